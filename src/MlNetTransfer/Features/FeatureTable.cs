@@ -1,0 +1,57 @@
+namespace MlNetTransfer.Features;
+
+/// <summary>Bottleneck features of labelled images: the matrix that heads are trained on. Immutable by convention: nobody writes to the arrays after construction.</summary>
+public sealed class FeatureTable
+{
+    /// <summary>Makes a table over the given arrays; they are kept, not copied.</summary>
+    /// <param name="classNames">Names of the classes [classes]; the index is the label.</param>
+    /// <param name="labels">One label per row [rows], each in [0, classes).</param>
+    /// <param name="values">Features [rows × width], row-major; every value finite.</param>
+    /// <param name="width">Features per row, at least 1.</param>
+    /// <exception cref="ArgumentException">Lengths do not agree, a label is out of range, or a value is not finite; the message says which row.</exception>
+    public FeatureTable(IReadOnlyList<string> classNames, int[] labels, float[] values, int width)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
+        if ((long)labels.Length * width != values.Length) throw new ArgumentException($"{labels.Length} rows of {width} features need {(long)labels.Length * width} values, not {values.Length}.", nameof(values));
+        for (int row = 0; row < labels.Length; row++)
+            if ((uint)labels[row] >= (uint)classNames.Count) throw new ArgumentException($"Row {row} has label {labels[row]}; labels go from 0 to {classNames.Count - 1}.", nameof(labels));
+        for (int i = 0; i < values.Length; i++)
+            if (!float.IsFinite(values[i])) throw new ArgumentException($"Row {i / width}, feature {i % width} is {values[i]}; features must be finite.", nameof(values));
+        (ClassNames, Labels, Values, Width) = (classNames, labels, values, width);
+    }
+
+    /// <summary>Names of the classes; the index is the label.</summary>
+    public IReadOnlyList<string> ClassNames { get; }
+
+    /// <summary>One label per row [rows].</summary>
+    public int[] Labels { get; }
+
+    /// <summary>Features [rows × width], row-major.</summary>
+    public float[] Values { get; }
+
+    /// <summary>Features per row.</summary>
+    public int Width { get; }
+
+    /// <summary>Number of rows.</summary>
+    public int Rows => Labels.Length;
+
+    /// <summary>Number of classes, those without a row included.</summary>
+    public int Classes => ClassNames.Count;
+
+    /// <summary>The features of one row [width].</summary>
+    public ReadOnlySpan<float> Row(int row) => Values.AsSpan(row * Width, Width);
+
+    /// <summary>A table of the given rows, in the given order; the values are copied.</summary>
+    public FeatureTable Select(IReadOnlyList<int> rows)
+    {
+        var labels = new int[rows.Count];
+        var values = new float[rows.Count * Width];
+        for (int i = 0; i < rows.Count; i++)
+        {
+            labels[i] = Labels[rows[i]];
+            Row(rows[i]).CopyTo(values.AsSpan(i * Width));
+        }
+
+        return new FeatureTable(ClassNames, labels, values, Width);
+    }
+}
