@@ -1,0 +1,30 @@
+using System.CommandLine;
+
+namespace MlNetTransfer.Cli;
+
+/// <summary>Options that several commands have.</summary>
+internal static class CommonOptions
+{
+    public static Option<bool> Json() => new("--json") { Description = "Print one JSON object on standard output, everything else on standard error." };
+
+    public static Option<int> Workers() => Within(new Option<int>("--workers")
+    {
+        Description = "Images worked on at the same time; no result depends on it. Default: one per core.",
+        DefaultValueFactory = _ => Environment.ProcessorCount,
+        HelpName = "n",
+    }, 1, 1024);
+
+    public static Argument<string> Model() => new("model") { Description = "A model.onnx written by 'mlnet-transfer train'." };
+
+    public static Option<T> Within<T>(Option<T> option, T low, T high)
+        where T : IComparable<T>
+    {
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 0) return;
+            T? value = result.GetValueOrDefault<T>();
+            if (value is null || value.CompareTo(low) < 0 || value.CompareTo(high) > 0) result.AddError(FormattableString.Invariant($"{option.Name} is {value}; it must be from {low} to {high}."));
+        });
+        return option;
+    }
+}

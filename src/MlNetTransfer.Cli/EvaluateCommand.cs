@@ -1,0 +1,26 @@
+using System.CommandLine;
+using MlNetTransfer.Jobs;
+
+namespace MlNetTransfer.Cli;
+
+/// <summary>evaluate: a model's figures on a folder of images per class.</summary>
+internal static class EvaluateCommand
+{
+    public static Command Create(Terminal terminal, CancellationToken cancellation)
+    {
+        Argument<string> model = CommonOptions.Model();
+        var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class of the model." };
+        Option<int> workers = CommonOptions.Workers();
+        Option<bool> json = CommonOptions.Json();
+        var command = new Command("evaluate", "Evaluate a model on a folder of images per class.") { model, folder, workers, json };
+        command.SetAction(parsed =>
+        {
+            var job = new EvaluateJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder), parsed.GetValue(workers));
+            EvaluationSummary summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
+            if (parsed.GetValue(json)) terminal.WriteJson(summary);
+            else EvaluationTables.Print(terminal.Output, summary, summary.Images);
+            return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,42 @@
+using System.CommandLine;
+using MlNetTransfer.Jobs;
+using Spectre.Console;
+
+namespace MlNetTransfer.Cli;
+
+/// <summary>predict: the likeliest classes of images.</summary>
+internal static class PredictCommand
+{
+    public static Command Create(Terminal terminal, CancellationToken cancellation)
+    {
+        Argument<string> model = CommonOptions.Model();
+        var inputs = new Argument<string[]>("images") { Description = "Image files and folders of images.", Arity = ArgumentArity.OneOrMore };
+        var top = CommonOptions.Within(new Option<int>("--top") { Description = "Classes to list per image.", DefaultValueFactory = _ => 3, HelpName = "n" }, 1, 100_000);
+        Option<int> workers = CommonOptions.Workers();
+        Option<bool> json = CommonOptions.Json();
+        var command = new Command("predict", "Predict the classes of images.") { model, inputs, top, workers, json };
+        command.SetAction(parsed =>
+        {
+            var job = new PredictJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(inputs), parsed.GetValue(top), parsed.GetValue(workers));
+            PredictionSummary summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
+            if (parsed.GetValue(json)) terminal.WriteJson(summary);
+            else Print(terminal.Output, summary);
+            return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static void Print(IAnsiConsole console, PredictionSummary summary)
+    {
+        var table = new Table { Border = TableBorder.Simple };
+        table.AddColumn("file").AddColumn("label").AddColumn(new TableColumn("probability").RightAligned()).AddColumn("next");
+        foreach (Prediction p in summary.Predictions)
+        {
+            string next = string.Join(", ", p.Top.Skip(1).Select(t => FormattableString.Invariant($"{t.Label} {t.Probability:f3}")));
+            table.AddRow(new Text(p.File), new Text(p.Label), new Text(FormattableString.Invariant($"{p.Probability:f3}")), new Text(next));
+        }
+
+        if (summary.Predictions.Count > 0) console.Write(table);
+        EvaluationTables.Rejected(console, summary.Rejected);
+    }
+}

@@ -1,0 +1,100 @@
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+using MlNetTransfer.Imaging;
+
+namespace MlNetTransfer.Backbones;
+
+/// <summary>
+/// An ONNX graph that takes one preprocessed image and gives one row of numbers (features or probabilities), ready to be run by many workers.
+/// </summary>
+/// <remarks>
+/// CPU plan: one shared session with one intra-op thread, one image per run, as many concurrent runs as workers. On CPUs batches are slower than
+/// single images, and concurrent runs overlap with decoding. Thread-safe; each worker is not.
+/// </remarks>
+public sealed class ImageGraph : IDisposable
+{
+    private readonly SessionOptions options;
+
+    /// <summary>Opens a graph on the CPU.</summary>
+    /// <param name="onnx">The ONNX file's bytes. One input, float32 [N, 3, Size, Size].</param>
+    /// <param name="output">Name of the output to read, float32 [N, width].</param>
+    /// <param name="preprocessing">What turns an image into the input.</param>
+    /// <param name="limits">What an image may cost.</param>
+    /// <exception cref="TransferException">The graph does not load, or its input or output is of another shape; the message says what was found.</exception>
+    public ImageGraph(byte[] onnx, string output, Preprocessing preprocessing, ImageLimits? limits = null)
+    {
+        (OutputName, Preprocessing, Limits) = (output, preprocessing, limits ?? new ImageLimits());
+        options = SingleThreaded();
+        try
+        {
+            Session = new InferenceSession(onnx, options);
+            (InputName, OutputWidth) = Inspect();
+        }
+        catch (OnnxRuntimeException e)
+        {
+            Dispose();
+            throw new TransferException($"ONNX Runtime {RuntimeVersion} cannot load the graph: {e.Message.Trim()}", e);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Version of ONNX Runtime's native library.</summary>
+    public static string RuntimeVersion => OrtEnv.Instance().GetVersionString();
+
+    /// <summary>What turns an image into the input.</summary>
+    public Preprocessing Preprocessing { get; }
+
+    /// <summary>What an image may cost.</summary>
+    public ImageLimits Limits { get; }
+
+    /// <summary>Numbers per image.</summary>
+    public int OutputWidth { get; }
+
+    internal string InputName { get; }
+
+    internal string OutputName { get; }
+
+    internal InferenceSession Session { get; } = null!;
+
+    /// <summary>Makes a worker with buffers of its own.</summary>
+    public ImageGraphWorker CreateWorker() => new(this);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Session?.Dispose();
+        options.Dispose();
+    }
+
+    private static SessionOptions SingleThreaded()
+    {
+        var options = new SessionOptions
+        {
+            IntraOpNumThreads = 1,
+            InterOpNumThreads = 1,
+            ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
+            GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+        };
+        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
+        return options;
+    }
+
+    private (string Input, int Width) Inspect()
+    {
+        if (Session.InputMetadata.Count != 1) throw new TransferException($"The graph has {Session.InputMetadata.Count} inputs ({string.Join(", ", Session.InputMetadata.Keys)}); exactly one, the image, was expected.");
+        (string input, NodeMetadata image) = Session.InputMetadata.Single();
+        int size = Preprocessing.Size;
+        if (image.ElementDataType != TensorElementType.Float || image.Dimensions is not [_, 3, var height, var width] || height != size || width != size)
+            throw new TransferException($"Input '{input}' is {image.ElementDataType} [{string.Join(", ", image.Dimensions)}]; Float [N, 3, {size}, {size}] was expected.");
+        if (!Session.OutputMetadata.TryGetValue(OutputName, out NodeMetadata? row))
+            throw new TransferException($"The graph has no output '{OutputName}'; it has {string.Join(", ", Session.OutputMetadata.Keys)}.");
+        if (row.ElementDataType != TensorElementType.Float || row.Dimensions is not [_, > 0])
+            throw new TransferException($"Output '{OutputName}' is {row.ElementDataType} [{string.Join(", ", row.Dimensions)}]; Float [N, width] was expected.");
+        return (input, row.Dimensions[1]);
+    }
+}

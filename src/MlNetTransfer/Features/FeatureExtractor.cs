@@ -1,0 +1,62 @@
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Graphs;
+using MlNetTransfer.Imaging;
+
+namespace MlNetTransfer.Features;
+
+/// <summary>Turns images into bottleneck features: the activations of a frozen backbone at a tap, averaged over the positions of the map.</summary>
+public sealed class FeatureExtractor : IDisposable
+{
+    private readonly ImageGraph graph;
+
+    /// <summary>Prepares a backbone as a feature extractor.</summary>
+    /// <param name="backbone">The backbone.</param>
+    /// <param name="tap">Name of one of the card's taps; null for the card's default.</param>
+    /// <param name="limits">What an image may cost.</param>
+    /// <exception cref="TransferException">The card has no such tap.</exception>
+    public FeatureExtractor(Backbone backbone, string? tap = null, ImageLimits? limits = null)
+    {
+        Tap = backbone.Card.GetTap(tap ?? backbone.Card.DefaultTap);
+        Onnx = FeatureGraph.Build(backbone.LoadModel(), Tap.Tensor);
+        graph = new ImageGraph(Onnx.ToBytes(), FeatureGraph.Output, backbone.Card.Preprocessing, limits);
+        Space = new FeatureSpace(backbone.Digest, [Tap.Tensor], backbone.Card.Preprocessing, ImagePreprocessor.Version, ImageGraph.RuntimeVersion, Device());
+    }
+
+    /// <summary>The tap in use.</summary>
+    public TapCard Tap { get; }
+
+    /// <summary>Features per image.</summary>
+    public int Width => graph.OutputWidth;
+
+    /// <summary>The graph from image to features; see <see cref="FeatureGraph"/>.</summary>
+    public OnnxModel Onnx { get; }
+
+    /// <summary>Everything that the features depend on besides the image.</summary>
+    public FeatureSpace Space { get; }
+
+    /// <summary>Extracts the features of image files.</summary>
+    /// <param name="items">The images.</param>
+    /// <param name="workers">Concurrent workers; the results do not depend on it.</param>
+    /// <param name="cacheFolder">Folder for cached features; null for no cache.</param>
+    /// <param name="progress">Told after every image, from any worker.</param>
+    /// <param name="cancellation">Ends the work between two images; what was extracted stays in the cache.</param>
+    /// <returns>Features [accepted × width], and a rejection for every other image.</returns>
+    public ImageRows Extract(IReadOnlyList<ImageItem> items, int workers, string? cacheFolder = null, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        using FeatureCache? cache = cacheFolder is null ? null : new FeatureCache(cacheFolder, Space, Width);
+        return new ImageRunner(graph, workers, cache).Run(items, "extracting features", progress, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => graph.Dispose();
+
+    /// <summary>ONNX Runtime picks its kernels by these, and each sums in another order.</summary>
+    private static string Device() =>
+        Avx512F.IsSupported ? "cpu avx512" :
+        Avx2.IsSupported ? "cpu avx2" :
+        AdvSimd.IsSupported ? "cpu neon" :
+        "cpu";
+}

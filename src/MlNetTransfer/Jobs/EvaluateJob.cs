@@ -1,0 +1,58 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Models;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>Evaluates a model file on a folder of images per class. The folders' names are the labels' names.</summary>
+/// <param name="modelPath">The model file.</param>
+/// <param name="folder">Folder with one folder of images per class; classes of the model may be missing, other classes may not be there.</param>
+/// <param name="workers">Concurrent workers, at least 1; no figure but the speed depends on it.</param>
+/// <param name="limits">What an image may cost.</param>
+/// <param name="clock">Measures the wall time.</param>
+public sealed class EvaluateJob(string modelPath, string folder, int workers, ImageLimits? limits = null, TimeProvider? clock = null)
+{
+    private readonly int workers = Check.InRange(workers, 1, 1024);
+    private readonly TimeProvider clock = clock ?? TimeProvider.System;
+
+    /// <summary>Runs the job.</summary>
+    /// <param name="progress">Told after every image, from any thread.</param>
+    /// <param name="cancellation">Ends the job between two images.</param>
+    /// <exception cref="TransferException">The folder has a class that the model does not know, or no usable image.</exception>
+    public EvaluationSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        long started = clock.GetTimestamp();
+        using TransferModel model = TransferModel.Load(modelPath, limits);
+        ImageDataset data = ImageFolder.ReadClasses(folder, minimumClasses: 1);
+        int[] labels = LabelsOf(model, data);
+        ImageRows rows = model.Predict(data.Items, workers, progress, cancellation);
+        RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
+        if (rows.Accepted.Length == 0) throw new TransferException($"No image in '{folder}' could be used; the first of {rejected.Length} rejected: {rejected[0].File}: {rejected[0].Reason}.");
+        ClassificationReport report = ClassificationReport.Of(model.ClassNames, [.. rows.Accepted.Select(i => labels[data.Items[i].Label])], rows.Values);
+        return new EvaluationSummary
+        {
+            Images = report.Rows,
+            Classes = model.ClassNames.Count,
+            Accuracy = report.Accuracy,
+            AccuracyInterval = [report.AccuracyInterval.Low, report.AccuracyInterval.High],
+            LogLoss = report.LogLoss,
+            Ece = report.CalibrationError,
+            Confusion = report.Confusion,
+            PerClass = report.PerClass,
+            Rejected = rejected,
+            ImagesPerSecond = data.Items.Count / Math.Max(rows.Elapsed.TotalSeconds, 1e-9),
+            Seconds = clock.GetElapsedTime(started).TotalSeconds,
+        };
+    }
+
+    private int[] LabelsOf(TransferModel model, ImageDataset data)
+    {
+        var known = model.ClassNames.Select((name, label) => (name, label)).ToDictionary(c => c.name, c => c.label, StringComparer.Ordinal);
+        string[] unknown = [.. data.ClassNames.Where(c => !known.ContainsKey(c))];
+        return unknown.Length == 0
+            ? [.. data.ClassNames.Select(c => known[c])]
+            : throw new TransferException($"'{folder}' has classes that the model does not know: {string.Join(", ", unknown.Select(c => $"'{c}'"))}. It knows {string.Join(", ", model.ClassNames.Select(c => $"'{c}'"))}. Rename or remove those folders.");
+    }
+}

@@ -1,0 +1,57 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Models;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>Predicts the classes of image files and of all files below folders.</summary>
+/// <param name="modelPath">The model file.</param>
+/// <param name="inputs">Image files and folders, at least one.</param>
+/// <param name="top">Classes to list per image, at least 1.</param>
+/// <param name="workers">Concurrent workers, at least 1; no prediction depends on it.</param>
+/// <param name="limits">What an image may cost.</param>
+/// <param name="clock">Measures the wall time.</param>
+public sealed class PredictJob(string modelPath, IReadOnlyList<string> inputs, int top, int workers, ImageLimits? limits = null, TimeProvider? clock = null)
+{
+    private readonly int top = Check.InRange(top, 1, int.MaxValue);
+    private readonly int workers = Check.InRange(workers, 1, 1024);
+    private readonly TimeProvider clock = clock ?? TimeProvider.System;
+
+    /// <summary>Runs the job.</summary>
+    /// <param name="progress">Told after every image, from any thread.</param>
+    /// <param name="cancellation">Ends the job between two images.</param>
+    public PredictionSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        long started = clock.GetTimestamp();
+        using TransferModel model = TransferModel.Load(modelPath, limits);
+        var items = new List<ImageItem>();
+        var rejected = new List<RejectedImage>();
+        foreach (string input in inputs) Add(input, items, rejected);
+        ImageRows rows = model.Predict(items, workers, progress, cancellation);
+        rejected.AddRange(rows.Rejected);
+        Prediction[] predictions = [.. rows.Accepted.Select((item, row) => Predict(model.ClassNames, items[item].Name, rows.Row(row)))];
+        return new PredictionSummary(predictions, rejected, items.Count / Math.Max(rows.Elapsed.TotalSeconds, 1e-9), clock.GetElapsedTime(started).TotalSeconds);
+    }
+
+    private static void Add(string input, List<ImageItem> items, List<RejectedImage> rejected)
+    {
+        if (!Directory.Exists(input))
+        {
+            items.Add(new ImageItem(input, input));
+            return;
+        }
+
+        (IReadOnlyList<ImageItem> found, IReadOnlyList<RejectedImage> lost) = ImageFolder.ReadUnlabelled(input);
+        string prefix = input.Replace('\\', '/').TrimEnd('/') + "/";
+        items.AddRange(found.Select(item => item with { Name = prefix + item.Name }));
+        rejected.AddRange(lost.Select(r => r with { File = prefix + r.File }));
+    }
+
+    private Prediction Predict(IReadOnlyList<string> classes, string file, ReadOnlySpan<float> row)
+    {
+        float[] probabilities = row.ToArray();
+        LabelProbability[] best = [.. Enumerable.Range(0, classes.Count).OrderByDescending(c => probabilities[c]).ThenBy(c => c).Take(top).Select(c => new LabelProbability(classes[c], probabilities[c]))];
+        return new Prediction(file, best[0].Label, best[0].Probability, best);
+    }
+}

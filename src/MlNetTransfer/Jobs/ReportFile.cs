@@ -1,0 +1,17 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using MlNetTransfer.Graphs;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>Writes a job's summary as JSON, whole or not at all.</summary>
+internal static class ReportFile
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    public static void Write<T>(string path, T summary) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, summary, Json));
+}

@@ -1,0 +1,41 @@
+using MlNetTransfer.Heads;
+using MlNetTransfer.Imaging;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>One training run: a folder of images per class in, a model and a report out. Immutable.</summary>
+public sealed record TrainOptions
+{
+    /// <summary>Folder with one folder of images per class.</summary>
+    public required string Folder { get; init => field = Check.NotEmpty(value); }
+
+    /// <summary>Folder for model.onnx and report.json; made where it is missing.</summary>
+    public required string Output { get; init => field = Check.NotEmpty(value); }
+
+    /// <summary>Id of the backbone's card. Default "mobilenet_v2_140".</summary>
+    public string Backbone { get; init => field = Check.NotEmpty(value); } = "mobilenet_v2_140";
+
+    /// <summary>Share of each class held out for the evaluation, in [0.01, 0.99]. Default 0.2.</summary>
+    public double TestFraction { get; init => field = Check.InRange(value, 0.01, 0.99); } = 0.2;
+
+    /// <summary>Seed of the split and the folds. Default 1. Equal seeds and images give an equal model file, byte for byte.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Concurrent workers, in [1, 1024]; no result depends on it. Default: one per core.</summary>
+    public int Workers { get; init => field = Check.InRange(value, 1, 1024); } = Environment.ProcessorCount;
+
+    /// <summary>L2 penalty of the head. Default null: chosen by cross-validation on the training part.</summary>
+    public double? L2 { get; init; }
+
+    /// <summary>How much an image of each class counts. Default none: equally.</summary>
+    public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
+
+    /// <summary>Cache for imported backbones and features. Default <see cref="AppFolders.Cache"/>.</summary>
+    public string CacheFolder { get; init => field = Check.NotEmpty(value); } = AppFolders.Cache;
+
+    /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
+    public bool CacheFeatures { get; init; } = true;
+
+    /// <summary>What an image may cost.</summary>
+    public ImageLimits Limits { get; init; } = new();
+}

@@ -1,0 +1,88 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using MlNetTransfer.Imaging;
+
+namespace MlNetTransfer.Models;
+
+/// <summary>What a model file says of itself, in the ONNX file's own metadata: all that scoring needs besides the graph.</summary>
+public sealed record ModelMetadata
+{
+    /// <summary>The format of the entries.</summary>
+    public const string Format = "mlnet-transfer/1";
+
+    private const string Prefix = "mlnet_transfer.";
+
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
+    /// <summary>The classes; the index is the label id.</summary>
+    public required IReadOnlyList<string> Labels { get; init; }
+
+    /// <summary>What turns pixels into the graph's input.</summary>
+    public required Preprocessing Preprocessing { get; init; }
+
+    /// <summary>Id of the backbone's card.</summary>
+    public required string Backbone { get; init; }
+
+    /// <summary>SHA-256 of the backbone's card, hexadecimal.</summary>
+    public required string CardDigest { get; init; }
+
+    /// <summary>The tap that the features are taken from.</summary>
+    public required string Tap { get; init; }
+
+    /// <summary>SHA-256 over all that training depended on: images, labels, split, options, versions; hexadecimal.</summary>
+    public required string TrainingDigest { get; init; }
+
+    /// <summary>The entries to store, in a fixed order.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> ToEntries() =>
+    [
+        new(Prefix + "format", Format),
+        new(Prefix + "labels", JsonSerializer.Serialize(Labels, Json)),
+        new(Prefix + "preprocessing", JsonSerializer.Serialize(Preprocessing, Json)),
+        new(Prefix + "backbone", Backbone),
+        new(Prefix + "card_digest", CardDigest),
+        new(Prefix + "tap", Tap),
+        new(Prefix + "training_digest", TrainingDigest),
+    ];
+
+    /// <summary>Reads the entries of a model file.</summary>
+    /// <param name="file">The file, named in errors.</param>
+    /// <param name="entries">The ONNX file's metadata.</param>
+    /// <exception cref="TransferException">An entry is missing or cannot be understood.</exception>
+    public static ModelMetadata FromEntries(string file, IReadOnlyDictionary<string, string> entries)
+    {
+        string format = Get("format");
+        if (format != Format) throw new TransferException($"'{file}' has format '{format}'; this version reads '{Format}'. Update mlnet-transfer, or train the model again.");
+        return new ModelMetadata
+        {
+            Labels = Parse<string[]>("labels"),
+            Preprocessing = Parse<Preprocessing>("preprocessing"),
+            Backbone = Get("backbone"),
+            CardDigest = Get("card_digest"),
+            Tap = Get("tap"),
+            TrainingDigest = Get("training_digest"),
+        };
+
+        string Get(string name) => entries.TryGetValue(Prefix + name, out string? value)
+            ? value
+            : throw new TransferException($"'{file}' is an ONNX model, but not one that mlnet-transfer wrote: it has no metadata '{Prefix}{name}', so its labels and preprocessing are not known. Use a model.onnx written by 'mlnet-transfer train'.");
+
+        T Parse<T>(string name)
+        {
+            try
+            {
+                return JsonSerializer.Deserialize<T>(Get(name), Json) ?? throw new JsonException("null");
+            }
+            catch (Exception e) when (e is JsonException or ArgumentException)
+            {
+                throw new TransferException($"Metadata '{Prefix}{name}' of '{file}' cannot be read: {e.Message} The file is damaged or was edited; train the model again.", e);
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using System.Security.Cryptography;
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Graphs;
+using MlNetTransfer.Imaging;
+
+namespace MlNetTransfer.Models;
+
+/// <summary>Writes a model file that has shown that it agrees with what was evaluated; a file that does not is never kept.</summary>
+/// <param name="workers">Concurrent workers of the check.</param>
+/// <param name="limits">What an image may cost.</param>
+public sealed class ModelWriter(int workers, ImageLimits? limits = null)
+{
+    /// <summary>Writes beside the target, reads back, checks on real images, then takes the target's name.</summary>
+    /// <param name="onnx">The model, metadata included.</param>
+    /// <param name="path">The file; replaced where it exists. Its folder is made where it is missing.</param>
+    /// <param name="sample">Images and what was evaluated for them.</param>
+    /// <param name="progress">Told after every image.</param>
+    /// <param name="cancellation">Ends the work; the target is not touched.</param>
+    /// <returns>How far the file agrees, and its SHA-256 (hexadecimal).</returns>
+    /// <exception cref="TransferException">The file does not agree, or the folder cannot be made; a file that was there before stays.</exception>
+    /// <exception cref="GraphException">The file cannot be written, e.g. because the disk is full.</exception>
+    public (ParityRecord Parity, string Sha256) Write(OnnxModel onnx, string path, ParitySample sample, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new TransferException($"Folder '{folder}' cannot be made: {e.Message} Choose another output folder.", e);
+        }
+
+        string unverified = path + ".unverified";
+        try
+        {
+            onnx.Save(unverified);
+            ParityRecord parity = Verify(unverified, sample, progress, cancellation);
+            if (!parity.Agrees)
+            {
+                throw new TransferException(FormattableString.Invariant(
+                    $"'{path}' was not kept: on {parity.Images} images the written model differs from the evaluated one by up to {parity.MaxDifference:g3} in probability; at most {ParityRecord.Tolerance:g1} was expected. This is a fault of the export: report it with the backbone's id."));
+            }
+
+            string sha256 = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(unverified)));
+            File.Move(unverified, path, overwrite: true);
+            return (parity, sha256);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new TransferException($"'{path}' cannot be written: {e.Message} Check the folder's permissions and the disk.", e);
+        }
+        finally
+        {
+            File.Delete(unverified);
+        }
+    }
+
+    private ParityRecord Verify(string file, ParitySample sample, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        using TransferModel model = TransferModel.Load(file, limits);
+        ImageRows found = model.Predict(sample.Items, workers, "checking the written model", progress, cancellation);
+        if (found.Rejected.Count > 0) throw new TransferException($"'{file}' could not be checked: {found.Rejected[0].File} was readable before and is not any more ({found.Rejected[0].Reason}). Run again when the images do not change.");
+        return ParityRecord.Of(sample.Probabilities, found.Values, model.ClassNames.Count);
+    }
+}

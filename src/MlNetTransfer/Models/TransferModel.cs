@@ -1,0 +1,68 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Graphs;
+using MlNetTransfer.Imaging;
+
+namespace MlNetTransfer.Models;
+
+/// <summary>A trained image classifier from one ONNX file. Thread-safe.</summary>
+/// <remarks>
+/// The file takes a float image [N, 3, Size, Size] after the stated preprocessing and gives <see cref="ProbabilitiesOutput"/> [N × classes] and
+/// <see cref="LabelOutput"/> [N]; labels and preprocessing are in its metadata, so loading needs nothing else.
+/// </remarks>
+public sealed class TransferModel : IDisposable
+{
+    /// <summary>Name of the graph's output with calibrated probabilities, float32 [N × classes].</summary>
+    public const string ProbabilitiesOutput = "probabilities";
+
+    /// <summary>Name of the graph's output with the likeliest class, int64 [N]: an index into the labels.</summary>
+    public const string LabelOutput = "label";
+
+    private readonly ImageGraph graph;
+
+    private TransferModel(ModelMetadata metadata, ImageGraph graph) => (Metadata, this.graph) = (metadata, graph);
+
+    /// <summary>What the file says of itself.</summary>
+    public ModelMetadata Metadata { get; }
+
+    /// <summary>The classes; the index is the label id.</summary>
+    public IReadOnlyList<string> ClassNames => Metadata.Labels;
+
+    /// <summary>Loads a model file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="limits">What an image may cost when scored.</param>
+    /// <exception cref="GraphException">The file cannot be read or is no ONNX model.</exception>
+    /// <exception cref="TransferException">The file is an ONNX model that this product did not write, or its parts do not agree.</exception>
+    public static TransferModel Load(string path, ImageLimits? limits = null)
+    {
+        OnnxModel onnx = OnnxModel.Load(path);
+        ModelMetadata metadata = ModelMetadata.FromEntries(path, onnx.Metadata);
+        ImageGraph? graph = null;
+        try
+        {
+            graph = new ImageGraph(onnx.ToBytes(), ProbabilitiesOutput, metadata.Preprocessing, limits);
+            if (graph.OutputWidth != metadata.Labels.Count) throw new TransferException($"its metadata names {metadata.Labels.Count} labels, its graph gives {graph.OutputWidth} probabilities.");
+            return new TransferModel(metadata, graph);
+        }
+        catch (TransferException e)
+        {
+            graph?.Dispose();
+            throw new TransferException($"Model '{path}' cannot be used: {e.Message} Train the model again.", e);
+        }
+    }
+
+    /// <summary>Scores image files.</summary>
+    /// <param name="items">The images.</param>
+    /// <param name="workers">Concurrent workers; the results do not depend on it.</param>
+    /// <param name="progress">Told after every image, from any worker.</param>
+    /// <param name="cancellation">Ends the work between two images.</param>
+    /// <returns>Probabilities [accepted × classes], and a rejection for every other image.</returns>
+    public ImageRows Predict(IReadOnlyList<ImageItem> items, int workers, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default) =>
+        Predict(items, workers, "scoring images", progress, cancellation);
+
+    internal ImageRows Predict(IReadOnlyList<ImageItem> items, int workers, string stage, IProgress<JobProgress>? progress, CancellationToken cancellation) =>
+        new ImageRunner(graph, workers).Run(items, stage, progress, cancellation);
+
+    /// <inheritdoc/>
+    public void Dispose() => graph.Dispose();
+}
