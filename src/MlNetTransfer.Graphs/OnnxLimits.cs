@@ -1,0 +1,14 @@
+namespace MlNetTransfer.Graphs;
+
+/// <summary>What an untrusted ONNX file may cost. Immutable; checked before and while the file is read.</summary>
+public sealed record OnnxLimits
+{
+    /// <summary>Largest model file in bytes, and largest sum of its external data; in [1, 2³¹-1]. Default 2 GiB - 1 MiB: protobuf ends at 2 GiB.</summary>
+    public int MaxBytes { get; init => field = AtLeastOne(value, nameof(MaxBytes)); } = int.MaxValue - (1 << 20);
+
+    /// <summary>Deepest nesting of protobuf messages; a subgraph costs three. In [1, 2³¹-1]. Default 100.</summary>
+    public int MaxNesting { get; init => field = AtLeastOne(value, nameof(MaxNesting)); } = 100;
+
+    private static int AtLeastOne(int value, string name) =>
+        value >= 1 ? value : throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least 1.");
+}

@@ -1,0 +1,62 @@
+using MlNetTransfer.Graphs.Onnx;
+
+namespace MlNetTransfer.Graphs;
+
+public sealed partial class OnnxModel
+{
+    /// <summary>Keeps only the nodes, initializers and inputs that feed the given tensors, which become the outputs, in this order. What subgraphs capture is kept too.</summary>
+    /// <param name="tensors">Names of tensors: outputs of nodes, inputs or initializers; at least one.</param>
+    /// <exception cref="GraphException">A tensor does not exist; the message lists near names.</exception>
+    public OnnxModel CutAt(params IReadOnlyList<string> tensors) => GraphCut.At(this, tensors, typed: true);
+
+    /// <summary>Nodes sorted so that each stands after those it depends on; stable. ONNX requires this order, but not every file has it.</summary>
+    /// <exception cref="GraphException">The graph has a cycle, or makes a tensor twice.</exception>
+    public IReadOnlyList<NodeProto> TopologicalOrder() => NodeOrder.Sort(Nodes);
+
+    /// <summary>Adds nodes and initializers; they may use every tensor of the model. Outputs stay as they are; <see cref="CutAt"/> chooses others.</summary>
+    /// <param name="nodes">Nodes to add, in any order.</param>
+    /// <param name="initializers">Constants and weights to add.</param>
+    /// <param name="writtenFor">Operator set the nodes were written for; null for the model's own.</param>
+    /// <exception cref="GraphException">A name is taken, an input is made by nothing, or an operator needs another operator set.</exception>
+    public OnnxModel Append(IEnumerable<NodeProto> nodes, IEnumerable<TensorProto>? initializers = null, int? writtenFor = null) =>
+        GraphEdits.Append(this, [.. nodes], [.. initializers ?? []], writtenFor);
+
+    /// <summary>Renames a tensor wherever it is used, inside subgraphs too.</summary>
+    /// <exception cref="GraphException">The tensor does not exist, or the new name is taken.</exception>
+    public OnnxModel RenameTensor(string from, string to) => GraphEdits.Rename(this, from, to);
+
+    /// <summary>Removes initializers that no node, subgraph or output uses.</summary>
+    public OnnxModel RemoveUnusedInitializers() => GraphEdits.RemoveUnusedInitializers(this);
+
+    /// <summary>Sets one entry of the metadata; an entry with this key is replaced.</summary>
+    /// <param name="key">Key, not empty.</param>
+    /// <param name="value">Value; null removes the entry.</param>
+    public OnnxModel WithMetadata(string key, string? value)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(key);
+        return With(proto =>
+        {
+            StringStringEntryProto[] others = [.. proto.MetadataProps.Where(e => e.Key != key)];
+            proto.MetadataProps.Clear();
+            proto.MetadataProps.AddRange(others);
+            if (value is not null) proto.MetadataProps.Add(new StringStringEntryProto { Key = key, Value = value });
+        });
+    }
+
+    /// <summary>Requires at least the given operator set: raises the model's version where it is lower, adds the domain where it is missing.</summary>
+    /// <param name="version">Least version, 1 or more.</param>
+    /// <param name="domain">Domain of the operators; empty for ONNX's own.</param>
+    /// <exception cref="GraphException">Some node of the model is read differently under that version; the message names it.</exception>
+    public OnnxModel WithOpset(int version, string domain = "")
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(version, 1);
+        return GraphEdits.RequireOpset(this, version, domain);
+    }
+
+    /// <summary>A tensor name that nothing in the model uses, subgraphs included: the given one, or the first of prefix_1, prefix_2, ... that is free.</summary>
+    public string UniqueName(string prefix)
+    {
+        HashSet<string> taken = [.. Subgraphs.DefinedAnywhere(Proto.Graph)];
+        return NameAllocator.First(prefix, taken);
+    }
+}
