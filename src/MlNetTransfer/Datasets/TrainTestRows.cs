@@ -1,0 +1,6 @@
+namespace MlNetTransfer.Datasets;
+
+/// <summary>A division of rows into training and test rows: together all rows, none twice.</summary>
+/// <param name="Train">Indices of the training rows, ascending.</param>
+/// <param name="Test">Indices of the test rows, ascending.</param>
+public sealed record TrainTestRows(IReadOnlyList<int> Train, IReadOnlyList<int> Test);

@@ -1,0 +1,68 @@
+using System.Numerics;
+
+namespace MlNetTransfer.Numerics;
+
+/// <summary>
+/// xoshiro256** (Blackman and Vigna, Scrambled Linear Pseudorandom Number Generators, 2021), seeded through SplitMix64. The same seed gives the
+/// same numbers on every platform and .NET version, which System.Random does not promise.
+/// </summary>
+internal sealed class Rng
+{
+    private ulong a, b, c, d;
+
+    public Rng(int seed)
+    {
+        ulong state = (uint)seed;
+        (a, b, c, d) = (SplitMix(ref state), SplitMix(ref state), SplitMix(ref state), SplitMix(ref state));
+    }
+
+    public ulong NextBits()
+    {
+        ulong result = BitOperations.RotateLeft(b * 5, 7) * 9;
+        ulong shifted = b << 17;
+        c ^= a;
+        d ^= b;
+        b ^= c;
+        a ^= d;
+        c ^= shifted;
+        d = BitOperations.RotateLeft(d, 45);
+        return result;
+    }
+
+    /// <summary>Uniform in [0, limit), without bias: Lemire, Fast Random Integer Generation in an Interval, 2019.</summary>
+    public int Next(int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ulong high = Math.BigMul(NextBits(), (ulong)limit, out ulong low);
+        for (ulong threshold = (0 - (ulong)limit) % (ulong)limit; low < threshold;) high = Math.BigMul(NextBits(), (ulong)limit, out low);
+        return (int)high;
+    }
+
+    /// <summary>Uniform in [0, 1), a multiple of 2⁻⁵³.</summary>
+    public double NextDouble() => (NextBits() >> 11) * (1.0 / (1UL << 53));
+
+    /// <summary>Standard normal by Box and Muller; the second value of each pair is not kept, so that the state is the seed and the count alone.</summary>
+    public double NextNormal()
+    {
+        double radius = Math.Sqrt(-2 * Math.Log(1 - NextDouble()));
+        return radius * Math.Cos(2 * Math.PI * NextDouble());
+    }
+
+    /// <summary>Fisher and Yates: every order equally likely.</summary>
+    public void Shuffle<T>(Span<T> items)
+    {
+        for (int i = items.Length - 1; i > 0; i--)
+        {
+            int j = Next(i + 1);
+            (items[i], items[j]) = (items[j], items[i]);
+        }
+    }
+
+    private static ulong SplitMix(ref ulong state)
+    {
+        ulong z = state += 0x9E3779B97F4A7C15;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+        return z ^ (z >> 31);
+    }
+}
