@@ -1,0 +1,34 @@
+using MlNetTransfer.Features;
+
+namespace MlNetTransfer.Heads;
+
+/// <summary>What all heads share at their boundary: checks of what they are given, rows one by one.</summary>
+internal static class HeadRows
+{
+    public delegate void PredictRow(ReadOnlySpan<float> row, Span<float> probabilities);
+
+    public static void CheckTrainable(FeatureTable train)
+    {
+        if (train.Classes < 2) throw new TransferException($"A head tells classes apart: the training rows have {train.Classes} class ({string.Join(", ", train.ClassNames)}), at least 2 are needed. Add images of another class.");
+        var counts = new int[train.Classes];
+        foreach (int label in train.Labels) counts[label]++;
+        for (int c = 0; c < counts.Length; c++)
+            if (counts[c] == 0) throw new TransferException($"Class '{train.ClassNames[c]}' has 0 training rows, at least 1 is needed. Add images of it or leave the class out.");
+    }
+
+    public static void Predict(IHead head, ReadOnlySpan<float> rows, Span<float> probabilities, PredictRow predict)
+    {
+        int classes = head.ClassNames.Count, count = rows.Length / head.Width;
+        if (rows.Length != count * head.Width) throw new ArgumentException($"This head takes rows of {head.Width} features; {rows.Length} values are no whole number of rows.", nameof(rows));
+        if (probabilities.Length != count * classes) throw new ArgumentException($"{count} rows of {classes} classes give {count * classes} probabilities; there is room for {probabilities.Length}.", nameof(probabilities));
+        for (int i = 0; i < count; i++) predict(rows.Slice(i * head.Width, head.Width), probabilities.Slice(i * classes, classes));
+    }
+
+    public static float[] Predict(IHead head, FeatureTable table)
+    {
+        if (table.Width != head.Width) throw new ArgumentException($"The table has {table.Width} features per row, this head takes {head.Width}. Was it made with another backbone or tap?", nameof(table));
+        var probabilities = new float[table.Rows * head.ClassNames.Count];
+        head.Predict(table.Values, probabilities);
+        return probabilities;
+    }
+}

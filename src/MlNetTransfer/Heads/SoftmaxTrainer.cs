@@ -1,0 +1,67 @@
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
+
+namespace MlNetTransfer.Heads;
+
+/// <summary>Fits a linear softmax classifier (multinomial logistic regression) on frozen backbone features.</summary>
+/// <remarks>
+/// Minimises Σ w·(-ln p(true class)) / Σ w + L2/2·‖W‖² over features standardised by the training rows, biases free, by L-BFGS (Nocedal and
+/// Wright, Numerical Optimization, ch. 7). The minimum is unique in W and the start is fixed, so that equal inputs give equal bytes whatever the number
+/// of threads.
+/// </remarks>
+/// <param name="options">How to fit; null for the defaults.</param>
+public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHeadTrainer<SoftmaxHead>
+{
+    private readonly SoftmaxTrainerOptions options = options ?? new SoftmaxTrainerOptions();
+
+    /// <inheritdoc/>
+    public SoftmaxHead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        HeadRows.CheckTrainable(train);
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation };
+        var scaler = new FeatureScaler(train, parallel);
+        int folds = Math.Min(options.Folds, train.Rows);
+        int[] fold = options.L2 is null ? Folds(train, folds) : NeverHeldOut(train.Rows);
+        var design = new SoftmaxDesign(train.Rows, train.Width, (row, target) => scaler.Apply(train.Row(row), target.Span), train.Labels, RowWeights(train), fold, train.Classes, parallel);
+        var path = new PenaltyPath(design);
+        if (Array.Exists(fold, f => f != SoftmaxDesign.NoFold)) path.Walk(folds, parallel, progress);
+        var model = new SoftmaxModel(design, SoftmaxDesign.NoFold);
+        path.Start.CopyTo(model.Optimiser.Trial.Span);
+        model.Start(options.L2 ?? path.Best, options.Tolerance, options.MaxIterations);
+        new SoftmaxPass(design, parallel).Minimise([model], () => progress?.Report(new FitProgress("Fitting the head", model.Optimiser.Iterations, options.MaxIterations)));
+        float[] weights = new float[train.Classes * train.Width], bias = model.Bias.ToArray();
+        for (int c = 0; c < train.Classes; c++) model.Weights.Slice(c * design.PaddedWidth, train.Width).CopyTo(weights.AsSpan(c * train.Width));
+        scaler.FoldInto(weights, bias);
+        Lbfgs end = model.Optimiser;
+        return new SoftmaxHead(train.ClassNames, train.Width, weights, bias, new SoftmaxFitReport(model.L2, path.Trials, end.Iterations, end.Converged, end.Loss, end.GradientNorm));
+    }
+
+    private static int[] NeverHeldOut(int rows)
+    {
+        var fold = new int[rows];
+        Array.Fill(fold, SoftmaxDesign.NoFold);
+        return fold;
+    }
+
+    // The row of a class with a single row stays in every training part: without it the class could not be learnt.
+    private int[] Folds(FeatureTable train, int folds)
+    {
+        int[] fold = StratifiedFolds.Assign(train.Labels, folds, options.Seed), counts = Counts(train);
+        for (int row = 0; row < fold.Length; row++)
+            if (counts[train.Labels[row]] == 1) fold[row] = SoftmaxDesign.NoFold;
+        return fold;
+    }
+
+    private float[] RowWeights(FeatureTable train)
+    {
+        int[] counts = Counts(train);
+        return Array.ConvertAll(train.Labels, label => options.ClassWeights == ClassWeights.Balanced ? (float)train.Rows / ((float)train.Classes * counts[label]) : 1f);
+    }
+
+    private static int[] Counts(FeatureTable train)
+    {
+        var counts = new int[train.Classes];
+        foreach (int label in train.Labels) counts[label]++;
+        return counts;
+    }
+}
