@@ -1,0 +1,51 @@
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Models;
+
+namespace MlNetTransfer.Tests.Models;
+
+[TestClass]
+public sealed class ModelMetadataTests
+{
+    private static readonly ModelMetadata Metadata = new()
+    {
+        Labels = ["ant", "zèbre", "a \"quoted\" name"],
+        Preprocessing = new Preprocessing { Size = 224, Framing = Framing.CenterCrop, Interpolation = Interpolation.Bicubic, Mean = new(0.1f, 0.2f, 0.3f), Std = new(0.5f, 0.6f, 0.7f) },
+        Backbone = "some_net",
+        CardDigest = "00ff",
+        Tap = "block_3",
+        TrainingDigest = "ff00",
+    };
+
+    [TestMethod]
+    public void FromEntries_OfToEntries_GivesEveryFieldBack()
+    {
+        ModelMetadata found = ModelMetadata.FromEntries("m.onnx", Metadata.ToEntries().ToDictionary());
+        CollectionAssert.AreEqual(Metadata.Labels.ToArray(), found.Labels.ToArray());
+        Assert.AreEqual(Metadata with { Labels = found.Labels }, found);
+    }
+
+    [TestMethod]
+    public void FromEntries_NoEntries_SaysThatItIsNotOurs()
+    {
+        var e = Assert.ThrowsExactly<TransferException>(() => ModelMetadata.FromEntries("foreign.onnx", new Dictionary<string, string>()));
+        StringAssert.Contains(e.Message, "foreign.onnx");
+        StringAssert.Contains(e.Message, "mlnet-transfer train");
+    }
+
+    [TestMethod]
+    [DataRow("format", "mlnet-transfer/99", "mlnet-transfer/99")]
+    [DataRow("labels", "not json", "labels")]
+    [DataRow("labels", "null", "labels")]
+    [DataRow("preprocessing", """{"size":4}""", "preprocessing")]
+    [DataRow("preprocessing", """{"size":224,"std":{"red":0,"green":1,"blue":1}}""", "preprocessing")]
+    [DataRow("preprocessing", """{"size":224,"framing":"sideways"}""", "preprocessing")]
+    [DataRow("preprocessing", """{"size":224,"newField":1}""", "preprocessing")]
+    public void FromEntries_DamagedEntry_NamesFileAndEntry(string entry, string value, string named)
+    {
+        Dictionary<string, string> entries = Metadata.ToEntries().ToDictionary();
+        entries["mlnet_transfer." + entry] = value;
+        var e = Assert.ThrowsExactly<TransferException>(() => ModelMetadata.FromEntries("m.onnx", entries));
+        StringAssert.Contains(e.Message, "m.onnx");
+        StringAssert.Contains(e.Message, named);
+    }
+}
