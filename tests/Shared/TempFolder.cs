@@ -1,18 +1,16 @@
-namespace MlNetTransfer.TestSupport;
+namespace MlNetTransfer.Tests.Shared;
 
-/// <summary>A folder of its own for one test, removed at its end.</summary>
+/// <summary>A folder for one test, removed with everything in it.</summary>
 internal sealed class TempFolder : IDisposable
 {
-    public TempFolder() => Path = Directory.CreateTempSubdirectory("mlnet-transfer-test-").FullName;
+    public string Path { get; } = Directory.CreateTempSubdirectory("mlnet-transfer-test-").FullName;
 
-    public string Path { get; }
-
-    public string File(string relative) => System.IO.Path.Combine(Path, relative);
+    public string File(string name) => System.IO.Path.Combine(Path, name);
 
     /// <summary>Writes a file and the folders above it.</summary>
-    public string Write(string relative, byte[] bytes)
+    public string Write(string name, byte[] bytes)
     {
-        string path = File(relative);
+        string path = File(name);
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
         System.IO.File.WriteAllBytes(path, bytes);
         return path;

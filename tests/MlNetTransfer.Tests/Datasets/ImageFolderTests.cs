@@ -1,5 +1,5 @@
 using MlNetTransfer.Datasets;
-using MlNetTransfer.TestSupport;
+using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Datasets;
 

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
-using MlNetTransfer.TestSupport;
+using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Features;
 

@@ -1,0 +1,46 @@
+using System.Diagnostics;
+
+namespace MlNetTransfer.Tests.Shared;
+
+/// <summary>Runs Python scripts as oracles. A test that needs a module which is not there is inconclusive, not failed.</summary>
+internal static class Python
+{
+    private static readonly string Executable = File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
+
+    /// <summary>Makes the test inconclusive where Python or one of the modules is missing.</summary>
+    public static void Require(params string[] modules)
+    {
+        string? problem;
+        try
+        {
+            (int code, _, string error) = Start(string.Join('\n', modules.Select(m => $"import {m}")), []);
+            problem = code == 0 ? null : error;
+        }
+        catch (System.ComponentModel.Win32Exception missing)
+        {
+            problem = missing.Message;
+        }
+
+        if (problem is not null) Assert.Inconclusive($"Needs python3 with {string.Join(", ", modules)}: {problem}");
+    }
+
+    /// <summary>Runs a script given on standard input; fails the test when it fails. Returns what it printed.</summary>
+    public static string Run(string script, params string[] arguments)
+    {
+        (int code, string output, string error) = Start(script, arguments);
+        Assert.AreEqual(0, code, $"Python failed:\n{error}\n{output}");
+        return output;
+    }
+
+    private static (int Code, string Output, string Error) Start(string script, string[] arguments)
+    {
+        ProcessStartInfo info = new(Executable, ["-", .. arguments]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        using Process process = Process.Start(info)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        process.StandardInput.Write(script);
+        process.StandardInput.Close();
+        process.WaitForExit();
+        return (process.ExitCode, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());
+    }
+}
