@@ -1,0 +1,9 @@
+#!/usr/bin/env pwsh
+# Builds, tests, and runs the main job: the same commands as in README.md. All set-up happens inside the build.
+param([switch]$NoTest)
+$ErrorActionPreference = 'Stop'
+Set-Location $PSScriptRoot
+dotnet build -c Release; if ($LASTEXITCODE) { exit $LASTEXITCODE }
+if (-not $NoTest) { dotnet test -c Release --no-build; if ($LASTEXITCODE) { exit $LASTEXITCODE } }
+dotnet run -c Release --no-build --project src/MlNetTransfer.Cli -- train data-samples/clipart --output out/clipart
+exit $LASTEXITCODE

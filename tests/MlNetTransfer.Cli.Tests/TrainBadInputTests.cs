@@ -1,0 +1,172 @@
+using System.Diagnostics;
+using System.Text.Json;
+using MlNetTransfer.Tests.Shared;
+
+namespace MlNetTransfer.Cli.Tests;
+
+[TestClass]
+public sealed class TrainBadInputTests
+{
+    [TestMethod]
+    public void Train_EmptyFolder_SaysWhatIsExpected()
+    {
+        using var folder = new TempFolder();
+        Fails(Cli.Run("train", folder.Path, "--output", folder.File("out")), folder.Path, "one folder per class");
+        Assert.IsFalse(Directory.Exists(folder.File("out")), "Nothing is written before the input is known to be good.");
+    }
+
+    [TestMethod]
+    public void Train_OneClassOnly_NamesIt()
+    {
+        using var folder = new TempFolder();
+        Copy(folder, "data/bird", "bird", 3);
+        Fails(Cli.Run("train", folder.File("data"), "--output", folder.File("out")), "'bird'", "at least two class folders");
+    }
+
+    [TestMethod]
+    public void Train_ClassWithOneImage_NamesIt()
+    {
+        using var folder = new TempFolder();
+        Copy(folder, "data/bird", "bird", 3);
+        Copy(folder, "data/fruit", "fruit", 1);
+        Fails(Cli.Run("train", folder.File("data"), "--output", folder.File("out")), "'fruit'", "1 usable image;", "at least 2");
+    }
+
+    [TestMethod]
+    public void Train_ClassLeftWithOneImageByRejections_NamesARejectedFileAndWhy()
+    {
+        using var folder = new TempFolder();
+        Copy(folder, "data/bird", "bird", 3);
+        Copy(folder, "data/fruit", "fruit", 1);
+        folder.Write("data/fruit/text.jpg", "words"u8.ToArray());
+        Fails(Cli.Run("train", folder.File("data"), "--output", folder.File("out")), "'fruit'", "fruit/text.jpg", "not an image");
+    }
+
+    [TestMethod]
+    public void Train_ClassesThatDifferInCaseOnly_NamesBoth()
+    {
+        using var folder = new TempFolder();
+        Copy(folder, "data/bird", "bird", 2);
+        Copy(folder, "data/Bird", "bird", 2);
+        if (Directory.GetDirectories(folder.File("data")).Length < 2) Assert.Inconclusive("This file system folds case, so the two folders are one.");
+        Fails(Cli.Run("train", folder.File("data"), "--output", folder.File("out")), "'Bird', 'bird'", "rename");
+    }
+
+    [TestMethod]
+    public void Train_UnknownBackbone_ListsTheKnownOnes()
+    {
+        using var folder = new TempFolder();
+        Fails(Cli.Run("train", Cli.Samples, "--output", folder.Path, "--backbone", "resnet9000"), "resnet9000", "mobilenet_v2");
+    }
+
+    [TestMethod]
+    public void Train_SomeImagesBad_TrainsOnTheOthersAndReturnsThree()
+    {
+        using var folder = new TempFolder();
+        Copy(folder, "data/bîrd of pаradise", "bird", 6);
+        Copy(folder, "data/フルーツ", "fruit", 6);
+        folder.Write("data/フルーツ/text.jpg", "words"u8.ToArray());
+        folder.Write("data/フルーツ/zero.png", []);
+        folder.Write("data/bîrd of pаradise/huge.png", HugePng.Make(14_000, 12_000));
+        CliResult result = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--json");
+        Assert.AreEqual(ExitCode.SomeRejected, result.Code, result.ToString());
+        Assert.AreEqual(12, result.Json.GetProperty("images").GetInt32());
+        string[] rejected = [.. result.Json.GetProperty("rejected").EnumerateArray().Select(r => r.GetProperty("file").GetString()!)];
+        CollectionAssert.AreEquivalent(new[] { "フルーツ/text.jpg", "フルーツ/zero.png", "bîrd of pаradise/huge.png" }, rejected);
+        CliResult predicted = Cli.Run("predict", folder.File("out/model.onnx"), folder.File("data/フルーツ"), "--json");
+        CollectionAssert.Contains(predicted.Json.GetProperty("predictions").EnumerateArray().Select(p => p.GetProperty("label").GetString()).ToArray(), "フルーツ");
+    }
+
+    [TestMethod]
+    public void Train_FolderThatCannotBeRead_NamesIt()
+    {
+        if (OperatingSystem.IsWindows()) Assert.Inconclusive("Unix permissions are needed.");
+        using var folder = new TempFolder();
+        Copy(folder, "data/bird", "bird", 2);
+        Copy(folder, "data/fruit", "fruit", 2);
+        File.SetUnixFileMode(folder.Path, UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.UserWrite | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        string locked = folder.File("data/fruit");
+        File.SetUnixFileMode(locked, UnixFileMode.None);
+        try
+        {
+            // Root may read everything, so root gives up its rights first.
+            CliResult result = Environment.UserName == "root"
+                ? Cli.RunBelow("setpriv", ["--reuid=65534", "--clear-groups", "env", "HOME=/tmp"], "train", folder.File("data"), "--output", folder.File("out"))
+                : Cli.Run("train", folder.File("data"), "--output", folder.File("out"));
+            Fails(result, locked, "cannot be read", "permissions");
+        }
+        finally
+        {
+            File.SetUnixFileMode(locked, UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.UserWrite);
+        }
+    }
+
+    [TestMethod]
+    public void Train_DiskFullWhileWriting_KeepsTheOldModelAndLeavesNothingBehind()
+    {
+        if (!OperatingSystem.IsLinux() || Environment.UserName != "root") Assert.Inconclusive("Needs root on Linux, to mount a small disk.");
+        _ = Trained.Result;
+        using var folder = new TempFolder();
+        string disk = Directory.CreateDirectory(folder.File("disk")).FullName;
+        using (Process mount = Process.Start("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk]))
+        {
+            mount.WaitForExit();
+            if (mount.ExitCode != 0) Assert.Inconclusive("This machine does not allow mounts.");
+        }
+
+        try
+        {
+            File.WriteAllText(Path.Combine(disk, "model.onnx"), "an older model");
+            Fails(Cli.Run("train", Cli.Samples, "--output", disk), disk, "free space");
+            CollectionAssert.AreEqual(new[] { Path.Combine(disk, "model.onnx") }, Directory.GetFileSystemEntries(disk));
+            Assert.AreEqual("an older model", File.ReadAllText(Path.Combine(disk, "model.onnx")));
+        }
+        finally
+        {
+            using Process unmount = Process.Start("umount", [disk]);
+            unmount.WaitForExit();
+        }
+    }
+
+    [TestMethod]
+    public void Train_CtrlC_Returns130AndKeepsTheOldModel()
+    {
+        if (OperatingSystem.IsWindows()) Assert.Inconclusive("Signals are needed.");
+        using var folder = new TempFolder();
+        folder.Write("out/model.onnx", "an older model"u8.ToArray());
+        using Process process = Cli.Start("train", Cli.Samples, "--output", folder.File("out"), "--no-cache", "--workers", "1");
+        string? line;
+        while ((line = process.StandardError.ReadLine()) is not null && !line.Contains("extracting features", StringComparison.Ordinal)) { }
+        using (Process kill = Process.Start("kill", ["-INT", $"{process.Id}"])) kill.WaitForExit();
+        CliResult result = Cli.Finish(process);
+        Assert.AreEqual(ExitCode.Cancelled, result.Code, result.ToString());
+        StringAssert.Contains(result.Error, "Cancelled");
+        CollectionAssert.AreEqual(new[] { folder.File("out/model.onnx") }, Directory.GetFileSystemEntries(folder.File("out")));
+        Assert.AreEqual("an older model", File.ReadAllText(folder.File("out/model.onnx")));
+    }
+
+    [TestMethod]
+    public void Train_SameImageInBothParts_IsNoted()
+    {
+        using var folder = new TempFolder();
+        Copy(folder, "data/bird", "bird", 4);
+        Copy(folder, "data/fruit", "fruit", 4);
+        foreach (string file in Directory.GetFiles(folder.File("data/bird"))) File.Copy(file, Path.ChangeExtension(file, ".copy.png"));
+        CliResult result = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--json", "--test-fraction", "0.5", "--seed", "3");
+        JsonElement[] notes = [.. result.Json.GetProperty("notes").EnumerateArray()];
+        StringAssert.Contains(notes.Single().GetString(), "byte for byte");
+    }
+
+    private static void Fails(CliResult result, params string[] expected)
+    {
+        Assert.AreEqual(ExitCode.Failed, result.Code, result.ToString());
+        Assert.AreEqual("", result.Output);
+        foreach (string text in expected) StringAssert.Contains(result.Error, text);
+    }
+
+    private static void Copy(TempFolder folder, string to, string sampleClass, int count)
+    {
+        Directory.CreateDirectory(folder.File(to));
+        foreach (string file in Directory.GetFiles(Path.Combine(Cli.Samples, sampleClass)).Order(StringComparer.Ordinal).Take(count)) File.Copy(file, folder.File($"{to}/{Path.GetFileName(file)}"));
+    }
+}
