@@ -1,0 +1,41 @@
+namespace MlNetTransfer.Imaging.Decoding;
+
+/// <summary>Reduces decoded pixels to grey or RGB, in place; alpha is composited onto white: <c>round((c · a + 255 · (255 - a)) / 255)</c>.</summary>
+internal static unsafe class StripColours
+{
+    /// <param name="strip">[pixels × bands], becomes [pixels × channels].</param>
+    /// <param name="pixels">Pixels in the strip.</param>
+    /// <param name="bands">1 (grey), 2 (grey, alpha), 3 (RGB), 4 (RGB, alpha), or more: RGB and samples that are dropped.</param>
+    /// <returns>Channels left, 1 or 3.</returns>
+    public static int Reduce(byte* strip, int pixels, int bands)
+    {
+        int channels = bands <= 2 ? 1 : 3;
+        if (bands is 2 or 4) ComposeOntoWhite(strip, pixels, channels);
+        else if (bands > 4) KeepFirst(strip, pixels, bands);
+        return channels;
+    }
+
+    private static void ComposeOntoWhite(byte* strip, int pixels, int channels)
+    {
+        byte* output = strip, end = strip + ((long)pixels * (channels + 1));
+        for (byte* pixel = strip; pixel < end; pixel += channels + 1, output += channels)
+        {
+            int alpha = pixel[channels];
+            for (int channel = 0; channel < channels; channel++) output[channel] = Blend(pixel[channel], alpha);
+        }
+    }
+
+    private static void KeepFirst(byte* strip, int pixels, int bands)
+    {
+        byte* output = strip, end = strip + ((long)pixels * bands);
+        for (byte* pixel = strip; pixel < end; pixel += bands, output += 3)
+            (output[0], output[1], output[2]) = (pixel[0], pixel[1], pixel[2]);
+    }
+
+    /// <summary>Rounded division by 255 without dividing: <c>(n + (n &gt;&gt; 8)) &gt;&gt; 8</c> with n = sum + 128.</summary>
+    private static byte Blend(int colour, int alpha)
+    {
+        int sum = (colour * alpha) + (255 * (255 - alpha)) + 128;
+        return (byte)((sum + (sum >> 8)) >> 8);
+    }
+}
