@@ -1,0 +1,63 @@
+using MlNetTransfer.Numerics;
+
+namespace MlNetTransfer.Tests.Numerics;
+
+[TestClass]
+public sealed class RngTests
+{
+    [TestMethod]
+    public void NextBits_AnySeed_MatchesTheDefinition()
+    {
+        // The recurrences written out again in Python's unbounded integers.
+        string[] expected = [.. Sklearn.Run("""
+            M = 2**64 - 1
+            def mix(s):
+                z = s
+                z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & M
+                z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & M
+                return z ^ (z >> 31)
+            s = [mix((42 + (i + 1) * 0x9E3779B97F4A7C15) & M) for i in range(4)]
+            rot = lambda x, k: ((x << k) | (x >> (64 - k))) & M
+            r = []
+            for _ in range(100):
+                r.append(str((rot((s[1] * 5) & M, 7) * 9) & M))
+                t = (s[1] << 17) & M
+                s[2] ^= s[0]; s[3] ^= s[1]; s[1] ^= s[2]; s[0] ^= s[3]; s[2] ^= t; s[3] = rot(s[3], 45)
+            """, new { }).EnumerateArray().Select(value => value.GetString()!)];
+        var rng = new Rng(42);
+        CollectionAssert.AreEqual(expected, Enumerable.Range(0, 100).Select(_ => $"{rng.NextBits()}").ToArray());
+    }
+
+    [TestMethod]
+    public void NextNormal_ManyDraws_HasItsMoments()
+    {
+        var rng = new Rng(1);
+        double[] draws = [.. Enumerable.Range(0, 100_000).Select(_ => rng.NextNormal())];
+        Assert.AreEqual(0, draws.Average(), 0.016, "five standard errors of the mean, 5/√100000");
+        Assert.AreEqual(1, draws.Average(x => x * x), 0.023, "five standard errors of the second moment, 5·√(2/100000)");
+    }
+
+    [TestMethod]
+    public void Shuffle_ThreeItems_EveryOrderEquallyOften()
+    {
+        var rng = new Rng(2);
+        var counts = new Dictionary<string, int>();
+        for (int i = 0; i < 60_000; i++)
+        {
+            char[] items = ['a', 'b', 'c'];
+            rng.Shuffle<char>(items);
+            counts[new string(items)] = counts.GetValueOrDefault(new string(items)) + 1;
+        }
+
+        Assert.HasCount(6, counts);
+        foreach (int count in counts.Values) Assert.AreEqual(10_000, count, 460, "five binomial standard deviations, 5·√(60000·5/36)");
+    }
+
+    [TestMethod]
+    public void Quantile_KnownLevels_MatchesTables()
+    {
+        Assert.AreEqual(1.959963984540054, Normal.Quantile(0.975), 1e-13);
+        Assert.AreEqual(-1.2815515655446004, Normal.Quantile(0.1), 1e-13);
+        Assert.AreEqual(4.753424308822899, Normal.Quantile(0.999999), 1e-9, "1 - 0.999999 is rounded to 1e-16");
+    }
+}
