@@ -48,7 +48,7 @@ public sealed class ImageRunner(ImageGraph graph, int workers, IRowCache? cache 
         try
         {
             using ImageGraphWorker worker = graph.CreateWorker();
-            using var file = new ImageFileBuffer();
+            var file = new ImageFileBuffer(graph.Limits);
             while (state.Next(out int index))
             {
                 failed.Token.ThrowIfCancellationRequested();
@@ -69,7 +69,7 @@ public sealed class ImageRunner(ImageGraph graph, int workers, IRowCache? cache 
         Span<byte> digest = state.Digest(index);
         try
         {
-            ReadOnlySpan<byte> encoded = file.Read(state.Items[index].Path, graph.Limits);
+            ReadOnlySpan<byte> encoded = file.Read(state.Items[index].Path);
             SHA256.HashData(encoded, digest);
             if (cache is not null && cache.TryRead(digest, row))
             {

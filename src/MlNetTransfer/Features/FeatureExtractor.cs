@@ -22,7 +22,7 @@ public sealed class FeatureExtractor : IDisposable
         Tap = backbone.Card.GetTap(tap ?? backbone.Card.DefaultTap);
         Onnx = FeatureGraph.Build(backbone.LoadModel(), Tap.Tensor);
         graph = new ImageGraph(Onnx.ToBytes(), FeatureGraph.Output, backbone.Card.Preprocessing, limits);
-        Space = new FeatureSpace(backbone.Digest, [Tap.Tensor], backbone.Card.Preprocessing, ImagePreprocessor.Version, ImageGraph.RuntimeVersion, Device());
+        Space = new FeatureSpace(backbone.Digest, [Tap.Tensor], backbone.Card.Preprocessing, DecoderVersion.Text, ImageGraph.RuntimeVersion, Device());
     }
 
     /// <summary>The tap in use.</summary>
