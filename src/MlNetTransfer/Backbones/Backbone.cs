@@ -1,0 +1,30 @@
+using MlNetTransfer.Graphs;
+
+namespace MlNetTransfer.Backbones;
+
+/// <summary>A backbone ready for use: an ONNX file with one input <c>image</c> [N, 3, size, size] whose content was checked. Immutable.</summary>
+public sealed class Backbone
+{
+    internal Backbone(BackboneCard card, string path, string digest) => (Card, Path, Digest) = (card, path, digest);
+
+    /// <summary>Name of the input of every backbone.</summary>
+    public const string InputName = Tfjs.TfGraphWriter.InputName;
+
+    /// <summary>Its card.</summary>
+    public BackboneCard Card { get; }
+
+    /// <summary>Absolute path of the ONNX file, in the cache.</summary>
+    public string Path { get; }
+
+    /// <summary>SHA-256 of the ONNX file, 64 lower-case hexadecimal digits: what features computed with it are keyed by.</summary>
+    public string Digest { get; }
+
+    /// <summary>Reads the whole model; its output are the probabilities of the source task's classes.</summary>
+    /// <exception cref="GraphException">The file was removed or damaged since it was opened; open the backbone again.</exception>
+    public OnnxModel LoadModel() => OnnxModel.Load(Path);
+
+    /// <summary>Reads the model up to a tap; its output is the tap's feature map [N, Width, Size, Size].</summary>
+    /// <param name="tap">Name of the tap; null for the default tap.</param>
+    /// <exception cref="TransferException">The card has no such tap.</exception>
+    public OnnxModel CutAt(string? tap = null) => LoadModel().CutAt(Card.Tap(tap).Tensor);
+}

@@ -1,0 +1,95 @@
+using System.Security.Cryptography;
+using System.Text;
+using MlNetTransfer.Graphs;
+
+namespace MlNetTransfer.Backbones;
+
+/// <summary>Opens backbones: imports a card's files to ONNX at first use, and keeps the result in a cache folder. Safe for threads, and for processes that share the folder.</summary>
+/// <param name="catalog">The cards.</param>
+/// <param name="cacheFolder">Where imported models are kept; null for the folder "backbones" under MLNETTRANSFER_CACHE, or else under the user's cache.</param>
+public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder = null)
+{
+    private readonly Lock _import = new();
+
+    /// <summary>Where imported models are kept, absolute.</summary>
+    public string CacheFolder { get; } = Path.GetFullPath(cacheFolder ?? MlNetTransfer.CacheFolder.For("backbones"));
+
+    /// <summary>Opens a backbone; imports it where the cache does not have it yet, or not intact. The first time takes up to seconds.</summary>
+    /// <param name="id">Id of the card.</param>
+    /// <param name="cancellation">Stops between the steps; nothing half-made stays.</param>
+    /// <exception cref="TransferException">There is no such card; a source file is missing or has another digest than the card says; or the cache cannot be written.</exception>
+    public Backbone Open(string id, CancellationToken cancellation = default)
+    {
+        BackboneCard card = catalog.Get(id);
+        string path = Path.Combine(CacheFolder, $"{card.Id}-{Key(card)}.onnx");
+        lock (_import)
+            return new Backbone(card, path, CachedDigest(path) ?? Import(card, path, cancellation));
+    }
+
+    private string Import(BackboneCard card, string path, CancellationToken cancellation)
+    {
+        string[] files = [.. card.Files.Select(f => catalog.PathOf(card, f))];
+        for (int i = 0; i < files.Length; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Verify(card, files[i], card.Files[i].Sha256);
+        }
+
+        byte[] bytes = BackboneImporter.Import(card, files).ToBytes();
+        cancellation.ThrowIfCancellationRequested();
+        string digest = Convert.ToHexStringLower(SHA256.HashData(bytes));
+        try
+        {
+            Directory.CreateDirectory(CacheFolder);
+            AtomicFile.Write(path, stream => stream.Write(bytes));
+            AtomicFile.Write(DigestFile(path), stream => stream.Write(Encoding.ASCII.GetBytes(digest)));
+        }
+        catch (Exception cause) when (cause is GraphException or IOException or UnauthorizedAccessException)
+        {
+            // Where a file that another process reads cannot be replaced, that process has just written the same bytes.
+            if (CachedDigest(path) != digest) throw new TransferException($"The imported backbone '{card.Id}' could not be kept in {CacheFolder}: {cause.Message} Set {MlNetTransfer.CacheFolder.Variable} to a folder that is writable and has {bytes.Length >> 20} MB free.", cause);
+        }
+
+        return digest;
+    }
+
+    private static void Verify(BackboneCard card, string file, string expected)
+    {
+        string fix = $"Restore the package {card.Package} {card.PackageVersion} (build the project again), or correct the card.";
+        try
+        {
+            using FileStream stream = File.OpenRead(file);
+            string found = Convert.ToHexStringLower(SHA256.HashData(stream));
+            if (found != expected) throw new TransferException($"{file} of the backbone '{card.Id}' has SHA-256 {found}; the card expects {expected}. It was changed or belongs to another version. {fix}");
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            throw new TransferException($"{file} of the backbone '{card.Id}' could not be read ({cause.Message}). {fix}", cause);
+        }
+    }
+
+    /// <summary>The digest of a cached model that is intact; null where it is missing or its content is not what was written.</summary>
+    private static string? CachedDigest(string path)
+    {
+        try
+        {
+            if (!File.Exists(path) || !File.Exists(DigestFile(path))) return null;
+            using FileStream stream = File.OpenRead(path);
+            string found = Convert.ToHexStringLower(SHA256.HashData(stream));
+            return found == File.ReadAllText(DigestFile(path), Encoding.ASCII) ? found : null;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Names what the import depends on: the importer, the format, the input size and the digests of the source files.</summary>
+    private static string Key(BackboneCard card)
+    {
+        string content = $"{BackboneImporter.Version}\n{card.Format}\n{card.Preprocessing.Size}\n{string.Join('\n', card.Files.Select(f => $"{f.Path} {f.Sha256}"))}";
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)))[..16];
+    }
+
+    private static string DigestFile(string path) => path + ".sha256";
+}

@@ -1,0 +1,24 @@
+namespace MlNetTransfer;
+
+/// <summary>Where things are kept that can be made again.</summary>
+internal static class CacheFolder
+{
+    /// <summary>Environment variable that names another root.</summary>
+    public const string Variable = "MLNETTRANSFER_CACHE";
+
+    /// <summary>The folder for one kind of things: under MLNETTRANSFER_CACHE where it is set, else under the user's cache folder. It is not created.</summary>
+    public static string For(string kind)
+    {
+        string? chosen = Environment.GetEnvironmentVariable(Variable);
+        return Path.Combine(string.IsNullOrWhiteSpace(chosen) ? Path.Combine(UserCache(), "mlnet-transfer") : Path.GetFullPath(chosen), kind);
+    }
+
+    private static string UserCache()
+    {
+        if (OperatingSystem.IsWindows()) return Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+        string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify);
+        if (OperatingSystem.IsMacOS()) return Path.Combine(home, "Library", "Caches");
+        string? xdg = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+        return Path.IsPathRooted(xdg) ? xdg : Path.Combine(home, ".cache");
+    }
+}
