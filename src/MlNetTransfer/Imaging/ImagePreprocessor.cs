@@ -79,6 +79,7 @@ public sealed unsafe class ImagePreprocessor : IDisposable
     {
         ImageGuard.CheckBytes(encoded.Length, _limits);
         ImageFormat format = FormatSniffer.Sniff(encoded);
+        FileStructure.CheckComplete(encoded, format);
         PixelSource source = format == ImageFormat.Bmp ? _bmp : _vips;
         fixed (byte* data = encoded)
         {

@@ -8,12 +8,16 @@ internal static class DecodeFailure
     private static readonly string[] TruncationWords =
         ["premature end", "truncated", "end of file", "end of input", "eof", "not enough data", "unexpected end", "too short", "insufficient data", "short file"];
 
+    /// <summary>Messages of libvips' input layer about how far it looked: consequences, never causes.</summary>
+    private static readonly string[] Noise = ["bad seek to", "unable to open source"];
+
     /// <param name="format">What the first bytes say it is.</param>
     /// <param name="outcome">Where it failed.</param>
     /// <param name="words">The decoder's error buffer, a message a line.</param>
     public static ImageRejectedException Describe(ImageFormat format, DecodeOutcome outcome, string words)
     {
-        string[] lines = words.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        string[] lines = [.. words.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .Where(line => !Noise.Any(noise => line.Contains(noise, StringComparison.OrdinalIgnoreCase)))];
         bool truncated = lines.Any(line => TruncationWords.Any(word => line.Contains(word, StringComparison.OrdinalIgnoreCase)));
         string kind = truncated ? "truncated" : outcome == DecodeOutcome.FailedInHeader ? "unreadable header of" : "damaged";
         string detail = string.Join("; ", lines.Select(WithoutSource).Distinct(StringComparer.Ordinal));

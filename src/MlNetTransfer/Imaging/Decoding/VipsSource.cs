@@ -18,7 +18,7 @@ internal sealed unsafe class VipsSource : PixelSource
         _data = data;
         _length = length;
         _format = format;
-        _image = Load("access=sequential,fail_on=truncated"u8);
+        _image = Load(format == ImageFormat.Tiff ? "access=sequential,fail_on=error"u8 : "access=sequential,fail_on=truncated"u8);
         if (_image == 0) return false;
         ReadSize();
         Orientation = VipsNative.vips_image_get_orientation(_image);

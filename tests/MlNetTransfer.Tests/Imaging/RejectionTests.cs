@@ -1,0 +1,99 @@
+using System.Text;
+using MlNetTransfer.Imaging;
+
+namespace MlNetTransfer.Tests.Imaging;
+
+[TestClass]
+public sealed class RejectionTests
+{
+    [TestMethod]
+    [DataRow("", "empty file: 0 bytes")]
+    [DataRow("%PDF-1.7", "PDF documents are not decoded")]
+    [DataRow("<?xml version='1.0'?>\n<svg xmlns='x'/>", "SVG images are not decoded")]
+    [DataRow("<!DOCTYPE html><html>", "not an image: a web page or XML that starts with \"<!DOCTYPE html><\"")]
+    [DataRow("version https://git-lfs.github.com/spec/v1\n", "not an image: a Git LFS pointer; run 'git lfs pull'")]
+    [DataRow("hello, world", "not an image: starts with 68656C6C6F2C2077 (\"hello, world\")")]
+    [DataRow("\0\0\0\u0018ftypheic\0\0\0\0mif1heic", "HEIC images are not decoded")]
+    [DataRow("\0\0\0\u0014ftypisom\0\0\0\0isom", "not an image: an ISO media file (video?) of brand \"isom\"")]
+    [DataRow("PK\u0003\u0004", "not an image: a ZIP archive; unpack it")]
+    [DataRow("\0\0\0\0", "not an image: nothing but zero bytes")]
+    public void Process_NotAnImage_SaysWhatWasFound(string content, string reason) =>
+        StringAssert.StartsWith(Fixtures.Rejection(Encoding.Latin1.GetBytes(content)), reason);
+
+    [TestMethod]
+    public void Process_MoreBytesThanAllowed_NamesTheOption() =>
+        Assert.AreEqual(
+            "0 MiB (1075 bytes), the limit is 0 MiB; raise MaxBytes or shrink the image",
+            Fixtures.Rejection(Fixtures.Read("orientation-1.jpg"), new ImageLimits { MaxBytes = 1074 }));
+
+    /// <summary>The header alone decides: the file holds no pixels for the size it claims.</summary>
+    [TestMethod]
+    public void Process_MorePixelsThanAllowed_IsRejectedByTheHeader()
+    {
+        byte[] png = WithPngSize(Fixtures.Read("rgb.png"), 14_000, 12_000);
+        Assert.AreEqual(
+            "168 megapixels (14000 x 12000), the limit is 100 megapixels; raise MaxPixels or shrink the image",
+            Fixtures.Rejection(png));
+    }
+
+    [TestMethod]
+    public void Process_InterlacedOrProgressive_HasTheLowerLimit()
+    {
+        ImageLimits limits = new() { MaxWholeFramePixels = 1000 };
+        StringAssert.StartsWith(
+            Fixtures.Rejection(Fixtures.Read("interlaced.png"), limits),
+            "0.0011 megapixels (41 x 28), the limit for an interlaced PNG, whose decoder holds the whole frame, is 0.001 megapixels; raise MaxWholeFramePixels");
+        StringAssert.Contains(Fixtures.Rejection(Fixtures.Read("progressive.jpg"), limits), "a progressive JPEG");
+        StringAssert.Contains(Fixtures.Rejection(Fixtures.Read("lossless.avif"), limits), "AVIF");
+        using ImagePreprocessor preprocessor = new(new Preprocessing { Size = 16 }, limits);
+        preprocessor.Process(Fixtures.Read("rgb.png"), new float[768]);
+    }
+
+    [TestMethod]
+    public void Process_LongestSide_IsBounded() =>
+        StringAssert.StartsWith(Fixtures.Rejection(WithPngSize(Fixtures.Read("rgb.png"), 65_536, 1)), "65536 x 1 pixels, the longest side allowed is 65535");
+
+    [TestMethod]
+    public void Process_AnyFixtureCutInTwo_IsRejectedAsTruncated()
+    {
+        foreach (string name in Fixtures.Good)
+        {
+            byte[] file = Fixtures.Read(name);
+            string reason = Fixtures.Rejection(file.AsSpan(0, file.Length / 2));
+            StringAssert.StartsWith(reason, "truncated ", $"{name}: {reason}");
+        }
+    }
+
+    [TestMethod]
+    public void Process_WrongDestination_IsTheCallersError()
+    {
+        using ImagePreprocessor preprocessor = new(new Preprocessing { Size = 16 });
+        ArgumentException e = Assert.ThrowsExactly<ArgumentException>(() => preprocessor.Process(Fixtures.Read("rgb.png"), new float[767]));
+        StringAssert.StartsWith(e.Message, "767 elements, expected 3 x 16 x 16 = 768.");
+    }
+
+    [TestMethod]
+    public void Process_Cancelled_StopsAndTheNextImageIsRight()
+    {
+        using ImagePreprocessor preprocessor = new(new Preprocessing { Size = 16 });
+        byte[] pixels = new byte[768];
+        Assert.ThrowsExactly<OperationCanceledException>(() => preprocessor.ProcessToPixels(Fixtures.Read("rgb.png"), pixels, new CancellationToken(canceled: true)));
+        preprocessor.ProcessToPixels(Fixtures.Read("rgb.png"), pixels);
+        CollectionAssert.AreEqual(Fixtures.Read("rgb.png.rgb"), pixels);
+    }
+
+    /// <summary>The same file with another size in IHDR and the checksum that fits.</summary>
+    private static byte[] WithPngSize(byte[] png, int width, int height)
+    {
+        System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(png.AsSpan(16), width);
+        System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(png.AsSpan(20), height);
+        uint crc = uint.MaxValue;
+        foreach (byte value in png.AsSpan(12, 17))
+        {
+            crc ^= value;
+            for (int bit = 0; bit < 8; bit++) crc = (crc & 1) != 0 ? (crc >> 1) ^ 0xEDB88320 : crc >> 1;
+        }
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(29), ~crc);
+        return png;
+    }
+}
