@@ -47,7 +47,7 @@ internal static class HeadBenchmark
 
         double first = seconds[0], median = seconds.Order().ElementAt(Repeats / 2);
         double accuracy = ClassificationReport.Of(test.ClassNames, test.Labels, head!.Predict(test)).Accuracy;
-        foreach (L2Trial trial in head.Report.L2Path) Console.WriteLine(FormattableString.Invariant($"  L2 {trial.L2:g3}: held-out log-loss {trial.LogLoss:f4} ± {trial.StandardError:f4}, accuracy {trial.Accuracy:f3}"));
+        foreach (L2Trial trial in head.Report.L2Path) Console.WriteLine(FormattableString.Invariant($"  L2 {trial.L2:g3}: scale {trial.LogitScale:f2}, held-out log-loss {trial.LogLoss:f4} ± {trial.StandardError:f4}, accuracy {trial.Accuracy:f3}"));
         Console.WriteLine(FormattableString.Invariant($"{rows} x {width}, {classes} classes, {Environment.ProcessorCount} cores"));
         Console.WriteLine(FormattableString.Invariant($"MlNetTransfer  first {first:f3} s, median {median:f3} s, accuracy {accuracy:f3} (L2 {head.Report.L2:g3} chosen, {head.Report.Iterations} last iterations)"));
         return Compare(train, test, median);

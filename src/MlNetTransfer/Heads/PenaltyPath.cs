@@ -22,12 +22,12 @@ internal sealed class PenaltyPath
     }
 
     /// <summary>Penalties that are tried: 10, 10^0.5, …, 1e-5.</summary>
-    public static IReadOnlyList<double> Grid { get; } = [.. Enumerable.Range(0, 7).Select(i => Math.Pow(10, 1 - i))];
+    public static IReadOnlyList<double> Grid { get; } = [.. Enumerable.Range(0, 13).Select(i => Math.Pow(10, 1 - i / 2.0))];
 
     public IReadOnlyList<L2Trial> Trials => trials;
 
-    /// <summary>The penalty with the lowest held-out loss.</summary>
-    public double Best => trials.Count == 0 ? Fallback : trials.MinBy(trial => trial.LogLoss)!.L2;
+    /// <summary>The trial with the lowest held-out loss.</summary>
+    public L2Trial? Best => trials.MinBy(trial => trial.LogLoss);
 
     /// <summary>Mean of the folds' weights at the best penalty: where the fit on all rows starts.</summary>
     public ReadOnlySpan<float> Start => start;
@@ -41,13 +41,18 @@ internal sealed class PenaltyPath
             progress?.Report(new FitProgress("Choosing the L2 penalty", i, Grid.Count));
             foreach (SoftmaxModel model in models) model.Start(Grid[i], Tolerance, MaxIterations);
             pass.Minimise(models);
-            trials.Add(pass.HeldOut(models).Judge(Grid[i]));
-            if (Best == Grid[i]) Keep(models);
+            HeldOutLogits logits = pass.HeldOut(models);
+            trials.Add(logits.Judge(Grid[i], logits.Scale()));
+            if (Best == trials[^1]) Keep(models);
         }
     }
 
-    // The loss falls, then rises along the path; two rises in a row are past its valley.
-    private bool Past() => trials.Count >= 3 && trials[^1].LogLoss > trials[^2].LogLoss && trials[^2].LogLoss > trials[^3].LogLoss;
+    // The loss falls, then rises along the path, where it may first lie flat: penalties above the features' largest variances differ in scale alone.
+    private bool Past() => trials.Count >= 3 && (Rises(^1) && Rises(^2) || trials[^1].L2 <= 0.1 && Idle(^1) && Idle(^2));
+
+    private bool Rises(Index at) => trials[at].LogLoss > trials[at.GetOffset(trials.Count) - 1].LogLoss;
+
+    private bool Idle(Index at) => trials[at].LogLoss > 0.99 * trials.Take(at.GetOffset(trials.Count)).Min(trial => trial.LogLoss);
 
     private void Keep(SoftmaxModel[] models)
     {

@@ -23,16 +23,24 @@ internal sealed class SoftmaxPass(SoftmaxDesign design, ParallelOptions parallel
         }
     }
 
-    /// <summary>Log-loss and hits of every model on the rows it leaves out.</summary>
-    public HeldOutSums HeldOut(IReadOnlyList<SoftmaxModel> models)
+    /// <summary>The logits of every model on the rows it leaves out.</summary>
+    public HeldOutLogits HeldOut(IReadOnlyList<SoftmaxModel> models)
     {
-        var sums = new HeldOutSums[design.Chunks.Count];
-        Parallel.For(0, sums.Length, parallel, i =>
+        var parts = new float[design.Chunks.Count][];
+        Parallel.For(0, parts.Length, parallel, i =>
         {
-            SoftmaxModel? model = models.FirstOrDefault(model => model.HeldOut == design.Chunks[i].Fold && model.HeldOut != SoftmaxDesign.NoFold);
-            if (model is not null) sums[i] = new ChunkWork(design, design.Chunks[i]).HeldOut(model);
+            RowChunk chunk = design.Chunks[i];
+            if (chunk.Fold != SoftmaxDesign.NoFold) parts[i] = new ChunkWork(design, chunk).Logits(models[chunk.Fold]);
         });
-        return sums.Aggregate((a, b) => a + b);
+        var logits = new HeldOutLogits(design.Classes);
+        for (int i = 0; i < parts.Length; i++)
+        {
+            RowChunk chunk = design.Chunks[i];
+            for (int r = 0; parts[i] is not null && r < chunk.Rows; r++)
+                if (design.Weights[chunk.Start + r] > 0) logits.Add(parts[i].AsSpan(r * design.Classes, design.Classes), design.Labels[chunk.Start + r], design.Weights[chunk.Start + r]);
+        }
+
+        return logits;
     }
 
     /// <summary>Loss and gradient at the trial points, and the optimisers' next trial points.</summary>
@@ -64,23 +72,20 @@ internal sealed class SoftmaxPass(SoftmaxDesign design, ParallelOptions parallel
                     if (model.Partial[index] is { } partial) model.PartialLoss[index] += TrainBlock(model, partial, chunk.Start + row, Math.Min(Block, chunk.Rows - row));
         }
 
-        public HeldOutSums HeldOut(SoftmaxModel model)
+        /// <returns>Logits [rows × classes], row-major.</returns>
+        public float[] Logits(SoftmaxModel model)
         {
-            HeldOutSums sums = default;
-            float* values = stackalloc float[3 * Block];
+            var logits = new float[chunk.Rows * design.Classes];
+            float* z = chunk.Buffer.Pointer;
             for (int row = 0; row < chunk.Rows; row += Block)
             {
                 int rows = Math.Min(Block, chunk.Rows - row);
-                Forward(model, chunk.Start + row, rows, values, values + Block, values + (2 * Block));
+                Logits(model, chunk.Start + row, rows);
                 for (int i = 0; i < rows; i++)
-                {
-                    double loss = Math.Log(values[Block + i]) + values[i] - values[(2 * Block) + i];
-                    // The likeliest class has the highest logit; a tie counts as a hit.
-                    sums += HeldOutSums.Of(design.Weights[chunk.Start + row + i], loss, values[(2 * Block) + i] >= values[i]);
-                }
+                    for (int c = 0; c < design.Classes; c++) logits[((row + i) * design.Classes) + c] = z[(c * Block) + i] + model.Bias[c];
             }
 
-            return sums;
+            return logits;
         }
 
         private double TrainBlock(SoftmaxModel model, AlignedFloats partial, int start, int rows)
@@ -112,20 +117,20 @@ internal sealed class SoftmaxPass(SoftmaxDesign design, ParallelOptions parallel
 
         private void Forward(SoftmaxModel model, int start, int rows, float* max, float* sum, float* target)
         {
-            float* x = design.X.Pointer + ((nint)start * design.Stride), w = model.Optimiser.Trial.Pointer, bias = w + design.WeightLength, z = chunk.Buffer.Pointer;
+            Logits(model, start, rows);
+            float* bias = model.Optimiser.Trial.Pointer + design.WeightLength;
             fixed (int* labels = &design.Labels[start])
             {
-                if (Vector512.IsHardwareAccelerated)
-                {
-                    SoftmaxKernel<Lane512, Vector512<float>>.Logits(x, design.Stride, rows, w, design.PaddedWidth, design.PaddedClasses, z);
-                    SoftmaxKernel<Lane512, Vector512<float>>.Probabilities(z, bias, design.Classes, max, sum, labels, target);
-                }
-                else
-                {
-                    SoftmaxKernel<Lane256, Vector256<float>>.Logits(x, design.Stride, rows, w, design.PaddedWidth, design.PaddedClasses, z);
-                    SoftmaxKernel<Lane256, Vector256<float>>.Probabilities(z, bias, design.Classes, max, sum, labels, target);
-                }
+                if (Vector512.IsHardwareAccelerated) SoftmaxKernel<Lane512, Vector512<float>>.Probabilities(chunk.Buffer.Pointer, bias, design.Classes, max, sum, labels, target);
+                else SoftmaxKernel<Lane256, Vector256<float>>.Probabilities(chunk.Buffer.Pointer, bias, design.Classes, max, sum, labels, target);
             }
+        }
+
+        private void Logits(SoftmaxModel model, int start, int rows)
+        {
+            float* x = design.X.Pointer + ((nint)start * design.Stride), w = model.Optimiser.Trial.Pointer, z = chunk.Buffer.Pointer;
+            if (Vector512.IsHardwareAccelerated) SoftmaxKernel<Lane512, Vector512<float>>.Logits(x, design.Stride, rows, w, design.PaddedWidth, design.PaddedClasses, z);
+            else SoftmaxKernel<Lane256, Vector256<float>>.Logits(x, design.Stride, rows, w, design.PaddedWidth, design.PaddedClasses, z);
         }
     }
 }

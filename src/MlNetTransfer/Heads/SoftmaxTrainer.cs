@@ -27,13 +27,16 @@ public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHea
         if (Array.Exists(fold, f => f != SoftmaxDesign.NoFold)) path.Walk(folds, parallel, progress);
         var model = new SoftmaxModel(design, SoftmaxDesign.NoFold);
         path.Start.CopyTo(model.Optimiser.Trial.Span);
-        model.Start(options.L2 ?? path.Best, options.Tolerance, options.MaxIterations);
+        model.Start(options.L2 ?? path.Best?.L2 ?? PenaltyPath.Fallback, options.Tolerance, options.MaxIterations);
         new SoftmaxPass(design, parallel).Minimise([model], () => progress?.Report(new FitProgress("Fitting the head", model.Optimiser.Iterations, options.MaxIterations)));
+        float scale = (float)(path.Best?.LogitScale ?? 1);
         float[] weights = new float[train.Classes * train.Width], bias = model.Bias.ToArray();
         for (int c = 0; c < train.Classes; c++) model.Weights.Slice(c * design.PaddedWidth, train.Width).CopyTo(weights.AsSpan(c * train.Width));
+        foreach (ref float weight in weights.AsSpan()) weight *= scale;
+        foreach (ref float b in bias.AsSpan()) b *= scale;
         scaler.FoldInto(weights, bias);
         Lbfgs end = model.Optimiser;
-        return new SoftmaxHead(train.ClassNames, train.Width, weights, bias, new SoftmaxFitReport(model.L2, path.Trials, end.Iterations, end.Converged, end.Loss, end.GradientNorm));
+        return new SoftmaxHead(train.ClassNames, train.Width, weights, bias, new SoftmaxFitReport(model.L2, scale, path.Trials, end.Iterations, end.Converged, end.Loss, end.GradientNorm));
     }
 
     private static int[] NeverHeldOut(int rows)
