@@ -47,7 +47,7 @@ internal static class ModelsCommand
         table.AddColumn("id").AddColumn("name").AddColumn(new TableColumn("input").RightAligned()).AddColumn("default tap").AddColumn(new TableColumn("features").RightAligned()).AddColumn("licence");
         foreach (BackboneCard card in cards)
         {
-            TapCard tap = card.GetTap(card.DefaultTap);
+            BackboneTap tap = card.Tap();
             table.AddRow(new Text(card.Id), new Text(card.Name), new Text($"{card.Preprocessing.Size} px"), new Text(tap.Name), new Text($"{tap.Width}"), new Text(card.License));
         }
 
@@ -65,7 +65,7 @@ internal static class ModelsCommand
         foreach (BackboneFile file in card.Files) console.WriteLine($"File         {file.Path}  sha256 {file.Sha256}");
         var taps = new Table { Border = TableBorder.Simple };
         taps.AddColumn("tap").AddColumn(new TableColumn("features").RightAligned()).AddColumn(new TableColumn("map").RightAligned()).AddColumn("");
-        foreach (TapCard tap in card.Taps) taps.AddRow(new Text(tap.Name), new Text($"{tap.Width}"), new Text($"{tap.Size} x {tap.Size}"), new Text(tap.Name == card.DefaultTap ? "default" : ""));
+        foreach (BackboneTap tap in card.Taps) taps.AddRow(new Text(tap.Name), new Text($"{tap.Width}"), new Text($"{tap.Size} x {tap.Size}"), new Text(tap.Name == card.DefaultTap ? "default" : ""));
         console.Write(taps);
     }
 

@@ -1,17 +1,23 @@
 namespace MlNetTransfer;
 
 /// <summary>Where things are kept that can be made again.</summary>
-internal static class CacheFolder
+public static class CacheFolder
 {
     /// <summary>Environment variable that names another root.</summary>
     public const string Variable = "MLNETTRANSFER_CACHE";
 
-    /// <summary>The folder for one kind of things: under MLNETTRANSFER_CACHE where it is set, else under the user's cache folder. It is not created.</summary>
-    public static string For(string kind)
+    /// <summary>The root: MLNETTRANSFER_CACHE where it is set, else "mlnet-transfer" under the user's cache folder. It is not created, and may be deleted at any time.</summary>
+    public static string Root
     {
-        string? chosen = Environment.GetEnvironmentVariable(Variable);
-        return Path.Combine(string.IsNullOrWhiteSpace(chosen) ? Path.Combine(UserCache(), "mlnet-transfer") : Path.GetFullPath(chosen), kind);
+        get
+        {
+            string? chosen = Environment.GetEnvironmentVariable(Variable);
+            return string.IsNullOrWhiteSpace(chosen) ? Path.Combine(UserCache(), "mlnet-transfer") : Path.GetFullPath(chosen);
+        }
     }
+
+    /// <summary>The folder for one kind of things, under the root. It is not created.</summary>
+    public static string For(string kind) => Path.Combine(Root, kind);
 
     private static string UserCache()
     {

@@ -20,7 +20,7 @@ internal static class FeaturiseBenchmark
         string id = args.Length > 0 ? args[0] : "mobilenet_v2_140";
         int cores = Environment.ProcessorCount;
         Backbone backbone = new BackboneStore(BackboneCatalog.Default).Open(id);
-        byte[] onnx = FeatureGraph.Build(backbone.LoadModel(), backbone.Card.GetTap(backbone.Card.DefaultTap).Tensor).ToBytes();
+        byte[] onnx = FeatureGraph.Build(backbone.LoadModel(), backbone.Card.Tap().Tensor).ToBytes();
         using var graph = new ImageGraph(onnx, FeatureGraph.Output, backbone.Card.Preprocessing);
         ImageItem[] items = Usable(graph, [.. OpenClipart.Read().Items.Where((_, i) => i % 2 == 0)], args.Length > 1 ? int.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 300);
 

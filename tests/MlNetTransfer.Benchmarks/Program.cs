@@ -3,11 +3,18 @@ using MlNetTransfer.Benchmarks;
 return args switch
 {
     ["head", .. var rest] => HeadBenchmark.Run(rest),
+    ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
+    ["transfer", .. var rest] => TransferBenchmark.Run(rest),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("Usage: dotnet run -c Release --project tests/MlNetTransfer.Benchmarks -- head [rows width classes]");
+    Console.Error.WriteLine("""
+        Usage: dotnet run -c Release --project tests/MlNetTransfer.Benchmarks -- COMMAND
+          head [rows width classes]        fitting a head, beside scikit-learn
+          featurise [backbone [images]]    the featurising pipeline, beside its parts
+          transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
+        """);
     return 2;
 }

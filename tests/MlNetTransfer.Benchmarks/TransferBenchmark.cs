@@ -21,7 +21,7 @@ internal static class TransferBenchmark
         {
             Backbone backbone = store.Open(id);
             BackboneCard card = backbone.Card;
-            string tensor = card.GetTap(card.DefaultTap).Tensor;
+            string tensor = card.Tap().Tensor;
             Report($"{id} at {card.DefaultTap}, pretrained", data, Features(data, FeatureGraph.Build(backbone.LoadModel(), tensor).ToBytes(), card.Preprocessing));
             for (int seed = 1; seed <= 3; seed++)
                 Report($"{id} at {card.DefaultTap}, random weights (seed {seed})", data, Features(data, FeatureGraph.Build(RandomWeights.Draw(backbone.LoadModel(), seed), tensor).ToBytes(), card.Preprocessing));

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text.Json;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
@@ -51,6 +53,9 @@ public sealed record BackboneCard
     public BackboneTap Tap(string? name = null) =>
         Taps.FirstOrDefault(t => t.Name == (name ?? DefaultTap))
         ?? throw new TransferException($"The backbone '{Id}' has no tap '{name ?? DefaultTap}'. Taps: {string.Join(", ", Taps.Select(t => t.Name))}.");
+
+    /// <summary>SHA-256 over the whole card, 64 lower-case hexadecimal digits: what a trained model names as its backbone.</summary>
+    public string Digest() => Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(this)));
 
     /// <summary>Checks what no single member can: names that must agree or differ.</summary>
     internal void CheckConsistent()

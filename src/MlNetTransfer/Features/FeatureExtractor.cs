@@ -19,14 +19,14 @@ public sealed class FeatureExtractor : IDisposable
     /// <exception cref="TransferException">The card has no such tap.</exception>
     public FeatureExtractor(Backbone backbone, string? tap = null, ImageLimits? limits = null)
     {
-        Tap = backbone.Card.GetTap(tap ?? backbone.Card.DefaultTap);
+        Tap = backbone.Card.Tap(tap);
         Onnx = FeatureGraph.Build(backbone.LoadModel(), Tap.Tensor);
         graph = new ImageGraph(Onnx.ToBytes(), FeatureGraph.Output, backbone.Card.Preprocessing, limits);
         Space = new FeatureSpace(backbone.Digest, [Tap.Tensor], backbone.Card.Preprocessing, DecoderVersion.Text, ImageGraph.RuntimeVersion, Device());
     }
 
     /// <summary>The tap in use.</summary>
-    public TapCard Tap { get; }
+    public BackboneTap Tap { get; }
 
     /// <summary>Features per image.</summary>
     public int Width => graph.OutputWidth;

@@ -30,8 +30,8 @@ public sealed record TrainOptions
     /// <summary>How much an image of each class counts. Default none: equally.</summary>
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
 
-    /// <summary>Cache for imported backbones and features. Default <see cref="AppFolders.Cache"/>.</summary>
-    public string CacheFolder { get; init => field = Check.NotEmpty(value); } = AppFolders.Cache;
+    /// <summary>Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.</summary>
+    public string CacheFolder { get; init => field = Check.NotEmpty(value); } = MlNetTransfer.CacheFolder.Root;
 
     /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
     public bool CacheFeatures { get; init; } = true;
