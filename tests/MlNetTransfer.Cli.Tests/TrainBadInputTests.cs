@@ -138,7 +138,7 @@ public sealed class TrainBadInputTests
         folder.Write("out/model.onnx", "an older model"u8.ToArray());
         using Process process = Cli.Start("train", Cli.Samples, "--output", folder.File("out"), "--no-cache", "--workers", "1");
         string? line;
-        while ((line = process.StandardError.ReadLine()) is not null && !line.Contains("extracting features", StringComparison.Ordinal)) { }
+        while ((line = process.StandardError.ReadLine()) is not null && !line.Contains("Extracting features", StringComparison.Ordinal)) { }
         using (Process kill = Process.Start("kill", ["-INT", $"{process.Id}"])) kill.WaitForExit();
         CliResult result = Cli.Finish(process);
         Assert.AreEqual(ExitCode.Cancelled, result.Code, result.ToString());

@@ -68,6 +68,6 @@ public sealed class TrainCommandTests
         CliResult result = Cli.Run("train", Cli.Samples, "--output", folder.Path);
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         foreach (string expected in (string[])["Accuracy", "95 % interval", "precision", "recall", "support", "Confusion", "images per second", "vehicle"]) StringAssert.Contains(result.Output, expected);
-        StringAssert.Contains(result.Error, "extracting features");
+        StringAssert.Contains(result.Error, "Extracting features");
     }
 }

@@ -47,7 +47,7 @@ public sealed class FeatureExtractor : IDisposable
     public ImageRows Extract(IReadOnlyList<ImageItem> items, int workers, string? cacheFolder = null, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         using FeatureCache? cache = cacheFolder is null ? null : new FeatureCache(cacheFolder, Space, Width);
-        return new ImageRunner(graph, workers, cache).Run(items, "extracting features", progress, cancellation);
+        return new ImageRunner(graph, workers, cache).Run(items, "Extracting features", progress, cancellation);
     }
 
     /// <inheritdoc/>

@@ -59,7 +59,7 @@ public sealed class ModelWriter(int workers, ImageLimits? limits = null)
     private ParityRecord Verify(string file, ParitySample sample, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         using TransferModel model = TransferModel.Load(file, limits);
-        ImageRows found = model.Predict(sample.Items, workers, "checking the written model", progress, cancellation);
+        ImageRows found = model.Predict(sample.Items, workers, "Checking the written model", progress, cancellation);
         if (found.Rejected.Count > 0) throw new TransferException($"'{file}' could not be checked: {found.Rejected[0].File} was readable before and is not any more ({found.Rejected[0].Reason}). Run again when the images do not change.");
         return ParityRecord.Of(sample.Probabilities, found.Values, model.ClassNames.Count);
     }

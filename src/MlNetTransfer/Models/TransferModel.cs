@@ -58,7 +58,7 @@ public sealed class TransferModel : IDisposable
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>Probabilities [accepted × classes], and a rejection for every other image.</returns>
     public ImageRows Predict(IReadOnlyList<ImageItem> items, int workers, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default) =>
-        Predict(items, workers, "scoring images", progress, cancellation);
+        Predict(items, workers, "Scoring images", progress, cancellation);
 
     internal ImageRows Predict(IReadOnlyList<ImageItem> items, int workers, string stage, IProgress<JobProgress>? progress, CancellationToken cancellation) =>
         new ImageRunner(graph, workers).Run(items, stage, progress, cancellation);
