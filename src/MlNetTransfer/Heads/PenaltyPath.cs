@@ -8,8 +8,9 @@ internal sealed class PenaltyPath
     /// <summary>The penalty where no row can be held out: every class has a single row.</summary>
     public const double Fallback = 1;
 
-    // Held-out losses are compared, not weights: ten times looser moved no choice and no loss by more than 1e-4 on real features.
-    private const double Tolerance = 1e-3;
+    // An objective curved by L2 at least is within |gradient|² / 2·L2 of its minimum: a tolerance in proportion to √L2 asks the same of every penalty.
+    // Half of this factor changed no log-loss of four tasks on real features by more than 0.003.
+    private const double Tolerance = 1e-2;
     private const int MaxIterations = 100;
     private readonly SoftmaxDesign design;
     private readonly List<L2Trial> trials = [];
@@ -21,7 +22,7 @@ internal sealed class PenaltyPath
         start = new float[design.ModelLength];
     }
 
-    /// <summary>Penalties that are tried: 10, 10^0.5, …, 1e-5.</summary>
+    /// <summary>Penalties that are tried: 10, 10^0.5, …, 1e-5. On real features the best were between 0.3 and 1e-3, on clusters without correlation 3.</summary>
     public static IReadOnlyList<double> Grid { get; } = [.. Enumerable.Range(0, 13).Select(i => Math.Pow(10, 1 - i / 2.0))];
 
     public IReadOnlyList<L2Trial> Trials => trials;
@@ -39,7 +40,7 @@ internal sealed class PenaltyPath
         for (int i = 0; i < Grid.Count && !Past(); i++)
         {
             progress?.Report(new FitProgress("Choosing the L2 penalty", i, Grid.Count));
-            foreach (SoftmaxModel model in models) model.Start(Grid[i], Tolerance, MaxIterations);
+            foreach (SoftmaxModel model in models) model.Start(Grid[i], Tolerance * Math.Sqrt(Grid[i]), MaxIterations);
             pass.Minimise(models);
             HeldOutLogits logits = pass.HeldOut(models);
             trials.Add(logits.Judge(Grid[i], logits.Scale()));

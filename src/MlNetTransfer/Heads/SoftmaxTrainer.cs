@@ -5,9 +5,16 @@ namespace MlNetTransfer.Heads;
 
 /// <summary>Fits a linear softmax classifier (multinomial logistic regression) on frozen backbone features.</summary>
 /// <remarks>
-/// Minimises Σ w·(-ln p(true class)) / Σ w + L2/2·‖W‖² over features standardised by the training rows, biases free, by L-BFGS (Nocedal and
-/// Wright, Numerical Optimization, ch. 7). The minimum is unique in W and the start is fixed, so that equal inputs give equal bytes whatever the number
-/// of threads.
+/// <para>Minimises Σ w·(-ln p(true class)) / Σ w + L2/2·‖W‖² over features standardised by the training rows, biases free, by L-BFGS (Nocedal and
+/// Wright, Numerical Optimization, ch. 7). W is unique and the start fixed, so that equal inputs give equal bytes whatever the number of threads.</para>
+/// <para>Unless <see cref="SoftmaxTrainerOptions.L2"/> is given, it is chosen by stratified cross-validation: from 10 down to 1e-5 in half decades, each
+/// penalty starting from the weights of the one before; of the held-out logits the one factor s is fitted that minimises the log-loss of softmax(s·logits)
+/// (temperature scaling; Guo et al., 2017), and the penalty with the lowest such loss is taken, together with its s. So a strong penalty, which points
+/// the weights well but keeps them short, is not passed over for being underconfident, and the head comes out calibrated: W and b are those of the objective
+/// times s. The path ends after two rises in a row, or below 0.1 after two penalties in a row that lower the loss by less than 1 %. The row of
+/// a class with a single row is in every training part; where all classes have a single row, L2 is 1 and s is 1. Features are standardised once, over all
+/// training rows: the folds share means and deviations, never labels.</para>
+/// <para>Cost: passes · rows · width · classes multiply-adds, four times; all folds go through the rows together.</para>
 /// </remarks>
 /// <param name="options">How to fit; null for the defaults.</param>
 public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHeadTrainer<SoftmaxHead>

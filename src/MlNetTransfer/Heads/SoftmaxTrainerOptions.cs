@@ -3,7 +3,7 @@ namespace MlNetTransfer.Heads;
 /// <summary>How to fit a softmax head. Immutable; an invalid instance cannot be made.</summary>
 public sealed record SoftmaxTrainerOptions
 {
-    /// <summary>L2 penalty on the weights of the standardised features, not on the biases; in [1e-8, 1e4]. Default null: chosen by cross-validation.</summary>
+    /// <summary>L2 penalty on the weights of the standardised features, not on the biases; in [1e-8, 1e4]. Default null: chosen by cross-validation, with a factor on the logits.</summary>
     public double? L2 { get; init => field = value is null ? null : Check.InRange(value.Value, 1e-8, 1e4, nameof(L2)); }
 
     /// <summary>Folds for choosing <see cref="L2"/>, in [2, 20]; never more than rows. Default 5.</summary>
@@ -16,7 +16,8 @@ public sealed record SoftmaxTrainerOptions
     public ClassWeights ClassWeights { get; init => field = Enum.IsDefined(value) ? value : throw new ArgumentOutOfRangeException(nameof(ClassWeights), value, "ClassWeights must be None or Balanced."); }
 
     /// <summary>
-    /// The fit stops when no component of the gradient (nats per unit of a standardised weight) is larger than this; in [1e-6, 1], float32 tells no less. Default 1e-4.
+    /// The fit stops when no component of the gradient (nats per unit of a standardised weight) is larger than this; in [1e-6, 1], float32 tells no less. Default 1e-4:
+    /// a tenth of it changed the held-out log-loss of four tasks on backbone features by 0.0001 nats at most.
     /// </summary>
     public double Tolerance { get; init => field = Check.InRange(value, 1e-6, 1, nameof(Tolerance)); } = 1e-4;
 

@@ -1,3 +1,4 @@
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 
@@ -117,6 +118,74 @@ public sealed class SoftmaxTrainerTests
         float[][] weights = [.. new[] { 1, 2, 5 }.Select(workers => new SoftmaxTrainer(new SoftmaxTrainerOptions { Workers = workers }).Fit(table).Weights.ToArray())];
         CollectionAssert.AreEqual(weights[0], weights[1]);
         CollectionAssert.AreEqual(weights[0], weights[2]);
+    }
+
+    [TestMethod]
+    public void Fit_ChosenPenalty_ComparesHeldOutLossesAsSklearnDoes()
+    {
+        FeatureTable table = Rows.Clusters(200, 12, 3, 0.4);
+        SoftmaxHead head = new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = 3 }).Fit(table);
+        double[] expected = Sklearn.Run("""
+            from sklearn.linear_model import LogisticRegression
+            from sklearn.preprocessing import StandardScaler
+            from sklearn.metrics import log_loss
+            from scipy.optimize import minimize_scalar
+            X, y, fold = np.array(d['values']).reshape(len(d['labels']), -1), np.array(d['labels']), np.array(d['fold'])
+            X = StandardScaler().fit_transform(X)
+            r = []
+            for l2 in d['path']:
+                z = np.zeros((len(y), 3))
+                for f in range(5):
+                    t = fold != f
+                    z[~t] = LogisticRegression(C=1 / (l2 * t.sum()), tol=1e-9, max_iter=100000).fit(X[t], y[t]).decision_function(X[~t])
+                def loss(s):
+                    e = np.exp(s * (z - z.max(1, keepdims=True)))
+                    return log_loss(y, e / e.sum(1, keepdims=True), eps=1e-15)
+                r.append(minimize_scalar(loss, bounds=(0.01, 100), method='bounded', options=dict(xatol=1e-8)).fun)
+            """, new { values = table.Values, labels = table.Labels, fold = StratifiedFolds.Assign(table.Labels, 5, 3), path = head.Report.L2Path.Select(trial => trial.L2) }).Doubles();
+        for (int i = 0; i < expected.Length; i++) Assert.AreEqual(expected[i], head.Report.L2Path[i].LogLoss, 5e-3, "the path's tolerance of √L2/100; penalties differ by more");
+        Assert.AreEqual(head.Report.L2Path.MinBy(trial => trial.LogLoss)!.L2, head.Report.L2);
+        Assert.IsTrue(head.Report.L2Path.Count >= 5 && expected[0] > 1.02 * expected.Min(), "the path has a valley to find");
+    }
+
+    [TestMethod]
+    public void Fit_ChosenPenalty_LogitsAreThoseOfTheObjectiveTimesTheScale()
+    {
+        FeatureTable table = Rows.Clusters(150, 10, 3, 0.4);
+        SoftmaxHead chosen = new SoftmaxTrainer(new SoftmaxTrainerOptions { Tolerance = 1e-6 }).Fit(table);
+        SoftmaxHead given = Tight(chosen.Report.L2).Fit(table);
+        Assert.AreNotEqual(1, chosen.Report.LogitScale, 0.01);
+        for (int i = 0; i < chosen.Weights.Length; i++)
+            Assert.AreEqual(given.Weights.Span[i] * chosen.Report.LogitScale, chosen.Weights.Span[i], 2e-4, "two starts, both within 1e-6 of a vanishing gradient");
+    }
+
+    [TestMethod]
+    public void Fit_BelowChance_ScaleStaysWithinItsBracket()
+    {
+        // Labels without relation to the features: whatever is chosen must not be worse than the class frequencies by more than noise.
+        FeatureTable table = Rows.Clusters(100, 30, 2, 0);
+        SoftmaxHead head = new SoftmaxTrainer().Fit(table);
+        Assert.AreEqual(Math.Log(2), head.Report.L2Path.Min(trial => trial.LogLoss), 0.05);
+        Assert.IsTrue(head.Report.LogitScale >= 0.01);
+    }
+
+    [TestMethod]
+    public void Fit_OneRowPerClass_TakesTheStatedPenalty()
+    {
+        SoftmaxHead head = new SoftmaxTrainer().Fit(Rows.Clusters(4, 6, 4));
+        Assert.AreEqual(1, head.Report.L2);
+        Assert.AreEqual(1, head.Report.LogitScale);
+        Assert.IsEmpty(head.Report.L2Path);
+    }
+
+    [TestMethod]
+    public void Fit_SingleRowBesideOthers_IsNeverHeldOut()
+    {
+        FeatureTable table = Rows.Clusters(40, 5, 2, 2).Select([.. Enumerable.Range(0, 40)]);
+        int[] labels = [.. table.Labels.Select((label, i) => i == 17 ? 2 : label)];
+        SoftmaxHead head = new SoftmaxTrainer().Fit(Rows.Table(labels, table.Values, 5, 3));
+        Assert.IsNotEmpty(head.Report.L2Path);
+        Assert.IsTrue(double.IsFinite(head.Report.Objective));
     }
 
     [TestMethod]
