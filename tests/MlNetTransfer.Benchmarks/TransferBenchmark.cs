@@ -74,6 +74,6 @@ internal static class TransferBenchmark
             return ClassificationReport.Of(data.ClassNames, test.Labels, head.Predict(test)).Accuracy;
         })];
         double mean = accuracy.Average(), deviation = Math.Sqrt(accuracy.Sum(a => (a - mean) * (a - mean)) / (Folds - 1));
-        Console.WriteLine(FormattableString.Invariant($"{name,-64} {100 * mean:f1} +- {100 * deviation:f1} %   ({table.Rows} images, {table.Width} features)"));
+        Console.WriteLine(FormattableString.Invariant($"{name,-72} {100 * mean:f1} +- {100 * deviation:f1} %   ({table.Rows} images, {table.Width} features)"));
     }
 }
