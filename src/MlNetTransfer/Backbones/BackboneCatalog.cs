@@ -14,7 +14,7 @@ public sealed class BackboneCatalog
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
         AllowDuplicateProperties = false,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
+        Converters = { new ChannelValuesJson(), new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
     };
 
     private static readonly Lazy<BackboneCatalog> BesideTheAssembly = new(() => Load(Path.Combine(AppContext.BaseDirectory, "models")));

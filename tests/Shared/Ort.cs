@@ -1,7 +1,8 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using MlNetTransfer.Graphs;
 
-namespace MlNetTransfer.Graphs.Tests;
+namespace MlNetTransfer.Tests.Shared;
 
 /// <summary>Runs a model on ONNX Runtime without optimisations: the oracle for what a graph computes.</summary>
 internal static class Ort

@@ -1,0 +1,103 @@
+using System.Text.Json.Nodes;
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Graphs;
+using MlNetTransfer.Tests.Shared;
+
+namespace MlNetTransfer.Tests.Backbones;
+
+[TestClass]
+public sealed class BackboneCatalogTests
+{
+    [TestMethod]
+    public void Default_Cards_HaveTheirFilesAndWorkingDefaultTaps()
+    {
+        BackboneCatalog catalog = BackboneCatalog.Default;
+        Assert.AreEqual("mobilenet_v2_140", catalog.Cards[0].Id);
+        foreach (BackboneCard card in catalog.Cards)
+        {
+            foreach (BackboneFile file in card.Files) Assert.IsTrue(File.Exists(catalog.PathOf(card, file)), file.Path);
+            Assert.AreEqual(card.DefaultTap, card.Tap().Name);
+        }
+
+        Assert.AreEqual(816, catalog.Get("mobilenet_v2_140").Tap().Width);
+    }
+
+    /// <summary>Oracle: ONNX Runtime's own shape inference on the imported model.</summary>
+    [TestMethod]
+    [DataRow("mobilenet_v2")]
+    [DataRow("mobilenet_v2_140")]
+    [DataRow("inception_v3")]
+    public void Taps_OfEveryCard_HaveTheStatedWidthAndSize(string id)
+    {
+        using TempFolder cache = new();
+        Backbone backbone = new BackboneStore(BackboneCatalog.Default, cache.Path).Open(id);
+        OnnxModel model = backbone.LoadModel();
+        IReadOnlyDictionary<string, TensorShape> shapes = TensorShapes.Of(model, [.. backbone.Card.Taps.Select(t => t.Tensor)]);
+        foreach (BackboneTap tap in backbone.Card.Taps)
+        {
+            Assert.AreEqual($"Float [N, {tap.Width}, {tap.Size}, {tap.Size}]", shapes[tap.Tensor].ToString(), tap.Name);
+            Assert.AreEqual(shapes[tap.Tensor].ToString(), model.DeclaredShape(tap.Tensor)!.ToString(), tap.Name);
+        }
+
+        Assert.AreEqual($"Float [N, {backbone.Card.SourceClasses.Count}]", model.DeclaredShape(model.Outputs.Single().Name)!.ToString());
+        Assert.AreEqual($"Float [N, 3, {backbone.Card.Preprocessing.Size}, {backbone.Card.Preprocessing.Size}]", model.DeclaredShape(Backbone.InputName)!.ToString());
+    }
+
+    [TestMethod]
+    public void Get_UnknownId_SuggestsTheNearestAndListsAll()
+    {
+        TransferException error = Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Default.Get("mobilnet_v2"));
+        StringAssert.Contains(error.Message, "Did you mean 'mobilenet_v2'?");
+        StringAssert.Contains(error.Message, "inception_v3");
+    }
+
+    [TestMethod]
+    public void Tap_Unknown_ListsTheTaps() =>
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Default.Get("inception_v3").Tap("mixed77")).Message, "mixed7, mixed8");
+
+    [TestMethod]
+    [DataRow("license", null, "license")]
+    [DataRow("licence", "\"MIT\"", "licence")]
+    [DataRow("format", "\"keras\"", "format")]
+    [DataRow("format", "1", "format")]
+    [DataRow("id", "\"No Such\"", "lower-case")]
+    [DataRow("defaultTap", "\"nope\"", "defaultTap 'nope'")]
+    [DataRow("package", "\"../x\"", "lead out")]
+    [DataRow("files", "[]", "at least one file")]
+    [DataRow("files", "[{\"path\":\"../../etc/passwd\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}]", "lead out")]
+    [DataRow("files", "[{\"path\":\"/etc/passwd\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}]", "lead out")]
+    [DataRow("files", "[{\"path\":\"a\",\"sha256\":\"12\"}]", "SHA-256")]
+    [DataRow("provenance", "null", "provenance")]
+    [DataRow("preprocessing", "{\"size\":1}", "Size")]
+    [DataRow("preprocessing", "{\"size\":224,\"mean\":[0,0]}", "[red, green, blue]")]
+    [DataRow("preprocessing", "{\"size\":224,\"mean\":[0,0,\"0\"]}", "[red, green, blue]")]
+    [DataRow("preprocessing", "{\"size\":224,\"std\":[1,1,0]}", "above 0")]
+    public void Load_CardThatIsNotValid_NamesFileCardAndMember(string member, string? value, string expected)
+    {
+        using TempFolder folder = new();
+        JsonArray cards = JsonNode.Parse(File.ReadAllText(Path.Combine(BackboneCatalog.Default.Folder, "catalog.json")))!.AsArray();
+        JsonObject card = cards[1]!.AsObject();
+        if (value is null) card.Remove(member);
+        else card[member] = JsonNode.Parse(value);
+        File.WriteAllText(folder.File("catalog.json"), cards.ToJsonString());
+        TransferException error = Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Load(folder.Path));
+        StringAssert.Contains(error.Message, folder.File("catalog.json"));
+        StringAssert.Contains(error.Message, member == "id" ? "card 2 'No Such'" : "card 2 'mobilenet_v2'");
+        StringAssert.Contains(error.Message, expected);
+    }
+
+    [TestMethod]
+    [DataRow("{", "not JSON")]
+    [DataRow("{}", "expected an array")]
+    [DataRow("[null]", "card 1")]
+    public void Load_FileThatIsNoCatalog_SaysSo(string text, string expected)
+    {
+        using TempFolder folder = new();
+        File.WriteAllText(folder.File("catalog.json"), text);
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Load(folder.Path)).Message, expected);
+    }
+
+    [TestMethod]
+    public void Load_MissingFolder_NamesTheFile() =>
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Load("/nowhere")).Message, "catalog.json");
+}
