@@ -11,6 +11,9 @@ internal sealed class Lbfgs(int length, int history)
 {
     // Float32 logits leave about this much noise in the mean loss; a smaller increase says nothing.
     private const double Noise = 1e-8;
+
+    // Nor can a gradient, a mean of products of float32 numbers near 1, be told from 0 below this.
+    private const double SmallestGradient = 2e-6;
     private readonly List<(AlignedFloats Step, AlignedFloats Change, double Product)> pairs = [];
     private readonly AlignedFloats point = new(length), accepted = new(length), direction = new(length);
     private double loss, slope, step, low, high, tolerance;
@@ -34,8 +37,11 @@ internal sealed class Lbfgs(int length, int history)
     /// <summary>Largest component of the gradient at the last accepted point, in absolute value.</summary>
     public double GradientNorm { get; private set; }
 
+    /// <summary>What the gradient is measured against: its largest component where the first start was made, unless set.</summary>
+    public double Reference { get; set; }
+
     /// <summary>Starts at <see cref="Trial"/>, keeping what is known of the curvature.</summary>
-    /// <param name="gradientTolerance">Done when no component of the gradient is larger.</param>
+    /// <param name="gradientTolerance">Done when no component of the gradient is larger than this times <see cref="Reference"/>.</param>
     /// <param name="iterations">Done after so many steps.</param>
     public void Start(double gradientTolerance, int iterations)
     {
@@ -66,7 +72,8 @@ internal sealed class Lbfgs(int length, int history)
         Trial.Span.CopyTo(point.Span);
         Gradient.Span.CopyTo(accepted.Span);
         GradientNorm = Largest(accepted.Span);
-        Converged = GradientNorm <= tolerance;
+        if (Reference == 0) Reference = GradientNorm;
+        Converged = GradientNorm <= Math.Max(SmallestGradient, tolerance * Reference);
         Done = Converged || Iterations >= maxIterations;
         if (!Done) Descend(scale);
     }

@@ -36,6 +36,7 @@ internal sealed class SoftmaxDesign
             (Labels[i], Weights[i]) = (labels[source[i]], weights[source[i]]);
             fill(source[i], X.Memory.Slice(i * Stride, width));
         });
+        StartingBias = LogShares();
     }
 
     public AlignedFloats X { get; }
@@ -60,7 +61,18 @@ internal sealed class SoftmaxDesign
     /// <summary>Floats of the weights alone.</summary>
     public int WeightLength => PaddedClasses * PaddedWidth;
 
+    /// <summary>ln(share of each class), less their mean [classes]: the minimum without weights.</summary>
+    public float[] StartingBias { get; }
+
     public List<RowChunk> Chunks { get; } = [];
+
+    private float[] LogShares()
+    {
+        var shares = new double[Classes];
+        for (int i = 0; i < Labels.Length; i++) shares[Labels[i]] += Weights[i];
+        double mean = shares.Average(Math.Log);
+        return [.. shares.Select(share => (float)(Math.Log(share) - mean))];
+    }
 
     // The number of parts follows from the rows alone, never from the machine.
     private static IEnumerable<int[]> Parts(int[] rows)

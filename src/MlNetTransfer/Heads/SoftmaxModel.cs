@@ -21,6 +21,8 @@ internal sealed class SoftmaxModel
             Partial[i] = new AlignedFloats(design.ModelLength);
             TrainedWeight += design.Chunks[i].Weight;
         }
+
+        design.StartingBias.CopyTo(Optimiser.Trial.Span[design.WeightLength..]);
     }
 
     /// <summary>The fold whose rows are left out, or <see cref="SoftmaxDesign.NoFold"/>.</summary>

@@ -33,7 +33,8 @@ public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHea
         var path = new PenaltyPath(design);
         if (Array.Exists(fold, f => f != SoftmaxDesign.NoFold)) path.Walk(folds, parallel, progress);
         var model = new SoftmaxModel(design, SoftmaxDesign.NoFold);
-        path.Start.CopyTo(model.Optimiser.Trial.Span);
+        if (path.Best is not null) path.Start.CopyTo(model.Optimiser.Trial.Span);
+        model.Optimiser.Reference = path.Reference;
         model.Start(options.L2 ?? path.Best?.L2 ?? PenaltyPath.Fallback, options.Tolerance, options.MaxIterations);
         new SoftmaxPass(design, parallel).Minimise([model], () => progress?.Report(new FitProgress("Fitting the head", model.Optimiser.Iterations, options.MaxIterations)));
         float scale = (float)(path.Best?.LogitScale ?? 1);

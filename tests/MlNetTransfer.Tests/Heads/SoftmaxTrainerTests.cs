@@ -16,7 +16,7 @@ public sealed class SoftmaxTrainerTests
         SoftmaxHead head = Tight(0.1).Fit(Rows.Table(labels, values, 2, 2));
         var p = new float[2];
         head.Predict([5, -7], p);
-        Assert.AreEqual(0.75, p[0], 2e-5, "the gradient at the end is at most 1e-6, the curvature of the bias 0.19");
+        Assert.AreEqual(0.75, p[0], 2e-5, "the gradient at the end is at most 2e-6, the curvature of the bias 0.19");
     }
 
     [TestMethod]
@@ -28,7 +28,7 @@ public sealed class SoftmaxTrainerTests
     public void Fit_GivenPenalty_MatchesSklearn(int rows, int width, int classes, double l2, ClassWeights weights)
     {
         FeatureTable table = Rows.Clusters(rows, width, classes, 0.5);
-        SoftmaxHead head = new SoftmaxTrainer(new SoftmaxTrainerOptions { L2 = l2, Tolerance = 2e-6, MaxIterations = 5000, ClassWeights = weights }).Fit(table);
+        SoftmaxHead head = new SoftmaxTrainer(new SoftmaxTrainerOptions { L2 = l2, Tolerance = 1e-6, MaxIterations = 5000, ClassWeights = weights }).Fit(table);
         double[] expected = Sklearn.Run("""
             from sklearn.linear_model import LogisticRegression
             from sklearn.preprocessing import StandardScaler
@@ -40,8 +40,8 @@ public sealed class SoftmaxTrainerTests
         float[] actual = head.Predict(table);
         Assert.IsTrue(head.Report.Converged, $"{head.Report}");
         // A gradient of 2e-6 leaves the weights within 2e-6 / curvature of the minimum, and the curvature is at least L2: 2e-2 for the weakest penalty here,
-        // if the error lay in the worst direction alone. A hundredth of that still shows a penalty off by 2 %.
-        const double tolerance = 2e-4;
+        // if the error lay in the worst direction alone. A fortieth of that still shows a penalty off by 2 %.
+        const double tolerance = 5e-4;
         for (int i = 0; i < actual.Length; i++) Assert.AreEqual(expected[i], actual[i], tolerance, $"probability {i}");
     }
 
@@ -55,7 +55,7 @@ public sealed class SoftmaxTrainerTests
         var objective = new SoftmaxObjective(table, l2);
         double[] point = objective.Standardise(head);
         for (int i = 0; i < point.Length; i++)
-            Assert.AreEqual(0, objective.Difference(point, i, 1e-4), 5e-6, "1e-6 where the fit stops, and float32 rounding of the weights times curvatures near 1");
+            Assert.AreEqual(0, objective.Difference(point, i, 1e-4), 5e-6, "2e-6 where the fit stops, and float32 rounding of the weights times curvatures near 1");
         Assert.AreEqual(objective.Value(point), head.Report.Objective, 1e-6, "float32 logits");
     }
 
@@ -90,7 +90,7 @@ public sealed class SoftmaxTrainerTests
         FeatureTable swapped = Rows.Table([.. reversed.Labels.Select(label => 2 - label)], reversed.Values, 6, 3);
         float[] a = Tight(0.02).Fit(table).Predict(table), b = Tight(0.02).Fit(swapped).Predict(table);
         for (int i = 0; i < 70; i++)
-            for (int c = 0; c < 3; c++) Assert.AreEqual(a[i * 3 + c], b[i * 3 + 2 - c], 2e-5, "both within 1e-6 of a vanishing gradient, L2 = 0.02");
+            for (int c = 0; c < 3; c++) Assert.AreEqual(a[i * 3 + c], b[i * 3 + 2 - c], 2e-5, "both within 2e-6 of a vanishing gradient, L2 = 0.02");
     }
 
     [TestMethod]
@@ -143,8 +143,8 @@ public sealed class SoftmaxTrainerTests
                     return log_loss(y, e / e.sum(1, keepdims=True), eps=1e-15)
                 r.append(minimize_scalar(loss, bounds=(0.01, 100), method='bounded', options=dict(xatol=1e-8)).fun)
             """, new { values = table.Values, labels = table.Labels, fold = StratifiedFolds.Assign(table.Labels, 5, 3), path = head.Report.L2Path.Select(trial => trial.L2) }).Doubles();
-        for (int i = 0; i < expected.Length; i++) Assert.AreEqual(expected[i], head.Report.L2Path[i].LogLoss, 5e-3, "the path's tolerance of √L2/100; penalties differ by more");
-        Assert.AreEqual(head.Report.L2Path.MinBy(trial => trial.LogLoss)!.L2, head.Report.L2);
+        for (int i = 0; i < expected.Length; i++) Assert.AreEqual(expected[i], head.Report.L2Path[i].LogLoss, 0.015 * expected[i], "the path stops at 2 % of the first gradient, scikit-learn at the minimum");
+        Assert.AreEqual(head.Report.L2Path[Array.IndexOf(expected, expected.Min())].L2, head.Report.L2, "both find the same valley");
         Assert.IsTrue(head.Report.L2Path.Count >= 5 && expected[0] > 1.02 * expected.Min(), "the path has a valley to find");
     }
 
@@ -156,7 +156,7 @@ public sealed class SoftmaxTrainerTests
         SoftmaxHead given = Tight(chosen.Report.L2).Fit(table);
         Assert.AreNotEqual(1, chosen.Report.LogitScale, 0.01);
         for (int i = 0; i < chosen.Weights.Length; i++)
-            Assert.AreEqual(given.Weights.Span[i] * chosen.Report.LogitScale, chosen.Weights.Span[i], 2e-4, "two starts, both within 1e-6 of a vanishing gradient");
+            Assert.AreEqual(given.Weights.Span[i] * chosen.Report.LogitScale, chosen.Weights.Span[i], 2e-4, "two starts, both within 2e-6 of a vanishing gradient");
     }
 
     [TestMethod]
