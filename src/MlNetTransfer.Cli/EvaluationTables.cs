@@ -8,7 +8,7 @@ namespace MlNetTransfer.Cli;
 /// <summary>Prints an evaluation for people.</summary>
 internal static class EvaluationTables
 {
-    public static void Print(IAnsiConsole console, EvaluationSummary summary, int evaluated)
+    public static void Print(IAnsiConsole console, EvaluationSummary summary, int evaluated, int fromCache = 0)
     {
         console.WriteLine(FormattableString.Invariant($"Accuracy {Percent(summary.Accuracy)}, 95 % interval {Percent(summary.AccuracyInterval[0])} to {Percent(summary.AccuracyInterval[1])} (n = {evaluated})"));
         console.WriteLine(FormattableString.Invariant($"Log-loss {summary.LogLoss:f3} nats, expected calibration error {summary.Ece:f3}"));
@@ -16,7 +16,8 @@ internal static class EvaluationTables
         console.Write(PerClass(summary.PerClass));
         console.Write(Confusion(summary));
         Rejected(console, summary.Rejected);
-        console.WriteLine(FormattableString.Invariant($"{summary.ImagesPerSecond:f0} images per second; {summary.Seconds:f1} s in all."));
+        string cached = fromCache > 0 ? FormattableString.Invariant($" ({fromCache} of {summary.Images} from the cache)") : "";
+        console.WriteLine(FormattableString.Invariant($"{summary.ImagesPerSecond:f0} images per second{cached}; {summary.Seconds:f1} s in all."));
     }
 
     public static void Rejected(IAnsiConsole console, IReadOnlyList<RejectedImage> rejected)

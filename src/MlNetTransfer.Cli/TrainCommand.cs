@@ -44,9 +44,9 @@ internal static class TrainCommand
     {
         console.WriteLine();
         console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {summary.Tap} ({summary.FeatureWidth} features), softmax head with L2 {summary.L2:g3}."));
-        console.WriteLine(FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out; {summary.FromCache} of {summary.Images} features from the cache."));
+        console.WriteLine(FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out."));
         console.WriteLine();
-        EvaluationTables.Print(console, summary, summary.TestImages);
+        EvaluationTables.Print(console, summary, summary.TestImages, summary.FromCache);
         foreach (string note in summary.Notes) console.WriteLine($"Note: {note}");
         console.WriteLine(FormattableString.Invariant($"Model {summary.Model}: agrees with the evaluated one on {summary.Parity.Images} images (largest difference {summary.Parity.MaxDifference:g2})."));
     }
