@@ -4,12 +4,17 @@ using MlNetTransfer.Graphs;
 
 namespace MlNetTransfer.Tests.Shared;
 
-/// <summary>Runs a model on ONNX Runtime without optimisations: the oracle for what a graph computes.</summary>
+/// <summary>Runs a model on ONNX Runtime: the oracle for what a graph computes.</summary>
 internal static class Ort
 {
-    public static Dictionary<string, float[]> Run(OnnxModel model, params (string Name, float[] Values, int[] Shape)[] inputs)
+    /// <summary>Runs without optimisations.</summary>
+    public static Dictionary<string, float[]> Run(OnnxModel model, params (string Name, float[] Values, int[] Shape)[] inputs) => Run(model, optimise: false, inputs);
+
+    /// <summary>Runs with all optimisations or without any.</summary>
+    public static Dictionary<string, float[]> Run(OnnxModel model, bool optimise, params (string Name, float[] Values, int[] Shape)[] inputs)
     {
-        using SessionOptions options = new() { GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL, IntraOpNumThreads = 1 };
+        GraphOptimizationLevel level = optimise ? GraphOptimizationLevel.ORT_ENABLE_ALL : GraphOptimizationLevel.ORT_DISABLE_ALL;
+        using SessionOptions options = new() { GraphOptimizationLevel = level, IntraOpNumThreads = 1 };
         using InferenceSession session = new(model.ToBytes(), options);
         using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = session.Run([.. inputs.Select(i => NamedOnnxValue.CreateFromTensor(i.Name, new DenseTensor<float>(i.Values, i.Shape)))]);
         return results.ToDictionary(r => r.Name, r => r.AsTensor<float>().ToArray());
