@@ -33,7 +33,15 @@ public sealed record ParityRecord(int Images, double MaxDifference, double MeanD
         }
 
         for (int i = 0; i < images; i++)
-            if (System.Numerics.Tensors.TensorPrimitives.IndexOfMax(expected.Slice(i * classes, classes)) != System.Numerics.Tensors.TensorPrimitives.IndexOfMax(found.Slice(i * classes, classes))) flips++;
+            if (Likeliest(expected.Slice(i * classes, classes)) != Likeliest(found.Slice(i * classes, classes))) flips++;
         return new ParityRecord(images, max, expected.Length == 0 ? 0 : sum / expected.Length, flips);
+    }
+
+    private static int Likeliest(ReadOnlySpan<float> probabilities)
+    {
+        int best = 0;
+        for (int c = 1; c < probabilities.Length; c++)
+            if (probabilities[c] > probabilities[best]) best = c;
+        return best;
     }
 }
