@@ -3,6 +3,7 @@ using MlNetTransfer.Benchmarks;
 return args switch
 {
     ["head", .. var rest] => HeadBenchmark.Run(rest),
+    ["decode", .. var rest] => DecodeBenchmark.Run(rest),
     ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
     ["transfer", .. var rest] => TransferBenchmark.Run(rest),
     _ => Usage(),
@@ -13,6 +14,7 @@ static int Usage()
     Console.Error.WriteLine("""
         Usage: dotnet run -c Release --project tests/MlNetTransfer.Benchmarks -- COMMAND
           head [rows width classes]        fitting a head, beside scikit-learn
+          decode                           decoding and resizing, beside Pillow
           featurise [backbone [images]]    the featurising pipeline, beside its parts
           transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
         """);

@@ -20,6 +20,8 @@ public sealed class PillowJpegTests
             decoded.draft('RGB', (decoded.width // scale, decoded.height // scale))
             decoded.load()
             assert (decoded.width, decoded.height) == (-(-image.width // scale), -(-image.height // scale)), decoded.size
+            # libvips drops the last column and row where they stand for less than a whole block.
+            decoded = decoded.crop((0, 0, image.width // scale, image.height // scale))
             open(f'{folder}/{side}.rgb', 'wb').write(decoded.resize((64, 64), Image.BILINEAR).tobytes())
         """;
 
