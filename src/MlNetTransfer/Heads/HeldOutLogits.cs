@@ -7,6 +7,9 @@ internal sealed class HeldOutLogits(int classes)
     private readonly List<float> logits = [];
     private readonly List<(int Label, double Weight)> rows = [];
 
+    /// <summary>Number of rows.</summary>
+    public int Rows => rows.Count;
+
     public void Add(ReadOnlySpan<float> row, int label, double weight)
     {
         logits.AddRange(row);
@@ -14,12 +17,12 @@ internal sealed class HeldOutLogits(int classes)
     }
 
     /// <summary>
-    /// The factor s in [0.01, 100] that minimises the mean log-loss of softmax(s·logits): temperature scaling (Guo et al., 2017). The loss is convex
+    /// The factor s in [low, high] that minimises the mean log-loss of softmax(s·logits): temperature scaling (Guo et al., 2017). The loss is convex
     /// in s; Newton's method, kept within the bracket that the slopes' signs leave.
     /// </summary>
-    public double Scale()
+    public double Scale(double low = 0.01, double high = 100)
     {
-        double low = 0.01, high = 100, s = 1;
+        double s = 1;
         for (int i = 0; i < 50 && high - low > 1e-6 * s; i++)
         {
             (double slope, double curvature) = Slopes(s);

@@ -23,6 +23,7 @@ public sealed class SoftmaxTrainerTests
     [DataRow(120, 7, 3, 1e-2, ClassWeights.None)]
     [DataRow(300, 20, 5, 1e-4, ClassWeights.None)]
     [DataRow(40, 100, 3, 1e-1, ClassWeights.None)]
+    [DataRow(40, 200, 4, 1e-2, ClassWeights.Balanced)]
     [DataRow(150, 9, 4, 1e-2, ClassWeights.Balanced)]
     [DataRow(60, 5, 2, 1e-3, ClassWeights.None)]
     public void Fit_GivenPenalty_MatchesSklearn(int rows, int width, int classes, double l2, ClassWeights weights)
@@ -167,6 +168,25 @@ public sealed class SoftmaxTrainerTests
         SoftmaxHead head = new SoftmaxTrainer().Fit(table);
         Assert.AreEqual(Math.Log(2), head.Report.L2Path.Min(trial => trial.LogLoss), 0.05);
         Assert.IsTrue(head.Report.LogitScale >= 0.01);
+    }
+
+    [TestMethod]
+    public void Fit_FeaturesTwice_SharesTheWeights()
+    {
+        // Two copies of a feature with weights w/2 each give the logits of one with w and half its penalty: at twice the penalty the minimum is shared.
+        FeatureTable table = Rows.Clusters(40, 110, 3, 0.2);
+        FeatureTable twice = Rows.Table(table.Labels, [.. Enumerable.Range(0, 40).SelectMany(i => table.Row(i).ToArray().Concat(table.Row(i).ToArray()))], 220, 3);
+        SoftmaxHead plain = Tight(0.1).Fit(table), rotated = Tight(0.2).Fit(twice);
+        for (int c = 0; c < 3; c++)
+        {
+            Assert.AreEqual(plain.Bias.Span[c], rotated.Bias.Span[c], 2e-4, "both within 2e-6 of a vanishing gradient, L2 = 0.1");
+            for (int j = 0; j < 110; j++)
+            {
+                float expected = plain.Weights.Span[c * 110 + j] / 2;
+                Assert.AreEqual(expected, rotated.Weights.Span[c * 220 + j], 2e-5, "as above");
+                Assert.AreEqual(expected, rotated.Weights.Span[c * 220 + 110 + j], 2e-5, "as above");
+            }
+        }
     }
 
     [TestMethod]
