@@ -1,0 +1,75 @@
+using MlNetTransfer.Features;
+using MlNetTransfer.Numerics;
+
+namespace MlNetTransfer.Heads;
+
+/// <summary>Fits Fisher's linear discriminant in closed form: no penalty to choose, no iteration.</summary>
+/// <remarks>
+/// <para>Classes are Gaussian with means m_c and one covariance S: logits m_c·S⁻¹·x - m_c·S⁻¹·m_c/2 + ln(share of c), the shares those of the training rows.
+/// S is the mean, weighted by the shares, of the classes' own covariances, each shrunk by Ledoit and Wolf's rule on features standardised within the
+/// class: scikit-learn's LinearDiscriminantAnalysis(solver='lsqr', shrinkage='auto').</para>
+/// <para>Features that vary in no class get weight 0. Cost: rows · width² / 2 + width³ / 6 multiply-adds and width² / 2 doubles per class at a time: meant for
+/// up to some thousand features.</para>
+/// </remarks>
+/// <param name="options">How to fit; null for the defaults.</param>
+public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? options = null) : IHeadTrainer<LinearDiscriminantHead>
+{
+    private readonly LinearDiscriminantTrainerOptions options = options ?? new LinearDiscriminantTrainerOptions();
+
+    /// <inheritdoc/>
+    /// <exception cref="TransferException">The covariance has no inverse: too few rows for features that depend on each other; or as <see cref="IHeadTrainer.Fit"/>.</exception>
+    public LinearDiscriminantHead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        HeadRows.CheckTrainable(train);
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation };
+        double[][] means = new double[train.Classes][], covariance = [.. Enumerable.Range(0, train.Width).Select(i => new double[i + 1])];
+        var shares = new double[train.Classes];
+        for (int c = 0; c < train.Classes; c++)
+        {
+            progress?.Report(new FitProgress("Measuring the classes' covariances", c, train.Classes));
+            int[] rows = [.. Enumerable.Range(0, train.Rows).Where(i => train.Labels[i] == c)];
+            shares[c] = (double)rows.Length / train.Rows;
+            means[c] = AddClass(train, rows, shares[c], covariance, parallel);
+        }
+
+        int[] varying = [.. Enumerable.Range(0, train.Width).Where(i => covariance[i][i] > 0)];
+        if (varying.Length == 0) throw new TransferException($"No feature varies within a class ({train.Rows} rows, {train.Classes} classes), so there is no covariance. Add images, or use the nearest-mean head.");
+        Cholesky factor = Cholesky.Factor([.. varying.Select(i => varying.TakeWhile(j => j <= i).Select(j => covariance[i][j]).ToArray())], parallel)
+            ?? throw new TransferException($"The covariance of {varying.Length} features has no inverse: with {train.Rows} rows some features depend on others. Add images, or use the softmax head.");
+        return Head(train, means, shares, varying, factor);
+    }
+
+    private static LinearDiscriminantHead Head(FeatureTable train, double[][] means, double[] shares, int[] varying, Cholesky factor)
+    {
+        float[] weights = new float[train.Classes * train.Width], bias = new float[train.Classes];
+        for (int c = 0; c < train.Classes; c++)
+        {
+            double[] mean = [.. varying.Select(i => means[c][i])], solved = [.. mean];
+            factor.Solve(solved);
+            for (int i = 0; i < solved.Length; i++) weights[c * train.Width + varying[i]] = (float)solved[i];
+            bias[c] = (float)(Math.Log(shares[c]) - 0.5 * Simd.Dot(mean, solved));
+        }
+
+        return new LinearDiscriminantHead(train.ClassNames, train.Width, weights, bias);
+    }
+
+    // Adds share · covariance of the rows; returns their mean [width].
+    private static double[] AddClass(FeatureTable train, int[] rows, double share, double[][] covariance, ParallelOptions parallel)
+    {
+        FeatureTable members = train.Select(rows);
+        var scaler = new FeatureScaler(members, parallel);
+        float[][] features = [.. Enumerable.Range(0, train.Width).Select(_ => new float[rows.Length])];
+        var row = new float[train.Width];
+        for (int r = 0; r < rows.Length; r++)
+        {
+            scaler.Apply(members.Row(r), row);
+            for (int i = 0; i < row.Length; i++) features[i][r] = row[i];
+        }
+
+        double[][] standardised = LedoitWolf.Of(features, parallel).Covariance;
+        double[] sd = [.. scaler.Scale.ToArray().Select(scale => scale > 0 ? 1 / scale : 0)];
+        for (int i = 0; i < sd.Length; i++)
+            for (int j = 0; j <= i; j++) covariance[i][j] += share * standardised[i][j] * sd[i] * sd[j];
+        return scaler.Mean.ToArray();
+    }
+}

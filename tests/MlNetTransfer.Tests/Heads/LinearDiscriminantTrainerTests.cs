@@ -1,0 +1,51 @@
+using System.Text.Json;
+using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
+
+namespace MlNetTransfer.Tests.Heads;
+
+[TestClass]
+public sealed class LinearDiscriminantTrainerTests
+{
+    [TestMethod]
+    [DataRow(200, 8, 3)]
+    [DataRow(60, 40, 4)]
+    public void Fit_AnyData_MatchesSklearn(int rows, int width, int classes)
+    {
+        FeatureTable table = Rows.Clusters(rows, width, classes, 0.4), test = Rows.Clusters(30, width, classes, 0.4, 7);
+        JsonElement expected = Sklearn.Run("""
+            from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+            X = np.array(d['values']).reshape(len(d['labels']), -1)
+            m = LinearDiscriminantAnalysis(solver='lsqr', shrinkage='auto').fit(X, d['labels'])
+            r = dict(p=m.predict_proba(np.array(d['test']).reshape(-1, X.shape[1])).ravel(), w=m.coef_.ravel())
+            """, new { values = table.Values, labels = table.Labels, test = test.Values });
+        LinearDiscriminantHead head = new LinearDiscriminantTrainer().Fit(table);
+        double[] p = expected.GetProperty("p").Doubles(), w = expected.GetProperty("w").Doubles();
+        float[] found = head.Predict(test);
+        for (int i = 0; i < p.Length; i++) Assert.AreEqual(p[i], found[i], 2e-5, "standardised values and weights are float32, logits up to 100 in size");
+        for (int i = 0; i < w.Length; i++) Assert.AreEqual(w[i], head.Weights.Span[i], 1e-4 * w.Max(Math.Abs), "as above");
+    }
+
+    [TestMethod]
+    public void Fit_ConstantFeature_HasWeightZero()
+    {
+        FeatureTable table = Rows.Clusters(50, 4, 2);
+        float[] values = [.. table.Values];
+        for (int i = 0; i < table.Rows; i++) values[i * 4 + 2] = 0.1f;
+        LinearDiscriminantHead head = new LinearDiscriminantTrainer().Fit(Rows.Table(table.Labels, values, 4, 2));
+        Assert.AreEqual(0f, head.Weights.Span[2]);
+        Assert.IsTrue(head.Weights.ToArray().All(float.IsFinite));
+    }
+
+    [TestMethod]
+    public void Fit_AnyNumberOfWorkers_GivesTheSameBytes()
+    {
+        FeatureTable table = Rows.Clusters(300, 60, 4, 0.3);
+        float[][] weights = [.. new[] { 1, 4 }.Select(workers => new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Workers = workers }).Fit(table).Weights.ToArray())];
+        CollectionAssert.AreEqual(weights[0], weights[1]);
+    }
+
+    [TestMethod]
+    public void Fit_OneRowPerClass_SaysWhatElseWorks() =>
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => new LinearDiscriminantTrainer().Fit(Rows.Clusters(3, 5, 3))).Message, "nearest-mean head");
+}
