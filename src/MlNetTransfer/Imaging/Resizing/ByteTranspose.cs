@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
@@ -28,6 +29,7 @@ internal static unsafe class ByteTranspose
     }
 
     /// <summary>Four perfect shuffles: interleaving row i with row i + 8 rotates the eight bits of (row, column) by one, four turns swap the two.</summary>
+    [SkipLocalsInit]
     private static void BlockVector128(byte* input, nint inputStride, byte* output, nint outputStride)
     {
         Vector128<byte>* a = stackalloc Vector128<byte>[Side];
