@@ -74,10 +74,10 @@ internal sealed class SoftmaxDesign
         return [.. shares.Select(share => (float)(Math.Log(share) - mean))];
     }
 
-    // The number of parts follows from the rows alone, never from the machine.
-    private static IEnumerable<int[]> Parts(int[] rows)
+    // The number of parts follows from the data alone, never from the machine. Every part has its own gradient sums: fewer parts where those are large.
+    private IEnumerable<int[]> Parts(int[] rows)
     {
-        int parts = Math.Clamp(rows.Length / 96, 1, 8);
+        int parts = Math.Clamp(rows.Length / 96, 1, Math.Clamp((1 << 22) / ModelLength, 1, 8));
         for (int p = 0; p < parts; p++) yield return rows[(int)((long)rows.Length * p / parts)..(int)((long)rows.Length * (p + 1) / parts)];
     }
 
