@@ -25,10 +25,18 @@ internal sealed class TinyCatalog : IDisposable
 
         var card = new
         {
-            id = "tiny", name = "Tiny", package = "tiny-package", packageVersion = "1.0.0", format = onnx ? "onnx" : "tfjsLayers",
+            id = "tiny",
+            name = "Tiny",
+            package = "tiny-package",
+            packageVersion = "1.0.0",
+            format = onnx ? "onnx" : "tfjsLayers",
             files = files.Select(f => new { path = f, sha256 = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(_folder.File("models/packages/tiny-package/" + f)))) }),
-            license = "MIT", provenance = "made by a test", preprocessing = new { size = 8 },
-            taps = new[] { new { name = "first", tensor = "conv", width = 2, size = 4 } }, defaultTap = "first", sourceClasses = new[] { "a", "b" },
+            license = "MIT",
+            provenance = "made by a test",
+            preprocessing = new { size = 8 },
+            taps = new[] { new { name = "first", tensor = "conv", width = 2, size = 4 } },
+            defaultTap = "first",
+            sourceClasses = new[] { "a", "b" },
         };
         File.WriteAllText(_folder.File("models/catalog.json"), JsonSerializer.Serialize(new[] { card }));
         Catalog = BackboneCatalog.Load(_folder.File("models"));
