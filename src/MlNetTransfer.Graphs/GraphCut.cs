@@ -47,7 +47,7 @@ internal static class GraphCut
     {
         HashSet<string> made = [.. nodes.SelectMany(n => n.Output), .. needed];
         Retain(graph.Initializer, i => needed.Contains(i.Name));
-        Retain(graph.SparseInitializer, i => needed.Contains(i.Values.Name));
+        Retain(graph.SparseInitializer, i => needed.Contains(Subgraphs.NameOf(i)));
         Retain(graph.Input, i => needed.Contains(i.Name));
         Retain(graph.ValueInfo, v => made.Contains(v.Name) && !targets.Contains(v.Name));
         Retain(graph.QuantizationAnnotation, a => made.Contains(a.TensorName));

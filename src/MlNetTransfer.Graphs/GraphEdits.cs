@@ -48,12 +48,12 @@ internal static class GraphEdits
     {
         GraphProto graph = model.Proto.Graph;
         HashSet<string> used = [.. graph.Node.SelectMany(Subgraphs.NeededBy), .. graph.Output.Select(o => o.Name)];
-        HashSet<string> unused = [.. graph.Initializer.Select(i => i.Name).Concat(graph.SparseInitializer.Select(s => s.Values.Name)).Where(n => !used.Contains(n))];
+        HashSet<string> unused = [.. graph.Initializer.Select(i => i.Name).Concat(graph.SparseInitializer.Select(Subgraphs.NameOf)).Where(n => !used.Contains(n))];
         if (unused.Count == 0) return model;
         return model.With(proto =>
         {
             Replace(proto.Graph.Initializer, [.. proto.Graph.Initializer.Where(i => !unused.Contains(i.Name))]);
-            Replace(proto.Graph.SparseInitializer, [.. proto.Graph.SparseInitializer.Where(s => !unused.Contains(s.Values.Name))]);
+            Replace(proto.Graph.SparseInitializer, [.. proto.Graph.SparseInitializer.Where(s => !unused.Contains(Subgraphs.NameOf(s)))]);
             Replace(proto.Graph.Input, [.. proto.Graph.Input.Where(i => !unused.Contains(i.Name))]);
         });
     }
@@ -76,7 +76,7 @@ internal static class GraphEdits
     private static void Rename(GraphProto graph, string from, string to)
     {
         foreach (ValueInfoProto value in graph.Input.Concat(graph.Output).Concat(graph.ValueInfo).Where(v => v.Name == from)) value.Name = to;
-        foreach (TensorProto tensor in graph.Initializer.Concat(graph.SparseInitializer.Select(s => s.Values)).Where(t => t.Name == from)) tensor.Name = to;
+        foreach (TensorProto tensor in graph.Initializer.Concat(graph.SparseInitializer.Select(s => s.Values)).Where(t => t?.Name == from)) tensor.Name = to;
         foreach (TensorAnnotation annotation in graph.QuantizationAnnotation.Where(a => a.TensorName == from)) annotation.TensorName = to;
         foreach (NodeProto node in graph.Node)
         {

@@ -25,8 +25,11 @@ internal static class Subgraphs
     public static IEnumerable<string> DefinedIn(GraphProto graph) =>
         graph.Input.Select(i => i.Name)
             .Concat(graph.Initializer.Select(i => i.Name))
-            .Concat(graph.SparseInitializer.Select(s => s.Values.Name))
+            .Concat(graph.SparseInitializer.Select(NameOf))
             .Concat(graph.Node.SelectMany(n => n.Output).Where(n => n.Length > 0));
+
+    /// <summary>Name of a sparse initializer: that of its values; empty where it has none.</summary>
+    public static string NameOf(SparseTensorProto sparse) => sparse.Values?.Name ?? "";
 
     /// <summary>Names defined in a graph or in any subgraph below it.</summary>
     public static IEnumerable<string> DefinedAnywhere(GraphProto graph) =>

@@ -84,7 +84,7 @@ public static class TensorData
             DataType.Complex128 => 16,
             _ => 0,
         };
-        return size == 0 ? null : checked(Count(tensor) * size);
+        return size == 0 ? null : Count(tensor) * size;
     }
 
     private delegate T Reader<T>(ReadOnlySpan<byte> bytes);
@@ -99,7 +99,12 @@ public static class TensorData
     private static T[] Filling<T>(TensorProto tensor, T[] values) =>
         values.Length == Count(tensor) ? values : throw new GraphException($"Tensor '{tensor.Name}' has {values.Length} values; its shape [{string.Join(", ", tensor.Dims)}] needs {Count(tensor)}. Export the model again.");
 
-    private static long Count(TensorProto tensor) => tensor.Dims.Aggregate(1L, (a, b) => checked(a * b));
+    /// <summary>Elements of a tensor, at most 2⁵⁵ so that the bytes can be counted too.</summary>
+    private static long Count(TensorProto tensor)
+    {
+        Int128 count = tensor.Dims.Aggregate((Int128)1, (a, b) => b < 0 || a > 1L << 55 ? -1 : a * b);
+        return count >= 0 && count <= 1L << 55 ? (long)count : throw new GraphException($"Tensor '{tensor.Name}' has the impossible shape [{string.Join(", ", tensor.Dims)}]. Export the model again.");
+    }
 
     private static TensorProto Empty(string name, DataType type, int count, ReadOnlySpan<long> shape)
     {

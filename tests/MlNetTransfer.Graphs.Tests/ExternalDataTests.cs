@@ -63,6 +63,7 @@ public sealed class ExternalDataTests
     [TestMethod]
     [DataRow("8", null, "should lie at")]
     [DataRow("0", "8", "should lie at")]
+    [DataRow("2", "4", "should lie at")]
     [DataRow("2", "2", "need 4")]
     [DataRow("-1", null, "expected a number")]
     [DataRow("0", "999999999999999999999", "expected a number")]

@@ -76,6 +76,9 @@ public sealed class OnnxModelTests
         for (int i = 0; i < 200; i++) graph = new GraphProto { Node = { new NodeProto { OpType = "If", Attribute = { Attributes.Of("then_branch", graph) } } } };
         byte[] bytes = new ModelProto { IrVersion = 8, Graph = graph, OpsetImport = { new OperatorSetIdProto { Version = 17 } } }.ToByteArray();
         Assert.ThrowsExactly<GraphException>(() => OnnxModel.Parse(bytes));
+        using TempFolder folder = new();
+        File.WriteAllBytes(folder.File("bomb.onnx"), bytes);
+        Assert.ThrowsExactly<GraphException>(() => OnnxModel.Load(folder.File("bomb.onnx")));
     }
 
     [TestMethod]

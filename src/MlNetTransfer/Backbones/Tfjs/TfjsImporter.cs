@@ -1,4 +1,3 @@
-using System.Text.Json;
 using MlNetTransfer.Graphs;
 
 namespace MlNetTransfer.Backbones.Tfjs;
@@ -27,8 +26,9 @@ public static class TfjsImporter
                 throw new TfjsException($"{modelFile} has neither layers nor nodes; expected a TF.js layers or graph model.");
             return graph.Build(outputs);
         }
-        catch (Exception cause) when (cause is KeyNotFoundException or InvalidOperationException or FormatException or OverflowException or IndexOutOfRangeException or JsonException)
+        catch (Exception cause) when (cause is not (TransferException or IOException or UnauthorizedAccessException))
         {
+            // The file is untrusted: whatever reading it runs into (a missing member, a number out of range, a name made twice) is the file's fault.
             throw new TfjsException($"{modelFile} is not a TF.js model as the format describes it ({cause.Message}). Export it again, or restore its package.", cause);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)

@@ -16,6 +16,7 @@ internal readonly record struct Window(long Kernel, long Stride, long Dilation, 
     /// <param name="dilation">Dilation.</param>
     public static Window Of(bool same, long input, long kernel, long stride, long dilation = 1)
     {
+        if (kernel < 1 || stride < 1 || dilation < 1) throw new TfjsException($"A window has kernel {kernel}, stride {stride} and dilation {dilation}; each must be at least 1.");
         long outputs = (input + stride - 1) / stride;
         long pad = same ? Math.Max(0, (outputs - 1) * stride + (kernel - 1) * dilation + 1 - input) : 0;
         return new Window(kernel, stride, dilation, pad / 2, pad - pad / 2);

@@ -126,6 +126,15 @@ public sealed class LayersImporterTests
         Assert.AreEqual(0.75, y[1], 1e-6);
     }
 
+    /// <summary>One row is not one pixel: [1, 2, 3] goes column by column, channels innermost.</summary>
+    [TestMethod]
+    public void Flatten_OfOneRow_SeesTensorFlowsOrder()
+    {
+        TinyModel tiny = new(2);
+        OnnxModel model = tiny.ImportLayers(Layer("MaxPooling2D", "p", "'pool_size':[2,1],'strides':[2,1]"), Layer("Flatten", "f", "", "p"));
+        CollectionAssert.AreEqual(new[] { 2f, 20, 200, 3, 30, 300 }, tiny.Run(model, Ramp(2)));
+    }
+
     [TestMethod]
     public void Branches_AddMultiplyConcatenatePool_Agree()
     {
