@@ -10,7 +10,7 @@ namespace MlNetTransfer.Heads;
 internal sealed class Lbfgs(int length, int history)
 {
     // Float32 logits leave about this much noise in the mean loss; a smaller increase says nothing.
-    private const double Noise = 1e-8;
+    private const double Noise = 1e-7;
 
     // Nor can a gradient, a mean of products of float32 numbers near 1, be told from 0 below this.
     private const double SmallestGradient = 2e-6;
