@@ -61,19 +61,21 @@ internal static unsafe class VipsLibrary
     {
     }
 
-    private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path)
+    private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path) =>
+        name is VipsNative.Vips or VipsNative.GObject or VipsNative.GLib
+            ? NativeLibrary.Load(FindFile(name, [AppContext.BaseDirectory, Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native")]))
+            : 0;
+
+    /// <summary>The first file in the folders that holds a logical library.</summary>
+    /// <exception cref="TransferException">There is none; the message names what was looked for and where.</exception>
+    internal static string FindFile(string name, IReadOnlyList<string> folders)
     {
-        if (name is not (VipsNative.Vips or VipsNative.GObject or VipsNative.GLib)) return 0;
-        string[] folders = [AppContext.BaseDirectory, Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native")];
         string[] patterns = FilePatterns(name);
-        foreach (string folder in folders.Where(Directory.Exists))
-        {
-            string? file = patterns.SelectMany(pattern => Directory.EnumerateFiles(folder, pattern).Order(StringComparer.Ordinal)).FirstOrDefault();
-            if (file is not null) return NativeLibrary.Load(file);
-        }
-        throw new TransferException(
-            $"The image decoder libvips is missing: no {string.Join(" or ", patterns)} in {string.Join(" or ", folders)}. " +
-            "The build copies it beside the assemblies from the pinned npm package @img/sharp-libvips; build again, or copy the file there.");
+        return folders.Where(Directory.Exists)
+            .SelectMany(folder => patterns.SelectMany(pattern => Directory.EnumerateFiles(folder, pattern).Order(StringComparer.Ordinal)))
+            .FirstOrDefault() ?? throw new TransferException(
+                $"The image decoder libvips is missing: no {string.Join(" or ", patterns)} in {string.Join(" or ", folders)}. " +
+                "The build copies it beside the assemblies from the pinned npm package @img/sharp-libvips; build again, or copy the file there.");
     }
 
     /// <summary>On Linux and macOS the one library holds GObject and GLib too; on Windows they may be files of their own.</summary>
