@@ -51,6 +51,7 @@ internal static class CommandLine
             EvaluateCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             ModelsCommand.Create(terminal),
+            DoctorCommand.Create(terminal),
         };
 
     private static IEnumerable<string> CommandPath(ParseResult parsed)

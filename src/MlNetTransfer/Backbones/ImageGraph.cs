@@ -7,24 +7,22 @@ namespace MlNetTransfer.Backbones;
 /// <summary>
 /// An ONNX graph that takes one preprocessed image and gives one row of numbers (features or probabilities), ready to be run by many workers.
 /// </summary>
-/// <remarks>
-/// CPU plan: one shared session with one intra-op thread, one image per run, as many concurrent runs as workers. On CPUs batches are slower than
-/// single images, and concurrent runs overlap with decoding. Thread-safe; each worker is not.
-/// </remarks>
+/// <remarks>One session, shared by all workers. Thread-safe; each worker is not.</remarks>
 public sealed class ImageGraph : IDisposable
 {
     private readonly SessionOptions options;
 
-    /// <summary>Opens a graph on the CPU.</summary>
+    /// <summary>Opens a graph.</summary>
     /// <param name="onnx">The ONNX file's bytes. One input, float32 [N, 3, Size, Size].</param>
     /// <param name="output">Name of the output to read, float32 [N, width].</param>
     /// <param name="preprocessing">What turns an image into the input.</param>
     /// <param name="limits">What an image may cost.</param>
-    /// <exception cref="TransferException">The graph does not load, or its input or output is of another shape; the message says what was found.</exception>
-    public ImageGraph(byte[] onnx, string output, Preprocessing preprocessing, ImageLimits? limits = null)
+    /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
+    /// <exception cref="TransferException">The device cannot be used, or the graph does not load, or its input or output is of another shape; the message says what was found.</exception>
+    public ImageGraph(byte[] onnx, string output, Preprocessing preprocessing, ImageLimits? limits = null, ExecutionPlan? plan = null)
     {
-        (OutputName, Preprocessing, Limits) = (output, preprocessing, limits ?? new ImageLimits());
-        options = SingleThreaded();
+        (OutputName, Preprocessing, Limits, Plan) = (output, preprocessing, limits ?? new ImageLimits(), plan ?? ExecutionPlan.For(ExecutionProvider.Cpu));
+        options = Plan.CreateSessionOptions();
         try
         {
             Session = new InferenceSession(onnx, options);
@@ -51,6 +49,9 @@ public sealed class ImageGraph : IDisposable
     /// <summary>What an image may cost.</summary>
     public ImageLimits Limits { get; }
 
+    /// <summary>How the graph is run.</summary>
+    public ExecutionPlan Plan { get; }
+
     /// <summary>Numbers per image.</summary>
     public int OutputWidth { get; }
 
@@ -68,20 +69,6 @@ public sealed class ImageGraph : IDisposable
     {
         Session?.Dispose();
         options.Dispose();
-    }
-
-    private static SessionOptions SingleThreaded()
-    {
-        var options = new SessionOptions
-        {
-            IntraOpNumThreads = 1,
-            InterOpNumThreads = 1,
-            ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
-            GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
-            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
-        };
-        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
-        return options;
     }
 
     private (string Input, int Width) Inspect()

@@ -1,0 +1,36 @@
+using System.CommandLine;
+using MlNetTransfer.Jobs;
+using Spectre.Console;
+
+namespace MlNetTransfer.Cli;
+
+/// <summary>doctor: what this machine has, and what is wrong with its set-up.</summary>
+internal static class DoctorCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        Option<bool> json = CommonOptions.Json();
+        var command = new Command("doctor", "Show versions, cores, instruction sets, providers and what is wrong with the set-up.") { json };
+        command.SetAction(parsed =>
+        {
+            IReadOnlyList<Finding> findings = DoctorJob.Run();
+            if (parsed.GetValue(json)) terminal.WriteJson(new { findings });
+            else Print(terminal.Output, findings);
+            return findings.Any(f => f.Verdict == Verdict.Wrong) ? ExitCode.Failed : ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static void Print(IAnsiConsole console, IReadOnlyList<Finding> findings)
+    {
+        var table = new Table { Border = TableBorder.Simple };
+        table.AddColumn("check").AddColumn("").AddColumn("found");
+        foreach (Finding finding in findings)
+        {
+            string found = finding.Fix.Length == 0 ? finding.Found : $"{finding.Found} Fix: {finding.Fix}";
+            table.AddRow(new Text(finding.Check), new Text(finding.Verdict switch { Verdict.Good => "ok", Verdict.Absent => "-", _ => "WRONG" }), new Text(found));
+        }
+
+        console.Write(table);
+    }
+}

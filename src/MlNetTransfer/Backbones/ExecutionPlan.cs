@@ -1,0 +1,66 @@
+using Microsoft.ML.OnnxRuntime;
+
+namespace MlNetTransfer.Backbones;
+
+/// <summary>How graphs are run on a device: the one place where the CPU's plan and the GPU's differ.</summary>
+/// <remarks>
+/// CPU: one intra-op thread, one image per run, as many concurrent runs as workers; batches are slower there, and concurrent runs overlap with
+/// decoding. GPU: large batches from one thread, filled ahead by as many decoding workers as cores.
+/// </remarks>
+public sealed record ExecutionPlan
+{
+    /// <summary>What runs the graphs. Default <see cref="ExecutionProvider.Cpu"/>.</summary>
+    public ExecutionProvider Provider { get; init; }
+
+    /// <summary>Workers that decode (and on a CPU also run), in [1, 1024]. No result depends on it. Default: one per core.</summary>
+    public int Workers { get; init => field = Check.InRange(value, 1, 1024); } = Environment.ProcessorCount;
+
+    /// <summary>Images per run, in [1, 1024]. Default 1.</summary>
+    public int BatchSize { get; init => field = Check.InRange(value, 1, 1024); } = 1;
+
+    /// <summary>Batches being filled or run at the same time, in [1, 64]: what bounds the memory. Default 1.</summary>
+    public int BatchesInFlight { get; init => field = Check.InRange(value, 1, 64); } = 1;
+
+    /// <summary>The plan for a device.</summary>
+    /// <param name="provider">What runs the graphs.</param>
+    /// <param name="workers">Workers; null for one per core.</param>
+    public static ExecutionPlan For(ExecutionProvider provider, int? workers = null)
+    {
+        int cores = workers ?? Environment.ProcessorCount;
+        return provider == ExecutionProvider.Cpu
+            ? new ExecutionPlan { Workers = cores }
+            : new ExecutionPlan { Provider = provider, Workers = cores, BatchSize = 64, BatchesInFlight = 3 };
+    }
+
+    /// <summary>Session options for this plan.</summary>
+    /// <exception cref="TransferException">The provider is not in this build, or its libraries do not load; the message says which and how to mend it.</exception>
+    internal SessionOptions CreateSessionOptions()
+    {
+        var options = new SessionOptions
+        {
+            IntraOpNumThreads = 1,
+            InterOpNumThreads = 1,
+            ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
+            GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+        };
+        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
+        try
+        {
+            if (Provider == ExecutionProvider.Cuda) options.AppendExecutionProvider_CUDA(0);
+            else if (Provider == ExecutionProvider.TensorRt) options.AppendExecutionProvider_Tensorrt(0);
+            return options;
+        }
+        catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException or DllNotFoundException)
+        {
+            options.Dispose();
+            throw new TransferException($"{Provider} cannot be used: {OneLine(e.Message)} Run 'mlnet-transfer doctor' to see what is missing, build with -p:Gpu=true, or use the CPU.", e);
+        }
+    }
+
+    private static string OneLine(string message)
+    {
+        string line = message.ReplaceLineEndings(" ").Trim();
+        return line.EndsWith('.') ? line : line + ".";
+    }
+}
