@@ -62,9 +62,9 @@ internal static class FeaturiseBenchmark
     private static Func<Action<ImageItem>> Decode(ImageGraph graph) => () =>
     {
         var images = new ImagePreprocessor(graph.Preprocessing);
-        var file = new ImageFileBuffer();
+        var reader = new ImageItemReader();
         var tensor = new float[graph.Preprocessing.TensorLength];
-        return item => images.Process(file.Read(item.Path), tensor);
+        return item => images.Process(reader.Read(item), tensor);
     };
 
     private static Func<Action<ImageItem>> RunOnly(ImageGraph graph) => () =>

@@ -42,7 +42,7 @@ internal static class TransferBenchmark
     {
         var preprocessing = new Preprocessing { Size = 32 };
         using var images = new ImagePreprocessor(preprocessing);
-        var file = new ImageFileBuffer();
+        using var reader = new ImageItemReader();
         var labels = new List<int>();
         var values = new List<float>();
         var row = new float[preprocessing.TensorLength];
@@ -50,7 +50,7 @@ internal static class TransferBenchmark
         {
             try
             {
-                images.Process(file.Read(item.Path), row);
+                images.Process(reader.Read(item), row);
                 values.AddRange(row);
                 labels.Add(item.Label);
             }

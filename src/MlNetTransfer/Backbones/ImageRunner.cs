@@ -4,10 +4,10 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>Runs a graph over image files with as many workers as asked for. Results do not depend on their number; memory beyond the results is bounded by it.</summary>
+/// <summary>Runs a graph over images with as many workers as asked for. Results do not depend on their number; memory beyond the results is bounded by it.</summary>
 /// <param name="graph">The graph; not disposed here.</param>
 /// <param name="workers">Concurrent workers, at least 1; the number of cores is best.</param>
-/// <param name="cache">Rows known from before, looked up by the content of each file.</param>
+/// <param name="cache">Rows known from before, looked up by the content of each image.</param>
 /// <param name="clock">Measures the wall time.</param>
 public sealed class ImageRunner(ImageGraph graph, int workers, IRowCache? cache = null, TimeProvider? clock = null)
 {
@@ -48,11 +48,11 @@ public sealed class ImageRunner(ImageGraph graph, int workers, IRowCache? cache 
         try
         {
             using ImageGraphWorker worker = graph.CreateWorker();
-            var file = new ImageFileBuffer(graph.Limits);
+            using var reader = new ImageItemReader(graph.Limits);
             while (state.Next(out int index))
             {
                 failed.Token.ThrowIfCancellationRequested();
-                One(state, index, worker, file);
+                One(state, index, worker, reader);
                 progress?.Report(new JobProgress(stage, state.CountDone(), state.Items.Count));
             }
         }
@@ -63,13 +63,13 @@ public sealed class ImageRunner(ImageGraph graph, int workers, IRowCache? cache 
         }
     }
 
-    private void One(RunState state, int index, ImageGraphWorker worker, ImageFileBuffer file)
+    private void One(RunState state, int index, ImageGraphWorker worker, ImageItemReader reader)
     {
         Span<float> row = state.Row(index);
         Span<byte> digest = state.Digest(index);
         try
         {
-            ReadOnlySpan<byte> encoded = file.Read(state.Items[index].Path);
+            ReadOnlySpan<byte> encoded = reader.Read(state.Items[index]);
             SHA256.HashData(encoded, digest);
             if (cache is not null && cache.TryRead(digest, row))
             {

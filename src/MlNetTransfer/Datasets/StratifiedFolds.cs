@@ -28,4 +28,25 @@ public static class StratifiedFolds
 
         return fold;
     }
+
+    /// <summary>Gives each row its fold so that all rows of a group are in one fold.</summary>
+    /// <remarks>
+    /// Groups are dealt out whole, the largest first, each to the fold where it leaves every class spread most evenly; groups of one size in random order. The rule is that of
+    /// scikit-learn's StratifiedGroupKFold. Every class has rows outside every fold. Where each group has one class only, a class's rows in two folds differ by
+    /// at most its largest group.
+    /// </remarks>
+    /// <param name="labels">Labels [rows], at least 0.</param>
+    /// <param name="groups">Group ids [rows], any numbers; see <see cref="Groups"/>.</param>
+    /// <param name="folds">Number of folds, in [2, rows].</param>
+    /// <param name="seed">Equal seeds give equal folds, on every platform.</param>
+    /// <param name="classNames">Names of the classes for errors; null to number them.</param>
+    /// <returns>The fold of each row [rows], in [0, folds). Where there are fewer groups than folds, some folds stay empty.</returns>
+    /// <exception cref="TransferException">A class lives in one group only, or is tied to one fold by groups of several classes; the message names it.</exception>
+    public static int[] Assign(ReadOnlySpan<int> labels, ReadOnlySpan<int> groups, int folds, int seed, IReadOnlyList<string>? classNames = null)
+    {
+        Check.InRange(folds, 2, Math.Max(2, labels.Length), nameof(folds));
+        var shares = new double[folds];
+        Array.Fill(shares, 1.0 / folds);
+        return GroupDealer.Deal(new GroupTable(labels, groups, classNames), shares, seed, classNames);
+    }
 }

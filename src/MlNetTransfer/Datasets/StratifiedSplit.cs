@@ -26,7 +26,26 @@ public static class StratifiedSplit
             foreach (int row in rows.AsSpan(0, count)) test[row] = true;
         }
 
-        int[] all = [.. Enumerable.Range(0, labels.Length)];
-        return new TrainTestRows(Array.AsReadOnly(Array.FindAll(all, row => !test[row])), Array.AsReadOnly(Array.FindAll(all, row => test[row])));
+        return TrainTestRows.Of(test);
+    }
+
+    /// <summary>Draws the test rows so that all rows of a group stand on one side.</summary>
+    /// <remarks>
+    /// Groups are dealt out whole, the largest first, each to the side where it leaves the classes' shares nearest to what was asked; groups of one size in random order. The rule is
+    /// that of scikit-learn's StratifiedGroupKFold, with two parts of unequal size. Every class is on both sides. Where each group has one class only, a class's
+    /// share is off by at most half of its largest group, or by at most one group where that is needed to have it on both sides.
+    /// </remarks>
+    /// <param name="labels">Labels [rows], at least 0; a label without rows is allowed.</param>
+    /// <param name="groups">Group ids [rows], any numbers; see <see cref="Groups"/>.</param>
+    /// <param name="testFraction">Share of each class for the test, in [0.01, 0.99].</param>
+    /// <param name="seed">Equal seeds give equal splits, on every platform.</param>
+    /// <param name="classNames">Names of the classes for errors; null to number them.</param>
+    /// <returns>The rows of both sides, ascending.</returns>
+    /// <exception cref="TransferException">A class lives in one group only, or is tied to one side by groups of several classes; the message names it.</exception>
+    public static TrainTestRows TrainTest(ReadOnlySpan<int> labels, ReadOnlySpan<int> groups, double testFraction, int seed, IReadOnlyList<string>? classNames = null)
+    {
+        Check.InRange(testFraction, 0.01, 0.99, nameof(testFraction));
+        int[] side = GroupDealer.Deal(new GroupTable(labels, groups, classNames), [1 - testFraction, testFraction], seed, classNames);
+        return TrainTestRows.Of(Array.ConvertAll(side, s => s == 1));
     }
 }

@@ -2,7 +2,7 @@ using MlNetTransfer.Imaging.Decoding;
 
 namespace MlNetTransfer.Imaging;
 
-/// <summary>Reads one image file after another into the same memory. Not thread-safe: one per worker.</summary>
+/// <summary>Reads one image after another, from files or streams, into the same memory. Not thread-safe: one per worker.</summary>
 /// <param name="limits">The largest file; the defaults of <see cref="ImageLimits"/> if null.</param>
 public sealed class ImageFileBuffer(ImageLimits? limits = null)
 {
@@ -19,7 +19,7 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
             using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(path);
             long length = RandomAccess.GetLength(file);
             ImageGuard.CheckBytes(length, _limits);
-            if (_buffer.Length < length) _buffer = GC.AllocateUninitializedArray<byte>(Capacity(length), pinned: true);
+            Reserve(length);
             int read = 0;
             while (read < length)
             {
@@ -40,6 +40,24 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
         }
     }
 
+    /// <summary>The bytes of a stream whose length is announced, such as an entry of an archive; valid until the next call.</summary>
+    /// <param name="content">The stream; read to its end, or one byte past the announced length where it has more.</param>
+    /// <param name="length">How many bytes it must have.</param>
+    /// <exception cref="ImageRejectedException">Empty or longer than <see cref="ImageLimits.MaxBytes"/>, or it has fewer or more bytes than announced.</exception>
+    public ReadOnlySpan<byte> Read(Stream content, long length)
+    {
+        ImageGuard.CheckBytes(length, _limits);
+        Reserve(length + 1);
+        int read = content.ReadAtLeast(_buffer.AsSpan(0, (int)length + 1), (int)length + 1, throwOnEndOfStream: false);
+        if (read != length) throw new ImageRejectedException($"damaged: {length} bytes are announced, there are {(read > length ? "more" : read)}");
+        return _buffer.AsSpan(0, read);
+    }
+
+    private void Reserve(long length)
+    {
+        if (_buffer.Length < length) _buffer = GC.AllocateUninitializedArray<byte>(Capacity(length), pinned: true);
+    }
+
     /// <summary>The next power of two, so that files of growing length do not make garbage of every buffer before.</summary>
-    private static int Capacity(long length) => (int)Math.Min(System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)Math.Max(length, 1 << 16)), 1 << 30);
+    private static int Capacity(long length) => length > 1 << 30 ? (int)length : (int)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)Math.Max(length, 1 << 16));
 }

@@ -35,7 +35,7 @@ public sealed class ImageRunnerTests
         {
             float[] expected = [6 * i / 255f, 100 / 255f, (255 - 6 * i) / 255f];
             for (int c = 0; c < 3; c++) Assert.AreEqual(expected[c], rows.Row(i)[c], 1e-5f, "a mean of 256 equal floats");
-            CollectionAssert.AreEqual(SHA256.HashData(File.ReadAllBytes(items[i].Path)), rows.Digests[(i * 32)..((i + 1) * 32)]);
+            CollectionAssert.AreEqual(SHA256.HashData(File.ReadAllBytes(((FileLocation)items[i].Location).Path)), rows.Digests[(i * 32)..((i + 1) * 32)]);
         }
     }
 

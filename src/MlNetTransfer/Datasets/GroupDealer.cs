@@ -1,0 +1,118 @@
+using MlNetTransfer.Numerics;
+
+namespace MlNetTransfer.Datasets;
+
+/// <summary>Deals whole groups out to the parts of a split so that every class comes as near to its share in each part as a greedy rule gets it.</summary>
+/// <remarks>
+/// Largest groups first, groups of one size in random order. With a(c,p) rows of class c in part p so far, n(c) in all and w(p) the part's share, the fault is
+/// Σ (a(c,p)/n(c) - w(p))² over classes and parts; each group goes where it adds least to it, that is where Σ g(c)/n(c) · (a(c,p)/n(c) - w(p)) over its g(c) rows is
+/// least; of equals, to the part that lacks most rows, then the first. For groups of one class each and equal shares, this is what scikit-learn's
+/// StratifiedGroupKFold does. Then, while a class is in one part only, the group whose move costs least moves, if no other class is left in one part by it.
+/// For groups of one class each, the parts of a class are then off their shares by at most half its largest group, or, where a group had to move, by at most that group.
+/// O(groups · parts · classes per group).
+/// </remarks>
+internal sealed class GroupDealer
+{
+    private readonly GroupTable table;
+    private readonly double[] shares;
+    private readonly int[] partOfGroup;
+    private readonly int[,] placed;
+    private readonly int[] rows;
+
+    private GroupDealer(GroupTable table, double[] shares)
+    {
+        (this.table, this.shares) = (table, shares);
+        partOfGroup = new int[table.Members.Length];
+        placed = new int[table.Classes, shares.Length];
+        rows = new int[shares.Length];
+    }
+
+    /// <param name="table">The groups; every class is in two at least.</param>
+    /// <param name="shares">Share of each part [parts]; they sum to 1.</param>
+    /// <param name="seed">Orders groups of one size.</param>
+    /// <param name="classNames">Names for the error.</param>
+    /// <returns>The part of each row [rows].</returns>
+    /// <exception cref="TransferException">The groups tie a class to one part.</exception>
+    public static int[] Deal(GroupTable table, double[] shares, int seed, IReadOnlyList<string>? classNames)
+    {
+        int[] order = [.. Enumerable.Range(0, table.Sizes.Length)];
+        new Rng(seed).Shuffle<int>(order);
+        return Deal(table, shares, order, classNames);
+    }
+
+    /// <summary>Deals with a given order of groups of one size.</summary>
+    internal static int[] Deal(GroupTable table, double[] shares, int[] order, IReadOnlyList<string>? classNames)
+    {
+        var dealer = new GroupDealer(table, shares);
+        foreach (int group in order.OrderByDescending(g => table.Sizes[g])) dealer.Put(group, dealer.BestPart(group));
+        for (int label = 0; label < table.Classes; label++)
+            if (table.RowsPerClass[label] > 0 && dealer.Parts(label) == 1 && !dealer.Spread(label))
+                throw new TransferException($"Class {GroupTable.NameOf(label, classNames)} cannot be brought to both sides of a split: its groups hold other classes that would be left on one side. Divide those groups, or add images of {GroupTable.NameOf(label, classNames)} in a group of their own.");
+        return table.ToRows(dealer.partOfGroup);
+    }
+
+    private int BestPart(int group)
+    {
+        int best = 0;
+        for (int part = 1; part < shares.Length; part++)
+        {
+            int order = Cost(group, part).CompareTo(Cost(group, best));
+            if (order < 0 || (order == 0 && Lacks(part) > Lacks(best))) best = part;
+        }
+
+        return best;
+    }
+
+    private double Lacks(int part) => shares[part] * table.Rows - rows[part];
+
+    private double Cost(int group, int part)
+    {
+        double cost = 0;
+        foreach ((int label, int count) in table.Members[group])
+        {
+            double all = table.RowsPerClass[label];
+            cost += count / all * (placed[label, part] / all - shares[part]);
+        }
+
+        return cost;
+    }
+
+    private void Put(int group, int part) => Add(group, partOfGroup[group] = part, 1);
+
+    private void Add(int group, int part, int sign)
+    {
+        foreach ((int label, int count) in table.Members[group]) placed[label, part] += sign * count;
+        rows[part] += sign * table.Sizes[group];
+    }
+
+    private int Parts(int label) => Enumerable.Range(0, shares.Length).Count(part => placed[label, part] > 0);
+
+    /// <summary>Moves a group of the class to another part; false where every move would leave another class in one part.</summary>
+    private bool Spread(int label)
+    {
+        (double Cost, int Group, int Part)? best = null;
+        for (int group = 0; group < partOfGroup.Length; group++)
+        {
+            if (!Array.Exists(table.Members[group], m => m.Label == label)) continue;
+            int from = partOfGroup[group];
+            int[] spread = [.. table.Members[group].Select(m => m.Label).Where(c => Parts(c) > 1)];
+            Add(group, from, -1);
+            double stay = Cost(group, from);
+            for (int part = 0; part < shares.Length; part++)
+            {
+                double cost = Cost(group, part) - stay;
+                if (part == from || (best is not null && best.Value.Cost <= cost)) continue;
+                Add(group, part, 1);
+                if (Array.TrueForAll(spread, c => Parts(c) > 1)) best = (cost, group, part);
+                Add(group, part, -1);
+            }
+
+            Add(group, from, 1);
+        }
+
+        if (best is null) return false;
+        Add(best.Value.Group, partOfGroup[best.Value.Group], -1);
+        Put(best.Value.Group, best.Value.Part);
+        return true;
+    }
+}

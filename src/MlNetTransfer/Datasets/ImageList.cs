@@ -1,0 +1,108 @@
+namespace MlNetTransfer.Datasets;
+
+/// <summary>Makes a data set of a list's rows. Faults of the list are errors with their line; faults of single images go to the ledger.</summary>
+/// <param name="source">The list's file; relative paths start at its folder.</param>
+internal sealed class ImageList(string source)
+{
+    private readonly string folder = Path.GetDirectoryName(Path.GetFullPath(source))!;
+    private readonly Dictionary<string, ListRow> seen = new(OperatingSystem.IsWindows() || OperatingSystem.IsMacOS() ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal);
+    private readonly List<(ImageItem Item, ListRow Row)> found = [];
+    private readonly List<RejectedImage> rejected = [];
+    private readonly HashSet<string> labels = new(StringComparer.Ordinal);
+
+    /// <summary>The images in the list's order, whatever it says of them.</summary>
+    public ImageDataset Unlabelled(IEnumerable<ListRow> rows, ListLimits limits)
+    {
+        foreach (ListRow row in Within(rows, limits)) Add(row);
+        return found.Count + rejected.Count == 0
+            ? throw new TransferException($"'{source}' lists no images.")
+            : new ImageDataset(source, [], [.. found.Select(f => f.Item)], rejected);
+    }
+
+    /// <summary>The images with their labels, groups and split, ordered by name.</summary>
+    public ImageDataset Labelled(IEnumerable<ListRow> rows, DatasetOptions options)
+    {
+        foreach (ListRow row in Within(rows, options.Lists)) Add(Checked(row));
+        if (labels.Count == 0) throw new TransferException($"'{source}' lists no images.");
+        string[] classes = [.. labels.Order(StringComparer.Ordinal)];
+        if (classes.Length < options.MinimumClasses) throw new TransferException($"'{source}' has one class only ('{classes[0]}'). A classifier needs images of at least two classes.");
+        ClassList.RefuseCaseTwins(source, classes);
+        HashSet<string?> used = [.. found.Select(f => f.Row.Label)];
+        if (Array.Find(classes, c => !used.Contains(c)) is { } empty)
+            throw new TransferException($"'{source}' has no image of class '{empty}' that can be used; the first of {rejected.Count} rejected: {rejected[0].File}: {rejected[0].Reason}. Check the paths: they start at '{folder}'.");
+        RefuseGroupsOnTwoSides();
+        found.Sort((a, b) => string.CompareOrdinal(a.Item.Name, b.Item.Name) is var order and not 0 ? order : a.Row.Line.CompareTo(b.Row.Line));
+        return new ImageDataset(source, classes, [.. found.Select(f => f.Item with { Label = Array.BinarySearch(classes, f.Row.Label, StringComparer.Ordinal) })], rejected)
+        {
+            Splits = found.Exists(f => f.Row.Split is not null) ? [.. found.Select(f => Part(f.Row))] : null,
+        };
+    }
+
+    private IEnumerable<ListRow> Within(IEnumerable<ListRow> rows, ListLimits limits)
+    {
+        int count = 0;
+        foreach (ListRow row in rows)
+            yield return ++count <= limits.MaxRows ? row : throw new TransferException($"'{source}', line {row.Line}: more than {limits.MaxRows} images, the most allowed. Divide the list, or raise {nameof(ListLimits.MaxRows)}.");
+    }
+
+    private ListRow Checked(ListRow row)
+    {
+        string label = row.Label?.Trim() ?? "";
+        if (label.Length == 0) throw new TransferException($"'{source}', line {row.Line}: the label is empty. Give the class of '{row.Path}'.");
+        if (label.Any(char.IsControl)) throw new TransferException($"'{source}', line {row.Line}: the label '{label.ReplaceLineEndings(" ")}' has a line break or control character in it. Labels are one line of text.");
+        string? split = row.Split?.Trim() is { Length: > 0 } word ? word : null;
+        if (split is not null && SplitNames.Parse(split) is null) throw new TransferException($"'{source}', line {row.Line}: the split is '{split}'; expected {SplitNames.Expected}.");
+        labels.Add(label);
+        return row with { Label = label, Group = row.Group?.Trim() is { Length: > 0 } group ? group : null, Split = split };
+    }
+
+    private void Add(ListRow row)
+    {
+        if (string.IsNullOrWhiteSpace(row.Path)) throw new TransferException($"'{source}', line {row.Line}: the path is empty.");
+        if (row.Path.Contains('\0'))
+        {
+            Reject(row, "the path has a NUL character in it");
+            return;
+        }
+
+        string path = Path.GetFullPath(row.Path, folder);
+        if (!seen.TryAdd(path, row))
+        {
+            RefuseContradiction(seen[path], row);
+            Reject(row, $"is listed on line {seen[path].Line} already; only that line is used");
+        }
+        else if (!File.Exists(path)) Reject(row, $"{(Directory.Exists(path) ? "is a folder, expected an image file" : "the file does not exist")} (looked for '{path}'){Hint(row.Path)}");
+        else found.Add((new ImageItem(path, row.Path, ImageItem.NoLabel, row.Group), row));
+    }
+
+    private void Reject(ListRow row, string reason) => rejected.Add(new RejectedImage(Printable(row.Path), Printable($"line {row.Line}: {reason}")));
+
+    private void RefuseContradiction(ListRow first, ListRow second)
+    {
+        if (labels.Count == 0) return;
+        if (first.Label != second.Label) throw Contradiction("labels", first.Label, second.Label);
+        if (Part(first) != Part(second)) throw Contradiction("splits", first.Split, second.Split);
+        if (first.Group != second.Group) throw Contradiction("groups", first.Group, second.Group);
+
+        TransferException Contradiction(string what, string? one, string? other) =>
+            new($"'{source}' gives '{Printable(first.Path)}' two {what}: '{one}' on line {first.Line} and '{other}' on line {second.Line}. Remove the wrong line.");
+    }
+
+    private void RefuseGroupsOnTwoSides()
+    {
+        var first = new Dictionary<string, ListRow>(StringComparer.Ordinal);
+        foreach ((_, ListRow row) in found)
+        {
+            if (row.Group is null || row.Split is null || first.TryAdd(row.Group, row) || Part(first[row.Group]) == Part(row)) continue;
+            throw new TransferException($"'{source}' has group '{row.Group}' in two parts of the split: '{first[row.Group].Split}' on line {first[row.Group].Line} and '{row.Split}' on line {row.Line}. A group must be in one part, or the evaluation is of images like those trained on.");
+        }
+    }
+
+    private static SplitPart Part(ListRow row) => row.Split is null ? SplitPart.None : SplitNames.Parse(row.Split) ?? SplitPart.None;
+
+    private static string Hint(string path) =>
+        path.Contains('\\') && !OperatingSystem.IsWindows() ? "; the path has backslashes, folders are separated by '/' here" :
+        path.Length != path.Trim().Length ? "; the path begins or ends with a blank" : "";
+
+    private static string Printable(string text) => new([.. text.Select(c => char.IsControl(c) ? '?' : c)]);
+}
