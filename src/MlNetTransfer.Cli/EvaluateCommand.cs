@@ -3,16 +3,16 @@ using MlNetTransfer.Jobs;
 
 namespace MlNetTransfer.Cli;
 
-/// <summary>evaluate: a model's figures on a folder of images per class.</summary>
+/// <summary>evaluate: a model's figures on labelled images.</summary>
 internal static class EvaluateCommand
 {
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         Argument<string> model = CommonOptions.Model();
-        var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class of the model." };
+        var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class of the model, a .csv, .tsv, .jsonl or .ndjson list, or a .zip. Of images that come with a split, the test part counts; without one, the validation part." };
         Option<int> workers = CommonOptions.Workers();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("evaluate", "Evaluate a model on a folder of images per class.") { model, folder, workers, json };
+        var command = new Command("evaluate", "Evaluate a model on labelled images.") { model, folder, workers, json };
         command.SetAction(parsed =>
         {
             var job = new EvaluateJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder), parsed.GetValue(workers));

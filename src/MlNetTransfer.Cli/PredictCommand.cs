@@ -10,7 +10,7 @@ internal static class PredictCommand
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         Argument<string> model = CommonOptions.Model();
-        var inputs = new Argument<string[]>("images") { Description = "Image files and folders of images.", Arity = ArgumentArity.OneOrMore };
+        var inputs = new Argument<string[]>("images") { Description = "Image files, folders and .zip archives of images, and .csv, .tsv, .jsonl or .ndjson lists with a path column.", Arity = ArgumentArity.OneOrMore };
         var top = CommonOptions.Within(new Option<int>("--top") { Description = "Classes to list per image.", DefaultValueFactory = _ => 3, HelpName = "n" }, 1, 100_000);
         Option<int> workers = CommonOptions.Workers();
         Option<bool> json = CommonOptions.Json();

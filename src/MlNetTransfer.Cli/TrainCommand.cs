@@ -4,21 +4,21 @@ using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
 
-/// <summary>train: a folder of images per class in, a model and a report out.</summary>
+/// <summary>train: labelled images in, a model and a report out.</summary>
 internal static class TrainCommand
 {
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class; the folders' names are the labels." };
+        var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class (the folders' names are the labels), or with train, val and test folders of those; or a .csv, .tsv, .jsonl or .ndjson list with path, label and optionally group and split; or a .zip of such a folder." };
         var backbone = new Option<string>("--backbone") { Description = "Pretrained backbone; see 'mlnet-transfer models list'.", DefaultValueFactory = _ => "mobilenet_v2_140", HelpName = "id" };
         var output = new Option<string>("--output") { Description = "Folder for model.onnx and report.json.", DefaultValueFactory = _ => "out", HelpName = "dir" };
-        var testFraction = CommonOptions.Within(new Option<double>("--test-fraction") { Description = "Share of each class held out for the evaluation.", DefaultValueFactory = _ => 0.2, HelpName = "0..1" }, 0.01, 0.99);
+        var testFraction = CommonOptions.Within(new Option<double>("--test-fraction") { Description = "Share of each class held out for the evaluation; without effect where the images come with a split.", DefaultValueFactory = _ => 0.2, HelpName = "0..1" }, 0.01, 0.99);
         var seed = new Option<int>("--seed") { Description = "Seed of the split; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" };
         var classWeights = new Option<Heads.ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => Heads.ClassWeights.None };
         var noCache = new Option<bool>("--no-cache") { Description = "Neither read nor store features on disk." };
         Option<int> workers = CommonOptions.Workers();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("train", "Train a classifier on a folder of images and evaluate it on the part held out.") { folder, backbone, output, testFraction, seed, classWeights, noCache, workers, json };
+        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, output, testFraction, seed, classWeights, noCache, workers, json };
         command.SetAction(parsed =>
         {
             var options = new TrainOptions

@@ -6,9 +6,9 @@ using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>Evaluates a model file on a folder of images per class. The folders' names are the labels' names.</summary>
+/// <summary>Evaluates a model file on labelled images: all of them, or the part held out where they come with a split of their own (test; without one, validation).</summary>
 /// <param name="modelPath">The model file.</param>
-/// <param name="folder">Folder with one folder of images per class; classes of the model may be missing, other classes may not be there.</param>
+/// <param name="folder">The labelled images: a folder with one folder per class, a list or an archive, see <see cref="DatasetReader"/>; classes of the model may be missing, other classes may not be there.</param>
 /// <param name="workers">Concurrent workers, at least 1; no figure but the speed depends on it.</param>
 /// <param name="limits">What an image may cost.</param>
 /// <param name="clock">Measures the wall time.</param>
@@ -20,12 +20,12 @@ public sealed class EvaluateJob(string modelPath, string folder, int workers, Im
     /// <summary>Runs the job.</summary>
     /// <param name="progress">Told after every image, from any thread.</param>
     /// <param name="cancellation">Ends the job between two images.</param>
-    /// <exception cref="TransferException">The folder has a class that the model does not know, or no usable image.</exception>
+    /// <exception cref="TransferException">The data set has a class that the model does not know, or no usable image.</exception>
     public EvaluationSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
         using TransferModel model = TransferModel.Load(modelPath, limits);
-        ImageDataset data = ImageFolder.ReadClasses(folder, minimumClasses: 1);
+        ImageDataset data = HeldOut(DatasetReader.Read(folder, new DatasetOptions { MinimumClasses = 1 }));
         int[] labels = LabelsOf(model, data);
         ImageRows rows = model.Predict(data.Items, workers, progress, cancellation);
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
@@ -47,12 +47,18 @@ public sealed class EvaluateJob(string modelPath, string folder, int workers, Im
         };
     }
 
+    private static ImageDataset HeldOut(ImageDataset data)
+    {
+        if (data.Splits is not { } splits || PremadeSplit.HeldOut(splits) is var part && part == SplitPart.None) return data;
+        return data with { Items = [.. data.Items.Where((_, i) => splits[i] == part)], Splits = null };
+    }
+
     private int[] LabelsOf(TransferModel model, ImageDataset data)
     {
         var known = model.ClassNames.Select((name, label) => (name, label)).ToDictionary(c => c.name, c => c.label, StringComparer.Ordinal);
         string[] unknown = [.. data.ClassNames.Where(c => !known.ContainsKey(c))];
         return unknown.Length == 0
             ? [.. data.ClassNames.Select(c => known[c])]
-            : throw new TransferException($"'{folder}' has classes that the model does not know: {string.Join(", ", unknown.Select(c => $"'{c}'"))}. It knows {string.Join(", ", model.ClassNames.Select(c => $"'{c}'"))}. Rename or remove those folders.");
+            : throw new TransferException($"'{folder}' has classes that the model does not know: {string.Join(", ", unknown.Select(c => $"'{c}'"))}. It knows {string.Join(", ", model.ClassNames.Select(c => $"'{c}'"))}. Rename or remove those classes.");
     }
 }

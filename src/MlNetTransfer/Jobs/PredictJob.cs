@@ -5,9 +5,9 @@ using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>Predicts the classes of image files and of all files below folders.</summary>
+/// <summary>Predicts the classes of image files, of all files below folders and in zip archives, and of the images that lists name.</summary>
 /// <param name="modelPath">The model file.</param>
-/// <param name="inputs">Image files and folders, at least one.</param>
+/// <param name="inputs">Image files, folders, .zip archives and .csv, .tsv, .jsonl or .ndjson lists, at least one; see <see cref="DatasetReader"/>. Of a list, only the paths count.</param>
 /// <param name="top">Classes to list per image, at least 1.</param>
 /// <param name="workers">Concurrent workers, at least 1; no prediction depends on it.</param>
 /// <param name="limits">What an image may cost.</param>
@@ -36,16 +36,18 @@ public sealed class PredictJob(string modelPath, IReadOnlyList<string> inputs, i
 
     private static void Add(string input, List<ImageItem> items, List<RejectedImage> rejected)
     {
-        if (!Directory.Exists(input))
+        if (!DatasetReader.IsSource(input))
         {
             items.Add(new ImageItem(input, input));
             return;
         }
 
-        (IReadOnlyList<ImageItem> found, IReadOnlyList<RejectedImage> lost) = ImageFolder.ReadUnlabelled(input);
-        string prefix = input.Replace('\\', '/').TrimEnd('/') + "/";
-        items.AddRange(found.Select(item => item with { Name = prefix + item.Name }));
-        rejected.AddRange(lost.Select(r => r with { File = prefix + r.File }));
+        ImageDataset data = DatasetReader.ReadUnlabelled(input, new DatasetOptions { ExtraColumns = ExtraColumns.Ignore });
+        // A list's images are called what the list calls them, so that predictions can be joined to it.
+        bool named = Directory.Exists(input) || data.Items.Any(item => item.Location is ZipEntryLocation);
+        string prefix = named ? input.Replace('\\', '/').TrimEnd('/') + "/" : "";
+        items.AddRange(data.Items.Select(item => item with { Name = prefix + item.Name }));
+        rejected.AddRange(data.Rejected.Select(r => r with { File = prefix + r.File }));
     }
 
     private Prediction Predict(IReadOnlyList<string> classes, string file, ReadOnlySpan<float> row)

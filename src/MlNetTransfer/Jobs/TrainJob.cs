@@ -10,7 +10,7 @@ using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>From a folder of images per class to a model file and a report: features of a frozen backbone, a head on them, an evaluation on held-out images.</summary>
+/// <summary>From labelled images to a model file and a report: features of a frozen backbone, a head on them, an evaluation on held-out images.</summary>
 /// <remarks>
 /// Nothing is written before everything has worked: the model is written, read back, checked on real images against what was evaluated, and only
 /// then takes its name. Equal images, options and seed give an equal model file on the same kind of machine.
@@ -29,11 +29,11 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
     /// <param name="progress">Told how far each stage is, from any thread.</param>
     /// <param name="cancellation">Ends the job; no output file is touched.</param>
     /// <returns>What <c>report.json</c> holds.</returns>
-    /// <exception cref="TransferException">The folder, an option or the written model is not as it has to be; the message names it and the fix.</exception>
+    /// <exception cref="TransferException">The data set, an option or the written model is not as it has to be; the message names it and the fix.</exception>
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
-        ImageDataset data = ImageFolder.ReadClasses(options.Folder);
+        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder));
         RequireTwoPerClass(data.ClassNames, data.CountPerClass(), []);
         Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, Path.Combine(options.CacheFolder, "backbones")).Open(options.Backbone, cancellation);
         using var extractor = new FeatureExtractor(backbone, null, options.Limits);
@@ -43,7 +43,7 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
         var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
         RequireTwoPerClass(data.ClassNames, CountPerClass(table), rejected);
 
-        TrainTestRows split = StratifiedSplit.TrainTest(table.Labels, options.TestFraction, options.Seed);
+        TrainTestRows split = HeldOutRows.Of(data, rows, table, options);
         SoftmaxHead head = Fit(table.Select(split.Train), progress, cancellation);
         FeatureTable test = table.Select(split.Test);
         ClassificationReport report = ClassificationReport.Of(data.ClassNames, test.Labels, head.Predict(test));
@@ -84,13 +84,13 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
             L2 = head.Report.L2,
             L2Path = head.Report.L2Path,
             Seed = options.Seed,
-            TestFraction = options.TestFraction,
+            TestFraction = data.Splits is null ? options.TestFraction : (double)split.Test.Count / table.Rows,
             FromCache = rows.FromCache,
             Model = path,
             ModelSha256 = sha256,
             TrainingDigest = digest,
             Parity = parity,
-            Notes = [.. DuplicateNotes.Of(rows, table, split)],
+            Notes = [.. HeldOutRows.Notes(data), .. DuplicateNotes.Of(rows, table, split)],
         };
         ReportFile.Write(Path.Combine(options.Output, "report.json"), summary);
         return summary;
@@ -116,7 +116,7 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
         string name = classes[poor];
         RejectedImage[] lost = [.. rejected.Where(r => r.File.StartsWith(name + "/", StringComparison.Ordinal))];
         string because = lost.Length == 0 ? "" : $" {lost.Length} of its files {(lost.Length == 1 ? "was" : "were")} rejected, e.g. {lost[0].File}: {lost[0].Reason}.";
-        throw new TransferException($"Class '{name}' in '{options.Folder}' has {counts[poor]} usable image{(counts[poor] == 1 ? "" : "s")}; at least 2 are needed, one to train and one to test.{because} Add images of '{name}' or remove its folder.");
+        throw new TransferException($"Class '{name}' in '{options.Folder}' has {counts[poor]} usable image{(counts[poor] == 1 ? "" : "s")}; at least 2 are needed, one to train and one to test.{because} Add images of '{name}' or remove the class.");
     }
 
     /// <summary>Test rows first: those are the images the printed figures are of.</summary>

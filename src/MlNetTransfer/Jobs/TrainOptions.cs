@@ -3,10 +3,10 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>One training run: a folder of images per class in, a model and a report out. Immutable.</summary>
+/// <summary>One training run: labelled images in, a model and a report out. Immutable.</summary>
 public sealed record TrainOptions
 {
-    /// <summary>Folder with one folder of images per class.</summary>
+    /// <summary>The labelled images: a folder with one folder per class (or with train, val and test folders of those), a .csv, .tsv, .jsonl or .ndjson list, or a .zip; see <see cref="Datasets.DatasetReader"/>.</summary>
     public required string Folder { get; init => field = Check.NotEmpty(value); }
 
     /// <summary>Folder for model.onnx and report.json; made where it is missing.</summary>
@@ -15,11 +15,14 @@ public sealed record TrainOptions
     /// <summary>Id of the backbone's card. Default "mobilenet_v2_140".</summary>
     public string Backbone { get; init => field = Check.NotEmpty(value); } = "mobilenet_v2_140";
 
-    /// <summary>Share of each class held out for the evaluation, in [0.01, 0.99]. Default 0.2.</summary>
+    /// <summary>Share of each class held out for the evaluation, in [0.01, 0.99]. Default 0.2. Without effect where the images come with a split of their own.</summary>
     public double TestFraction { get; init => field = Check.InRange(value, 0.01, 0.99); } = 0.2;
 
     /// <summary>Seed of the split and the folds. Default 1. Equal seeds and images give an equal model file, byte for byte.</summary>
     public int Seed { get; init; } = 1;
+
+    /// <summary>Whether images that are byte for byte the same stay on one side of the split, as images of one group do. Default false: they are noted in the report.</summary>
+    public bool DuplicatesTogether { get; init; }
 
     /// <summary>Concurrent workers, in [1, 1024]; no result depends on it. Default: one per core.</summary>
     public int Workers { get; init => field = Check.InRange(value, 1, 1024); } = Environment.ProcessorCount;

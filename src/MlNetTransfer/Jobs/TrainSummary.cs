@@ -30,7 +30,7 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>Seed of the split and the folds.</summary>
     public required int Seed { get; init; }
 
-    /// <summary>Share of each class held out.</summary>
+    /// <summary>Share of each class held out; where the images come with a split of their own, the share of all images.</summary>
     public required double TestFraction { get; init; }
 
     /// <summary>Images whose features came from the cache.</summary>

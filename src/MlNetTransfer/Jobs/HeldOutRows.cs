@@ -1,0 +1,49 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>Decides which rows a training run learns from and which it is judged on: by the data set's own split, else by a draw that keeps groups together.</summary>
+internal static class HeldOutRows
+{
+    public static TrainTestRows Of(ImageDataset data, ImageRows rows, FeatureTable table, TrainOptions options)
+    {
+        if (data.Splits is not null) return Premade(data, rows, table);
+        if (options.DuplicatesTogether || data.Items.Any(item => item.Group is not null))
+        {
+            int[] groups = Groups.Of(rows.Accepted.Select(i => data.Items[i].Group));
+            if (options.DuplicatesTogether) groups = Groups.Combine(groups, Groups.OfDigests(rows.Digests));
+            return StratifiedSplit.TrainTest(table.Labels, groups, options.TestFraction, options.Seed, table.ClassNames);
+        }
+
+        return StratifiedSplit.TrainTest(table.Labels, options.TestFraction, options.Seed);
+    }
+
+    /// <summary>The data set without the images that its own split leaves out; they go to the ledger.</summary>
+    public static ImageDataset WithoutUnassigned(ImageDataset data)
+    {
+        if (data.Splits is not { } splits || !splits.Contains(SplitPart.None)) return data;
+        int[] kept = [.. Enumerable.Range(0, splits.Count).Where(i => splits[i] != SplitPart.None)];
+        IEnumerable<RejectedImage> left = Enumerable.Range(0, splits.Count).Where(i => splits[i] == SplitPart.None)
+            .Select(i => new RejectedImage(data.Items[i].Name, "has no part in a data set with a split of its own; give it one (train, val or test)"));
+        return data with { Items = [.. kept.Select(i => data.Items[i])], Rejected = [.. data.Rejected, .. left], Splits = [.. kept.Select(i => splits[i])] };
+    }
+
+    /// <summary>What a reader of the figures should know about the split.</summary>
+    public static IEnumerable<string> Notes(ImageDataset data)
+    {
+        if (data.Splits is null) yield break;
+        bool test = PremadeSplit.HeldOut(data.Splits) == SplitPart.Test;
+        string trained = test && data.Splits.Contains(SplitPart.Validation) ? "train and validation parts" : "train part";
+        yield return $"The split is the data set's own: trained on its {trained}, judged on its {(test ? "test" : "validation")} part. The test fraction had no effect.";
+    }
+
+    private static TrainTestRows Premade(ImageDataset data, ImageRows rows, FeatureTable table)
+    {
+        TrainTestRows split = PremadeSplit.TrainTest([.. rows.Accepted.Select(i => data.Splits![i])], PremadeSplit.HeldOut(data.Splits!), data.Source);
+        HashSet<int> trained = [.. split.Train.Select(row => table.Labels[row])];
+        int missing = Enumerable.Range(0, table.Classes).FirstOrDefault(label => !trained.Contains(label), -1);
+        return missing < 0 ? split : throw new TransferException($"Class '{table.ClassNames[missing]}' in '{data.Source}' has no usable image in the training part of the split. Move some of its images there.");
+    }
+}
