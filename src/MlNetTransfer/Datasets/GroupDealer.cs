@@ -6,8 +6,8 @@ namespace MlNetTransfer.Datasets;
 /// <remarks>
 /// Largest groups first, groups of one size in random order. With a(c,p) rows of class c in part p so far, n(c) in all and w(p) the part's share, the fault is
 /// Σ (a(c,p)/n(c) - w(p))² over classes and parts; each group goes where it adds least to it, that is where Σ g(c)/n(c) · (a(c,p)/n(c) - w(p)) over its g(c) rows is
-/// least; of equals, to the part that lacks most rows, then the first. For groups of one class each and equal shares, this is what scikit-learn's
-/// StratifiedGroupKFold does. Then, while a class is in one part only, the group whose move costs least moves, if no other class is left in one part by it.
+/// least; of equals, to the part that lacks most rows, then the first. For groups of one class each and equal shares, the classes' counts in the
+/// parts are those of scikit-learn's StratifiedGroupKFold, up to the parts' order. Then, while a class is in one part only, the group whose move costs least moves, if no other class is left in one part by it.
 /// For groups of one class each, the parts of a class are then off their shares by at most half its largest group, or, where a group had to move, by at most that group.
 /// O(groups · parts · classes per group).
 /// </remarks>
@@ -37,12 +37,6 @@ internal sealed class GroupDealer
     {
         int[] order = [.. Enumerable.Range(0, table.Sizes.Length)];
         new Rng(seed).Shuffle<int>(order);
-        return Deal(table, shares, order, classNames);
-    }
-
-    /// <summary>Deals with a given order of groups of one size.</summary>
-    internal static int[] Deal(GroupTable table, double[] shares, int[] order, IReadOnlyList<string>? classNames)
-    {
         var dealer = new GroupDealer(table, shares);
         foreach (int group in order.OrderByDescending(g => table.Sizes[g])) dealer.Put(group, dealer.BestPart(group));
         for (int label = 0; label < table.Classes; label++)
