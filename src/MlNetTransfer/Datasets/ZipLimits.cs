@@ -10,8 +10,8 @@ public sealed record ZipLimits
     public long MaxInflatedBytes { get; init => field = Check.InRange(value, 1, 1L << 62); } = 256L << 30;
 
     /// <summary>
-    /// Most bytes that an entry of more than 1 MiB may inflate to per stored byte; in [1, 10⁶]. Default 200: photographs stay near 1 and drawings kept as bitmaps
-    /// below 100, while a zip bomb comes near 1032, the most that deflate can do.
+    /// Most bytes that an entry of more than 1 MiB may inflate to per stored byte; in [1, 10⁶]. Default 200. Formats with compression of their own stay near 1; zip bombs
+    /// come near 1032, the most that deflate can do. Large plain bitmaps may too: raise it to 1100 for those; the largest image still bounds the memory.
     /// </summary>
     public int MaxRatio { get; init => field = Check.InRange(value, 1, 1_000_000); } = 200;
 }
