@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
 
@@ -13,12 +14,15 @@ internal static class TrainCommand
         var backbone = new Option<string>("--backbone") { Description = "Pretrained backbone; see 'mlnet-transfer models list'.", DefaultValueFactory = _ => "mobilenet_v2_140", HelpName = "id" };
         var output = new Option<string>("--output") { Description = "Folder for model.onnx and report.json.", DefaultValueFactory = _ => "out", HelpName = "dir" };
         var testFraction = CommonOptions.Within(new Option<double>("--test-fraction") { Description = "Share of each class held out for the evaluation; without effect where the images come with a split.", DefaultValueFactory = _ => 0.2, HelpName = "0..1" }, 0.01, 0.99);
+        var tap = new Option<string>("--tap") { Description = "Where to take the features: a tap of the backbone, or auto: the one that is best on the training part.", DefaultValueFactory = _ => "auto", HelpName = "auto|name" };
+        var taps = new Option<string[]>("--taps") { Description = "Several taps side by side, separated by commas, instead of --tap.", HelpName = "a,b,c", CustomParser = result => result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) };
+        var folds = CommonOptions.Within(new Option<int>("--folds") { Description = "Cross-validate over all images in this many folds instead of holding a part out; the model is then trained on all images.", HelpName = "2..20" }, 2, 20);
         var seed = new Option<int>("--seed") { Description = "Seed of the split; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" };
-        var classWeights = new Option<Heads.ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => Heads.ClassWeights.None };
+        var classWeights = new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None };
         var noCache = new Option<bool>("--no-cache") { Description = "Neither read nor store features on disk." };
         Option<int> workers = CommonOptions.Workers();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, output, testFraction, seed, classWeights, noCache, workers, json };
+        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, tap, taps, output, testFraction, folds, seed, classWeights, noCache, workers, json };
         command.SetAction(parsed =>
         {
             var options = new TrainOptions
@@ -26,7 +30,9 @@ internal static class TrainCommand
                 Folder = parsed.GetRequiredValue(folder),
                 Output = parsed.GetRequiredValue(output),
                 Backbone = parsed.GetRequiredValue(backbone),
+                Taps = parsed.GetValue(taps) is { Length: > 0 } several ? several : parsed.GetValue(tap) is { } one and not "auto" ? [one] : null,
                 TestFraction = parsed.GetValue(testFraction),
+                Folds = parsed.GetValue(folds),
                 Seed = parsed.GetValue(seed),
                 ClassWeights = parsed.GetValue(classWeights),
                 Workers = parsed.GetValue(workers),
@@ -43,11 +49,27 @@ internal static class TrainCommand
     private static void Print(IAnsiConsole console, TrainSummary summary)
     {
         console.WriteLine();
-        console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {summary.Tap} ({summary.FeatureWidth} features), softmax head with L2 {summary.L2:g3}."));
-        console.WriteLine(FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out."));
+        if (summary.TapTrials.Count > 0) console.Write(Taps(summary));
+        console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {string.Join(" + ", summary.Taps)} ({summary.FeatureWidth} features), softmax head with L2 {summary.L2:g3}."));
+        console.WriteLine(summary.FoldAccuracies.Count == 0
+            ? FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out.")
+            : FormattableString.Invariant($"{summary.FoldAccuracies.Count} folds over {summary.TestImages} images: accuracy {100 * summary.FoldAccuracyMean:f1} +- {100 * summary.FoldAccuracySd:f1} % (mean and standard deviation of the folds); the model is trained on all of them."));
         console.WriteLine();
         EvaluationTables.Print(console, summary, summary.TestImages, summary.FromCache);
         foreach (string note in summary.Notes) console.WriteLine($"Note: {note}");
         console.WriteLine(FormattableString.Invariant($"Model {summary.Model}: agrees with the evaluated one on {summary.Parity.Images} images (largest difference {summary.Parity.MaxDifference:g2})."));
+    }
+
+    private static Table Taps(TrainSummary summary)
+    {
+        var table = new Table { Title = new TableTitle("Taps by cross-validation on the images to train"), Border = TableBorder.Simple };
+        table.AddColumn("tap");
+        foreach (string column in (string[])["features", "log-loss", "+-", "accuracy"]) table.AddColumn(new TableColumn(column).RightAligned());
+        table.AddColumn("");
+        foreach (TapTrial trial in summary.TapTrials)
+            table.AddRow(new Text(trial.Tap), new Text(FormattableString.Invariant($"{trial.Width}")), Number(trial.LogLoss), Number(trial.StandardError), Number(trial.Accuracy), new Text(summary.Taps.Contains(trial.Tap) ? "taken" : ""));
+        return table;
+
+        static Text Number(double value) => new(FormattableString.Invariant($"{value:f3}"));
     }
 }

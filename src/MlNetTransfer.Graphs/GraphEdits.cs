@@ -23,8 +23,20 @@ internal static class GraphEdits
         return model.With(proto =>
         {
             proto.Graph.Initializer.AddRange(initializers);
-            Replace(proto.Graph.Node, NodeOrder.Sort([.. proto.Graph.Node, .. nodes.Select(n => n.Clone())]));
+            Replace(proto.Graph.Node, NodeOrder.Sort([.. proto.Graph.Node, .. WithFreeNames(nodes, proto.Graph.Node)]));
         });
+    }
+
+    /// <summary>Copies of the nodes, renamed where another node has the name: runtimes refuse two nodes of one name, and nothing refers to a node by it.</summary>
+    private static IEnumerable<NodeProto> WithFreeNames(IEnumerable<NodeProto> nodes, IEnumerable<NodeProto> others)
+    {
+        HashSet<string> taken = [.. others.Select(n => n.Name)];
+        foreach (NodeProto node in nodes)
+        {
+            NodeProto copy = node.Clone();
+            if (copy.Name.Length > 0) taken.Add(copy.Name = NameAllocator.First(copy.Name, taken));
+            yield return copy;
+        }
     }
 
     public static void CheckInputs(IEnumerable<NodeProto> nodes, IReadOnlySet<string> defined)

@@ -26,6 +26,9 @@ public sealed class ImageRows
     /// <summary>Wall time.</summary>
     public required TimeSpan Elapsed { get; init; }
 
+    /// <summary>Images per second of wall time, rejected and cached ones included.</summary>
+    public double ImagesPerSecond => (Accepted.Length + Rejected.Count) / Math.Max(Elapsed.TotalSeconds, 1e-9);
+
     /// <summary>One row [width].</summary>
     public ReadOnlySpan<float> Row(int row) => Values.AsSpan(row * Width, Width);
 }

@@ -2,37 +2,34 @@ using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Graphs;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Features;
 
-/// <summary>Turns images into bottleneck features: the activations of a frozen backbone at a tap, averaged over the positions of the map.</summary>
+/// <summary>Turns images into bottleneck features: the activations of a frozen backbone at its taps, each averaged over the positions of the map.</summary>
 public sealed class FeatureExtractor : IDisposable
 {
     private readonly ImageGraph graph;
 
     /// <summary>Prepares a backbone as a feature extractor.</summary>
     /// <param name="backbone">The backbone.</param>
-    /// <param name="tap">Name of one of the card's taps; null for the card's default.</param>
+    /// <param name="taps">Names of the card's taps, side by side in this order; null for the card's default.</param>
     /// <param name="limits">What an image may cost.</param>
-    /// <exception cref="TransferException">The card has no such tap.</exception>
-    public FeatureExtractor(Backbone backbone, string? tap = null, ImageLimits? limits = null)
+    /// <exception cref="TransferException">The card has no such tap, or a tap is given twice.</exception>
+    public FeatureExtractor(Backbone backbone, IReadOnlyList<string>? taps = null, ImageLimits? limits = null)
     {
-        Tap = backbone.Card.Tap(tap);
-        Onnx = FeatureGraph.Build(backbone.LoadModel(), Tap.Tensor);
-        graph = new ImageGraph(Onnx.ToBytes(), FeatureGraph.Output, backbone.Card.Preprocessing, limits);
-        Space = new FeatureSpace(backbone.Digest, [Tap.Tensor], backbone.Card.Preprocessing, DecoderVersion.Text, ImageGraph.RuntimeVersion, Device());
+        Taps = [.. (taps ?? [backbone.Card.DefaultTap]).Select(backbone.Card.Tap)];
+        if (Taps.Distinct().Count() < Taps.Count) throw new TransferException($"A tap is given twice: {string.Join(", ", Taps.Select(t => t.Name))}. Give each once.");
+        string[] tensors = [.. Taps.Select(t => t.Tensor)];
+        graph = new ImageGraph(FeatureGraph.Build(backbone.LoadModel(), tensors).ToBytes(), FeatureGraph.Output, backbone.Card.Preprocessing, limits);
+        Space = new FeatureSpace(backbone.Digest, tensors, backbone.Card.Preprocessing, DecoderVersion.Text, ImageGraph.RuntimeVersion, Device());
     }
 
-    /// <summary>The tap in use.</summary>
-    public BackboneTap Tap { get; }
+    /// <summary>The taps, in the order of their features.</summary>
+    public IReadOnlyList<BackboneTap> Taps { get; }
 
     /// <summary>Features per image.</summary>
     public int Width => graph.OutputWidth;
-
-    /// <summary>The graph from image to features; see <see cref="FeatureGraph"/>.</summary>
-    public OnnxModel Onnx { get; }
 
     /// <summary>Everything that the features depend on besides the image.</summary>
     public FeatureSpace Space { get; }

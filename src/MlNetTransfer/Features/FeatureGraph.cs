@@ -3,7 +3,7 @@ using MlNetTransfer.Graphs.Onnx;
 
 namespace MlNetTransfer.Features;
 
-/// <summary>Cuts a backbone at a tap and pools it: image [N, 3, H, W] to <see cref="Output"/> [N × width].</summary>
+/// <summary>Cuts a backbone at one tap or several and pools each: image [N, 3, H, W] to <see cref="Output"/> [N × width].</summary>
 public static class FeatureGraph
 {
     /// <summary>Name of the graph's only output.</summary>
@@ -11,33 +11,40 @@ public static class FeatureGraph
 
     /// <summary>Builds the graph.</summary>
     /// <param name="backbone">The whole backbone; not changed.</param>
-    /// <param name="tensor">The tensor to tap: a map [N, width, h, w], averaged over its positions, or a row [N, width].</param>
-    /// <exception cref="TransferException">The tensor is neither a map nor a row.</exception>
-    /// <exception cref="GraphException">The tensor does not exist.</exception>
-    public static OnnxModel Build(OnnxModel backbone, string tensor)
+    /// <param name="tensors">The tensors to tap: maps [N, width, h, w], averaged over their positions, or rows [N, width]; side by side in this order.</param>
+    /// <exception cref="TransferException">A tensor is neither a map nor a row.</exception>
+    /// <exception cref="GraphException">A tensor does not exist.</exception>
+    public static OnnxModel Build(OnnxModel backbone, params IReadOnlyList<string> tensors)
     {
-        TensorShape shape = TensorShapes.Of(backbone, [tensor])[tensor];
-        OnnxModel cut = backbone.CutAt(tensor).WithFreeName(Output, ref tensor);
-        string pooled = cut.UniqueName("pooled");
-        IReadOnlyList<NodeProto> nodes = shape.Rank switch
+        IReadOnlyDictionary<string, TensorShape> shapes = TensorShapes.Of(backbone, tensors);
+        (OnnxModel model, string renamed) = backbone.CutAt(tensors).WithFreeName(Output);
+        var nodes = new List<NodeProto>();
+        var rows = new List<string>();
+        foreach (string tap in tensors)
         {
-            4 =>
-            [
-                new NodeProto { OpType = "GlobalAveragePool", Name = pooled, Input = { tensor }, Output = { pooled } },
-                new NodeProto { OpType = "Flatten", Name = Output, Input = { pooled }, Output = { Output }, Attribute = { Attributes.Of("axis", 1) } },
-            ],
-            2 => [new NodeProto { OpType = "Identity", Name = Output, Input = { tensor }, Output = { Output } }],
-            _ => throw new TransferException($"Tensor '{tensor}' is {shape}; a tap must be a map [N, channels, height, width] or a row [N, width]. Choose another tensor."),
-        };
-        return cut.Append(nodes).CutAt(Output);
+            string tensor = tap == Output ? renamed : tap;
+            if (shapes[tap].Rank is not (2 or 4)) throw new TransferException($"Tensor '{tap}' is {shapes[tap]}; a tap must be a map [N, channels, height, width] or a row [N, width]. Choose another tensor.");
+            if (shapes[tap].Rank == 4)
+            {
+                string pooled = model.UniqueName($"pooled_{rows.Count}"), flat = model.UniqueName($"flat_{rows.Count}");
+                nodes.Add(new NodeProto { OpType = "GlobalAveragePool", Name = pooled, Input = { tensor }, Output = { pooled } });
+                nodes.Add(new NodeProto { OpType = "Flatten", Name = flat, Input = { pooled }, Output = { flat }, Attribute = { Attributes.Of("axis", 1) } });
+                tensor = flat;
+            }
+
+            rows.Add(tensor);
+        }
+
+        nodes.Add(rows.Count == 1
+            ? new NodeProto { OpType = "Identity", Name = Output, Input = { rows[0] }, Output = { Output } }
+            : new NodeProto { OpType = "Concat", Name = Output, Input = { rows }, Output = { Output }, Attribute = { Attributes.Of("axis", 1) } });
+        return model.Append(nodes).CutAt(Output);
     }
 
-    /// <summary>Frees a name that new nodes want, by renaming the tensor that has it.</summary>
-    internal static OnnxModel WithFreeName(this OnnxModel model, string name, ref string follow)
+    /// <summary>Frees a name that a new node wants, by renaming the tensor that has it; gives that tensor's new name, or the free name itself.</summary>
+    internal static (OnnxModel Model, string Renamed) WithFreeName(this OnnxModel model, string name)
     {
         string other = model.UniqueName(name);
-        if (other == name) return model;
-        if (follow == name) follow = other;
-        return model.RenameTensor(name, other);
+        return (other == name ? model : model.RenameTensor(name, other), other);
     }
 }

@@ -41,6 +41,17 @@ public sealed class FeatureTable
     /// <summary>The features of one row [width].</summary>
     public ReadOnlySpan<float> Row(int row) => Values.AsSpan(row * Width, Width);
 
+    /// <summary>A table of neighbouring features, e.g. those of one tap; the values are copied.</summary>
+    /// <param name="start">First feature, in [0, Width).</param>
+    /// <param name="width">Number of features.</param>
+    public FeatureTable Columns(int start, int width)
+    {
+        if (start == 0 && width == Width) return this;
+        var values = new float[Rows * width];
+        for (int row = 0; row < Rows; row++) Row(row).Slice(start, width).CopyTo(values.AsSpan(row * width));
+        return new FeatureTable(ClassNames, Labels, values, width);
+    }
+
     /// <summary>A table of the given rows, in the given order; the values are copied.</summary>
     public FeatureTable Select(IReadOnlyList<int> rows)
     {

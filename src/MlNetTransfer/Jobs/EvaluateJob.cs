@@ -31,20 +31,7 @@ public sealed class EvaluateJob(string modelPath, string folder, int workers, Im
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
         if (rows.Accepted.Length == 0) throw new TransferException($"No image in '{folder}' could be used; the first of {rejected.Length} rejected: {rejected[0].File}: {rejected[0].Reason}.");
         ClassificationReport report = ClassificationReport.Of(model.ClassNames, [.. rows.Accepted.Select(i => labels[data.Items[i].Label])], rows.Values);
-        return new EvaluationSummary
-        {
-            Images = report.Rows,
-            Classes = model.ClassNames.Count,
-            Accuracy = report.Accuracy,
-            AccuracyInterval = [report.AccuracyInterval.Low, report.AccuracyInterval.High],
-            LogLoss = report.LogLoss,
-            Ece = report.CalibrationError,
-            Confusion = report.Confusion,
-            PerClass = report.PerClass,
-            Rejected = rejected,
-            ImagesPerSecond = data.Items.Count / Math.Max(rows.Elapsed.TotalSeconds, 1e-9),
-            Seconds = clock.GetElapsedTime(started).TotalSeconds,
-        };
+        return new EvaluationSummary(report.Rows, report, rejected, rows.ImagesPerSecond, clock.GetElapsedTime(started));
     }
 
     private static ImageDataset HeldOut(ImageDataset data)

@@ -10,14 +10,28 @@ internal static class HeldOutRows
     public static TrainTestRows Of(ImageDataset data, ImageRows rows, FeatureTable table, TrainOptions options)
     {
         if (data.Splits is not null) return Premade(data, rows, table);
-        if (options.DuplicatesTogether || data.Items.Any(item => item.Group is not null))
-        {
-            int[] groups = Groups.Of(rows.Accepted.Select(i => data.Items[i].Group));
-            if (options.DuplicatesTogether) groups = Groups.Combine(groups, Groups.OfDigests(rows.Digests));
-            return StratifiedSplit.TrainTest(table.Labels, groups, options.TestFraction, options.Seed, table.ClassNames);
-        }
+        return GroupsOf(data, rows, options) is { } groups
+            ? StratifiedSplit.TrainTest(table.Labels, groups, options.TestFraction, options.Seed, table.ClassNames)
+            : StratifiedSplit.TrainTest(table.Labels, options.TestFraction, options.Seed);
+    }
 
-        return StratifiedSplit.TrainTest(table.Labels, options.TestFraction, options.Seed);
+    /// <summary>The fold of every row.</summary>
+    public static int[] Folds(ImageDataset data, ImageRows rows, FeatureTable table, TrainOptions options)
+    {
+        if (data.Splits is not null) throw new TransferException($"'{data.Source}' has a split of its own, so it cannot be divided into folds. Train without folds, or give the images without the split.");
+        int[] fold = GroupsOf(data, rows, options) is { } groups
+            ? StratifiedFolds.Assign(table.Labels, groups, options.Folds, options.Seed, table.ClassNames)
+            : StratifiedFolds.Assign(table.Labels, options.Folds, options.Seed);
+        if (fold.Distinct().Count() < options.Folds) throw new TransferException($"'{data.Source}' has {table.Rows} usable images, too few for {options.Folds} folds. Ask for fewer folds.");
+        return fold;
+    }
+
+    /// <summary>The group of every row; null where each row is a group of its own.</summary>
+    private static int[]? GroupsOf(ImageDataset data, ImageRows rows, TrainOptions options)
+    {
+        int[] groups = Groups.Of(rows.Accepted.Select(i => data.Items[i].Group));
+        if (options.DuplicatesTogether) groups = Groups.Combine(groups, Groups.OfDigests(rows.Digests));
+        return groups.Distinct().Count() < groups.Length ? groups : null;
     }
 
     /// <summary>The data set without the images that its own split leaves out; they go to the ledger.</summary>

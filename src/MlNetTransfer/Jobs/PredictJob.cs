@@ -31,7 +31,7 @@ public sealed class PredictJob(string modelPath, IReadOnlyList<string> inputs, i
         ImageRows rows = model.Predict(items, workers, progress, cancellation);
         rejected.AddRange(rows.Rejected);
         Prediction[] predictions = [.. rows.Accepted.Select((item, row) => Predict(model.ClassNames, items[item].Name, rows.Row(row)))];
-        return new PredictionSummary(predictions, rejected, items.Count / Math.Max(rows.Elapsed.TotalSeconds, 1e-9), clock.GetElapsedTime(started).TotalSeconds);
+        return new PredictionSummary(predictions, rejected, rows.ImagesPerSecond, clock.GetElapsedTime(started).TotalSeconds);
     }
 
     private static void Add(string input, List<ImageItem> items, List<RejectedImage> rejected)

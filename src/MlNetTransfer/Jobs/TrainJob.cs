@@ -2,10 +2,8 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Graphs;
-using MlNetTransfer.Heads;
 using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Jobs;
@@ -36,70 +34,58 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder));
         RequireTwoPerClass(data.ClassNames, data.CountPerClass(), []);
         Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, Path.Combine(options.CacheFolder, "backbones")).Open(options.Backbone, cancellation);
-        using var extractor = new FeatureExtractor(backbone, null, options.Limits);
+        var recipe = new Recipe(options, backbone.Card);
+        using var extractor = new FeatureExtractor(backbone, recipe.Taps, options.Limits);
 
         ImageRows rows = extractor.Extract(data.Items, options.Workers, options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null, progress, cancellation);
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
         var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
         RequireTwoPerClass(data.ClassNames, CountPerClass(table), rejected);
 
-        TrainTestRows split = HeldOutRows.Of(data, rows, table, options);
-        SoftmaxHead head = Fit(table.Select(split.Train), progress, cancellation);
-        FeatureTable test = table.Select(split.Test);
-        ClassificationReport report = ClassificationReport.Of(data.ClassNames, test.Labels, head.Predict(test));
+        var runner = new TrialRunner(recipe, table);
+        Trial trial = options.Folds > 0
+            ? runner.CrossValidate(HeldOutRows.Folds(data, rows, table, options), progress, cancellation)
+            : runner.Split(HeldOutRows.Of(data, rows, table, options), progress, cancellation);
 
-        string digest = TrainingDigest(extractor, rows, table, split);
+        BackboneTap[] taps = extractor.Taps.ToArray()[trial.Fit.Taps];
+        string digest = TrainingDigest(extractor, rows, table, trial);
         var metadata = new ModelMetadata
         {
             Labels = data.ClassNames,
             Preprocessing = backbone.Card.Preprocessing,
             Backbone = backbone.Card.Id,
             CardDigest = backbone.Card.Digest(),
-            Tap = extractor.Tap.Name,
+            Taps = [.. taps.Select(t => t.Name)],
             TrainingDigest = digest,
         };
-        OnnxModel onnx = ModelGraph.Build(extractor.Onnx, head, metadata);
-        var checks = new ParitySample([.. ParityRows(split).Select(row => data.Items[rows.Accepted[row]])], head.Predict(table.Select([.. ParityRows(split)])));
+        OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
+        int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ParityImages)];
+        var sample = new ParitySample([.. checkedRows.Select(row => data.Items[rows.Accepted[row]])], trial.Fit.Predict(table.Select(checkedRows)));
         string path = Path.Combine(options.Output, "model.onnx");
-        (ParityRecord parity, string sha256) = new ModelWriter(options.Workers, options.Limits).Write(onnx, path, checks, progress, cancellation);
+        (ParityRecord parity, string sha256) = new ModelWriter(options.Workers, options.Limits).Write(onnx, path, sample, progress, cancellation);
 
-        var summary = new TrainSummary
+        var summary = new TrainSummary(table.Rows, trial.Report, rejected, rows.ImagesPerSecond, clock.GetElapsedTime(started))
         {
-            Images = table.Rows,
-            Classes = table.Classes,
-            Accuracy = report.Accuracy,
-            AccuracyInterval = [report.AccuracyInterval.Low, report.AccuracyInterval.High],
-            LogLoss = report.LogLoss,
-            Ece = report.CalibrationError,
-            Confusion = report.Confusion,
-            PerClass = report.PerClass,
-            Rejected = rejected,
-            ImagesPerSecond = data.Items.Count / Math.Max(rows.Elapsed.TotalSeconds, 1e-9),
-            Seconds = clock.GetElapsedTime(started).TotalSeconds,
-            TrainImages = split.Train.Count,
-            TestImages = split.Test.Count,
+            TrainImages = trial.TrainRows.Count,
+            TestImages = trial.TestRows.Count,
+            FoldAccuracies = trial.FoldAccuracies,
             Backbone = backbone.Card.Id,
-            Tap = extractor.Tap.Name,
-            FeatureWidth = extractor.Width,
-            L2 = head.Report.L2,
-            L2Path = head.Report.L2Path,
+            Taps = metadata.Taps,
+            TapTrials = trial.Fit.TapTrials,
+            FeatureWidth = trial.Fit.Head.Width,
+            L2 = trial.Fit.Head.Report.L2,
+            L2Path = trial.Fit.Head.Report.L2Path,
             Seed = options.Seed,
-            TestFraction = data.Splits is null ? options.TestFraction : (double)split.Test.Count / table.Rows,
+            TestFraction = (double)trial.TestRows.Count / table.Rows,
             FromCache = rows.FromCache,
             Model = path,
             ModelSha256 = sha256,
             TrainingDigest = digest,
             Parity = parity,
-            Notes = [.. HeldOutRows.Notes(data), .. DuplicateNotes.Of(rows, table, split)],
+            Notes = [.. HeldOutRows.Notes(data), .. DuplicateNotes.Of(rows, table, trial)],
         };
         ReportFile.Write(Path.Combine(options.Output, "report.json"), summary);
         return summary;
-    }
-
-    private SoftmaxHead Fit(FeatureTable train, IProgress<JobProgress>? progress, CancellationToken cancellation)
-    {
-        var trainer = new SoftmaxTrainer(new SoftmaxTrainerOptions { L2 = options.L2, Seed = options.Seed, ClassWeights = options.ClassWeights, Workers = options.Workers });
-        return trainer.Fit(train, new HeadProgress(progress), cancellation);
     }
 
     private static int[] CountPerClass(FeatureTable table)
@@ -119,20 +105,12 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
         throw new TransferException($"Class '{name}' in '{options.Folder}' has {counts[poor]} usable image{(counts[poor] == 1 ? "" : "s")}; at least 2 are needed, one to train and one to test.{because} Add images of '{name}' or remove the class.");
     }
 
-    /// <summary>Test rows first: those are the images the printed figures are of.</summary>
-    private static IEnumerable<int> ParityRows(TrainTestRows split) => split.Test.Concat(split.Train).Take(ParityImages);
-
-    private string TrainingDigest(FeatureExtractor extractor, ImageRows rows, FeatureTable table, TrainTestRows split)
+    private string TrainingDigest(FeatureExtractor extractor, ImageRows rows, FeatureTable table, Trial trial)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(extractor.Space.Key());
-        hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new { table.ClassNames, table.Labels, split.Train, options.Seed, options.L2, options.ClassWeights }));
+        hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new { table.ClassNames, table.Labels, trial.TrainRows, trial.Fit.Taps.Start.Value, options.Seed, options.L2, options.ClassWeights }));
         hash.AppendData(rows.Digests);
         return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
-
-    private sealed class HeadProgress(IProgress<JobProgress>? progress) : IProgress<FitProgress>
-    {
-        public void Report(FitProgress value) => progress?.Report(new JobProgress(value.Stage, value.Done, value.Total));
     }
 }

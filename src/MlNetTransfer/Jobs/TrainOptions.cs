@@ -15,14 +15,20 @@ public sealed record TrainOptions
     /// <summary>Id of the backbone's card. Default "mobilenet_v2_140".</summary>
     public string Backbone { get; init => field = Check.NotEmpty(value); } = "mobilenet_v2_140";
 
+    /// <summary>Names of the taps to take features from, side by side. Default null: the one that is best on the training part, see <see cref="TapSelector"/>.</summary>
+    public IReadOnlyList<string>? Taps { get; init => field = value is null or { Count: > 0 } ? value : throw new ArgumentException("Name at least one tap, or none for the automatic choice.", nameof(Taps)); }
+
+    /// <summary>Folds of a cross-validation over all images, 0 or in [2, 20]. Default 0: one split. With folds, the written model is trained on all images.</summary>
+    public int Folds { get; init => field = value == 0 ? 0 : Check.InRange(value, 2, 20); }
+
     /// <summary>Share of each class held out for the evaluation, in [0.01, 0.99]. Default 0.2. Without effect where the images come with a split of their own.</summary>
     public double TestFraction { get; init => field = Check.InRange(value, 0.01, 0.99); } = 0.2;
 
     /// <summary>Seed of the split and the folds. Default 1. Equal seeds and images give an equal model file, byte for byte.</summary>
     public int Seed { get; init; } = 1;
 
-    /// <summary>Whether images that are byte for byte the same stay on one side of the split, as images of one group do. Default false: they are noted in the report.</summary>
-    public bool DuplicatesTogether { get; init; }
+    /// <summary>Whether images that are byte for byte the same stay on one side of the split, as images of one group do. Default true; where not, they are noted in the report.</summary>
+    public bool DuplicatesTogether { get; init; } = true;
 
     /// <summary>Concurrent workers, in [1, 1024]; no result depends on it. Default: one per core.</summary>
     public int Workers { get; init => field = Check.InRange(value, 1, 1024); } = Environment.ProcessorCount;

@@ -1,22 +1,39 @@
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>What a training run did and how well its model does on the held-out images.</summary>
+/// <summary>What a training run did and how well its model does on images it was not trained on.</summary>
 public sealed record TrainSummary : EvaluationSummary
 {
-    /// <summary>Images the head was trained on.</summary>
+    internal TrainSummary(int images, ClassificationReport report, IReadOnlyList<RejectedImage> rejected, double imagesPerSecond, TimeSpan elapsed)
+        : base(images, report, rejected, imagesPerSecond, elapsed) { }
+
+    /// <summary>Images that the written model was trained on.</summary>
     public required int TrainImages { get; init; }
 
-    /// <summary>Held-out images the evaluation is of.</summary>
+    /// <summary>Images that the evaluation is of: those held out, or with folds all, each predicted by a model that was not trained on it.</summary>
     public required int TestImages { get; init; }
+
+    /// <summary>Accuracy of each fold, in [0, 1]; empty without folds.</summary>
+    public required IReadOnlyList<double> FoldAccuracies { get; init; }
+
+    /// <summary>Mean of the folds' accuracies; null without folds.</summary>
+    public double? FoldAccuracyMean => FoldAccuracies.Count == 0 ? null : FoldAccuracies.Average();
+
+    /// <summary>Standard deviation of the folds' accuracies (n - 1); null without folds.</summary>
+    public double? FoldAccuracySd => FoldAccuracies.Count < 2 ? null : Math.Sqrt(FoldAccuracies.Sum(a => Math.Pow(a - FoldAccuracies.Average(), 2)) / (FoldAccuracies.Count - 1));
 
     /// <summary>Id of the backbone's card.</summary>
     public required string Backbone { get; init; }
 
-    /// <summary>The tap that the features are taken from.</summary>
-    public required string Tap { get; init; }
+    /// <summary>The taps that the written model takes its features from.</summary>
+    public required IReadOnlyList<string> Taps { get; init; }
+
+    /// <summary>What was found for each tap on the images that the written model was trained on; empty where the taps were given.</summary>
+    public required IReadOnlyList<TapTrial> TapTrials { get; init; }
 
     /// <summary>Features per image.</summary>
     public required int FeatureWidth { get; init; }
@@ -30,7 +47,7 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>Seed of the split and the folds.</summary>
     public required int Seed { get; init; }
 
-    /// <summary>Share of each class held out; where the images come with a split of their own, the share of all images.</summary>
+    /// <summary>Share of the images held out.</summary>
     public required double TestFraction { get; init; }
 
     /// <summary>Images whose features came from the cache.</summary>

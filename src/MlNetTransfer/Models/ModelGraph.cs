@@ -15,8 +15,8 @@ public static class ModelGraph
     /// <returns>Image [N, 3, H, W] to probabilities [N × classes] and label [N].</returns>
     public static OnnxModel Build(OnnxModel features, ILinearHead head, ModelMetadata metadata)
     {
-        string row = FeatureGraph.Output;
-        OnnxModel model = features.WithFreeName(TransferModel.ProbabilitiesOutput, ref row).WithFreeName(TransferModel.LabelOutput, ref row);
+        const string row = FeatureGraph.Output;
+        OnnxModel model = features.WithFreeName(TransferModel.ProbabilitiesOutput).Model.WithFreeName(TransferModel.LabelOutput).Model;
         string weights = model.UniqueName("head.weight"), bias = model.UniqueName("head.bias"), logits = model.UniqueName("logits");
         TensorProto[] initializers =
         [

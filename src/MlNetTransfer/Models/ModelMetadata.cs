@@ -33,8 +33,8 @@ public sealed record ModelMetadata
     /// <summary>SHA-256 of the backbone's card, hexadecimal.</summary>
     public required string CardDigest { get; init; }
 
-    /// <summary>The tap that the features are taken from.</summary>
-    public required string Tap { get; init; }
+    /// <summary>The taps that the features are taken from, side by side.</summary>
+    public required IReadOnlyList<string> Taps { get; init; }
 
     /// <summary>SHA-256 over all that training depended on: images, labels, split, options, versions; hexadecimal.</summary>
     public required string TrainingDigest { get; init; }
@@ -47,7 +47,7 @@ public sealed record ModelMetadata
         new(Prefix + "preprocessing", JsonSerializer.Serialize(Preprocessing, Json)),
         new(Prefix + "backbone", Backbone),
         new(Prefix + "card_digest", CardDigest),
-        new(Prefix + "tap", Tap),
+        new(Prefix + "taps", JsonSerializer.Serialize(Taps, Json)),
         new(Prefix + "training_digest", TrainingDigest),
     ];
 
@@ -65,7 +65,7 @@ public sealed record ModelMetadata
             Preprocessing = Parse<Preprocessing>("preprocessing"),
             Backbone = Get("backbone"),
             CardDigest = Get("card_digest"),
-            Tap = Get("tap"),
+            Taps = Parse<string[]>("taps"),
             TrainingDigest = Get("training_digest"),
         };
 

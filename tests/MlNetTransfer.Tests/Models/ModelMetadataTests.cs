@@ -12,7 +12,7 @@ public sealed class ModelMetadataTests
         Preprocessing = new Preprocessing { Size = 224, Framing = Framing.CenterCrop, Interpolation = Interpolation.Bicubic, Mean = new(0.1f, 0.2f, 0.3f), Std = new(0.5f, 0.6f, 0.7f) },
         Backbone = "some_net",
         CardDigest = "00ff",
-        Tap = "block_3",
+        Taps = ["block_3", "block_4"],
         TrainingDigest = "ff00",
     };
 
@@ -21,7 +21,8 @@ public sealed class ModelMetadataTests
     {
         ModelMetadata found = ModelMetadata.FromEntries("m.onnx", Metadata.ToEntries().ToDictionary());
         CollectionAssert.AreEqual(Metadata.Labels.ToArray(), found.Labels.ToArray());
-        Assert.AreEqual(Metadata with { Labels = found.Labels }, found);
+        CollectionAssert.AreEqual(Metadata.Taps.ToArray(), found.Taps.ToArray());
+        Assert.AreEqual(Metadata with { Labels = found.Labels, Taps = found.Taps }, found);
     }
 
     [TestMethod]

@@ -1,0 +1,11 @@
+using MlNetTransfer.Evaluation;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>A recipe's evaluation on rows it was not fitted on, and the fit whose head is written.</summary>
+/// <param name="Fit">The fit whose head is written.</param>
+/// <param name="TrainRows">The rows it was fitted on.</param>
+/// <param name="TestRows">The rows that were predicted by a fit that had not seen them.</param>
+/// <param name="Report">The judgement of those predictions.</param>
+/// <param name="FoldAccuracies">Accuracy of each fold; empty for a single split.</param>
+internal sealed record Trial(FittedRecipe Fit, IReadOnlyList<int> TrainRows, IReadOnlyList<int> TestRows, ClassificationReport Report, IReadOnlyList<double> FoldAccuracies);

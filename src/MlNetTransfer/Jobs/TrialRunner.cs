@@ -1,0 +1,43 @@
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
+using MlNetTransfer.Features;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>Evaluates a recipe, by one split or by folds.</summary>
+/// <param name="recipe">The recipe.</param>
+/// <param name="table">All rows.</param>
+internal sealed class TrialRunner(Recipe recipe, FeatureTable table)
+{
+    /// <summary>Fits on one part and judges on the other; that fit is written.</summary>
+    public Trial Split(TrainTestRows split, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        FittedRecipe fit = recipe.Fit(table.Select(split.Train), progress, cancellation);
+        FeatureTable test = table.Select(split.Test);
+        return new Trial(fit, split.Train, split.Test, ClassificationReport.Of(table.ClassNames, test.Labels, fit.Predict(test)), []);
+    }
+
+    /// <summary>Fits once per fold and judges each row by the fit that had not seen it; a last fit on all rows is written.</summary>
+    /// <param name="fold">Fold of each row.</param>
+    /// <param name="progress">Told how far each stage is.</param>
+    /// <param name="cancellation">Honoured within one pass over the rows.</param>
+    public Trial CrossValidate(int[] fold, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        int folds = fold.Max() + 1;
+        int[] rows = [.. Enumerable.Range(0, table.Rows)];
+        var probabilities = new float[table.Rows * table.Classes];
+        var accuracies = new double[folds];
+        for (int f = 0; f < folds; f++)
+        {
+            progress?.Report(new JobProgress("Cross-validating", f, folds));
+            int[] test = Array.FindAll(rows, r => fold[r] == f);
+            FeatureTable held = table.Select(test);
+            float[] found = recipe.Fit(table.Select(Array.FindAll(rows, r => fold[r] != f)), null, cancellation).Predict(held);
+            accuracies[f] = ClassificationReport.Of(table.ClassNames, held.Labels, found).Accuracy;
+            for (int i = 0; i < test.Length; i++) found.AsSpan(i * table.Classes, table.Classes).CopyTo(probabilities.AsSpan(test[i] * table.Classes));
+        }
+
+        progress?.Report(new JobProgress("Cross-validating", folds, folds));
+        return new Trial(recipe.Fit(table, progress, cancellation), rows, rows, ClassificationReport.Of(table.ClassNames, table.Labels, probabilities), accuracies);
+    }
+}
