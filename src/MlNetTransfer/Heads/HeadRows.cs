@@ -5,7 +5,7 @@ namespace MlNetTransfer.Heads;
 /// <summary>What all heads share at their boundary: checks of what they are given, rows one by one.</summary>
 internal static class HeadRows
 {
-    public delegate void PredictRow(ReadOnlySpan<float> row, Span<float> probabilities);
+    public delegate void RowFunction(ReadOnlySpan<float> row, Span<float> target);
 
     public static void CheckTrainable(FeatureTable train)
     {
@@ -16,12 +16,20 @@ internal static class HeadRows
             if (counts[c] == 0) throw new TransferException($"Class '{train.ClassNames[c]}' has 0 training rows, at least 1 is needed. Add images of it or leave the class out.");
     }
 
-    public static void Predict(IHead head, ReadOnlySpan<float> rows, Span<float> probabilities, PredictRow predict)
+    /// <summary>Applies a function of one row [width] → [classes] to rows [rows × width].</summary>
+    public static void ForEach(IHead head, ReadOnlySpan<float> rows, Span<float> target, RowFunction function)
     {
         int classes = head.ClassNames.Count, count = rows.Length / head.Width;
         if (rows.Length != count * head.Width) throw new ArgumentException($"This head takes rows of {head.Width} features; {rows.Length} values are no whole number of rows.", nameof(rows));
-        if (probabilities.Length != count * classes) throw new ArgumentException($"{count} rows of {classes} classes give {count * classes} probabilities; there is room for {probabilities.Length}.", nameof(probabilities));
-        for (int i = 0; i < count; i++) predict(rows.Slice(i * head.Width, head.Width), probabilities.Slice(i * classes, classes));
+        if (target.Length != count * classes) throw new ArgumentException($"{count} rows of {classes} classes give {count * classes} values; there is room for {target.Length}.", nameof(target));
+        for (int i = 0; i < count; i++) function(rows.Slice(i * head.Width, head.Width), target.Slice(i * classes, classes));
+    }
+
+    /// <summary>The softmax of the logits that a function gives for each row.</summary>
+    public static void Predict(IHead head, ReadOnlySpan<float> rows, Span<float> probabilities, RowFunction logits)
+    {
+        ForEach(head, rows, probabilities, logits);
+        for (int i = 0; i < probabilities.Length; i += head.ClassNames.Count) Softmax.InPlace(probabilities.Slice(i, head.ClassNames.Count));
     }
 
     public static float[] Predict(IHead head, FeatureTable table)

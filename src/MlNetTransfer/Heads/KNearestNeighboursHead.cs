@@ -1,11 +1,16 @@
 using MlNetTransfer.Features;
+using MlNetTransfer.Graphs;
 using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Heads;
 
 /// <summary>The training rows on the unit sphere, and their labels; the most similar ones vote. Immutable.</summary>
+/// <remarks>A class without votes has probability 0 and logit ln(<see cref="SmallestShare"/>).</remarks>
 public sealed class KNearestNeighboursHead : IHead
 {
+    /// <summary>The share of the votes that a class without any counts as in its logit, since ln 0 is no number.</summary>
+    public const float SmallestShare = 1e-7f;
+
     private readonly float[] rows;
     private readonly int[] labels;
 
@@ -31,10 +36,39 @@ public sealed class KNearestNeighboursHead : IHead
     public ReadOnlyMemory<int> Labels => labels;
 
     /// <inheritdoc/>
-    public void Predict(ReadOnlySpan<float> rows, Span<float> probabilities) => HeadRows.Predict(this, rows, probabilities, Vote);
+    public void Logits(ReadOnlySpan<float> rows, Span<float> logits)
+    {
+        HeadRows.ForEach(this, rows, logits, Vote);
+        foreach (ref float value in logits) value = MathF.Log(MathF.Max(value, SmallestShare));
+    }
+
+    /// <inheritdoc/>
+    public void Predict(ReadOnlySpan<float> rows, Span<float> probabilities) => HeadRows.ForEach(this, rows, probabilities, Vote);
 
     /// <inheritdoc/>
     public float[] Predict(FeatureTable table) => HeadRows.Predict(this, table);
+
+    /// <inheritdoc/>
+    /// <remarks>Similarities by MatMul, the k highest by TopK (ties to the earlier row, as here), their one-hot labels averaged by a MatMul with 1/k.</remarks>
+    public string AddTo(HeadGraph graph)
+    {
+        int classes = ClassNames.Count;
+        float[] columns = new float[rows.Length], oneHot = new float[labels.Length * classes], shares = new float[Neighbours];
+        for (int i = 0; i < labels.Length; i++)
+        {
+            oneHot[i * classes + labels[i]] = 1;
+            for (int j = 0; j < Width; j++) columns[j * labels.Length + i] = rows[i * Width + j];
+        }
+
+        Array.Fill(shares, 1f / Neighbours);
+        string similarity = graph.Node("MatMul", "head.similarity", [graph.Features, graph.Floats("head.rows", columns, Width, labels.Length)]);
+        string nearest = graph.Nodes("TopK", ["head.similarities", "head.nearest"], [similarity, graph.Longs("head.neighbours", [Neighbours], 1)], Attributes.Of("axis", 1))[1];
+        string ballots = graph.Node("Gather", "head.ballots", [graph.Floats("head.labels", oneHot, labels.Length, classes), nearest]);
+        string counted = graph.Node("MatMul", "head.counted", [graph.Floats("head.shares", shares, 1, Neighbours), ballots]);
+        string votes = graph.Node("Flatten", "head.votes", [counted], Attributes.Of("axis", 1));
+        string floored = graph.Node("Max", "head.floored", [votes, graph.Floats("head.floor", [SmallestShare], 1)]);
+        return graph.Node("Log", "logits", [floored]);
+    }
 
     // The length of the row asked about divides all similarities alike, so it is left out.
     private void Vote(ReadOnlySpan<float> row, Span<float> probabilities)
