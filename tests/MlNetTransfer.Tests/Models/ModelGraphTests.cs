@@ -21,7 +21,7 @@ public sealed class ModelGraphTests
         Preprocessing = new Preprocessing { Size = 8 },
         Backbone = "none",
         CardDigest = "",
-        Tap = "features",
+        Taps = ["features"],
         TrainingDigest = "",
     };
 
