@@ -61,7 +61,7 @@ internal static class ModelsCommand
         console.WriteLine($"Licence      {card.License}");
         console.WriteLine($"Provenance   {card.Provenance}");
         console.WriteLine($"Input        {card.Preprocessing.Size} x {card.Preprocessing.Size} RGB, {card.Preprocessing.Framing}, {card.Preprocessing.Interpolation}; mean {Values(card.Preprocessing.Mean)}, standard deviation {Values(card.Preprocessing.Std)}");
-        console.WriteLine($"Classes      {string.Join(", ", card.SourceClasses)}");
+        console.WriteLine($"Classes      {(card.SourceClasses.Count > 0 ? string.Join(", ", card.SourceClasses) : "without names, or none")}");
         foreach (BackboneFile file in card.Files) console.WriteLine($"File         {file.Path}  sha256 {file.Sha256}");
         var taps = new Table { Border = TableBorder.Simple };
         taps.AddColumn("tap").AddColumn(new TableColumn("features").RightAligned()).AddColumn(new TableColumn("map").RightAligned()).AddColumn("");

@@ -19,7 +19,7 @@ public sealed class Backbone
     /// <summary>SHA-256 of the ONNX file, 64 lower-case hexadecimal digits: what features computed with it are keyed by.</summary>
     public string Digest { get; }
 
-    /// <summary>Reads the whole model; its output are the probabilities of the source task's classes.</summary>
+    /// <summary>Reads the whole model. Its output is that of the source task: scores of classes, or the last tap's map where the source task is no classification.</summary>
     /// <exception cref="GraphException">The file was removed or damaged since it was opened; open the backbone again.</exception>
     public OnnxModel LoadModel() => OnnxModel.Load(Path);
 

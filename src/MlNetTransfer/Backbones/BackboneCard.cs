@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
@@ -45,7 +46,11 @@ public sealed record BackboneCard
     /// <summary>Name of the tap taken where none is chosen.</summary>
     public required string DefaultTap { get; init => field = Check.NotEmpty(value); }
 
-    /// <summary>Classes of the source task, in the order of the model's output.</summary>
+    /// <summary>The command that fetches the package, where a plain build does not because it is large; null where a build does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Restore { get; init; }
+
+    /// <summary>Classes of the source task, in the order of the model's output. Empty where they have no names, or where the source task is no classification; such a TF.js model is imported up to its last tap.</summary>
     public required IReadOnlyList<string> SourceClasses { get; init; }
 
     /// <summary>The tap of the given name; null for the default tap.</summary>

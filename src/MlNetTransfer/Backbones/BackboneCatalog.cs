@@ -23,7 +23,11 @@ public sealed class BackboneCatalog
 
     /// <summary>The catalog that comes with the library, in "models" beside the program.</summary>
     /// <exception cref="TransferException">The catalog is missing or damaged.</exception>
-    public static BackboneCatalog Default => BesideTheAssembly.Value;
+    public static BackboneCatalog Shipped => BesideTheAssembly.Value;
+
+    /// <summary>The backbones at hand.</summary>
+    /// <exception cref="TransferException">The catalog is missing or damaged.</exception>
+    public static BackboneCatalog Default => Shipped;
 
     /// <summary>Folder of the catalog, absolute.</summary>
     public string Folder { get; }

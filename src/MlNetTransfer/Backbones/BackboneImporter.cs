@@ -13,6 +13,7 @@ internal static class BackboneImporter
     /// <param name="files">Absolute paths of its files, in the order of the card.</param>
     public static OnnxModel Import(BackboneCard card, IReadOnlyList<string> files) => card.Format switch
     {
+        BackboneFormat.TfjsGraph when card.SourceClasses.Count == 0 => TfjsImporter.Import(files[0], [.. files.Skip(1)], card.Preprocessing.Size, [card.Taps[^1].Tensor]),
         BackboneFormat.TfjsLayers or BackboneFormat.TfjsGraph => TfjsImporter.Import(files[0], [.. files.Skip(1)], card.Preprocessing.Size),
         BackboneFormat.Onnx => Onnx(OnnxModel.Load(files[0]), files[0]),
         _ => throw new InvalidOperationException($"Unknown format {card.Format}."),

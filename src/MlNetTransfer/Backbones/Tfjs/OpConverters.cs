@@ -105,8 +105,8 @@ internal static class OpConverters
     private static TfValue Pad(GraphNode node)
     {
         long[] pads = node.Constant(1).ToIntegers();
-        if (pads is not [0, 0, _, _, _, _, 0, 0]) throw node.Wrong($"pads by [{string.Join(", ", pads)}]", "height and width of images only");
+        if (pads.Length != 2 * node.Input(0).Rank || pads is not [0, 0, ..] || pads.Any(p => p < 0)) throw node.Wrong($"pads {node.Input(0).Rank} dimensions by [{string.Join(", ", pads)}]", "none before or after the batch, and two numbers from 0 up for every other dimension");
         float value = node.Inputs.Count > 2 ? node.Constant(2).Values[0] : 0;
-        return Shaping.Pad(node.Graph, node.Input(0), (pads[2], pads[3]), (pads[4], pads[5]), value, node.Name);
+        return Shaping.Pad(node.Graph, node.Input(0), [.. pads.Chunk(2).Select(p => (p[0], p[1]))], value, node.Name);
     }
 }

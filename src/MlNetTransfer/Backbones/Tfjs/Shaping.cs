@@ -25,10 +25,16 @@ internal static class Shaping
     /// <param name="name">Name of the output.</param>
     public static TfValue Pad(TfGraphWriter graph, TfValue x, (long Before, long After) h, (long Before, long After) w, float value, string name)
     {
-        TfValue images = graph.Images(x);
-        string pads = graph.Integers(name + "/pads", 0, 0, h.Before, w.Before, 0, 0, h.After, w.After);
-        TfValue output = images with { Name = name, Shape = [x.Shape[0], x.Shape[1] + h.Before + h.After, x.Shape[2] + w.Before + w.After, x.Channels] };
-        return graph.Node("Pad", output, [images.Name, pads, graph.Constant(new TfTensor(name + "/value", [], [value]))]);
+        return Pad(graph, graph.Images(x), [(0, 0), h, w, (0, 0)], value, name);
+    }
+
+    /// <summary>Pads every axis, in TensorFlow's order, with a constant; the layout stays as it is.</summary>
+    public static TfValue Pad(TfGraphWriter graph, TfValue x, IReadOnlyList<(long Before, long After)> axes, float value, string name)
+    {
+        long[] pads = new long[2 * x.Rank];
+        for (int axis = 0; axis < x.Rank; axis++) (pads[x.PhysicalAxis(axis)], pads[x.Rank + x.PhysicalAxis(axis)]) = axes[axis];
+        TfValue output = x with { Name = name, Shape = [.. x.Shape.Select((d, axis) => axis == 0 ? d : d + axes[axis].Before + axes[axis].After)] };
+        return graph.Node("Pad", output, [x.Name, graph.Integers(name + "/pads", pads), graph.Constant(new TfTensor(name + "/value", [], [value]))]);
     }
 
     /// <summary>Gives the values another shape, in TensorFlow's order of axes.</summary>

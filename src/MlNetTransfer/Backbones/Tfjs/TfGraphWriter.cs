@@ -16,10 +16,17 @@ internal sealed class TfGraphWriter(string graphName)
     private readonly GraphBuilder _builder = new(graphName);
     private readonly Dictionary<string, List<(TfTensor Tensor, string Name)>> _written = [];
 
-    /// <summary>Adds the input [N, 3, size, size], which TensorFlow sees as [N, size, size, 3], and gives it the model's own name too.</summary>
-    public TfValue Input(string name, long height, long width, long channels)
+    /// <summary>Adds the input [N, channels, height, width] and gives it the model's own name too.</summary>
+    /// <param name="name">The model's own name.</param>
+    /// <param name="height">Height in pixels.</param>
+    /// <param name="width">Width in pixels.</param>
+    /// <param name="channels">Channels.</param>
+    /// <param name="channelsFirst">TensorFlow too sees it as [N, channels, height, width]; else as [N, height, width, channels].</param>
+    public TfValue Input(string name, long height, long width, long channels, bool channelsFirst)
     {
-        TfValue image = new(InputName, [-1, height, width, channels], ChannelsFirst: true);
+        TfValue image = channelsFirst
+            ? new(InputName, [-1, channels, height, width], ChannelsFirst: false)
+            : new(InputName, [-1, height, width, channels], ChannelsFirst: true);
         _builder.Input(InputName, Dimensions(image));
         return name == InputName ? image : Alias(name, image);
     }

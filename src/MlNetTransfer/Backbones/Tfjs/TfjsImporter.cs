@@ -12,9 +12,10 @@ public static class TfjsImporter
     /// <summary>Imports a model.</summary>
     /// <param name="modelFile">Path of model.json, or of a JavaScript module that exports it.</param>
     /// <param name="shardFiles">Paths of the weight shards; null for the files beside the model.</param>
-    /// <param name="size">Side of the square input in pixels, for a model that leaves it open; null takes the model's own.</param>
+    /// <param name="size">Side of the square input in pixels, for a model that leaves it open; null takes the model's own. Where <paramref name="upTo"/> is given, it may differ from the model's own.</param>
+    /// <param name="upTo">Nodes of a graph model that become the outputs; what only the model's own outputs need is not read, so it may hold operators that are not known. Null for the model's own outputs.</param>
     /// <exception cref="TfjsException">The model is damaged, or has a layer or operator that is not known; the message names it and the file.</exception>
-    public static OnnxModel Import(string modelFile, IReadOnlyCollection<string>? shardFiles = null, int? size = null)
+    public static OnnxModel Import(string modelFile, IReadOnlyCollection<string>? shardFiles = null, int? size = null, IReadOnlyList<string>? upTo = null)
     {
         try
         {
@@ -22,7 +23,7 @@ public static class TfjsImporter
             TfGraphWriter graph = new(Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(modelFile)))!);
             IReadOnlyList<TfValue> outputs =
                 source.Topology.TryGetProperty("model_config", out _) ? new LayersImporter(source, graph, size).Import() :
-                source.Topology.TryGetProperty("node", out _) ? new GraphImporter(source, graph, size).Import() :
+                source.Topology.TryGetProperty("node", out _) ? new GraphImporter(source, graph, size, upTo).Import() :
                 throw new TfjsException($"{modelFile} has neither layers nor nodes; expected a TF.js layers or graph model.");
             return graph.Build(outputs);
         }
