@@ -11,10 +11,5 @@ internal static class OpenClipart
         ("music", "recreation/music"), ("party", "recreation/party"), ("sport", "recreation/sports"), ("tool", "tools"), ("vehicle", "transportation/vehicles"),
     ];
 
-    public static ImageDataset Read(string root = "/usr/share/openclipart/png")
-    {
-        if (!Directory.Exists(root)) throw new TransferException($"'{root}' is missing: install Debian's package openclipart-png.");
-        var items = Classes.SelectMany((c, label) => Directory.EnumerateFiles(Path.Combine(root, c.Folder), "*.png").Order(StringComparer.Ordinal).Select(f => new ImageItem(f, $"{c.Class}/{Path.GetFileName(f)}", label)));
-        return new ImageDataset(root, [.. Classes.Select(c => c.Class)], [.. items], []);
-    }
+    public static ImageDataset Read() => PackagedFolders.Read("/usr/share/openclipart/png", "openclipart-png", SearchOption.TopDirectoryOnly, Classes);
 }
