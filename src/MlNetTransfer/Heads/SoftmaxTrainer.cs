@@ -1,4 +1,3 @@
-using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Heads;
@@ -28,7 +27,7 @@ public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHea
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation };
         var scaler = new FeatureScaler(train, parallel);
         int folds = Math.Min(options.Folds, train.Rows);
-        int[] fold = options.L2 is null ? Folds(train, folds) : NeverHeldOut(train.Rows);
+        int[] fold = options.L2 is null ? CrossValidation.Folds(train.Labels, folds, options.Seed) : NeverHeldOut(train.Rows);
         var design = new SoftmaxDesign(train.Rows, train.Width, (row, target) => scaler.Apply(train.Row(row), target.Span), train.Labels, RowWeights(train), fold, train.Classes, parallel);
         var path = new PenaltyPath(design);
         if (Array.Exists(fold, f => f != SoftmaxDesign.NoFold)) path.Walk(folds, parallel, progress);
@@ -51,15 +50,6 @@ public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHea
     {
         var fold = new int[rows];
         Array.Fill(fold, SoftmaxDesign.NoFold);
-        return fold;
-    }
-
-    // The row of a class with a single row stays in every training part: without it the class could not be learnt.
-    private int[] Folds(FeatureTable train, int folds)
-    {
-        int[] fold = StratifiedFolds.Assign(train.Labels, folds, options.Seed), counts = Counts(train);
-        for (int row = 0; row < fold.Length; row++)
-            if (counts[train.Labels[row]] == 1) fold[row] = SoftmaxDesign.NoFold;
         return fold;
     }
 

@@ -28,7 +28,8 @@ public sealed class ModelGraphTests
     public static IEnumerable<object[]> Trainers =>
     [
         [new SoftmaxTrainer()], [new NearestMeanTrainer()], [new LinearDiscriminantTrainer()],
-        [new KNearestNeighboursTrainer()], [new KNearestNeighboursTrainer(new KNearestNeighboursTrainerOptions { Neighbours = 1 })],
+        [new CalibratedTrainer(new KNearestNeighboursTrainer())], [new CalibratedTrainer(new LinearDiscriminantTrainer())], [new KNearestNeighboursTrainer()],
+        [new KNearestNeighboursTrainer(new KNearestNeighboursTrainerOptions { Neighbours = 1 })],
     ];
 
     [TestMethod]
