@@ -1,4 +1,6 @@
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Benchmarks;
 
@@ -12,4 +14,12 @@ internal static class OpenClipart
     ];
 
     public static ImageDataset Read() => PackagedFolders.Read("/usr/share/openclipart/png", "openclipart-png", SearchOption.TopDirectoryOnly, Classes);
+
+    /// <summary>Features at a tap, from the cache where they are there; null for the default tap.</summary>
+    public static FeatureTable Features(ImageDataset data, Backbone backbone, string? tap = null)
+    {
+        using var extractor = new FeatureExtractor(backbone, tap is null ? null : [tap]);
+        ImageRows rows = extractor.Extract(data.Items, Environment.ProcessorCount, CacheFolder.For("features"));
+        return new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
+    }
 }

@@ -6,6 +6,7 @@ return args switch
     ["head", .. var rest] => HeadBenchmark.Run(rest),
     ["decode", .. var rest] => DecodeBenchmark.Run(rest),
     ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
+    ["fewshot", .. var rest] => FewShotBenchmark.Run(rest),
     ["transfer", .. var rest] => TransferBenchmark.Run(rest),
     _ => Usage(),
 };
@@ -18,6 +19,7 @@ static int Usage()
           head [rows width classes]        fitting a head, beside scikit-learn
           decode                           decoding and resizing, beside Pillow
           featurise [backbone [images]]    the featurising pipeline, beside its parts
+          fewshot [backbone ...]           heads with few images per class
           transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
         """);
     return 2;

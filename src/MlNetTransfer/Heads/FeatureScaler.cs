@@ -4,24 +4,26 @@ namespace MlNetTransfer.Heads;
 
 /// <summary>
 /// Standardises features: (x - mean) / sd over the rows it was made from, sd with divisor n. A constant feature (sd no larger than float32's
-/// rounding of the mean) has scale 0, so that its weight stays exactly 0.
+/// rounding of the mean) has scale 0, so that its weight stays exactly 0. With damping d the divisor is √(sd² + d·mean of all sd²): features that hardly
+/// vary, of which few rows say little, are not blown up to the size of the others.
 /// </summary>
 internal sealed class FeatureScaler
 {
     private const int Slice = 64;
     private readonly double[] mean, scale;
 
-    public FeatureScaler(FeatureTable table, ParallelOptions parallel)
+    public FeatureScaler(FeatureTable table, ParallelOptions parallel, double damping = 0)
     {
         mean = new double[table.Width];
         scale = new double[table.Width];
         Parallel.For(0, (table.Width + Slice - 1) / Slice, parallel, slice => Measure(table, slice * Slice, Math.Min(Slice, table.Width - slice * Slice)));
+        if (damping > 0) Damp(damping);
     }
 
     /// <summary>Mean of each feature [width].</summary>
     public ReadOnlySpan<double> Mean => mean;
 
-    /// <summary>1 / sd of each feature [width]; 0 where it is constant.</summary>
+    /// <summary>1 / divisor of each feature [width]; 0 where it is constant.</summary>
     public ReadOnlySpan<double> Scale => scale;
 
     /// <summary>Writes the standardised row.</summary>
@@ -48,6 +50,13 @@ internal sealed class FeatureScaler
 
             bias[c] = (float)(bias[c] - shift);
         }
+    }
+
+    private void Damp(double damping)
+    {
+        double extra = damping * scale.Sum(value => value > 0 ? 1 / (value * value) : 0) / scale.Length;
+        foreach (ref double value in scale.AsSpan())
+            if (value > 0) value = 1 / Math.Sqrt(1 / (value * value) + extra);
     }
 
     private void Measure(FeatureTable table, int start, int count)

@@ -55,6 +55,9 @@ internal sealed class HeldOutLogits(int classes)
         return new L2Trial(l2, scale, loss / weight, hits / weight, Math.Sqrt(squares) / weight);
     }
 
+    /// <summary>Log-loss of softmax(scale·logits) of each row (nats).</summary>
+    public double[] Losses(double scale) => [.. Enumerable.Range(0, rows.Count).Select(i => Loss(Row(i), rows[i].Label, scale).Loss)];
+
     private static (double Loss, bool Hit) Loss(ReadOnlySpan<float> z, int label, double scale)
     {
         int best = 0;

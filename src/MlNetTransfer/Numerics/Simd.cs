@@ -71,4 +71,14 @@ internal static class Simd
         for (int i = 0; i < vt.Length; i++) vt[i] = Vector.FusedMultiplyAdd(factor, vs[i], vt[i]);
         for (int j = vt.Length * Vector<float>.Count; j < target.Length; j++) target[j] = MathF.FusedMultiplyAdd(scale, source[j], target[j]);
     }
+
+    /// <summary>target += scale · source, in double.</summary>
+    public static void AddScaled(Span<double> target, double scale, ReadOnlySpan<double> source)
+    {
+        Span<Vector<double>> vt = MemoryMarshal.Cast<double, Vector<double>>(target);
+        ReadOnlySpan<Vector<double>> vs = MemoryMarshal.Cast<double, Vector<double>>(source);
+        var factor = new Vector<double>(scale);
+        for (int i = 0; i < vt.Length; i++) vt[i] = Vector.FusedMultiplyAdd(factor, vs[i], vt[i]);
+        for (int j = vt.Length * Vector<double>.Count; j < target.Length; j++) target[j] = Math.FusedMultiplyAdd(scale, source[j], target[j]);
+    }
 }

@@ -48,4 +48,34 @@ public sealed class LinearDiscriminantTrainerTests
     [TestMethod]
     public void Fit_OneRowPerClass_SaysWhatElseWorks() =>
         StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => new LinearDiscriminantTrainer().Fit(Rows.Clusters(3, 5, 3))).Message, "nearest-mean head");
+
+    [TestMethod]
+    [DataRow(120, 9, 3)]
+    [DataRow(25, 60, 4)]
+    public void Fit_GivenShrinkage_MatchesSklearn(int rows, int width, int classes)
+    {
+        FeatureTable table = Rows.Clusters(rows, width, classes, 0.5), test = Rows.Clusters(30, width, classes, 0.5, 7);
+        JsonElement expected = Sklearn.Run("""
+            from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+            X, T = np.array(d['values']).reshape(-1, d['width']), np.array(d['test']).reshape(-1, d['width'])
+            m, s = X.mean(0), np.sqrt(X.var(0) + 0.1 * X.var(0).mean())
+            r = LinearDiscriminantAnalysis(solver='lsqr', shrinkage=0.7).fit((X - m) / s, d['labels']).predict_proba((T - m) / s).ravel()
+            """, new { labels = table.Labels, values = table.Values, test = test.Values, width });
+        float[] p = new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 }).Fit(table).Predict(test);
+        double[] q = expected.Doubles();
+        for (int i = 0; i < p.Length; i++) Assert.AreEqual(q[i], p[i], 2e-5, "standardised values and weights are float32");
+    }
+
+    [TestMethod]
+    public void Fit_OneRowPerClassAndShrinkage_IsTheNearestMean()
+    {
+        FeatureTable table = Rows.Clusters(4, 6, 4), test = Rows.Clusters(20, 6, 4, 1, 3);
+        float[] p = new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 }).Fit(table).Predict(test);
+        double[] variance = [.. Enumerable.Range(0, 6).Select(j => Enumerable.Range(0, 4).Average(i => Math.Pow(table.Row(i)[j] - Enumerable.Range(0, 4).Average(r => table.Row(r)[j]), 2)))];
+        for (int i = 0; i < 20; i++)
+        {
+            double[] distance = [.. Enumerable.Range(0, 4).Select(c => Enumerable.Range(0, 6).Sum(j => Math.Pow(test.Row(i)[j] - table.Row(c)[j], 2) / (variance[j] + 0.1 * variance.Average())))];
+            Assert.AreEqual(table.Labels[Array.IndexOf(distance, distance.Min())], Array.IndexOf(p, p[(i * 4)..(i * 4 + 4)].Max(), i * 4) - i * 4);
+        }
+    }
 }

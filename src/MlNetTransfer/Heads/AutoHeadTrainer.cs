@@ -1,0 +1,89 @@
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
+using MlNetTransfer.Numerics;
+
+namespace MlNetTransfer.Heads;
+
+/// <summary>Compares kinds of heads on the training rows, and fits the one that predicts rows best that it has not seen.</summary>
+/// <remarks>
+/// <para>All candidates are cross-validated on the same folds; each is judged by the log-loss of its held-out rows at its best temperature. Best is the lowest
+/// loss; taken is the simplest candidate (the order they are given in) that is behind the best by no more than one standard error of the difference, row by
+/// row. It is fitted again on all rows and calibrated with its temperature.</para>
+/// <para>With fewer than two rows per class to hold out, on average, nothing can be compared: the first candidate is taken as it is. So ridge regression, the
+/// first by default, stands for class prototypes with one row per class, where it is the more accurate of the two on real features.</para>
+/// </remarks>
+/// <param name="options">How to choose; null for the defaults.</param>
+/// <param name="candidates">The candidates, simplest first; null for ridge, discriminant (shrinkage 0.7) and softmax.</param>
+/// <param name="clock">Measures the time that each candidate takes.</param>
+public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IReadOnlyList<HeadCandidate>? candidates = null, TimeProvider? clock = null) : IHeadTrainer
+{
+    private readonly AutoHeadTrainerOptions options = options ?? new AutoHeadTrainerOptions();
+    private readonly IReadOnlyList<HeadCandidate> candidates = candidates is { Count: 0 } ? throw new ArgumentException("There are 0 candidates; give at least 1.", nameof(candidates)) : candidates ?? Default(options ?? new AutoHeadTrainerOptions());
+    private readonly TimeProvider clock = clock ?? TimeProvider.System;
+
+    /// <inheritdoc/>
+    public IHead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default) => Select(train, progress, cancellation).Head;
+
+    /// <summary>As <see cref="Fit"/>, with the grounds of the choice.</summary>
+    /// <param name="train">Training rows [rows × width]; at least two classes, at least one row of each.</param>
+    /// <param name="progress">Told how far the choice has come.</param>
+    /// <param name="cancellation">Honoured within one pass over the rows.</param>
+    /// <returns>The choice; equal inputs and options give equal heads.</returns>
+    /// <exception cref="TransferException">There are fewer than two classes, or some class has no training row; the message names it.</exception>
+    public HeadSelection Select(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        HeadRows.CheckTrainable(train);
+        HeadCandidate[] taking = [.. candidates.Where(candidate => candidate.FromRows <= train.Rows)];
+        if (taking.Length == 0) taking = [candidates[0]];
+        FeatureTable compared = Thinned(train);
+        int[] fold = CrossValidation.Folds(compared.Labels, options.Folds, options.Seed);
+        if (fold.Count(f => f != CrossValidation.NeverHeldOut) < 2 * train.Classes) return new HeadSelection(taking[0].Name, taking[0].Trainer.Fit(train, progress, cancellation), 1, [], 0);
+        (OutOfFoldPredictions Predictions, TimeSpan Elapsed)[] found = [.. taking.Select((candidate, i) =>
+        {
+            progress?.Report(new FitProgress("Comparing heads", i, taking.Length));
+            long started = clock.GetTimestamp();
+            return (CrossValidation.OutOfFold(candidate.Trainer, compared, fold, 1, null, cancellation), clock.GetElapsedTime(started));
+        })];
+        HeadTrial[] trials = Judge(taking, found);
+        int chosen = Array.FindIndex(trials, trial => trial.Behind <= trial.BehindError);
+        IHead head = taking[chosen].Trainer.Fit(train, progress, cancellation);
+        return new HeadSelection(taking[chosen].Name, TemperatureCalibration.Fit(found[chosen].Predictions).Apply(head), trials[chosen].Temperature, trials, compared.Rows);
+    }
+
+    private static HeadCandidate[] Default(AutoHeadTrainerOptions options) =>
+    [
+        new("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
+        new("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7, Workers = options.Workers })),
+        new("softmax", new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = options.Seed, Workers = options.Workers })),
+    ];
+
+    private static HeadTrial[] Judge(HeadCandidate[] candidates, (OutOfFoldPredictions Predictions, TimeSpan Elapsed)[] found)
+    {
+        double[] temperatures = [.. found.Select(f => TemperatureCalibration.Fit(f.Predictions).Temperature)];
+        HeldOutLogits[] judged = [.. found.Select(f => f.Predictions.Judged())];
+        L2Trial[] summaries = [.. judged.Select((logits, i) => logits.Judge(0, 1 / temperatures[i]))];
+        double[][] losses = [.. judged.Select((logits, i) => logits.Losses(1 / temperatures[i]))];
+        double[] best = losses[Array.IndexOf(summaries, summaries.MinBy(summary => summary.LogLoss))];
+        return [.. candidates.Select((candidate, i) =>
+        {
+            double[] behind = [.. losses[i].Zip(best, (own, other) => own - other)];
+            double mean = behind.Average(), error = Math.Sqrt(behind.Sum(d => (d - mean) * (d - mean))) / behind.Length;
+            return new HeadTrial(candidate.Name, summaries[i].LogLoss, summaries[i].StandardError, summaries[i].Accuracy, temperatures[i], mean, error, found[i].Elapsed);
+        })];
+    }
+
+    private FeatureTable Thinned(FeatureTable train)
+    {
+        if (train.Rows <= options.ComparedRows) return train;
+        var rng = new Rng(options.Seed);
+        var rows = new List<int>();
+        foreach (int[] members in RowsByClass.Of(train.Labels))
+        {
+            rng.Shuffle<int>(members);
+            rows.AddRange(members.AsSpan(0, Math.Min(members.Length, Math.Max(2, (int)((long)members.Length * options.ComparedRows / train.Rows)))));
+        }
+
+        rows.Sort();
+        return train.Select(rows);
+    }
+}

@@ -1,0 +1,7 @@
+namespace MlNetTransfer.Heads;
+
+/// <summary>A kind of head that takes part in the choice.</summary>
+/// <param name="Name">Name in tables.</param>
+/// <param name="Trainer">Fits it.</param>
+/// <param name="FromRows">Training rows from which on it takes part: what is costly or needs many rows stays out of small tasks.</param>
+public sealed record HeadCandidate(string Name, IHeadTrainer Trainer, int FromRows = 0);
