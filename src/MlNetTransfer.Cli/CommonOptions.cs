@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MlNetTransfer.Backbones;
 
 namespace MlNetTransfer.Cli;
 
@@ -13,6 +14,12 @@ internal static class CommonOptions
         DefaultValueFactory = _ => Environment.ProcessorCount,
         HelpName = "n",
     }, 1, 1024);
+
+    public static Option<ExecutionProvider> Device() => new("--device")
+    {
+        Description = "What runs the network. A GPU must give the CPU's numbers on some of the images before it is used; see 'mlnet-transfer doctor'.",
+        DefaultValueFactory = _ => ExecutionProvider.Cpu,
+    };
 
     public static Argument<string> Model() => new("model") { Description = "A model.onnx written by 'mlnet-transfer train'." };
 

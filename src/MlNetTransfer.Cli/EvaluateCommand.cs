@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Jobs;
 
 namespace MlNetTransfer.Cli;
@@ -11,11 +12,12 @@ internal static class EvaluateCommand
         Argument<string> model = CommonOptions.Model();
         var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class of the model, a .csv, .tsv, .jsonl or .ndjson list, or a .zip. Of images that come with a split, the test part counts; without one, the validation part." };
         Option<int> workers = CommonOptions.Workers();
+        Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("evaluate", "Evaluate a model on labelled images.") { model, folder, workers, json };
+        var command = new Command("evaluate", "Evaluate a model on labelled images.") { model, folder, workers, device, json };
         command.SetAction(parsed =>
         {
-            var job = new EvaluateJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder), parsed.GetValue(workers));
+            var job = new EvaluateJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder), plan: ExecutionPlan.For(parsed.GetValue(device), parsed.GetValue(workers)));
             EvaluationSummary summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
             else EvaluationTables.Print(terminal.Output, summary, summary.Images);

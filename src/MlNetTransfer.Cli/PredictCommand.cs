@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
 
@@ -13,11 +14,12 @@ internal static class PredictCommand
         var inputs = new Argument<string[]>("images") { Description = "Image files, folders and .zip archives of images, and .csv, .tsv, .jsonl or .ndjson lists with a path column.", Arity = ArgumentArity.OneOrMore };
         var top = CommonOptions.Within(new Option<int>("--top") { Description = "Classes to list per image.", DefaultValueFactory = _ => 3, HelpName = "n" }, 1, 100_000);
         Option<int> workers = CommonOptions.Workers();
+        Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("predict", "Predict the classes of images.") { model, inputs, top, workers, json };
+        var command = new Command("predict", "Predict the classes of images.") { model, inputs, top, workers, device, json };
         command.SetAction(parsed =>
         {
-            var job = new PredictJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(inputs), parsed.GetValue(top), parsed.GetValue(workers));
+            var job = new PredictJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(inputs), parsed.GetValue(top), plan: ExecutionPlan.For(parsed.GetValue(device), parsed.GetValue(workers)));
             PredictionSummary summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
             else Print(terminal.Output, summary);

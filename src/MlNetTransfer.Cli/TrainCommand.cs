@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
@@ -21,8 +22,9 @@ internal static class TrainCommand
         var classWeights = new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None };
         var noCache = new Option<bool>("--no-cache") { Description = "Neither read nor store features on disk." };
         Option<int> workers = CommonOptions.Workers();
+        Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, tap, taps, output, testFraction, folds, seed, classWeights, noCache, workers, json };
+        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, tap, taps, output, testFraction, folds, seed, classWeights, noCache, workers, device, json };
         command.SetAction(parsed =>
         {
             var options = new TrainOptions
@@ -36,6 +38,7 @@ internal static class TrainCommand
                 Seed = parsed.GetValue(seed),
                 ClassWeights = parsed.GetValue(classWeights),
                 Workers = parsed.GetValue(workers),
+                Device = parsed.GetValue(device),
                 CacheFeatures = !parsed.GetValue(noCache),
             };
             TrainSummary summary = terminal.WithProgress(progress => new TrainJob(options).Run(progress, cancellation));

@@ -61,7 +61,7 @@ internal static class AccuracyBenchmark
     private static string Sklearn(string id, string[] taps, ImageDataset data, int folds)
     {
         using var extractor = new FeatureExtractor(new BackboneStore(BackboneCatalog.Default).Open(id), taps);
-        ImageRows rows = extractor.Extract(data.Items, Environment.ProcessorCount, CacheFolder.For("features"));
+        ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
         int[] labels = [.. rows.Accepted.Select(i => data.Items[i].Label)];
         int[] groups = Groups.OfDigests(rows.Digests);
         int[] fold = folds == 0 ? [.. rows.Accepted.Select(i => data.Splits![i] == SplitPart.Test ? 0 : -1)]

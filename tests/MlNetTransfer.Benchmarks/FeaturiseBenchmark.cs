@@ -31,7 +31,7 @@ internal static class FeaturiseBenchmark
             double d = Parallel(1, items, Decode(graph)), r = Parallel(1, items, RunOnly(graph)), da = Parallel(cores, items, Decode(graph)), ra = Parallel(cores, items, RunOnly(graph));
             long before = GC.GetTotalAllocatedBytes(precise: true);
             long started = Stopwatch.GetTimestamp();
-            new ImageRunner(graph, cores).Run(items, "features");
+            new ImageRunner(graph).Run(items, "features");
             double w = Stopwatch.GetElapsedTime(started).TotalMilliseconds / items.Length;
             if (round < 0) continue;
             allocated = GC.GetTotalAllocatedBytes(precise: true) - before;
@@ -54,7 +54,7 @@ internal static class FeaturiseBenchmark
 
     private static ImageItem[] Usable(ImageGraph graph, IReadOnlyList<ImageItem> items, int count)
     {
-        ImageRows rows = new ImageRunner(graph, Environment.ProcessorCount).Run([.. items.Take(count)], "features");
+        ImageRows rows = new ImageRunner(graph).Run([.. items.Take(count)], "features");
         ImageItem[] good = [.. rows.Accepted.Select(i => items[i])];
         return [.. Enumerable.Range(0, count).Select(i => good[i % good.Length])];
     }

@@ -19,7 +19,7 @@ internal static class OpenClipart
     public static FeatureTable Features(ImageDataset data, Backbone backbone, string? tap = null)
     {
         using var extractor = new FeatureExtractor(backbone, tap is null ? null : [tap]);
-        ImageRows rows = extractor.Extract(data.Items, Environment.ProcessorCount, CacheFolder.For("features"));
+        ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
         return new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
     }
 }

@@ -34,7 +34,7 @@ internal static class TransferBenchmark
     private static FeatureTable Features(ImageDataset data, byte[] onnx, Preprocessing preprocessing)
     {
         using var graph = new ImageGraph(onnx, FeatureGraph.Output, preprocessing);
-        ImageRows rows = new ImageRunner(graph, Environment.ProcessorCount).Run(data.Items, "features");
+        ImageRows rows = new ImageRunner(graph).Run(data.Items, "features");
         return new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
     }
 

@@ -61,8 +61,15 @@ public sealed class ImageGraphWorker : IDisposable
     private void RunTensor(Span<float> row)
     {
         graph.Session.RunWithBinding(run, binding);
-        foreach (float value in output)
-            if (!float.IsFinite(value)) throw new ImageRejectedException($"the graph gave {value} for this image");
+        if (FirstNotFinite(output) is { } wrong) throw new ImageRejectedException(wrong);
         output.CopyTo(row);
+    }
+
+    /// <summary>Why a row is not usable; null where it is.</summary>
+    internal static string? FirstNotFinite(ReadOnlySpan<float> row)
+    {
+        foreach (float value in row)
+            if (!float.IsFinite(value)) return $"the graph gave {value} for this image";
+        return null;
     }
 }

@@ -10,19 +10,23 @@ namespace MlNetTransfer.Features;
 public sealed class FeatureExtractor : IDisposable
 {
     private readonly ImageGraph graph;
+    private readonly DeviceParity parity;
 
     /// <summary>Prepares a backbone as a feature extractor.</summary>
     /// <param name="backbone">The backbone.</param>
     /// <param name="taps">Names of the card's taps, side by side in this order; null for the card's default.</param>
     /// <param name="limits">What an image may cost.</param>
-    /// <exception cref="TransferException">The card has no such tap, or a tap is given twice.</exception>
-    public FeatureExtractor(Backbone backbone, IReadOnlyList<string>? taps = null, ImageLimits? limits = null)
+    /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
+    /// <exception cref="TransferException">The device cannot be used, or the card has no such tap, or a tap is given twice.</exception>
+    public FeatureExtractor(Backbone backbone, IReadOnlyList<string>? taps = null, ImageLimits? limits = null, ExecutionPlan? plan = null)
     {
         Taps = [.. (taps ?? [backbone.Card.DefaultTap]).Select(backbone.Card.Tap)];
         if (Taps.Distinct().Count() < Taps.Count) throw new TransferException($"A tap is given twice: {string.Join(", ", Taps.Select(t => t.Name))}. Give each once.");
         string[] tensors = [.. Taps.Select(t => t.Tensor)];
-        graph = new ImageGraph(FeatureGraph.Build(backbone.LoadModel(), tensors).ToBytes(), FeatureGraph.Output, backbone.Card.Preprocessing, limits);
-        Space = new FeatureSpace(backbone.Digest, tensors, backbone.Card.Preprocessing, DecoderVersion.Text, ImageGraph.RuntimeVersion, Device());
+        byte[] onnx = FeatureGraph.Build(backbone.LoadModel(), tensors).ToBytes();
+        graph = new ImageGraph(onnx, FeatureGraph.Output, backbone.Card.Preprocessing, limits, plan);
+        parity = new DeviceParity(onnx, graph);
+        Space = new FeatureSpace(backbone.Digest, tensors, backbone.Card.Preprocessing, DecoderVersion.Text, ImageGraph.RuntimeVersion, Device(graph.Plan.Provider));
     }
 
     /// <summary>The taps, in the order of their features.</summary>
@@ -36,22 +40,23 @@ public sealed class FeatureExtractor : IDisposable
 
     /// <summary>Extracts the features of image files.</summary>
     /// <param name="items">The images.</param>
-    /// <param name="workers">Concurrent workers; the results do not depend on it.</param>
     /// <param name="cacheFolder">Folder for cached features; null for no cache.</param>
     /// <param name="progress">Told after every image, from any worker.</param>
     /// <param name="cancellation">Ends the work between two images; what was extracted stays in the cache.</param>
     /// <returns>Features [accepted × width], and a rejection for every other image.</returns>
-    public ImageRows Extract(IReadOnlyList<ImageItem> items, int workers, string? cacheFolder = null, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    public ImageRows Extract(IReadOnlyList<ImageItem> items, string? cacheFolder = null, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
+        parity.Check(items, cancellation);
         using FeatureCache? cache = cacheFolder is null ? null : new FeatureCache(cacheFolder, Space, Width);
-        return new ImageRunner(graph, workers, cache).Run(items, "Extracting features", progress, cancellation);
+        return new ImageRunner(graph, cache).Run(items, "Extracting features", progress, cancellation);
     }
 
     /// <inheritdoc/>
     public void Dispose() => graph.Dispose();
 
     /// <summary>ONNX Runtime picks its kernels by these, and each sums in another order.</summary>
-    private static string Device() =>
+    private static string Device(ExecutionProvider provider) =>
+        provider != ExecutionProvider.Cpu ? provider.ToString() :
         Avx512F.IsSupported ? "cpu avx512" :
         Avx2.IsSupported ? "cpu avx2" :
         AdvSimd.IsSupported ? "cpu neon" :

@@ -9,12 +9,11 @@ namespace MlNetTransfer.Jobs;
 /// <summary>Evaluates a model file on labelled images: all of them, or the part held out where they come with a split of their own (test; without one, validation).</summary>
 /// <param name="modelPath">The model file.</param>
 /// <param name="folder">The labelled images: a folder with one folder per class, a list or an archive, see <see cref="DatasetReader"/>; classes of the model may be missing, other classes may not be there.</param>
-/// <param name="workers">Concurrent workers, at least 1; no figure but the speed depends on it.</param>
 /// <param name="limits">What an image may cost.</param>
+/// <param name="plan">How the graph is run; the CPU's plan if null.</param>
 /// <param name="clock">Measures the wall time.</param>
-public sealed class EvaluateJob(string modelPath, string folder, int workers, ImageLimits? limits = null, TimeProvider? clock = null)
+public sealed class EvaluateJob(string modelPath, string folder, ImageLimits? limits = null, ExecutionPlan? plan = null, TimeProvider? clock = null)
 {
-    private readonly int workers = Check.InRange(workers, 1, 1024);
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
 
     /// <summary>Runs the job.</summary>
@@ -24,10 +23,10 @@ public sealed class EvaluateJob(string modelPath, string folder, int workers, Im
     public EvaluationSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
-        using TransferModel model = TransferModel.Load(modelPath, limits);
+        using TransferModel model = TransferModel.Load(modelPath, limits, plan);
         ImageDataset data = HeldOut(DatasetReader.Read(folder, new DatasetOptions { MinimumClasses = 1 }));
         int[] labels = LabelsOf(model, data);
-        ImageRows rows = model.Predict(data.Items, workers, progress, cancellation);
+        ImageRows rows = model.Predict(data.Items, progress, cancellation);
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
         if (rows.Accepted.Length == 0) throw new TransferException($"No image in '{folder}' could be used; the first of {rejected.Length} rejected: {rejected[0].File}: {rejected[0].Reason}.");
         ClassificationReport report = ClassificationReport.Of(model.ClassNames, [.. rows.Accepted.Select(i => labels[data.Items[i].Label])], rows.Values);

@@ -9,13 +9,12 @@ namespace MlNetTransfer.Jobs;
 /// <param name="modelPath">The model file.</param>
 /// <param name="inputs">Image files, folders, .zip archives and .csv, .tsv, .jsonl or .ndjson lists, at least one; see <see cref="DatasetReader"/>. Of a list, only the paths count.</param>
 /// <param name="top">Classes to list per image, at least 1.</param>
-/// <param name="workers">Concurrent workers, at least 1; no prediction depends on it.</param>
 /// <param name="limits">What an image may cost.</param>
+/// <param name="plan">How the graph is run; the CPU's plan if null.</param>
 /// <param name="clock">Measures the wall time.</param>
-public sealed class PredictJob(string modelPath, IReadOnlyList<string> inputs, int top, int workers, ImageLimits? limits = null, TimeProvider? clock = null)
+public sealed class PredictJob(string modelPath, IReadOnlyList<string> inputs, int top = 3, ImageLimits? limits = null, ExecutionPlan? plan = null, TimeProvider? clock = null)
 {
     private readonly int top = Check.InRange(top, 1, int.MaxValue);
-    private readonly int workers = Check.InRange(workers, 1, 1024);
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
 
     /// <summary>Runs the job.</summary>
@@ -24,11 +23,11 @@ public sealed class PredictJob(string modelPath, IReadOnlyList<string> inputs, i
     public PredictionSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
-        using TransferModel model = TransferModel.Load(modelPath, limits);
+        using TransferModel model = TransferModel.Load(modelPath, limits, plan);
         var items = new List<ImageItem>();
         var rejected = new List<RejectedImage>();
         foreach (string input in inputs) Add(input, items, rejected);
-        ImageRows rows = model.Predict(items, workers, progress, cancellation);
+        ImageRows rows = model.Predict(items, progress, cancellation);
         rejected.AddRange(rows.Rejected);
         Prediction[] predictions = [.. rows.Accepted.Select((item, row) => Predict(model.ClassNames, items[item].Name, rows.Row(row)))];
         return new PredictionSummary(predictions, rejected, rows.ImagesPerSecond, clock.GetElapsedTime(started).TotalSeconds);

@@ -34,10 +34,11 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder));
         RequireTwoPerClass(data.ClassNames, data.CountPerClass(), []);
         Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, Path.Combine(options.CacheFolder, "backbones")).Open(options.Backbone, cancellation);
+        ExecutionPlan plan = ExecutionPlan.For(options.Device, options.Workers);
         var recipe = new Recipe(options, backbone.Card);
-        using var extractor = new FeatureExtractor(backbone, recipe.Taps, options.Limits);
+        using var extractor = new FeatureExtractor(backbone, recipe.Taps, options.Limits, plan);
 
-        ImageRows rows = extractor.Extract(data.Items, options.Workers, options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null, progress, cancellation);
+        ImageRows rows = extractor.Extract(data.Items, options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null, progress, cancellation);
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
         var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
         RequireTwoPerClass(data.ClassNames, CountPerClass(table), rejected);
@@ -62,7 +63,7 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
         int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ParityImages)];
         var sample = new ParitySample([.. checkedRows.Select(row => data.Items[rows.Accepted[row]])], trial.Fit.Predict(table.Select(checkedRows)));
         string path = Path.Combine(options.Output, "model.onnx");
-        (ParityRecord parity, string sha256) = new ModelWriter(options.Workers, options.Limits).Write(onnx, path, sample, progress, cancellation);
+        (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, plan).Write(onnx, path, sample, progress, cancellation);
 
         var summary = new TrainSummary(table.Rows, trial.Report, rejected, rows.ImagesPerSecond, clock.GetElapsedTime(started))
         {

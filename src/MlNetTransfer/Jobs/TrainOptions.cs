@@ -1,3 +1,4 @@
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 
@@ -32,6 +33,9 @@ public sealed record TrainOptions
 
     /// <summary>Concurrent workers, in [1, 1024]; no result depends on it. Default: one per core.</summary>
     public int Workers { get; init => field = Check.InRange(value, 1, 1024); } = Environment.ProcessorCount;
+
+    /// <summary>What runs the graphs. Default the CPU. Another device must give the CPU's numbers on some of the images before it is used.</summary>
+    public ExecutionProvider Device { get; init; }
 
     /// <summary>L2 penalty of the head. Default null: chosen by cross-validation on the training part.</summary>
     public double? L2 { get; init; }

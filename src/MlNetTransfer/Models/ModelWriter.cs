@@ -6,9 +6,9 @@ using MlNetTransfer.Imaging;
 namespace MlNetTransfer.Models;
 
 /// <summary>Writes a model file that has shown that it agrees with what was evaluated; a file that does not is never kept.</summary>
-/// <param name="workers">Concurrent workers of the check.</param>
 /// <param name="limits">What an image may cost.</param>
-public sealed class ModelWriter(int workers, ImageLimits? limits = null)
+/// <param name="plan">How the check is run; the CPU's plan if null.</param>
+public sealed class ModelWriter(ImageLimits? limits = null, ExecutionPlan? plan = null)
 {
     /// <summary>Writes beside the target, reads back, checks on real images, then takes the target's name.</summary>
     /// <param name="onnx">The model, metadata included.</param>
@@ -58,8 +58,8 @@ public sealed class ModelWriter(int workers, ImageLimits? limits = null)
 
     private ParityRecord Verify(string file, ParitySample sample, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
-        using TransferModel model = TransferModel.Load(file, limits);
-        ImageRows found = model.Predict(sample.Items, workers, "Checking the written model", progress, cancellation);
+        using TransferModel model = TransferModel.Load(file, limits, plan);
+        ImageRows found = model.Predict(sample.Items, "Checking the written model", progress, cancellation);
         if (found.Rejected.Count > 0) throw new TransferException($"'{file}' could not be checked: {found.Rejected[0].File} was readable before and is not any more ({found.Rejected[0].Reason}). Run again when the images do not change.");
         return ParityRecord.Of(sample.Probabilities, found.Values, model.ClassNames.Count);
     }

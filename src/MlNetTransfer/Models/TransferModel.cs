@@ -19,8 +19,9 @@ public sealed class TransferModel : IDisposable
     public const string LabelOutput = "label";
 
     private readonly ImageGraph graph;
+    private readonly DeviceParity parity;
 
-    private TransferModel(ModelMetadata metadata, ImageGraph graph) => (Metadata, this.graph) = (metadata, graph);
+    private TransferModel(ModelMetadata metadata, ImageGraph graph, DeviceParity parity) => (Metadata, this.graph, this.parity) = (metadata, graph, parity);
 
     /// <summary>What the file says of itself.</summary>
     public ModelMetadata Metadata { get; }
@@ -31,18 +32,20 @@ public sealed class TransferModel : IDisposable
     /// <summary>Loads a model file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="limits">What an image may cost when scored.</param>
+    /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
     /// <exception cref="GraphException">The file cannot be read or is no ONNX model.</exception>
     /// <exception cref="TransferException">The file is an ONNX model that this product did not write, or its parts do not agree.</exception>
-    public static TransferModel Load(string path, ImageLimits? limits = null)
+    public static TransferModel Load(string path, ImageLimits? limits = null, ExecutionPlan? plan = null)
     {
         OnnxModel onnx = OnnxModel.Load(path);
         ModelMetadata metadata = ModelMetadata.FromEntries(path, onnx.Metadata);
         ImageGraph? graph = null;
         try
         {
-            graph = new ImageGraph(onnx.ToBytes(), ProbabilitiesOutput, metadata.Preprocessing, limits);
+            byte[] bytes = onnx.ToBytes();
+            graph = new ImageGraph(bytes, ProbabilitiesOutput, metadata.Preprocessing, limits, plan);
             if (graph.OutputWidth != metadata.Labels.Count) throw new TransferException($"its metadata names {metadata.Labels.Count} labels, its graph gives {graph.OutputWidth} probabilities.");
-            return new TransferModel(metadata, graph);
+            return new TransferModel(metadata, graph, new DeviceParity(bytes, graph));
         }
         catch (TransferException e)
         {
@@ -53,15 +56,17 @@ public sealed class TransferModel : IDisposable
 
     /// <summary>Scores image files.</summary>
     /// <param name="items">The images.</param>
-    /// <param name="workers">Concurrent workers; the results do not depend on it.</param>
     /// <param name="progress">Told after every image, from any worker.</param>
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>Probabilities [accepted × classes], and a rejection for every other image.</returns>
-    public ImageRows Predict(IReadOnlyList<ImageItem> items, int workers, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default) =>
-        Predict(items, workers, "Scoring images", progress, cancellation);
+    public ImageRows Predict(IReadOnlyList<ImageItem> items, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default) =>
+        Predict(items, "Scoring images", progress, cancellation);
 
-    internal ImageRows Predict(IReadOnlyList<ImageItem> items, int workers, string stage, IProgress<JobProgress>? progress, CancellationToken cancellation) =>
-        new ImageRunner(graph, workers).Run(items, stage, progress, cancellation);
+    internal ImageRows Predict(IReadOnlyList<ImageItem> items, string stage, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        parity.Check(items, cancellation);
+        return new ImageRunner(graph).Run(items, stage, progress, cancellation);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => graph.Dispose();

@@ -21,15 +21,19 @@ public sealed class ImageRunnerTests
         .Build().ToBytes();
 
     [TestMethod]
-    [DataRow(1)]
-    [DataRow(2)]
-    [DataRow(7)]
-    public void Run_PlainColours_GivesTheirMeansInOrderForAnyNumberOfWorkers(int workers)
+    [DataRow(1, 1, 1)]
+    [DataRow(2, 1, 1)]
+    [DataRow(7, 1, 1)]
+    [DataRow(1, 8, 1)]
+    [DataRow(3, 8, 2)]
+    [DataRow(7, 7, 3)]
+    [DataRow(2, 64, 4)]
+    public void Run_PlainColours_GivesTheirMeansInOrderForAnyPlan(int workers, int batchSize, int batchesInFlight)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small);
+        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = workers, BatchSize = batchSize, BatchesInFlight = batchesInFlight });
         ImageItem[] items = [.. Enumerable.Range(0, 40).Select(i => new ImageItem(folder.Write($"{i}.bmp", Bmp.Plain((byte)(6 * i), 100, (byte)(255 - 6 * i))), $"{i}.bmp"))];
-        ImageRows rows = new ImageRunner(graph, workers).Run(items, "means");
+        ImageRows rows = new ImageRunner(graph).Run(items, "means");
         CollectionAssert.AreEqual(Enumerable.Range(0, 40).ToArray(), rows.Accepted);
         for (int i = 0; i < 40; i++)
         {
@@ -40,10 +44,13 @@ public sealed class ImageRunnerTests
     }
 
     [TestMethod]
-    public void Run_SomeFilesBad_KeepsTheOthersInOrderAndExplainsEach()
+    [DataRow(1)]
+    [DataRow(2)]
+    [DataRow(3)]
+    public void Run_SomeFilesBad_KeepsTheOthersInOrderAndExplainsEach(int batchSize)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small);
+        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = 2, BatchSize = batchSize, BatchesInFlight = 2 });
         ImageItem[] items =
         [
             new(folder.Write("text.jpg", "hello"u8.ToArray()), "text.jpg"),
@@ -52,7 +59,7 @@ public sealed class ImageRunnerTests
             new(folder.File("missing.png"), "missing.png"),
             new(folder.Write("blue.bmp", Bmp.Plain(0, 0, 255)), "blue.bmp"),
         ];
-        ImageRows rows = new ImageRunner(graph, 2).Run(items, "means");
+        ImageRows rows = new ImageRunner(graph).Run(items, "means");
         CollectionAssert.AreEqual(new[] { 1, 4 }, rows.Accepted);
         CollectionAssert.AreEqual(new float[] { 1, 0, 0, 0, 0, 1 }, rows.Values);
         CollectionAssert.AreEqual(new[] { "text.jpg", "zero.png", "missing.png" }, rows.Rejected.Select(r => r.File).ToArray());
@@ -64,7 +71,7 @@ public sealed class ImageRunnerTests
     public void Run_NoItems_GivesNoRows()
     {
         using var graph = new ImageGraph(MeanColour, "row", Small);
-        ImageRows rows = new ImageRunner(graph, 4).Run([], "means");
+        ImageRows rows = new ImageRunner(graph).Run([], "means");
         Assert.IsEmpty(rows.Accepted);
         Assert.IsEmpty(rows.Values);
     }
@@ -76,32 +83,53 @@ public sealed class ImageRunnerTests
         using var graph = new ImageGraph(MeanColour, "row", Small);
         string path = folder.Write("not an image.jpg", "hello"u8.ToArray());
         var cache = new OneRow(SHA256.HashData("hello"u8), [7, 8, 9]);
-        ImageRows rows = new ImageRunner(graph, 1, cache).Run([new ImageItem(path, "x")], "means");
+        ImageRows rows = new ImageRunner(graph, cache).Run([new ImageItem(path, "x")], "means");
         CollectionAssert.AreEqual(new float[] { 7, 8, 9 }, rows.Values);
         Assert.AreEqual(1, rows.FromCache);
     }
 
     [TestMethod]
-    public void Run_Cancelled_Throws()
+    [DataRow(1)]
+    [DataRow(4)]
+    public void Run_Cancelled_Throws(int batchSize)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small);
+        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = 2, BatchSize = batchSize, BatchesInFlight = 2 });
         string path = folder.Write("red.bmp", Bmp.Plain(255, 0, 0));
         using var cancellation = new CancellationTokenSource();
         var progress = new Callback(p => { if (p.Done == 3) cancellation.Cancel(); });
         ImageItem[] items = [.. Enumerable.Repeat(new ImageItem(path, "x"), 1000)];
-        Assert.ThrowsExactly<OperationCanceledException>(() => new ImageRunner(graph, 2).Run(items, "means", progress, cancellation.Token));
+        Assert.ThrowsExactly<OperationCanceledException>(() => new ImageRunner(graph).Run(items, "means", progress, cancellation.Token));
     }
 
     [TestMethod]
-    public void Run_ProgressThrows_ThatErrorComesOut()
+    [DataRow(1)]
+    [DataRow(4)]
+    public void Run_ProgressThrows_ThatErrorComesOut(int batchSize)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small);
+        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = 2, BatchSize = batchSize, BatchesInFlight = 2 });
         string path = folder.Write("red.bmp", Bmp.Plain(255, 0, 0));
         var progress = new Callback(p => { if (p.Done == 3) throw new InvalidOperationException("from the caller"); });
         ImageItem[] items = [.. Enumerable.Repeat(new ImageItem(path, "x"), 100)];
-        Assert.AreEqual("from the caller", Assert.ThrowsExactly<InvalidOperationException>(() => new ImageRunner(graph, 2).Run(items, "means", progress)).Message);
+        Assert.AreEqual("from the caller", Assert.ThrowsExactly<InvalidOperationException>(() => new ImageRunner(graph).Run(items, "means", progress)).Message);
+    }
+
+    [TestMethod]
+    [DataRow(ExecutionProvider.Cuda)]
+    [DataRow(ExecutionProvider.TensorRt)]
+    public void Construct_DeviceThatIsNotThere_SaysWhatToDo(ExecutionProvider provider)
+    {
+        try
+        {
+            using var graph = new ImageGraph(MeanColour, "row", Small, plan: ExecutionPlan.For(provider));
+            Assert.Inconclusive($"This machine has {provider}.");
+        }
+        catch (TransferException e)
+        {
+            StringAssert.Contains(e.Message, provider.ToString());
+            StringAssert.Contains(e.Message, "doctor");
+        }
     }
 
     [TestMethod]

@@ -40,7 +40,7 @@ public sealed class ReadmeTests
         TrainSummary trained = new TrainJob(options).Run();
         Console.WriteLine($"{trained.Accuracy:P0} of {trained.TestImages} held-out images, 95 % interval {trained.AccuracyInterval[0]:P0} to {trained.AccuracyInterval[1]:P0}");
 
-        PredictionSummary found = new PredictJob("out/readme/model.onnx", ["data-samples/clipart/fruit/banana.png"], top: 3, workers: 2).Run();
+        PredictionSummary found = new PredictJob("out/readme/model.onnx", ["data-samples/clipart/fruit/banana.png"], top: 3).Run();
         foreach (Prediction p in found.Predictions) Console.WriteLine($"{p.File}: {p.Label} ({p.Probability:P0})");
         // README ends
     }
