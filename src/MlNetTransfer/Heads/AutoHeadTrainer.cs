@@ -9,14 +9,15 @@ namespace MlNetTransfer.Heads;
 /// <para>All candidates are cross-validated on the same folds; each is judged by the log-loss of its held-out rows at its best temperature. Best is the lowest
 /// loss; taken is the simplest candidate (the order they are given in) that is behind the best by no more than one standard error of the difference, row by
 /// row. It is fitted again on all rows and calibrated with its temperature.</para>
-/// <para>With fewer than two rows per class to hold out, on average, nothing can be compared: the first candidate is taken as it is. So ridge regression, the
-/// first by default, stands for class prototypes with one row per class, where it is the more accurate of the two on real features.</para>
+/// <para>With fewer than three rows per class to hold out, on average, a comparison would be noise: ridge regression is taken, which calibrates itself by leaving
+/// one row out, and with one row per class is more accurate than class prototypes.</para>
 /// </remarks>
 /// <param name="options">How to choose; null for the defaults.</param>
-/// <param name="candidates">The candidates, simplest first; null for ridge, discriminant (shrinkage 0.7) and softmax.</param>
+/// <param name="candidates">The candidates, simplest first; null for discriminant (shrinkage 0.7), ridge and softmax.</param>
 /// <param name="clock">Measures the time that each candidate takes.</param>
 public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IReadOnlyList<HeadCandidate>? candidates = null, TimeProvider? clock = null) : IHeadTrainer
 {
+    private const int LeastPerClass = 3;
     private readonly AutoHeadTrainerOptions options = options ?? new AutoHeadTrainerOptions();
     private readonly IReadOnlyList<HeadCandidate> candidates = candidates is { Count: 0 } ? throw new ArgumentException("There are 0 candidates; give at least 1.", nameof(candidates)) : candidates ?? Default(options ?? new AutoHeadTrainerOptions());
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
@@ -34,10 +35,10 @@ public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IRea
     {
         HeadRows.CheckTrainable(train);
         HeadCandidate[] taking = [.. candidates.Where(candidate => candidate.FromRows <= train.Rows)];
-        if (taking.Length == 0) taking = [candidates[0]];
         FeatureTable compared = Thinned(train);
         int[] fold = CrossValidation.Folds(compared.Labels, options.Folds, options.Seed);
-        if (fold.Count(f => f != CrossValidation.NeverHeldOut) < 2 * train.Classes) return new HeadSelection(taking[0].Name, taking[0].Trainer.Fit(train, progress, cancellation), 1, [], 0);
+        if (taking.Length == 0 || fold.Count(f => f != CrossValidation.NeverHeldOut) < LeastPerClass * train.Classes)
+            return new HeadSelection("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers }).Fit(train, progress, cancellation), 1, [], 0);
         (OutOfFoldPredictions Predictions, TimeSpan Elapsed)[] found = [.. taking.Select((candidate, i) =>
         {
             progress?.Report(new FitProgress("Comparing heads", i, taking.Length));
@@ -52,8 +53,8 @@ public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IRea
 
     private static HeadCandidate[] Default(AutoHeadTrainerOptions options) =>
     [
-        new("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
         new("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7, Workers = options.Workers })),
+        new("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
         new("softmax", new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = options.Seed, Workers = options.Workers })),
     ];
 

@@ -22,7 +22,7 @@ internal sealed class HeldOutLogits(int classes)
     /// </summary>
     public double Scale(double low = 0.01, double high = 100)
     {
-        double s = 1;
+        double s = Math.Clamp(1, low, high);
         for (int i = 0; i < 50 && high - low > 1e-6 * s; i++)
         {
             (double slope, double curvature) = Slopes(s);
@@ -34,6 +34,30 @@ internal sealed class HeldOutLogits(int classes)
         }
 
         return s;
+    }
+
+    /// <summary>
+    /// <see cref="Scale"/> within bounds that suit logits of any size: never so small that the highest logit of a row is, in the root mean square, less than 0.1
+    /// above the row's mean. Rows that cannot be told apart at all would otherwise flatten the probabilities until float32 loses their order.
+    /// </summary>
+    public double Temper()
+    {
+        double squares = 0;
+        for (int i = 0; i < rows.Count; i++)
+        {
+            double sum = 0, top = double.NegativeInfinity;
+            int known = 0;
+            foreach (float z in Row(i))
+            {
+                if (z <= OutOfFoldPredictions.Unknown) continue;
+                (sum, top, known) = (sum + z, Math.Max(top, z), known + 1);
+            }
+
+            squares += Math.Pow(top - sum / known, 2);
+        }
+
+        double spread = Math.Sqrt(squares / rows.Count);
+        return spread > 0 ? Scale(Math.Clamp(0.1 / spread, 1 / TemperatureCalibration.Highest, 1 / TemperatureCalibration.Lowest), 1 / TemperatureCalibration.Lowest) : 1;
     }
 
     /// <summary>Weighted mean log-loss and accuracy of softmax(scale·logits), and the loss's standard error √(Σ w²(loss - mean)²) / Σ w.</summary>

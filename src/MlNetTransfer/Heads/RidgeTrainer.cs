@@ -58,7 +58,7 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
                 logits.Add(row, train.Labels[rows[i]], 1);
             }
 
-            return logits.Judge(penalty, logits.Scale(1 / TemperatureCalibration.Highest, 1 / TemperatureCalibration.Lowest));
+            return logits.Judge(penalty, logits.Temper());
         })];
     }
 

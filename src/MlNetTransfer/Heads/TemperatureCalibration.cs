@@ -4,7 +4,8 @@ namespace MlNetTransfer.Heads;
 /// <remarks>
 /// T minimises the mean log-loss of held-out rows (Guo et al., On Calibration of Modern Neural Networks, 2017). It works on logits, so that classes whose
 /// probability rounds to 0 keep their order; a head without logits of its own states what a probability of 0 counts as
-/// (<see cref="KNearestNeighboursHead.SmallestShare"/>).
+/// (<see cref="KNearestNeighboursHead.SmallestShare"/>). T is never so high that, in the root mean square, the highest logit of a held-out row comes closer
+/// than 0.1 to the row's mean: where nothing can be learnt the order of the classes still shows in float32 probabilities.
 /// </remarks>
 /// <param name="Temperature">T, in [1e-4, 1e4]: above 1 the head was too sure, below 1 not sure enough; 1 where no row could be judged.</param>
 /// <param name="LogLossBefore">Mean log-loss (nats) of the held-out rows at T = 1; NaN where there was none.</param>
@@ -19,7 +20,7 @@ public sealed record TemperatureCalibration(double Temperature, double LogLossBe
     {
         HeldOutLogits judged = predictions.Judged();
         if (judged.Rows == 0) return new TemperatureCalibration(1, double.NaN, double.NaN, 0);
-        double scale = judged.Scale(1 / Highest, 1 / Lowest);
+        double scale = judged.Temper();
         return new TemperatureCalibration(1 / scale, judged.Judge(0, 1).LogLoss, judged.Judge(0, scale).LogLoss, judged.Rows);
     }
 
