@@ -28,6 +28,7 @@ public sealed class ModelGraphTests
     public static IEnumerable<object[]> Trainers =>
     [
         [new RidgeTrainer()], [new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 })],
+        [new MlpTrainer(new MlpTrainerOptions { Hidden = 70, MaxEpochs = 10 })], [new AutoHeadTrainer()],
         [new SoftmaxTrainer()], [new NearestMeanTrainer()], [new LinearDiscriminantTrainer()],
         [new CalibratedTrainer(new KNearestNeighboursTrainer())], [new CalibratedTrainer(new LinearDiscriminantTrainer())], [new KNearestNeighboursTrainer()],
         [new KNearestNeighboursTrainer(new KNearestNeighboursTrainerOptions { Neighbours = 1 })],
