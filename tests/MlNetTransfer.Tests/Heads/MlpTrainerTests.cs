@@ -27,13 +27,13 @@ public sealed class MlpTrainerTests
             Assert.IsNotEmpty(checkedAt);
             foreach (int i in checkedAt)
             {
-                float original = values.Span[i], step = 2e-3f;
+                float original = values.Span[i], step = 5e-4f;
                 values.Span[i] = original + step;
                 double up = network.AddGradient(truth, mask, 0) / 6;
                 values.Span[i] = original - step;
                 double down = network.AddGradient(truth, mask, 0) / 6;
                 values.Span[i] = original;
-                Assert.AreEqual((up - down) / (2 * step), found[i], 5e-4, "float32 losses near 1 divided by steps of 2e-3, and the curvature times 4e-6");
+                Assert.AreEqual((up - down) / (2 * step), found[i], 5e-4, "float32 losses near 1, off by 1e-7, divided by 1e-3");
             }
         }
     }
@@ -113,7 +113,7 @@ public sealed class MlpTrainerTests
     {
         var network = new MlpNetwork(width, hidden, classes, new ParallelOptions());
         // A seed with which no unit is so near 0 that a step of the finite difference passes its kink.
-        var rng = new Rng(2);
+        var rng = new Rng(3);
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < width; j++) network.Input.Span[i * network.Stride + j] = (float)rng.NextNormal();
         for (int h = 0; h < hidden; h++)
