@@ -17,6 +17,7 @@ internal static class TrainCommand
         var testFraction = CommonOptions.Within(new Option<double>("--test-fraction") { Description = "Share of each class held out for the evaluation; without effect where the images come with a split.", DefaultValueFactory = _ => 0.2, HelpName = "0..1" }, 0.01, 0.99);
         var tap = new Option<string>("--tap") { Description = "Where to take the features: a tap of the backbone, or auto: the one that is best on the training part.", DefaultValueFactory = _ => "auto", HelpName = "auto|name" };
         var taps = new Option<string[]>("--taps") { Description = "Several taps side by side, separated by commas, instead of --tap.", HelpName = "a,b,c", CustomParser = result => result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) };
+        var head = new Option<HeadKind>("--head") { Description = "Kind of classifier on the features; auto compares discriminant, ridge and softmax by cross-validation on the training part.", DefaultValueFactory = _ => HeadKind.Auto };
         var folds = CommonOptions.Within(new Option<int>("--folds") { Description = "Cross-validate over all images in this many folds instead of holding a part out; the model is then trained on all images.", HelpName = "2..20" }, 2, 20);
         var seed = new Option<int>("--seed") { Description = "Seed of the split; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" };
         var classWeights = new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None };
@@ -24,7 +25,7 @@ internal static class TrainCommand
         Option<int> workers = CommonOptions.Workers();
         Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, tap, taps, output, testFraction, folds, seed, classWeights, noCache, workers, device, json };
+        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, tap, taps, head, output, testFraction, folds, seed, classWeights, noCache, workers, device, json };
         command.SetAction(parsed =>
         {
             var options = new TrainOptions
@@ -33,6 +34,7 @@ internal static class TrainCommand
                 Output = parsed.GetRequiredValue(output),
                 Backbone = parsed.GetRequiredValue(backbone),
                 Taps = parsed.GetValue(taps) is { Length: > 0 } several ? several : parsed.GetValue(tap) is { } one and not "auto" ? [one] : null,
+                Head = parsed.GetValue(head),
                 TestFraction = parsed.GetValue(testFraction),
                 Folds = parsed.GetValue(folds),
                 Seed = parsed.GetValue(seed),
@@ -53,14 +55,27 @@ internal static class TrainCommand
     {
         console.WriteLine();
         if (summary.TapTrials.Count > 0) console.Write(Taps(summary));
-        console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {string.Join(" + ", summary.Taps)} ({summary.FeatureWidth} features), softmax head with L2 {summary.L2:g3}."));
+        if (summary.HeadTrials.Count > 0) console.Write(Heads(summary));
+        console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {string.Join(" + ", summary.Taps)} ({summary.FeatureWidth} features), {summary.Head} head."));
         console.WriteLine(summary.FoldAccuracies.Count == 0
             ? FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out.")
             : FormattableString.Invariant($"{summary.FoldAccuracies.Count} folds over {summary.TestImages} images: accuracy {100 * summary.FoldAccuracyMean:f1} +- {100 * summary.FoldAccuracySd:f1} % (mean and standard deviation of the folds); the model is trained on all of them."));
         console.WriteLine();
+        console.WriteLine(FormattableString.Invariant($"Calibrated with temperature {summary.Temperature:f2}: expected calibration error {summary.EceUncalibrated:f3} before, {summary.Ece:f3} after."));
         EvaluationTables.Print(console, summary, summary.TestImages, summary.FromCache);
         foreach (string note in summary.Notes) console.WriteLine($"Note: {note}");
         console.WriteLine(FormattableString.Invariant($"Model {summary.Model}: agrees with the evaluated one on {summary.Parity.Images} images (largest difference {summary.Parity.MaxDifference:g2})."));
+    }
+
+    private static Table Heads(TrainSummary summary)
+    {
+        var table = new Table { Title = new TableTitle("Heads by cross-validation on the images to train"), Border = TableBorder.Simple };
+        table.AddColumn("head");
+        foreach (string column in (string[])["log-loss", "+-", "accuracy"]) table.AddColumn(new TableColumn(column).RightAligned());
+        table.AddColumn("");
+        foreach (HeadTrial trial in summary.HeadTrials)
+            table.AddRow(new Text(trial.Name), Number(trial.LogLoss), Number(trial.StandardError), Number(trial.Accuracy), new Text(summary.Head == trial.Name ? "taken" : ""));
+        return table;
     }
 
     private static Table Taps(TrainSummary summary)
@@ -72,7 +87,7 @@ internal static class TrainCommand
         foreach (TapTrial trial in summary.TapTrials)
             table.AddRow(new Text(trial.Tap), new Text(FormattableString.Invariant($"{trial.Width}")), Number(trial.LogLoss), Number(trial.StandardError), Number(trial.Accuracy), new Text(summary.Taps.Contains(trial.Tap) ? "taken" : ""));
         return table;
-
-        static Text Number(double value) => new(FormattableString.Invariant($"{value:f3}"));
     }
+
+    private static Text Number(double value) => new(FormattableString.Invariant($"{value:f3}"));
 }

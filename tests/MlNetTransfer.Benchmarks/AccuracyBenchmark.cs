@@ -49,9 +49,9 @@ internal static class AccuracyBenchmark
         }
 
         TrainSummary auto = Train(null);
-        Console.WriteLine(FormattableString.Invariant($"  {"auto",-26} {Figure(auto),-14} took {string.Join(" + ", auto.Taps)}; log-loss {auto.LogLoss:f3}, ECE {auto.Ece:f3}"));
+        Console.WriteLine(FormattableString.Invariant($"  {"auto",-26} {Figure(auto),-14} took {string.Join(" + ", auto.Taps)}, {auto.Head}; log-loss {auto.LogLoss:f3}; ECE {auto.EceUncalibrated:f3} before calibration, {auto.Ece:f3} after"));
 
-        TrainSummary Train(string[]? taps) => new TrainJob(new TrainOptions { Folder = source, Output = output, Backbone = id, Taps = taps, Folds = folds, Seed = Seed }).Run();
+        TrainSummary Train(string[]? taps) => new TrainJob(new TrainOptions { Folder = source, Output = output, Backbone = id, Taps = taps, Head = taps is null ? HeadKind.Auto : HeadKind.Softmax, Folds = folds, Seed = Seed }).Run();
     }
 
     private static string Figure(TrainSummary summary) => summary.FoldAccuracies.Count > 0

@@ -91,6 +91,24 @@ public sealed class SourcesTests
         StringAssert.Contains(wrong.Error, "block_13_expand_relu");
     }
 
+    [TestMethod]
+    [DataRow("softmax")]
+    [DataRow("ridge")]
+    [DataRow("discriminant")]
+    [DataRow("prototype")]
+    [DataRow("neighbours")]
+    [DataRow("mlp")]
+    public void Train_EveryHead_IsFarAboveChanceAndAgreesInItsFile(string head)
+    {
+        using var folder = new TempFolder();
+        CliResult result = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--tap", "block_13_expand_relu", "--head", head, "--json");
+        Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
+        Assert.AreEqual(head, result.Json.GetProperty("head").GetString());
+        Assert.IsGreaterThan(0.35, result.Json.GetProperty("accuracy").GetDouble(), "Chance is 1 in 8.");
+        Assert.AreEqual(0, result.Json.GetProperty("parity").GetProperty("labelFlips").GetInt32());
+        Assert.IsTrue(result.Json.GetProperty("eceUncalibrated").GetDouble() is >= 0 and <= 1);
+    }
+
     private static List<(string Path, string Label)> CopySamples(TempFolder folder, string to, int count, int skip = 0)
     {
         var copied = new List<(string, string)>();

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace MlNetTransfer.Heads;
 
 /// <summary>What the comparison found for one kind of head.</summary>
@@ -9,4 +11,4 @@ namespace MlNetTransfer.Heads;
 /// <param name="Behind">Mean of its log-loss less that of the best candidate, row by row (nats); 0 for the best.</param>
 /// <param name="BehindError">Standard error of <paramref name="Behind"/>.</param>
 /// <param name="Elapsed">Time that its comparison took; differs from run to run, so that nothing may depend on it.</param>
-public sealed record HeadTrial(string Name, double LogLoss, double StandardError, double Accuracy, double Temperature, double Behind, double BehindError, TimeSpan Elapsed);
+public sealed record HeadTrial(string Name, double LogLoss, double StandardError, double Accuracy, double Temperature, double Behind, double BehindError, [property: JsonIgnore] TimeSpan Elapsed);

@@ -9,7 +9,7 @@ namespace MlNetTransfer.Jobs;
 /// <param name="card">The backbone.</param>
 internal sealed class Recipe(TrainOptions options, BackboneCard card)
 {
-    private readonly SoftmaxTrainerOptions head = new() { L2 = options.L2, Seed = options.Seed, ClassWeights = options.ClassWeights, Workers = options.Workers };
+    private readonly HeadChoice head = new(options);
 
     /// <summary>The taps whose features are needed: those asked for, or every one to choose from.</summary>
     public IReadOnlyList<string> Taps { get; } = options.Taps ?? [.. card.Taps.Select(t => t.Name)];
@@ -23,14 +23,13 @@ internal sealed class Recipe(TrainOptions options, BackboneCard card)
     public FittedRecipe Fit(FeatureTable train, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         var told = progress is null ? null : new HeadProgress(progress);
-        var trainer = new SoftmaxTrainer(head);
-        if (!ChoosesTap) return new FittedRecipe(Range.All, 0, trainer.Fit(train, told, cancellation), []);
+        if (!ChoosesTap) return new FittedRecipe(Range.All, 0, head.Fit(train, told, cancellation), []);
 
         (string Name, int Width)[] taps = [.. Taps.Select(name => (name, card.Tap(name).Width))];
-        IReadOnlyList<TapTrial> trials = new TapSelector(head).Measure(train, taps, told, cancellation);
+        IReadOnlyList<TapTrial> trials = new TapSelector(head.Softmax).Measure(train, taps, told, cancellation);
         string best = trials.Count > 0 ? TapSelector.Best(trials).Tap : card.DefaultTap;
         int index = Array.FindIndex(taps, t => t.Name == best), start = taps.Take(index).Sum(t => t.Width);
-        return new FittedRecipe(index..(index + 1), start, trainer.Fit(train.Columns(start, taps[index].Width), told, cancellation), trials);
+        return new FittedRecipe(index..(index + 1), start, head.Fit(train.Columns(start, taps[index].Width), told, cancellation), trials);
     }
 
     private sealed class HeadProgress(IProgress<JobProgress> progress) : IProgress<FitProgress>

@@ -59,7 +59,7 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
             Taps = [.. taps.Select(t => t.Name)],
             TrainingDigest = digest,
         };
-        OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
+        OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]), trial.Fit.Selection.Head, metadata);
         int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ParityImages)];
         var sample = new ParitySample([.. checkedRows.Select(row => data.Items[rows.Accepted[row]])], trial.Fit.Predict(table.Select(checkedRows)));
         string path = Path.Combine(options.Output, "model.onnx");
@@ -73,9 +73,11 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
             Backbone = backbone.Card.Id,
             Taps = metadata.Taps,
             TapTrials = trial.Fit.TapTrials,
-            FeatureWidth = trial.Fit.Head.Width,
-            L2 = trial.Fit.Head.Report.L2,
-            L2Path = trial.Fit.Head.Report.L2Path,
+            FeatureWidth = trial.Fit.Selection.Head.Width,
+            Head = trial.Fit.Selection.Name,
+            HeadTrials = trial.Fit.Selection.Trials,
+            Temperature = trial.Fit.Selection.Temperature,
+            EceUncalibrated = trial.Uncalibrated.CalibrationError,
             Seed = options.Seed,
             TestFraction = (double)trial.TestRows.Count / table.Rows,
             FromCache = rows.FromCache,
@@ -110,7 +112,7 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(extractor.Space.Key());
-        hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new { table.ClassNames, table.Labels, trial.TrainRows, trial.Fit.Taps.Start.Value, options.Seed, options.L2, options.ClassWeights }));
+        hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new { table.ClassNames, table.Labels, trial.TrainRows, trial.Fit.Taps.Start.Value, trial.Fit.Selection.Name, options.Seed, options.L2, options.ClassWeights }));
         hash.AppendData(rows.Digests);
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }

@@ -37,10 +37,13 @@ public sealed record TrainOptions
     /// <summary>What runs the graphs. Default the CPU. Another device must give the CPU's numbers on some of the images before it is used.</summary>
     public ExecutionProvider Device { get; init; }
 
-    /// <summary>L2 penalty of the head. Default null: chosen by cross-validation on the training part.</summary>
+    /// <summary>The kind of head. Default <see cref="HeadKind.Auto"/>.</summary>
+    public HeadKind Head { get; init; }
+
+    /// <summary>L2 penalty of a softmax head. Default null: chosen by cross-validation on the training part.</summary>
     public double? L2 { get; init; }
 
-    /// <summary>How much an image of each class counts. Default none: equally.</summary>
+    /// <summary>How much an image of each class counts in a softmax head, which the automatic choice then is. Default none: equally.</summary>
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
 
     /// <summary>Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.</summary>

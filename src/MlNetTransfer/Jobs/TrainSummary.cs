@@ -38,11 +38,17 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>Features per image.</summary>
     public required int FeatureWidth { get; init; }
 
-    /// <summary>The head's L2 penalty.</summary>
-    public required double L2 { get; init; }
+    /// <summary>The kind of head that was written.</summary>
+    public required string Head { get; init; }
 
-    /// <summary>Penalties tried by cross-validation on the training part.</summary>
-    public required IReadOnlyList<L2Trial> L2Path { get; init; }
+    /// <summary>What was found for each kind of head on the images that the written model was trained on; empty where the head was given.</summary>
+    public required IReadOnlyList<HeadTrial> HeadTrials { get; init; }
+
+    /// <summary>What the head's logits were divided by to calibrate it, fitted by cross-validation on the images to train.</summary>
+    public required double Temperature { get; init; }
+
+    /// <summary>Expected calibration error of the evaluated images without that, in [0, 1].</summary>
+    public required double EceUncalibrated { get; init; }
 
     /// <summary>Seed of the split and the folds.</summary>
     public required int Seed { get; init; }

@@ -7,5 +7,6 @@ namespace MlNetTransfer.Jobs;
 /// <param name="TrainRows">The rows it was fitted on.</param>
 /// <param name="TestRows">The rows that were predicted by a fit that had not seen them.</param>
 /// <param name="Report">The judgement of those predictions.</param>
+/// <param name="Uncalibrated">The judgement of the same predictions without calibration.</param>
 /// <param name="FoldAccuracies">Accuracy of each fold; empty for a single split.</param>
-internal sealed record Trial(FittedRecipe Fit, IReadOnlyList<int> TrainRows, IReadOnlyList<int> TestRows, ClassificationReport Report, IReadOnlyList<double> FoldAccuracies);
+internal sealed record Trial(FittedRecipe Fit, IReadOnlyList<int> TrainRows, IReadOnlyList<int> TestRows, ClassificationReport Report, ClassificationReport Uncalibrated, IReadOnlyList<double> FoldAccuracies);

@@ -14,7 +14,8 @@ internal sealed class TrialRunner(Recipe recipe, FeatureTable table)
     {
         FittedRecipe fit = recipe.Fit(table.Select(split.Train), progress, cancellation);
         FeatureTable test = table.Select(split.Test);
-        return new Trial(fit, split.Train, split.Test, ClassificationReport.Of(table.ClassNames, test.Labels, fit.Predict(test)), []);
+        float[] found = fit.Predict(test);
+        return new Trial(fit, split.Train, split.Test, Judge(test.Labels, found), Judge(test.Labels, fit.WithoutCalibration(found)), []);
     }
 
     /// <summary>Fits once per fold and judges each row by the fit that had not seen it; a last fit on all rows is written.</summary>
@@ -25,19 +26,28 @@ internal sealed class TrialRunner(Recipe recipe, FeatureTable table)
     {
         int folds = fold.Max() + 1;
         int[] rows = [.. Enumerable.Range(0, table.Rows)];
-        var probabilities = new float[table.Rows * table.Classes];
+        float[] probabilities = new float[table.Rows * table.Classes], uncalibrated = new float[probabilities.Length];
         var accuracies = new double[folds];
         for (int f = 0; f < folds; f++)
         {
             progress?.Report(new JobProgress("Cross-validating", f, folds));
             int[] test = Array.FindAll(rows, r => fold[r] == f);
             FeatureTable held = table.Select(test);
-            float[] found = recipe.Fit(table.Select(Array.FindAll(rows, r => fold[r] != f)), null, cancellation).Predict(held);
-            accuracies[f] = ClassificationReport.Of(table.ClassNames, held.Labels, found).Accuracy;
-            for (int i = 0; i < test.Length; i++) found.AsSpan(i * table.Classes, table.Classes).CopyTo(probabilities.AsSpan(test[i] * table.Classes));
+            FittedRecipe fit = recipe.Fit(table.Select(Array.FindAll(rows, r => fold[r] != f)), null, cancellation);
+            float[] found = fit.Predict(held);
+            accuracies[f] = Judge(held.Labels, found).Accuracy;
+            Scatter(found, test, probabilities);
+            Scatter(fit.WithoutCalibration(found), test, uncalibrated);
         }
 
         progress?.Report(new JobProgress("Cross-validating", folds, folds));
-        return new Trial(recipe.Fit(table, progress, cancellation), rows, rows, ClassificationReport.Of(table.ClassNames, table.Labels, probabilities), accuracies);
+        return new Trial(recipe.Fit(table, progress, cancellation), rows, rows, Judge(table.Labels, probabilities), Judge(table.Labels, uncalibrated), accuracies);
+    }
+
+    private ClassificationReport Judge(int[] labels, float[] probabilities) => ClassificationReport.Of(table.ClassNames, labels, probabilities);
+
+    private void Scatter(float[] found, int[] rows, float[] all)
+    {
+        for (int i = 0; i < rows.Length; i++) found.AsSpan(i * table.Classes, table.Classes).CopyTo(all.AsSpan(rows[i] * table.Classes));
     }
 }

@@ -19,8 +19,8 @@ public sealed class ParityRecordTests
     [TestMethod]
     public void Agrees_WithinTolerance_Only()
     {
-        Assert.IsTrue(ParityRecord.Of([0.5f, 0.5f], [0.50005f, 0.49995f], 2).Agrees);
-        Assert.IsFalse(ParityRecord.Of([0.5f, 0.5f], [0.5002f, 0.4998f], 2).Agrees);
+        Assert.IsTrue(ParityRecord.Of([0.5f, 0.5f], [0.5005f, 0.4995f], 2).Agrees);
+        Assert.IsFalse(ParityRecord.Of([0.5f, 0.5f], [0.502f, 0.498f], 2).Agrees);
     }
 
     [TestMethod]

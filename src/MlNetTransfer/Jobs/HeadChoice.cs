@@ -1,0 +1,34 @@
+using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>Makes the trainers that a run's options ask for, and calibrates what they fit.</summary>
+/// <param name="options">The run.</param>
+internal sealed class HeadChoice(TrainOptions options)
+{
+    /// <summary>How a softmax head is fitted in this run.</summary>
+    public SoftmaxTrainerOptions Softmax { get; } = new() { L2 = options.L2, Seed = options.Seed, ClassWeights = options.ClassWeights, Workers = options.Workers };
+
+    /// <summary>Fits the head asked for, or the best; calibrated by cross-validation on the same rows.</summary>
+    public HeadSelection Fit(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
+    {
+        if (options.Head == HeadKind.Auto && options.ClassWeights == ClassWeights.None) return new AutoHeadTrainer(new AutoHeadTrainerOptions { Seed = options.Seed, Workers = options.Workers }).Select(train, progress, cancellation);
+        (string name, IHeadTrainer trainer) = Trainer();
+        int[] fold = CrossValidation.Folds(train.Labels, 5, options.Seed);
+        TemperatureCalibration calibration = TemperatureCalibration.Fit(CrossValidation.OutOfFold(trainer, train, fold, 1, progress, cancellation));
+        return new HeadSelection(name, calibration.Apply(trainer.Fit(train, progress, cancellation)), calibration.Temperature, [], train.Rows);
+    }
+
+    /// <summary>Class weights are the softmax head's, so with them the automatic choice is that one.</summary>
+    private (string Name, IHeadTrainer Trainer) Trainer() => options.Head switch
+    {
+        HeadKind.Auto or HeadKind.Softmax => ("softmax", new SoftmaxTrainer(Softmax)),
+        HeadKind.Ridge => ("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
+        HeadKind.Discriminant => ("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Workers = options.Workers })),
+        HeadKind.Prototype => ("prototype", new NearestMeanTrainer(new NearestMeanTrainerOptions { Workers = options.Workers })),
+        HeadKind.Neighbours => ("neighbours", new KNearestNeighboursTrainer()),
+        HeadKind.Mlp => ("mlp", new MlpTrainer(new MlpTrainerOptions { Seed = options.Seed })),
+        _ => throw new ArgumentOutOfRangeException(nameof(options), options.Head, "Unknown head."),
+    };
+}
