@@ -50,7 +50,8 @@ internal static class CommandLine
             TrainCommand.Create(terminal, cancellation),
             EvaluateCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
-            ModelsCommand.Create(terminal),
+            ClassifyCommand.Create(terminal, cancellation),
+            ModelsCommand.Create(terminal, cancellation),
             DoctorCommand.Create(terminal),
         };
 

@@ -7,9 +7,9 @@ namespace MlNetTransfer.Cli;
 /// <summary>models: the pretrained backbones that can be used.</summary>
 internal static class ModelsCommand
 {
-    public static Command Create(Terminal terminal)
+    public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        return new Command("models", "The pretrained backbones.") { List(terminal), Show(terminal) };
+        return new Command("models", "The pretrained backbones, and your own.") { List(terminal), Show(terminal), ModelsAddCommand.Create(terminal, cancellation), Remove(terminal) };
     }
 
     private static Command List(Terminal terminal)
@@ -18,9 +18,10 @@ internal static class ModelsCommand
         var command = new Command("list", "List the backbones.") { json };
         command.SetAction(parsed =>
         {
-            IReadOnlyList<BackboneCard> cards = BackboneCatalog.Default.Cards;
-            if (parsed.GetValue(json)) terminal.WriteJson(new { backbones = cards });
-            else terminal.Output.Write(Table(cards));
+            BackboneCatalog catalog = BackboneCatalog.Default;
+            if (parsed.GetValue(json)) terminal.WriteJson(new { backbones = catalog.Cards, own = catalog.Cards.Where(catalog.IsUsers).Select(c => c.Id), problems = catalog.Problems });
+            else terminal.Output.Write(Table(catalog));
+            foreach (string problem in catalog.Problems) terminal.WriteError($"warning: {problem}");
             return ExitCode.Done;
         });
         return command;
@@ -41,33 +42,53 @@ internal static class ModelsCommand
         return command;
     }
 
-    private static Table Table(IReadOnlyList<BackboneCard> cards)
+    private static Command Remove(Terminal terminal)
+    {
+        var id = new Argument<string>("id") { Description = "Id of a backbone that you added." };
+        var command = new Command("remove", "Remove a backbone that you added. Models trained on it need it no more and stay.") { id };
+        command.SetAction(parsed =>
+        {
+            new UserCatalog().Remove(parsed.GetRequiredValue(id));
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static Table Table(BackboneCatalog catalog)
     {
         var table = new Table { Border = TableBorder.Simple };
-        table.AddColumn("id").AddColumn("name").AddColumn(new TableColumn("input").RightAligned()).AddColumn("default tap").AddColumn(new TableColumn("features").RightAligned()).AddColumn("licence");
-        foreach (BackboneCard card in cards)
+        table.AddColumn("id").AddColumn("name").AddColumn(new TableColumn("input").RightAligned()).AddColumn("default tap").AddColumn(new TableColumn("features").RightAligned()).AddColumn("licence").AddColumn("");
+        foreach (BackboneCard card in catalog.Cards)
         {
             BackboneTap tap = card.Tap();
-            table.AddRow(new Text(card.Id), new Text(card.Name), new Text($"{card.Preprocessing.Size} px"), new Text(tap.Name), new Text($"{tap.Width}"), new Text(card.License));
+            table.AddRow(new Text(card.Id), new Text(card.Name), new Text($"{card.Preprocessing.Size} px"), new Text(tap.Name), new Text($"{tap.Width}"), new Text(card.License), new Text(catalog.IsUsers(card) ? "yours" : ""));
         }
 
         return table;
     }
 
-    private static void Print(IAnsiConsole console, BackboneCard card)
+    /// <summary>Prints a card for people.</summary>
+    public static void Print(IAnsiConsole console, BackboneCard card)
     {
         console.WriteLine($"{card.Id}: {card.Name}");
         console.WriteLine($"Package      {card.Package} {card.PackageVersion} ({card.Format})");
         console.WriteLine($"Licence      {card.License}");
         console.WriteLine($"Provenance   {card.Provenance}");
         console.WriteLine($"Input        {card.Preprocessing.Size} x {card.Preprocessing.Size} RGB, {card.Preprocessing.Framing}, {card.Preprocessing.Interpolation}; mean {Values(card.Preprocessing.Mean)}, standard deviation {Values(card.Preprocessing.Std)}");
-        console.WriteLine($"Classes      {(card.SourceClasses.Count > 0 ? string.Join(", ", card.SourceClasses) : "without names, or none")}");
+        console.WriteLine($"Classes      {Classes(card.SourceClasses)}");
         foreach (BackboneFile file in card.Files) console.WriteLine($"File         {file.Path}  sha256 {file.Sha256}");
         var taps = new Table { Border = TableBorder.Simple };
         taps.AddColumn("tap").AddColumn(new TableColumn("features").RightAligned()).AddColumn(new TableColumn("map").RightAligned()).AddColumn("");
         foreach (BackboneTap tap in card.Taps) taps.AddRow(new Text(tap.Name), new Text($"{tap.Width}"), new Text($"{tap.Size} x {tap.Size}"), new Text(tap.Name == card.DefaultTap ? "default" : ""));
         console.Write(taps);
     }
+
+    private static string Classes(IReadOnlyList<string> classes) => classes.Count switch
+    {
+        0 => "without names, or none",
+        > 20 => $"{string.Join(", ", classes.Take(20))}, ... ({classes.Count})",
+        _ => string.Join(", ", classes),
+    };
 
     private static string Values(Imaging.ChannelValues values) => FormattableString.Invariant($"({values.Red:g4}, {values.Green:g4}, {values.Blue:g4})");
 }

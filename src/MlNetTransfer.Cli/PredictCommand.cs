@@ -1,7 +1,6 @@
 using System.CommandLine;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Jobs;
-using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
 
@@ -22,23 +21,9 @@ internal static class PredictCommand
             var job = new PredictJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(inputs), parsed.GetValue(top), plan: ExecutionPlan.For(parsed.GetValue(device), parsed.GetValue(workers)));
             PredictionSummary summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
-            else Print(terminal.Output, summary);
+            else PredictionTable.Print(terminal.Output, summary);
             return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
         });
         return command;
-    }
-
-    private static void Print(IAnsiConsole console, PredictionSummary summary)
-    {
-        var table = new Table { Border = TableBorder.Simple };
-        table.AddColumn("file").AddColumn("label").AddColumn(new TableColumn("probability").RightAligned()).AddColumn("next");
-        foreach (Prediction p in summary.Predictions)
-        {
-            string next = string.Join(", ", p.Top.Skip(1).Select(t => FormattableString.Invariant($"{t.Label} {t.Probability:f3}")));
-            table.AddRow(new Text(p.File), new Text(p.Label), new Text(FormattableString.Invariant($"{p.Probability:f3}")), new Text(next));
-        }
-
-        if (summary.Predictions.Count > 0) console.Write(table);
-        EvaluationTables.Rejected(console, summary.Rejected);
     }
 }

@@ -5,15 +5,14 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>All that is known of a pretrained backbone: where its weights are, where they come from, what it takes and where it can be cut. Adding a backbone is adding a card to the catalog.</summary>
+/// <summary>All that is known of a pretrained backbone: where its weights are, where they come from, what it takes and where it can be cut. Adding a backbone is adding a card to the catalog, or <see cref="UserCatalog.Add"/>.</summary>
 public sealed record BackboneCard
 {
     /// <summary>Identifier: lower-case letters, digits, '_', '-' and '.'.</summary>
     public required string Id
     {
         get;
-        init => field = value.Length > 0 && value.All(c => c is (>= 'a' and <= 'z') or (>= '0' and <= '9') or '_' or '-' or '.') && value[0] != '.'
-            ? value : throw new ArgumentException($"The id '{value}' must consist of lower-case letters, digits, '_', '-' and '.', and not begin with '.'.", nameof(Id));
+        init => field = CheckId(value);
     }
 
     /// <summary>Name for people.</summary>
@@ -46,7 +45,7 @@ public sealed record BackboneCard
     /// <summary>Name of the tap taken where none is chosen.</summary>
     public required string DefaultTap { get; init => field = Check.NotEmpty(value); }
 
-    /// <summary>The command that fetches the package, where a plain build does not because it is large; null where a build does.</summary>
+    /// <summary>The command that brings the files back, where a plain build does not: the package is large, or the user added the backbone. Null where a build does.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Restore { get; init; }
 
@@ -61,6 +60,11 @@ public sealed record BackboneCard
 
     /// <summary>SHA-256 over the whole card, 64 lower-case hexadecimal digits: what a trained model names as its backbone.</summary>
     public string Digest() => Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(this)));
+
+    /// <exception cref="ArgumentException">The id has other characters, or begins with a dot.</exception>
+    internal static string CheckId(string value) =>
+        value.Length > 0 && value.All(c => c is (>= 'a' and <= 'z') or (>= '0' and <= '9') or '_' or '-' or '.') && value[0] != '.'
+            ? value : throw new ArgumentException($"The id '{value}' must consist of lower-case letters, digits, '_', '-' and '.', and not begin with '.'.", nameof(value));
 
     /// <summary>Checks what no single member can: names that must agree or differ.</summary>
     internal void CheckConsistent()

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using MlNetTransfer.Graphs;
 
 namespace MlNetTransfer.Backbones;
@@ -7,33 +6,39 @@ namespace MlNetTransfer.Backbones;
 /// <summary>The backbones at hand: the cards of catalog.json, with the packages' files in the folder "packages" beside it. Immutable.</summary>
 public sealed class BackboneCatalog
 {
-    private static readonly JsonSerializerOptions Strict = new(JsonSerializerDefaults.General)
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-        RespectRequiredConstructorParameters = true,
-        AllowDuplicateProperties = false,
-        Converters = { new ChannelValuesJson(), new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
-    };
-
     private static readonly Lazy<BackboneCatalog> BesideTheAssembly = new(() => Load(Path.Combine(AppContext.BaseDirectory, "models")));
 
-    private BackboneCatalog(string folder, IReadOnlyList<BackboneCard> cards) => (Folder, Cards) = (folder, cards);
+    private readonly UserBackbones users;
+
+    private BackboneCatalog(string folder, IReadOnlyList<BackboneCard> cards, UserBackbones users)
+    {
+        (Folder, this.users) = (folder, users);
+        Cards = [.. cards, .. users.Cards.Where(u => cards.All(c => c.Id != u.Id))];
+        Problems = [.. users.Problems, .. users.Cards.Where(u => cards.Any(c => c.Id == u.Id)).Select(u => $"Your backbone '{u.Id}' has the id of one that comes with this version. Remove it, and add it under another id.")];
+    }
 
     /// <summary>The catalog that comes with the library, in "models" beside the program.</summary>
     /// <exception cref="TransferException">The catalog is missing or damaged.</exception>
     public static BackboneCatalog Shipped => BesideTheAssembly.Value;
 
-    /// <summary>The backbones at hand.</summary>
-    /// <exception cref="TransferException">The catalog is missing or damaged.</exception>
-    public static BackboneCatalog Default => Shipped;
+    /// <summary>The backbones at hand: those that come with the library, then the user's own. Read anew each time, so that what was just added is there.</summary>
+    /// <exception cref="TransferException">The library's catalog is missing or damaged.</exception>
+    public static BackboneCatalog Default => Shipped.With(new UserCatalog().Read());
 
-    /// <summary>Folder of the catalog, absolute.</summary>
+    /// <summary>Folder of the library's catalog, absolute.</summary>
     public string Folder { get; }
 
     /// <summary>All cards, in the order of the file. The first is the backbone taken where none is chosen.</summary>
     public IReadOnlyList<BackboneCard> Cards { get; }
+
+    /// <summary>Backbones of the user that cannot be used, and why; they hinder no other.</summary>
+    public IReadOnlyList<string> Problems { get; }
+
+    /// <summary>Whether the user added a backbone.</summary>
+    public bool IsUsers(BackboneCard card) => users.Cards.Contains(card);
+
+    /// <summary>This catalog with the user's own backbones after its cards.</summary>
+    public BackboneCatalog With(UserBackbones added) => new(Folder, [.. Cards.Where(c => !IsUsers(c))], added);
 
     /// <summary>Reads catalog.json in a folder.</summary>
     /// <exception cref="TransferException">The file is missing, or a card has an unknown or missing member or a wrong value; the message names the file and the card.</exception>
@@ -46,7 +51,7 @@ public sealed class BackboneCatalog
             if (document.RootElement.ValueKind != JsonValueKind.Array) throw new TransferException($"{file} holds a {document.RootElement.ValueKind}; expected an array of cards.");
             BackboneCard[] cards = [.. document.RootElement.EnumerateArray().Select((card, index) => Card(card, index, file))];
             if (cards.GroupBy(c => c.Id).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new TransferException($"{file} has two cards with the id '{twice.Key}'; give one of them another.");
-            return new BackboneCatalog(Path.GetFullPath(folder), cards);
+            return new BackboneCatalog(Path.GetFullPath(folder), cards, UserBackbones.None);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
@@ -62,20 +67,18 @@ public sealed class BackboneCatalog
     /// <exception cref="TransferException">There is none; the message suggests the nearest id and lists all.</exception>
     public BackboneCard Get(string id) =>
         Cards.FirstOrDefault(c => c.Id == id)
-        ?? throw new TransferException($"There is no backbone '{id}'. {(Cards.Count > 0 ? $"Did you mean '{NearestNames.Of(id, Cards.Select(c => c.Id), 1)[0]}'? " : "")}Known: {string.Join(", ", Cards.Select(c => c.Id))}.");
+        ?? throw new TransferException($"There is no backbone '{id}'. {(Cards.Count > 0 ? $"Did you mean '{NearestNames.Of(id, Cards.Select(c => c.Id), 1)[0]}'? " : "")}Known: {string.Join(", ", Cards.Select(c => c.Id))}.{string.Concat(Problems.Select(p => $" {p}"))}");
 
     /// <summary>Absolute path of a file of a card.</summary>
     internal string PathOf(BackboneCard card, BackboneFile file) =>
-        Path.Combine([Folder, "packages", .. card.Package.Split('/'), .. file.Path.Split('/')]);
+        Path.Combine([.. IsUsers(card) ? [users.Folder] : (string[])[Folder, "packages"], .. card.Package.Split('/'), .. file.Path.Split('/')]);
 
     private static BackboneCard Card(JsonElement json, int index, string file)
     {
         string who = json.ValueKind == JsonValueKind.Object && json.TryGetProperty("id", out JsonElement id) && id.ValueKind == JsonValueKind.String ? $"'{id.GetString()}'" : "without an id";
         try
         {
-            BackboneCard card = json.Deserialize<BackboneCard>(Strict) ?? throw new JsonException("it is null.");
-            card.CheckConsistent();
-            return card;
+            return BackboneCardJson.Read(json);
         }
         catch (Exception cause) when (cause is JsonException or ArgumentException or TransferException)
         {

@@ -10,9 +10,13 @@ public sealed record BackboneFile
     public required string Sha256
     {
         get;
-        init => field = value is { Length: 64 } && value.All(c => c is (>= '0' and <= '9') or (>= 'a' and <= 'f'))
-            ? value : throw new ArgumentException($"'{value}' is not a SHA-256; expected 64 lower-case hexadecimal digits.", nameof(Sha256));
+        init => field = CheckSha256(value);
     }
+
+    /// <exception cref="ArgumentException">The text is no SHA-256 in lower case.</exception>
+    internal static string CheckSha256(string value) =>
+        value is { Length: 64 } && value.All(c => c is (>= '0' and <= '9') or (>= 'a' and <= 'f'))
+            ? value : throw new ArgumentException($"'{value}' is not a SHA-256; expected 64 lower-case hexadecimal digits.", nameof(value));
 
     internal static string Relative(string path) =>
         path.Split('/').All(p => p.Length > 0 && p is not ("." or "..")) && !path.Contains('\\') && !path.Contains(':')

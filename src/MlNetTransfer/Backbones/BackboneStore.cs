@@ -55,8 +55,8 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
 
     private static void Verify(BackboneCard card, string file, string expected)
     {
-        if (card.Restore is { } restore && !File.Exists(file)) throw new TransferException($"The package {card.Package} {card.PackageVersion} of the backbone '{card.Id}' is not here ({file} is missing): it is large, so a build fetches it only when asked. Run: {restore}");
-        string fix = $"Restore the package {card.Package} {card.PackageVersion} (build the project again), or correct the card.";
+        if (card.Restore is { } restore && !File.Exists(file)) throw new TransferException($"The package {card.Package} {card.PackageVersion} of the backbone '{card.Id}' is not here: {file} is missing, and a plain build does not fetch it. Run: {restore}");
+        string fix = card.Restore is { } again ? $"Run: {again}" : $"Restore the package {card.Package} {card.PackageVersion} (build the project again), or correct the card.";
         try
         {
             using FileStream stream = File.OpenRead(file);

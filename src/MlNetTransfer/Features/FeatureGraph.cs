@@ -1,5 +1,6 @@
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Graphs.Onnx;
+using DataType = MlNetTransfer.Graphs.Onnx.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Features;
 
@@ -11,7 +12,7 @@ public static class FeatureGraph
 
     /// <summary>Builds the graph.</summary>
     /// <param name="backbone">The whole backbone; not changed.</param>
-    /// <param name="tensors">The tensors to tap: maps [N, width, h, w], averaged over their positions, or rows [N, width]; side by side in this order.</param>
+    /// <param name="tensors">The tensors to tap: maps [N, width, h, w], averaged over their positions, or rows [N, width]; side by side in this order. Half and double precision become float32 first.</param>
     /// <exception cref="TransferException">A tensor is neither a map nor a row.</exception>
     /// <exception cref="GraphException">A tensor does not exist.</exception>
     public static OnnxModel Build(OnnxModel backbone, params IReadOnlyList<string> tensors)
@@ -24,6 +25,13 @@ public static class FeatureGraph
         {
             string tensor = tap == Output ? renamed : tap;
             if (shapes[tap].Rank is not (2 or 4)) throw new TransferException($"Tensor '{tap}' is {shapes[tap]}; a tap must be a map [N, channels, height, width] or a row [N, width]. Choose another tensor.");
+            if (shapes[tap].ElementType is DataType.Float16 or DataType.Double)
+            {
+                string single = model.UniqueName($"single_{rows.Count}");
+                nodes.Add(new NodeProto { OpType = "Cast", Name = single, Input = { tensor }, Output = { single }, Attribute = { Attributes.Of("to", (long)DataType.Float) } });
+                tensor = single;
+            }
+
             if (shapes[tap].Rank == 4)
             {
                 string pooled = model.UniqueName($"pooled_{rows.Count}"), flat = model.UniqueName($"flat_{rows.Count}");

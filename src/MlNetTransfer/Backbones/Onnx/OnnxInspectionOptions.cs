@@ -11,8 +11,12 @@ public sealed record OnnxInspectionOptions
     /// <summary>Mean per channel, RGB, on the scale 0..1. Default null: as the file's metadata states it.</summary>
     public ChannelValues? Mean { get; init; }
 
-    /// <summary>Standard deviation per channel, RGB, on the scale 0..1. Default null: as the file's metadata states it.</summary>
-    public ChannelValues? Std { get; init; }
+    /// <summary>Standard deviation per channel, RGB, on the scale 0..1, each above 0. Default null: as the file's metadata states it.</summary>
+    public ChannelValues? Std
+    {
+        get;
+        init => field = value is null or { Red: > 0, Green: > 0, Blue: > 0 } ? value : throw new ArgumentOutOfRangeException(nameof(Std), value, "Every standard deviation must be above 0.");
+    }
 
     /// <summary>How the image fills the square. Default null: as the file's metadata states it, else <see cref="Framing.Stretch"/>.</summary>
     public Framing? Framing { get; init; }
