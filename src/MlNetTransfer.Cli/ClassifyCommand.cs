@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Jobs;
 
 namespace MlNetTransfer.Cli;
@@ -16,7 +17,7 @@ internal static class ClassifyCommand
         var command = new Command("classify", "Classify images by a backbone as it is, with its own classes.") { backbone, inputs, top, workers, json };
         command.SetAction(parsed =>
         {
-            var job = new ClassifyJob(parsed.GetRequiredValue(backbone), parsed.GetRequiredValue(inputs), parsed.GetValue(top), parsed.GetValue(workers));
+            var job = new ClassifyJob(parsed.GetRequiredValue(backbone), parsed.GetRequiredValue(inputs), parsed.GetValue(top), plan: ExecutionPlan.For(ExecutionProvider.Cpu, parsed.GetValue(workers)));
             PredictionSummary summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
             else PredictionTable.Print(terminal.Output, summary);

@@ -10,17 +10,16 @@ namespace MlNetTransfer.Jobs;
 /// <summary>Classifies images by a backbone's own head, with the classes that it was pretrained on.</summary>
 /// <remarks>Labels are the card's source classes; a card without them gives "class 17". Logits get a Softmax; what ends in Softmax or Sigmoid is taken as it is.</remarks>
 /// <param name="backbone">Id of the backbone's card.</param>
-/// <param name="inputs">Image files and folders, at least one.</param>
+/// <param name="inputs">Image files and sources as for <see cref="PredictJob"/>, at least one.</param>
 /// <param name="top">Classes to list per image, at least 1.</param>
-/// <param name="workers">Concurrent workers, at least 1; no prediction depends on it.</param>
 /// <param name="catalog">The backbones; null for those at hand.</param>
 /// <param name="cacheFolder">Cache for imported backbones; null for <see cref="CacheFolder.Root"/>.</param>
 /// <param name="limits">What an image may cost.</param>
+/// <param name="plan">How the graph is run; the CPU's plan if null.</param>
 /// <param name="clock">Measures the wall time.</param>
-public sealed class ClassifyJob(string backbone, IReadOnlyList<string> inputs, int top, int workers, BackboneCatalog? catalog = null, string? cacheFolder = null, ImageLimits? limits = null, TimeProvider? clock = null)
+public sealed class ClassifyJob(string backbone, IReadOnlyList<string> inputs, int top = 3, BackboneCatalog? catalog = null, string? cacheFolder = null, ImageLimits? limits = null, ExecutionPlan? plan = null, TimeProvider? clock = null)
 {
     private readonly int top = Check.InRange(top, 1, int.MaxValue);
-    private readonly int workers = Check.InRange(workers, 1, 1024);
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
 
     /// <summary>Runs the job.</summary>
@@ -35,10 +34,10 @@ public sealed class ClassifyJob(string backbone, IReadOnlyList<string> inputs, i
         int classes = Classes(opened.Card, model);
         string[] labels = [.. opened.Card.SourceClasses.Count > 0 ? opened.Card.SourceClasses : Enumerable.Range(0, classes).Select(c => string.Create(CultureInfo.InvariantCulture, $"class {c}"))];
         (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(inputs);
-        using var graph = new ImageGraph(ClassifierOutput.ToProbabilities(model, classes).ToBytes(), ClassifierOutput.Probabilities, opened.Card.Preprocessing, limits);
-        ImageRows rows = new ImageRunner(graph, workers).Run(items, "Classifying", progress, cancellation);
-        Prediction[] predictions = [.. rows.Accepted.Select((item, row) => Predict(labels, items[item].Name, rows.Row(row)))];
-        return new PredictionSummary(predictions, [.. rejected, .. rows.Rejected], items.Count / Math.Max(rows.Elapsed.TotalSeconds, 1e-9), clock.GetElapsedTime(started).TotalSeconds);
+        using var graph = new ImageGraph(ClassifierOutput.ToProbabilities(model, classes).ToBytes(), ClassifierOutput.Probabilities, opened.Card.Preprocessing, limits, plan);
+        ImageRows rows = new ImageRunner(graph).Run(items, "Classifying", progress, cancellation);
+        Prediction[] predictions = [.. rows.Accepted.Select((item, row) => Prediction.Of(labels, items[item].Name, rows.Row(row), top))];
+        return new PredictionSummary(predictions, [.. rejected, .. rows.Rejected], rows.ImagesPerSecond, clock.GetElapsedTime(started).TotalSeconds);
     }
 
     private static int Classes(BackboneCard card, OnnxModel model)
@@ -49,12 +48,5 @@ public sealed class ClassifyJob(string backbone, IReadOnlyList<string> inputs, i
         if (classes is null || card.Taps.Any(t => t.Tensor == output)) throw new TransferException($"The backbone '{card.Id}' is no classifier: its output is features. Train one on it: mlnet-transfer train FOLDER --backbone {card.Id}");
         if (card.SourceClasses.Count > 0 && card.SourceClasses.Count != classes) throw new TransferException($"The backbone '{card.Id}' gives {classes} scores; its card names {card.SourceClasses.Count} classes. Correct the card.");
         return classes.Value;
-    }
-
-    private Prediction Predict(string[] labels, string file, ReadOnlySpan<float> row)
-    {
-        float[] probabilities = row.ToArray();
-        LabelProbability[] best = [.. Enumerable.Range(0, labels.Length).OrderByDescending(c => probabilities[c]).ThenBy(c => c).Take(top).Select(c => new LabelProbability(labels[c], probabilities[c]))];
-        return new Prediction(file, best[0].Label, best[0].Probability, best);
     }
 }

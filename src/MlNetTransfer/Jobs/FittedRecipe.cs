@@ -20,9 +20,11 @@ internal sealed record FittedRecipe(Range Taps, int Start, HeadSelection Selecti
         var raw = new float[calibrated.Length];
         for (int row = 0; row < calibrated.Length; row += classes)
         {
-            double sum = 0;
-            for (int c = row; c < row + classes; c++) sum += Math.Pow(calibrated[c], Selection.Temperature);
-            for (int c = row; c < row + classes; c++) raw[c] = (float)(Math.Pow(calibrated[c], Selection.Temperature) / sum);
+            // Relative to the largest, so that a high temperature cannot take every power to 0.
+            double largest = 0, sum = 0;
+            for (int c = row; c < row + classes; c++) largest = Math.Max(largest, calibrated[c]);
+            for (int c = row; c < row + classes; c++) sum += Math.Pow(calibrated[c] / largest, Selection.Temperature);
+            for (int c = row; c < row + classes; c++) raw[c] = (float)(Math.Pow(calibrated[c] / largest, Selection.Temperature) / sum);
         }
 
         return raw;

@@ -25,7 +25,7 @@ internal sealed class HeadChoice(TrainOptions options)
     {
         HeadKind.Auto or HeadKind.Softmax => ("softmax", new SoftmaxTrainer(Softmax)),
         HeadKind.Ridge => ("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
-        HeadKind.Discriminant => ("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Workers = options.Workers })),
+        HeadKind.Discriminant => ("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7, Workers = options.Workers })),
         HeadKind.Prototype => ("prototype", new NearestMeanTrainer(new NearestMeanTrainerOptions { Workers = options.Workers })),
         HeadKind.Neighbours => ("neighbours", new KNearestNeighboursTrainer()),
         HeadKind.Mlp => ("mlp", new MlpTrainer(new MlpTrainerOptions { Seed = options.Seed })),

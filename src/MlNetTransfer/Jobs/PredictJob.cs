@@ -24,35 +24,9 @@ public sealed class PredictJob(string modelPath, IReadOnlyList<string> inputs, i
     {
         long started = clock.GetTimestamp();
         using TransferModel model = TransferModel.Load(modelPath, limits, plan);
-        var items = new List<ImageItem>();
-        var rejected = new List<RejectedImage>();
-        foreach (string input in inputs) Add(input, items, rejected);
+        (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(inputs);
         ImageRows rows = model.Predict(items, progress, cancellation);
-        rejected.AddRange(rows.Rejected);
-        Prediction[] predictions = [.. rows.Accepted.Select((item, row) => Predict(model.ClassNames, items[item].Name, rows.Row(row)))];
-        return new PredictionSummary(predictions, rejected, rows.ImagesPerSecond, clock.GetElapsedTime(started).TotalSeconds);
-    }
-
-    private static void Add(string input, List<ImageItem> items, List<RejectedImage> rejected)
-    {
-        if (!DatasetReader.IsSource(input))
-        {
-            items.Add(new ImageItem(input, input));
-            return;
-        }
-
-        ImageDataset data = DatasetReader.ReadUnlabelled(input, new DatasetOptions { ExtraColumns = ExtraColumns.Ignore });
-        // A list's images are called what the list calls them, so that predictions can be joined to it.
-        bool named = Directory.Exists(input) || data.Items.Any(item => item.Location is ZipEntryLocation);
-        string prefix = named ? input.Replace('\\', '/').TrimEnd('/') + "/" : "";
-        items.AddRange(data.Items.Select(item => item with { Name = prefix + item.Name }));
-        rejected.AddRange(data.Rejected.Select(r => r with { File = prefix + r.File }));
-    }
-
-    private Prediction Predict(IReadOnlyList<string> classes, string file, ReadOnlySpan<float> row)
-    {
-        float[] probabilities = row.ToArray();
-        LabelProbability[] best = [.. Enumerable.Range(0, classes.Count).OrderByDescending(c => probabilities[c]).ThenBy(c => c).Take(top).Select(c => new LabelProbability(classes[c], probabilities[c]))];
-        return new Prediction(file, best[0].Label, best[0].Probability, best);
+        Prediction[] predictions = [.. rows.Accepted.Select((item, row) => Prediction.Of(model.ClassNames, items[item].Name, rows.Row(row), top))];
+        return new PredictionSummary(predictions, [.. rejected, .. rows.Rejected], rows.ImagesPerSecond, clock.GetElapsedTime(started).TotalSeconds);
     }
 }
