@@ -7,6 +7,7 @@ return args switch
     ["decode", .. var rest] => DecodeBenchmark.Run(rest),
     ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
     ["fewshot", .. var rest] => FewShotBenchmark.Run(rest),
+    ["taps", .. var rest] => TapsBenchmark.Run(rest),
     ["transfer", .. var rest] => TransferBenchmark.Run(rest),
     _ => Usage(),
 };
@@ -20,6 +21,7 @@ static int Usage()
           decode                           decoding and resizing, beside Pillow
           featurise [backbone [images]]    the featurising pipeline, beside its parts
           fewshot [backbone ...]           heads with few images per class
+          taps [backbone]                  several taps together, beside each alone
           transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
         """);
     return 2;
