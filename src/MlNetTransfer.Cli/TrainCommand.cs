@@ -15,7 +15,7 @@ internal static class TrainCommand
         var backbone = new Option<string>("--backbone") { Description = "Pretrained backbone; see 'mlnet-transfer models list'.", DefaultValueFactory = _ => "mobilenet_v2_140", HelpName = "id" };
         var output = new Option<string>("--output") { Description = "Folder for model.onnx and report.json.", DefaultValueFactory = _ => "out", HelpName = "dir" };
         var testFraction = CommonOptions.Within(new Option<double>("--test-fraction") { Description = "Share of each class held out for the evaluation; without effect where the images come with a split.", DefaultValueFactory = _ => 0.2, HelpName = "0..1" }, 0.01, 0.99);
-        var tap = new Option<string>("--tap") { Description = "Where to take the features: a tap of the backbone, or auto: the one that is best on the training part.", DefaultValueFactory = _ => "auto", HelpName = "auto|name" };
+        var tap = new Option<string>("--tap") { Description = "Where to take the features: a tap of the backbone, or auto: what is best on the training part, one tap or all together.", DefaultValueFactory = _ => "auto", HelpName = "auto|name" };
         var taps = new Option<string[]>("--taps") { Description = "Several taps side by side, separated by commas, instead of --tap.", HelpName = "a,b,c", CustomParser = result => result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) };
         var head = new Option<HeadKind>("--head") { Description = "Kind of classifier on the features; auto compares discriminant, ridge and softmax by cross-validation on the training part.", DefaultValueFactory = _ => HeadKind.Auto };
         var folds = CommonOptions.Within(new Option<int>("--folds") { Description = "Cross-validate over all images in this many folds instead of holding a part out; the model is then trained on all images.", HelpName = "2..20" }, 2, 20);
@@ -56,7 +56,7 @@ internal static class TrainCommand
         console.WriteLine();
         if (summary.TapTrials.Count > 0) console.Write(Taps(summary));
         if (summary.HeadTrials.Count > 0) console.Write(Heads(summary));
-        console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {string.Join(" + ", summary.Taps)} ({summary.FeatureWidth} features), {summary.Head} head."));
+        console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {(summary.Taps.Count > 3 ? $"{summary.Taps.Count} taps" : string.Join(" + ", summary.Taps))} ({summary.FeatureWidth} features), {summary.Head} head."));
         console.WriteLine(summary.FoldAccuracies.Count == 0
             ? FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out.")
             : FormattableString.Invariant($"{summary.FoldAccuracies.Count} folds over {summary.TestImages} images: accuracy {100 * summary.FoldAccuracyMean:f1} +- {100 * summary.FoldAccuracySd:f1} % (mean and standard deviation of the folds); the model is trained on all of them."));
@@ -85,7 +85,7 @@ internal static class TrainCommand
         foreach (string column in (string[])["features", "log-loss", "+-", "accuracy"]) table.AddColumn(new TableColumn(column).RightAligned());
         table.AddColumn("");
         foreach (TapTrial trial in summary.TapTrials)
-            table.AddRow(new Text(trial.Tap), new Text(FormattableString.Invariant($"{trial.Width}")), Number(trial.LogLoss), Number(trial.StandardError), Number(trial.Accuracy), new Text(summary.Taps.Contains(trial.Tap) ? "taken" : ""));
+            table.AddRow(new Text(trial.Tap), new Text(FormattableString.Invariant($"{trial.Width}")), Number(trial.LogLoss), Number(trial.StandardError), Number(trial.Accuracy), new Text(summary.Taps.Count == 1 ? summary.Taps[0] == trial.Tap ? "taken" : "" : trial == summary.TapTrials[^1] ? "taken" : ""));
         return table;
     }
 

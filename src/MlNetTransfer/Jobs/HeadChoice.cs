@@ -10,10 +10,13 @@ internal sealed class HeadChoice(TrainOptions options)
     /// <summary>How a softmax head is fitted in this run.</summary>
     public SoftmaxTrainerOptions Softmax { get; } = new() { L2 = options.L2, Seed = options.Seed, ClassWeights = options.ClassWeights, Workers = options.Workers };
 
+    /// <summary>Whether the run leaves the kind of head to us.</summary>
+    public bool IsFree => options.Head == HeadKind.Auto && options.ClassWeights == ClassWeights.None;
+
     /// <summary>Fits the head asked for, or the best; calibrated by cross-validation on the same rows.</summary>
     public HeadSelection Fit(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
     {
-        if (options.Head == HeadKind.Auto && options.ClassWeights == ClassWeights.None) return new AutoHeadTrainer(new AutoHeadTrainerOptions { Seed = options.Seed, Workers = options.Workers }).Select(train, progress, cancellation);
+        if (IsFree) return new AutoHeadTrainer(new AutoHeadTrainerOptions { Seed = options.Seed, Workers = options.Workers }).Select(train, progress, cancellation);
         (string name, IHeadTrainer trainer) = Trainer();
         int[] fold = CrossValidation.Folds(train.Labels, 5, options.Seed);
         TemperatureCalibration calibration = TemperatureCalibration.Fit(CrossValidation.OutOfFold(trainer, train, fold, 1, progress, cancellation));
