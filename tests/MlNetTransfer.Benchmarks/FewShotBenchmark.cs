@@ -34,6 +34,7 @@ internal static class FewShotBenchmark
                 ("5 neighbours, calibrated", (train, seed) => new CalibratedTrainer(new KNearestNeighboursTrainer(), new CalibratedTrainerOptions { Seed = seed }).Fit(train)),
                 ("ridge", (train, _) => new RidgeTrainer().Fit(train)),
                 ("discriminant 0.7, calibrated", (train, seed) => new CalibratedTrainer(new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 }), new CalibratedTrainerOptions { Seed = seed }).Fit(train)),
+                ("perceptron", (train, seed) => new MlpTrainer(new MlpTrainerOptions { Seed = seed }).Fit(train)),
                 ("auto", (train, seed) =>
                 {
                     HeadSelection selection = new AutoHeadTrainer(new AutoHeadTrainerOptions { Seed = seed }).Select(train);

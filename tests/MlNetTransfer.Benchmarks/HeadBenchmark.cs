@@ -50,6 +50,14 @@ internal static class HeadBenchmark
         foreach (L2Trial trial in head.Report.L2Path) Console.WriteLine(FormattableString.Invariant($"  L2 {trial.L2:g3}: scale {trial.LogitScale:f2}, held-out log-loss {trial.LogLoss:f4} ± {trial.StandardError:f4}, accuracy {trial.Accuracy:f3}"));
         Console.WriteLine(FormattableString.Invariant($"{rows} x {width}, {classes} classes, {Environment.ProcessorCount} cores"));
         Console.WriteLine(FormattableString.Invariant($"MlNetTransfer  first {first:f3} s, median {median:f3} s, accuracy {accuracy:f3} (L2 {head.Report.L2:g3} chosen, {head.Report.Iterations} last iterations)"));
+        foreach ((string name, IHeadTrainer trainer) in new (string, IHeadTrainer)[] { ("ridge", new RidgeTrainer()), ("discriminant 0.7", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 })), ("perceptron", new MlpTrainer()), ("auto", new AutoHeadTrainer()) })
+        {
+            long start = Stopwatch.GetTimestamp();
+            IHead other = trainer.Fit(train);
+            double elapsed = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            Console.WriteLine(FormattableString.Invariant($"  {name,-18} {elapsed:f2} s, accuracy {ClassificationReport.Of(test.ClassNames, test.Labels, other.Predict(test)).Accuracy:f3}"));
+        }
+
         return Compare(train, test, median);
     }
 

@@ -23,19 +23,24 @@ internal static class TapsBenchmark
         {
             Report(names[i] + ", softmax", tables[i], _ => new SoftmaxTrainer());
             Report(names[i] + ", ridge", tables[i], _ => new RidgeTrainer());
+            Report(names[i] + ", discriminant", tables[i], seed => new CalibratedTrainer(Discriminant(), new CalibratedTrainerOptions { Seed = seed }));
         }
 
         FeatureTable all = Together(tables);
         var groups = new TapGroups(names, [.. tables.Select(table => table.Width)]);
         Report("all, softmax", all, _ => new SoftmaxTrainer());
         Report("all, ridge", all, _ => new RidgeTrainer());
-        Report("all, taps standardised, no selection", all, _ => new MultiTapTrainer(groups, new MultiTapTrainerOptions { Fraction = 1 }));
-        Report("all, taps standardised, selection", all, seed => new MultiTapTrainer(groups, new MultiTapTrainerOptions { Seed = seed }));
+        Report("all, taps standardised, discriminant", all, seed => new MultiTapTrainer(groups, new MultiTapTrainerOptions { Fraction = 1, Seed = seed }, Discriminant()));
+        Report("all, selection, discriminant", all, seed => new MultiTapTrainer(groups, new MultiTapTrainerOptions { Seed = seed }, Discriminant()));
+        Report("all, taps standardised, ridge", all, seed => new MultiTapTrainer(groups, new MultiTapTrainerOptions { Fraction = 1, Seed = seed }, new RidgeTrainer()));
+        Report("all, selection, ridge", all, seed => new MultiTapTrainer(groups, new MultiTapTrainerOptions { Seed = seed }, new RidgeTrainer()));
         MultiTapHead head = new MultiTapTrainer(groups).Fit(all);
         foreach (FractionTrial trial in head.Trials) Console.WriteLine(FormattableString.Invariant($"  share {trial.Fraction:f2}: held-out log-loss {trial.LogLoss:f4} ± {trial.StandardError:f4}, accuracy {trial.Accuracy:f3}"));
         Console.WriteLine($"  kept: {string.Join(", ", names.Zip(head.KeptPerTap, (name, kept) => $"{name} {kept}"))}");
         return 0;
     }
+
+    private static LinearDiscriminantTrainer Discriminant() => new(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 });
 
     private static void Report(string name, FeatureTable table, Func<int, IHeadTrainer> trainer)
     {

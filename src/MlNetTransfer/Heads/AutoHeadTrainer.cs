@@ -13,7 +13,7 @@ namespace MlNetTransfer.Heads;
 /// one row out, and with one row per class is more accurate than class prototypes.</para>
 /// </remarks>
 /// <param name="options">How to choose; null for the defaults.</param>
-/// <param name="candidates">The candidates, simplest first; null for discriminant (shrinkage 0.7), ridge and softmax.</param>
+/// <param name="candidates">The candidates, simplest first; null for discriminant (shrinkage 0.7), ridge, softmax and, from 5,000 training rows on because of its cost, perceptron.</param>
 /// <param name="clock">Measures the time that each candidate takes.</param>
 public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IReadOnlyList<HeadCandidate>? candidates = null, TimeProvider? clock = null) : IHeadTrainer
 {
@@ -56,6 +56,7 @@ public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IRea
         new("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7, Workers = options.Workers })),
         new("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
         new("softmax", new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = options.Seed, Workers = options.Workers })),
+        new("perceptron", new MlpTrainer(new MlpTrainerOptions { Seed = options.Seed, Workers = options.Workers }), FromRows: 5000),
     ];
 
     private static HeadTrial[] Judge(HeadCandidate[] candidates, (OutOfFoldPredictions Predictions, TimeSpan Elapsed)[] found)

@@ -13,12 +13,12 @@ namespace MlNetTransfer.Heads;
 /// </remarks>
 /// <param name="groups">Which features come from which tap.</param>
 /// <param name="options">How to fit; null for the defaults.</param>
-/// <param name="inner">Fits the linear heads; null for ridge.</param>
+/// <param name="inner">Fits the linear heads; null for discriminants with shrinkage 0.7, on seven taps of a real backbone better than ridge in log-loss.</param>
 public sealed class MultiTapTrainer(TapGroups groups, MultiTapTrainerOptions? options = null, IHeadTrainer<ILinearHead>? inner = null) : IHeadTrainer<MultiTapHead>
 {
     private static readonly double[] Fractions = [1, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02];
     private readonly MultiTapTrainerOptions options = options ?? new MultiTapTrainerOptions();
-    private readonly IHeadTrainer<ILinearHead> inner = inner ?? new RidgeTrainer(new RidgeTrainerOptions { Workers = (options ?? new MultiTapTrainerOptions()).Workers });
+    private readonly IHeadTrainer<ILinearHead> inner = inner ?? new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7, Workers = (options ?? new MultiTapTrainerOptions()).Workers });
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The rows are not as wide as the taps together.</exception>

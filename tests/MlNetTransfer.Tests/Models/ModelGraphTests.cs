@@ -27,6 +27,7 @@ public sealed class ModelGraphTests
 
     public static IEnumerable<object[]> Trainers =>
     [
+        [new MultiTapTrainer(new TapGroups(["a", "b"], [4, 8]), new MultiTapTrainerOptions { Fraction = 0.5 })],
         [new RidgeTrainer()], [new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 })],
         [new MlpTrainer(new MlpTrainerOptions { Hidden = 70, MaxEpochs = 10 })], [new AutoHeadTrainer()],
         [new SoftmaxTrainer()], [new NearestMeanTrainer()], [new LinearDiscriminantTrainer()],
