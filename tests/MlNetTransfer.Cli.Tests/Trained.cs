@@ -24,6 +24,7 @@ public static class Trained
     [AssemblyCleanup]
     public static void Remove()
     {
+        Home.Remove();
         if (Run.IsValueCreated) Run.Value.Folder.Dispose();
     }
 }

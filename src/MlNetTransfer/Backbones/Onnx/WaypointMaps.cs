@@ -18,6 +18,7 @@ internal sealed class WaypointMaps
     private readonly GraphPath path;
     private readonly IReadOnlyDictionary<string, SampleRun.Result> values;
     private readonly bool[] channelsLast;
+    private readonly int first;
 
     public WaypointMaps(GraphPath path, IReadOnlyDictionary<string, SampleRun.Result> values)
     {
@@ -25,6 +26,7 @@ internal sealed class WaypointMaps
         channelsLast = new bool[path.Waypoints.Count];
         bool last = false;
         for (int i = 0; i < channelsLast.Length; i++) channelsLast[i] = last = Layout(path.Waypoints[i].Segment, last);
+        first = Math.Max(0, path.Waypoints.ToList().FindIndex(w => w.Segment.Any(IsWeighted)));
     }
 
     public string Tensor(int index) => path.Waypoints[index].Tensor;
@@ -35,9 +37,9 @@ internal sealed class WaypointMaps
     /// <summary>Channels of the map, or width of the row.</summary>
     public int Width(int index) => Shape(index)[1];
 
-    /// <summary>The square maps up to and including the classifier's input, in order; padded ones, which are between two sizes, left out.</summary>
+    /// <summary>The square maps from the first layer with weights to the classifier's input, in order; padded ones, which are between two sizes, left out.</summary>
     public IEnumerable<int> Squares(int classifier) =>
-        Enumerable.Range(0, classifier < 0 ? path.Waypoints.Count : classifier + 1).Where(i => IsSquare(i) && path.Waypoints[i].Producer.OpType != "Pad");
+        Enumerable.Range(0, classifier < 0 ? path.Waypoints.Count : classifier + 1).Where(i => i >= first && IsSquare(i) && path.Waypoints[i].Producer.OpType != "Pad");
 
     /// <summary>The waypoint is made from two or more branches.</summary>
     public bool IsJoin(int index) => path.Waypoints[index].Producer is { OpType: "Add" or "Sum" or "Concat" } producer && path.Data(producer).Count > 1;
