@@ -47,7 +47,7 @@ internal sealed class Recipe(TrainOptions options, BackboneCard card)
         var groups = new TapGroups([.. taps.Select(t => t.Name)], [.. taps.Select(t => t.Width)]);
         MultiTapHead fitted = new MultiTapTrainer(groups, new MultiTapTrainerOptions { Seed = options.Seed, Workers = options.Workers }).Fit(train, progress, cancellation);
         FractionTrial trial = fitted.Trials.FirstOrDefault(t => t.Fraction == fitted.Fraction) ?? new FractionTrial(fitted.Fraction, 1, 0, 0, 0);
-        return (new HeadSelection("ridge on selected features", fitted, trial.Temperature, [], train.Rows), trial);
+        return (new HeadSelection("discriminant on selected features", fitted, trial.Temperature, [], train.Rows), trial);
     }
 
     private sealed class HeadProgress(IProgress<JobProgress> progress) : IProgress<FitProgress>

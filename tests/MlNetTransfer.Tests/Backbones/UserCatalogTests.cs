@@ -31,7 +31,7 @@ public sealed class UserCatalogTests
         using var extractor = new FeatureExtractor(backbone);
         Assert.AreEqual(8, extractor.Width);
         string image = folder.Write("red.bmp", Bmp.Plain(200, 30, 60));
-        ImageRows rows = extractor.Extract([new ImageItem(image, "red")], 1);
+        ImageRows rows = extractor.Extract([new ImageItem(image, "red")]);
         float[] plain = [.. from channel in (float[])[200 / 255f, 30 / 255f, 60 / 255f] from _ in Enumerable.Range(0, 256) select channel];
         float[] map = Ort.Run(TinyOnnx.Model().CutAt("relu2"), ("pixels", plain, [1, 3, 16, 16]))["relu2"];
         for (int c = 0; c < 8; c++) Assert.AreEqual(map[(c * 16)..(c * 16 + 16)].Average(), rows.Values[c], 1e-5f);

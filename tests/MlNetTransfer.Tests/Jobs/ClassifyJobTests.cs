@@ -24,7 +24,7 @@ public sealed class ClassifyJobTests
         string image = folder.Write("images/red.bmp", Bmp.Plain(255, 0, 0));
         folder.Write("images/text.png", "no image"u8.ToArray());
 
-        PredictionSummary summary = new ClassifyJob("mine", [folder.File("images"), image], top: 5, workers: 2, BackboneCatalog.Shipped.With(users.Read()), folder.File("cache")).Run();
+        PredictionSummary summary = new ClassifyJob("mine", [folder.File("images"), image], top: 5, BackboneCatalog.Shipped.With(users.Read()), folder.File("cache")).Run();
         float[] red = [.. Enumerable.Range(0, 3 * 256).Select(i => i < 256 ? 1f : 0f)];
         float[] logits = Ort.Run(TinyOnnx.Model(), ("pixels", red, [1, 3, 16, 16]))["logits"];
         double[] exp = [.. logits.Select(v => Math.Exp(v))];
@@ -49,7 +49,7 @@ public sealed class ClassifyJobTests
         using TinyCatalog tiny = new(onnx: true);
         foreach ((string id, BackboneCatalog catalog) in new[] { ("trunk", BackboneCatalog.Shipped.With(users.Read())), ("tiny", tiny.Catalog) })
         {
-            TransferException error = Assert.ThrowsExactly<TransferException>(() => new ClassifyJob(id, ["x.png"], 1, 1, catalog, folder.File("cache")).Run());
+            TransferException error = Assert.ThrowsExactly<TransferException>(() => new ClassifyJob(id, ["x.png"], 1, catalog, folder.File("cache")).Run());
             StringAssert.Contains(error.Message, $"--backbone {id}");
         }
     }
