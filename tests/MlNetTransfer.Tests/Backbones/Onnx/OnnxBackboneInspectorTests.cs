@@ -111,6 +111,34 @@ public sealed class OnnxBackboneInspectorTests
         StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => OnnxBackboneInspector.Inspect(TinyOnnx.Model(), TinyOnnx.Unit with { InputSize = 32 })).Message, "16 x 16 pixels; 32 were asked for");
     }
 
+    /// <summary>The batch read from the input's shape, as exporters write it for view(x.size(0), -1), goes around the whole network but carries no image.</summary>
+    [TestMethod]
+    public void Inspect_SizesReadFromTheInput_AreNoPath()
+    {
+        InspectedBackbone found = OnnxBackboneInspector.Inspect(TinyOnnx.Model(flatten: (g, x) =>
+        {
+            g.Initializer("zero", [0L], 1).Initializer("rest", [-1L], 1).Node("Shape", ["pixels"], ["sizes"]).Node("Gather", ["sizes", "zero"], ["batch"]).Node("Concat", ["batch", "rest"], ["target"], Attributes.Of("axis", 0)).Node("Reshape", [x, "target"], ["row"]);
+            return "row";
+        }), TinyOnnx.Unit);
+        Assert.AreEqual("relu1, relu2, row", string.Join(", ", found.Taps.Select(t => t.Tensor)));
+    }
+
+    /// <summary>Eight channels, eight pixels: only the transposes tell [N, height, width, channels] from a map.</summary>
+    [TestMethod]
+    public void Inspect_ChannelsLastInside_IsNotTapped()
+    {
+        OnnxModel model = new GraphBuilder().Input("x", ["N", 3, 16, 16])
+            .Initializer(TinyOnnx.Weights("w1", 1, 8, 3, 3, 3)).Initializer(TinyOnnx.Weights("w2", 2, 8, 8)).Initializer(TinyOnnx.Weights("w3", 3, 12, 8, 3, 3)).Initializer(TinyOnnx.Weights("fc", 4, 5, 12))
+            .Node("Conv", ["x", "w1"], ["conv1"], Attributes.Of("strides", [2, 2]), Attributes.Of("pads", [1, 1, 1, 1]))
+            .Node("Transpose", ["conv1"], ["nhwc"], Attributes.Of("perm", [0, 2, 3, 1])).Node("MatMul", ["nhwc", "w2"], ["mixed"]).Node("Relu", ["mixed"], ["active"])
+            .Node("Transpose", ["active"], ["nchw"], Attributes.Of("perm", [0, 3, 1, 2]))
+            .Node("Conv", ["nchw", "w3"], ["conv3"], Attributes.Of("strides", [2, 2]), Attributes.Of("pads", [1, 1, 1, 1]))
+            .Node("GlobalAveragePool", ["conv3"], ["pool"]).Node("Flatten", ["pool"], ["row"]).Node("Gemm", ["row", "fc"], ["y"], Attributes.Of("transB", 1))
+            .Output("y", ["N", 5]).Build();
+        string[] taps = [.. OnnxBackboneInspector.Inspect(model, TinyOnnx.Unit).Taps.Select(t => t.Tensor)];
+        CollectionAssert.AreEqual(new[] { "conv1", "nchw", "row" }, taps);
+    }
+
     [TestMethod]
     public void Inspect_OtherTensorNamedImage_IsRenamed()
     {

@@ -1,5 +1,6 @@
 using MlNetTransfer.Backbones.Tfjs;
 using MlNetTransfer.Graphs;
+using MlNetTransfer.Tests.Shared;
 using static MlNetTransfer.Tests.Backbones.Tfjs.TinyModel;
 
 namespace MlNetTransfer.Tests.Backbones.Tfjs;
@@ -141,4 +142,23 @@ public sealed class GraphImporterTests
     }
 
     private static Func<int, int, int, float> Ramp(int size) => (y, x, c) => (y * size + x) * (c switch { 0 => 1, 1 => 10, _ => 100 });
+
+    /// <summary>A model that was PyTorch's: NCHW outside, transposes around every convolution, padding in NCHW, a fixed batch and size, and a head that cannot be imported.</summary>
+    [TestMethod]
+    public void Import_ChannelsFirstInputUpToATap_HasNoTransposeAndTakesAnotherSize()
+    {
+        using TempFolder folder = new();
+        TinyModel model = new TinyModel(8).Weight("k", [3, 3, 3, 1], [.. Enumerable.Repeat(1f, 27)]).Weight("pads", [4, 2], [0, 0, 0, 0, 1, 1, 1, 1]).Weight("to", [4], [0, 2, 3, 1]).Weight("back", [4], [0, 3, 1, 2]);
+        string input = TinyModel.Node("Placeholder", "in", "'shape':{'shape':{'dim':[{'size':'1'},{'size':'3'},{'size':'8'},{'size':'8'}]}}");
+        string[] constants = [.. new[] { "k", "pads", "to", "back" }.Select(c => TinyModel.Node("Const", c, ""))];
+        string file = model.Write(folder.Path, "{'node':[" + string.Join(",", [input, .. constants,
+            TinyModel.Node("Pad", "pad", "", "in", "pads"), TinyModel.Node("Transpose", "nhwc", "", "pad", "to"),
+            TinyModel.Node("Conv2D", "conv", TinyModel.Text("padding", "VALID") + "," + TinyModel.Integers("strides", 1, 1, 1, 1), "nhwc", "k"),
+            TinyModel.Node("Transpose", "tap", "", "conv", "back"), TinyModel.Node("NonMaxSuppressionV5", "head", "", "tap")]) + "]}");
+        OnnxModel onnx = TfjsImporter.Import(file, size: 4, upTo: ["tap"]);
+        Assert.AreEqual(0, onnx.Nodes.Count(n => n.OpType == "Transpose"));
+        float[] sums = Ort.Run(onnx, ("image", [.. Enumerable.Repeat(1f, 48)], [1, 3, 4, 4]))["tap"];
+        CollectionAssert.AreEqual(new float[] { 12, 18, 18, 12, 18, 27, 27, 18, 18, 27, 27, 18, 12, 18, 18, 12 }, sums);
+        StringAssert.Contains(Assert.ThrowsExactly<TfjsException>(() => TfjsImporter.Import(file, size: 8)).Message, "NonMaxSuppressionV5");
+    }
 }
