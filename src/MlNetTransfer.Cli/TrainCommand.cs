@@ -56,7 +56,7 @@ internal static class TrainCommand
         console.WriteLine();
         if (summary.TapTrials.Count > 0) console.Write(Taps(summary));
         if (summary.HeadTrials.Count > 0) console.Write(Heads(summary));
-        console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {(summary.Taps.Count > 3 ? $"{summary.Taps.Count} taps" : string.Join(" + ", summary.Taps))} ({summary.FeatureWidth} features), {summary.Head} head."));
+        console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {(summary.Taps.Count > 3 ? $"{summary.Taps.Count} taps" : string.Join(" + ", summary.Taps))} ({summary.FeatureWidth} features); head: {summary.Head}."));
         console.WriteLine(summary.FoldAccuracies.Count == 0
             ? FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out.")
             : FormattableString.Invariant($"{summary.FoldAccuracies.Count} folds over {summary.TestImages} images: accuracy {100 * summary.FoldAccuracyMean:f1} +- {100 * summary.FoldAccuracySd:f1} % (mean and standard deviation of the folds); the model is trained on all of them."));
