@@ -130,8 +130,8 @@ public sealed class OnnxBackboneInspectorTests
         OnnxModel model = new GraphBuilder().Input("x", ["N", 3, 16, 16])
             .Initializer(TinyOnnx.Weights("w1", 1, 8, 3, 3, 3)).Initializer(TinyOnnx.Weights("w2", 2, 8, 8)).Initializer(TinyOnnx.Weights("w3", 3, 12, 8, 3, 3)).Initializer(TinyOnnx.Weights("fc", 4, 5, 12))
             .Node("Conv", ["x", "w1"], ["conv1"], Attributes.Of("strides", [2, 2]), Attributes.Of("pads", [1, 1, 1, 1]))
-            .Node("Transpose", ["conv1"], ["nhwc"], Attributes.Of("perm", [0, 2, 3, 1])).Node("MatMul", ["nhwc", "w2"], ["mixed"]).Node("Relu", ["mixed"], ["active"])
-            .Node("Transpose", ["active"], ["nchw"], Attributes.Of("perm", [0, 3, 1, 2]))
+            .Node("Transpose", ["conv1"], ["nhwc"], Attributes.Of("perm", [0, 2, 3, 1])).Node("MatMul", ["nhwc", "w2"], ["mixed"]).Node("Relu", ["mixed"], ["active"]).Node("Add", ["active", "nhwc"], ["block"])
+            .Node("Transpose", ["block"], ["nchw"], Attributes.Of("perm", [0, 3, 1, 2]))
             .Node("Conv", ["nchw", "w3"], ["conv3"], Attributes.Of("strides", [2, 2]), Attributes.Of("pads", [1, 1, 1, 1]))
             .Node("GlobalAveragePool", ["conv3"], ["pool"]).Node("Flatten", ["pool"], ["row"]).Node("Gemm", ["row", "fc"], ["y"], Attributes.Of("transB", 1))
             .Output("y", ["N", 5]).Build();
