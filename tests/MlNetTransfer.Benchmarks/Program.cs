@@ -19,7 +19,7 @@ static int Usage()
           accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
           head [rows width classes]        fitting a head, beside scikit-learn
           decode                           decoding and resizing, beside Pillow
-          featurise [backbone [images]]    the featurising pipeline, beside its parts
+          featurise [backbone [images [rounds]]] the featurising pipeline, beside its parts
           fewshot [backbone ...]           heads with few images per class
           taps [backbone]                  several taps together, beside each alone
           transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
