@@ -54,7 +54,6 @@ internal static class AccuracyBenchmark
             start += tap.Width;
         }
 
-        Row("all taps, side by side", table, fold);
         TrainSummary auto = new TrainJob(new TrainOptions { Folder = source, Output = output, Backbone = id, Folds = folds, Seed = Seed }).Run();
         string figure = auto.FoldAccuracies.Count > 0 ? Figure([.. auto.FoldAccuracies]) : Figure([auto.Accuracy]);
         string taken = auto.Taps.Count == 1 ? auto.Taps[0] : $"{auto.Taps.Count} taps together";
