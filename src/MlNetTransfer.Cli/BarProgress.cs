@@ -8,6 +8,13 @@ internal sealed class BarProgress(ProgressContext context) : IProgress<JobProgre
     private readonly Dictionary<string, ProgressTask> tasks = [];
     private readonly Lock gate = new();
 
+    /// <summary>Fills every bar: a stage may end before its last step.</summary>
+    public void Complete()
+    {
+        lock (gate)
+            foreach (ProgressTask task in tasks.Values) task.Value = task.MaxValue;
+    }
+
     public void Report(JobProgress value)
     {
         lock (gate)

@@ -36,7 +36,13 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
         return Error.Progress()
             .AutoClear(false)
             .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new SpinnerColumn())
-            .Start(context => work(new BarProgress(context)));
+            .Start(context =>
+            {
+                var bars = new BarProgress(context);
+                T result = work(bars);
+                bars.Complete();
+                return result;
+            });
     }
 
     private static IAnsiConsole Console(TextWriter writer)
