@@ -12,7 +12,7 @@ namespace MlNetTransfer.Backbones;
 /// <param name="progress">Told after every image.</param>
 internal sealed class ImageRunState(IReadOnlyList<ImageItem> items, int width, IRowCache? cache, string stage, IProgress<JobProgress>? progress)
 {
-    private readonly float[] values = new float[checked(items.Count * width)];
+    private readonly float[] values = new float[Length(items.Count, width)];
     private readonly byte[] digests = new byte[items.Count * SHA256.HashSizeInBytes];
     private readonly string?[] reasons = new string?[items.Count];
     private int next = -1;
@@ -28,6 +28,10 @@ internal sealed class ImageRunState(IReadOnlyList<ImageItem> items, int width, I
     private Span<byte> Digest(int index) => digests.AsSpan(index * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes);
 
     public void Reject(int index, string reason) => reasons[index] = reason;
+
+    private static int Length(long images, long width) => images * width <= Array.MaxLength
+        ? (int)(images * width)
+        : throw new TransferException($"{images:N0} images with {width:N0} numbers each are more than one run can hold; at most {Array.MaxLength / width:N0} images. Run fewer at a time, or take a narrower tap.");
 
     /// <summary>Reads an image's file; false where its row is decided without decoding: known to the cache, or not readable.</summary>
     public bool TryRead(int index, ImageItemReader reader, out ReadOnlySpan<byte> encoded)

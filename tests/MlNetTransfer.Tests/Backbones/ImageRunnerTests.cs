@@ -133,6 +133,14 @@ public sealed class ImageRunnerTests
     }
 
     [TestMethod]
+    public void Run_MoreNumbersThanAnArrayHolds_SaysHowManyImagesFit()
+    {
+        using var graph = new ImageGraph(MeanColour, "row", Small);
+        var e = Assert.ThrowsExactly<TransferException>(() => new ImageRunner(graph).Run(new Endless(new ImageItem("x", "x")), "means"));
+        StringAssert.Contains(e.Message, "715,827,");
+    }
+
+    [TestMethod]
     public void Construct_OtherInputSize_NamesBothShapes()
     {
         var e = Assert.ThrowsExactly<TransferException>(() => new ImageGraph(MeanColour, "row", new Preprocessing { Size = 32 }));
@@ -153,6 +161,18 @@ public sealed class ImageRunnerTests
         }
 
         public void Add(ReadOnlySpan<byte> asked, ReadOnlySpan<float> given) => Assert.Fail("Nothing new was computed.");
+    }
+
+    /// <summary>A list of as many images as an index can name.</summary>
+    private sealed class Endless(ImageItem item) : IReadOnlyList<ImageItem>
+    {
+        public int Count => int.MaxValue;
+
+        public ImageItem this[int index] => item;
+
+        public IEnumerator<ImageItem> GetEnumerator() => Enumerable.Repeat(item, Count).GetEnumerator();
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
     }
 
     private sealed class Callback(Action<JobProgress> report) : IProgress<JobProgress>
