@@ -1,6 +1,4 @@
-using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Heads;
 
@@ -35,7 +33,7 @@ public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IRea
     {
         HeadRows.CheckTrainable(train);
         HeadCandidate[] taking = [.. candidates.Where(candidate => candidate.FromRows <= train.Rows)];
-        FeatureTable compared = Thinned(train);
+        FeatureTable compared = StratifiedSample.Of(train, options.ComparedRows, options.Seed);
         int[] fold = CrossValidation.Folds(compared.Labels, options.Folds, options.Seed);
         if (taking.Length == 0 || fold.Count(f => f != CrossValidation.NeverHeldOut) < LeastPerClass * train.Classes)
             return new HeadSelection("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers }).Fit(train, progress, cancellation), 1, [], 0);
@@ -72,20 +70,5 @@ public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IRea
             double mean = behind.Average(), error = Math.Sqrt(behind.Sum(d => (d - mean) * (d - mean))) / behind.Length;
             return new HeadTrial(candidate.Name, summaries[i].LogLoss, summaries[i].StandardError, summaries[i].Accuracy, temperatures[i], mean, error, found[i].Elapsed);
         })];
-    }
-
-    private FeatureTable Thinned(FeatureTable train)
-    {
-        if (train.Rows <= options.ComparedRows) return train;
-        var rng = new Rng(options.Seed);
-        var rows = new List<int>();
-        foreach (int[] members in RowsByClass.Of(train.Labels))
-        {
-            rng.Shuffle<int>(members);
-            rows.AddRange(members.AsSpan(0, Math.Min(members.Length, Math.Max(2, (int)((long)members.Length * options.ComparedRows / train.Rows)))));
-        }
-
-        rows.Sort();
-        return train.Select(rows);
     }
 }

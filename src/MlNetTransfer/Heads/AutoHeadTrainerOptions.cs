@@ -7,7 +7,7 @@ public sealed record AutoHeadTrainerOptions
     public int Folds { get; init => field = Check.InRange(value, 2, 20, nameof(Folds)); } = 5;
 
     /// <summary>Rows that the candidates are compared on, about, in [20, 1000000]: more training rows are thinned class by class, at least 2 of each staying. Default 2000.</summary>
-    public int ComparedRows { get; init => field = Check.InRange(value, 20, 1_000_000, nameof(ComparedRows)); } = 2000;
+    public int ComparedRows { get; init => field = Check.InRange(value, 20, 1_000_000, nameof(ComparedRows)); } = StratifiedSample.ComparedRows;
 
     /// <summary>Seed of the thinning, of the folds and of the candidates. Default 0.</summary>
     public int Seed { get; init; }

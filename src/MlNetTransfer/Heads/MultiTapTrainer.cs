@@ -37,7 +37,7 @@ public sealed class MultiTapTrainer(TapGroups groups, MultiTapTrainerOptions? op
             for (int k = 0; k < kept.Length; k++) weights[c * train.Width + kept[k]] = (float)(found.Weights.Span[c * kept.Length + k] / chosen.Temperature);
         float[] bias = [.. found.Bias.ToArray().Select(b => (float)(b / chosen.Temperature))];
         scaling.FoldInto(weights, bias);
-        return new MultiTapHead(train.ClassNames, train.Width, weights, bias, chosen.Fraction, scaling.Count(kept), options.Fraction is null ? trials : []);
+        return new MultiTapHead(train.ClassNames, train.Width, weights, bias, chosen.Fraction, chosen.Temperature, scaling.Count(kept), options.Fraction is null ? trials : []);
     }
 
     private FractionTrial[] Trials(FeatureTable scaled, IProgress<FitProgress>? progress, CancellationToken cancellation)
