@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 
 namespace MlNetTransfer.Tests.Shared;
@@ -7,21 +8,13 @@ internal static class Python
 {
     private static readonly string Executable = File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
 
-    /// <summary>Makes the test inconclusive where Python or one of the modules is missing.</summary>
+    private static readonly ConcurrentDictionary<string, string?> Problems = new();
+
+    /// <summary>Makes the test inconclusive where Python or one of the modules is missing; each is looked for once.</summary>
     public static void Require(params string[] modules)
     {
-        string? problem;
-        try
-        {
-            (int code, _, string error) = Start(string.Join('\n', modules.Select(m => $"import {m}")), []);
-            problem = code == 0 ? null : error;
-        }
-        catch (System.ComponentModel.Win32Exception missing)
-        {
-            problem = missing.Message;
-        }
-
-        if (problem is not null) Assert.Inconclusive($"Needs python3 with {string.Join(", ", modules)}: {problem}");
+        foreach (string module in modules)
+            if (Problems.GetOrAdd(module, Problem) is { } problem) Assert.Inconclusive($"Needs python3 with {module}: {problem}");
     }
 
     /// <summary>Runs a script given on standard input; fails the test when it fails. Returns what it printed.</summary>
@@ -30,6 +23,19 @@ internal static class Python
         (int code, string output, string error) = Start(script, arguments);
         Assert.AreEqual(0, code, $"Python failed:\n{error}\n{output}");
         return output;
+    }
+
+    private static string? Problem(string module)
+    {
+        try
+        {
+            (int code, _, string error) = Start($"import {module}", []);
+            return code == 0 ? null : error;
+        }
+        catch (System.ComponentModel.Win32Exception missing)
+        {
+            return missing.Message;
+        }
     }
 
     private static (int Code, string Output, string Error) Start(string script, string[] arguments)

@@ -51,7 +51,7 @@ public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IRea
 
     private static HeadCandidate[] Default(AutoHeadTrainerOptions options) =>
     [
-        new("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7, Workers = options.Workers })),
+        new("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage, Workers = options.Workers })),
         new("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
         new("softmax", new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = options.Seed, Workers = options.Workers })),
         new("perceptron", new MlpTrainer(new MlpTrainerOptions { Seed = options.Seed, Workers = options.Workers }), FromRows: 5000),

@@ -14,11 +14,14 @@ public sealed class CalibratedTrainer(IHeadTrainer inner, CalibratedTrainerOptio
     private readonly CalibratedTrainerOptions options = options ?? new CalibratedTrainerOptions();
 
     /// <inheritdoc/>
-    public IHead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default)
+    public IHead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default) => Calibrate(train, progress, cancellation).Head;
+
+    /// <summary>As <see cref="Fit"/>, with the calibration that the head brings.</summary>
+    internal (IHead Head, TemperatureCalibration Calibration) Calibrate(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
     {
         HeadRows.CheckTrainable(train);
         int[] fold = CrossValidation.Folds(train.Labels, options.Folds, options.Seed);
         TemperatureCalibration calibration = TemperatureCalibration.Fit(CrossValidation.OutOfFold(inner, train, fold, options.Workers, progress, cancellation));
-        return calibration.Apply(inner.Fit(train, progress, cancellation));
+        return (calibration.Apply(inner.Fit(train, progress, cancellation)), calibration);
     }
 }

@@ -18,7 +18,7 @@ public sealed class MultiTapTrainer(TapGroups groups, MultiTapTrainerOptions? op
 {
     private static readonly double[] Fractions = [1, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02];
     private readonly MultiTapTrainerOptions options = options ?? new MultiTapTrainerOptions();
-    private readonly IHeadTrainer<ILinearHead> inner = inner ?? new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7, Workers = (options ?? new MultiTapTrainerOptions()).Workers });
+    private readonly IHeadTrainer<ILinearHead> inner = inner ?? new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage, Workers = (options ?? new MultiTapTrainerOptions()).Workers });
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The rows are not as wide as the taps together.</exception>

@@ -18,9 +18,8 @@ internal sealed class HeadChoice(TrainOptions options)
     {
         if (IsFree) return new AutoHeadTrainer(new AutoHeadTrainerOptions { Seed = options.Seed, Workers = options.Workers }).Select(train, progress, cancellation);
         (string name, IHeadTrainer trainer) = Trainer();
-        int[] fold = CrossValidation.Folds(train.Labels, 5, options.Seed);
-        TemperatureCalibration calibration = TemperatureCalibration.Fit(CrossValidation.OutOfFold(trainer, train, fold, 1, progress, cancellation));
-        return new HeadSelection(name, calibration.Apply(trainer.Fit(train, progress, cancellation)), calibration.Temperature, [], train.Rows);
+        (IHead head, TemperatureCalibration calibration) = new CalibratedTrainer(trainer, new CalibratedTrainerOptions { Seed = options.Seed }).Calibrate(train, progress, cancellation);
+        return new HeadSelection(name, head, calibration.Temperature, [], train.Rows);
     }
 
     /// <summary>Class weights are the softmax head's, so with them the automatic choice is that one.</summary>
@@ -28,7 +27,7 @@ internal sealed class HeadChoice(TrainOptions options)
     {
         HeadKind.Auto or HeadKind.Softmax => ("softmax", new SoftmaxTrainer(Softmax)),
         HeadKind.Ridge => ("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
-        HeadKind.Discriminant => ("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7, Workers = options.Workers })),
+        HeadKind.Discriminant => ("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage, Workers = options.Workers })),
         HeadKind.Prototype => ("prototype", new NearestMeanTrainer(new NearestMeanTrainerOptions { Workers = options.Workers })),
         HeadKind.Neighbours => ("neighbours", new KNearestNeighboursTrainer()),
         HeadKind.Mlp => ("mlp", new MlpTrainer(new MlpTrainerOptions { Seed = options.Seed })),
