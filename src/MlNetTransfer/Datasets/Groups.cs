@@ -26,6 +26,17 @@ public static class Groups
         return Of(names);
     }
 
+    /// <summary>Groups of images that must stay together: those of one named group and, where digests are given, those that are byte for byte the same.</summary>
+    /// <param name="names">A name per row [rows]; null for a row of its own.</param>
+    /// <param name="digests">SHA-256 of each image [rows × 32]; empty for none.</param>
+    /// <returns>Ids [rows]; null where every row stands alone.</returns>
+    internal static int[]? Linking(IEnumerable<string?> names, ReadOnlySpan<byte> digests)
+    {
+        int[] groups = Of(names);
+        if (!digests.IsEmpty) groups = Combine(groups, OfDigests(digests));
+        return groups.Distinct().Count() < groups.Length ? groups : null;
+    }
+
     /// <summary>Joins groupings: rows that any of them keeps together stay together, and so do rows that are linked through others (union-find).</summary>
     /// <param name="groupings">Any ids per row, at least one grouping [groupings][rows], all of one length.</param>
     /// <returns>Ids [rows], counted from 0 in the order in which the groups appear.</returns>

@@ -5,7 +5,7 @@ using MlNetTransfer.Imaging.Decoding;
 
 namespace MlNetTransfer.Datasets;
 
-/// <summary>Reads one image after another into the same memory, from files, archives or memory. Not thread-safe: one per worker.</summary>
+/// <summary>Reads one image after another into the same memory, from files, archives, memory or streams. Not thread-safe: one per worker.</summary>
 /// <remarks>An archive stays open from its first image until <see cref="Dispose"/>. An entry's size is checked before a byte is inflated and again while inflating, then its checksum.</remarks>
 /// <param name="limits">The largest image; the defaults of <see cref="ImageLimits"/> if null.</param>
 public sealed class ImageItemReader(ImageLimits? limits = null) : IDisposable
@@ -22,6 +22,8 @@ public sealed class ImageItemReader(ImageLimits? limits = null) : IDisposable
         FileLocation file => buffer.Read(file.Path),
         ZipEntryLocation entry => ReadEntry(entry),
         MemoryLocation memory => ReadMemory(memory.Bytes.Span),
+        StreamLocation stream => ReadStream(stream.Open),
+        PixelsLocation pixels => buffer.Read(pixels.Image),
         _ => throw new UnreachableException($"Unknown location {item.Location}."),
     };
 
@@ -36,6 +38,19 @@ public sealed class ImageItemReader(ImageLimits? limits = null) : IDisposable
     {
         ImageGuard.CheckBytes(bytes.Length, limits);
         return bytes;
+    }
+
+    private ReadOnlySpan<byte> ReadStream(Func<Stream> open)
+    {
+        try
+        {
+            using Stream content = open();
+            return buffer.Read(content);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            throw new ImageRejectedException($"the stream cannot be opened: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
     }
 
     private ReadOnlySpan<byte> ReadEntry(ZipEntryLocation location)

@@ -32,6 +32,9 @@ public sealed class FeatureExtractor : IDisposable
     /// <summary>The taps, in the order of their features.</summary>
     public IReadOnlyList<BackboneTap> Taps { get; }
 
+    /// <summary>Which features come from which tap.</summary>
+    public TapGroups Groups => new([.. Taps.Select(t => t.Name)], [.. Taps.Select(t => t.Width)]);
+
     /// <summary>Features per image.</summary>
     public int Width => graph.OutputWidth;
 
@@ -46,8 +49,14 @@ public sealed class FeatureExtractor : IDisposable
     /// <returns>Features [accepted × width], and a rejection for every other image.</returns>
     public ImageRows Extract(IReadOnlyList<ImageItem> items, string? cacheFolder = null, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
-        parity.Check(items, cancellation);
         using FeatureCache? cache = cacheFolder is null ? null : new FeatureCache(cacheFolder, Space, Width);
+        return Extract(items, cache, progress, cancellation);
+    }
+
+    /// <summary>Extracts the features of images, with a cache that is open already.</summary>
+    internal ImageRows Extract(IReadOnlyList<ImageItem> items, FeatureCache? cache, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        parity.Check(items, cancellation);
         return new ImageRunner(graph, cache).Run(items, "Extracting features", progress, cancellation);
     }
 

@@ -13,7 +13,8 @@ namespace MlNetTransfer.Heads;
 /// options and seed give equal bytes whatever the number of threads. O(epochs · rows · width · hidden).</para>
 /// </remarks>
 /// <param name="options">How to fit; null for the defaults.</param>
-public sealed class MlpTrainer(MlpTrainerOptions? options = null) : IHeadTrainer<MlpHead>
+/// <param name="validation">Rows that decide when to stop, as wide as the training rows, over the same classes; null to set a part of the training rows aside.</param>
+public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? validation = null) : IHeadTrainer<MlpHead>
 {
     private readonly MlpTrainerOptions options = options ?? new MlpTrainerOptions();
 
@@ -22,8 +23,7 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null) : IHeadTrainer
     {
         HeadRows.CheckTrainable(train);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation };
-        TrainTestRows split = StratifiedSplit.TrainTest(train.Labels, options.ValidationFraction, options.Seed);
-        FeatureTable part = train.Select(split.Train), validation = train.Select(split.Test);
+        (FeatureTable part, FeatureTable validation) = Parts(train);
         var scaler = new FeatureScaler(part, parallel);
         var network = new MlpNetwork(train.Width, options.Hidden, train.Classes, parallel);
         var rng = new Rng(options.Seed);
@@ -34,16 +34,29 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null) : IHeadTrainer
         int epoch = 0, steps = 0;
         for (; epoch < options.MaxEpochs && (validation.Rows == 0 || epoch - best.Epoch < options.Patience); epoch++)
         {
-            progress?.Report(new FitProgress("Fitting the head", epoch, options.MaxEpochs));
             rng.Shuffle<int>(order);
             for (int start = 0; start < order.Length; start += options.BatchSize)
                 Step(network, part, scaler, order.AsSpan(start, Math.Min(options.BatchSize, order.Length - start)), rng, ++steps, parallel);
             double loss = validation.Rows > 0 ? Loss(network, validation, scaler) : double.NaN;
             if (!(loss >= best.Loss)) best = (loss, epoch + 1, Weights(network));
+            progress?.Report(new FitProgress("Fitting the head", epoch + 1, options.MaxEpochs) { ValidationLogLoss = double.IsNaN(loss) ? null : loss });
         }
 
         var report = new MlpFitReport(epoch, best.Epoch, best.Loss, validation.Rows);
         return Head(train, scaler, best.Weights, report);
+    }
+
+    private (FeatureTable Train, FeatureTable Validation) Parts(FeatureTable train)
+    {
+        if (validation is null)
+        {
+            TrainTestRows split = StratifiedSplit.TrainTest(train.Labels, options.ValidationFraction, options.Seed);
+            return (train.Select(split.Train), train.Select(split.Test));
+        }
+
+        if (validation.Width != train.Width || !validation.ClassNames.SequenceEqual(train.ClassNames))
+            throw new ArgumentException($"The validation rows have {validation.Width} features and {validation.Classes} classes, the training rows {train.Width} and {train.Classes}; both must agree.", nameof(train));
+        return (train, validation);
     }
 
     private void Step(MlpNetwork network, FeatureTable part, FeatureScaler scaler, ReadOnlySpan<int> batch, Rng rng, int step, ParallelOptions parallel)

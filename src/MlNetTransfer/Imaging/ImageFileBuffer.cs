@@ -53,6 +53,48 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
         return _buffer.AsSpan(0, read);
     }
 
+    /// <summary>The bytes of a stream of unknown length; valid until the next call.</summary>
+    /// <param name="content">The stream; read to its end, or one byte past <see cref="ImageLimits.MaxBytes"/> where it is longer.</param>
+    /// <exception cref="ImageRejectedException">Empty, longer than <see cref="ImageLimits.MaxBytes"/>, or it cannot be read.</exception>
+    public ReadOnlySpan<byte> Read(Stream content)
+    {
+        try
+        {
+            int read = 0;
+            for (int count; read <= _limits.MaxBytes; read += count)
+            {
+                if (read == _buffer.Length) Grow(read);
+                count = content.Read(_buffer, read, _buffer.Length - read);
+                if (count == 0) break;
+            }
+            ImageGuard.CheckBytes(read, _limits);
+            return _buffer.AsSpan(0, read);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException or NotSupportedException)
+        {
+            throw new ImageRejectedException($"the stream cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
+    /// <summary>Decoded pixels as the bytes of an image file; valid until the next call.</summary>
+    /// <exception cref="ImageRejectedException">More bytes than <see cref="ImageLimits.MaxBytes"/>.</exception>
+    public ReadOnlySpan<byte> Read(RgbImage image)
+    {
+        long length = BmpEncoder.Length(image);
+        ImageGuard.CheckBytes(length, _limits);
+        Reserve(length);
+        Span<byte> file = _buffer.AsSpan(0, (int)length);
+        BmpEncoder.Write(image, file);
+        return file;
+    }
+
+    private void Grow(int read)
+    {
+        byte[] before = _buffer;
+        Reserve(Math.Min((long)_limits.MaxBytes + 1, Math.Max(1 << 16, 2L * read)));
+        before.AsSpan(0, read).CopyTo(_buffer);
+    }
+
     private void Reserve(long length)
     {
         if (_buffer.Length < length) _buffer = GC.AllocateUninitializedArray<byte>(Capacity(length), pinned: true);

@@ -27,12 +27,8 @@ internal static class HeldOutRows
     }
 
     /// <summary>The group of every row; null where each row is a group of its own.</summary>
-    private static int[]? GroupsOf(ImageDataset data, ImageRows rows, TrainOptions options)
-    {
-        int[] groups = Groups.Of(rows.Accepted.Select(i => data.Items[i].Group));
-        if (options.DuplicatesTogether) groups = Groups.Combine(groups, Groups.OfDigests(rows.Digests));
-        return groups.Distinct().Count() < groups.Length ? groups : null;
-    }
+    private static int[]? GroupsOf(ImageDataset data, ImageRows rows, TrainOptions options) =>
+        Groups.Linking(rows.Accepted.Select(i => data.Items[i].Group), options.DuplicatesTogether ? rows.Digests : []);
 
     /// <summary>The data set without the images that its own split leaves out; they go to the ledger.</summary>
     public static ImageDataset WithoutUnassigned(ImageDataset data)

@@ -1,10 +1,9 @@
-using System.Security.Cryptography;
-using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Models;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
@@ -18,9 +17,6 @@ namespace MlNetTransfer.Jobs;
 /// <param name="clock">Measures the wall time.</param>
 public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = null, TimeProvider? clock = null)
 {
-    /// <summary>Images that a written model is checked on, at most; never fewer than 16 where there are as many.</summary>
-    public const int ParityImages = 64;
-
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
 
     /// <summary>Runs the job.</summary>
@@ -35,21 +31,21 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
         RequireTwoPerClass(data.ClassNames, data.CountPerClass(), []);
         Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, Path.Combine(options.CacheFolder, "backbones")).Open(options.Backbone, cancellation);
         ExecutionPlan plan = ExecutionPlan.For(options.Device, options.Workers);
-        var recipe = new Recipe(options, backbone.Card);
-        using var extractor = new FeatureExtractor(backbone, recipe.Taps, options.Limits, plan);
+        using var extractor = new FeatureExtractor(backbone, options.Taps ?? [.. backbone.Card.Taps.Select(t => t.Name)], options.Limits, plan);
 
         ImageRows rows = extractor.Extract(data.Items, options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null, progress, cancellation);
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
         var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
         RequireTwoPerClass(data.ClassNames, CountPerClass(table), rejected);
 
-        var runner = new TrialRunner(recipe, table);
+        var recipe = new HeadRecipeOptions { Head = options.Head, L2 = options.L2, ClassWeights = options.ClassWeights, ChoosesTap = options.Taps is null, Seed = options.Seed, Workers = options.Workers };
+        var runner = new TrialRunner(new HeadRecipe(recipe, extractor.Groups, backbone.Card.DefaultTap), table);
         Trial trial = options.Folds > 0
             ? runner.CrossValidate(HeldOutRows.Folds(data, rows, table, options), progress, cancellation)
             : runner.Split(HeldOutRows.Of(data, rows, table, options), progress, cancellation);
 
         BackboneTap[] taps = extractor.Taps.ToArray()[trial.Fit.Taps];
-        string digest = TrainingDigest(extractor, rows, table, trial);
+        string digest = TrainingDigest.Of(extractor.Space.Key(), TrainingDigest.OfRows(table.Select(trial.TrainRows), recipe));
         var metadata = new ModelMetadata
         {
             Labels = data.ClassNames,
@@ -59,8 +55,8 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
             Taps = [.. taps.Select(t => t.Name)],
             TrainingDigest = digest,
         };
-        OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]), trial.Fit.Selection.Head, metadata);
-        int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ParityImages)];
+        OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
+        int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
         var sample = new ParitySample([.. checkedRows.Select(row => data.Items[rows.Accepted[row]])], trial.Fit.Predict(table.Select(checkedRows)));
         string path = Path.Combine(options.Output, "model.onnx");
         (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, plan).Write(onnx, path, sample, progress, cancellation);
@@ -73,7 +69,7 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
             Backbone = backbone.Card.Id,
             Taps = metadata.Taps,
             TapTrials = trial.Fit.TapTrials,
-            FeatureWidth = trial.Fit.Selection.Head.Width,
+            FeatureWidth = trial.Fit.Head.Width,
             Head = trial.Fit.Selection.Name,
             HeadTrials = trial.Fit.Selection.Trials,
             Temperature = trial.Fit.Selection.Temperature,
@@ -106,14 +102,5 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
         RejectedImage[] lost = [.. rejected.Where(r => r.File.StartsWith(name + "/", StringComparison.Ordinal))];
         string because = lost.Length == 0 ? "" : $" {lost.Length} of its files {(lost.Length == 1 ? "was" : "were")} rejected, e.g. {lost[0].File}: {lost[0].Reason}.";
         throw new TransferException($"Class '{name}' in '{options.Folder}' has {counts[poor]} usable image{(counts[poor] == 1 ? "" : "s")}; at least 2 are needed, one to train and one to test.{because} Add images of '{name}' or remove the class.");
-    }
-
-    private string TrainingDigest(FeatureExtractor extractor, ImageRows rows, FeatureTable table, Trial trial)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(extractor.Space.Key());
-        hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new { table.ClassNames, table.Labels, trial.TrainRows, trial.Fit.Taps.Start.Value, trial.Fit.Selection.Name, options.Seed, options.L2, options.ClassWeights }));
-        hash.AppendData(rows.Digests);
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

@@ -1,4 +1,5 @@
 using MlNetTransfer.Evaluation;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
@@ -9,4 +10,4 @@ namespace MlNetTransfer.Jobs;
 /// <param name="Report">The judgement of those predictions.</param>
 /// <param name="Uncalibrated">The judgement of the same predictions without calibration.</param>
 /// <param name="FoldAccuracies">Accuracy of each fold; empty for a single split.</param>
-internal sealed record Trial(FittedRecipe Fit, IReadOnlyList<int> TrainRows, IReadOnlyList<int> TestRows, ClassificationReport Report, ClassificationReport Uncalibrated, IReadOnlyList<double> FoldAccuracies);
+internal sealed record Trial(FittedHead Fit, IReadOnlyList<int> TrainRows, IReadOnlyList<int> TestRows, ClassificationReport Report, ClassificationReport Uncalibrated, IReadOnlyList<double> FoldAccuracies);

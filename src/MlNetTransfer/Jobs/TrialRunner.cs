@@ -1,18 +1,19 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
 /// <summary>Evaluates a recipe, by one split or by folds.</summary>
 /// <param name="recipe">The recipe.</param>
 /// <param name="table">All rows.</param>
-internal sealed class TrialRunner(Recipe recipe, FeatureTable table)
+internal sealed class TrialRunner(HeadRecipe recipe, FeatureTable table)
 {
     /// <summary>Fits on one part and judges on the other; that fit is written.</summary>
     public Trial Split(TrainTestRows split, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
-        FittedRecipe fit = recipe.Fit(table.Select(split.Train), progress, cancellation);
+        FittedHead fit = recipe.Fit(table.Select(split.Train), FitToJobProgress.Of(progress), cancellation);
         FeatureTable test = table.Select(split.Test);
         float[] found = fit.Predict(test);
         return new Trial(fit, split.Train, split.Test, Judge(test.Labels, found), Judge(test.Labels, fit.WithoutCalibration(found)), []);
@@ -33,7 +34,7 @@ internal sealed class TrialRunner(Recipe recipe, FeatureTable table)
             progress?.Report(new JobProgress("Cross-validating", f, folds));
             int[] test = Array.FindAll(rows, r => fold[r] == f);
             FeatureTable held = table.Select(test);
-            FittedRecipe fit = recipe.Fit(table.Select(Array.FindAll(rows, r => fold[r] != f)), null, cancellation);
+            FittedHead fit = recipe.Fit(table.Select(Array.FindAll(rows, r => fold[r] != f)), null, cancellation);
             float[] found = fit.Predict(held);
             accuracies[f] = Judge(held.Labels, found).Accuracy;
             Scatter(found, test, probabilities);
@@ -41,7 +42,7 @@ internal sealed class TrialRunner(Recipe recipe, FeatureTable table)
         }
 
         progress?.Report(new JobProgress("Cross-validating", folds, folds));
-        return new Trial(recipe.Fit(table, progress, cancellation), rows, rows, Judge(table.Labels, probabilities), Judge(table.Labels, uncalibrated), accuracies);
+        return new Trial(recipe.Fit(table, FitToJobProgress.Of(progress), cancellation), rows, rows, Judge(table.Labels, probabilities), Judge(table.Labels, uncalibrated), accuracies);
     }
 
     private ClassificationReport Judge(int[] labels, float[] probabilities) => ClassificationReport.Of(table.ClassNames, labels, probabilities);

@@ -10,6 +10,9 @@ namespace MlNetTransfer.Models;
 /// <param name="plan">How the check is run; the CPU's plan if null.</param>
 public sealed class ModelWriter(ImageLimits? limits = null, ExecutionPlan? plan = null)
 {
+    /// <summary>Images that a file is checked on, at most.</summary>
+    public const int ParityImages = 64;
+
     /// <summary>Writes beside the target, reads back, checks on real images, then takes the target's name.</summary>
     /// <param name="onnx">The model, metadata included.</param>
     /// <param name="path">The file; replaced where it exists. Its folder is made where it is missing.</param>

@@ -9,14 +9,7 @@ internal sealed unsafe class TensorWriter
     public TensorWriter(Preprocessing preprocessing)
     {
         _size = preprocessing.Size;
-        _values = new float[3 * 256];
-        (ChannelValues mean, ChannelValues std) = (preprocessing.Mean, preprocessing.Std);
-        for (int i = 0; i < 256; i++)
-        {
-            _values[i] = ((i / 255f) - mean.Red) / std.Red;
-            _values[256 + i] = ((i / 255f) - mean.Green) / std.Green;
-            _values[512 + i] = ((i / 255f) - mean.Blue) / std.Blue;
-        }
+        _values = PixelValues.Table(preprocessing.Mean, preprocessing.Std);
     }
 
     /// <summary>Resized bytes → [3 × Size × Size]; a table lookup, so every value is the correctly rounded formula.</summary>

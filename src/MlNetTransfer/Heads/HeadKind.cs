@@ -1,4 +1,4 @@
-namespace MlNetTransfer.Jobs;
+namespace MlNetTransfer.Heads;
 
 /// <summary>The kinds of heads.</summary>
 public enum HeadKind

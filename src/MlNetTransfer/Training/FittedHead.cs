@@ -1,22 +1,25 @@
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 
-namespace MlNetTransfer.Jobs;
+namespace MlNetTransfer.Training;
 
 /// <summary>A head and the part of the features that it was fitted on.</summary>
 /// <param name="Taps">The taps in use, neighbours in the table.</param>
 /// <param name="Start">First feature in use.</param>
 /// <param name="Selection">The head, calibrated, and the grounds of its choice.</param>
 /// <param name="TapTrials">What was found for each tap; empty where there was no choice.</param>
-internal sealed record FittedRecipe(Range Taps, int Start, HeadSelection Selection, IReadOnlyList<TapTrial> TapTrials)
+internal sealed record FittedHead(Range Taps, int Start, HeadSelection Selection, IReadOnlyList<TapTrial> TapTrials)
 {
+    /// <summary>The head.</summary>
+    public IHead Head => Selection.Head;
+
     /// <summary>Calibrated probabilities [rows × classes] for a table with the features of all taps.</summary>
-    public float[] Predict(FeatureTable table) => Selection.Head.Predict(table.Columns(Start, Selection.Head.Width));
+    public float[] Predict(FeatureTable table) => Head.Predict(table.Columns(Start, Head.Width));
 
     /// <summary>What the probabilities were before calibration: p ∝ p^T of the calibrated ones.</summary>
     public float[] WithoutCalibration(float[] calibrated)
     {
-        int classes = Selection.Head.ClassNames.Count;
+        int classes = Head.ClassNames.Count;
         var raw = new float[calibrated.Length];
         for (int row = 0; row < calibrated.Length; row += classes)
         {

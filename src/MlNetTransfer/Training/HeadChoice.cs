@@ -1,36 +1,40 @@
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 
-namespace MlNetTransfer.Jobs;
+namespace MlNetTransfer.Training;
 
-/// <summary>Makes the trainers that a run's options ask for, and calibrates what they fit.</summary>
-/// <param name="options">The run.</param>
-internal sealed class HeadChoice(TrainOptions options)
+/// <summary>Makes the trainers that a recipe asks for, and calibrates what they fit.</summary>
+/// <param name="options">The recipe.</param>
+internal sealed class HeadChoice(HeadRecipeOptions options)
 {
-    /// <summary>How a softmax head is fitted in this run.</summary>
+    /// <summary>How a softmax head is fitted.</summary>
     public SoftmaxTrainerOptions Softmax { get; } = new() { L2 = options.L2, Seed = options.Seed, ClassWeights = options.ClassWeights, Workers = options.Workers };
 
-    /// <summary>Whether the run leaves the kind of head to us.</summary>
+    /// <summary>Whether the recipe leaves the kind of head to us.</summary>
     public bool IsFree => options.Head == HeadKind.Auto && options.ClassWeights == ClassWeights.None;
 
     /// <summary>Fits the head asked for, or the best; calibrated by cross-validation on the same rows.</summary>
-    public HeadSelection Fit(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
+    /// <param name="train">Training rows.</param>
+    /// <param name="start">Where their features begin in a row of all taps.</param>
+    /// <param name="progress">Told how far the fit has come.</param>
+    /// <param name="cancellation">Honoured within one pass over the rows.</param>
+    public HeadSelection Fit(FeatureTable train, int start, IProgress<FitProgress>? progress, CancellationToken cancellation)
     {
         if (IsFree) return new AutoHeadTrainer(new AutoHeadTrainerOptions { Seed = options.Seed, Workers = options.Workers }).Select(train, progress, cancellation);
-        (string name, IHeadTrainer trainer) = Trainer();
+        (string name, IHeadTrainer trainer) = Trainer(options.Validation?.Columns(start, train.Width));
         (IHead head, TemperatureCalibration calibration) = new CalibratedTrainer(trainer, new CalibratedTrainerOptions { Seed = options.Seed }).Calibrate(train, progress, cancellation);
         return new HeadSelection(name, head, calibration.Temperature, [], train.Rows);
     }
 
     /// <summary>Class weights are the softmax head's, so with them the automatic choice is that one.</summary>
-    private (string Name, IHeadTrainer Trainer) Trainer() => options.Head switch
+    private (string Name, IHeadTrainer Trainer) Trainer(FeatureTable? validation) => options.Head switch
     {
         HeadKind.Auto or HeadKind.Softmax => ("softmax", new SoftmaxTrainer(Softmax)),
         HeadKind.Ridge => ("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
         HeadKind.Discriminant => ("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage, Workers = options.Workers })),
         HeadKind.Prototype => ("prototype", new NearestMeanTrainer(new NearestMeanTrainerOptions { Workers = options.Workers })),
         HeadKind.Neighbours => ("neighbours", new KNearestNeighboursTrainer()),
-        HeadKind.Mlp => ("mlp", new MlpTrainer(new MlpTrainerOptions { Seed = options.Seed })),
-        _ => throw new ArgumentOutOfRangeException(nameof(options), options.Head, "Unknown head."),
+        HeadKind.Mlp => ("mlp", new MlpTrainer(options.Mlp ?? new MlpTrainerOptions { Seed = options.Seed }, validation)),
+        _ => throw new System.Diagnostics.UnreachableException($"Unknown head {options.Head}."),
     };
 }

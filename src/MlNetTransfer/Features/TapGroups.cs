@@ -1,4 +1,4 @@
-namespace MlNetTransfer.Heads;
+namespace MlNetTransfer.Features;
 
 /// <summary>Which features of a row come from which tap: the taps' features stand one after the other. Immutable.</summary>
 public sealed record TapGroups
