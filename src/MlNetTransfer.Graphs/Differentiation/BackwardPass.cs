@@ -1,0 +1,61 @@
+using MlNetTransfer.Graphs.Onnx;
+
+namespace MlNetTransfer.Graphs.Differentiation;
+
+/// <summary>Appends the backward pass of a graph: reverse-mode differentiation, node by node from the last (Griewank and Walther, Evaluating Derivatives, ch. 3).</summary>
+internal sealed class BackwardPass
+{
+    private readonly StaticGraph forward;
+    private readonly GraphEmitter graph;
+    private readonly HashSet<string> varying;
+    private readonly Dictionary<string, List<Gradient>> gradients = [];
+
+    private BackwardPass(StaticGraph forward, GraphEmitter graph, HashSet<string> varying) => (this.forward, this.graph, this.varying) = (forward, graph, varying);
+
+    /// <summary>Appends the nodes that compute the gradients of chosen tensors.</summary>
+    /// <param name="forward">The forward graph, with the shapes of what <see cref="Dependence.Around"/> lists.</param>
+    /// <param name="graph">Writes into a graph that contains the forward nodes.</param>
+    /// <param name="outputGradients">Tensor of the forward graph → tensor that holds its gradient.</param>
+    /// <param name="wanted">Initializers or inputs whose gradients are wanted.</param>
+    /// <returns>Gradient of each wanted tensor, of its shape.</returns>
+    /// <exception cref="GraphException">An operator between has no gradient, or a wanted tensor does not reach the outputs.</exception>
+    public static IReadOnlyDictionary<string, string> Append(StaticGraph forward, GraphEmitter graph, IReadOnlyDictionary<string, string> outputGradients, IReadOnlyCollection<string> wanted)
+    {
+        HashSet<string> varying = Dependence.OnAny(forward, wanted);
+        var pass = new BackwardPass(forward, graph, varying);
+        foreach ((string output, string gradient) in outputGradients) pass.Give(output, gradient);
+        foreach (NodeProto node in forward.Model.Nodes.Reverse()) pass.Visit(node);
+        graph.Scope = "gradient";
+        return wanted.ToDictionary(w => w, pass.Wanted);
+    }
+
+    private void Visit(NodeProto node)
+    {
+        bool[] needs = [.. node.Input.Select(varying.Contains)];
+        if (!needs.Contains(true)) return;
+        graph.Scope = $"gradient/{(node.Name.Length > 0 ? node.Name : node.Output[0])}";
+        Gradient?[] outputs = [.. node.Output.Select(o => varying.Contains(o) ? Take(o) : null)];
+        if (Array.TrueForAll(outputs, o => o is null)) return;
+        IOperatorGradient rule = (OperatorSets.IsDefault(node.Domain) ? OperatorGradients.Of(node.OpType) : null) ?? throw Refusal.Of(node);
+        IReadOnlyList<Gradient?> inputs = rule.Backward(new BackwardNode(node, forward, graph, outputs, needs));
+        for (int i = 0; i < inputs.Count; i++)
+            if (inputs[i] is { } gradient && needs[i]) Give(node.Input[i], gradient);
+    }
+
+    private void Give(string tensor, Gradient gradient)
+    {
+        if (gradients.TryGetValue(tensor, out List<Gradient>? parts)) parts.Add(gradient);
+        else gradients[tensor] = [gradient];
+    }
+
+    /// <summary>The sum of the gradients that met at a tensor; null where none did.</summary>
+    private Gradient? Take(string tensor) =>
+        gradients.TryGetValue(tensor, out List<Gradient>? parts) ? parts.Aggregate((a, b) => new Gradient(graph.Add(a.Tensor, b.Tensor), a.Compact && b.Compact)) : null;
+
+    private string Wanted(string tensor) => Take(tensor) switch
+    {
+        null => throw new GraphException($"'{tensor}' has no influence on the outputs, so it cannot be trained. Leave it out of the parameters."),
+        { Compact: true } gradient => graph.Expand(gradient.Tensor, forward.Shape(tensor)),
+        { } gradient => gradient.Tensor,
+    };
+}

@@ -1,0 +1,19 @@
+namespace MlNetTransfer.Graphs.Differentiation;
+
+/// <summary>Broadcasting on the way back: what was repeated is summed.</summary>
+internal static class Broadcasting
+{
+    /// <summary>Sums a gradient over the axes on which a tensor was broadcast (NumPy's rules: shapes are aligned at the last axis).</summary>
+    /// <param name="graph">Writes the nodes.</param>
+    /// <param name="gradient">Gradient of shape <paramref name="from"/>.</param>
+    /// <param name="from">Shape after broadcasting.</param>
+    /// <param name="to">Shape before.</param>
+    public static string Undo(GraphEmitter graph, string gradient, long[] from, long[] to)
+    {
+        if (from.AsSpan().SequenceEqual(to)) return gradient;
+        int added = from.Length - to.Length;
+        long[] axes = [.. Enumerable.Range(0, from.Length).Where(i => from[i] != 1 && (i < added || to[i - added] == 1)).Select(i => (long)i)];
+        string summed = axes.Length == 0 ? gradient : graph.ReduceSum(gradient, axes, keep: true);
+        return added == 0 ? summed : graph.Reshape(summed, to);
+    }
+}

@@ -1,0 +1,24 @@
+using MlNetTransfer.Graphs.Differentiation;
+
+namespace MlNetTransfer.Graphs.Training;
+
+/// <summary>How gradients become steps: <see cref="SgdOptimizer"/> or <see cref="AdamWOptimizer"/>.</summary>
+public abstract record TrainingOptimizer
+{
+    private protected TrainingOptimizer() { }
+
+    /// <summary>Names of the tensors, each of the parameter's shape, that it keeps for each parameter.</summary>
+    internal abstract IReadOnlyList<string> State { get; }
+
+    /// <summary>What the host computes from the count of steps, 1 for the first; as long for every step.</summary>
+    internal virtual float[] StepFactors(long step) => [];
+
+    /// <summary>Appends the step of one parameter.</summary>
+    /// <param name="graph">Writes the nodes.</param>
+    /// <param name="gradient">The gradient.</param>
+    /// <param name="state">The state now, in the order of <see cref="State"/>.</param>
+    /// <param name="next">Names to give to the state after, in that order.</param>
+    /// <param name="factors">Scalars [1], one for each of <see cref="StepFactors"/>.</param>
+    /// <returns>The direction, to be multiplied by the learning rate and subtracted.</returns>
+    internal abstract string Emit(GraphEmitter graph, string gradient, IReadOnlyList<string> state, IReadOnlyList<string> next, IReadOnlyList<string> factors);
+}
