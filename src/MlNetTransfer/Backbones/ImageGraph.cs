@@ -11,6 +11,7 @@ namespace MlNetTransfer.Backbones;
 public sealed class ImageGraph : IDisposable
 {
     private readonly SessionOptions options;
+    private bool disposed;
 
     /// <summary>Opens a graph.</summary>
     /// <param name="onnx">The ONNX file's bytes. One input, float32 [N, 3, Size, Size].</param>
@@ -26,6 +27,7 @@ public sealed class ImageGraph : IDisposable
         try
         {
             Session = new InferenceSession(onnx, options);
+            OpenSessions.Opened();
             (InputName, OutputWidth) = Inspect();
         }
         catch (OnnxRuntimeException e)
@@ -67,7 +69,14 @@ public sealed class ImageGraph : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        Session?.Dispose();
+        if (disposed) return;
+        disposed = true;
+        if (Session is not null)
+        {
+            Session.Dispose();
+            OpenSessions.Closed();
+        }
+
         options.Dispose();
     }
 

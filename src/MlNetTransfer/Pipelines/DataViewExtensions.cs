@@ -3,7 +3,7 @@ namespace MlNetTransfer.Pipelines;
 /// <summary>Ways to look at data.</summary>
 public static class DataViewExtensions
 {
-    /// <summary>The first rows of a view; no more are read.</summary>
+    /// <summary>The first rows of a view; reading ends with the batch that has the last of them.</summary>
     /// <param name="data">The view.</param>
     /// <param name="rows">How many, at least 1.</param>
     public static IDataView Take(this IDataView data, int rows)

@@ -1,6 +1,6 @@
 namespace MlNetTransfer.Pipelines;
 
-/// <summary>The first rows of a view.</summary>
+/// <summary>The first rows of a view; of the source, no batch is read after the one that has the last of them.</summary>
 /// <param name="source">What is read.</param>
 /// <param name="rows">How many.</param>
 internal sealed class TakeView(IDataView source, int rows) : IDataView
@@ -12,7 +12,6 @@ internal sealed class TakeView(IDataView source, int rows) : IDataView
     public IEnumerable<DataBatch> Read(IReadOnlyCollection<string>? columns = null, CancellationToken cancellation = default)
     {
         int left = rows;
-        // Row numbers rise, so that the rows wanted are among the first of the data: the source is told, and computes no more than the batch with the last of them.
         foreach (DataBatch batch in source.Read(columns, cancellation))
         {
             yield return batch.Rows <= left ? batch : batch.Select([.. Enumerable.Range(0, left)]);

@@ -26,6 +26,7 @@ internal sealed class OnnxGraph : IDisposable
         try
         {
             session = new InferenceSession(onnx, options);
+            OpenSessions.Opened();
             if (session.InputMetadata.Count != 1) throw new SchemaException($"'{name}' has {session.InputMetadata.Count} inputs ({string.Join(", ", session.InputMetadata.Keys)}); exactly one was expected.");
             (input, NodeMetadata row) = session.InputMetadata.Single();
             output = session.OutputMetadata.Keys.First();
@@ -65,7 +66,12 @@ internal sealed class OnnxGraph : IDisposable
     public void Dispose()
     {
         run.Dispose();
-        session?.Dispose();
+        if (session is not null)
+        {
+            session.Dispose();
+            OpenSessions.Closed();
+        }
+
         options.Dispose();
     }
 
