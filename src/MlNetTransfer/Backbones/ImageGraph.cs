@@ -66,6 +66,10 @@ public sealed class ImageGraph : IDisposable
     /// <summary>Makes a worker with buffers of its own.</summary>
     public ImageGraphWorker CreateWorker() => new(this);
 
+    /// <summary>Makes memory for images that are run together, whoever decodes them.</summary>
+    /// <param name="size">The most images per run, in [1, 1024].</param>
+    public ImageGraphBatch CreateBatch(int size) => new(this, Check.InRange(size, 1, 1024, nameof(size)));
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -18,16 +18,18 @@ public sealed class TransferModel : IDisposable
     /// <summary>Name of the graph's output with the likeliest class, int64 [N]: an index into the labels.</summary>
     public const string LabelOutput = "label";
 
-    private readonly ImageGraph graph;
     private readonly DeviceParity parity;
 
-    private TransferModel(ModelMetadata metadata, ImageGraph graph, DeviceParity parity) => (Metadata, this.graph, this.parity) = (metadata, graph, parity);
+    private TransferModel(ModelMetadata metadata, ImageGraph graph, DeviceParity parity) => (Metadata, Graph, this.parity) = (metadata, graph, parity);
 
     /// <summary>What the file says of itself.</summary>
     public ModelMetadata Metadata { get; }
 
     /// <summary>The classes; the index is the label id.</summary>
     public IReadOnlyList<string> ClassNames => Metadata.Labels;
+
+    /// <summary>The graph from image to probabilities, for hosts that feed it themselves. Disposed with the model.</summary>
+    public ImageGraph Graph { get; }
 
     /// <summary>Loads a model file.</summary>
     /// <param name="path">The file.</param>
@@ -65,9 +67,9 @@ public sealed class TransferModel : IDisposable
     internal ImageRows Predict(IReadOnlyList<ImageItem> items, string stage, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         parity.Check(items, cancellation);
-        return new ImageRunner(graph).Run(items, stage, progress, cancellation);
+        return new ImageRunner(Graph).Run(items, stage, progress, cancellation);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => graph.Dispose();
+    public void Dispose() => Graph.Dispose();
 }

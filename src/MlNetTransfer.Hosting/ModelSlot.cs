@@ -1,0 +1,175 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.Logging;
+
+namespace MlNetTransfer.Hosting;
+
+/// <summary>The place of one model: holds the engine of the file that is served, and exchanges it. Loading, exchanging and stopping happen one at a time; requests never wait for them.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "StopAsync ends the watcher; the semaphore and the token source never make a handle. A disposable model would be disposed by the container before the registry that stops it.")]
+internal sealed class ModelSlot(string name, string path, TransferModelOptions options, Admission admission, TransferInstruments instruments, TimeProvider clock, ILogger logger)
+{
+    private readonly SemaphoreSlim gate = new(1, 1);
+    private readonly CancellationTokenSource stopping = new();
+    private readonly List<ModelEngine> engines = [];
+    private ModelFileWatcher? watcher;
+    private volatile Serving? serving;
+    private volatile string? reloadError;
+    private volatile bool stopped;
+
+    /// <summary>The file's state that was loaded or refused last, and one that is not settled yet.</summary>
+    private FileStamp? judged, candidate;
+
+    /// <summary>Whether a model has been loaded, or will never be.</summary>
+    public bool IsStarted => serving is not null || stopped;
+
+    public TransferModelStatus Status => serving is { } now
+        ? new(name, path, TransferModelState.Serving, now.Engine.Model.Version, now.Engine.Model.Model.ClassNames, now.LoadedAt, reloadError)
+        : new(name, path, stopped ? TransferModelState.Stopped : TransferModelState.NotLoaded, null, [], null, reloadError);
+
+    /// <summary>Hands a request to the engine of the moment.</summary>
+    /// <exception cref="ModelStoppedException">There is none any more.</exception>
+    public ModelEngine Accept(PredictRequest request)
+    {
+        // An engine is closed only after its successor is in place, so a refusal means that there is a newer one, or none.
+        while (serving is { } now)
+            if (now.Engine.TryAdd(request)) return now.Engine;
+        throw new ModelStoppedException(name);
+    }
+
+    /// <summary>Loads the file, unless that is done.</summary>
+    public async Task StartAsync(CancellationToken cancellation)
+    {
+        await gate.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            if (IsStarted) return;
+            await LoadAsync(cancellation).ConfigureAwait(false);
+            if (options.WatchFile) watcher = new ModelFileWatcher(path, options, clock, LookAsync, logger);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    /// <summary>Serves what the file holds now; false where that is served already.</summary>
+    public async Task<bool> ReloadAsync(CancellationToken cancellation)
+    {
+        if (!IsStarted) await StartAsync(cancellation).ConfigureAwait(false);
+        await gate.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            return await ExchangeAsync(cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    /// <summary>Takes no more requests, answers those accepted, and disposes everything.</summary>
+    /// <param name="hurry">Once cancelled, requests that no worker has taken are refused; those in hand are still answered.</param>
+    public async Task StopAsync(CancellationToken hurry)
+    {
+        await stopping.CancelAsync().ConfigureAwait(false);
+        await gate.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            stopped = true;
+            watcher?.Dispose();
+            ModelEngine? last = serving?.Engine;
+            serving = null;
+            last?.Close();
+        }
+        finally
+        {
+            gate.Release();
+        }
+
+        Task drained = Task.WhenAll(engines.Select(e => e.Drained));
+        await drained.WaitAsync(hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (ModelEngine engine in engines) engine.Abandon();
+        await drained.ConfigureAwait(false);
+    }
+
+    /// <summary>Looks whether the file has changed and stays as it is; says when to look again.</summary>
+    private async Task<TimeSpan> LookAsync()
+    {
+        await gate.WaitAsync(stopping.Token).ConfigureAwait(false);
+        try
+        {
+            FileStamp? now = FileStamp.Of(path);
+            if (now == judged)
+            {
+                candidate = null;
+                return options.PollInterval;
+            }
+
+            if (now != candidate && options.Debounce > TimeSpan.Zero)
+            {
+                candidate = now;
+                return options.Debounce;
+            }
+
+            await ExchangeAsync(stopping.Token).ConfigureAwait(false);
+            return options.PollInterval;
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    private async Task<bool> ExchangeAsync(CancellationToken cancellation)
+    {
+        if (stopped) throw new ModelStoppedException(name);
+        candidate = null;
+        FileStamp? stamp = FileStamp.Of(path);
+        ModelEngine old = serving!.Engine;
+        try
+        {
+            if (stamp is not null && await Task.Run(() => LoadedModel.Hash(path), cancellation).ConfigureAwait(false) == old.Model.Version.Sha256)
+            {
+                (judged, reloadError) = (stamp, null);
+                return false;
+            }
+
+            await LoadAsync(cancellation).ConfigureAwait(false);
+            old.Close();
+            instruments.Reload(name, "ok");
+            return true;
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            (judged, reloadError) = (stamp, e.Message);
+            instruments.Reload(name, "failed");
+            Log.ReloadFailed(logger, name, path, old.Model.Version.Sha256, e);
+            throw;
+        }
+    }
+
+    private async Task LoadAsync(CancellationToken cancellation)
+    {
+        using Activity? activity = TransferTelemetry.Source.StartActivity(TransferTelemetry.ReloadActivity);
+        activity?.SetTag(TransferTelemetry.ModelTag, name);
+        try
+        {
+            FileStamp? stamp = FileStamp.Of(path);
+            IReadOnlyList<string>? expected = options.RequireSameLabels ? serving?.Engine.Model.Model.ClassNames : null;
+            ModelEngine engine = await Task.Run(() => new ModelEngine(new EngineContext(name, LoadedModel.Load(name, path, options, expected, cancellation), options, admission, instruments, clock)), cancellation).ConfigureAwait(false);
+            engines.RemoveAll(e => e.Drained.IsCompleted);
+            engines.Add(engine);
+            serving = new Serving(engine, clock.GetUtcNow());
+            (judged, reloadError) = (stamp, null);
+            activity?.SetTag(TransferTelemetry.Sha256Tag, engine.Model.Version.Sha256);
+            Log.Loaded(logger, name, path, engine.Model.Version.Sha256, engine.Model.Model.ClassNames.Count);
+        }
+        catch (Exception e)
+        {
+            activity?.SetStatus(ActivityStatusCode.Error, e.Message);
+            throw;
+        }
+    }
+
+    private sealed record Serving(ModelEngine Engine, DateTimeOffset LoadedAt);
+}

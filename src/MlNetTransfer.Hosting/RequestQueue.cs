@@ -1,0 +1,113 @@
+namespace MlNetTransfer.Hosting;
+
+/// <summary>Requests in the order they came, taken by threads in groups: a group is full, or its oldest request has waited as long as it may.</summary>
+/// <param name="size">The most requests in a group.</param>
+/// <param name="delay">How long the oldest waits for more.</param>
+/// <param name="clock">Measures the wait.</param>
+internal sealed class RequestQueue(int size, TimeSpan delay, TimeProvider clock) : IDisposable
+{
+    private readonly LinkedList<PredictRequest> waiting = new();
+    private readonly object gate = new();
+    private ITimer? timer;
+    private bool closed;
+
+    /// <summary>Whether one thread is waiting for a group to become full; the others leave the requests to it.</summary>
+    private bool collecting;
+
+    /// <summary>Adds a request; false where the queue is closed.</summary>
+    public bool TryAdd(PredictRequest request)
+    {
+        lock (gate)
+        {
+            if (closed) return false;
+            request.Queued = clock.GetTimestamp();
+            waiting.AddLast(request.Node);
+            // In a queue of single requests any thread will do; where groups are collected, the one that collects must hear of it.
+            if (size == 1) Monitor.Pulse(gate);
+            else Monitor.PulseAll(gate);
+            return true;
+        }
+    }
+
+    /// <summary>Takes a request out again; false where it is not here (any more).</summary>
+    public bool Remove(PredictRequest request)
+    {
+        lock (gate)
+        {
+            if (request.Node.List != waiting) return false;
+            waiting.Remove(request.Node);
+            return true;
+        }
+    }
+
+    /// <summary>Waits for a group of requests and moves it into a list; false where the queue is closed and empty.</summary>
+    public bool Take(List<PredictRequest> group)
+    {
+        lock (gate)
+        {
+            while (true)
+            {
+                while (waiting.Count == 0 || collecting)
+                {
+                    if (closed && waiting.Count == 0) return false;
+                    Monitor.Wait(gate);
+                }
+
+                if (size > 1) Collect();
+                if (waiting.Count == 0) continue;
+                for (; group.Count < size && waiting.First is { } first; waiting.Remove(first)) group.Add(first.Value);
+                return true;
+            }
+        }
+    }
+
+    /// <summary>Takes no more requests; those that are here are still to be taken.</summary>
+    public void Close()
+    {
+        lock (gate)
+        {
+            closed = true;
+            Monitor.PulseAll(gate);
+        }
+    }
+
+    /// <summary>Closes, and hands out all that are here.</summary>
+    public PredictRequest[] Abandon()
+    {
+        lock (gate)
+        {
+            PredictRequest[] left = [.. waiting];
+            waiting.Clear();
+            Close();
+            return left;
+        }
+    }
+
+    public void Dispose() => timer?.Dispose();
+
+    private void Collect()
+    {
+        collecting = true;
+        WaitForMore();
+        collecting = false;
+        Monitor.PulseAll(gate);
+    }
+
+    private void WaitForMore()
+    {
+        while (waiting.Count > 0 && waiting.Count < size && !closed)
+        {
+            TimeSpan left = delay - clock.GetElapsedTime(waiting.First!.Value.Queued);
+            if (left <= TimeSpan.Zero) return;
+            timer ??= clock.CreateTimer(_ => Wake(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            // Timers count whole milliseconds; one that is rounded down to 0 would fire before the time is over, again and again.
+            timer.Change(TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)), Timeout.InfiniteTimeSpan);
+            Monitor.Wait(gate);
+        }
+    }
+
+    private void Wake()
+    {
+        lock (gate) Monitor.PulseAll(gate);
+    }
+}

@@ -1,0 +1,3 @@
+using MlNetTransfer.Samples.AspNetCore;
+
+await PredictApp.Build(args).RunAsync();
