@@ -30,7 +30,8 @@ public sealed class ReadmeTests
 
         StringAssert.Contains(printed.ToString(), "of 31 held-out images");
         StringAssert.Contains(printed.ToString(), "banana.png: fruit");
-        StringAssert.Contains(Normal(File.ReadAllText(Repository.At("README.md"))), Normal(SourceOfExample()));
+        string source = DocumentedCode.Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// README begins", "// README ends").Single();
+        StringAssert.Contains(DocumentedCode.Normal(File.ReadAllText(Repository.At("README.md"))), DocumentedCode.Normal(source));
     }
 
     private static void Example()
@@ -44,13 +45,4 @@ public sealed class ReadmeTests
         foreach (Prediction p in found.Predictions) Console.WriteLine($"{p.File}: {p.Label} ({p.Probability:P0})");
         // README ends
     }
-
-    private static string SourceOfExample()
-    {
-        string source = File.ReadAllText(Repository.At("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs"));
-        int start = source.IndexOf("// README begins", StringComparison.Ordinal) + "// README begins".Length;
-        return source[start..source.IndexOf("// README ends", StringComparison.Ordinal)];
-    }
-
-    private static string Normal(string text) => string.Join('\n', text.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0));
 }
