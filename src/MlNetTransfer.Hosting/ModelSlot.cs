@@ -10,7 +10,9 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
 {
     private readonly SemaphoreSlim gate = new(1, 1);
     private readonly CancellationTokenSource stopping = new();
+    /// <summary>Engines that are not disposed yet: the one that serves, and those that finish.</summary>
     private readonly List<ModelEngine> engines = [];
+
     private ModelFileWatcher? watcher;
     private volatile Serving? serving;
     private volatile string? reloadError;
@@ -86,9 +88,11 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
             gate.Release();
         }
 
-        Task drained = Task.WhenAll(engines.Select(e => e.Drained));
+        ModelEngine[] left;
+        lock (engines) left = [.. engines];
+        Task drained = Task.WhenAll(left.Select(e => e.Drained));
         await drained.WaitAsync(hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        foreach (ModelEngine engine in engines) engine.Abandon();
+        foreach (ModelEngine engine in left) engine.Abandon();
         await drained.ConfigureAwait(false);
     }
 
@@ -157,8 +161,7 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
             FileStamp? stamp = FileStamp.Of(path);
             IReadOnlyList<string>? expected = options.RequireSameLabels ? serving?.Engine.Model.Model.ClassNames : null;
             ModelEngine engine = await Task.Run(() => new ModelEngine(new EngineContext(name, LoadedModel.Load(name, path, options, expected, cancellation), options, admission, instruments, clock)), cancellation).ConfigureAwait(false);
-            engines.RemoveAll(e => e.Drained.IsCompleted);
-            engines.Add(engine);
+            Keep(engine);
             serving = new Serving(engine, clock.GetUtcNow());
             (judged, reloadError) = (stamp, null);
             activity?.SetTag(TransferTelemetry.Sha256Tag, engine.Model.Version.Sha256);
@@ -169,6 +172,13 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
             activity?.SetStatus(ActivityStatusCode.Error, e.Message);
             throw;
         }
+    }
+
+    private void Keep(ModelEngine engine)
+    {
+        lock (engines) engines.Add(engine);
+        // A model holds its file's bytes: what is disposed must not stay reachable until the next reload.
+        engine.Drained.ContinueWith(_ => { lock (engines) engines.Remove(engine); }, TaskScheduler.Default);
     }
 
     private sealed record Serving(ModelEngine Engine, DateTimeOffset LoadedAt);

@@ -7,6 +7,7 @@ return args switch
     ["decode", .. var rest] => DecodeBenchmark.Run(rest),
     ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
     ["fewshot", .. var rest] => FewShotBenchmark.Run(rest),
+    ["hosting", .. var rest] => HostingBenchmark.Run(rest),
     ["taps", .. var rest] => TapsBenchmark.Run(rest),
     ["transfer", .. var rest] => TransferBenchmark.Run(rest),
     _ => Usage(),
@@ -20,6 +21,8 @@ static int Usage()
           head [rows width classes]        fitting a head, beside scikit-learn
           decode                           decoding and resizing, beside Pillow
           featurise [backbone [images [rounds]]] the featurising pipeline, beside its parts
+          hosting [--seconds 60] [--model FILE]
+                                           a hosted model under 8 callers, beside one session behind a lock
           fewshot [backbone ...]           heads with few images per class
           taps [backbone]                  several taps together, beside each alone
           transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy

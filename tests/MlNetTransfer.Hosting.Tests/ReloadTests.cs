@@ -82,6 +82,24 @@ public sealed class ReloadTests
     }
 
     [TestMethod]
+    public async Task Reload_Done_NothingOfTheOldModelStaysInMemory()
+    {
+        await using Hosted hosted = new();
+        await hosted.Predictor.PredictAsync(Reddish);
+        WeakReference old = ModelOf(hosted);
+        TinyModel.Put(hosted.Path, TinyModel.Bytes(2));
+        await hosted.ReloadAsync();
+        await Hosted.Until(
+            () =>
+            {
+                GC.Collect();
+                return !old.IsAlive;
+            },
+            "the old model is collected");
+        Assert.AreEqual("gain 2", (await hosted.Predictor.PredictAsync(Reddish)).Model.TrainingDigest);
+    }
+
+    [TestMethod]
     public async Task Reload_OtherLabelsAllowed_AreServed()
     {
         await using Hosted hosted = new();
@@ -211,6 +229,10 @@ public sealed class ReloadTests
         CollectionAssert.AreEqual((object?[])[null, "ok", "rejected"], own.Select(a => a.GetTagItem("mlnettransfer.outcome")).ToArray());
         Assert.AreEqual(ActivityStatusCode.Error, own[2].Status);
     }
+
+    /// <summary>In a method of its own, so that no variable of the test keeps the model.</summary>
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static WeakReference ModelOf(Hosted hosted) => new(Sessions.Of(hosted.Predictor).Single());
 
     private static Task<HealthCheckResult> HealthAsync(Hosted hosted)
     {
