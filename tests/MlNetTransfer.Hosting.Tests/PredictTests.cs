@@ -54,6 +54,24 @@ public sealed class PredictTests
     }
 
     [TestMethod]
+    [DataRow(1)]
+    [DataRow(6)]
+    public async Task Predict_RunFailsBecauseOfOneImage_TheOthersAreAnswered(int batch)
+    {
+        await using Hosted hosted = new(o => { o.MaxBatchSize = batch; o.MaxDelay = TimeSpan.FromSeconds(10); o.Workers = 1; });
+        TinyModel.Put(hosted.Path, TinyModel.Bytes(fragile: true));
+        Task<TransferPrediction>[] answers = [.. Enumerable.Range(0, 6).Select(i => hosted.Predictor.PredictAsync(i == 2 ? Bmp.Plain(255, 1, 1) : Bmp.Plain((byte)(100 + i), 50, 50)))];
+        for (int i = 0; i < answers.Length; i++)
+        {
+            if (i == 2) StringAssert.StartsWith((await Assert.ThrowsExactlyAsync<TransferException>(() => answers[2])).Message, "Cpu failed on 1 images");
+            else Assert.AreEqual(TinyModel.Expected((byte)(100 + i), 50, 50)[0], (await answers[i]).Probability, 1e-5, "float32");
+        }
+
+        Assert.AreEqual(1, hosted.Measured.Sum(TransferTelemetry.Requests, "failed"));
+        Assert.AreEqual((0, 0), hosted.Load);
+    }
+
+    [TestMethod]
     public async Task Predict_StreamPastTheLimit_ReadsNoFurther()
     {
         await using Hosted hosted = new(o => o.Limits = new ImageLimits { MaxBytes = 1000 });
