@@ -21,7 +21,7 @@ static int Usage()
           head [rows width classes]        fitting a head, beside scikit-learn
           decode                           decoding and resizing, beside Pillow
           featurise [backbone [images [rounds]]] the featurising pipeline, beside its parts
-          hosting [--seconds 60] [--model FILE]
+          hosting [--seconds 60] [--exchanges 1] [--model FILE]
                                            a hosted model under 8 callers, beside one session behind a lock
           fewshot [backbone ...]           heads with few images per class
           taps [backbone]                  several taps together, beside each alone
