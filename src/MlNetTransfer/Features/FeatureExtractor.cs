@@ -38,6 +38,9 @@ public sealed class FeatureExtractor : IDisposable
     /// <summary>Features per image.</summary>
     public int Width => graph.OutputWidth;
 
+    /// <summary>How the graph is run.</summary>
+    public ExecutionPlan Plan => graph.Plan;
+
     /// <summary>Everything that the features depend on besides the image.</summary>
     public FeatureSpace Space { get; }
 
@@ -58,6 +61,18 @@ public sealed class FeatureExtractor : IDisposable
     {
         parity.Check(items, cancellation);
         return new ImageRunner(graph, cache).Run(items, "Extracting features", progress, cancellation);
+    }
+
+    /// <summary>Extracts the features of images that are preprocessed already; on the CPU only.</summary>
+    /// <param name="next">Gives one image after another, and its label.</param>
+    /// <param name="total">How many there are, for the progress; 0 where it is not known.</param>
+    /// <param name="cacheFolder">Folder for cached features, found again by the tensor's content; null for no cache.</param>
+    /// <param name="progress">Told after every image, from any worker.</param>
+    /// <param name="cancellation">Ends the work between two images; what was extracted stays in the cache.</param>
+    internal (ImageRows Rows, int[] Labels) Extract(NextTensor next, long total, string? cacheFolder, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        using FeatureCache? cache = cacheFolder is null ? null : new FeatureCache(cacheFolder, Space, Width);
+        return new TensorRunner(graph, cache).Run(next, "Extracting features", total, progress, cancellation);
     }
 
     /// <inheritdoc/>

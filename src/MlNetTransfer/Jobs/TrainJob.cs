@@ -15,7 +15,7 @@ namespace MlNetTransfer.Jobs;
 /// <param name="options">The run.</param>
 /// <param name="catalog">The backbones; null for those that come with the product.</param>
 /// <param name="clock">Measures the wall time.</param>
-public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = null, TimeProvider? clock = null)
+public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? catalog = null, TimeProvider? clock = null)
 {
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
 
@@ -31,9 +31,20 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
         RequireTwoPerClass(data.ClassNames, data.CountPerClass(), []);
         Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, Path.Combine(options.CacheFolder, "backbones")).Open(options.Backbone, cancellation);
         ExecutionPlan plan = ExecutionPlan.For(options.Device, options.Workers);
-        using var extractor = new FeatureExtractor(backbone, options.Taps ?? [.. backbone.Card.Taps.Select(t => t.Name)], options.Limits, plan);
+        using FeatureExtractor extractor = ExtractorOf(backbone, plan);
 
-        ImageRows rows = extractor.Extract(data.Items, options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null, progress, cancellation);
+        ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
+        return Finish(started, data, rows, backbone, extractor, null, progress, cancellation).Summary;
+    }
+
+    private FeatureExtractor ExtractorOf(Backbone backbone, ExecutionPlan plan) => new(backbone, options.Taps ?? [.. backbone.Card.Taps.Select(t => t.Name)], options.Limits, plan);
+
+    private string? FeatureCacheFolder => options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
+
+    /// <summary>From features to the model file and the report; the file is checked on the kept tensors, or else on images of the data set.</summary>
+    private (TrainSummary Summary, ParitySample Sample) Finish(
+        long started, ImageDataset data, ImageRows rows, Backbone backbone, FeatureExtractor extractor, TensorSample? kept, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
         var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
         RequireTwoPerClass(data.ClassNames, CountPerClass(table), rejected);
@@ -56,10 +67,10 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
             TrainingDigest = digest,
         };
         OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
-        int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
-        var sample = new ParitySample([.. checkedRows.Select(row => data.Items[rows.Accepted[row]])], trial.Fit.Predict(table.Select(checkedRows)));
+        int[] checkedRows = kept?.Rows ?? [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
+        var sample = new ParitySample([.. checkedRows.Select(row => data.Items[rows.Accepted[row]])], trial.Fit.Predict(table.Select(checkedRows))) { Tensors = kept?.Tensors };
         string path = Path.Combine(options.Output, "model.onnx");
-        (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, plan).Write(onnx, path, sample, progress, cancellation);
+        (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, extractor.Plan).Write(onnx, path, sample, progress, cancellation);
 
         var summary = new TrainSummary(table.Rows, trial.Report, rejected, rows.ImagesPerSecond, clock.GetElapsedTime(started))
         {
@@ -84,7 +95,7 @@ public sealed class TrainJob(TrainOptions options, BackboneCatalog? catalog = nu
             Notes = [.. HeldOutRows.Notes(data), .. DuplicateNotes.Of(rows, table, trial)],
         };
         ReportFile.Write(Path.Combine(options.Output, "report.json"), summary);
-        return summary;
+        return (summary, sample);
     }
 
     private static int[] CountPerClass(FeatureTable table)

@@ -64,6 +64,25 @@ public sealed class TransferModel : IDisposable
     public ImageRows Predict(IReadOnlyList<ImageItem> items, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default) =>
         Predict(items, "Scoring images", progress, cancellation);
 
+    /// <summary>Scores images that are preprocessed already.</summary>
+    /// <param name="tensors">The images after <see cref="ModelMetadata.Preprocessing"/>, each [3 × Size × Size].</param>
+    /// <param name="cancellation">Ends the work between two images.</param>
+    /// <returns>Probabilities [tensors × classes].</returns>
+    /// <exception cref="ImageRejectedException">The graph gives a number that is not finite.</exception>
+    public float[] Predict(IReadOnlyList<float[]> tensors, CancellationToken cancellation = default)
+    {
+        var probabilities = new float[tensors.Count * ClassNames.Count];
+        using ImageGraphWorker worker = Graph.CreateWorker();
+        for (int i = 0; i < tensors.Count; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (tensors[i].Length != Metadata.Preprocessing.TensorLength) throw new ArgumentException($"Tensor {i} has {tensors[i].Length} elements; {Metadata.Preprocessing.TensorLength} were expected.", nameof(tensors));
+            worker.Run(tensors[i], probabilities.AsSpan(i * ClassNames.Count, ClassNames.Count));
+        }
+
+        return probabilities;
+    }
+
     internal ImageRows Predict(IReadOnlyList<ImageItem> items, string stage, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         parity.Check(items, cancellation);
