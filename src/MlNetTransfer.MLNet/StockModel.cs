@@ -81,8 +81,9 @@ internal sealed class StockModel(TransferImageClassificationOptions options, Cla
     private IDataView Pixels(IReadOnlyList<float[]> tensors, Preprocessing preprocessing)
     {
         SchemaDefinition schema = SchemaDefinition.Create(typeof(PixelRow));
-        schema[nameof(PixelRow.Pixels)].ColumnName = options.FeatureColumnName;
-        schema[nameof(PixelRow.Pixels)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, 3, preprocessing.Size, preprocessing.Size);
+        SchemaDefinition.Column pixels = schema[nameof(PixelRow.Pixels)];
+        pixels.ColumnName = options.FeatureColumnName;
+        pixels.ColumnType = new VectorDataViewType(NumberDataViewType.Single, 3, preprocessing.Size, preprocessing.Size);
         return context.Data.LoadFromEnumerable(tensors.Select(t => new PixelRow { Pixels = t }), schema);
     }
 

@@ -58,7 +58,7 @@ public sealed class TransferPixelsEstimator : IEstimator<TransferPixelsTransform
     private SchemaDefinition Tensor()
     {
         SchemaDefinition schema = Named(typeof(TensorRow), nameof(TensorRow.Tensor), output);
-        schema[nameof(TensorRow.Tensor)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, 3, preprocessing.Size, preprocessing.Size);
+        schema[output].ColumnType = new VectorDataViewType(NumberDataViewType.Single, 3, preprocessing.Size, preprocessing.Size);
         return schema;
     }
 
