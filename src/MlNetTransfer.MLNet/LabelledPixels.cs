@@ -29,8 +29,23 @@ internal sealed class LabelledPixels : IDisposable
     /// <param name="tensor">Receives its image.</param>
     /// <param name="index">Receives the index of its class.</param>
     /// <returns>Whether there was one.</returns>
-    /// <exception cref="TransferException">The row has no label, or no image of the expected size.</exception>
+    /// <exception cref="TransferException">The row has no label, or no image of the expected size, or its image cannot be used.</exception>
     public bool Next(Span<float> tensor, out int index)
+    {
+        try
+        {
+            return Read(tensor, out index);
+        }
+        catch (InvalidOperationException e) when (e.InnerException is TransferException cause)
+        {
+            // ML.NET maps rows on threads of its own and wraps what they throw.
+            throw new TransferException(cause.Message, e);
+        }
+    }
+
+    public void Dispose() => cursor.Dispose();
+
+    private bool Read(Span<float> tensor, out int index)
     {
         index = -1;
         if (!cursor.MoveNext()) return false;
@@ -42,8 +57,6 @@ internal sealed class LabelledPixels : IDisposable
         index = checked((int)(key - 1));
         return true;
     }
-
-    public void Dispose() => cursor.Dispose();
 
     private string Row => string.Create(CultureInfo.InvariantCulture, $"{cursor.Position} (counted from 0)");
 

@@ -1,8 +1,8 @@
-// Scores the rows of a binary data view (argument 2) with a saved model (argument 1) and prints one JSON object.
+// Scores the rows of rows.idv with model.zip, both in the current folder, and prints one JSON object.
 using System.Text.Json;
 using Microsoft.ML;
 
 var mlContext = new MLContext();
-ITransformer model = mlContext.Model.Load(args[0], out _);
-IDataView rows = mlContext.Data.LoadFromBinary(args[1]);
+ITransformer model = mlContext.Model.Load("model.zip", out _);
+IDataView rows = mlContext.Data.LoadFromBinary("rows.idv");
 Console.WriteLine(JsonSerializer.Serialize(Scored.Of(mlContext, model, rows)));

@@ -10,6 +10,9 @@ internal sealed record Scored
     /// <summary>Score of every row through a prediction engine [rows][classes].</summary>
     public required float[][] Predicted { get; init; }
 
+    /// <summary>Score of the first row by the guide's code [classes].</summary>
+    public required float[] ByTheGuide { get; init; }
+
     /// <summary>Predicted label of every row through a prediction engine; keys are 1-based.</summary>
     public required uint[] PredictedKeys { get; init; }
 
@@ -34,12 +37,14 @@ internal sealed record Scored
         VBuffer<ReadOnlyMemory<char>> slots = default;
         scored.Schema["Score"].GetSlotNames(ref slots);
         using PredictionEngine<ImageRow, ImagePrediction> engine = context.Model.CreatePredictionEngine<ImageRow, ImagePrediction>(model);
-        ImagePrediction[] predictions = [.. context.Data.CreateEnumerable<ImageRow>(rows, reuseRowObject: false, ignoreMissingColumns: true).Select(engine.Predict)];
+        ImageRow[] images = [.. context.Data.CreateEnumerable<ImageRow>(rows, reuseRowObject: false)];
+        ImagePrediction[] predictions = [.. images.Select(engine.Predict)];
         MulticlassClassificationMetrics metrics = context.MulticlassClassification.Evaluate(scored);
         return new Scored
         {
             Transformed = [.. scored.GetColumn<float[]>("Score")],
             Predicted = [.. predictions.Select(p => p.Score)],
+            ByTheGuide = Example.Run(images[0].Features).Score,
             PredictedKeys = [.. predictions.Select(p => p.PredictedLabel)],
             PredictedValues = [.. context.Transforms.Conversion.MapKeyToValue("PredictedLabel").Fit(scored).Transform(scored).GetColumn<string>("PredictedLabel")],
             SlotNames = [.. slots.DenseValues().Select(s => s.ToString())],
