@@ -16,7 +16,7 @@ public sealed class ClassifierTests
     public void Fit_PixelsOfTheLibrary_GivesTheLibrarysModelFile()
     {
         using var folder = new TempFolder();
-        TrainSummary expected = new TrainJob(Trained.Options.ToJobForTests(folder.Path)).Run();
+        TrainSummary expected = new TrainJob(Trained.Options.ToJob(folder.Path) with { Folder = Repository.At("data-samples/clipart") }).Run();
         Assert.AreEqual(expected.Accuracy, Trained.Classifier.Summary.Accuracy);
         Assert.AreEqual(expected.TestImages, Trained.Classifier.Summary.TestImages);
         CollectionAssert.AreEqual(Comparable(expected.Model), Comparable(Trained.Onnx), "same weights, same metadata");

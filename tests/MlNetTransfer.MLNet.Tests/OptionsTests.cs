@@ -1,3 +1,4 @@
+using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 
 namespace MlNetTransfer.MLNet.Tests;
@@ -30,8 +31,24 @@ public sealed class OptionsTests
     [TestMethod]
     public void Defaults_OfTheBridge_AreThoseOfTheLibrary()
     {
-        TrainOptions ours = new TransferImageClassificationOptions().ToJobForTests("out") with { Folder = "x" }, library = new() { Folder = "x", Output = "out" };
-        Assert.AreEqual(library, ours);
+        var library = new TrainOptions { Folder = "column Label", Output = "out" };
+        Assert.AreEqual(library, new TransferImageClassificationOptions().ToJob("out") with { Limits = library.Limits });
+    }
+
+    [TestMethod]
+    public void ToJob_EveryOption_ArrivesThere()
+    {
+        string[] taps = ["a"];
+        TrainOptions job = new TransferImageClassificationOptions
+        {
+            LabelColumnName = "L", Backbone = "b", Taps = taps, Head = HeadKind.Mlp, L2 = 0.5, ClassWeights = ClassWeights.Balanced, TestFraction = 0.3, Folds = 4, Seed = 9, Workers = 3, CacheFolder = "c", CacheFeatures = false,
+        }.ToJob("out");
+        var expected = new TrainOptions
+        {
+            Folder = "column L", Output = "out", Backbone = "b", Taps = taps, Head = HeadKind.Mlp, L2 = 0.5, ClassWeights = ClassWeights.Balanced, TestFraction = 0.3, Folds = 4, Seed = 9, Workers = 3, CacheFolder = "c", CacheFeatures = false,
+            Limits = job.Limits,
+        };
+        Assert.AreEqual(expected, job);
     }
 
     private static void Refused(string name, Func<TransferImageClassificationOptions> make)
