@@ -1,6 +1,6 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using MlNetTransfer.Jobs;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.MLNet.Tests;
