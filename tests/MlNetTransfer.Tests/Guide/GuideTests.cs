@@ -26,7 +26,7 @@ public sealed class GuideTests
     public void FirstModel_PrintsWhatItSays_AndIsWhatTrainPrints()
     {
         using var folder = new TempFolder();
-        string printed = Printed(folder, FirstModelProgram);
+        string printed = Program.Printed(folder, FirstModelProgram);
         foreach (string block in DocumentedCode.Blocks(FirstModel, "text").Where(b => !b.StartsWith("Step", StringComparison.Ordinal)))
             StringAssert.Contains(Rough(printed), Rough(block));
         StringAssert.Matches(printed, new Regex(@"^fruit \(\d+ ?%\)$", RegexOptions.Multiline));
@@ -38,7 +38,7 @@ public sealed class GuideTests
     public void FromMlNet_Program_Runs()
     {
         using var folder = new TempFolder();
-        _ = Printed(folder, FromMlNetProgram);
+        _ = Program.Printed(folder, FromMlNetProgram);
         Assert.IsTrue(File.Exists(folder.File("out/model.onnx")));
     }
 
@@ -51,27 +51,6 @@ public sealed class GuideTests
 
     /// <summary>Without the digits that another kind of processor may round otherwise.</summary>
     private static string Rough(string text) => Regex.Replace(DocumentedCode.Normal(text), @"\[[^\]]*\]|\de-\d+", "#");
-
-    private static string Printed(TempFolder folder, Action program)
-    {
-        string before = Environment.CurrentDirectory;
-        TextWriter console = Console.Out;
-        using var printed = new StringWriter();
-        try
-        {
-            Directory.CreateSymbolicLink(folder.File("data-samples"), Repository.At("data-samples"));
-            Environment.CurrentDirectory = folder.Path;
-            Console.SetOut(printed);
-            program();
-        }
-        finally
-        {
-            Console.SetOut(console);
-            Environment.CurrentDirectory = before;
-        }
-
-        return printed.ToString();
-    }
 
     private static Photo[] Photos() =>
         [.. Directory.GetFiles("data-samples/clipart", "*.png", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(f => new Photo { ImagePath = Path.GetRelativePath("data-samples/clipart", f), Label = Path.GetFileName(Path.GetDirectoryName(f)) })];
