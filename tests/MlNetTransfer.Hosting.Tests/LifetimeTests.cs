@@ -102,6 +102,7 @@ public sealed class LifetimeTests
         using GatedImage gated = new(Reddish);
         Task<TransferPrediction>[] accepted = [hosted.Predictor.PredictAsync(gated.Memory), hosted.Predictor.PredictAsync(Reddish)];
         await gated.Reached;
+        await Hosted.Until(() => hosted.Load == (1, 1), "one request is in hand and the other accepted");
         InferenceSession session = Sessions.Of(hosted.Predictor).Single();
         Task stopping = hosted.Services.GetRequiredService<TransferModels>().StopAsync(CancellationToken.None);
         await Assert.ThrowsExactlyAsync<ModelStoppedException>(() => hosted.Predictor.PredictAsync(Reddish));

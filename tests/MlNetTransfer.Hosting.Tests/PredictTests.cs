@@ -126,6 +126,21 @@ public sealed class PredictTests
         Assert.AreEqual(0, hosted.Measured.Sum(TransferTelemetry.ActiveRequests));
     }
 
+    /// <summary>The limit itself; what is looked at before a stream is read only spares memory.</summary>
+    [TestMethod]
+    public void Enter_AtTheLimit_RefusesUntilSomeoneLeaves()
+    {
+        using TransferInstruments instruments = new(null);
+        var admission = new Admission("x", 2, instruments);
+        admission.Enter();
+        admission.Enter();
+        Assert.ThrowsExactly<ModelBusyException>(admission.Enter);
+        Assert.AreEqual(2, admission.Waiting, "who is refused does not count");
+        admission.Begin();
+        admission.Enter();
+        Assert.AreEqual((2, 1), (admission.Waiting, admission.Active));
+    }
+
     [TestMethod]
     public async Task Predict_WaitingRequestCancelled_LeavesAtOnceAndDisturbsNobody()
     {

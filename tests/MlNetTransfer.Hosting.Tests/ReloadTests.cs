@@ -32,6 +32,7 @@ public sealed class ReloadTests
         using GatedImage gated = new(Reddish);
         Task<TransferPrediction> old = hosted.Predictor.PredictAsync(gated.Memory), waiting = hosted.Predictor.PredictAsync(Reddish);
         await gated.Reached;
+        await Hosted.Until(() => hosted.Load == (1, 1), "one request is in hand and the other accepted");
         InferenceSession first = Sessions.Of(hosted.Predictor).Single();
         ModelVersion before = hosted.Predictor.Status.Version!;
 
