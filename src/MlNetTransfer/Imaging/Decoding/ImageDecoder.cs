@@ -1,0 +1,98 @@
+using MlNetTransfer.Imaging.Resizing;
+
+namespace MlNetTransfer.Imaging.Decoding;
+
+/// <summary>Decodes one image after another into a sink. Not thread-safe; memory is kept and reused.</summary>
+internal sealed unsafe class ImageDecoder(ImageLimits limits) : IDisposable
+{
+    private readonly VipsSource _vips = new();
+    private readonly BmpSource _bmp = new();
+
+    /// <summary>Decodes one image.</summary>
+    /// <param name="encoded">The bytes of an image file.</param>
+    /// <param name="target">Side in pixels of the square wanted in the end; large JPEG images are shrunk as they are decoded, to no less than twice that.</param>
+    /// <param name="sink">Receives the pixels; what it holds after an exception is undefined.</param>
+    /// <param name="cancellation">Looked at between strips of 16 rows.</param>
+    /// <returns>The EXIF orientation, 1 to 8, which the sink's pixels are still to be given.</returns>
+    /// <exception cref="ImageRejectedException">The image cannot be used; the reason is one line.</exception>
+    public int Decode(ReadOnlySpan<byte> encoded, int target, IStripSink sink, CancellationToken cancellation)
+    {
+        ImageGuard.CheckBytes(encoded.Length, limits);
+        ImageFormat format = FormatSniffer.Sniff(encoded);
+        FileStructure.CheckComplete(encoded, format);
+        PixelSource source = format == ImageFormat.Bmp ? _bmp : _vips;
+        fixed (byte* data = encoded)
+        {
+            DecodeOutcome outcome;
+            VipsLibrary.ErrorWords.EnterReadLock();
+            try
+            {
+                outcome = Decode(source, data, encoded.Length, format, target, sink, cancellation);
+            }
+            finally
+            {
+                source.Close();
+                VipsLibrary.ErrorWords.ExitReadLock();
+            }
+            if (outcome != DecodeOutcome.Done) DecodeForWords(source, data, encoded.Length, format, target, sink, cancellation);
+        }
+        return source.Orientation;
+    }
+
+    public void Dispose()
+    {
+        _vips.Dispose();
+        _bmp.Dispose();
+    }
+
+    /// <summary>
+    /// libvips has one error buffer for all threads, so what it holds after a failure may be about another image. A failed image is decoded
+    /// once more while no other is; it is then described in its own words.
+    /// </summary>
+    private void DecodeForWords(PixelSource source, byte* data, int length, ImageFormat format, int target, IStripSink sink, CancellationToken cancellation)
+    {
+        VipsLibrary.ErrorWords.EnterWriteLock();
+        try
+        {
+            VipsNative.vips_error_clear();
+            DecodeOutcome outcome = Decode(source, data, length, format, target, sink, cancellation);
+            if (outcome != DecodeOutcome.Done) throw DecodeFailure.Describe(format, outcome, VipsLibrary.ReadErrorBuffer());
+        }
+        finally
+        {
+            source.Close();
+            VipsNative.vips_error_clear();
+            VipsLibrary.ErrorWords.ExitWriteLock();
+        }
+    }
+
+    private DecodeOutcome Decode(PixelSource source, byte* data, int length, ImageFormat format, int target, IStripSink sink, CancellationToken cancellation)
+    {
+        if (!source.OpenHeader(data, length, format)) return DecodeOutcome.FailedInHeader;
+        ImageGuard.CheckSize(source, format, limits);
+        if (!source.OpenPixels(target)) return DecodeOutcome.FailedInPixels;
+
+        (int left, int top, int width, int height) = sink.Begin(source);
+        int bottom = top + height, rows;
+        for (int y = top; y < bottom; y += rows)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            rows = Math.Min(StripResizer.StripRows, bottom - y);
+            byte* strip = source.ReadStrip(left, y, width, rows);
+            if (strip == null) return DecodeOutcome.FailedInPixels;
+            sink.Push(strip, StripColours.Reduce(strip, width * rows, source.Bands), rows);
+        }
+        return ReadRest(source, left, bottom, width, cancellation) ? DecodeOutcome.Done : DecodeOutcome.FailedInPixels;
+    }
+
+    /// <summary>Rows below the crop are decoded too: whether a damaged file is accepted must not depend on the framing.</summary>
+    private static bool ReadRest(PixelSource source, int left, int top, int width, CancellationToken cancellation)
+    {
+        for (int y = top; y < source.Height; y += StripResizer.StripRows)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (source.ReadStrip(left, y, width, Math.Min(StripResizer.StripRows, source.Height - y)) == null) return false;
+        }
+        return true;
+    }
+}

@@ -1,0 +1,24 @@
+using MlNetTransfer.Imaging.Decoding;
+
+namespace MlNetTransfer.Imaging.Resizing;
+
+/// <summary>Gives what a framing takes of an image to a resizer.</summary>
+internal sealed unsafe class FramedStrips(StripResizer resizer, Framing framing) : IStripSink
+{
+    private int _width;
+
+    public (int Left, int Top, int Width, int Height) Begin(PixelSource source)
+    {
+        int left = 0, top = 0, width = source.Width, height = source.Height;
+        if (framing == Framing.CenterCrop)
+        {
+            (left, top, width) = OutputOrder.Of(source.Orientation).CentredSquare(width, height);
+            height = width;
+        }
+        _width = width;
+        resizer.Begin(width, height, source.Bands <= 2 ? 1 : 3);
+        return (left, top, width, height);
+    }
+
+    public void Push(byte* strip, int channels, int rows) => resizer.Push(strip, channels * (nint)_width, rows);
+}
