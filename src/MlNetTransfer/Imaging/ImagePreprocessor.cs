@@ -32,8 +32,8 @@ public sealed class ImagePreprocessor : IDisposable
         ArgumentNullException.ThrowIfNull(preprocessing);
         _preprocessing = preprocessing;
         _decoder = new ImageDecoder(limits ?? new ImageLimits());
-        _resizer = new StripResizer(preprocessing.Size, preprocessing.Interpolation, level);
-        _framed = new FramedStrips(_resizer, preprocessing.Framing);
+        _resizer = new StripResizer(preprocessing.Interpolation, level);
+        _framed = new FramedStrips(_resizer, preprocessing);
         _writer = new TensorWriter(preprocessing);
     }
 

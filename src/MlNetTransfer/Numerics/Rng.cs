@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Numerics;
 
 namespace MlNetTransfer.Numerics;
@@ -43,6 +44,16 @@ internal sealed class Rng
         return (int)high;
     }
 
+    /// <summary>Uniform bytes, eight of every draw, least first.</summary>
+    public void Fill(Span<byte> bytes)
+    {
+        Span<byte> last = stackalloc byte[8];
+        for (; bytes.Length >= 8; bytes = bytes[8..]) BinaryPrimitives.WriteUInt64LittleEndian(bytes, NextBits());
+        if (bytes.Length == 0) return;
+        BinaryPrimitives.WriteUInt64LittleEndian(last, NextBits());
+        last[..bytes.Length].CopyTo(bytes);
+    }
+
     /// <summary>Uniform in [0, 1), a multiple of 2⁻⁵³.</summary>
     public double NextDouble() => (NextBits() >> 11) * (1.0 / (1UL << 53));
 
@@ -51,6 +62,30 @@ internal sealed class Rng
     {
         double radius = Math.Sqrt(-2 * Math.Log(1 - NextDouble()));
         return radius * Math.Cos(2 * Math.PI * NextDouble());
+    }
+
+    /// <summary>Beta(a, b), a and b above 0: the share of one gamma variate in the sum of two, taken in logarithms so that small shapes do not underflow to 0/0.</summary>
+    public double NextBeta(double a, double b)
+    {
+        double first = NextLogGamma(a), second = NextLogGamma(b);
+        return 1 / (1 + Math.Exp(second - first));
+    }
+
+    /// <summary>
+    /// Logarithm of a gamma variate of scale 1 (Marsaglia and Tsang, A Simple Method for Generating Gamma Variables, 2000); below shape 1 that of
+    /// shape + 1 times U^(1/shape).
+    /// </summary>
+    private double NextLogGamma(double shape)
+    {
+        if (shape < 1) return NextLogGamma(shape + 1) + (Math.Log(1 - NextDouble()) / shape);
+        double d = shape - (1.0 / 3), c = 1 / Math.Sqrt(9 * d);
+        while (true)
+        {
+            double x = NextNormal(), root = 1 + (c * x);
+            if (root <= 0) continue;
+            double v = root * root * root;
+            if (Math.Log(1 - NextDouble()) < (0.5 * x * x) + d - (d * v) + (d * Math.Log(v))) return Math.Log(d * v);
+        }
     }
 
     /// <summary>Fisher and Yates: every order equally likely.</summary>

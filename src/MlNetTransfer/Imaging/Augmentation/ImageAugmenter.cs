@@ -1,3 +1,4 @@
+using MlNetTransfer.Imaging.Augmentation.Operations;
 using MlNetTransfer.Imaging.Decoding;
 using MlNetTransfer.Imaging.Resizing;
 using MlNetTransfer.Numerics;
@@ -22,8 +23,8 @@ public sealed unsafe class ImageAugmenter : IDisposable
     private readonly ImagePreprocessor _plain;
     private readonly StripResizer _resizer;
     private readonly TensorWriter _writer;
-    private readonly UprightFrame _frame = new();
-    private readonly NativeBuffer _lastStrip = new();
+    private readonly UprightFrame _frame;
+    private readonly NativeBuffer _lastStrip = new(), _scratch = new();
     private readonly Rng _rng = new(0);
     private readonly bool _varies;
     private bool _disposed;
@@ -38,10 +39,11 @@ public sealed unsafe class ImageAugmenter : IDisposable
         (_preprocessing, _options) = (preprocessing, options);
         limits ??= new ImageLimits();
         limits = limits with { MaxPixels = Math.Min(limits.MaxPixels, MostPixels) };
-        _varies = options != new AugmentationOptions();
+        _varies = options with { Mixing = null } != new AugmentationOptions();
         _decoder = new ImageDecoder(limits);
         _plain = new ImagePreprocessor(preprocessing, limits);
-        _resizer = new StripResizer(preprocessing.Size, preprocessing.Interpolation, SimdLevels.Best);
+        _frame = new UprightFrame(preprocessing);
+        _resizer = new StripResizer(preprocessing.Interpolation, SimdLevels.Best);
         _writer = new TensorWriter(preprocessing);
     }
 
@@ -59,11 +61,12 @@ public sealed unsafe class ImageAugmenter : IDisposable
             _plain.Process(encoded, tensor, cancellation);
             return;
         }
-        _decoder.Decode(encoded, _preprocessing.Size, _frame, cancellation);
-        Vary(new ReadOnlySpan<byte>(_frame.Pixels, 3 * _frame.Width * _frame.Height), _frame.Width, _frame.Height, draw, tensor);
+        DecodeFrame(encoded, cancellation);
+        Vary(_frame.Pixels, _frame.Width, _frame.Height, draw, tensor);
     }
 
     /// <summary>Makes one variant of decoded pixels: the same bytes as from the encoded image that <see cref="Decode"/> made them of.</summary>
+    /// <remarks>With options that vary nothing, an image that was reduced or turned (orientations 5 to 8) differs slightly from the encoded one, which is never reduced then.</remarks>
     /// <param name="image">Upright pixels.</param>
     /// <param name="draw">Which variant.</param>
     /// <param name="tensor">Receives [3 × Size × Size] floats, channels in RGB order.</param>
@@ -77,13 +80,13 @@ public sealed unsafe class ImageAugmenter : IDisposable
     /// <summary>Decodes an image into pixels to be kept between epochs, so that each is decoded once.</summary>
     /// <param name="encoded">The bytes of an image file.</param>
     /// <param name="cancellation">Looked at between strips of 16 rows.</param>
-    /// <returns>Upright pixels.</returns>
+    /// <returns>Upright pixels. More than 8 · Size² of them are reduced, antialiased, to sides of 2 · Size (the shorter side, for <see cref="Framing.CenterCrop"/>).</returns>
     /// <exception cref="ImageRejectedException">The image cannot be used; the reason is one line.</exception>
     public RgbImage Decode(ReadOnlySpan<byte> encoded, CancellationToken cancellation = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        _decoder.Decode(encoded, _preprocessing.Size, _frame, cancellation);
-        return new RgbImage(_frame.Width, _frame.Height, new ReadOnlySpan<byte>(_frame.Pixels, 3 * _frame.Width * _frame.Height).ToArray());
+        DecodeFrame(encoded, cancellation);
+        return new RgbImage(_frame.Width, _frame.Height, _frame.Pixels.ToArray());
     }
 
     /// <summary>Releases the memory kept between images.</summary>
@@ -95,6 +98,13 @@ public sealed unsafe class ImageAugmenter : IDisposable
         _resizer.Dispose();
         _frame.Dispose();
         _lastStrip.Dispose();
+        _scratch.Dispose();
+    }
+
+    private void DecodeFrame(ReadOnlySpan<byte> encoded, CancellationToken cancellation)
+    {
+        _decoder.Decode(encoded, _preprocessing.Size, _frame, cancellation);
+        _frame.Complete();
     }
 
     private void CheckLength(int length, string name)
@@ -110,7 +120,16 @@ public sealed unsafe class ImageAugmenter : IDisposable
         CropBox box = _options.Crop is { } crop ? CropBox.Draw(crop, _preprocessing.Framing, width, height, _rng) : CropBox.Of(_preprocessing.Framing, width, height);
         bool mirror = _rng.NextDouble() < _options.FlipProbability;
         Resize(pixels, width, box);
+        VaryColours();
         _writer.WriteTensor(_resizer, new OutputOrder(false, FlippedX: mirror, false), tensor);
+    }
+
+    private void VaryColours()
+    {
+        PixelSquare square = new((nint)_resizer.Frame, _preprocessing.Size, _resizer.PlaneStride);
+        if (_options.Jitter is { } jitter) Jitter.Apply(jitter, square, _rng);
+        if (_options.TrivialAugment) TrivialAugmentation.Apply(square, square with { Pixels = (nint)_scratch.Reserve(square.Length) }, _rng);
+        if (_options.Erasing is { } erasing) Eraser.Apply(erasing, square, _rng);
     }
 
     /// <summary>A resizer reads whole strips and a little more; where that would leave the image the rows are copied first.</summary>
@@ -120,7 +139,7 @@ public sealed unsafe class ImageAugmenter : IDisposable
         nint stride = 3 * (nint)width;
         int bytes = 3 * box.Width;
         byte* copy = _lastStrip.Reserve((rows + 1L) * (bytes + rows));
-        _resizer.Begin(box.Width, box.Height, 3);
+        _resizer.Begin(box.Width, box.Height, 3, _preprocessing.Size);
         fixed (byte* start = pixels)
         {
             for (int y = 0; y < box.Height; y += rows)

@@ -3,12 +3,19 @@ using MlNetTransfer.Imaging.Resizing;
 
 namespace MlNetTransfer.Imaging.Augmentation;
 
-/// <summary>Holds a whole decoded image as upright RGB; reused for one image after another.</summary>
-internal sealed unsafe class UprightFrame : IStripSink, IDisposable
+/// <summary>Holds a decoded image as upright RGB; reused for one image after another.</summary>
+/// <remarks>
+/// An image of more than 8 · Size² pixels is reduced as it is decoded, antialiased, to sides of 2 · Size, or, where the framing keeps the aspect
+/// ratio, to a shorter side of 2 · Size: a crop of a quarter of the area is still not enlarged, and at most 24 · Size² bytes are held
+/// (1.2 MB for 224), but for very long images of which a square is taken.
+/// </remarks>
+internal sealed unsafe class UprightFrame(Preprocessing preprocessing) : IStripSink, IDisposable
 {
-    private readonly NativeBuffer _pixels = new();
+    private readonly NativeBuffer _pixels = new(), _rowPixels = new();
+    private readonly StripResizer _reducer = new(preprocessing.Interpolation, SimdLevels.Best);
     private OutputOrder _order;
-    private int _storedWidth, _storedHeight, _row;
+    private int _sourceWidth, _storedWidth, _storedHeight, _row;
+    private bool _reduced;
 
     /// <summary>Upright columns.</summary>
     public int Width => _order.Transposed ? _storedHeight : _storedWidth;
@@ -16,46 +23,89 @@ internal sealed unsafe class UprightFrame : IStripSink, IDisposable
     /// <summary>Upright rows.</summary>
     public int Height => _order.Transposed ? _storedWidth : _storedHeight;
 
-    /// <summary>[Height × Width × 3]; 16 rows and 16 bytes more are readable.</summary>
-    public byte* Pixels => _pixels.Memory;
+    /// <summary>[Height × Width × 3].</summary>
+    public ReadOnlySpan<byte> Pixels => new(_pixels.Memory, 3 * Width * Height);
 
     public (int Left, int Top, int Width, int Height) Begin(PixelSource source)
     {
-        (_storedWidth, _storedHeight, _row) = (source.Width, source.Height, 0);
         _order = OutputOrder.Of(source.Orientation);
-        _pixels.Reserve((3L * Width * (Height + StripResizer.StripRows)) + StripResizer.StripRows);
-        return (0, 0, _storedWidth, _storedHeight);
+        _sourceWidth = source.Width;
+        _row = 0;
+        (_storedWidth, _storedHeight) = Reduced(source.Width, source.Height);
+        _reduced = (_storedWidth, _storedHeight) != (source.Width, source.Height);
+        if (_reduced) _reducer.Begin(source.Width, source.Height, source.Bands <= 2 ? 1 : 3, _storedWidth, _storedHeight);
+        _pixels.Reserve(3L * _storedWidth * _storedHeight);
+        return (0, 0, source.Width, source.Height);
     }
 
     public void Push(byte* strip, int channels, int rows)
     {
-        // Where the next stored column and the next stored row lie in the upright image.
-        nint across = _order.Transposed ? 3 * (nint)Width : 3, down = _order.Transposed ? 3 : 3 * (nint)Width;
-        byte* origin = Pixels;
-        if (_order.FlippedX)
+        if (_reduced)
         {
-            origin += (_storedWidth - 1) * across;
-            across = -across;
+            _reducer.Push(strip, channels * (nint)_sourceWidth, rows);
+            return;
         }
-        if (_order.FlippedY)
+        for (int y = 0; y < rows; y++) Place(strip + ((nint)y * _storedWidth * channels), channels);
+    }
+
+    /// <summary>To be called when all strips were pushed.</summary>
+    public void Complete()
+    {
+        if (!_reduced) return;
+        byte* row = _rowPixels.Reserve(3L * _storedWidth);
+        int green = _reducer.Channels == 3 ? _reducer.PlaneStride : 0, blue = 2 * green;
+        for (int y = 0; y < _storedHeight; y++)
         {
-            origin += (_storedHeight - 1) * down;
-            down = -down;
-        }
-        for (int y = 0; y < rows; y++, _row++)
-        {
-            byte* from = strip + ((nint)y * _storedWidth * channels), to = origin + (_row * down);
-            if (channels == 3 && across == 3) Buffer.MemoryCopy(from, to, 3L * _storedWidth, 3L * _storedWidth);
-            else Spread(from, channels, to, across);
+            byte* from = _reducer.Frame + ((nint)y * _reducer.RowStride), to = row;
+            for (byte* end = from + _storedWidth; from < end; from++, to += 3)
+            {
+                to[0] = from[0];
+                to[1] = from[green];
+                to[2] = from[blue];
+            }
+            Place(row, 3);
         }
     }
 
-    public void Dispose() => _pixels.Dispose();
-
-    private void Spread(byte* from, int channels, byte* to, nint across)
+    public void Dispose()
     {
+        _pixels.Dispose();
+        _rowPixels.Dispose();
+        _reducer.Dispose();
+    }
+
+    private (int Width, int Height) Reduced(int width, int height)
+    {
+        int side = 2 * preprocessing.Size, shorter = Math.Min(width, height);
+        if ((long)width * height <= 2L * side * side) return (width, height);
+        if (preprocessing.Framing == Framing.Stretch) return (side, side);
+        return shorter <= side ? (width, height) : (Scaled(width), Scaled(height));
+
+        int Scaled(int length) => (int)Math.Round((double)length * side / shorter);
+    }
+
+    /// <summary>Writes the next stored row where it lies in the upright image.</summary>
+    private void Place(byte* from, int channels)
+    {
+        nint across = _order.Transposed ? 3 * (nint)Width : 3, down = _order.Transposed ? 3 : 3 * (nint)Width;
+        byte* to = _pixels.Memory + ((_order.FlippedY ? _storedHeight - 1 - _row : _row) * down);
+        _row++;
+        if (_order.FlippedX)
+        {
+            to += (_storedWidth - 1) * across;
+            across = -across;
+        }
+        if (channels == 3 && across == 3)
+        {
+            Buffer.MemoryCopy(from, to, 3L * _storedWidth, 3L * _storedWidth);
+            return;
+        }
         int green = channels == 3 ? 1 : 0, blue = 2 * green;
         for (byte* end = from + ((nint)_storedWidth * channels); from < end; from += channels, to += across)
-            (to[0], to[1], to[2]) = (from[0], from[green], from[blue]);
+        {
+            to[0] = from[0];
+            to[1] = from[green];
+            to[2] = from[blue];
+        }
     }
 }

@@ -8,7 +8,7 @@ namespace MlNetTransfer.Imaging.Resizing;
 /// <c>max(scale, 1)</c>, the weights are normalised to sum 1 in double precision and rounded to 22 fractional bits. Taps are padded with
 /// a zero weight to an even number, so the sample after the last is read (and multiplied by zero): it must be readable memory.
 /// </remarks>
-internal sealed class AxisWeights(int outputs, Interpolation interpolation)
+internal sealed class AxisWeights(Interpolation interpolation)
 {
     /// <summary>Fractional bits of a weight: 32 less 8 of the pixel less 2 of headroom.</summary>
     public const int FractionBits = 22;
@@ -22,40 +22,40 @@ internal sealed class AxisWeights(int outputs, Interpolation interpolation)
     /// <summary>Input samples the weights were built for; 0 before the first <see cref="Build"/>.</summary>
     public int Inputs { get; private set; }
 
+    /// <summary>Output samples the weights were built for.</summary>
+    public int Outputs { get; private set; }
+
     /// <summary>Weights per output in <see cref="Weights"/> and <see cref="Pairs"/>; even.</summary>
     public int Stride { get; private set; }
 
-    /// <summary>Index of the first input sample [outputs].</summary>
-    public int[] First { get; } = new int[outputs];
+    /// <summary>Index of the first input sample [Outputs].</summary>
+    public int[] First { get; private set; } = [];
 
-    /// <summary>Taps without the padding [outputs].</summary>
-    public int[] Taps { get; } = new int[outputs];
+    /// <summary>Taps without the padding [Outputs].</summary>
+    public int[] Taps { get; private set; } = [];
 
-    /// <summary>Fixed-point weights [outputs × Stride].</summary>
+    /// <summary>Fixed-point weights [Outputs × Stride].</summary>
     public int[] Weights { get; private set; } = [];
 
-    /// <summary>The same weights for 16-bit multiply-adds [outputs × Stride]: per pair of taps the two high halves in one integer, then the two low halves.</summary>
+    /// <summary>The same weights for 16-bit multiply-adds [Outputs × Stride]: per pair of taps the two high halves in one integer, then the two low halves.</summary>
     public int[] Pairs { get; private set; } = [];
 
-    /// <summary>Builds the weights for <paramref name="inputs"/> samples unless they are already there.</summary>
-    public void Build(int inputs)
+    /// <summary>Builds the weights from <paramref name="inputs"/> to <paramref name="outputs"/> samples unless they are already there.</summary>
+    public void Build(int inputs, int outputs)
     {
-        if (inputs == Inputs) return;
+        if (inputs == Inputs && outputs == Outputs) return;
         double scale = (double)inputs / outputs;
         double widening = Math.Max(scale, 1);
         double reach = _support * widening;
         Stride = ((int)Math.Ceiling(reach) * 2) + 2;
-        Inputs = inputs;
+        (Inputs, Outputs) = (inputs, outputs);
+        if (First.Length < outputs) (First, Taps) = (new int[outputs], new int[outputs]);
         if (Weights.Length < Stride * outputs)
         {
             Weights = new int[Stride * outputs];
             Pairs = new int[Stride * outputs];
-            _exact = new double[Stride];
         }
-        else if (_exact.Length < Stride)
-        {
-            _exact = new double[Stride];
-        }
+        if (_exact.Length < Stride) _exact = new double[Stride];
         for (int i = 0; i < outputs; i++) BuildOne(i, (i + 0.5) * scale, reach, 1 / widening);
     }
 
