@@ -3,6 +3,7 @@ using MlNetTransfer.Benchmarks;
 return args switch
 {
     ["accuracy", .. var rest] => AccuracyBenchmark.Run(rest),
+    ["augment", .. var rest] => AugmentBenchmark.Run(rest),
     ["head", .. var rest] => HeadBenchmark.Run(rest),
     ["decode", .. var rest] => DecodeBenchmark.Run(rest),
     ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
@@ -18,6 +19,7 @@ static int Usage()
     Console.Error.WriteLine("""
         Usage: dotnet run -c Release --project tests/MlNetTransfer.Benchmarks -- COMMAND
           accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
+          augment                          augmented training images, beside torchvision
           head [rows width classes]        fitting a head, beside scikit-learn
           decode                           decoding and resizing, beside Pillow
           featurise [backbone [images [rounds]]] the featurising pipeline, beside its parts

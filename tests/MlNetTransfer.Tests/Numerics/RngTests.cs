@@ -1,4 +1,5 @@
 using MlNetTransfer.Numerics;
+using MlNetTransfer.Tests.Imaging.Augmentation;
 
 namespace MlNetTransfer.Tests.Numerics;
 
@@ -35,6 +36,55 @@ public sealed class RngTests
         double[] draws = [.. Enumerable.Range(0, 100_000).Select(_ => rng.NextNormal())];
         Assert.AreEqual(0, draws.Average(), 0.016, "five standard errors of the mean, 5/√100000");
         Assert.AreEqual(1, draws.Average(x => x * x), 0.023, "five standard errors of the second moment, 5·√(2/100000)");
+    }
+
+    [TestMethod]
+    [DataRow(0.5)]
+    [DataRow(1.0)]
+    [DataRow(2.0)]
+    public void NextBeta_ShapesOfClosedForm_HasThatDistribution(double shape)
+    {
+        var rng = new Rng(3);
+        KolmogorovSmirnov.AreEqual(Enumerable.Range(0, 50_000).Select(_ => rng.NextBeta(shape, shape)), x => shape switch
+        {
+            0.5 => 2 / Math.PI * Math.Asin(Math.Sqrt(x)),
+            1 => x,
+            _ => (3 - (2 * x)) * x * x,
+        }, 0, $"{shape}");
+    }
+
+    [TestMethod]
+    [DataRow(0.001, 0.001)]
+    [DataRow(0.2, 0.2)]
+    [DataRow(0.7, 3.0)]
+    [DataRow(9.0, 4.0)]
+    public void NextBeta_AnyShapes_HasItsMoments(double a, double b)
+    {
+        var rng = new Rng(4);
+        double[] draws = [.. Enumerable.Range(0, 50_000).Select(_ => rng.NextBeta(a, b))];
+        double mean = a / (a + b), variance = a * b / ((a + b) * (a + b) * (a + b + 1));
+        Assert.IsTrue(draws.All(x => x is >= 0 and <= 1));
+        Assert.AreEqual(mean, draws.Average(), 5 * Math.Sqrt(variance / 50_000), "five standard errors");
+        Assert.AreEqual(variance, draws.Average(x => (x - mean) * (x - mean)), 5 * Math.Sqrt(variance / 50_000), "five standard errors at most: (x - mean)² deviates no more than x - mean does");
+    }
+
+    [TestMethod]
+    public void Restart_KeysThatDifferAnywhere_GiveOtherStreams()
+    {
+        var rng = new Rng(0);
+        var seen = new HashSet<ulong>();
+        ulong[] keys = [0, 1, 2, 1UL << 32, ulong.MaxValue];
+        foreach (ulong a in keys)
+        {
+            foreach (ulong b in keys)
+            {
+                foreach (ulong c in keys)
+                {
+                    rng.Restart(a, b, c);
+                    Assert.IsTrue(seen.Add(rng.NextBits()), $"{a}, {b}, {c}");
+                }
+            }
+        }
     }
 
     [TestMethod]

@@ -15,8 +15,8 @@ public sealed unsafe class WeightedSumTests
     public void Levels_RandomRows_GiveTheBytesOf64BitArithmetic(Interpolation interpolation, int inputs, int outputs)
     {
         const int length = 48;
-        AxisWeights axis = new(outputs, interpolation);
-        axis.Build(inputs);
+        AxisWeights axis = new(interpolation);
+        axis.Build(inputs, outputs);
         byte[] rows = new byte[(inputs + 1) * length];
         Random random = new(5);
         for (int i = 0; i < rows.Length; i++) rows[i] = i % 3 == 0 ? (byte)random.Next(256) : random.Next(2) == 0 ? byte.MinValue : byte.MaxValue;
@@ -48,10 +48,10 @@ public sealed unsafe class WeightedSumTests
     [DataRow(Interpolation.Bicubic)]
     public void Weights_EveryOutput_SumToOne(Interpolation interpolation)
     {
-        AxisWeights axis = new(31, interpolation);
+        AxisWeights axis = new(interpolation);
         foreach (int inputs in (int[])[1, 2, 30, 31, 32, 100, 5000])
         {
-            axis.Build(inputs);
+            axis.Build(inputs, 31);
             for (int o = 0; o < 31; o++)
             {
                 long sum = 0;
