@@ -1,0 +1,42 @@
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Models;
+
+namespace MlNetTransfer.MLNet.Tests;
+
+/// <summary>A model that does not agree with what was evaluated is not handed out.</summary>
+[TestClass]
+public sealed class StockModelTests
+{
+    [TestMethod]
+    public void Build_ProbabilitiesAsEvaluated_IsKept()
+    {
+        using var model = (IDisposable)new StockModel(Trained.Options, Classes()).Build(Trained.Onnx, Preprocessing, Sample(_ => { }));
+        Assert.IsNotNull(model);
+    }
+
+    [TestMethod]
+    public void Build_OneProbabilityIsAnother_IsRefused()
+    {
+        TransferException e = Assert.ThrowsExactly<TransferException>(() => new StockModel(Trained.Options, Classes()).Build(Trained.Onnx, Preprocessing, Sample(p => p[^1] += 0.01f)));
+        StringAssert.Contains(e.Message, "on 2 images it differs from the evaluated one by up to 0.01");
+        Assert.IsFalse(File.Exists(Trained.Onnx + ".stock"), "the renamed model is removed");
+    }
+
+    private static Preprocessing Preprocessing => Model(m => m.Metadata.Preprocessing);
+
+    private static ClassKeys Classes() => ClassKeys.Of(Trained.Chain.GetOutputSchema(Trained.Context.Data.LoadFromEnumerable(ImageFile.All).Schema)["Class"]);
+
+    private static ParitySample Sample(Action<float[]> change)
+    {
+        float[][] tensors = [new float[Preprocessing.TensorLength], [.. Enumerable.Repeat(0.5f, Preprocessing.TensorLength)]];
+        float[] expected = Model(m => m.Predict(tensors));
+        change(expected);
+        return new ParitySample([], expected) { Tensors = tensors };
+    }
+
+    private static T Model<T>(Func<TransferModel, T> read)
+    {
+        using TransferModel model = TransferModel.Load(Trained.Onnx);
+        return read(model);
+    }
+}
