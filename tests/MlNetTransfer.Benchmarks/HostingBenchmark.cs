@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Hosting;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 

@@ -1,4 +1,5 @@
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Tests.Shared;
