@@ -4,6 +4,7 @@ return args switch
 {
     ["accuracy", .. var rest] => AccuracyBenchmark.Run(rest),
     ["augment", .. var rest] => AugmentBenchmark.Run(rest),
+    ["chain", .. var rest] => ChainBenchmark.Run(rest),
     ["head", .. var rest] => HeadBenchmark.Run(rest),
     ["decode", .. var rest] => DecodeBenchmark.Run(rest),
     ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
@@ -20,6 +21,7 @@ static int Usage()
         Usage: dotnet run -c Release --project tests/MlNetTransfer.Benchmarks -- COMMAND
           accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
           augment                          augmented training images, beside torchvision
+          chain [images [rounds]]          reading an estimator chain, beside the runner under it
           head [rows width classes]        fitting a head, beside scikit-learn
           decode                           decoding and resizing, beside Pillow
           featurise [backbone [images [rounds]]] the featurising pipeline, beside its parts
