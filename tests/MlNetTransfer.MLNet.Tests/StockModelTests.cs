@@ -1,3 +1,5 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
 
@@ -22,6 +24,13 @@ public sealed class StockModelTests
         Assert.IsFalse(File.Exists(Trained.Onnx + ".stock"), "the renamed model is removed");
     }
 
+    [TestMethod]
+    public void Build_LabelsThatAreNotTheLikeliest_IsRefused()
+    {
+        TransferException e = Assert.ThrowsExactly<TransferException>(() => new StockModel(Trained.Options, new Reversed(Classes()) { Names = Classes().Names }).Build(Trained.Onnx, Preprocessing, Sample(_ => { })));
+        StringAssert.Contains(e.Message, "2 of its predicted labels are not the likeliest");
+    }
+
     private static Preprocessing Preprocessing => Model(m => m.Metadata.Preprocessing);
 
     private static ClassKeys Classes() => ClassKeys.Of(Trained.Chain.GetOutputSchema(Trained.Context.Data.LoadFromEnumerable(ImageFile.All).Schema)["Class"]);
@@ -38,5 +47,19 @@ public sealed class StockModelTests
     {
         using TransferModel model = TransferModel.Load(Trained.Onnx);
         return read(model);
+    }
+
+    /// <summary>Classes whose keys are in the wrong order.</summary>
+    private sealed class Reversed(ClassKeys right) : ClassKeys
+    {
+        public override IDataView Rows(MLContext context) => context.Data.LoadFromEnumerable(right.Names.Reverse().Select((name, i) => new Row { Index = [right.Names.Count - 1 - i], Value = name }));
+    }
+
+    private sealed class Row
+    {
+        [VectorType(1)]
+        public long[] Index { get; set; } = [];
+
+        public string Value { get; set; } = "";
     }
 }
