@@ -41,11 +41,34 @@ public sealed class OptionsTests
         string[] taps = ["a"];
         TrainOptions job = new TransferImageClassificationOptions
         {
-            LabelColumnName = "L", Backbone = "b", Taps = taps, Head = HeadKind.Mlp, L2 = 0.5, ClassWeights = ClassWeights.Balanced, TestFraction = 0.3, Folds = 4, Seed = 9, Workers = 3, CacheFolder = "c", CacheFeatures = false,
+            LabelColumnName = "L",
+            Backbone = "b",
+            Taps = taps,
+            Head = HeadKind.Mlp,
+            L2 = 0.5,
+            ClassWeights = ClassWeights.Balanced,
+            TestFraction = 0.3,
+            Folds = 4,
+            Seed = 9,
+            Workers = 3,
+            CacheFolder = "c",
+            CacheFeatures = false,
         }.ToJob("out");
         var expected = new TrainOptions
         {
-            Folder = "column L", Output = "out", Backbone = "b", Taps = taps, Head = HeadKind.Mlp, L2 = 0.5, ClassWeights = ClassWeights.Balanced, TestFraction = 0.3, Folds = 4, Seed = 9, Workers = 3, CacheFolder = "c", CacheFeatures = false,
+            Folder = "column L",
+            Output = "out",
+            Backbone = "b",
+            Taps = taps,
+            Head = HeadKind.Mlp,
+            L2 = 0.5,
+            ClassWeights = ClassWeights.Balanced,
+            TestFraction = 0.3,
+            Folds = 4,
+            Seed = 9,
+            Workers = 3,
+            CacheFolder = "c",
+            CacheFeatures = false,
             Limits = job.Limits,
         };
         Assert.AreEqual(expected, job);
