@@ -30,7 +30,7 @@ public sealed class CropBoxTests
     public void Draw_SquareImage_IsDistributedAsTorchvisions()
     {
         Python.Require("torchvision");
-        const int count = 5000;
+        const int count = 10_000;
         double[][] theirs = [.. Python.Run($$"""
             import torch
             from torchvision.transforms import RandomResizedCrop

@@ -189,6 +189,22 @@ public sealed class ImageAugmenterTests
         (int, int) Shape(ImageAugmenter augmenter, string name) => augmenter.Decode(folder.Read(name)) is var image ? (image.Width, image.Height) : default;
     }
 
+    /// <summary>Reduced to 16 x 16 for a size of 8: what the preprocessor, which turns images in another place, makes for a size of 16.</summary>
+    [TestMethod]
+    public void Decode_ReducedImages_AreThePreprocessorsOfTwiceTheSize()
+    {
+        using ImageAugmenter augmenter = new(Imagenet with { Size = 8 }, Mirrored);
+        int reduced = 0;
+        foreach (string name in Fixtures.Good)
+        {
+            RgbImage image = augmenter.Decode(Fixtures.Read(name));
+            if (image.Pixels.Length != 3 * 16 * 16) continue;
+            CollectionAssert.AreEqual(Fixtures.Pixels(Fixtures.Read(name), size: 16), image.Pixels.ToArray(), name);
+            reduced += name.StartsWith("orientation-", StringComparison.Ordinal) ? 1 : 0;
+        }
+        Assert.AreEqual(8, reduced);
+    }
+
     [TestMethod]
     public void Process_ManyImages_AllocatesNothing()
     {
