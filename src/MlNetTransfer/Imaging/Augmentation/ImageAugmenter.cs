@@ -32,10 +32,13 @@ public sealed unsafe class ImageAugmenter : IDisposable
     /// <param name="preprocessing">Size, framing, filter and normalisation, from the backbone's card.</param>
     /// <param name="options">How images are varied.</param>
     /// <param name="limits">What an image may cost; the defaults of <see cref="ImageLimits"/> if null.</param>
+    /// <exception cref="ArgumentException">A smallest area is above its largest.</exception>
     public ImageAugmenter(Preprocessing preprocessing, AugmentationOptions options, ImageLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(preprocessing);
         ArgumentNullException.ThrowIfNull(options);
+        CheckOrder(options.Crop?.MinArea, options.Crop?.MaxArea, "crop");
+        CheckOrder(options.Erasing?.MinArea, options.Erasing?.MaxArea, "erased box");
         (_preprocessing, _options) = (preprocessing, options);
         limits ??= new ImageLimits();
         limits = limits with { MaxPixels = Math.Min(limits.MaxPixels, MostPixels) };
@@ -99,6 +102,11 @@ public sealed unsafe class ImageAugmenter : IDisposable
         _frame.Dispose();
         _lastStrip.Dispose();
         _scratch.Dispose();
+    }
+
+    private static void CheckOrder(double? smallest, double? largest, string what)
+    {
+        if (smallest > largest) throw new ArgumentException(FormattableString.Invariant($"The smallest area of the {what}, {smallest}, is above the largest, {largest}: exchange MinArea and MaxArea."));
     }
 
     private void DecodeFrame(ReadOnlySpan<byte> encoded, CancellationToken cancellation)

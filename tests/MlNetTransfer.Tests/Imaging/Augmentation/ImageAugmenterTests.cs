@@ -236,6 +236,8 @@ public sealed class ImageAugmenterTests
         Assert.ThrowsExactly<ImageRejectedException>(() => augmenter.Process(Fixtures.Read("truncated.png"), default, new float[4800]));
         Assert.ThrowsExactly<ImageRejectedException>(() => augmenter.Decode("not an image"u8.ToArray()));
         Assert.ThrowsExactly<ArgumentException>(() => AugmentationDraw.Of(1, new byte[7], 0));
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => new ImageAugmenter(Imagenet, new() { Crop = new() { MinArea = 0.5, MaxArea = 0.4 } })).Message, "of the crop, 0.5, is above the largest, 0.4");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => new ImageAugmenter(Imagenet, new() { Erasing = new() { MinArea = 0.5 } })).Message, "of the erased box, 0.5");
         // After a rejection the next image is right.
         float[] after = new float[4800], fresh = new float[4800];
         augmenter.Process(Fixtures.Read("rgb.png"), new(1, 1, 1), after);
