@@ -33,7 +33,8 @@ public sealed class ClassifierTests
         ImageRows expected = model.Predict(ImageFile.Samples.Items);
         float[] found = [.. scored.GetColumn<float[]>("Score").SelectMany(s => s)];
 
-        // Two sessions with other thread counts add float32 in another order: measured below 1e-6.
+        // Two sessions with other thread counts may add float32 in another order; equal bits were measured.
+        Assert.HasCount(expected.Values.Length, found);
         for (int i = 0; i < found.Length; i++) Assert.AreEqual(expected.Values[i], found[i], 1e-5f);
         uint[] keys = [.. expected.Values.Chunk(8).Select(p => (uint)Array.IndexOf(p, p.Max()) + 1)];
         CollectionAssert.AreEqual(keys, scored.GetColumn<uint>("PredictedLabel").ToArray());
