@@ -2,6 +2,7 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
+using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.MLNet.Tests;
 
@@ -12,23 +13,32 @@ public sealed class StockModelTests
     [TestMethod]
     public void Build_ProbabilitiesAsEvaluated_IsKept()
     {
-        using var model = (IDisposable)new StockModel(Trained.Options, Classes()).Build(Trained.Onnx, Preprocessing, Sample(_ => { }));
-        Assert.IsNotNull(model);
+        using var folder = new TempFolder();
+        using var model = (IDisposable)Build(folder, Classes(), _ => { });
+        CollectionAssert.AreEqual(new[] { folder.File("model.onnx") }, Directory.GetFiles(folder.Path), "the renamed model is removed");
     }
 
     [TestMethod]
     public void Build_OneProbabilityIsAnother_IsRefused()
     {
-        TransferException e = Assert.ThrowsExactly<TransferException>(() => new StockModel(Trained.Options, Classes()).Build(Trained.Onnx, Preprocessing, Sample(p => p[^1] += 0.01f)));
+        using var folder = new TempFolder();
+        TransferException e = Assert.ThrowsExactly<TransferException>(() => Build(folder, Classes(), p => p[^1] += 0.01f));
         StringAssert.Contains(e.Message, "on 2 images it differs from the evaluated one by up to 0.01");
-        Assert.IsFalse(File.Exists(Trained.Onnx + ".stock"), "the renamed model is removed");
+        CollectionAssert.AreEqual(new[] { folder.File("model.onnx") }, Directory.GetFiles(folder.Path), "the renamed model is removed");
     }
 
     [TestMethod]
     public void Build_LabelsThatAreNotTheLikeliest_IsRefused()
     {
-        TransferException e = Assert.ThrowsExactly<TransferException>(() => new StockModel(Trained.Options, new Reversed(Classes()) { Names = Classes().Names }).Build(Trained.Onnx, Preprocessing, Sample(_ => { })));
+        using var folder = new TempFolder();
+        TransferException e = Assert.ThrowsExactly<TransferException>(() => Build(folder, new Reversed(Classes()) { Names = Classes().Names }, _ => { }));
         StringAssert.Contains(e.Message, "2 of its predicted labels are not the likeliest");
+    }
+
+    private static ITransformer Build(TempFolder folder, ClassKeys classes, Action<float[]> change)
+    {
+        File.Copy(Trained.Onnx, folder.File("model.onnx"));
+        return new StockModel(Trained.Options, classes).Build(folder.File("model.onnx"), Preprocessing, Sample(change));
     }
 
     private static Preprocessing Preprocessing => Model(m => m.Metadata.Preprocessing);
