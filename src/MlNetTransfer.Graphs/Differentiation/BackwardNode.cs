@@ -80,6 +80,12 @@ internal sealed class BackwardNode(NodeProto node, StaticGraph forward, GraphEmi
     /// <exception cref="GraphException">The input is computed.</exception>
     public float[]? ConstantFloats(int input) => HasInput(input) ? TensorData.ToFloats(Constant(input)) : null;
 
+    /// <summary>Values of a float input where it is a constant of the graph; null where it is left out or computed.</summary>
+    public float[]? KnownFloats(int input) => HasInput(input) && forward.Constant(node.Input[input]) is { } constant ? TensorData.ToFloats(constant) : null;
+
+    /// <summary>Name of an optional output of the node, which is added to it where the forward graph leaves it out.</summary>
+    public string ExtraOutput(int output) => graph.Output(node.Output[0], output);
+
     /// <summary>The error for a form of the operator that is not supported.</summary>
     /// <param name="form">What the node has, for example "mode 'cubic'".</param>
     public GraphException Unsupported(string form) => Refusal.Of(node, form);

@@ -36,6 +36,7 @@ internal sealed class BackwardPass
         graph.Scope = $"gradient/{(node.Name.Length > 0 ? node.Name : node.Output[0])}";
         Gradient?[] outputs = [.. node.Output.Select(o => varying.Contains(o) ? Take(o) : null)];
         if (Array.TrueForAll(outputs, o => o is null)) return;
+        if (node.Output.FirstOrDefault(o => varying.Contains(o) && !forward.IsFloat(o)) is { } other) throw Refusal.Of(node, $"output '{other}' of another type than float32");
         IOperatorGradient rule = (OperatorSets.IsDefault(node.Domain) ? OperatorGradients.Of(node.OpType) : null) ?? throw Refusal.Of(node);
         IReadOnlyList<Gradient?> inputs = rule.Backward(new BackwardNode(node, forward, graph, outputs, needs));
         for (int i = 0; i < inputs.Count; i++)

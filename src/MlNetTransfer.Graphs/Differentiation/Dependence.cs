@@ -20,12 +20,12 @@ internal static class Dependence
         return around;
     }
 
-    /// <summary>The float tensors that change when a source does, the sources included. Integers (shapes, indices) carry no gradient.</summary>
+    /// <summary>The real tensors that change when a source does, the sources included. Integers (shapes, indices) carry no gradient.</summary>
     public static HashSet<string> OnAny(StaticGraph graph, IEnumerable<string> sources)
     {
         HashSet<string> varying = [.. sources];
         foreach (NodeProto node in graph.Model.Nodes.Where(n => n.Input.Any(varying.Contains)))
-            varying.UnionWith(node.Output.Where(o => o.Length > 0 && graph.IsFloat(o)));
+            varying.UnionWith(node.Output.Where(o => o.Length > 0 && graph.IsReal(o)));
         return varying;
     }
 }

@@ -45,8 +45,8 @@ public static class Differentiator
     {
         OnnxModel raised = GraphCut.At(model, outputs, typed: false).WithOpset(LeastOpset).WithOpset(1, "com.microsoft");
         CheckWanted(raised, wanted);
-        HashSet<string> around = [.. Dependence.Around(raised.TopologicalOrder(), wanted), .. outputs];
-        StaticGraph forward = StaticGraph.Of(raised, batchSize, around);
+        OnnxModel folded = FoldedBatchNormalization.Apply(raised, Dependence.Around(raised.TopologicalOrder(), wanted), outputs);
+        StaticGraph forward = StaticGraph.Of(folded, batchSize, [.. Dependence.Around(folded.TopologicalOrder(), wanted), .. outputs]);
         if (outputs.FirstOrDefault(o => !forward.IsFloat(o)) is { } other) throw new GraphException($"Output '{other}' is not float32, so it has no gradient. Choose the logits.");
         return forward;
     }

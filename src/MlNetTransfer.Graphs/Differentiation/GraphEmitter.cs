@@ -67,6 +67,17 @@ internal sealed partial class GraphEmitter
         return name;
     }
 
+    /// <summary>Name of an output of a node of the graph, which is added to it where it has none.</summary>
+    /// <param name="first">First output of the node.</param>
+    /// <param name="index">Which output.</param>
+    public string Output(string first, int index)
+    {
+        NodeProto node = graph.Node.First(n => n.Output.Count > 0 && n.Output[0] == first);
+        while (node.Output.Count <= index) node.Output.Add("");
+        if (node.Output[index].Length == 0) node.Output[index] = NewName($"output_{index}");
+        return node.Output[index];
+    }
+
     /// <summary>An int64 vector.</summary>
     public string Longs(params ReadOnlySpan<long> values)
     {

@@ -10,12 +10,24 @@ internal static class OperatorGradients
     private static readonly IOperatorGradient[] All =
     [
         new AddGradient(),
+        new AveragePoolGradient(),
+        new BatchNormalizationGradient(),
+        new ClipGradient(),
+        new ConcatGradient(),
         new ConvGradient(),
+        new DivGradient(),
         new GemmGradient(),
         new GlobalAveragePoolGradient(),
+        new IdentityGradient(),
         new MatMulGradient(),
+        new MaxPoolGradient(),
+        new MulGradient(),
+        new ReduceGradient(),
         new ReluGradient(),
         new ReshapeGradient(),
+        new SoftmaxGradient(),
+        new SubGradient(),
+        new TransposeGradient(),
     ];
 
     private static readonly FrozenDictionary<string, IOperatorGradient> ByOperator =

@@ -43,6 +43,9 @@ internal sealed class StaticGraph
     /// <summary>Whether a tensor can have a gradient: it is of float32.</summary>
     public bool IsFloat(string tensor) => shapes.TryGetValue(tensor, out TensorShape? shape) && shape.ElementType == DataType.Float;
 
+    /// <summary>Whether a tensor has real values of any type.</summary>
+    public bool IsReal(string tensor) => shapes.TryGetValue(tensor, out TensorShape? shape) && shape.ElementType is (DataType.Float or DataType.Double or DataType.Float16 or DataType.Bfloat16);
+
     /// <summary>Values of an initializer or a Constant node; null where the tensor is computed.</summary>
     public TensorProto? Constant(string tensor) => constants.GetValueOrDefault(tensor);
 }

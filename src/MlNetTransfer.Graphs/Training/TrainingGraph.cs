@@ -8,8 +8,8 @@ namespace MlNetTransfer.Graphs.Training;
 /// </remarks>
 public sealed class TrainingGraph
 {
-    internal TrainingGraph(OnnxModel model, TrainingGraphKind kind, int batchSize, int columns, string logits, IReadOnlyList<StateTensor> state) =>
-        (Model, Kind, BatchSize, Columns, Logits, State) = (model, kind, batchSize, columns, logits, state);
+    internal TrainingGraph(OnnxModel model, TrainingGraphKind kind, int batchSize, int columns, string logits, IReadOnlyList<StateTensor> state, IReadOnlyList<DropoutMask> masks) =>
+        (Model, Kind, BatchSize, Columns, Logits, State, Masks) = (model, kind, batchSize, columns, logits, state, masks);
 
     /// <summary>Name of the input of targets [N, C].</summary>
     public const string Targets = "targets";
@@ -46,4 +46,7 @@ public sealed class TrainingGraph
 
     /// <summary>Inputs and outputs that live from step to step.</summary>
     internal IReadOnlyList<StateTensor> State { get; }
+
+    /// <summary>Inputs that are drawn anew for every step.</summary>
+    internal IReadOnlyList<DropoutMask> Masks { get; }
 }

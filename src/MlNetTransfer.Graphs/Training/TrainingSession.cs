@@ -53,9 +53,10 @@ public sealed partial class TrainingSession : IDisposable
         if (learningRates.Length != options.Groups.Count) throw new ArgumentException($"{learningRates.Length} learning rates for {options.Groups.Count} parameter groups.", nameof(learningRates));
         float[] weights = StepWeights.Of(rowWeights, rows);
         if (logits.Length != targets.Length) logits = new float[targets.Length];
-        Steps++;
         int part = Math.Min(rows, running.MicroBatch ?? rows);
-        return part == rows ? Whole(inputs, targets, weights, learningRates) : InParts(part, inputs, targets, weights, learningRates);
+        StepResult result = part == rows ? Whole(inputs, targets, weights, learningRates) : InParts(part, inputs, targets, weights, learningRates);
+        Steps++;
+        return result;
     }
 
     /// <summary>Frees everything; the values are gone.</summary>
@@ -70,7 +71,7 @@ public sealed partial class TrainingSession : IDisposable
     {
         BoundGraph graph = Graph(TrainingGraphKind.Step, weights.Length);
         Feed(graph, rates);
-        float loss = Forward(graph, inputs, targets, weights, logits);
+        float loss = Forward(graph, inputs, targets, weights, logits, 0);
         return new StepResult(loss, graph[TrainingGraph.GradientNorm][0]);
     }
 
@@ -83,7 +84,7 @@ public sealed partial class TrainingSession : IDisposable
         {
             int rows = Math.Min(size, weights.Length - start);
             BoundGraph part = Graph(TrainingGraphKind.Accumulate, rows);
-            loss += Forward(part, inputs.Slice(start * rowLength, rows * rowLength), targets.Slice(start * columns, rows * columns), weights.Slice(start, rows), logits.AsSpan(start * columns, rows * columns));
+            loss += Forward(part, inputs.Slice(start * rowLength, rows * rowLength), targets.Slice(start * columns, rows * columns), weights.Slice(start, rows), logits.AsSpan(start * columns, rows * columns), start / size);
         }
 
         BoundGraph apply = Graph(TrainingGraphKind.Apply, 0);
@@ -92,12 +93,13 @@ public sealed partial class TrainingSession : IDisposable
         return new StepResult(loss, apply[TrainingGraph.GradientNorm][0]);
     }
 
-    private float Forward(BoundGraph graph, ReadOnlySpan<float> inputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, Span<float> result)
+    private float Forward(BoundGraph graph, ReadOnlySpan<float> inputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, Span<float> result, int part)
     {
         if (targets.Length != weights.Length * graph.Graph.Columns) throw new ArgumentException($"{targets.Length} targets for {weights.Length} rows of {graph.Graph.Columns} logits.", nameof(targets));
         inputs.CopyTo(graph[input]);
         targets.CopyTo(graph[TrainingGraph.Targets]);
         weights.CopyTo(graph[TrainingGraph.RowWeights]);
+        for (int i = 0; i < graph.Graph.Masks.Count; i++) graph.Graph.Masks[i].Fill(graph[graph.Graph.Masks[i].Input], running.Seed, Steps, part * graph.Graph.Masks.Count + i);
         graph.Run();
         graph[options.Logits].CopyTo(result);
         return graph[TrainingGraph.Loss][0];
@@ -106,7 +108,7 @@ public sealed partial class TrainingSession : IDisposable
     private void Feed(BoundGraph graph, ReadOnlySpan<float> rates)
     {
         rates.CopyTo(graph[TrainingGraph.LearningRates]);
-        if (graph.Has(TrainingGraph.StepFactors)) options.Optimizer.StepFactors(Steps).CopyTo(graph[TrainingGraph.StepFactors]);
+        if (graph.Has(TrainingGraph.StepFactors)) options.Optimizer.StepFactors(Steps + 1).CopyTo(graph[TrainingGraph.StepFactors]);
     }
 
     private BoundGraph Graph(TrainingGraphKind kind, int batchSize)

@@ -17,7 +17,8 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
 
     private TrainingGraph BuildWithForward(int batchSize, TrainingGraphKind kind)
     {
-        StaticGraph forward = Differentiator.Prepare(model, [options.Logits], options.Parameters, batchSize);
+        OnnxModel mode = Mode(batchSize, out IReadOnlyList<DropoutMask> masks, out IReadOnlyList<NormalizedLayer> layers);
+        StaticGraph forward = Differentiator.Prepare(mode, [options.Logits], options.Parameters, batchSize);
         int columns = Columns(forward, batchSize);
         Dictionary<string, TensorProto> parameters = Parameters();
         List<StateTensor> state = [];
@@ -37,9 +38,10 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
                 TrainingGraphKind.Gradients => Read(proto.Graph, parameters, Named(graph, gradients, proto.Graph.Output)),
                 _ => Read(proto.Graph, parameters, Accumulated(graph, gradients, parameters, proto.Graph.Input)),
             });
+            if (kind != TrainingGraphKind.Gradients) state.AddRange(BatchStatistics.Append(graph, proto.Graph.Input, layers, forward));
             Outputs(proto.Graph, state, kind == TrainingGraphKind.Step);
         });
-        return new TrainingGraph(step, kind, batchSize, columns, options.Logits, state);
+        return new TrainingGraph(step, kind, batchSize, columns, options.Logits, state, masks);
     }
 
     private TrainingGraph BuildApply()
@@ -54,7 +56,16 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
         StateTensor[] state = [.. sums, .. new UpdateGraph(graph, proto.Graph.Input, options).Append(parameters, sums.ToDictionary(s => s.Owner, s => s.Input))];
         foreach (StateTensor tensor in state.Where(s => s.Output is not null)) proto.Graph.Output.Add(Differentiator.Float(tensor.Output!, tensor.Shape));
         proto.Graph.Output.Add(Differentiator.Float(TrainingGraph.GradientNorm, 1));
-        return new TrainingGraph(new OnnxModel(proto), TrainingGraphKind.Apply, 0, 0, options.Logits, state);
+        return new TrainingGraph(new OnnxModel(proto), TrainingGraphKind.Apply, 0, 0, options.Logits, state, []);
+    }
+
+    private OnnxModel Mode(int batchSize, out IReadOnlyList<DropoutMask> masks, out IReadOnlyList<NormalizedLayer> layers)
+    {
+        OnnxModel forward = GraphCut.At(model, [options.Logits], typed: false);
+        (masks, layers) = ([], []);
+        if (options.Dropout) forward = ForwardMode.WithMasks(forward, batchSize, out masks);
+        forward = ForwardMode.Inference(forward);
+        return options.BatchNormalization == BatchNormalizationMode.Training ? BatchStatistics.Apply(forward, options.Parameters, out layers) : forward;
     }
 
     private int Columns(StaticGraph forward, int batchSize)

@@ -1,0 +1,14 @@
+namespace MlNetTransfer.Graphs.Differentiation;
+
+/// <summary>The axes of a reduction, which operator sets write as an attribute or as a second input.</summary>
+internal static class ReducedAxes
+{
+    /// <summary>Axes that are reduced, each from 0 up to the rank, sorted.</summary>
+    public static long[] Of(BackwardNode node)
+    {
+        int rank = node.InputShape(0).Length;
+        long[] axes = node.Ints("axes") ?? node.ConstantInts(1) ?? [];
+        if (axes.Length == 0) return node.Int("noop_with_empty_axes", 0) != 0 ? [] : [.. Enumerable.Range(0, rank).Select(i => (long)i)];
+        return [.. axes.Select(a => a < 0 ? a + rank : a).Order()];
+    }
+}

@@ -1,0 +1,62 @@
+using MlNetTransfer.Graphs.Differentiation;
+using MlNetTransfer.Graphs.Onnx;
+
+namespace MlNetTransfer.Graphs.Training;
+
+/// <summary>Batch normalisation with the statistics of the batch, and the running statistics it updates.</summary>
+internal static class BatchStatistics
+{
+    /// <summary>Switches the nodes that a trained parameter reaches; they give mean and variance of the batch as further outputs.</summary>
+    /// <param name="model">The model in inference mode.</param>
+    /// <param name="parameters">Parameters to train.</param>
+    /// <param name="layers">The nodes that were switched.</param>
+    public static OnnxModel Apply(OnnxModel model, IReadOnlyCollection<string> parameters, out IReadOnlyList<NormalizedLayer> layers)
+    {
+        HashSet<string> around = Dependence.Around(model.TopologicalOrder(), parameters);
+        Dictionary<string, TensorProto> constants = model.Initializers.ToDictionary(i => i.Name);
+        List<NormalizedLayer> found = [];
+        OnnxModel switched = model.With(proto =>
+        {
+            GraphEmitter graph = new(proto.Graph, model.OpsetVersion()) { Scope = "statistics" };
+            foreach (NodeProto node in proto.Graph.Node.Where(n => n.OpType == "BatchNormalization" && OperatorSets.IsDefault(n.Domain) && around.Contains(n.Output[0])).ToArray())
+            {
+                TensorProto mean = Initializer(constants, node, 3), variance = Initializer(constants, node, 4);
+                float keep = node.Attribute.FirstOrDefault(a => a.Name == "momentum")?.F ?? 0.9f;
+                foreach (AttributeProto old in node.Attribute.Where(a => a.Name is "momentum" or "training_mode").ToArray()) node.Attribute.Remove(old);
+                // At momentum 0 the running statistics that come out are those of the batch.
+                node.Attribute.AddRange([Attributes.Of("training_mode", 1), Attributes.Of("momentum", 0f)]);
+                float[] zeros = new float[mean.Dims[0]];
+                (node.Input[3], node.Input[4]) = (graph.Floats(zeros, zeros.Length), graph.Floats(zeros, zeros.Length));
+                while (node.Output.Count < 3) node.Output.Add(graph.NewName(node.Output[0]));
+                found.Add(new NormalizedLayer(node.Input[0], mean, variance, node.Output[1], node.Output[2], keep));
+            }
+        });
+        layers = found;
+        return switched;
+    }
+
+    /// <summary>Appends new = keep · old + (1 - keep) · batch; the variance of the batch is multiplied by n / (n - 1), which makes it unbiased.</summary>
+    public static IEnumerable<StateTensor> Append(GraphEmitter graph, ICollection<ValueInfoProto> inputs, IReadOnlyList<NormalizedLayer> layers, StaticGraph forward)
+    {
+        foreach (NormalizedLayer layer in layers)
+        {
+            graph.Scope = "statistics";
+            long[] shape = forward.Shape(layer.Input);
+            double n = shape.Aggregate(1.0, (a, b) => a * b) / shape[1];
+            if (n < 2) throw new GraphException($"Batch normalisation of '{layer.Input}' {string.Join(" x ", shape)} sees one value per channel, which has no variance. Use batches of 2 or more, or {nameof(BatchNormalizationMode)}.{nameof(BatchNormalizationMode.Inference)}.");
+            yield return Update(graph, inputs, layer.Mean, layer.BatchMean, layer.Keep, 1);
+            yield return Update(graph, inputs, layer.Variance, layer.BatchVariance, layer.Keep, n / (n - 1));
+        }
+    }
+
+    private static StateTensor Update(GraphEmitter graph, ICollection<ValueInfoProto> inputs, TensorProto old, string batch, float keep, double scale)
+    {
+        StateTensor state = new(StateRole.Statistic, old.Name, graph.Reserve($"running/{old.Name}"), graph.Reserve($"next/running/{old.Name}"), [.. old.Dims], TensorData.ToFloats(old));
+        inputs.Add(Differentiator.Float(state.Input, state.Shape));
+        graph.NodeNamed(state.Output!, "Add", [graph.Mul(state.Input, keep), graph.Mul(batch, (float)((1 - keep) * scale))]);
+        return state;
+    }
+
+    private static TensorProto Initializer(Dictionary<string, TensorProto> constants, NodeProto node, int input) =>
+        constants.TryGetValue(node.Input[input], out TensorProto? value) ? value : throw new GraphException($"{NodeOrder.Describe(node)} computes its statistics '{node.Input[input]}'; training mode needs initializers. Use {nameof(BatchNormalizationMode)}.{nameof(BatchNormalizationMode.Inference)}.");
+}
