@@ -49,9 +49,14 @@ internal static class BatchStatistics
         }
     }
 
+    /// <summary>The state of one running statistic.</summary>
+    public static StateTensor State(TensorProto old) => new(StateRole.Statistic, old.Name, $"running/{old.Name}", $"next/running/{old.Name}", [.. old.Dims], TensorData.ToFloats(old));
+
     private static StateTensor Update(GraphEmitter graph, ICollection<ValueInfoProto> inputs, TensorProto old, string batch, float keep, double scale)
     {
-        StateTensor state = new(StateRole.Statistic, old.Name, graph.Reserve($"running/{old.Name}"), graph.Reserve($"next/running/{old.Name}"), [.. old.Dims], TensorData.ToFloats(old));
+        StateTensor state = State(old);
+        graph.Reserve(state.Input);
+        graph.Reserve(state.Output!);
         inputs.Add(Differentiator.Float(state.Input, state.Shape));
         graph.NodeNamed(state.Output!, "Add", [graph.Mul(state.Input, keep), graph.Mul(batch, (float)((1 - keep) * scale))]);
         return state;

@@ -29,6 +29,7 @@ public sealed partial class TrainingSession : IDisposable
         input = inputs[0].Name;
         if (TensorShape.From(inputs[0]) is not { Rank: > 0 } shape || shape.Dimensions.Skip(1).Any(d => d.Size is null)) throw new GraphException($"Input '{input}' must be [N, ...] with fixed sizes after the batch size N. Export the model with a fixed image size.");
         rowLength = (int)shape.Dimensions.Skip(1).Aggregate(1L, (a, d) => a * d.Size!.Value);
+        foreach (StateTensor tensor in builder.State()) state.Value(tensor);
     }
 
     /// <summary>Steps done.</summary>

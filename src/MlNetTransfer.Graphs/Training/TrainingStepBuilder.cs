@@ -15,6 +15,15 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
     /// <exception cref="GraphException">A parameter does not exist or has no influence, an operator between has no gradient, the logits are not [N, C], or a shape is not fixed.</exception>
     public TrainingGraph Build(int batchSize, TrainingGraphKind kind = TrainingGraphKind.Step) => kind == TrainingGraphKind.Apply ? BuildApply() : BuildWithForward(batchSize, kind);
 
+    /// <summary>All that lives from step to step, the same for every batch size.</summary>
+    /// <exception cref="GraphException">A parameter does not exist.</exception>
+    internal IReadOnlyList<StateTensor> State()
+    {
+        IReadOnlyList<NormalizedLayer> layers = [];
+        if (options.BatchNormalization == BatchNormalizationMode.Training) BatchStatistics.Apply(ForwardMode.Inference(GraphCut.At(model, [options.Logits], typed: false)), options.Parameters, out layers);
+        return [.. BuildApply().State.Where(s => s.Role != StateRole.Accumulator), .. layers.SelectMany(l => new[] { BatchStatistics.State(l.Mean), BatchStatistics.State(l.Variance) })];
+    }
+
     private TrainingGraph BuildWithForward(int batchSize, TrainingGraphKind kind)
     {
         OnnxModel mode = Mode(batchSize, out IReadOnlyList<DropoutMask> masks, out IReadOnlyList<NormalizedLayer> layers);
