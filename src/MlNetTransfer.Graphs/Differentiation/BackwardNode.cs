@@ -83,6 +83,23 @@ internal sealed class BackwardNode(NodeProto node, StaticGraph forward, GraphEmi
     /// <summary>Values of a float input where it is a constant of the graph; null where it is left out or computed.</summary>
     public float[]? KnownFloats(int input) => HasInput(input) && forward.Constant(node.Input[input]) is { } constant ? TensorData.ToFloats(constant) : null;
 
+    /// <summary>Values of an integer input where it is a constant of the graph; null where it is left out or computed.</summary>
+    public long[]? KnownInts(int input) => HasInput(input) && forward.Constant(node.Input[input]) is { } constant ? TensorData.ToLongs(constant) : null;
+
+    /// <summary>Value of an input of one element of any numeric type, where it is a constant of the graph.</summary>
+    public float? KnownScalar(int input)
+    {
+        if (!HasInput(input) || forward.Constant(node.Input[input]) is not { } constant || constant.Dims.Aggregate(1L, (a, b) => a * b) != 1) return null;
+        return (TensorProto.Types.DataType)constant.DataType is TensorProto.Types.DataType.Int32 or TensorProto.Types.DataType.Int64 ? TensorData.ToLongs(constant)[0] : TensorData.ToFloats(constant)[0];
+    }
+
+    /// <summary>The attribute axis, counted from 0 over the axes of the first input.</summary>
+    public int Axis(int missing)
+    {
+        long axis = Int("axis", missing);
+        return (int)(axis < 0 ? axis + InputShape(0).Length : axis);
+    }
+
     /// <summary>Name of an optional output of the node, which is added to it where the forward graph leaves it out.</summary>
     public string ExtraOutput(int output) => graph.Output(node.Output[0], output);
 
