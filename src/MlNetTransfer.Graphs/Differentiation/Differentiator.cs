@@ -43,9 +43,10 @@ public static class Differentiator
     /// <summary>The part of a model that computes the outputs, at a fixed batch size, ready for a backward pass.</summary>
     internal static StaticGraph Prepare(OnnxModel model, IReadOnlyList<string> outputs, IReadOnlyCollection<string> wanted, int batchSize)
     {
-        OnnxModel raised = GraphCut.At(model, outputs, typed: false).WithOpset(LeastOpset).WithOpset(1, "com.microsoft");
+        OnnxModel raised = OperatorSetUpgrade.To(GraphCut.At(model, outputs, typed: false), LeastOpset).WithOpset(1, "com.microsoft");
         CheckWanted(raised, wanted);
-        OnnxModel folded = FoldedBatchNormalization.Apply(raised, Dependence.Around(raised.TopologicalOrder(), wanted), outputs);
+        OnnxModel fixedShapes = ShapeArithmetic.Fold(raised, batchSize, wanted);
+        OnnxModel folded = FoldedBatchNormalization.Apply(fixedShapes, Dependence.Around(fixedShapes.TopologicalOrder(), wanted), outputs);
         StaticGraph forward = StaticGraph.Of(folded, batchSize, [.. Dependence.Around(folded.TopologicalOrder(), wanted), .. outputs]);
         if (outputs.FirstOrDefault(o => !forward.IsFloat(o)) is { } other) throw new GraphException($"Output '{other}' is not float32, so it has no gradient. Choose the logits.");
         return forward;

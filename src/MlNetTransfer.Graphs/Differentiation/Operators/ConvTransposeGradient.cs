@@ -22,14 +22,8 @@ internal sealed class ConvTransposeGradient : IOperatorGradient
         ];
     }
 
-    /// <summary>Output padding may be as long as a stride or longer where the kernel is dilated: positions beyond x are cut off.</summary>
-    private static string Convolve(BackwardNode node, ConvGeometry g, string dy)
-    {
-        string dx = node.Graph.Node("Conv", [dy, node.Input(1)], Attributes.Of("pads", g.Pads), Attributes.Of("strides", g.Strides), Attributes.Of("dilations", g.Dilations),
-            Attributes.Of("group", g.Groups), Attributes.Of("kernel_shape", g.Kernel));
-        long[] axes = g.Per(i => i + 2L);
-        return Enumerable.Range(0, g.Axes).All(i => g.Remainder[i] < g.Strides[i]) ? dx : node.Graph.Slice(dx, axes, new long[g.Axes], g.Output);
-    }
+    private static string Convolve(BackwardNode node, ConvGeometry g, string dy) => node.Graph.Node("Conv", [dy, node.Input(1)],
+        Attributes.Of("pads", g.Pads), Attributes.Of("strides", g.Strides), Attributes.Of("dilations", g.Dilations), Attributes.Of("group", g.Groups), Attributes.Of("kernel_shape", g.Kernel));
 
     /// <summary>The convolution from y [N, M, ...] to x [N, C, ...] with the kernel [C, M / groups, ...].</summary>
     private static ConvGeometry Geometry(BackwardNode node)
