@@ -5,6 +5,7 @@ return args switch
     ["accuracy", .. var rest] => AccuracyBenchmark.Run(rest),
     ["augment", .. var rest] => AugmentBenchmark.Run(rest),
     ["chain", .. var rest] => ChainBenchmark.Run(rest),
+    ["gradients", .. var rest] => GradientsBenchmark.Run(rest),
     ["head", .. var rest] => HeadBenchmark.Run(rest),
     ["decode", .. var rest] => DecodeBenchmark.Run(rest),
     ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
@@ -22,6 +23,7 @@ static int Usage()
           accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
           augment                          augmented training images, beside torchvision
           chain [images [rounds]]          reading an estimator chain, beside the runner under it
+          gradients [network ...]          gradients of whole networks, beside PyTorch in float64
           head [rows width classes]        fitting a head, beside scikit-learn
           decode                           decoding and resizing, beside Pillow
           featurise [backbone [images [rounds]]] the featurising pipeline, beside its parts

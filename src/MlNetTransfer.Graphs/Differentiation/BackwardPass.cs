@@ -9,8 +9,10 @@ internal sealed class BackwardPass
     private readonly GraphEmitter graph;
     private readonly HashSet<string> varying;
     private readonly Dictionary<string, List<Gradient>> gradients = [];
+    private readonly List<(NodeProto Node, GraphException Refusal)>? refusals;
 
-    private BackwardPass(StaticGraph forward, GraphEmitter graph, HashSet<string> varying) => (this.forward, this.graph, this.varying) = (forward, graph, varying);
+    private BackwardPass(StaticGraph forward, GraphEmitter graph, HashSet<string> varying, bool trial = false) =>
+        (this.forward, this.graph, this.varying, refusals) = (forward, graph, varying, trial ? [] : null);
 
     /// <summary>Appends the nodes that compute the gradients of chosen tensors.</summary>
     /// <param name="forward">The forward graph, with the shapes of what <see cref="Dependence.Around"/> lists.</param>
@@ -29,6 +31,19 @@ internal sealed class BackwardPass
         return wanted.ToDictionary(w => w, pass.Wanted);
     }
 
+    /// <summary>Every node that has no gradient, with its error, last first: a trial that goes on below such a node as if it had one. What it appends is of no use.</summary>
+    /// <param name="forward">The forward graph, as for <see cref="Append"/>.</param>
+    /// <param name="graph">Writes into a graph that is thrown away.</param>
+    /// <param name="output">Where the gradient comes from.</param>
+    /// <param name="wanted">Initializers or inputs whose gradients would be wanted.</param>
+    public static IReadOnlyList<(NodeProto Node, GraphException Refusal)> Refusals(StaticGraph forward, GraphEmitter graph, string output, IReadOnlyCollection<string> wanted)
+    {
+        var pass = new BackwardPass(forward, graph, Dependence.OnAny(forward, wanted), trial: true);
+        pass.Give(output, output);
+        foreach (NodeProto node in forward.Model.Nodes.Reverse()) pass.Visit(node);
+        return pass.refusals!;
+    }
+
     private void Visit(NodeProto node)
     {
         bool[] needs = [.. node.Input.Select(varying.Contains)];
@@ -36,11 +51,26 @@ internal sealed class BackwardPass
         graph.Scope = $"gradient/{(node.Name.Length > 0 ? node.Name : node.Output[0])}";
         Gradient?[] outputs = [.. node.Output.Select(o => varying.Contains(o) ? Take(o) : null)];
         if (Array.TrueForAll(outputs, o => o is null)) return;
-        if (node.Output.FirstOrDefault(o => varying.Contains(o) && !forward.IsFloat(o)) is { } other) throw Refusal.Of(node, $"output '{other}' of another type than float32");
-        IOperatorGradient rule = (OperatorSets.IsDefault(node.Domain) ? OperatorGradients.Of(node.OpType) : null) ?? throw Refusal.Of(node);
-        IReadOnlyList<Gradient?> inputs = rule.Backward(new BackwardNode(node, forward, graph, outputs, needs));
+        IReadOnlyList<Gradient?> inputs;
+        try
+        {
+            inputs = Backward(node, outputs, needs);
+        }
+        catch (GraphException refusal) when (refusals is not null)
+        {
+            refusals.Add((node, refusal));
+            inputs = [.. node.Input.Select(i => new Gradient(i))];
+        }
+
         for (int i = 0; i < inputs.Count; i++)
             if (inputs[i] is { } gradient && needs[i]) Give(node.Input[i], gradient);
+    }
+
+    private IReadOnlyList<Gradient?> Backward(NodeProto node, Gradient?[] outputs, bool[] needs)
+    {
+        if (node.Output.FirstOrDefault(o => varying.Contains(o) && !forward.IsFloat(o)) is { } other) throw Refusal.Of(node, $"output '{other}' of another type than float32");
+        IOperatorGradient rule = (OperatorSets.IsDefault(node.Domain) ? OperatorGradients.Of(node.OpType) : null) ?? throw Refusal.Of(node);
+        return rule.Backward(new BackwardNode(node, forward, graph, outputs, needs));
     }
 
     private void Give(string tensor, Gradient gradient)

@@ -12,7 +12,10 @@ public sealed class ActivationGradientTests
     private static readonly float[] Kinks = [0, 1e-3f, -1e-3f, -2.9f, 2.9f, -4, 4, -30, 30, 1];
 
     [TestMethod]
-    public void Backward_SmoothAgainstTorch_Agrees() => GradientCheck.AgainstTorch(
+    public void Backward_AgainstTorch_Agrees() => GradientCheck.AgainstTorch([.. Smooth(), .. Piecewise(), .. ExportedPatterns()]);
+
+    private static GradientCase[] Smooth() =>
+    [
         Node("neg", "Neg", "-x", ["x:3,4,1"]),
         Node("exp", "Exp", "x.exp()", ["x:3,4,5"]),
         Node("log", "Log", "x.log()", ["x:2,3"]) with { Values = Of("x", Positive) },
@@ -31,10 +34,11 @@ public sealed class ActivationGradientTests
         Opset("gelu by tanh", "F.gelu(x, approximate='tanh')", "Gelu", 20, Attributes.Of("approximate", "tanh")),
         Node("elu", "Elu", "F.elu(x)", ["x:3,4,5"]),
         Node("selu", "Selu", "F.selu(x)", ["x:3,4,5"]) with { Differences = false },
-        Node("celu", "Celu", "F.celu(x, 0.7)", ["x:3,4,5"], Attributes.Of("alpha", 0.7f)));
+        Node("celu", "Celu", "F.celu(x, 0.7)", ["x:3,4,5"], Attributes.Of("alpha", 0.7f)),
+    ];
 
-    [TestMethod]
-    public void Backward_PiecewiseAgainstTorch_Agrees() => GradientCheck.AgainstTorch(
+    private static GradientCase[] Piecewise() =>
+    [
         Kinked("abs", "Abs", "x.abs()"),
         Kinked("elu", "Elu", "F.elu(x, 0.4)", Attributes.Of("alpha", 0.4f)),
         Kinked("selu", "Selu", "F.selu(x)"),
@@ -48,11 +52,12 @@ public sealed class ActivationGradientTests
         Node("prelu per channel", "PRelu", "F.prelu(x, w.reshape(-1))", ["x:3,4,5", "w:4,1"]) with { Differences = false },
         Node("prelu, one slope", "PRelu", "F.prelu(x, w)", ["x:3,4,5", "w:1"]) with { Differences = false },
         Node("prelu, one slope per element", "PRelu", "torch.where(x > 0, x, x * w)", ["x:3,4,5", "w:4,5"]) with { Differences = false },
-        Node("clip at bounds", "Clip", "F.hardtanh(x, -1, 1)", ["x:1,5", "low:", "high:"]) with { Values = new Dictionary<string, float[]> { ["x"] = [-1, -0.99f, 0, 1, 2], ["low"] = [-1], ["high"] = [1] }, Wanted = ["x"], Differences = false });
+        Node("clip at bounds", "Clip", "F.hardtanh(x, -1, 1)", ["x:1,5", "low:", "high:"]) with { Values = new Dictionary<string, float[]> { ["x"] = [-1, -0.99f, 0, 1, 2], ["low"] = [-1], ["high"] = [1] }, Wanted = ["x"], Differences = false },
+    ];
 
     /// <summary>What exporters write instead of one operator.</summary>
-    [TestMethod]
-    public void Backward_ExportedPatternsAgainstTorch_Agrees() => GradientCheck.AgainstTorch(
+    private static GradientCase[] ExportedPatterns() =>
+    [
         Graph("gelu by erf", "F.gelu(x)", ["x:3,4,5"], g => g.Initializer("r", [1.4142135f]).Initializer("one", [1f]).Initializer("half", [0.5f])
             .Node("Div", ["x", "r"], ["a"]).Node("Erf", ["a"], ["b"]).Node("Add", ["b", "one"], ["c"]).Node("Mul", ["x", "c"], ["d"]).Node("Mul", ["d", "half"], ["y"])),
         Graph("gelu by tanh and power", "F.gelu(x, approximate='tanh')", ["x:3,4,5"], g => g.Initializer("three", [3f]).Initializer("k", [0.044715f]).Initializer("r", [0.7978846f]).Initializer("one", [1f]).Initializer("half", [0.5f])
@@ -60,7 +65,8 @@ public sealed class ActivationGradientTests
         Graph("silu", "F.silu(x)", ["x:3,4,5"], g => g.Node("Sigmoid", ["x"], ["s"]).Node("Mul", ["x", "s"], ["y"])),
         Graph("mish by softplus", "F.mish(x)", ["x:3,4,5"], g => g.Node("Softplus", ["x"], ["s"]).Node("Tanh", ["s"], ["t"]).Node("Mul", ["x", "t"], ["y"])),
         Graph("hard swish by clip", "F.hardswish(x)", ["x:1,10"], g => g.Initializer("three", [3f]).Initializer("zero", [0f]).Initializer("six", [6f])
-            .Node("Add", ["x", "three"], ["a"]).Node("Clip", ["a", "zero", "six"], ["b"]).Node("Div", ["b", "six"], ["c"]).Node("Mul", ["x", "c"], ["y"])) with { Values = Of("x", Kinks), Differences = false });
+            .Node("Add", ["x", "three"], ["a"]).Node("Clip", ["a", "zero", "six"], ["b"]).Node("Div", ["b", "six"], ["c"]).Node("Mul", ["x", "c"], ["y"])) with { Values = Of("x", Kinks), Differences = false },
+    ];
 
     private static GradientCase Kinked(string name, string operatorType, string torch, params Onnx.AttributeProto[] attributes) =>
         Node(name, operatorType, torch, ["x:1,10"], attributes) with { Values = Of("x", Kinks), Differences = false };

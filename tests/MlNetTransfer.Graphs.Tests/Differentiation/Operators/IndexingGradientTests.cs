@@ -7,7 +7,10 @@ namespace MlNetTransfer.Graphs.Tests.Differentiation.Operators;
 public sealed class IndexingGradientTests
 {
     [TestMethod]
-    public void Backward_SlicesAgainstTorch_Agrees() => GradientCheck.AgainstTorch(
+    public void Backward_AgainstTorch_Agrees() => GradientCheck.AgainstTorch([.. Slices(), .. Pads(), .. Gathers(), .. Reshapes()]);
+
+    private static GradientCase[] Slices() =>
+    [
         Slice("one axis", "x[:, 1:3]", [1], [3], [1], null),
         Slice("two axes, negative", "x[:, -3:-1, 2:]", [-3, 2], [-1, long.MaxValue], [-3, -2], null),
         Slice("beyond the end", "x[:, 1:, :3]", [1, -100], [100, 3], [1, 2], null),
@@ -19,10 +22,11 @@ public sealed class IndexingGradientTests
         Node("split, equal", "Split", "x[:, :2]", ["x:3,4,5"]) with { Model = Split([2, 2], [true, false]) },
         Node("split, middle only", "Split", "x[:, 1:3]", ["x:3,4,5"]) with { Model = Split([1, 2, 1], [false, true, false]) },
         Node("split, ends", "Split", "x[:, :1] + x[:, 3:]", ["x:3,4,5"]) with { Model = Split([1, 2, 1], [true, false, true]) },
-        Node("split, all", "Split", "x[:, :1] + x[:, 1:2] + x[:, 2:3]", ["x:3,3,5"]) with { Model = Split([1, 1, 1], [true, true, true]) });
+        Node("split, all", "Split", "x[:, :1] + x[:, 1:2] + x[:, 2:3]", ["x:3,3,5"]) with { Model = Split([1, 1, 1], [true, true, true]) },
+    ];
 
-    [TestMethod]
-    public void Backward_PadsAgainstTorch_Agrees() => GradientCheck.AgainstTorch(
+    private static GradientCase[] Pads() =>
+    [
         Pad("zeros", "F.pad(x, (1, 2, 0, 3))", [0, 0, 0, 1, 0, 0, 3, 2], "constant"),
         Pad("some of them negative", "F.pad(x, (-1, 2, 1, -2))", [0, 0, 1, -1, 0, 0, -2, 2], "constant"),
         Pad("reflect", "F.pad(x, (1, 2, 3, 0), mode='reflect')", [0, 0, 3, 1, 0, 0, 0, 2], "reflect"),
@@ -31,10 +35,11 @@ public sealed class IndexingGradientTests
         Pad("edge, wide", "F.pad(x, (9, 2, 0, 1), mode='replicate')", [0, 0, 0, 9, 0, 0, 1, 2], "edge"),
         Graph("pad of some axes", "F.pad(x, (1, 0, 2, 1))", ["x:2,3,4,5"], g => g.Initializer("p", [1L, 2, 0, 1], 4).Initializer("a", [-1L, 2], 2).Node("Pad", ["x", "p", "", "a"], ["y"]), 18),
         Graph("wrapping pad", "F.pad(x, (2, 1, 1, 3), mode='circular')", ["x:2,3,4,5"], g => g.Initializer("p", [0L, 0, 1, 2, 0, 0, 3, 1], 8).Node("Pad", ["x", "p"], ["y"], Attributes.Of("mode", "wrap")), 19),
-        Graph("pad of one number by a value", "F.pad(x, (1, 1), value=3.0)", ["x:2,1"], g => g.Initializer("p", [0L, 1, 0, 1], 4).Initializer("v", [3f]).Node("Pad", ["x", "p", "v"], ["y"])));
+        Graph("pad of one number by a value", "F.pad(x, (1, 1), value=3.0)", ["x:2,1"], g => g.Initializer("p", [0L, 1, 0, 1], 4).Initializer("v", [3f]).Node("Pad", ["x", "p", "v"], ["y"])),
+    ];
 
-    [TestMethod]
-    public void Backward_GathersAgainstTorch_Agrees() => GradientCheck.AgainstTorch(
+    private static GradientCase[] Gathers() =>
+    [
         Gather("a scalar index", "x[:, 2]", "x:3,4,5", 1, [2]),
         Gather("the class token", "x[:, 0]", "x:3,4,5", -2, [0]),
         Gather("a negative index", "x[..., -1]", "x:3,4,5", -1, [-1]),
@@ -46,10 +51,11 @@ public sealed class IndexingGradientTests
         Graph("computed indices", "x.gather(1, x.argmax(1, keepdim=True))[:, 0]", ["x:3,4"], g => g.Node("ArgMax", ["x"], ["i"], Attributes.Of("axis", 1)).Node("GatherElements", ["x", "i"], ["a"], Attributes.Of("axis", 1)).Initializer("a1", [1L], 1).Node("Squeeze", ["a", "a1"], ["y"])) with { Differences = false },
         Graph("gather by computed indices", "w[x.argmax(1)]", ["x:3,4", "w:4,5"], g => g.Node("ArgMax", ["x"], ["i"], Attributes.Of("axis", 1), Attributes.Of("keepdims", 0)).Node("Gather", ["w", "i"], ["y"])) with { Wanted = ["w"] },
         Graph("gather elements", "x.gather(1, torch.tensor([[0, 2, 2], [3, 0, 0]]))", ["x:2,4"], g => g.Initializer("i", [0L, 2, 2, 3, 0, 0], 2, 3).Node("GatherElements", ["x", "i"], ["y"], Attributes.Of("axis", -1))),
-        Graph("gather nd", "x[[1, 0, 1], [2, 3, 2]]", ["x:2,4,3"], g => g.Initializer("i", [1L, 2, 0, 3, 1, 2], 3, 2).Node("GatherND", ["x", "i"], ["y"])));
+        Graph("gather nd", "x[[1, 0, 1], [2, 3, 2]]", ["x:2,4,3"], g => g.Initializer("i", [1L, 2, 0, 3, 1, 2], 3, 2).Node("GatherND", ["x", "i"], ["y"])),
+    ];
 
-    [TestMethod]
-    public void Backward_ShapesAgainstTorch_Agrees() => GradientCheck.AgainstTorch(
+    private static GradientCase[] Reshapes() =>
+    [
         Expand("on the left", "w.expand(2, 4, 3) * x", [4, 3], [2, 4, 3], "x:2,1,1"),
         Expand("in the middle", "w.expand(2, 4, 3) * x", [2, 1, 3], [2, 4, 3], "x:2,1,1"),
         Expand("both ways", "w.expand(2, 4, 3) * x", [2, 4, 1], [1, 1, 3], "x:2,1,1"),
@@ -61,7 +67,8 @@ public sealed class IndexingGradientTests
         Node("depth to space", "DepthToSpace", "x.reshape(2, 2, 2, 3, 4, 5).permute(0, 3, 4, 1, 5, 2).reshape(2, 3, 8, 10)", ["x:2,12,4,5"], Attributes.Of("blocksize", 2)),
         Node("depth to space, columns first", "DepthToSpace", "F.pixel_shuffle(x, 2)", ["x:2,12,4,5"], Attributes.Of("blocksize", 2), Attributes.Of("mode", "CRD")),
         Node("space to depth", "SpaceToDepth", "x.reshape(2, 3, 2, 3, 2, 3).permute(0, 3, 5, 1, 2, 4).reshape(2, 27, 2, 2)", ["x:2,3,6,6"], Attributes.Of("blocksize", 3)),
-        Node("concat of sizes 1", "Concat", "torch.cat([x, w, x1], -2)", ["x:3,1,5", "w:3,2,5", "x1:3,1,5"], Attributes.Of("axis", -2)));
+        Node("concat of sizes 1", "Concat", "torch.cat([x, w, x1], -2)", ["x:3,1,5", "w:3,2,5", "x1:3,1,5"], Attributes.Of("axis", -2)),
+    ];
 
     private static GradientCase Slice(string name, string torch, long[] starts, long[] ends, long[] axes, long[]? steps) => Graph($"slice {name}", torch, ["x:3,5,6,1"], g =>
     {

@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using MlNetTransfer.Graphs.Differentiation;
+using MlNetTransfer.Tests.Shared;
+
+namespace MlNetTransfer.Benchmarks;
+
+/// <summary>Gradients of all parameters of whole networks, exported by PyTorch with random weights, against PyTorch in float64.</summary>
+internal static class GradientsBenchmark
+{
+    private const double Allowed = 1e-3;
+
+    /// <summary>Name, module, shape of the input, operator set.</summary>
+    private static readonly (string Name, string Module, int[] Shape, int Opset)[] Networks =
+    [
+        ("resnet18", "M.resnet18()", [2, 3, 64, 64], 13),
+        ("mobilenet_v2", "M.mobilenet_v2()", [2, 3, 64, 64], 14),
+        ("mobilenet_v3_small", "M.mobilenet_v3_small()", [2, 3, 64, 64], 13),
+        ("mobilenet_v3_large", "M.mobilenet_v3_large()", [2, 3, 64, 64], 15),
+        ("efficientnet_b0", "M.efficientnet_b0()", [2, 3, 64, 64], 16),
+        ("efficientnet_v2_s", "M.efficientnet_v2_s()", [1, 3, 64, 64], 17),
+        ("densenet121", "M.densenet121()", [2, 3, 64, 64], 17),
+        ("inception_v3", "M.inception_v3(init_weights=False)", [1, 3, 96, 96], 15),
+        ("googlenet", "M.googlenet(init_weights=False, aux_logits=False)", [2, 3, 64, 64], 14),
+        ("vgg11_bn", "M.vgg11_bn(num_classes=10)", [1, 3, 224, 224], 13),
+        ("alexnet", "M.alexnet(num_classes=10)", [1, 3, 224, 224], 14),
+        ("squeezenet1_1", "M.squeezenet1_1()", [2, 3, 64, 64], 15),
+        ("shufflenet_v2_x0_5", "M.shufflenet_v2_x0_5()", [2, 3, 64, 64], 16),
+        ("mnasnet0_5", "M.mnasnet0_5()", [2, 3, 64, 64], 13),
+        ("regnet_y_400mf", "M.regnet_y_400mf()", [2, 3, 64, 64], 17),
+        ("convnext_tiny", "M.convnext_tiny()", [1, 3, 64, 64], 17),
+        ("convnext_tiny_13", "M.convnext_tiny()", [1, 3, 64, 64], 13),
+        ("swin_t", "M.swin_t()", [1, 3, 64, 64], 16),
+        ("vit_block", "M.vision_transformer.EncoderBlock(4, 32, 64, 0.0, 0.0)", [2, 17, 32], 17),
+        ("vit_b_16", "M.vit_b_16()", [1, 3, 224, 224], 14),
+        ("many_operators", "Many()", [2, 3, 10, 12], 17),
+    ];
+
+    public static int Run(string[] names)
+    {
+        HashSet<string> operators = [];
+        bool good = true;
+        Console.WriteLine($"{"network",-20} {"opset",5} {"parameters",12} {"tensors",7} {"relative error",14} {"PyTorch float32",15} {"seconds",7}  worst tensor");
+        foreach ((string name, string module, int[] shape, int opset) in Networks.Where(n => names.Length == 0 || names.Contains(n.Name)))
+        {
+            DirectoryInfo folder = Directory.CreateTempSubdirectory("gradients-");
+            try
+            {
+                Export(folder.FullName, name, module, shape, opset);
+                long started = Stopwatch.GetTimestamp();
+                NetworkComparison c = NetworkGradients.Compare(folder.FullName, name, threads: 2);
+                operators.UnionWith(c.Operators);
+                good &= c.Error < Allowed;
+                Console.WriteLine(FormattableString.Invariant($"{c.Name,-20} {opset,5} {c.Parameters,12:N0} {c.Tensors,7} {c.Error,14:e1} {c.PeerError,15:e1} {Stopwatch.GetElapsedTime(started).TotalSeconds,7:f1}  {c.Worst}"));
+            }
+            finally
+            {
+                folder.Delete(recursive: true);
+            }
+        }
+
+        Console.WriteLine($"Operators of these networks: {string.Join(", ", operators.Order(StringComparer.Ordinal))}.");
+        Console.WriteLine($"Operators with a gradient: {string.Join(", ", Differentiator.Operators)}.");
+        Console.WriteLine(FormattableString.Invariant($"{(good ? "All" : "NOT all")} gradients are within {Allowed} of PyTorch's in float64, relative to the largest of their tensor."));
+        return good ? 0 : 1;
+    }
+
+    private static void Export(string folder, string name, string module, int[] shape, int opset)
+    {
+        string list = JsonSerializer.Serialize(new object[] { new object[] { name, module, shape, opset } });
+        using Process python = Process.Start(new ProcessStartInfo("/usr/bin/python3", ["-", folder, list]) { RedirectStandardInput = true })!;
+        python.StandardInput.Write(NetworkGradients.Script);
+        python.StandardInput.Close();
+        python.WaitForExit();
+        if (python.ExitCode != 0) throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"python3 failed on {name} ({python.ExitCode}); this benchmark needs python3-torch, python3-torchvision and python3-onnx."));
+    }
+}
