@@ -12,6 +12,7 @@ return args switch
     ["fewshot", .. var rest] => FewShotBenchmark.Run(rest),
     ["hosting", .. var rest] => HostingBenchmark.Run(rest),
     ["taps", .. var rest] => TapsBenchmark.Run(rest),
+    ["trainstep", .. var rest] => TrainStepBenchmark.Run(rest),
     ["transfer", .. var rest] => TransferBenchmark.Run(rest),
     _ => Usage(),
 };
@@ -31,6 +32,7 @@ static int Usage()
                                            a hosted model under 8 callers, beside one session behind a lock
           fewshot [backbone ...]           heads with few images per class
           taps [backbone]                  several taps together, beside each alone
+          trainstep [network|full|tail|cached|rounds ...] training steps, beside PyTorch
           transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
         """);
     return 2;
