@@ -97,6 +97,15 @@ internal sealed partial class GraphEmitter
         return name;
     }
 
+    /// <summary>A tensor made elsewhere under a new name; its values are shared, not copied.</summary>
+    public string Initializer(TensorProto tensor)
+    {
+        TensorProto renamed = tensor.Clone();
+        renamed.Name = NewName("constant");
+        graph.Initializer.Add(renamed);
+        return renamed.Name;
+    }
+
     private string Constant(string key, Func<string, TensorProto> make)
     {
         if (constants.TryGetValue(key, out string? known)) return known;

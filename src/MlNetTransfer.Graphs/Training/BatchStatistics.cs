@@ -50,7 +50,7 @@ internal static class BatchStatistics
     }
 
     /// <summary>The state of one running statistic.</summary>
-    public static StateTensor State(TensorProto old) => new(StateRole.Statistic, old.Name, $"running/{old.Name}", $"next/running/{old.Name}", [.. old.Dims], TensorData.ToFloats(old));
+    public static StateTensor State(TensorProto old) => new(StateRole.Statistic, old.Name, $"running/{old.Name}", $"next/running/{old.Name}", [.. old.Dims], old);
 
     private static StateTensor Update(GraphEmitter graph, ICollection<ValueInfoProto> inputs, TensorProto old, string batch, float keep, double scale)
     {

@@ -14,7 +14,7 @@ internal sealed class StateStore : IDisposable
         if (values.TryGetValue(tensor.Input, out (StateTensor, OrtValue Value) known)) return known.Value;
         OrtValue value = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, TensorElementType.Float, [.. tensor.Shape]);
         Span<float> span = value.GetTensorMutableDataAsSpan<float>();
-        if (tensor.Start is { } start) start.CopyTo(span);
+        if (tensor.Start is { } start) TensorData.ToFloats(start).CopyTo(span);
         else span.Clear();
         values[tensor.Input] = (tensor, value);
         return value;

@@ -1,3 +1,5 @@
+using MlNetTransfer.Graphs.Onnx;
+
 namespace MlNetTransfer.Graphs.Training;
 
 /// <summary>A tensor that lives from step to step: an input of the training graph, and an output that becomes that input of the next step.</summary>
@@ -6,5 +8,5 @@ namespace MlNetTransfer.Graphs.Training;
 /// <param name="Input">Name of the input.</param>
 /// <param name="Output">Name of the output; null where the graph only reads it.</param>
 /// <param name="Shape">Sizes, outermost first; float32.</param>
-/// <param name="Start">Values at the start [product of shape]; null for zeros.</param>
-internal sealed record StateTensor(StateRole Role, string Owner, string Input, string? Output, IReadOnlyList<long> Shape, float[]? Start);
+/// <param name="Start">Initializer with the values at the start; null for zeros.</param>
+internal sealed record StateTensor(StateRole Role, string Owner, string Input, string? Output, IReadOnlyList<long> Shape, TensorProto? Start);

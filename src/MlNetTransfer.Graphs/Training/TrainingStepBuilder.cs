@@ -20,7 +20,7 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
     internal IReadOnlyList<StateTensor> State()
     {
         IReadOnlyList<NormalizedLayer> layers = [];
-        if (options.BatchNormalization == BatchNormalizationMode.Training) BatchStatistics.Apply(ForwardMode.Inference(GraphCut.At(model, [options.Logits], typed: false)), options.Parameters, out layers);
+        if (options.BatchNormalization == BatchNormalizationMode.Training) BatchStatistics.Apply(ForwardMode.Inference(Forward()), options.Parameters, out layers);
         return [.. BuildApply().State.Where(s => s.Role != StateRole.Accumulator), .. layers.SelectMany(l => new[] { BatchStatistics.State(l.Mean), BatchStatistics.State(l.Variance) })];
     }
 
@@ -68,9 +68,11 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
         return new TrainingGraph(new OnnxModel(proto), TrainingGraphKind.Apply, 0, 0, options.Logits, state, []);
     }
 
+    private OnnxModel Forward() => OpsetUpgrade.AtLeast(GraphCut.At(model, [options.Logits], typed: false), Differentiator.LeastOpset);
+
     private OnnxModel Mode(int batchSize, out IReadOnlyList<DropoutMask> masks, out IReadOnlyList<NormalizedLayer> layers)
     {
-        OnnxModel forward = GraphCut.At(model, [options.Logits], typed: false);
+        OnnxModel forward = Forward();
         (masks, layers) = ([], []);
         if (options.Dropout) forward = ForwardMode.WithMasks(forward, batchSize, out masks);
         forward = ForwardMode.Inference(forward);
@@ -124,7 +126,7 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
     private StateTensor[] Read(GraphProto graph, Dictionary<string, TensorProto> parameters, IReadOnlyList<StateTensor> others)
     {
         foreach (string name in options.Parameters) graph.Input.Add(Differentiator.Float(name, parameters[name].Dims));
-        return [.. options.Parameters.Select(p => new StateTensor(StateRole.Parameter, p, p, null, [.. parameters[p].Dims], TensorData.ToFloats(parameters[p]))), .. others];
+        return [.. options.Parameters.Select(p => new StateTensor(StateRole.Parameter, p, p, null, [.. parameters[p].Dims], parameters[p])), .. others];
     }
 
     private static void Outputs(GraphProto graph, IEnumerable<StateTensor> state, bool step)

@@ -61,9 +61,9 @@ internal sealed class UpdateGraph(GraphEmitter graph, ICollection<ValueInfoProto
         string clipped = options.ClipNorm is null ? gradient : graph.Mul(gradient, group.Scale);
         StateTensor[] moments = [.. options.Optimizer.State.Select(s => State(StateRole.Optimizer, parameter, $"{s}/{name}", null))];
         string direction = options.Optimizer.Emit(graph, clipped, [.. moments.Select(m => m.Input)], [.. moments.Select(m => m.Output!)], factors);
-        StateTensor weights = State(StateRole.Parameter, parameter, name, TensorData.ToFloats(parameter));
+        StateTensor weights = State(StateRole.Parameter, parameter, name, parameter);
         string kept = keep is null ? name : graph.Mul(name, keep);
-        if (group.Pull > 0) kept = graph.Add(kept, graph.Mul(graph.Floats(weights.Start!, [.. weights.Shape]), graph.Mul(group.Rate, (float)group.Pull)));
+        if (group.Pull > 0) kept = graph.Add(kept, graph.Mul(graph.Initializer(parameter), graph.Mul(group.Rate, (float)group.Pull)));
         graph.NodeNamed(weights.Output!, "Sub", [kept, graph.Mul(direction, group.Rate)]);
         if (options.AverageDecay is { } decay) Average(parameter, weights, (float)(1 - decay));
     }
@@ -74,7 +74,7 @@ internal sealed class UpdateGraph(GraphEmitter graph, ICollection<ValueInfoProto
         graph.NodeNamed(average.Output!, "Add", [average.Input, graph.Mul(graph.Sub(weights.Output!, average.Input), share)]);
     }
 
-    private StateTensor State(StateRole role, TensorProto parameter, string name, float[]? start)
+    private StateTensor State(StateRole role, TensorProto parameter, string name, TensorProto? start)
     {
         string input = role == StateRole.Parameter ? name : graph.Reserve(name);
         StateTensor tensor = new(role, parameter.Name, input, graph.Reserve($"next/{name}"), [.. parameter.Dims], start);

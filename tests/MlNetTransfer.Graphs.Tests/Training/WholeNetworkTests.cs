@@ -69,7 +69,7 @@ public sealed class WholeNetworkTests
         (string, float[], int[])[] inputs =
         [
             ("x", torch.Floats($"{name}/x"), shape), ("targets", torch.Floats($"{name}/t"), [shape[0], 10]), ("row_weights", [.. Enumerable.Repeat(1f / shape[0], shape[0])], [shape[0]]),
-            .. graph.State.Select(s => (s.Input, s.Start!, s.Shape.Select(d => (int)d).ToArray())),
+            .. graph.State.Select(s => (s.Input, TensorData.ToFloats(s.Start!), s.Shape.Select(d => (int)d).ToArray())),
         ];
         Dictionary<string, float[]> outputs = Ort.Run(graph.Model, optimise: true, inputs);
         Assert.AreEqual(torch[prefix + "loss"][0], outputs["loss"][0], 1e-5);
