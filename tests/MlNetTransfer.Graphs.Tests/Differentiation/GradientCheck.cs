@@ -86,7 +86,7 @@ internal static class GradientCheck
         foreach (string name in test.Wanted.Select(w => $"gradient_of/{w}").Prepend("y"))
         {
             double[] right = expected[at..(at += actual[name].Length)];
-            double scale = Math.Max(right.Max(Math.Abs), 1e-3), error = right.Zip(actual[name], (r, a) => Math.Abs(r - a)).Max() / scale;
+            double scale = Math.Max(right.Max(Math.Abs), 1e-3), error = right.Zip(actual[name], (r, a) => Math.Abs(r - a)).Aggregate(0.0, Math.Max) / scale;
             if (!(error <= test.Case.Tolerance)) problems.Add(FormattableString.Invariant($"{test.Case.Name}: {name} is off by {error:g3} of its largest value {scale:g3}; allowed {test.Case.Tolerance:g2}. PyTorch {string.Join(' ', right.Take(6).Select(v => v.ToString("g4", null)))}; here {string.Join(' ', actual[name].Take(6).Select(v => v.ToString("g4", null)))}"));
         }
 

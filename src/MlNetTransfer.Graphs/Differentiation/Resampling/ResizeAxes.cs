@@ -9,7 +9,7 @@ internal static class ResizeAxes
         if (node.Int("antialias", 0) != 0) throw node.Unsupported("antialias");
         string mode = node.Text("mode", "nearest"), coordinates = node.Text("coordinate_transformation_mode", "half_pixel"), rounding = node.Text("nearest_mode", "round_prefer_floor");
         if (mode is not ("nearest" or "linear" or "cubic")) throw node.Unsupported($"mode '{mode}'");
-        if (coordinates is not ("half_pixel" or "pytorch_half_pixel" or "align_corners" or "asymmetric")) throw node.Unsupported($"coordinate_transformation_mode '{coordinates}'");
+        if (coordinates is not ("half_pixel" or "pytorch_half_pixel" or "align_corners" or "asymmetric" or "tf_half_pixel_for_nn")) throw node.Unsupported($"coordinate_transformation_mode '{coordinates}'");
         long[] x = node.InputShape(0), y = node.OutputShape();
         float?[] scales = Scales(node, x.Length);
         float cubic = node.Float("cubic_coeff_a", -0.75f);

@@ -5,7 +5,7 @@ namespace MlNetTransfer.Graphs.Differentiation.Resampling;
 /// <param name="Output">Elements of the output.</param>
 /// <param name="Scale">Output over input; a stated scale need not be exactly that.</param>
 /// <param name="Mode">nearest, linear or cubic.</param>
-/// <param name="Coordinates">half_pixel, pytorch_half_pixel, align_corners or asymmetric.</param>
+/// <param name="Coordinates">half_pixel, pytorch_half_pixel, align_corners, asymmetric or tf_half_pixel_for_nn.</param>
 /// <param name="Rounding">Of nearest: round_prefer_floor, round_prefer_ceil, floor or ceil.</param>
 /// <param name="Cubic">Coefficient a of the cubic kernel.</param>
 /// <param name="ExcludeOutside">Whether cubic leaves out taps beyond the edges, instead of repeating the edges.</param>
@@ -37,6 +37,7 @@ internal sealed record ResizeAxis(long Input, long Output, float Scale, string M
     {
         "align_corners" => Output == 1 ? 0 : j * (Input - 1f) / (Output - 1f),
         "asymmetric" => j / Scale,
+        "tf_half_pixel_for_nn" => (j + 0.5f) / Scale,
         "pytorch_half_pixel" when Output <= 1 => 0,
         _ => (j + 0.5f) / Scale - 0.5f,
     };

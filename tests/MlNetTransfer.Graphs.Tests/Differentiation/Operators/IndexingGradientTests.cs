@@ -46,6 +46,7 @@ public sealed class IndexingGradientTests
         Gather("a permutation", "x[:, [2, 0, 3, 1]]", "x:3,4,5", 1, [2, 0, 3, 1], 4),
         Gather("some", "x[:, [3, 1]]", "x:3,4,5", 1, [-1, 1], 2),
         Gather("repeated", "x[:, [1, 1, 0, 3, 1]]", "x:3,4,5", 1, [1, 1, 0, 3, 1], 5),
+        Gather("repeated on the last axis", "x[..., [1, 1, 0]]", "x:3,4,5", -1, [1, 1, 0], 3),
         Gather("a table of indices", "x[:, [[1, 2, 1], [0, 0, 3]]]", "x:3,4,5", 1, [1, 2, 1, 0, 0, 3], 2, 3),
         Graph("rows of a trained table", "w[torch.tensor([[2, 0], [2, 4]])] + 0 * x", ["x:2,1,1", "w:5,3"], g => g.Initializer("i", [2L, 0, 2, -1], 2, 2).Node("Gather", ["w", "i"], ["a"]).Node("Add", ["a", "z"], ["y"]).Initializer("zero", [0f]).Node("Mul", ["x", "zero"], ["z"])),
         Graph("computed indices", "x.gather(1, x.argmax(1, keepdim=True))[:, 0]", ["x:3,4"], g => g.Node("ArgMax", ["x"], ["i"], Attributes.Of("axis", 1)).Node("GatherElements", ["x", "i"], ["a"], Attributes.Of("axis", 1)).Initializer("a1", [1L], 1).Node("Squeeze", ["a", "a1"], ["y"])) with { Differences = false },

@@ -22,6 +22,8 @@ public sealed class ResizeGradientTests
         Resize("cubic, corners aligned", "F.interpolate(x, size=(3, 11), mode='bicubic', align_corners=True)", [2, 3, 3, 11], null, "cubic", "align_corners"),
         Graph("linear, one axis", "F.interpolate(x, size=11, mode='linear')", ["x:2,3,5"], g => g.Initializer("s", [2L, 3, 11], 3).Node("Resize", ["x", "", "", "s"], ["y"], Attributes.Of("mode", "linear"), Attributes.Of("coordinate_transformation_mode", "pytorch_half_pixel"))),
         Graph("linear, named axes", "F.interpolate(x, size=(7, 11), mode='bilinear')", ["x:2,3,4,5"], g => g.Initializer("s", [7L, 11], 2).Node("Resize", ["x", "", "", "s"], ["y"], Attributes.Of("mode", "linear"), Attributes.Of("axes", [2, 3])), 18),
+        Graph("nearest of TensorFlow, channels last", "x.repeat_interleave(2, 1).repeat_interleave(3, 2)", ["x:2,4,5,3"], g => g.Initializer("s", [1f, 2, 3, 1], 4)
+            .Node("Resize", ["x", "", "s"], ["y"], Attributes.Of("coordinate_transformation_mode", "tf_half_pixel_for_nn"), Attributes.Of("nearest_mode", "floor")), 11),
         Upsample("upsample", "F.interpolate(x, scale_factor=(2, 3))", 9, [1, 1, 2, 3], "nearest"),
         Upsample("upsample, scales as attribute", "F.interpolate(x, scale_factor=2)", 8, [1, 1, 2, 2], "nearest"),
         Graph("resize of operator set 10", "F.interpolate(x, scale_factor=2)", ["x:2,3,4,5"], g => g.Initializer("s", [1f, 1, 2, 2], 4).Node("Resize", ["x", "s"], ["y"], Attributes.Of("mode", "nearest")), 10));
