@@ -18,11 +18,13 @@ internal static class OpsetUpgrade
         ["LogSoftmax"] = (13, Flattened),
         ["Pad"] = (11, Pads),
         ["ReduceSum"] = (13, (graph, node) => Axes(graph, node, "axes")),
+        ["Resize"] = (11, (_, node) => Resize(node, node.Input[1])),
         ["Slice"] = (10, (graph, node) => Axes(graph, node, "starts", "ends", "axes")),
         ["Softmax"] = (13, Flattened),
         ["Split"] = (13, (graph, node) => Axes(graph, node, "split")),
         ["Squeeze"] = (13, (graph, node) => Axes(graph, node, "axes")),
         ["Unsqueeze"] = (13, (graph, node) => Axes(graph, node, "axes")),
+        ["Upsample"] = (10, (graph, node) => Resize(node, Take(node, "scales") is { } scales ? graph.Floats([.. scales.Floats], scales.Floats.Count) : node.Input[1])),
     };
 
     /// <summary>The model, written at least for the given operator set.</summary>
@@ -88,5 +90,15 @@ internal static class OpsetUpgrade
         node.Output[0] = graph.NewName("rows");
         node.Attribute.Add(Attributes.Of("axis", -1));
         graph.NodeNamed(y, "Reshape", [node.Output[0], graph.Node("Shape", [x])]);
+    }
+
+    /// <summary>Upsample and the first Resize took what later has the coordinates "asymmetric" and rounds down.</summary>
+    private static void Resize(NodeProto node, string scales)
+    {
+        string x = node.Input[0];
+        node.OpType = "Resize";
+        node.Input.Clear();
+        node.Input.AddRange([x, "", scales]);
+        node.Attribute.AddRange([Attributes.Of("coordinate_transformation_mode", "asymmetric"), Attributes.Of("nearest_mode", "floor")]);
     }
 }
