@@ -20,6 +20,7 @@ internal sealed class BarProgress(ProgressContext context) : IProgress<JobProgre
         lock (gate)
         {
             if (!tasks.TryGetValue(value.Stage, out ProgressTask? task)) tasks[value.Stage] = task = context.AddTask(Markup.Escape(value.Stage), maxValue: Math.Max(1, value.Total));
+            if (value.Detail is { } detail) task.Description = Markup.Escape($"{value.Stage}: {detail}");
             task.MaxValue = Math.Max(1, value.Total);
             task.Value = Math.Max(task.Value, value.Done);
         }

@@ -18,7 +18,7 @@ internal sealed class LineProgress(TextWriter writer, TimeProvider? clock = null
             bool begins = value.Stage != stage;
             if (!begins && (now <= tenth || clock.GetElapsedTime(last) < Quiet)) return;
             (stage, tenth, last) = (value.Stage, now, clock.GetTimestamp());
-            writer.WriteLine(begins ? value.Stage : FormattableString.Invariant($"{value.Stage} {value.Done}/{value.Total}"));
+            writer.WriteLine(begins ? value.Stage : FormattableString.Invariant($"{value.Stage} {value.Done}/{value.Total}{(value.Detail is null ? "" : ": " + value.Detail)}"));
         }
     }
 }

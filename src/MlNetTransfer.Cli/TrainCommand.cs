@@ -26,6 +26,8 @@ internal static class TrainCommand
         Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, tap, taps, head, output, testFraction, folds, seed, classWeights, noCache, workers, device, json };
+        var tuning = new FineTuneFlags();
+        tuning.AddTo(command);
         command.SetAction(parsed =>
         {
             var options = new TrainOptions
@@ -42,6 +44,10 @@ internal static class TrainCommand
                 Workers = parsed.GetValue(workers),
                 Device = parsed.GetValue(device),
                 CacheFeatures = !parsed.GetValue(noCache),
+                Strategy = tuning.Strategy(parsed),
+                FineTune = tuning.Options(parsed),
+                Resume = tuning.Resume(parsed),
+                SaveWeights = tuning.SaveWeights(parsed),
             };
             TrainSummary summary = terminal.WithProgress(progress => new TrainJob(options).Run(progress, cancellation));
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
@@ -57,6 +63,8 @@ internal static class TrainCommand
         if (summary.TapTrials.Count > 0) console.Write(Taps(summary));
         if (summary.HeadTrials.Count > 0) console.Write(Heads(summary));
         console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {(summary.Taps.Count > 3 ? $"{summary.Taps.Count} taps" : string.Join(" + ", summary.Taps))} ({summary.FeatureWidth} features); head: {summary.Head}."));
+        if (summary.Training is { } training)
+            console.WriteLine(FormattableString.Invariant($"{training.Blocks - training.FrozenBlocks} of {training.Blocks} blocks trained for {training.Epochs} epochs; epoch {training.BestEpoch} was best on {training.ValidationImages} images set aside for that."));
         console.WriteLine(summary.FoldAccuracies.Count == 0
             ? FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out.")
             : FormattableString.Invariant($"{summary.FoldAccuracies.Count} folds over {summary.TestImages} images: accuracy {100 * summary.FoldAccuracyMean:f1} +- {100 * summary.FoldAccuracySd:f1} % (mean and standard deviation of the folds); the model is trained on all of them."));

@@ -4,4 +4,8 @@ namespace MlNetTransfer;
 /// <param name="Stage">What is being done, fit for a progress bar, e.g. "extracting features".</param>
 /// <param name="Done">Units done.</param>
 /// <param name="Total">Units in all; 0 where it is not known.</param>
-public readonly record struct JobProgress(string Stage, long Done, long Total);
+public readonly record struct JobProgress(string Stage, long Done, long Total)
+{
+    /// <summary>Figures of the moment, fit to stand beside a progress bar; null where there are none.</summary>
+    public string? Detail { get; init; }
+}

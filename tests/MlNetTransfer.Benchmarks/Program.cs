@@ -9,6 +9,7 @@ return args switch
     ["head", .. var rest] => HeadBenchmark.Run(rest),
     ["decode", .. var rest] => DecodeBenchmark.Run(rest),
     ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
+    ["finetune", .. var rest] => FineTuneBenchmark.Run(rest),
     ["fewshot", .. var rest] => FewShotBenchmark.Run(rest),
     ["hosting", .. var rest] => HostingBenchmark.Run(rest),
     ["taps", .. var rest] => TapsBenchmark.Run(rest),
@@ -30,6 +31,8 @@ static int Usage()
           featurise [backbone [images [rounds]]] the featurising pipeline, beside its parts
           hosting [--seconds 60] [--exchanges 1] [--model FILE]
                                            a hosted model under 8 callers, beside one session behind a lock
+          finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
+                                           training the network beside a head on its frozen features, by folds
           fewshot [backbone ...]           heads with few images per class
           taps [backbone]                  several taps together, beside each alone
           trainstep [network|full|tail|cached|rounds ...] training steps, beside PyTorch

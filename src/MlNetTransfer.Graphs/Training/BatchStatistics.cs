@@ -25,8 +25,15 @@ internal static class BatchStatistics
                 foreach (AttributeProto old in node.Attribute.Where(a => a.Name is "momentum" or "training_mode").ToArray()) node.Attribute.Remove(old);
                 // At momentum 0 the running statistics that come out are those of the batch.
                 node.Attribute.AddRange([Attributes.Of("training_mode", 1), Attributes.Of("momentum", 0f)]);
-                float[] zeros = new float[mean.Dims[0]];
-                (node.Input[3], node.Input[4]) = (graph.Floats(zeros, zeros.Length), graph.Floats(zeros, zeros.Length));
+                // ONNX Runtime writes the outgoing statistics into the memory of the incoming ones, even of constants, and makes one constant of equal ones: so each differs from all others.
+                foreach (int input in (int[])[3, 4])
+                {
+                    float[] values = new float[mean.Dims[0]];
+                    Array.Fill(values, 2 * found.Count + input);
+                    node.Input[input] = graph.NewName(node.Output[0]);
+                    proto.Graph.Initializer.Add(TensorData.Floats(node.Input[input], values, values.Length));
+                }
+
                 while (node.Output.Count < 3) node.Output.Add(graph.NewName(node.Output[0]));
                 found.Add(new NormalizedLayer(node.Input[0], mean, variance, node.Output[1], node.Output[2], keep));
             }

@@ -27,7 +27,7 @@ internal static class HeldOutRows
     }
 
     /// <summary>The group of every row; null where each row is a group of its own.</summary>
-    private static int[]? GroupsOf(ImageDataset data, ImageRows rows, TrainOptions options) =>
+    public static int[]? GroupsOf(ImageDataset data, ImageRows rows, TrainOptions options) =>
         Groups.Linking(rows.Accepted.Select(i => data.Items[i].Group), options.DuplicatesTogether ? rows.Digests : []);
 
     /// <summary>The data set without the images that its own split leaves out; they go to the ledger.</summary>

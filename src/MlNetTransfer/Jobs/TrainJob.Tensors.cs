@@ -18,12 +18,12 @@ public sealed partial class TrainJob
     internal (TrainSummary Summary, ParitySample Sample) Run(IReadOnlyList<string> classNames, NextTensor next, long total, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         long started = clock.GetTimestamp();
-        Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, Path.Combine(options.CacheFolder, "backbones")).Open(options.Backbone, cancellation);
+        Backbone backbone = OpenBackbone(cancellation);
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(ExecutionProvider.Cpu, options.Workers));
         var kept = new TensorSample(ModelWriter.ParityImages, options.Seed);
         (ImageRows rows, int[] labels) = extractor.Extract(Keeping, total, FeatureCacheFolder, progress, cancellation);
         ImageItem[] items = [.. labels.Select((label, row) => new ImageItem(new MemoryLocation(default), FormattableString.Invariant($"row {row}"), label))];
-        return Finish(started, new ImageDataset(options.Folder, classNames, items, []), rows, backbone, extractor, kept, progress, cancellation);
+        return Finish(started, new HeadRoute(options, backbone), backbone, TrainingSet.Of(new ImageDataset(options.Folder, classNames, items, []), rows, extractor), kept, progress, cancellation);
 
         bool Keeping(Span<float> tensor, out int label)
         {

@@ -7,9 +7,9 @@ using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>From labelled images to a model file and a report: features of a frozen backbone, a head on them, an evaluation on held-out images.</summary>
+/// <summary>From labelled images to a model file and a report: features of a backbone, a head on them or the whole network trained, an evaluation on held-out images.</summary>
 /// <remarks>
-/// Nothing is written before everything has worked: the model is written, read back, checked on real images against what was evaluated, and only
+/// No model is written before everything has worked: it is written beside, read back, checked on real images against what was evaluated, and only
 /// then takes its name. Equal images, options and seed give an equal model file on the same kind of machine.
 /// </remarks>
 /// <param name="options">The run.</param>
@@ -21,62 +21,63 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
 
     /// <summary>Runs the job.</summary>
     /// <param name="progress">Told how far each stage is, from any thread.</param>
-    /// <param name="cancellation">Ends the job; no output file is touched.</param>
+    /// <param name="cancellation">Ends the job; no model file is touched.</param>
     /// <returns>What <c>report.json</c> holds.</returns>
     /// <exception cref="TransferException">The data set, an option or the written model is not as it has to be; the message names it and the fix.</exception>
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder));
-        RequireTwoPerClass(data.ClassNames, data.CountPerClass(), []);
-        Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, Path.Combine(options.CacheFolder, "backbones")).Open(options.Backbone, cancellation);
-        ExecutionPlan plan = ExecutionPlan.For(options.Device, options.Workers);
-        using FeatureExtractor extractor = ExtractorOf(backbone, plan);
-
+        TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
+        Backbone backbone = OpenBackbone(cancellation);
+        ITrainingRoute route = options.Strategy == TrainingStrategy.Head ? new HeadRoute(options, backbone) : new TuneRoute(options, backbone, clock);
+        route.Check(Taps(backbone), data.ClassNames.Count);
+        using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
-        return Finish(started, data, rows, backbone, extractor, null, progress, cancellation).Summary;
+        return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor), null, progress, cancellation).Summary;
     }
-
-    private FeatureExtractor ExtractorOf(Backbone backbone, ExecutionPlan plan) => new(backbone, options.Taps ?? [.. backbone.Card.Taps.Select(t => t.Name)], options.Limits, plan);
 
     private string? FeatureCacheFolder => options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
 
-    /// <summary>From features to the model file and the report; the file is checked on the kept tensors, or else on images of the data set.</summary>
-    private (TrainSummary Summary, ParitySample Sample) Finish(
-        long started, ImageDataset data, ImageRows rows, Backbone backbone, FeatureExtractor extractor, TensorSample? kept, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    private BackboneTap[] Taps(Backbone backbone) => [.. options.Taps?.Select(backbone.Card.Tap) ?? backbone.Card.Taps];
+
+    private FeatureExtractor ExtractorOf(Backbone backbone, ExecutionPlan plan) => new(backbone, [.. Taps(backbone).Select(t => t.Name)], options.Limits, plan);
+
+    private Backbone OpenBackbone(CancellationToken cancellation)
     {
-        RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
-        var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
-        RequireTwoPerClass(data.ClassNames, CountPerClass(table), rejected);
+        string folder = Path.Combine(options.CacheFolder, "backbones");
+        Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, folder).Open(options.Backbone, cancellation);
+        if (options.FineTune.InitialWeights is not { } weights) return backbone;
+        if (options.Strategy == TrainingStrategy.Scratch) throw new TransferException("From scratch is from random weights: leave --init out, or take another --strategy.");
+        return InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder);
+    }
 
-        var recipe = new HeadRecipeOptions { Head = options.Head, L2 = options.L2, ClassWeights = options.ClassWeights, ChoosesTap = options.Taps is null, Seed = options.Seed, Workers = options.Workers };
-        var runner = new TrialRunner(new HeadRecipe(recipe, extractor.Groups, backbone.Card.DefaultTap), table);
-        Trial trial = options.Folds > 0
-            ? runner.CrossValidate(HeldOutRows.Folds(data, rows, table, options), progress, cancellation)
-            : runner.Split(HeldOutRows.Of(data, rows, table, options), progress, cancellation);
-
-        BackboneTap[] taps = extractor.Taps.ToArray()[trial.Fit.Taps];
-        string digest = TrainingDigest.Of(extractor.Space.Key(), TrainingDigest.OfRows(table.Select(trial.TrainRows), recipe));
+    /// <summary>From features to the model file and the report; the file is checked on the kept tensors, or else on images of the data set.</summary>
+    private (TrainSummary Summary, ParitySample Sample) Finish(long started, ITrainingRoute route, Backbone backbone, TrainingSet set, TensorSample? kept, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        Trial trial = route.Run(set, progress, cancellation);
+        BackboneTap[] taps = set.Extractor.Taps.ToArray()[trial.Fit.Taps];
         var metadata = new ModelMetadata
         {
-            Labels = data.ClassNames,
+            Labels = set.Data.ClassNames,
             Preprocessing = backbone.Card.Preprocessing,
             Backbone = backbone.Card.Id,
             CardDigest = backbone.Card.Digest(),
             Taps = [.. taps.Select(t => t.Name)],
-            TrainingDigest = digest,
+            TrainingDigest = route.Digest(set, trial),
         };
-        OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
+        OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
         int[] checkedRows = kept?.Rows ?? [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
-        var sample = new ParitySample([.. checkedRows.Select(row => data.Items[rows.Accepted[row]])], trial.Fit.Predict(table.Select(checkedRows))) { Tensors = kept?.Tensors };
+        var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation)) { Tensors = kept?.Tensors };
         string path = Path.Combine(options.Output, "model.onnx");
-        (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, extractor.Plan).Write(onnx, path, sample, progress, cancellation);
-
-        var summary = new TrainSummary(table.Rows, trial.Report, rejected, rows.ImagesPerSecond, clock.GetElapsedTime(started))
+        (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, set.Extractor.Plan).Write(onnx, path, sample, progress, cancellation);
+        var summary = new TrainSummary(set.Table.Rows, trial.Report, set.Rejected, set.Rows.ImagesPerSecond, clock.GetElapsedTime(started))
         {
             TrainImages = trial.TrainRows.Count,
             TestImages = trial.TestRows.Count,
             FoldAccuracies = trial.FoldAccuracies,
+            Strategy = options.Strategy.ToString().ToLowerInvariant(),
+            Training = route.Summary(trial),
             Backbone = backbone.Card.Id,
             Taps = metadata.Taps,
             TapTrials = trial.Fit.TapTrials,
@@ -86,32 +87,17 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Temperature = trial.Fit.Selection.Temperature,
             EceUncalibrated = trial.Uncalibrated.CalibrationError,
             Seed = options.Seed,
-            TestFraction = (double)trial.TestRows.Count / table.Rows,
-            FromCache = rows.FromCache,
+            TestFraction = (double)trial.TestRows.Count / set.Table.Rows,
+            FromCache = set.Rows.FromCache,
             Model = path,
             ModelSha256 = sha256,
-            TrainingDigest = digest,
+            TrainingDigest = metadata.TrainingDigest,
             Parity = parity,
-            Notes = [.. HeldOutRows.Notes(data), .. DuplicateNotes.Of(rows, table, trial)],
+            Notes = [.. HeldOutRows.Notes(set.Data), .. DuplicateNotes.Of(set.Rows, set.Table, trial), .. trial.Tuned?.Notes() ?? []],
         };
         ReportFile.Write(Path.Combine(options.Output, "report.json"), summary);
+        if (options.SaveWeights) InitialWeights.Save(onnx, Path.Combine(options.Output, "weights.safetensors"));
+        route.Written();
         return (summary, sample);
-    }
-
-    private static int[] CountPerClass(FeatureTable table)
-    {
-        var counts = new int[table.Classes];
-        foreach (int label in table.Labels) counts[label]++;
-        return counts;
-    }
-
-    private void RequireTwoPerClass(IReadOnlyList<string> classes, int[] counts, IReadOnlyList<RejectedImage> rejected)
-    {
-        int poor = Array.FindIndex(counts, c => c < 2);
-        if (poor < 0) return;
-        string name = classes[poor];
-        RejectedImage[] lost = [.. rejected.Where(r => r.File.StartsWith(name + "/", StringComparison.Ordinal))];
-        string because = lost.Length == 0 ? "" : $" {lost.Length} of its files {(lost.Length == 1 ? "was" : "were")} rejected, e.g. {lost[0].File}: {lost[0].Reason}.";
-        throw new TransferException($"Class '{name}' in '{options.Folder}' has {counts[poor]} usable image{(counts[poor] == 1 ? "" : "s")}; at least 2 are needed, one to train and one to test.{because} Add images of '{name}' or remove the class.");
     }
 }

@@ -1,6 +1,7 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
@@ -45,6 +46,18 @@ public sealed record TrainOptions
 
     /// <summary>How much an image of each class counts in a softmax head, which the automatic choice then is. Default none: equally.</summary>
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
+
+    /// <summary>How much of the network is trained. Default <see cref="TrainingStrategy.Head"/>: the head alone.</summary>
+    public TrainingStrategy Strategy { get; init => field = Enum.IsDefined(value) ? value : throw new ArgumentOutOfRangeException(nameof(Strategy), value, "There is no such strategy."); }
+
+    /// <summary>How the network is trained; without effect where the head alone is.</summary>
+    public FineTuneOptions FineTune { get; init; } = new();
+
+    /// <summary>Whether to go on from the checkpoints of an interrupted run with the same images and options in the same output folder. Default false.</summary>
+    public bool Resume { get; init; }
+
+    /// <summary>Whether the weights are written to weights.safetensors beside the model. Default false.</summary>
+    public bool SaveWeights { get; init; }
 
     /// <summary>Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.</summary>
     public string CacheFolder { get; init => field = Check.NotEmpty(value); } = MlNetTransfer.CacheFolder.Root;

@@ -26,6 +26,12 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>Standard deviation of the folds' accuracies (n - 1); null without folds.</summary>
     public double? FoldAccuracySd => FoldAccuracies.Count < 2 ? null : Math.Sqrt(FoldAccuracies.Sum(a => Math.Pow(a - FoldAccuracies.Average(), 2)) / (FoldAccuracies.Count - 1));
 
+    /// <summary>How much of the network was trained: "head", "finetune", "full" or "scratch".</summary>
+    public string Strategy { get; init; } = "head";
+
+    /// <summary>How the network was trained; null where the head alone was.</summary>
+    public TuneSummary? Training { get; init; }
+
     /// <summary>Id of the backbone's card.</summary>
     public required string Backbone { get; init; }
 

@@ -1,0 +1,100 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using MlNetTransfer.Imaging.Augmentation;
+using MlNetTransfer.Training;
+
+namespace MlNetTransfer.Cli;
+
+/// <summary>The options of train that say how a network is trained.</summary>
+internal sealed class FineTuneFlags
+{
+    private static readonly FineTuneOptions Defaults = new();
+
+    private readonly Option<TrainingStrategy> strategy = new("--strategy") { Description = "head: a classifier on frozen features, in seconds. finetune: then the upper blocks of the network with it. full: then all of it. scratch: the same network from random weights, for comparison.", DefaultValueFactory = _ => TrainingStrategy.Head };
+    private readonly Option<FreezeBoundary?> freeze = new("--freeze") { Description = "What finetune leaves frozen: a share of the blocks, from the image on; block:N, the first N blocks; or pattern:REGEX, weights by their names in the ONNX file.", HelpName = "0..1|block:N|pattern:REGEX", CustomParser = ParseFreeze };
+    private readonly Option<int?> epochs = Numbers<int>("--epochs", "Passes over the training images at most; the best one counts.", "n", 1, 10_000);
+    private readonly Option<double?> rate = Numbers("--lr", "Highest learning rate of the top block; lower blocks learn more slowly.", "rate", 1e-12, 10.0);
+    private readonly Option<int?> batch = Numbers("--batch", "Images of a step.", "n", 1, 4096);
+    private readonly Option<int?> microBatch = Numbers("--micro-batch", "Images worked on at a time: the same steps in less memory.", "n", 1, 4096);
+    private readonly Option<OptimizerKind> optimizer = new("--optimizer") { Description = "How gradients become steps.", DefaultValueFactory = _ => Defaults.Optimizer };
+    private readonly Option<ScheduleKind> schedule = new("--schedule") { Description = "How the learning rate moves over the steps.", DefaultValueFactory = _ => Defaults.Schedule };
+    private readonly Option<AugmentationPreset> augment = new("--augment") { Description = "How training images are varied.", DefaultValueFactory = _ => Defaults.Augmentation };
+    private readonly Option<double?> weightDecay = Numbers("--weight-decay", "Pull of the weights towards 0.", "n", 0, 10.0);
+    private readonly Option<double?> startDecay = Numbers("--l2-sp", "Pull of the weights towards the pretrained ones.", "n", 0, 10.0);
+    private readonly Option<double?> smoothing = Numbers("--label-smoothing", "Share of a target that is spread over all classes.", "0..0.9", 0, 0.9);
+    private readonly Option<double?> dropout = Numbers("--dropout", "Share of the features dropped before the head while training.", "0..0.9", 0, 0.9);
+    private readonly Option<double?> average = Numbers("--ema", "Judge and keep a moving average of the weights with this decay, e.g. 0.99.", "0..1", 0, 0.999999);
+    private readonly Option<bool> gradual = new("--gradual") { Description = "Unfreeze block after block from the top, instead of all at once." };
+    private readonly Option<int?> patience = Numbers("--patience", "Epochs without a lower validation loss after which training ends.", "n", 1, 10_000);
+    private readonly Option<TimeSpan?> budget = new("--time-budget") { Description = "Stop after the epoch in which this time is used up; the result then depends on the machine's speed.", HelpName = "90s|10m|2h", CustomParser = ParseTime };
+    private readonly Option<string?> init = new("--init") { Description = "Start from these weights instead of the pretrained ones: a weights.safetensors or model.onnx of the same backbone.", HelpName = "file" };
+    private readonly Option<bool> save = new("--save-weights") { Description = "Write the weights alone to weights.safetensors beside the model." };
+    private readonly Option<bool> resume = new("--resume") { Description = "Go on from the last epoch of an interrupted run with the same images, options and output folder." };
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in (Option[])[strategy, freeze, epochs, rate, batch, microBatch, optimizer, schedule, augment, weightDecay, startDecay, smoothing, dropout, average, gradual, patience, budget, init, save, resume]) command.Add(option);
+    }
+
+    public TrainingStrategy Strategy(ParseResult parsed) => parsed.GetValue(strategy);
+
+    public bool Resume(ParseResult parsed) => parsed.GetValue(resume);
+
+    public bool SaveWeights(ParseResult parsed) => parsed.GetValue(save);
+
+    public FineTuneOptions Options(ParseResult parsed) => new()
+    {
+        Freeze = parsed.GetValue(freeze),
+        Epochs = parsed.GetValue(epochs),
+        LearningRate = parsed.GetValue(rate),
+        BatchSize = parsed.GetValue(batch) ?? Defaults.BatchSize,
+        MicroBatch = parsed.GetValue(microBatch),
+        Optimizer = parsed.GetValue(optimizer),
+        Schedule = parsed.GetValue(schedule),
+        Augmentation = parsed.GetValue(augment),
+        WeightDecay = parsed.GetValue(weightDecay) ?? Defaults.WeightDecay,
+        StartingPointDecay = parsed.GetValue(startDecay) ?? Defaults.StartingPointDecay,
+        LabelSmoothing = parsed.GetValue(smoothing) ?? Defaults.LabelSmoothing,
+        Dropout = parsed.GetValue(dropout) ?? Defaults.Dropout,
+        AverageDecay = parsed.GetValue(average) ?? Defaults.AverageDecay,
+        GradualUnfreezing = parsed.GetValue(gradual),
+        Patience = parsed.GetValue(patience),
+        TimeBudget = parsed.GetValue(budget),
+        InitialWeights = parsed.GetValue(init),
+    };
+
+    private static Option<T?> Numbers<T>(string name, string description, string help, T low, T high)
+        where T : struct, IComparable<T>
+    {
+        var option = new Option<T?>(name) { Description = description, HelpName = help };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 0 || result.GetValueOrDefault<T?>() is not { } value) return;
+            if (value.CompareTo(low) < 0 || value.CompareTo(high) > 0) result.AddError(FormattableString.Invariant($"{name} is {value}; it must be from {low} to {high}."));
+        });
+        return option;
+    }
+
+    private static FreezeBoundary? ParseFreeze(ArgumentResult result)
+    {
+        try
+        {
+            return FreezeBoundary.Parse(result.Tokens[0].Value);
+        }
+        catch (FormatException e)
+        {
+            result.AddError($"--freeze: {e.Message}");
+            return null;
+        }
+    }
+
+    private static TimeSpan? ParseTime(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        double unit = text.Length == 0 ? 0 : text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, _ => 0 };
+        if (unit > 0 && double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number * unit is > 0 and < 1e8) return TimeSpan.FromSeconds(number * unit);
+        result.AddError($"--time-budget is '{text}'; write a number with s, m or h, e.g. 90s, 10m or 2h.");
+        return null;
+    }
+}

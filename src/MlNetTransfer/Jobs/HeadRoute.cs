@@ -1,0 +1,35 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Graphs;
+using MlNetTransfer.Training;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>Trains a head; the backbone stays as it is.</summary>
+/// <param name="options">The run.</param>
+/// <param name="backbone">The backbone.</param>
+internal sealed class HeadRoute(TrainOptions options, Backbone backbone) : ITrainingRoute
+{
+    private readonly HeadRecipeOptions recipe = new() { Head = options.Head, L2 = options.L2, ClassWeights = options.ClassWeights, ChoosesTap = options.Taps is null, Seed = options.Seed, Workers = options.Workers };
+
+    public void Check(IReadOnlyList<BackboneTap> taps, int classes)
+    {
+    }
+
+    public Trial Run(TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        var runner = new TrialRunner(new HeadRecipe(recipe, set.Extractor.Groups, backbone.Card.DefaultTap), set.Table);
+        return set.Judge(options, split => runner.Split(split, progress, cancellation), fold => runner.CrossValidate(fold, progress, cancellation));
+    }
+
+    public string Digest(TrainingSet set, Trial trial) => TrainingDigest.Of(set.Extractor.Space.Key(), TrainingDigest.OfRows(set.Table.Select(trial.TrainRows), recipe));
+
+    public OnnxModel Network(Trial trial) => backbone.LoadModel();
+
+    public float[] Predict(TrainingSet set, Trial trial, IReadOnlyList<int> rows, CancellationToken cancellation) => trial.Fit.Predict(set.Table.Select(rows));
+
+    public TuneSummary? Summary(Trial trial) => null;
+
+    public void Written()
+    {
+    }
+}

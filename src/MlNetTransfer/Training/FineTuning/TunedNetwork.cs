@@ -1,0 +1,13 @@
+using MlNetTransfer.Heads;
+
+namespace MlNetTransfer.Training;
+
+/// <summary>What a training gave.</summary>
+/// <param name="Weights">The backbone's weights that changed, by name.</param>
+/// <param name="Head">The head, calibrated.</param>
+/// <param name="Temperature">What its logits were divided by.</param>
+/// <param name="BestEpoch">The epoch that the weights are of; 0 where no epoch was better than the head fitted before.</param>
+/// <param name="Epochs">Epochs done.</param>
+/// <param name="ValidationRows">Images that judged the epochs.</param>
+/// <param name="Ended">Why training ended before its last epoch; null where it did not.</param>
+internal sealed record TunedNetwork(NetworkWeights Weights, LinearHead Head, double Temperature, int BestEpoch, int Epochs, int ValidationRows, string? Ended);

@@ -1,0 +1,51 @@
+using System.Diagnostics;
+using System.Text.Json;
+using MlNetTransfer.Tests.Shared;
+
+namespace MlNetTransfer.Cli.Tests;
+
+[TestClass]
+public sealed class TrainStrategyTests
+{
+    private static readonly string[] Quick = ["--strategy", "finetune", "--freeze", "block:16", "--epochs", "2", "--augment", "none", "--taps", "block_13_expand_relu,out_relu", "--head", "ridge", "--json"];
+
+    [TestMethod]
+    public void Train_KilledInAnEpochThenResumed_GivesTheSameModel()
+    {
+        using TempFolder folder = new();
+        CliResult whole = Cli.Run(["train", Cli.Samples, "--output", folder.File("whole"), .. Quick]);
+        Assert.AreEqual(ExitCode.Done, whole.Code, whole.ToString());
+
+        string[] again = ["train", Cli.Samples, "--output", folder.File("broken"), .. Quick];
+        using (Process process = Cli.Start(again))
+        {
+            // A checkpoint shows that the first epoch is over; the second has then begun.
+            string checkpoint = folder.File("broken/checkpoints/fold-0.safetensors");
+            for (int i = 0; i < 1200 && !File.Exists(checkpoint) && !process.HasExited; i++) Thread.Sleep(100);
+            process.Kill();
+            process.WaitForExit();
+        }
+
+        CliResult resumed = Cli.Run([.. again, "--resume"]);
+        Assert.AreEqual(ExitCode.Done, resumed.Code, resumed.ToString());
+        CollectionAssert.AreEqual(File.ReadAllBytes(folder.File("whole/model.onnx")), File.ReadAllBytes(folder.File("broken/model.onnx")));
+        JsonElement training = resumed.Json.GetProperty("training");
+        Assert.AreEqual(2, training.GetProperty("epochs").GetInt32());
+        Assert.HasCount(3, File.ReadAllLines(folder.File("broken/metrics.jsonl")));
+
+        CliResult predicted = Cli.Run("predict", folder.File("whole/model.onnx"), Path.Combine(Cli.Samples, "fruit/banana.png"), "--json");
+        Assert.AreEqual(ExitCode.Done, predicted.Code, predicted.ToString());
+    }
+
+    [TestMethod]
+    [DataRow("--freeze", "1.5", "block:N")]
+    [DataRow("--time-budget", "10", "90s, 10m or 2h")]
+    [DataRow("--epochs", "0", "from 1 to")]
+    [DataRow("--lr", "-1", "from 1E-12 to")]
+    public void Train_WrongOption_SaysWhatIsExpected(string option, string value, string expected)
+    {
+        CliResult result = Cli.Run("train", Cli.Samples, option, value);
+        Assert.AreEqual(ExitCode.Usage, result.Code, result.ToString());
+        StringAssert.Contains(result.Error, expected);
+    }
+}

@@ -1,0 +1,208 @@
+using MlNetTransfer.Heads;
+using MlNetTransfer.Jobs;
+using MlNetTransfer.Models;
+using MlNetTransfer.Training;
+
+namespace MlNetTransfer.Tests.Training.FineTuning;
+
+[TestClass]
+public sealed class FineTuneJobTests
+{
+    [TestMethod]
+    public void Run_FineTune_ChangesTheUpperBlocksAndNothingBelow()
+    {
+        using TuneTask task = new();
+        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.FineTune, o => o with { LearningRate = 0.02, Epochs = 6, Patience = 6 }));
+        Assert.AreEqual(("finetune", 4, 1), (summary.Strategy, summary.Training!.Blocks, summary.Training.FrozenBlocks));
+        Assert.IsGreaterThan(0, summary.Training.BestEpoch, "six epochs beat a head on random features");
+        Dictionary<string, float[]> before = task.Pretrained(), after = task.Weights("out");
+        foreach (string frozen in (string[])["stem.weight", "stem.scale", "stem.shift"]) CollectionAssert.AreEqual(before[frozen], after[frozen], frozen);
+        foreach (string trained in (string[])["down.weight", "two_b.weight", "two_b.scale", "one_a.shift"]) CollectionAssert.AreNotEqual(before[trained], after[trained], trained);
+        foreach (string statistic in before.Keys.Where(k => k.EndsWith(".mean", StringComparison.Ordinal) || k.EndsWith(".var", StringComparison.Ordinal))) CollectionAssert.AreEqual(before[statistic], after[statistic], $"{statistic}: batch normalisation is in inference mode");
+        using TransferModel model = TransferModel.Load(task.File("out/model.onnx"));
+        CollectionAssert.AreEqual((string[])["across", "chequer", "down"], model.ClassNames.ToArray());
+    }
+
+    [TestMethod]
+    [DataRow(TrainingStrategy.Full)]
+    [DataRow(TrainingStrategy.Scratch)]
+    public void Run_WholeNetwork_LearnsWhatTheHeadAloneCannot(TrainingStrategy strategy)
+    {
+        using TuneTask task = new(perClass: 20);
+        TrainSummary summary = task.Run(task.Options("out", strategy, o => o with { LearningRate = 0.02, HeadRate = 1, Epochs = 12, Patience = 12 }));
+        Assert.AreEqual(0, summary.Training!.FrozenBlocks);
+        CollectionAssert.AreNotEqual(task.Pretrained()["stem.weight"], task.Weights("out")["stem.weight"]);
+        EpochResult[] epochs = [.. summary.Training.Metrics.Where(m => m.Epoch > 0)];
+        Assert.IsLessThan(0.75 * epochs[0].TrainLoss!.Value, epochs[^1].TrainLoss!.Value, "training lowers the training loss by far more than noise does");
+        // Chance is 1 in 3; the patterns differ in direction alone, which a trained convolution sees at once.
+        Assert.IsGreaterThan(0.6, summary.Accuracy);
+    }
+
+    [TestMethod]
+    public void Run_Scratch_UpdatesTheStatisticsOfBatchNormalization()
+    {
+        using TuneTask task = new();
+        task.Run(task.Options("out", TrainingStrategy.Scratch));
+        float[] mean = task.Weights("out")["stem.mean"];
+        Assert.IsTrue(mean.Any(m => m != 0), "random weights start with the identity, whose mean is 0");
+    }
+
+    [TestMethod]
+    [DataRow(TrainingStrategy.FineTune)]
+    [DataRow(TrainingStrategy.Full)]
+    public void Run_OtherWorkersWithoutCache_GivesTheSameBytes(TrainingStrategy strategy)
+    {
+        using TuneTask task = new();
+        TrainOptions options = task.Options("a", strategy);
+        task.Run(options);
+        task.Run(options with { Output = task.File("b"), Workers = 1, CacheFeatures = false });
+        task.Run(options with { Output = task.File("c"), Workers = 3, FineTune = options.FineTune with { CacheBytes = 20_000 } });
+        CollectionAssert.AreEqual(task.Model("a"), task.Model("b"));
+        CollectionAssert.AreEqual(task.Model("a"), task.Model("c"), "what does not fit into the cache is computed again");
+        CollectionAssert.AreEqual(Reproducible(task.File("a/metrics.jsonl")), Reproducible(task.File("b/metrics.jsonl")));
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Run_CancelledInAnEpochThenResumed_GivesTheSameBytes(bool gradual)
+    {
+        using TuneTask task = new();
+        TrainOptions options = task.Options("whole", TrainingStrategy.FineTune, o => o with { GradualUnfreezing = gradual, AverageDecay = 0.5, StartingPointDecay = 0.1, Dropout = 0.2, Epochs = 4 });
+        task.Run(options);
+        TrainOptions broken = options with { Output = task.File("broken") };
+        using CancellationTokenSource stop = new();
+        Assert.ThrowsExactly<OperationCanceledException>(() => task.Run(broken, new Stopper(stop, at: 9), stop.Token));
+        Assert.IsFalse(File.Exists(task.File("broken/model.onnx")));
+        task.Run(broken with { Resume = true });
+        CollectionAssert.AreEqual(task.Model("whole"), task.Model("broken"));
+        CollectionAssert.AreEqual(Reproducible(task.File("whole/metrics.jsonl")), Reproducible(task.File("broken/metrics.jsonl")));
+        Assert.IsFalse(Directory.Exists(task.File("broken/checkpoints")), "a finished run needs none");
+    }
+
+    [TestMethod]
+    public void Run_ResumedWithOtherOptions_IsRefused()
+    {
+        using TuneTask task = new();
+        TrainOptions options = task.Options("out", TrainingStrategy.FineTune);
+        using CancellationTokenSource stop = new();
+        Assert.ThrowsExactly<OperationCanceledException>(() => task.Run(options, new Stopper(stop, at: 9), stop.Token));
+        TransferException error = Assert.ThrowsExactly<TransferException>(() => task.Run(options with { Resume = true, FineTune = options.FineTune with { WeightDecay = 0.5 } }));
+        StringAssert.Contains(error.Message, "other images or options");
+    }
+
+    [TestMethod]
+    public void Run_GradualUnfreezing_TrainsFromTheTopDown()
+    {
+        using TuneTask task = new();
+        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.FineTune, o => o with { GradualUnfreezing = true, Epochs = 3, Patience = 9 }));
+        CollectionAssert.AreEqual((string[])["head", "blocks 4 to 4", "blocks 3 to 4", "blocks 2 to 4"], summary.Training!.Metrics.Select(m => m.Stage).ToArray());
+        double[] rates = [.. summary.Training.Metrics[^1].LearningRates.Where(r => r.Key.StartsWith("block", StringComparison.Ordinal) && !r.Key.Contains("biases", StringComparison.Ordinal)).Select(r => r.Value)];
+        Assert.HasCount(3, rates);
+        for (int i = 1; i < rates.Length; i++) Assert.AreEqual(0.9, rates[i] / rates[i - 1], 1e-6, "each block learns 0.9 times as fast as the one above it");
+    }
+
+    [TestMethod]
+    public void Run_PatternFreeze_LeavesWhatMatches()
+    {
+        using TuneTask task = new();
+        task.Run(task.Options("out", TrainingStrategy.FineTune, o => o with { Freeze = FreezeBoundary.OfPattern("^(stem|one_a)|scale$"), LearningRate = 0.02, Epochs = 6, Patience = 6 }));
+        Dictionary<string, float[]> before = task.Pretrained(), after = task.Weights("out");
+        foreach (string frozen in (string[])["stem.weight", "one_a.weight", "two_b.scale"]) CollectionAssert.AreEqual(before[frozen], after[frozen], frozen);
+        CollectionAssert.AreNotEqual(before["one_b.weight"], after["one_b.weight"]);
+    }
+
+    [TestMethod]
+    public void Run_LossThatIsNoNumber_KeepsTheBestAndSaysWhere()
+    {
+        using TuneTask task = new(batchNormalization: false);
+        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.Full, o => o with { LearningRate = 10, HeadRate = 1000, ClipNorm = null, Optimizer = OptimizerKind.Sgd, Schedule = ScheduleKind.Constant, WarmUp = 0, Epochs = 8, Patience = 8 }));
+        Assert.AreEqual(0, summary.Training!.BestEpoch);
+        StringAssert.Contains(summary.Training.Ended!, "learning rate of 10");
+        CollectionAssert.AreEqual(task.Pretrained()["stem.weight"], task.Weights("out")["stem.weight"]);
+        Assert.IsTrue(summary.Notes.Any(n => n.Contains("as it was pretrained", StringComparison.Ordinal)));
+    }
+
+    [TestMethod]
+    public void Run_OperatorWithoutGradient_IsRefusedAboveTheBoundaryBeforeAnImageIsRead()
+    {
+        using TuneTask task = new(network: TuneTask.Network(inBlock: "Round"));
+        var watched = new Watcher();
+        TransferException error = Assert.ThrowsExactly<TransferException>(() => task.Run(task.Options("out", TrainingStrategy.Full), watched));
+        StringAssert.Contains(error.Message, "Round");
+        StringAssert.Contains(error.Message, "--freeze");
+        Assert.AreEqual(0, watched.Reports);
+        using TuneTask below = new(network: TuneTask.Network(inBlock: "Round"));
+        Assert.AreEqual(4, below.Run(below.Options("out", TrainingStrategy.FineTune, o => o with { Freeze = FreezeBoundary.OfBlocks(4) })).Training!.FrozenBlocks);
+    }
+
+    [TestMethod]
+    public void Run_FewImagesLargeBatchFolds_Works()
+    {
+        using TuneTask task = new(perClass: 3);
+        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.FineTune, o => o with { BatchSize = 4096, MicroBatch = 2, Epochs = 2 }) with { Folds = 3 });
+        Assert.HasCount(3, summary.FoldAccuracies);
+        Assert.AreEqual(9, summary.TrainImages);
+    }
+
+    [TestMethod]
+    public void Run_OneImageToTrainPerClass_KeepsTheLastEpoch()
+    {
+        using TuneTask task = new(perClass: 2);
+        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.FineTune));
+        Assert.AreEqual((0, 3), (summary.Training!.ValidationImages, summary.Training.BestEpoch));
+        Assert.IsTrue(summary.Notes.Any(n => n.Contains("too few images", StringComparison.Ordinal)));
+    }
+
+    [TestMethod]
+    public void Run_HeadThatIsNoLayerOrOtherDevice_IsRefused()
+    {
+        using TuneTask task = new();
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => task.Run(task.Options("out", TrainingStrategy.Full) with { Head = HeadKind.Mlp })).Message, "not linear");
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => task.Run(task.Options("out", TrainingStrategy.FineTune, o => o with { Freeze = FreezeBoundary.OfBlocks(9) }))).Message, "has 4");
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => task.Run(task.Options("out", TrainingStrategy.FineTune, o => o with { Freeze = FreezeBoundary.OfPattern("nothing-like-it") }))).Message, "none of the backbone's");
+    }
+
+    [TestMethod]
+    [DataRow("weights.safetensors")]
+    [DataRow("model.onnx")]
+    public void Run_InitialWeights_StartsWhereTheOtherRunStopped(string file)
+    {
+        using TuneTask task = new();
+        string[] taps = [.. task.Catalog.Get(TuneTask.Id).Taps.Select(t => t.Name)];
+        TrainOptions options = task.Options("first", TrainingStrategy.Full, o => o with { LearningRate = 0.02, Epochs = 6, Patience = 6 }) with { Taps = taps, SaveWeights = true };
+        task.Run(options);
+        TrainOptions frozen = task.Options("second", TrainingStrategy.Head) with { Taps = taps };
+        task.Run(frozen with { FineTune = new FineTuneOptions { InitialWeights = task.File($"first/{file}") } });
+        Dictionary<string, float[]> first = task.Weights("first"), second = task.Weights("second");
+        foreach (string name in task.Pretrained().Keys.Where(second.ContainsKey)) CollectionAssert.AreEqual(first[name], second[name], name);
+        CollectionAssert.AreNotEqual(task.Pretrained()["two_b.weight"], second["two_b.weight"]);
+    }
+
+    [TestMethod]
+    public void Run_WeightsOfAnotherNetwork_AreRefusedWithTheDifferences()
+    {
+        using TuneTask task = new(), other = new(batchNormalization: false);
+        other.Run(other.Options("out", TrainingStrategy.Head) with { SaveWeights = true });
+        TransferException error = Assert.ThrowsExactly<TransferException>(() => task.Run(task.Options("out", TrainingStrategy.Full, o => o with { InitialWeights = other.File("out/weights.safetensors") })));
+        StringAssert.Contains(error.Message, "missing: down.mean");
+    }
+
+    private static string[] Reproducible(string path) => [.. File.ReadAllLines(path).Select(l => l[..l.LastIndexOf(",\"seconds\"", StringComparison.Ordinal)])];
+
+    /// <summary>Cancels in the middle of an epoch.</summary>
+    private sealed class Stopper(CancellationTokenSource stop, int at) : IProgress<JobProgress>
+    {
+        public void Report(JobProgress value)
+        {
+            if (value.Stage == "Fine-tuning" && value.Done == at) stop.Cancel();
+        }
+    }
+
+    private sealed class Watcher : IProgress<JobProgress>
+    {
+        public int Reports { get; private set; }
+
+        public void Report(JobProgress value) => Reports++;
+    }
+}
