@@ -11,7 +11,7 @@ internal sealed class TorchRun : IDisposable
         """
         import copy, json, sys, warnings, numpy as np, torch, torch.nn as nn, torch.nn.functional as F
         warnings.filterwarnings("ignore")
-        torch.set_num_threads(2)
+        torch.set_num_threads(1)
         torch.manual_seed(1)
         folder, saved, index, offset = sys.argv[1], [], {}, 0
         def save(name, tensor):
