@@ -35,7 +35,7 @@ static int Usage()
                                            training the network beside a head on its frozen features, by folds
           fewshot [backbone ...]           heads with few images per class
           taps [backbone]                  several taps together, beside each alone
-          trainstep [network|full|tail|cached|rounds ...] training steps, beside PyTorch
+          trainstep [network|full|tail|cached|single|rounds ...] training steps, beside PyTorch
           transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
         """);
     return 2;

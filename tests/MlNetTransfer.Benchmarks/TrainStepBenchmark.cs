@@ -7,7 +7,7 @@ namespace MlNetTransfer.Benchmarks;
 
 /// <summary>
 /// Training steps beside PyTorch's, batch 16 of 224 x 224, SGD with momentum: images per second by alternating rounds of two processes that live side by side, medians
-/// of the rounds, and the peak memory of each process.
+/// of the rounds, the ratio of processor times (less noisy with one thread on a busy machine), and the peak memory of each process.
 /// </summary>
 internal static class TrainStepBenchmark
 {
@@ -22,8 +22,8 @@ internal static class TrainStepBenchmark
         """
         import sys, time, warnings, torch, torch.nn as nn, torchvision
         warnings.filterwarnings("ignore")
-        torch.set_num_threads(2); torch.manual_seed(1)
-        name, mode, folder = sys.argv[1:4]
+        name, mode, folder, threads = sys.argv[1:5]
+        torch.set_num_threads(int(threads)); torch.manual_seed(1)
         net = getattr(torchvision.models, name)(num_classes=10)
         for m in net.modules():
             if isinstance(m, nn.Dropout): m.p = 0.0
@@ -56,27 +56,28 @@ internal static class TrainStepBenchmark
             loss.backward(); optimiser.step()
             return loss.item()
         for line in sys.stdin:
-            start = time.perf_counter()
+            start, busy = time.perf_counter(), time.process_time()
             for _ in range(int(line)): loss = step()
             peak = next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]
-            print(time.perf_counter() - start, peak, loss, flush=True)
+            print(time.perf_counter() - start, peak, time.process_time() - busy, flush=True)
         """;
 
     public static int Run(string[] args)
     {
-        if (args is ["worker", var name, var mode, var path]) return Work(name, mode, path);
+        if (args is ["worker", var mode, var path, var count]) return Work(mode, path, int.Parse(count, CultureInfo.InvariantCulture));
+        int threads = args.Contains("single") ? 1 : 2;
         string[] networks = args.Where(Boundary.ContainsKey).ToArray() is { Length: > 0 } chosen ? chosen : [.. Boundary.Keys];
         string[] modes = args.Where(Modes.Contains).ToArray() is { Length: > 0 } some ? some : Modes;
         int rounds = args.Select(a => int.TryParse(a, CultureInfo.InvariantCulture, out int n) ? n : 0).Max() is > 0 and var given ? given : 5;
         DirectoryInfo folder = Directory.CreateTempSubdirectory("trainstep-benchmark");
         try
         {
-            Console.WriteLine(FormattableString.Invariant($"batch {Batch}, 224 x 224, 2 threads of {Environment.ProcessorCount} cores, {rounds} alternating rounds"));
-            Console.WriteLine("network        trained   images/s   PyTorch   ratio of rounds: median (least, most)   peak MB   PyTorch");
+            Console.WriteLine(FormattableString.Invariant($"batch {Batch}, 224 x 224, {threads} threads of {Environment.ProcessorCount} cores, {rounds} alternating rounds"));
+            Console.WriteLine("network        trained   images/s   PyTorch   ratio of rounds: median (least, most)   of processor time   peak MB   PyTorch");
             foreach (string network in networks)
             {
-                using (Process export = Torch(network, "full", folder.FullName)) export.WaitForExit();
-                foreach (string trained in modes) Compare(network, trained, folder.FullName, rounds);
+                using (Process export = Torch(network, "full", folder.FullName, threads)) export.WaitForExit();
+                foreach (string trained in modes) Compare(network, trained, folder.FullName, rounds, threads);
             }
 
             return 0;
@@ -87,18 +88,20 @@ internal static class TrainStepBenchmark
         }
     }
 
-    private static void Compare(string network, string mode, string folder, int rounds)
+    private static void Compare(string network, string mode, string folder, int rounds, int threads)
     {
         string model = Path.Combine(folder, $"{network}-{(mode == "cached" ? "tail" : "full")}.onnx");
-        using Process ours = Start(Environment.ProcessPath!, ["trainstep", "worker", network, mode, model]), theirs = Torch(network, mode, "");
+        using Process ours = Start(Environment.ProcessPath!, ["trainstep", "worker", mode, model, $"{threads}"]), theirs = Torch(network, mode, "", threads);
         int steps = mode switch { "full" => 2, "tail" => 4, _ => 12 };
         foreach (Process process in new[] { ours, theirs }) Ask(process, 2);
         List<(double Ours, double Theirs)> seconds = [];
+        List<double> busy = [];
         double ourPeak = 0, theirPeak = 0;
         for (int round = 0; round < rounds; round++)
         {
-            (double a, ourPeak) = Ask(ours, steps);
-            (double b, theirPeak) = Ask(theirs, steps);
+            (double a, ourPeak, double ourTime) = Ask(ours, steps);
+            (double b, theirPeak, double theirTime) = Ask(theirs, steps);
+            busy.Add(theirTime / ourTime);
             seconds.Add((a / steps, b / steps));
         }
 
@@ -109,16 +112,16 @@ internal static class TrainStepBenchmark
         }
 
         double[] ratios = [.. seconds.Select(s => s.Theirs / s.Ours).Order()];
-        Console.WriteLine(FormattableString.Invariant($"{network,-14} {mode,-8} {Batch / Median(seconds.Select(s => s.Ours)),9:f1} {Batch / Median(seconds.Select(s => s.Theirs)),9:f1}   {Median(ratios),8:f2} ({ratios[0]:f2}, {ratios[^1]:f2})              {ourPeak,10:f0} {theirPeak,9:f0}"));
+        Console.WriteLine(FormattableString.Invariant($"{network,-14} {mode,-8} {Batch / Median(seconds.Select(s => s.Ours)),9:f1} {Batch / Median(seconds.Select(s => s.Theirs)),9:f1}   {Median(ratios),8:f2} ({ratios[0]:f2}, {ratios[^1]:f2})              {Median(busy),12:f2}   {ourPeak,10:f0} {theirPeak,9:f0}"));
     }
 
-    /// <summary>One line in, the number of steps; one line out, seconds and peak memory.</summary>
-    private static int Work(string network, string mode, string path)
+    /// <summary>One line in, the number of steps; one line out: seconds, peak memory, seconds of processor time.</summary>
+    private static int Work(string mode, string path, int threads)
     {
         OnnxModel model = OnnxModel.Load(path);
         string[] prefixes = mode == "full" ? [""] : mode == "cached" ? ["0.", "3.", "1."] : ["1."];
         string[] parameters = [.. model.Initializers.Where(i => i.DataType == 1 && i.Dims.Count > 0 && !i.Name.Contains("running") && !i.Name.StartsWith('/') && prefixes.Any(p => i.Name.StartsWith(p, StringComparison.Ordinal))).Select(i => i.Name)];
-        using TrainingSession session = new(model, new TrainingOptions { Logits = "logits", Groups = [new ParameterGroup { Name = "all", Parameters = parameters }] }, new TrainingSessionOptions { Threads = 2 });
+        using TrainingSession session = new(model, new TrainingOptions { Logits = "logits", Groups = [new ParameterGroup { Name = "all", Parameters = parameters }] }, new TrainingSessionOptions { Threads = threads });
         Random random = new(1);
         long row = model.DeclaredShape("x")!.Dimensions.Skip(1).Aggregate(1L, (a, d) => a * d.Size!.Value);
         float[] x = [.. Enumerable.Range(0, (int)(Batch * row)).Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
@@ -127,35 +130,37 @@ internal static class TrainStepBenchmark
         for (int i = 0; i < Batch; i++) targets[i * Classes + i % Classes] = 1;
         while (Console.ReadLine() is { } line)
         {
+            using Process self = Process.GetCurrentProcess();
+            TimeSpan before = self.TotalProcessorTime;
             long start = Stopwatch.GetTimestamp();
-            float loss = 0;
-            for (int i = int.Parse(line, CultureInfo.InvariantCulture); i > 0; i--) loss = session.Step(x, targets, [], 1e-4f).Loss;
+            for (int i = int.Parse(line, CultureInfo.InvariantCulture); i > 0; i--) session.Step(x, targets, [], 1e-4f);
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             string peak = File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmHWM", StringComparison.Ordinal)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1];
-            Console.WriteLine(FormattableString.Invariant($"{seconds} {peak} {loss}"));
+            self.Refresh();
+            Console.WriteLine(FormattableString.Invariant($"{seconds} {peak} {(self.TotalProcessorTime - before).TotalSeconds}"));
         }
 
         return 0;
     }
 
-    private static Process Torch(string network, string mode, string folder) =>
-        Start(File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3", ["-c", Script, network, mode, folder]);
+    private static Process Torch(string network, string mode, string folder, int threads) =>
+        Start(File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3", ["-c", Script, network, mode, folder, $"{threads}"], threads);
 
-    private static Process Start(string program, string[] arguments)
+    private static Process Start(string program, string[] arguments, int threads = 1)
     {
         ProcessStartInfo info = new(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true };
         // PyTorch without these gives large blocks back to the system after every step and gets them again page by page.
         foreach (string threshold in new[] { "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_" }) info.Environment[threshold] = "8589934592";
-        info.Environment["OMP_NUM_THREADS"] = info.Environment["OPENBLAS_NUM_THREADS"] = "2";
+        info.Environment["OMP_NUM_THREADS"] = info.Environment["OPENBLAS_NUM_THREADS"] = threads.ToString(CultureInfo.InvariantCulture);
         return Process.Start(info)!;
     }
 
-    private static (double Seconds, double PeakMegabytes) Ask(Process process, int steps)
+    private static (double Seconds, double PeakMegabytes, double ProcessorSeconds) Ask(Process process, int steps)
     {
         process.StandardInput.WriteLine(steps);
         process.StandardInput.Flush();
         string[] answer = (process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("A worker ended early; its message is above.")).Split(' ');
-        return (double.Parse(answer[0], CultureInfo.InvariantCulture), double.Parse(answer[1], CultureInfo.InvariantCulture) / 1024);
+        return (double.Parse(answer[0], CultureInfo.InvariantCulture), double.Parse(answer[1], CultureInfo.InvariantCulture) / 1024, double.Parse(answer[2], CultureInfo.InvariantCulture));
     }
 
     private static double Median(IEnumerable<double> values)
