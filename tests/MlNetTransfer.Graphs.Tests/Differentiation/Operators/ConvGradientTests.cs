@@ -26,6 +26,7 @@ public sealed class ConvGradientTests
         Node("depthwise", "Conv", "F.conv2d(x, w, b, padding=1, groups=6)", ["x:2,6,7,9", "w:6,1,3,3", "b:6"], Attributes.Of("pads", [1, 1, 1, 1]), Attributes.Of("group", 6)),
         Node("depthwise stride 2", "Conv", "F.conv2d(x, w, b, padding=1, stride=2, groups=6)", ["x:2,6,8,8", "w:6,1,3,3", "b:6"], Attributes.Of("pads", [1, 1, 1, 1]), Attributes.Of("strides", [2, 2]), Attributes.Of("group", 6)),
         Node("depthwise with multiplier", "Conv", "F.conv2d(x, w, padding=2, groups=3)", ["x:2,3,8,8", "w:6,1,5,5"], Attributes.Of("pads", [2, 2, 2, 2]), Attributes.Of("group", 3)),
+        Node("3x2 on a small map, dilated", "Conv", "F.conv2d(F.pad(x, (1, 0, 1, 2)), w, dilation=(2, 1))", ["x:3,5,7,6", "w:6,5,3,2"], Attributes.Of("pads", [1, 1, 2, 0]), Attributes.Of("dilations", [2, 1])),
         Node("1x1 on a small map", "Conv", "F.conv2d(x, w)", ["x:3,5,7,7", "w:6,5,1,1"]),
         Node("1x1 on a larger map", "Conv", "F.conv2d(x, w)", ["x:3,5,9,8", "w:6,5,1,1"]),
         Node("3x3 on a large map", "Conv", "F.conv2d(x, w, padding=1)", ["x:2,5,28,30", "w:6,5,3,3"], Attributes.Of("pads", [1, 1, 1, 1])) with { Differences = false },
