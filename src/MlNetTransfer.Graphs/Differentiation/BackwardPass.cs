@@ -85,7 +85,7 @@ internal sealed class BackwardPass
 
     private string Wanted(string tensor) => Take(tensor) switch
     {
-        null => throw new GraphException($"'{tensor}' has no influence on the outputs, so it cannot be trained. Leave it out of the parameters."),
+        null => throw Refusal.NoInfluence(tensor),
         { Compact: true } gradient => graph.Expand(gradient.Tensor, forward.Shape(tensor)),
         { } gradient => gradient.Tensor,
     };

@@ -16,7 +16,8 @@ internal static class ShapeArithmetic
     /// <summary>Folds every tensor that depends on small constants and on shapes only.</summary>
     /// <param name="open">The model; its batch size may be open.</param>
     /// <param name="batchSize">Batch size, which is fixed in the result.</param>
-    /// <param name="wanted">Initializers that are trained, hence not constants.</param>
+    /// <param name="wanted">Initializers that are trained, hence not constants, or inputs.</param>
+    /// <exception cref="GraphException">A wanted tensor counts by its shape only, or the arithmetic cannot be run.</exception>
     public static OnnxModel Fold(OnnxModel open, int batchSize, IReadOnlyCollection<string> wanted)
     {
         OnnxModel model = BatchSize.Fix(open, batchSize);
@@ -28,13 +29,15 @@ internal static class ShapeArithmetic
         TensorProto[] values = Evaluate(arithmetic, results);
         string[] outputs = [.. model.Outputs.Select(o => o.Name)];
         HashSet<string> replaced = [.. results];
-        return GraphCut.At(model.With(proto =>
+        OnnxModel folded = GraphCut.At(model.With(proto =>
         {
             NodeProto[] kept = [.. proto.Graph.Node.Where(n => !n.Output.Any(replaced.Contains))];
             proto.Graph.Node.Clear();
             proto.Graph.Node.AddRange(kept);
             proto.Graph.Initializer.AddRange(values);
         }), outputs, typed: false);
+        HashSet<string> left = [.. folded.Initializers.Select(i => i.Name), .. folded.Inputs.Select(i => i.Name)];
+        return wanted.FirstOrDefault(w => !left.Contains(w)) is { } lost ? throw Refusal.NoInfluence(lost) : folded;
     }
 
     /// <summary>Tensors whose values depend on nothing that is fed or trained.</summary>

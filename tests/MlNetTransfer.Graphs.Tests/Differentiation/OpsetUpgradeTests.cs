@@ -42,6 +42,21 @@ public sealed class OpsetUpgradeTests
         StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => OpsetUpgrade.AtLeast(model, 16)).Message, "TopK node");
     }
 
+    [TestMethod]
+    [DataRow(7, "Upsample", "linear")]
+    [DataRow(8, "Upsample", "nearest")]
+    [DataRow(9, "Upsample", "nearest")]
+    [DataRow(10, "Resize", "nearest")]
+    [DataRow(10, "Resize", "linear")]
+    public void AtLeast_Resizing_ComputesTheSame(int opset, string type, string mode)
+    {
+        float[] scales = [1, 1, 2, 3], x = GradientCase.Draw("x", [2, 1, 4, 6]);
+        GraphBuilder builder = new GraphBuilder().Input("x", ["N", 1, 4, 6]);
+        _ = opset < 9 ? builder.Node(type, ["x"], ["y"], Attributes.Of("mode", mode), Attributes.Of("scales", scales.AsSpan())) : builder.Initializer("s", scales, 4).Node(type, ["x", "s"], ["y"], Attributes.Of("mode", mode));
+        OnnxModel old = builder.Output("y", ["N", 1, 8, 18]).Build(opset, 7), upgraded = OpsetUpgrade.AtLeast(old, 16);
+        CollectionAssert.AreEqual(Ort.Run(old, ("x", x, [2, 1, 4, 6]))["y"], Ort.Run(upgraded, ("x", x, [2, 1, 4, 6]))["y"]);
+    }
+
     private static IEnumerable<int> Rank(string type) => Enumerable.Range(0, type == "Unsqueeze" ? 5 : 3);
 
     private static AttributeProto[] Parse(string attributes) => [.. attributes.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(a => a.Split('=')).Select(p =>
