@@ -94,7 +94,8 @@ public sealed class ArithmeticGradientTests
         {
             if (input) g.Initializer("a", axes!, axes!.Length);
             g.Node(operatorType, input ? ["x", "a"] : ["x"], ["y"], [Attributes.Of("keepdims", keep ? 1 : 0), .. axes is null || input ? Array.Empty<Onnx.AttributeProto>() : [Attributes.Of("axes", axes)]]);
-        }, opset) with { Differences = operatorType is not ("ReduceMax" or "ReduceMin" or "ReduceL1") };
+        }, opset) with
+        { Differences = operatorType is not ("ReduceMax" or "ReduceMin" or "ReduceL1") };
     }
 
     private static Dictionary<string, float[]> Values(float[] x) => new() { ["x"] = x };
