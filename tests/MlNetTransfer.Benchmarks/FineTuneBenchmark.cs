@@ -96,6 +96,7 @@ internal static class FineTuneBenchmark
             LearningRate = Number("lr"),
             Freeze = set.TryGetValue("freeze", out string? freeze) ? FreezeBoundary.Parse(freeze) : null,
             Augmentation = set.TryGetValue("augment", out string? augment) ? Enum.Parse<AugmentationPreset>(augment, ignoreCase: true) : defaults.Augmentation,
+            Optimizer = set.TryGetValue("optimizer", out string? optimizer) ? Enum.Parse<OptimizerKind>(optimizer, ignoreCase: true) : defaults.Optimizer,
             BlockDecay = Number("decay") ?? defaults.BlockDecay,
             HeadRate = Number("headrate"),
             BatchSize = (int)(Number("batch") ?? defaults.BatchSize),

@@ -23,9 +23,15 @@ internal static class TrainableWeights
             if (initializers.TryGetValue(node.Input[i], out TensorProto? tensor) && IsWeight(node.OpType, i, tensor, afterLayer)) yield return tensor.Name;
     }
 
-    /// <summary>The float32 initializers by name.</summary>
-    public static Dictionary<string, TensorProto> Candidates(OnnxModel model) =>
-        model.Initializers.Where(i => i.DataType == (int)TensorProto.Types.DataType.Float).ToDictionary(i => i.Name);
+    /// <summary>The float32 initializers by name, but those that serve as something else too: exporters keep equal tensors once, be they weights or statistics.</summary>
+    public static Dictionary<string, TensorProto> Candidates(OnnxModel model)
+    {
+        Dictionary<string, TensorProto> found = model.Initializers.Where(i => i.DataType == (int)TensorProto.Types.DataType.Float).ToDictionary(i => i.Name);
+        foreach (NodeProto node in model.Nodes)
+            for (int i = 0; i < node.Input.Count; i++)
+                if (found.TryGetValue(node.Input[i], out TensorProto? tensor) && !IsWeight(node.OpType, i, tensor, afterLayer: true)) found.Remove(node.Input[i]);
+        return found;
+    }
 
     private static bool IsWeight(string type, int input, TensorProto tensor, bool afterLayer) => type switch
     {
