@@ -9,7 +9,10 @@ namespace MlNetTransfer.Jobs;
 /// <param name="backbone">The backbone.</param>
 internal sealed class HeadRoute(TrainOptions options, Backbone backbone) : ITrainingRoute
 {
-    private readonly HeadRecipeOptions recipe = new() { Head = options.Head, L2 = options.L2, ClassWeights = options.ClassWeights, ChoosesTap = options.Taps is null, Seed = options.Seed, Workers = options.Workers };
+    private readonly HeadRecipeOptions recipe = Recipe(options);
+
+    /// <summary>How a head is fitted in a run.</summary>
+    public static HeadRecipeOptions Recipe(TrainOptions options) => new() { Head = options.Head, L2 = options.L2, ClassWeights = options.ClassWeights, ChoosesTap = options.Taps is null, Seed = options.Seed, Workers = options.Workers };
 
     public void Check(IReadOnlyList<BackboneTap> taps, int classes)
     {

@@ -42,10 +42,8 @@ internal sealed class TuneRoute : ITrainingRoute
 
     private FineTuneInput Input(TrainingSet set)
     {
-        // A network that is trained is trained up to its last tap; below it the head may take what it finds useful.
-        var recipe = new HeadRecipeOptions { Head = options.Head, L2 = options.L2, ClassWeights = options.ClassWeights, ChoosesTap = false, Seed = options.Seed, Workers = options.Workers };
         var images = new TrainingImages([.. Enumerable.Range(0, set.Table.Rows).Select(set.Item)], set.Table.Labels, set.Rows.Digests, set.Data.ClassNames, HeldOutRows.GroupsOf(set.Data, set.Rows, options));
-        return new FineTuneInput(images, set.Table, set.Extractor.Taps, set.Extractor.Space, recipe, metrics);
+        return new FineTuneInput(images, set.Table, set.Extractor.Taps, set.Extractor.Space, HeadRoute.Recipe(options), metrics);
     }
 
     private string OutputFolder()

@@ -17,6 +17,9 @@ public sealed record TuneSummary
     /// <summary>The epoch whose weights were kept; 0 for the head fitted before the first.</summary>
     public required int BestEpoch { get; init; }
 
+    /// <summary>1 where the weights are that epoch's; below 1 they are (1 - share) · those of the start + share · those of the last epoch, which the validation images liked better.</summary>
+    public required double Share { get; init; }
+
     /// <summary>Images that judged the epochs and calibrated the model.</summary>
     public required int ValidationImages { get; init; }
 
@@ -32,6 +35,7 @@ public sealed record TuneSummary
         FrozenBlocks = tuned.FrozenBlocks,
         Epochs = tuned.Network.Epochs,
         BestEpoch = tuned.Network.BestEpoch,
+        Share = tuned.Network.Share,
         ValidationImages = tuned.Network.ValidationRows,
         Ended = tuned.Network.Ended,
         Metrics = [.. metrics.Where(m => m.Fold == 0)],

@@ -14,7 +14,7 @@ public sealed record FineTuneOptions
     /// <summary>Highest learning rate of the top block, in (0, 10]. Default null: see <see cref="DefaultLearningRate"/>.</summary>
     public double? LearningRate { get; init => field = value is { } rate ? Check.InRange(rate, 1e-12, 10, nameof(LearningRate)) : null; }
 
-    /// <summary>The head's learning rate divided by that of the top block, in [0, 1000]. Default null: 0.05, since the sum over a wide head's features moves far with small steps; 1 from scratch.</summary>
+    /// <summary>The head's learning rate divided by that of the top block, in [0, 1000]. Default null: 0.03, since the sum over a wide head's features moves far with small steps; 1 from scratch.</summary>
     public double? HeadRate { get; init => field = value is { } rate ? Check.InRange(rate, 0, 1000, nameof(HeadRate)) : null; }
 
     /// <summary>The learning rate of a block divided by that of the block above it, in (0, 1]. Default 0.9. (Howard and Ruder, ULMFiT, 2018.)</summary>
@@ -84,7 +84,7 @@ public sealed record FineTuneOptions
     public string? InitialWeights { get; init => field = value is null ? null : Check.NotEmpty(value, nameof(InitialWeights)); }
 
     /// <summary>The freeze boundary of fine-tuning.</summary>
-    public static FreezeBoundary DefaultFreeze { get; } = FreezeBoundary.OfFraction(0.5);
+    public static FreezeBoundary DefaultFreeze { get; } = FreezeBoundary.OfFraction(0.8);
 
     /// <summary>Epochs where none are given.</summary>
     public static int DefaultEpochs(TrainingStrategy strategy) => strategy == TrainingStrategy.Scratch ? 30 : 20;

@@ -88,7 +88,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
             progress.Judged(found.Loss, found.Accuracy);
             double lowest = found.Loss ?? double.PositiveInfinity;
             bool better = found.Loss is null || lowest < state.BestLoss;
-            state = state with { Epoch = epoch, Steps = state.Steps + stage.StepsDone - before, StageSteps = stage.StepsDone, Waited = better || lowest < state.LowestLoss ? 0 : state.Waited + 1, LowestLoss = Math.Min(lowest, state.LowestLoss), Session = stage.Save() };
+            state = state with { Epoch = epoch, Steps = state.Steps + stage.StepsDone - before, StageSteps = stage.StepsDone, Waited = better || lowest < state.LowestLoss ? 0 : state.Waited + 1, LowestLoss = Math.Min(lowest, state.LowestLoss), Last = weights, Session = stage.Save() };
             if (better) state = state with { Best = weights, BestEpoch = epoch, BestLoss = lowest };
             metrics.Add(new EpochResult { Fold = run.Fold, Stage = $"blocks {stage.FirstBlock + 1} to {plan.Blocks.Count}", Epoch = epoch, Step = state.Steps, TrainLoss = loss, ValidationLoss = found.Loss, ValidationAccuracy = found.Accuracy, LearningRates = stage.Rates, Seconds = clock.GetElapsedTime(begun).TotalSeconds });
             state = Ended(state, clock.GetElapsedTime(started));
@@ -125,11 +125,27 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     private TunedNetwork Finish(TuneState state, OnnxModel untrained, LinearHead start, IReadOnlyList<int> validation, CancellationToken cancellation)
     {
         if (state.BestEpoch < 0) throw new TransferException("Training gave no epoch whose validation loss is a number. Take a lower --lr.");
-        Dictionary<string, float[]> backbone = new(state.Best.Values);
+        (NetworkWeights kept, float share) = Mix(state, untrained, validation, cancellation);
+        Dictionary<string, float[]> backbone = new(kept.Values);
         backbone.Remove(plan.HeadWeight, out float[]? weights);
         backbone.Remove(plan.HeadBias, out float[]? bias);
         var head = new LinearHead(start.ClassNames, start.Width, weights!, bias!);
-        TemperatureCalibration calibration = validation.Count == 0 ? new TemperatureCalibration(1, double.NaN, double.NaN, 0) : TemperatureCalibration.Fit(Score(untrained, state.Best, validation, cancellation));
-        return new TunedNetwork(new NetworkWeights(backbone), (LinearHead)calibration.Apply(head), calibration.Temperature, state.BestEpoch, state.Epoch, validation.Count, state.Ended);
+        TemperatureCalibration calibration = validation.Count == 0 ? new TemperatureCalibration(1, double.NaN, double.NaN, 0) : TemperatureCalibration.Fit(Score(untrained, kept, validation, cancellation));
+        return new TunedNetwork(new NetworkWeights(backbone), (LinearHead)calibration.Apply(head), calibration.Temperature, share < 1 ? state.Epoch : state.BestEpoch, share, state.Epoch, validation.Count, state.Ended);
+    }
+
+    /// <summary>The best epoch's weights, or, where the validation rows like them better, weights between those of the start and of the last epoch (WiSE-FT; Wortsman et al., 2022).</summary>
+    private (NetworkWeights Weights, float Share) Mix(TuneState state, OnnxModel untrained, IReadOnlyList<int> validation, CancellationToken cancellation)
+    {
+        if (state.Last is not { } last || validation.Count == 0 || run.Strategy == TrainingStrategy.Scratch) return (state.Best, 1);
+        var start = new NetworkWeights(untrained.Initializers.Where(i => last.Values.ContainsKey(i.Name)).ToDictionary(i => i.Name, TensorData.ToFloats));
+        (NetworkWeights Weights, float Share, double Loss) best = (state.Best, 1, state.BestLoss);
+        foreach (float share in (float[])[0.25f, 0.5f, 0.75f])
+        {
+            NetworkWeights mixed = last.Mixed(start, share);
+            if (Judge(untrained, mixed, validation, cancellation).Loss is { } loss && loss < best.Loss) best = (mixed, share, loss);
+        }
+
+        return (best.Weights, best.Share);
     }
 }

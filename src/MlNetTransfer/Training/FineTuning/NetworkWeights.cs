@@ -11,4 +11,19 @@ internal sealed record NetworkWeights(IReadOnlyDictionary<string, float[]> Value
         foreach ((string name, float[] value) in others) all[name] = value;
         return new NetworkWeights(all);
     }
+
+    /// <summary>(1 - share) · others + share · these, for every weight of these.</summary>
+    /// <param name="others">Weights with all names of these.</param>
+    /// <param name="share">In [0, 1].</param>
+    public NetworkWeights Mixed(NetworkWeights others, float share)
+    {
+        Dictionary<string, float[]> all = [];
+        foreach ((string name, float[] values) in Values)
+        {
+            float[] from = others.Values[name];
+            all[name] = [.. values.Select((v, i) => from[i] + share * (v - from[i]))];
+        }
+
+        return new NetworkWeights(all);
+    }
 }

@@ -62,7 +62,7 @@ internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy st
 
     private double Factor(string group)
     {
-        if (!group.StartsWith("block ", StringComparison.Ordinal)) return options.HeadRate ?? (strategy == TrainingStrategy.Scratch ? 1 : 0.05);
+        if (!group.StartsWith("block ", StringComparison.Ordinal)) return options.HeadRate ?? (strategy == TrainingStrategy.Scratch ? 1 : 0.03);
         int block = int.Parse(group.AsSpan(6, group.Contains(',', StringComparison.Ordinal) ? group.IndexOf(',', StringComparison.Ordinal) - 6 : group.Length - 6), System.Globalization.CultureInfo.InvariantCulture);
         return Math.Pow(options.BlockDecay, plan.Blocks.Count - block);
     }

@@ -10,7 +10,7 @@ namespace MlNetTransfer.Training;
 /// <param name="key">Names all that the training depends on: another run's checkpoint is never taken.</param>
 internal sealed class TuneCheckpoint(string? path, string key)
 {
-    private const string Start = "start/", Best = "best/", Session = "session";
+    private const string Start = "start/", Best = "best/", Last = "last/", Session = "session";
 
     /// <summary>Replaces the file.</summary>
     public void Save(TuneState state)
@@ -19,6 +19,7 @@ internal sealed class TuneCheckpoint(string? path, string key)
         Dictionary<string, SafeTensor> tensors = [];
         foreach ((string name, float[] values) in state.Start.Values) tensors[Start + name] = SafeTensor.Of(values, values.Length);
         foreach ((string name, float[] values) in state.Best.Values) tensors[Best + name] = SafeTensor.Of(values, values.Length);
+        foreach ((string name, float[] values) in state.Last?.Values ?? new Dictionary<string, float[]>()) tensors[Last + name] = SafeTensor.Of(values, values.Length);
         if (state.Session.Length > 0) tensors[Session] = new SafeTensor(SafeTensorType.U8, [state.Session.Length], state.Session);
         var text = JsonSerializer.Serialize(new Counters(state.Stage, state.Epoch, state.StageSteps, state.Steps, state.Waited, state.LowestLoss.ToString("r", CultureInfo.InvariantCulture), state.BestEpoch, state.BestLoss.ToString("r", CultureInfo.InvariantCulture), state.Ended, state.IsDone));
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
@@ -49,6 +50,7 @@ internal sealed class TuneCheckpoint(string? path, string key)
                 IsDone = counters.IsDone,
                 Start = Weights(file, Start),
                 Best = Weights(file, Best),
+                Last = Weights(file, Last) is { Values.Count: > 0 } last ? last : null,
                 Session = file.Tensors.TryGetValue(Session, out SafeTensor? session) ? session.Data.ToArray() : [],
             };
         }

@@ -39,6 +39,9 @@ internal sealed record TuneState
     /// <summary>The weights of the best epoch.</summary>
     public required NetworkWeights Best { get; init; }
 
+    /// <summary>The weights after the last epoch; null before the first is over.</summary>
+    public NetworkWeights? Last { get; init; }
+
     /// <summary>The session's state after the last epoch; empty at the start of a stage.</summary>
     public byte[] Session { get; init; } = [];
 }

@@ -7,7 +7,8 @@ namespace MlNetTransfer.Training;
 /// <param name="Head">The head, calibrated.</param>
 /// <param name="Temperature">What its logits were divided by.</param>
 /// <param name="BestEpoch">The epoch that the weights are of; 0 where no epoch was better than the head fitted before.</param>
+/// <param name="Share">1 where the weights are that epoch's; else they lie between those of the start and of the last epoch, with this share of the latter.</param>
 /// <param name="Epochs">Epochs done.</param>
 /// <param name="ValidationRows">Images that judged the epochs.</param>
 /// <param name="Ended">Why training ended before its last epoch; null where it did not.</param>
-internal sealed record TunedNetwork(NetworkWeights Weights, LinearHead Head, double Temperature, int BestEpoch, int Epochs, int ValidationRows, string? Ended);
+internal sealed record TunedNetwork(NetworkWeights Weights, LinearHead Head, double Temperature, int BestEpoch, float Share, int Epochs, int ValidationRows, string? Ended);

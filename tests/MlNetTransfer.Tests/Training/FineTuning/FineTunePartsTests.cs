@@ -86,6 +86,14 @@ public sealed class FineTunePartsTests
     }
 
     [TestMethod]
+    public void Mixed_Weights_LieBetween()
+    {
+        NetworkWeights start = new(new Dictionary<string, float[]> { ["w"] = [1, 2], ["other"] = [9] }), end = new(new Dictionary<string, float[]> { ["w"] = [3, -2] });
+        CollectionAssert.AreEqual((float[])[1.5f, 1], end.Mixed(start, 0.25f).Values["w"]);
+        CollectionAssert.AreEqual((string[])["w"], end.Mixed(start, 0.25f).Values.Keys.ToArray());
+    }
+
+    [TestMethod]
     public void Of_OneRowPerClass_SetsNothingAside() =>
         Assert.IsEmpty(ValidationRows.Of(Images([0, 1, 2], null), [0, 1, 2], 0.2, 1).Test);
 

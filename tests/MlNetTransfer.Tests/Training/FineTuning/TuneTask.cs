@@ -41,6 +41,7 @@ internal sealed class TuneTask : IDisposable
         Folder = Images,
         Output = folder.File(output),
         Backbone = Id,
+        Taps = [.. Catalog.Get(Id).Taps.Select(t => t.Name)],
         CacheFolder = folder.File("cache"),
         Strategy = strategy,
         Workers = 2,
