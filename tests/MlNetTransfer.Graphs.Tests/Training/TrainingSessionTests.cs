@@ -119,6 +119,17 @@ public sealed class TrainingSessionTests
         Assert.AreEqual(0, session.Steps);
     }
 
+    /// <summary>Outputs are written onto the inputs they replace, so no parameter may be written before all gradients, which read the parameters, are there: it has to wait for their norm.</summary>
+    [TestMethod]
+    [DataRow(null)]
+    [DataRow(1.0)]
+    public void Build_EveryParameter_WaitsForAllGradients(double? clip)
+    {
+        TrainingGraph graph = new TrainingStepBuilder(Network(), Options("w", "s", "b", "f") with { ClipNorm = clip }).Build(2);
+        foreach (string parameter in new[] { "w", "s", "b", "f" })
+            Assert.IsTrue(graph.Model.CutAt($"next/{parameter}").Nodes.Any(n => n.Output.Contains(TrainingGraph.GradientNorm)), parameter);
+    }
+
     [TestMethod]
     public void Constructor_UnknownParameter_SaysNearNames() =>
         StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => new TrainingSession(Network(), Options("ff"))).Message, "Near names");

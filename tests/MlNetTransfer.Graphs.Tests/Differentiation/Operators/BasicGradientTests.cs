@@ -49,7 +49,8 @@ public sealed class BasicGradientTests
     [TestMethod]
     public void Backward_CompactGradientsAgainstTorch_Agrees() => GradientCheck.AgainstTorch(
         Graph("the gradient of a pool meets another", "F.relu(x).mean((2, 3), keepdim=True) + F.relu(x)", ["x:2,3,4,5"],
-            g => g.Node("Relu", ["x"], ["r"]).Node("GlobalAveragePool", ["r"], ["p"]).Node("Add", ["p", "r"], ["y"])) with { Differences = false },
+            g => g.Node("Relu", ["x"], ["r"]).Node("GlobalAveragePool", ["r"], ["p"]).Node("Add", ["p", "r"], ["y"])) with
+        { Differences = false },
         Graph("pool of a sum that was broadcast", "(x + w - x1).mean((2, 3), keepdim=True)", ["x:2,3,4,5", "w:3,1,1", "x1:2,1,4,5"],
             g => g.Node("Add", ["x", "w"], ["a"]).Node("Sub", ["a", "x1"], ["b"]).Node("GlobalAveragePool", ["b"], ["y"])),
         Graph("pool of a product", "(x * w).mean((2, 3), keepdim=True)", ["x:2,3,4,5", "w:3,1,5"], g => g.Node("Mul", ["x", "w"], ["a"]).Node("GlobalAveragePool", ["a"], ["y"])),

@@ -17,7 +17,8 @@ public sealed class BatchNormalizationGradientTests
 
     private static GradientCase OfTheBatch(string name, string torch, string x, string[] wanted) =>
         Graph(name, torch, [x, "s:4", "b:4", "m:4", "v:4"], g => g.Node("BatchNormalization", ["x", "s", "b", "m", "v"], ["y", "mean", "variance"], Attributes.Of("training_mode", 1), Attributes.Of("momentum", 0f)))
-            with { Wanted = wanted, Values = Variance };
+            with
+        { Wanted = wanted, Values = Variance };
 
     /// <summary>Statistics are read when the graph is made, so the case declares them itself.</summary>
     private static GradientCase Folded(string name, bool bias) =>
