@@ -1,0 +1,13 @@
+using MlNetTransfer.Graphs.Torch.Conversion;
+using MlNetTransfer.Graphs.Torch.Modules;
+
+namespace MlNetTransfer.Graphs.Torch.Operators;
+
+/// <summary>Transpose.</summary>
+internal sealed class TransposeOperator : ITorchOperator
+{
+    public IReadOnlyList<string> Operators { get; } = ["Transpose"];
+
+    public void Convert(TorchNode node) =>
+        node.Call("permute", node.Value(0), new TorchArgument.Integers(node.Ints("perm") ?? [.. Enumerable.Range(0, node.Rank).Select(i => (long)i).Reverse()]));
+}
