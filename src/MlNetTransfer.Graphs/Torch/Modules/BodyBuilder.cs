@@ -4,6 +4,8 @@ namespace MlNetTransfer.Graphs.Torch.Modules;
 /// <remarks>A container can be called where its steps need nothing that is made between them by others. One that cannot has no body: its parent runs its parts.</remarks>
 internal sealed class BodyBuilder
 {
+    private const int MostValues = 6;
+
     private readonly IReadOnlyList<TorchStep> steps;
     private readonly IReadOnlyList<TorchModule> owners;
     private readonly string input, output;
@@ -49,6 +51,15 @@ internal sealed class BodyBuilder
             }
 
             Body(child, group);
+            if (child.Body!.Inputs.Count > MostValues || child.Body.Outputs.Count > MostValues)
+            {
+                // TorchSharp's modules take six values at most: the parent runs its parts.
+                child.Body = null;
+                opened.Add(child);
+                Body(module, indices);
+                return;
+            }
+
             lines.Add(new TorchStep("", child, [.. child.Body!.Inputs.Select(v => new TorchArgument.Value(v))], child.Body.Outputs));
         }
 

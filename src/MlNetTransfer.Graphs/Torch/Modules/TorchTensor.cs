@@ -38,6 +38,9 @@ internal sealed class TorchTensor
     /// <summary>Name of the initializer; empty where the graph computes the value from constants, or has none.</summary>
     public string Initializer => source.Name;
 
+    /// <summary>Shape of the initializer.</summary>
+    public IReadOnlyList<long> SourceShape => source.Dims;
+
     /// <summary>Whether two tensors are the same values in the same form.</summary>
     public bool IsSame(TorchTensor other) => ReferenceEquals(source, other.source) && transposed == other.transposed && Shape.SequenceEqual(other.Shape);
 
@@ -50,9 +53,10 @@ internal sealed class TorchTensor
         return TensorData.Floats("", transposed ? Transposed(values, source.Dims[0], source.Dims[1]) : values, [.. Shape]).RawData.Memory;
     }
 
-    /// <summary>The initializer with new values given in torch's form.</summary>
-    /// <param name="values">Values of any real type, of this tensor's shape.</param>
-    public TensorProto Restored(SafeTensor values)
+    /// <summary>The initializer with new values.</summary>
+    /// <param name="values">Values of any real type.</param>
+    /// <param name="asSource">Whether they are in the initializer's form already.</param>
+    public TensorProto Restored(SafeTensor values, bool asSource)
     {
         if (Type == SafeTensorType.I64)
         {
@@ -63,7 +67,7 @@ internal sealed class TorchTensor
         }
 
         float[] floats = values.ToFloats();
-        return TensorData.Floats(source.Name, transposed ? Transposed(floats, source.Dims[1], source.Dims[0]) : floats, [.. source.Dims]);
+        return TensorData.Floats(source.Name, transposed && !asSource ? Transposed(floats, source.Dims[1], source.Dims[0]) : floats, [.. source.Dims]);
     }
 
     private static float[] Transposed(float[] values, long rows, long columns)

@@ -1,0 +1,15 @@
+using MlNetTransfer.Graphs.Weights;
+
+namespace MlNetTransfer.Graphs.Torch;
+
+/// <summary>Weights by name, as a file gives them. Immutable.</summary>
+/// <param name="source">Where they come from, for messages.</param>
+/// <param name="tensors">The tensors by name.</param>
+public sealed class NamedTensors(string source, IReadOnlyDictionary<string, SafeTensor> tensors)
+{
+    /// <summary>Where they come from, for messages.</summary>
+    public string Source { get; } = source;
+
+    /// <summary>The tensors by name.</summary>
+    public IReadOnlyDictionary<string, SafeTensor> Tensors { get; } = tensors;
+}
