@@ -81,7 +81,7 @@ internal sealed class SharpClasses
     /// <summary>A name from those of the modules: LayerBlock for layer1.0 and layer2.1, LayerBlockWithDownsample for those that have one.</summary>
     private string Name(TorchModule[] modules)
     {
-        string wanted = modules.Select(m => char.IsAsciiDigit(m.Name[0]) ? SharpNames.Pascal(m.Parent!.Name.Length > 0 ? m.Parent.Name : "model") + "Block" : SharpNames.Pascal(m.Name, keepNumber: modules.Length == 1)).GroupBy(n => n).OrderByDescending(g => g.Count()).First().Key;
+        string wanted = modules.Select(m => Wanted(m, alone: modules.Length == 1)).GroupBy(n => n).OrderByDescending(g => g.Count()).First().Key;
         HashSet<string> children = [.. modules[0].Children.Select(c => c.Name)];
         string name = wanted;
         if (taken.Contains(name) && childNames.TryGetValue(wanted, out HashSet<string>? others) && children.FirstOrDefault(c => !others.Contains(c) && !char.IsAsciiDigit(c[0])) is { } extra) name = $"{wanted}With{SharpNames.Pascal(extra, keepNumber: true)}";
@@ -89,5 +89,12 @@ internal sealed class SharpClasses
         taken.Add(name);
         childNames[name] = children;
         return name;
+    }
+
+    private static string Wanted(TorchModule module, bool alone)
+    {
+        if (!char.IsAsciiDigit(module.Name[0])) return SharpNames.Pascal(module.Name, keepNumber: alone);
+        string around = module.Ancestry.FirstOrDefault(m => m.Name.Length > 0 && !char.IsAsciiDigit(m.Name[0])) is { } named ? SharpNames.Pascal(named.Name) : "Model";
+        return around.EndsWith("Block", StringComparison.Ordinal) ? around : around + "Block";
     }
 }
