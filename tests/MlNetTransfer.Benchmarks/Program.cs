@@ -14,6 +14,7 @@ return args switch
     ["hosting", .. var rest] => HostingBenchmark.Run(rest),
     ["taps", .. var rest] => TapsBenchmark.Run(rest),
     ["trainstep", .. var rest] => TrainStepBenchmark.Run(rest),
+    ["torchexport", .. var rest] => TorchExportBenchmark.Run(rest),
     ["transfer", .. var rest] => TransferBenchmark.Run(rest),
     _ => Usage(),
 };
@@ -36,6 +37,7 @@ static int Usage()
           fewshot [backbone ...]           heads with few images per class
           taps [backbone]                  several taps together, beside each alone
           trainstep [network|full|tail|cached|single|rounds ...] training steps, beside PyTorch
+          torchexport [network|backbone ...] exports to TorchScript and TorchSharp beside PyTorch, and trained weights back
           transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
         """);
     return 2;

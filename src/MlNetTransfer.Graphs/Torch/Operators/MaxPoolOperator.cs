@@ -4,7 +4,7 @@ using MlNetTransfer.Graphs.Torch.Modules;
 
 namespace MlNetTransfer.Graphs.Torch.Operators;
 
-/// <summary>MaxPool; padding that differs between sides, or is more than half the kernel, is a pad with the lowest number.</summary>
+/// <summary>MaxPool; padding that differs between sides, or is more than half the kernel, is a pad with minus infinity.</summary>
 internal sealed class MaxPoolOperator : ITorchOperator
 {
     public IReadOnlyList<string> Operators { get; } = ["MaxPool"];
@@ -16,7 +16,7 @@ internal sealed class MaxPoolOperator : ITorchOperator
         PoolShapes.Check(node, window);
         bool plain = window.IsSymmetric && window.Begin.Height <= window.Kernel.Height / 2 && window.Begin.Width <= window.Kernel.Width / 2;
         if (!plain && window.Ceil) throw node.Unsupported("ceil_mode with padding that torch's pool does not take");
-        TorchArgument x = plain ? node.Value(0) : node.Step("constant_pad_nd", node.Value(0), window.Pads, new TorchArgument.Real(float.MinValue));
+        TorchArgument x = plain ? node.Value(0) : node.Step("constant_pad_nd", node.Value(0), window.Pads, new TorchArgument.Real(double.NegativeInfinity));
         Pair padding = plain ? window.Begin : Pair.Zero;
         node.Call("max_pool2d", x, PoolShapes.List(window.Kernel), PoolShapes.List(window.Stride), PoolShapes.List(padding), PoolShapes.List(window.Dilation), new TorchArgument.Flag(window.Ceil));
     }

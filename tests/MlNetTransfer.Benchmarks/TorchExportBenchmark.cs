@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Graphs;
+using MlNetTransfer.Graphs.Torch;
+using MlNetTransfer.Numerics;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+
+namespace MlNetTransfer.Benchmarks;
+
+/// <summary>Exports to torch beside the originals: torchvision's networks beside their own modules (outputs, loss, gradients), the catalog's backbones beside ONNX Runtime; and back again.</summary>
+internal static class TorchExportBenchmark
+{
+    private static readonly string[] Networks = ["resnet18", "mobilenet_v2", "densenet121", "efficientnet_b0", "convnext_tiny"];
+
+    private const string Export = """
+        import sys, warnings, torch, torchvision.models as tv
+        warnings.simplefilter("ignore")
+        torch.manual_seed(1)
+        module = getattr(tv, sys.argv[2])(num_classes=10).eval()
+        for m in module.modules():
+            if isinstance(m, torch.nn.BatchNorm2d): m.running_mean.normal_(0, 0.1); m.running_var.uniform_(0.5, 1.5)
+            if type(m).__name__ in ("Dropout", "StochasticDepth"): m.p = 0.0
+        torch.save(module, sys.argv[1] + "/module")
+        torch.onnx.export(module, torch.randn(1, 3, 64, 64), sys.argv[1] + "/model.onnx", opset_version=16, input_names=["image"], output_names=["logits"], dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}},
+                          training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
+        """;
+
+    private const string Check = """
+        import sys, os, struct, numpy as np, torch
+        torch.manual_seed(2)
+        torch.set_num_threads(2)
+        folder, size, path = sys.argv[1], int(sys.argv[2]), sys.argv[1] + "/module"
+        net = torch.jit.load(folder + "/model.pt")
+        x = torch.from_numpy(np.fromfile(folder + "/x", np.float32)).reshape(-1, 3, size, size)
+        y = torch.from_numpy(np.fromfile(folder + "/y", np.float32))
+        line = []
+        with torch.no_grad(): line.append(f"output {(net(x).flatten() - y).abs().max():.1e} of {y.abs().max():.2g}")
+        state = net.state_dict()
+        data, at, tensors = open(folder + "/Net.dat", "rb").read(), 0, {}
+        def leb():
+            global at
+            value = shift = 0
+            while True:
+                b = data[at]; at += 1; value |= (b & 127) << shift; shift += 7
+                if b < 128: return value
+        for _ in range(leb()):
+            n = leb(); name = data[at:at + n].decode(); at += n
+            kind = {4: "<i8", 6: "<f4"}[leb()]
+            shape = [leb() for _ in range(leb())]; count = int(np.prod(shape)) if shape else 1
+            tensors[name] = torch.from_numpy(np.frombuffer(data, kind, count, at).reshape(shape).copy()); at += count * int(kind[2])
+        assert at == len(data) and list(tensors) and set(tensors) == set(state) and all(torch.equal(state[n], tensors[n]) for n in state)
+        line.append(f".dat: {len(tensors)} tensors equal")
+        if os.path.exists(path):
+            oracle = torch.load(path)
+            with torch.no_grad(): line.append(f"PyTorch's module {(net(x) - oracle(x)).abs().max():.1e}")
+            assert set(oracle.state_dict()) == set(state)
+        losses, gradients = [], []
+        for m in ([oracle] if os.path.exists(path) else []) + [net]:
+            m.train()
+            out = m(x)
+            loss = torch.nn.functional.cross_entropy(out, torch.arange(len(x)) % 5) if out.dim() == 2 else out.square().mean()
+            loss.backward()
+            losses.append(loss.item()); gradients.append({n: p.grad for n, p in m.named_parameters()})
+        assert all(g is not None and torch.isfinite(g).all() for g in gradients[-1].values())
+        line.append(f"loss {losses[-1]:.6f}, {len(gradients[-1])} gradients")
+        if len(losses) == 2:
+            line.append(f"loss off by {abs(losses[0] - losses[1]):.1e}, gradients by {max(((gradients[0][n] - g).norm() / (gradients[0][n].norm() + 1e-12)).item() for n, g in gradients[1].items()):.1e}")
+        optimiser = torch.optim.SGD(net.parameters(), 1e-3)
+        optimiser.step(); net.eval()
+        torch.save(net.state_dict(), folder + "/trained.pt")
+        with torch.no_grad(): net(x).numpy().tofile(folder + "/trained")
+        print("; ".join(line))
+        """;
+
+    public static int Run(string[] args)
+    {
+        BackboneCatalog catalog = BackboneCatalog.Default;
+        string[] wanted = args.Length > 0 ? args : [.. Networks, .. catalog.Cards.Select(c => c.Id)];
+        foreach (string name in wanted)
+        {
+            DirectoryInfo folder = Directory.CreateTempSubdirectory("torch-export-benchmark");
+            try
+            {
+                if (Networks.Contains(name)) Network(name, folder.FullName);
+                else Compare(name, Backbone(name), folder.FullName);
+            }
+            finally
+            {
+                folder.Delete(recursive: true);
+            }
+        }
+
+        return 0;
+    }
+
+    private static OnnxModel Backbone(string name)
+    {
+        using BackboneStore store = new();
+        return store.Open(name).LoadModel();
+    }
+
+    private static void Network(string name, string folder)
+    {
+        Python(Export, folder, name);
+        Compare(name, OnnxModel.Load(Path.Combine(folder, "model.onnx")), folder);
+    }
+
+    private static void Compare(string name, OnnxModel model, string folder)
+    {
+        int size = (int)model.DeclaredShape(model.Inputs[0].Name)!.Dimensions[2].Size!.Value;
+        Rng rng = new(1);
+        float[] x = [.. Enumerable.Range(0, 4 * 3 * size * size).Select(_ => (float)rng.NextDouble())];
+        File.WriteAllBytes(Path.Combine(folder, "x"), MemoryMarshal.AsBytes(x.AsSpan()).ToArray());
+        File.WriteAllBytes(Path.Combine(folder, "y"), MemoryMarshal.AsBytes(Predict(model, x, size).AsSpan()).ToArray());
+        long start = Stopwatch.GetTimestamp();
+        TorchScript.Write(model, Path.Combine(folder, "model.pt"));
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        TorchSharpExport.Write(model, folder, "Net");
+        string facts = Python(Check, folder, FormattableString.Invariant($"{size}"));
+        start = Stopwatch.GetTimestamp();
+        OnnxModel home = model.WithWeights(TorchWeights.Read(Path.Combine(folder, "trained.pt")));
+        double importSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        float[] expected = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(Path.Combine(folder, "trained"))).ToArray(), found = Predict(home, x, size);
+        Console.WriteLine(FormattableString.Invariant($"{name}: written in {seconds:f2} s, {new FileInfo(Path.Combine(folder, "model.pt")).Length / 1e6:f1} MB; {facts.Trim()}; home in {importSeconds:f2} s, predictions off by {expected.Zip(found, (a, b) => Math.Abs(a - b)).Max():e1} of {expected.Max(Math.Abs):g2}"));
+    }
+
+    private static float[] Predict(OnnxModel model, float[] x, int size)
+    {
+        using SessionOptions options = new() { IntraOpNumThreads = 2 };
+        using InferenceSession session = new(model.ToBytes(), options);
+        using var results = session.Run([NamedOnnxValue.CreateFromTensor(model.Inputs[0].Name, new DenseTensor<float>(x, [4, 3, size, size]))], [model.Outputs[0].Name]);
+        return results[0].AsTensor<float>().ToArray();
+    }
+
+    private static string Python(string script, params string[] arguments)
+    {
+        ProcessStartInfo start = new(File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3", ["-c", script, .. arguments]) { RedirectStandardOutput = true };
+        using Process python = Process.Start(start)!;
+        string output = python.StandardOutput.ReadToEnd();
+        python.WaitForExit();
+        return python.ExitCode == 0 ? output : throw new InvalidOperationException("Python failed; see above.");
+    }
+}
