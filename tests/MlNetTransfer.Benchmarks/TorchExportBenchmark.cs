@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Graphs.Torch;
 using MlNetTransfer.Numerics;
-using Microsoft.ML.OnnxRuntime;
-using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace MlNetTransfer.Benchmarks;
 
@@ -76,7 +76,7 @@ internal static class TorchExportBenchmark
 
     public static int Run(string[] args)
     {
-        BackboneCatalog catalog = BackboneCatalog.Default;
+        BackboneCatalog catalog = BackboneCatalog.Shipped;
         string[] wanted = args.Length > 0 ? args : [.. Networks, .. catalog.Cards.Select(c => c.Id)];
         foreach (string name in wanted)
         {
@@ -84,7 +84,7 @@ internal static class TorchExportBenchmark
             try
             {
                 if (Networks.Contains(name)) Network(name, folder.FullName);
-                else Compare(name, Backbone(name), folder.FullName);
+                else Compare(name, new BackboneStore(catalog).Open(name).LoadModel(), folder.FullName);
             }
             finally
             {
@@ -93,12 +93,6 @@ internal static class TorchExportBenchmark
         }
 
         return 0;
-    }
-
-    private static OnnxModel Backbone(string name)
-    {
-        using BackboneStore store = new();
-        return store.Open(name).LoadModel();
     }
 
     private static void Network(string name, string folder)
