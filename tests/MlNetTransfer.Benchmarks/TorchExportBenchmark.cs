@@ -12,7 +12,7 @@ namespace MlNetTransfer.Benchmarks;
 /// <summary>Exports to torch beside the originals: torchvision's networks beside their own modules (outputs, loss, gradients), the catalog's backbones beside ONNX Runtime; and back again.</summary>
 internal static class TorchExportBenchmark
 {
-    private static readonly string[] Networks = ["resnet18", "mobilenet_v2", "densenet121", "efficientnet_b0", "convnext_tiny"];
+    private static readonly string[] Networks = ["torchvision/resnet18", "torchvision/mobilenet_v2", "torchvision/densenet121", "torchvision/efficientnet_b0", "torchvision/convnext_tiny"];
 
     private const string Export = """
         import sys, warnings, torch, torchvision.models as tv
@@ -97,7 +97,7 @@ internal static class TorchExportBenchmark
 
     private static void Network(string name, string folder)
     {
-        Python(Export, folder, name);
+        Python(Export, folder, name.Split('/')[1]);
         Compare(name, OnnxModel.Load(Path.Combine(folder, "model.onnx")), folder);
     }
 

@@ -108,6 +108,15 @@ public sealed class TorchExportTests
         Assert.IsFalse(code.Any(c => c < ' ' && c != '\n'), "no placeholder is left");
     }
 
+    [TestMethod]
+    [DataRow("layer_norm_in_parts", "nn.LayerNorm(6, eps: 0.01)")]
+    [DataRow("gelu_in_parts", "input.gelu()")]
+    [DataRow("silu", "input.silu()")]
+    [DataRow("conv_added_bias", "nn.Conv2d(3, 4, (2, 3))")]
+    [DataRow("matmul_add", "nn.Linear(6, 3)")]
+    public void TorchSharp_WhatExportersTakeApart_IsOneAgain(string name, string expected) =>
+        StringAssert.Contains(TorchSharpExport.Code(OperatorCases.All.Single(c => c.Name == name).Model, "Net"), expected);
+
     /// <summary>Needs TorchSharp's managed assembly, which not every package feed has: TORCHSHARP_FOLDER names the folder of TorchSharp.dll.</summary>
     [TestMethod]
     public void TorchSharp_Code_CompilesAgainstTorchSharp()

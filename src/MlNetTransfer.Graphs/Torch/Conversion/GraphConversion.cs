@@ -74,6 +74,8 @@ internal sealed class GraphConversion
 
     public NodeProto? OnlyUser(string tensor) => !outputs.Contains(tensor) && users[tensor].ToArray() is [var user] ? user : null;
 
+    public IReadOnlyList<NodeProto> UsersOf(string tensor) => outputs.Contains(tensor) ? [] : [.. users[tensor]];
+
     public void Absorb(NodeProto node) => absorbed.Add(node);
 
     private Constant Known(string tensor, long[] values) => new(TensorData.Longs("", values, [.. Trace.Shape(tensor).Select(d => d!.Value)]), [.. Trace.Shape(tensor).Select(d => d!.Value)], Transposed: false, Named: false);

@@ -105,6 +105,9 @@ internal sealed class TorchNode(NodeProto node, GraphConversion graph)
     /// <summary>The product of the input and this node's output, where nothing else uses the output; null else.</summary>
     public NodeProto? OnlyOtherUse => OnlyUser is { OpType: "Mul" } mul && mul.Input.Count == 2 && mul.Input.Contains(node.Input[0]) && mul.Input.Contains(node.Output[0]) ? mul : null;
 
+    /// <summary>All nodes that use a tensor; none where it is an output of the graph.</summary>
+    public IReadOnlyList<NodeProto> Users(string tensor) => graph.UsersOf(tensor);
+
     /// <summary>Whether an input's integers are known before the graph runs.</summary>
     public bool KnowsIntegers(int input) => graph.Trace.Integers(node.Input[input]) is { } values && values.All(v => v is not null);
 

@@ -15,6 +15,7 @@ internal sealed class BinaryOperators : ITorchOperator
             case "Max" or "Min" or "Sum" or "Mean":
                 Several(node);
                 break;
+            case "Div" when Patterns.Gelu(node): break;
             case "Add" or "Mul" when node.IsNumber(0):
                 node.Call(Name(node), node.Value(1), node.ValueOrNumber(0));
                 break;

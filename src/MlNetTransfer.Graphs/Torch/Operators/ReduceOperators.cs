@@ -10,6 +10,7 @@ internal sealed class ReduceOperators : ITorchOperator
 
     public void Convert(TorchNode node)
     {
+        if (node.Operator == "ReduceMean" && Patterns.LayerNorm(node)) return;
         long[] given = node.Ints("axes") ?? node.Integers(1) ?? [];
         if (given.Length == 0 && node.Int("noop_with_empty_axes", 0) != 0)
         {

@@ -24,7 +24,7 @@ internal sealed class SharpClass(TorchModule module, Func<TorchModule, SharpText
         text.Add($"{(isRoot ? "public" : "internal")} sealed class {Name} : nn.Module{arity}\n{{\n");
         Fields(text, body is null ? "internal" : "private");
         text.Add($"    public {Name}({Parameters}) : base(nameof({Name}))\n    {{\n");
-        foreach (TorchTensor tensor in module.Tensors) text.Add($"        {SharpNames.Field(tensor.Name)} = {Tensor(tensor)};\n");
+        foreach (TorchTensor tensor in module.Tensors) text.Add($"        {SharpNames.Field(tensor.Name)} = ").Add(Tensor(tensor)).Add(";\n");
         foreach (TorchModule child in module.Children) Child(text, child);
         text.Add("        RegisterComponents();\n    }\n");
         if (forward is not null)
@@ -66,10 +66,16 @@ internal sealed class SharpClass(TorchModule module, Func<TorchModule, SharpText
         text.Add(child is { Layer: null, Body: null } ? $"        {field} = ValueTuple.Create(module{field});\n" : $"        {field} = module{field}.call;\n");
     }
 
-    private static string Tensor(TorchTensor tensor)
+    private static SharpText Tensor(TorchTensor tensor)
     {
-        string shape = string.Join(", ", tensor.Shape);
-        string zeros = tensor.Type == SafeTensorType.I64 ? $"torch.zeros(new long[] {{ {shape} }}, torch.int64)" : $"torch.zeros(new long[] {{ {shape} }})";
-        return tensor.IsParameter ? $"nn.Parameter({zeros})" : zeros;
+        SharpText text = new SharpText().Add(tensor.IsParameter ? "nn.Parameter(torch.zeros(new long[] { " : "torch.zeros(new long[] { ");
+        for (int i = 0; i < tensor.Shape.Count; i++)
+        {
+            // A size of 1 is there for broadcasting, and is no number that differs.
+            string size = tensor.Shape[i].ToString(System.Globalization.CultureInfo.InvariantCulture);
+            text.Add(i > 0 ? ", " : "").Add(size, tensor.Shape[i] > 1 ? "channels" : "");
+        }
+
+        return text.Add((tensor.Type == SafeTensorType.I64 ? " }, torch.int64)" : " })") + (tensor.IsParameter ? ")" : ""));
     }
 }
