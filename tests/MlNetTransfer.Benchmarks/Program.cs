@@ -10,6 +10,7 @@ return args switch
     ["decode", .. var rest] => DecodeBenchmark.Run(rest),
     ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
     ["finetune", .. var rest] => FineTuneBenchmark.Run(rest),
+    ["int8", .. var rest] => Int8Benchmark.Run(rest),
     ["fewshot", .. var rest] => FewShotBenchmark.Run(rest),
     ["hosting", .. var rest] => HostingBenchmark.Run(rest),
     ["taps", .. var rest] => TapsBenchmark.Run(rest),
@@ -34,6 +35,7 @@ static int Usage()
                                            a hosted model under 8 callers, beside one session behind a lock
           finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                            training the network beside a head on its frozen features, by folds
+          int8 [backbone ...]              models quantised to int8, beside float32
           fewshot [backbone ...]           heads with few images per class
           taps [backbone]                  several taps together, beside each alone
           trainstep [network|full|tail|cached|single|rounds ...] training steps, beside PyTorch
