@@ -72,11 +72,19 @@ internal sealed class QuantizedGraphWriter
         AffineQuantization bytes = quantizations[tensor];
         string scale = Constant(TensorData.Floats(Name($"{tensor}/scale"), [bytes.Scale])), zero = Constant(QuantizedTensors.Bytes(Name($"{tensor}/zero_point"), [bytes.ZeroPoint], []));
         string quantized = Name($"{tensor}/quantized"), back = Name($"{tensor}/dequantized");
+        (string from, string to) = graph.Output.Any(o => o.Name == tensor) && graph.Node.FirstOrDefault(n => n.Output.Contains(tensor)) is { } maker ? (Renamed(maker, tensor), tensor) : (tensor, back);
         foreach (NodeProto user in graph.Node)
             for (int i = 0; i < user.Input.Count; i++)
-                if (user.Input[i] == tensor) user.Input[i] = back;
-        nodes.Add(new NodeProto { OpType = "QuantizeLinear", Name = quantized, Input = { tensor, scale, zero }, Output = { quantized } });
-        nodes.Add(new NodeProto { OpType = "DequantizeLinear", Name = back, Input = { quantized, scale, zero }, Output = { back } });
+                if (user.Input[i] == tensor) user.Input[i] = to;
+        nodes.Add(new NodeProto { OpType = "QuantizeLinear", Name = quantized, Input = { from, scale, zero }, Output = { quantized } });
+        nodes.Add(new NodeProto { OpType = "DequantizeLinear", Name = back, Input = { quantized, scale, zero }, Output = { to } });
+    }
+
+    /// <summary>Gives a node's output another name, so that the output of the graph that it was can be read through bytes too.</summary>
+    private string Renamed(NodeProto maker, string tensor)
+    {
+        int place = maker.Output.IndexOf(tensor);
+        return maker.Output[place] = Name($"{tensor}/float");
     }
 
     private void QuantizeWeights(NodeProto node, LayerNode layer)
