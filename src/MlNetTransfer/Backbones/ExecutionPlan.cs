@@ -45,8 +45,7 @@ public sealed record ExecutionPlan
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
         };
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
-        // Quantised models: on x64 CPUs whose kernels would clip sums of bytes, weights become unsigned, which is slower and right. Others do not look at it.
-        options.AddSessionConfigEntry("session.x64quantprecision", "1");
+        if (ByteKernels.MayClip) options.AddSessionConfigEntry("session.x64quantprecision", "1");
         try
         {
             if (Provider == ExecutionProvider.Cuda) options.AppendExecutionProvider_CUDA(0);
