@@ -7,6 +7,26 @@ namespace MlNetTransfer.Graphs.Tests.Quantization;
 [TestClass]
 public sealed class RangeCalibrationTests
 {
+    /// <summary>The algorithm of Migacz's slides, written out bin by bin in NumPy with no running sums.</summary>
+    private const string Slides =
+        """
+        import numpy as np
+        def threshold(counts, levels):
+            best, least = None, np.inf
+            for i in range(levels, len(counts) + 1):
+                reference = counts[:i].copy(); reference[-1] += counts[i:].sum()
+                groups = [counts[l * i // levels:(l + 1) * i // levels] for l in range(levels)]
+                candidate = np.concatenate([np.where(g > 0, g.sum() / max(1, (g > 0).sum()), 0) for g in groups])
+                if candidate.sum() == 0: continue
+                p, q = reference / reference.sum(), candidate / candidate.sum()
+                if np.any((p > 0) & (q == 0)): continue
+                on = p > 0
+                kl = np.sum(p[on] * np.log(p[on] / q[on]))
+                if kl < least - 1e-12: best, least = i, kl
+            return best
+
+        """;
+
     [TestMethod]
     public void Of_MinMax_IsLeastAndGreatest() => Assert.AreEqual(new ValueRange(-3, 7), new RangeCalibration().Of(Histogram([1, -3, 7, 0])));
 
@@ -43,6 +63,25 @@ public sealed class RangeCalibrationTests
     }
 
     [TestMethod]
+    public void Of_PercentileWithinTheZeros_IsZero()
+    {
+        float[] values = [-1, .. new float[9998], 1];
+        Assert.AreEqual(new ValueRange(0, 0), new RangeCalibration { Method = CalibrationMethod.Percentile, Percentile = 99.9 }.Of(Histogram(values)));
+    }
+
+    /// <summary>Oracle: <see cref="Slides"/>, on forty histograms that are ragged, have gaps and are clipped hard, since they have few levels.</summary>
+    [TestMethod]
+    public void Threshold_RaggedCounts_IsThatOfTheSlides()
+    {
+        Python.Require("numpy");
+        var random = new Random(6);
+        long[][] cases = [.. Enumerable.Range(0, 40).Select(c => Enumerable.Range(0, 40 + c).Select(i => random.Next(5) == 0 ? 0 : (long)(1000 * Math.Exp(-i / (4.0 + c)) * random.NextDouble())).Append(1).ToArray())];
+        double[] expected = Numbers(Python.Run(Slides + $"for c in [{string.Join(',', cases.Select(c => $"[{string.Join(',', c)}]"))}]: print(threshold(np.array(c, np.float64), 8))"));
+        CollectionAssert.AreEqual(expected.Select(e => (int)e).ToArray(), cases.Select(c => EntropyThreshold.Threshold(c, 8)).ToArray());
+        Assert.IsGreaterThan(5, expected.Distinct().Count());
+    }
+
+    [TestMethod]
     [DataRow(CalibrationMethod.MinMax)]
     [DataRow(CalibrationMethod.Percentile)]
     [DataRow(CalibrationMethod.Entropy)]
@@ -57,7 +96,7 @@ public sealed class RangeCalibrationTests
         }
     }
 
-    /// <summary>Oracle: the algorithm of Migacz's slides, written out bin by bin in NumPy with no running sums.</summary>
+    /// <summary>Oracle: <see cref="Slides"/>.</summary>
     [TestMethod]
     [DataRow(false)]
     [DataRow(true)]
@@ -69,23 +108,7 @@ public sealed class RangeCalibrationTests
         float[] values = [.. Bell(30000, 5, 0).Select(v => v * (random.Next(200) == 0 ? 8 : 1)).Select(v => rectified ? Math.Max(v, 0) : v)];
         ValueHistogram histogram = Histogram(values);
         ValueRange found = new RangeCalibration { Method = CalibrationMethod.Entropy }.Of(histogram);
-        double[] expected = Numbers(Python.Run(
-            """
-            import sys, numpy as np
-            counts, levels = np.array([COUNTS], np.float64), int(sys.argv[1])
-            best, least = None, np.inf
-            for i in range(levels, len(counts) + 1):
-                reference = counts[:i].copy(); reference[-1] += counts[i:].sum()
-                groups = [counts[l * i // levels:(l + 1) * i // levels] for l in range(levels)]
-                candidate = np.concatenate([np.where(g > 0, g.sum() / max(1, (g > 0).sum()), 0) for g in groups])
-                if candidate.sum() == 0: continue
-                p, q = reference / reference.sum(), candidate / candidate.sum()
-                if np.any((p > 0) & (q == 0)): continue
-                on = p > 0
-                kl = np.sum(p[on] * np.log(p[on] / q[on]))
-                if kl < least - 1e-12: best, least = i, kl
-            print(best)
-            """.Replace("COUNTS", string.Join(',', Sizes(histogram)), StringComparison.Ordinal), rectified ? "256" : "128"));
+        double[] expected = Numbers(Python.Run(Slides + $"print(threshold(np.array([{string.Join(',', Sizes(histogram))}], np.float64), {(rectified ? 256 : 128)}))"));
         double threshold = expected[0] * histogram.Width;
         Assert.IsLessThan(values.Max(Math.Abs), threshold, "the case is one in which something is clipped");
         Assert.AreEqual((float)threshold, found.High);
