@@ -51,6 +51,8 @@ internal static class CommandLine
             EvaluateCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
+            ExportCommand.Create(terminal, cancellation),
+            InspectCommand.Create(terminal),
             ModelsCommand.Create(terminal, cancellation),
             DoctorCommand.Create(terminal),
         };

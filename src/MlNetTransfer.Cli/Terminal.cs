@@ -26,6 +26,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
     /// <summary>Writes one JSON object on standard output.</summary>
     public void WriteJson<T>(T value) => output.WriteLine(JsonSerializer.Serialize(value, Json));
 
+    /// <summary>Writes text on standard output, exactly as it is.</summary>
+    public void WriteText(string text) => output.Write(text);
+
     /// <summary>Writes a line on standard error, exactly as it is.</summary>
     public void WriteError(string line) => error.WriteLine(line);
 

@@ -27,7 +27,8 @@ internal static class ExternalData
             long length = Number(entries, "length", stream.Length - offset, what);
             if (offset > stream.Length || length > stream.Length - offset || length < 0) throw new GraphException($"{what} should lie at bytes {offset:N0} to {offset + length:N0} of {file}, which has {stream.Length:N0} bytes. Copy the external data again; it is cut short or belongs to another model.");
             if (TensorData.ByteLength(tensor) is long expected && expected != length) throw new GraphException($"{what} has {length:N0} bytes in {file}; its type and shape need {expected:N0}. The external data belongs to another model.");
-            if ((total += length) > limits.MaxBytes) throw new GraphException($"The external data of {modelPath} exceeds {limits.MaxBytes:N0} bytes. Raise {nameof(OnnxLimits)}.{nameof(OnnxLimits.MaxBytes)}.");
+            if ((total += length) > limits.MaxExternalBytes) throw new GraphException($"The external data of {modelPath} exceeds {limits.MaxExternalBytes:N0} bytes. Raise {nameof(OnnxLimits)}.{nameof(OnnxLimits.MaxExternalBytes)}.");
+            if (length > Array.MaxLength) throw new GraphException($"{what} has {length:N0} bytes; at most {Array.MaxLength:N0} can be read. Split the weight.");
             stream.Position = offset;
             byte[] bytes = new byte[length];
             stream.ReadExactly(bytes);

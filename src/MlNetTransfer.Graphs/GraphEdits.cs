@@ -75,15 +75,12 @@ internal static class GraphEdits
         int current = model.OpsetVersion(domain);
         if (current >= version) return model;
         if (OperatorSets.IsDefault(domain) && current > 0)
-            foreach (NodeProto node in AllNodes(model.Proto.Graph)) OperatorSets.SameForm(node, current, version);
+            foreach (NodeProto node in Subgraphs.NodesAnywhere(model.Proto.Graph)) OperatorSets.SameForm(node, current, version);
         return model.With(proto =>
         {
             Replace(proto.OpsetImport, [.. proto.OpsetImport.Where(o => o.Domain != domain && !(OperatorSets.IsDefault(domain) && OperatorSets.IsDefault(o.Domain))), new OperatorSetIdProto { Domain = domain, Version = version }]);
         });
     }
-
-    private static IEnumerable<NodeProto> AllNodes(GraphProto graph) =>
-        graph.Node.SelectMany(n => Subgraphs.Of(n).SelectMany(AllNodes).Prepend(n));
 
     private static void Rename(GraphProto graph, string from, string to)
     {

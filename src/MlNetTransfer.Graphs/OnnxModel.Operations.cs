@@ -28,6 +28,33 @@ public sealed partial class OnnxModel
     /// <summary>Removes initializers that no node, subgraph or output uses.</summary>
     public OnnxModel RemoveUnusedInitializers() => GraphEdits.RemoveUnusedInitializers(this);
 
+    /// <summary>Computes what depends on nothing that is fed and stores its values, except where they would be larger than what they are computed from. Results of a run are bit for bit those of before.</summary>
+    /// <remarks>Nodes that draw numbers, have subgraphs, or restore quantized weights are left. ONNX Runtime computes the values.</remarks>
+    /// <exception cref="GraphException">ONNX Runtime cannot run the constant part.</exception>
+    public OnnxModel FoldConstants() => ConstantFolding.Fold(this);
+
+    /// <summary>Removes nodes that give what they take, Identity and Dropout of inference, where no name of an input or output is lost. Results of a run are bit for bit those of before.</summary>
+    public OnnxModel RemoveIdentities() => IdentityRemoval.Remove(this);
+
+    /// <summary>Rewrites nodes written for operator sets from 7 on in the form they have at a later one; a model of a later set is left as it is.</summary>
+    /// <param name="version">The operator set, in [7, 18].</param>
+    /// <exception cref="GraphException">A node has a form that cannot be rewritten; the message names it.</exception>
+    public OnnxModel UpgradeOpset(int version)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(version, 7);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(version, 18);
+        return OperatorSetUpgrade.To(this, version);
+    }
+
+    /// <summary>Weights and computation in float16, for devices that are fast at it; inputs and outputs stay float32. Sums over many elements, exponentials, normalisations and Softmax are left in float32.</summary>
+    /// <param name="keepFrom">Tensors from which on everything stays in float32; names that the model does not have are passed over.</param>
+    /// <exception cref="GraphException">ONNX Runtime cannot infer the types, or a subgraph reads a tensor that would be float16.</exception>
+    public OnnxModel ToHalfPrecision(params IReadOnlyCollection<string> keepFrom) => HalfPrecision.Of(this, keepFrom);
+
+    /// <summary>The operators of the model, subgraphs included, and how often each occurs; by name.</summary>
+    public IReadOnlyList<KeyValuePair<string, int>> OperatorCounts() =>
+        [.. Subgraphs.NodesAnywhere(Proto.Graph).GroupBy(n => OperatorSets.IsDefault(n.Domain) ? n.OpType : $"{n.Domain}.{n.OpType}").OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => KeyValuePair.Create(g.Key, g.Count()))];
+
     /// <summary>Sets one entry of the metadata; an entry with this key is replaced.</summary>
     /// <param name="key">Key, not empty.</param>
     /// <param name="value">Value; null removes the entry.</param>

@@ -54,6 +54,24 @@ public sealed partial class OnnxModel
         AtomicFile.Write(path, Proto.WriteTo);
     }
 
+    /// <summary>Writes the model, and where its weights have too many bytes for one file those of 1 KiB or more into "<paramref name="path"/>.data" beside it, first: they are one model and move together.</summary>
+    /// <param name="path">The .onnx file.</param>
+    /// <param name="externalAbove">Bytes of weights, 0 or more, above which they go beside it. Default: what a protobuf file can hold, 2 GiB less 1 MiB.</param>
+    /// <returns>Whether the weights are beside it.</returns>
+    /// <exception cref="GraphException">A file cannot be written; the message names it.</exception>
+    public bool SaveWithExternalData(string path, long externalAbove = LargestFile)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(externalAbove);
+        if (WeightBytes <= Math.Min(externalAbove, LargestFile))
+        {
+            Save(path);
+            return false;
+        }
+
+        ExternalDataWriter.Write(Proto, path);
+        return true;
+    }
+
     /// <summary>Nodes in the order of the file.</summary>
     public IReadOnlyList<NodeProto> Nodes => Proto.Graph.Node;
 
@@ -85,9 +103,13 @@ public sealed partial class OnnxModel
     public TensorShape? DeclaredShape(string tensor) =>
         Proto.Graph.Input.Concat(Proto.Graph.Output).Concat(Proto.Graph.ValueInfo).Where(v => v.Name == tensor).Select(TensorShape.From).FirstOrDefault(s => s is not null);
 
+    private const long LargestFile = int.MaxValue - (1 << 20);
+
+    /// <summary>Bytes of the values of all constants and weights, those of attributes and subgraphs included.</summary>
+    internal long WeightBytes => ExternalData.TensorsOf(Proto).Sum(t => TensorData.ByteLength(t) ?? t.RawData.Length);
+
     private void CheckSize(string what)
     {
-        long weights = ExternalData.TensorsOf(Proto).Sum(t => (long)t.RawData.Length);
-        if (weights > int.MaxValue - (1 << 20)) throw new GraphException($"{what} would have more than {weights:N0} bytes; a protobuf file ends at {int.MaxValue:N0}. Cut the model, or keep its largest weights in another.");
+        if (WeightBytes is var weights && weights > LargestFile) throw new GraphException($"{what} would have more than {weights:N0} bytes; a protobuf file ends at {int.MaxValue:N0}. Save it with {nameof(SaveWithExternalData)}, or cut the model.");
     }
 }

@@ -34,4 +34,7 @@ internal static class Subgraphs
     /// <summary>Names defined in a graph or in any subgraph below it.</summary>
     public static IEnumerable<string> DefinedAnywhere(GraphProto graph) =>
         DefinedIn(graph).Concat(graph.Node.SelectMany(Of).SelectMany(DefinedAnywhere));
+
+    /// <summary>The nodes of a graph and of all graphs below it.</summary>
+    public static IEnumerable<NodeProto> NodesAnywhere(GraphProto graph) => graph.Node.SelectMany(n => Of(n).SelectMany(NodesAnywhere).Prepend(n));
 }

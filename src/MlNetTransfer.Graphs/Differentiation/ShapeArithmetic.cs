@@ -1,5 +1,3 @@
-using Google.Protobuf;
-using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Graphs.Onnx;
 
 namespace MlNetTransfer.Graphs.Differentiation;
@@ -26,7 +24,7 @@ internal static class ShapeArithmetic
         string[] results = [.. model.Nodes.Where(n => !n.Output.Any(known.Contains)).SelectMany(Subgraphs.NeededBy).Distinct().Where(made.Contains)];
         if (results.Length == 0) return model;
         OnnxModel arithmetic = WithShapes(GraphCut.At(CutBelowShapes(model), results, typed: false), model, batchSize);
-        TensorProto[] values = Evaluate(arithmetic, results);
+        TensorProto[] values = ConstantGraph.Evaluate(arithmetic, results);
         string[] outputs = [.. model.Outputs.Select(o => o.Name)];
         HashSet<string> replaced = [.. results];
         OnnxModel folded = GraphCut.At(model.With(proto =>
@@ -46,7 +44,7 @@ internal static class ShapeArithmetic
         HashSet<string> trained = [.. wanted, .. model.Inputs.Select(i => i.Name)];
         HashSet<string> known = [.. model.Initializers.Where(i => i.Dims.Aggregate(1L, (a, b) => a * b) <= MostElements).Select(i => i.Name).Where(n => !trained.Contains(n))];
         foreach (NodeProto node in model.Nodes.Where(n => OperatorSets.IsDefault(n.Domain) && n.Output.Count == 1))
-            if (IsShape(node) || (IsFunction(node) && node.Input.All(i => i.Length == 0 || known.Contains(i)))) known.UnionWith(node.Output);
+            if (IsShape(node) || (ConstantGraph.IsFunction(node) && node.Input.All(i => i.Length == 0 || known.Contains(i)))) known.UnionWith(node.Output);
         return known;
     }
 
@@ -54,8 +52,6 @@ internal static class ShapeArithmetic
     private static bool IsTensor(NodeProto node) => node.OpType == "Constant" && node.Attribute.Any(a => a.Name == "value");
 
     private static bool IsShape(NodeProto node) => node.OpType is "Shape" or "Size" && OperatorSets.IsDefault(node.Domain);
-
-    private static bool IsFunction(NodeProto node) => !node.OpType.StartsWith("Random", StringComparison.Ordinal) && node.OpType is not ("Bernoulli" or "Multinomial" or "Dropout") && !Subgraphs.Of(node).Any();
 
     /// <summary>Shape nodes without their input, so that a cut does not keep what computes it.</summary>
     private static OnnxModel CutBelowShapes(OnnxModel model) => model.With(proto =>
@@ -91,29 +87,5 @@ internal static class ShapeArithmetic
             long value = node.Attribute.FirstOrDefault(a => a.Name == name)?.I ?? missing;
             return (int)Math.Clamp(value < 0 ? value + shape.Length : value, 0, shape.Length);
         }
-    }
-
-    private static TensorProto[] Evaluate(OnnxModel model, string[] tensors)
-    {
-        try
-        {
-            using SessionOptions options = new() { IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
-            using InferenceSession session = new(model.ToBytes(), options);
-            using RunOptions run = new();
-            using IDisposableReadOnlyCollection<OrtValue> results = session.Run(run, new Dictionary<string, OrtValue>(), tensors);
-            return [.. tensors.Zip(results, Tensor)];
-        }
-        catch (OnnxRuntimeException cause)
-        {
-            throw new GraphException($"The arithmetic of shapes that gives {string.Join(", ", tensors.Take(3))} cannot be run: {cause.Message}", cause);
-        }
-    }
-
-    private static TensorProto Tensor(string name, OrtValue value)
-    {
-        OrtTensorTypeAndShapeInfo info = value.GetTensorTypeAndShape();
-        TensorProto tensor = new() { Name = name, DataType = (int)info.ElementDataType, RawData = ByteString.CopyFrom(value.GetTensorMutableRawData()) };
-        tensor.Dims.AddRange(info.Shape);
-        return tensor;
     }
 }

@@ -66,6 +66,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Taps = [.. taps.Select(t => t.Name)],
             TrainingDigest = route.Digest(set, trial),
         };
+        metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set.Table, trial).ToMarkdown() };
         OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
         int[] checkedRows = kept?.Rows ?? [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
         var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation)) { Tensors = kept?.Tensors };
@@ -100,4 +101,19 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         route.Written();
         return (summary, sample);
     }
+
+    private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, FeatureTable table, Trial trial) => new()
+    {
+        Labels = metadata.Labels,
+        TrainPerClass = TrainingSet.CountPerClass(table, trial.TrainRows),
+        TestPerClass = TrainingSet.CountPerClass(table, trial.TestRows),
+        Folds = options.Folds,
+        Seed = options.Seed,
+        Report = trial.Report,
+        Backbone = backbone,
+        Taps = metadata.Taps,
+        Head = trial.Fit.Selection.Name,
+        Temperature = trial.Fit.Selection.Temperature,
+        TrainingDigest = metadata.TrainingDigest,
+    };
 }

@@ -18,11 +18,17 @@ internal sealed record TrainingSet(ImageDataset Data, ImageRows Rows, FeatureTab
     public static TrainingSet Of(ImageDataset data, ImageRows rows, FeatureExtractor extractor)
     {
         var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
-        var counts = new int[table.Classes];
-        foreach (int label in table.Labels) counts[label]++;
         var set = new TrainingSet(data, rows, table, extractor);
-        RequireTwoPerClass(data, counts, set.Rejected);
+        RequireTwoPerClass(data, CountPerClass(table, Enumerable.Range(0, table.Rows)), set.Rejected);
         return set;
+    }
+
+    /// <summary>How many of the rows each class has [classes].</summary>
+    public static int[] CountPerClass(FeatureTable table, IEnumerable<int> rows)
+    {
+        var counts = new int[table.Classes];
+        foreach (int row in rows) counts[table.Labels[row]]++;
+        return counts;
     }
 
     /// <summary>The image of a row.</summary>

@@ -11,7 +11,10 @@ public sealed record ModelMetadata
     /// <summary>The format of the entries.</summary>
     public const string Format = "mlnet-transfer/1";
 
-    private const string Prefix = "mlnet_transfer.";
+    /// <summary>What every key of this product begins with.</summary>
+    internal const string Prefix = "mlnet_transfer.";
+
+    private const string CardKey = Prefix + "model_card";
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -39,6 +42,9 @@ public sealed record ModelMetadata
     /// <summary>SHA-256 over all that training depended on: images, labels, split, options, versions; hexadecimal.</summary>
     public required string TrainingDigest { get; init; }
 
+    /// <summary>The model card, Markdown; null where the file has none: it was written by an earlier version, or without an evaluation.</summary>
+    public string? ModelCard { get; init; }
+
     /// <summary>The entries to store, in a fixed order.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> ToEntries() =>
     [
@@ -49,7 +55,12 @@ public sealed record ModelMetadata
         new(Prefix + "card_digest", CardDigest),
         new(Prefix + "taps", JsonSerializer.Serialize(Taps, Json)),
         new(Prefix + "training_digest", TrainingDigest),
+        .. ModelCard is null ? Array.Empty<KeyValuePair<string, string>>() : [new(CardKey, ModelCard)],
     ];
+
+    /// <summary>Whether a file's metadata is of this product.</summary>
+    /// <param name="entries">The ONNX file's metadata.</param>
+    public static bool IsOurs(IReadOnlyDictionary<string, string> entries) => entries.ContainsKey(Prefix + "format");
 
     /// <summary>Reads the entries of a model file.</summary>
     /// <param name="file">The file, named in errors.</param>
@@ -67,6 +78,7 @@ public sealed record ModelMetadata
             CardDigest = Get("card_digest"),
             Taps = Parse<string[]>("taps"),
             TrainingDigest = Get("training_digest"),
+            ModelCard = entries.GetValueOrDefault(CardKey),
         };
 
         string Get(string name) => entries.TryGetValue(Prefix + name, out string? value)

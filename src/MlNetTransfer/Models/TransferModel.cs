@@ -41,6 +41,8 @@ public sealed class TransferModel : IDisposable
     {
         OnnxModel onnx = OnnxModel.Load(path);
         ModelMetadata metadata = ModelMetadata.FromEntries(path, onnx.Metadata);
+        if (onnx.Inputs is [var input] && onnx.DeclaredShape(input.Name) is { ElementType: Graphs.Onnx.TensorProto.Types.DataType.Uint8 } pixels)
+            throw new TransferException($"'{path}' is an export for other programs: its input '{input.Name}' is {pixels}, decoded images. Use the model.onnx that it was made of.");
         ImageGraph? graph = null;
         try
         {

@@ -9,7 +9,7 @@ namespace MlNetTransfer.Imaging.Augmentation;
 /// ratio, to a shorter side of 2 · Size: a crop of a quarter of the area is still not enlarged, and at most 24 · Size² bytes are held
 /// (1.2 MB for 224), but for very long images of which a square is taken.
 /// </remarks>
-internal sealed unsafe class UprightFrame(Preprocessing preprocessing) : IStripSink, IDisposable
+internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool reduces = true) : IStripSink, IDisposable
 {
     private readonly NativeBuffer _pixels = new(), _rowPixels = new();
     private readonly StripResizer _reducer = new(preprocessing.Interpolation, SimdLevels.Best);
@@ -77,7 +77,7 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing) : IStripS
     private (int Width, int Height) Reduced(int width, int height)
     {
         int side = 2 * preprocessing.Size, shorter = Math.Min(width, height);
-        if ((long)width * height <= 2L * side * side) return (width, height);
+        if (!reduces || (long)width * height <= 2L * side * side) return (width, height);
         if (preprocessing.Framing == Framing.Stretch) return (side, side);
         return shorter <= side ? (width, height) : (Scaled(width), Scaled(height));
 

@@ -1,0 +1,62 @@
+using System.Security.Cryptography;
+using MlNetTransfer.Graphs;
+using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Models;
+using MlNetTransfer.Models.Exports;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>Finds out what is in an ONNX file: of a file of this product everything, of any other what its graph says.</summary>
+/// <param name="path">The file.</param>
+public sealed class InspectJob(string path)
+{
+    /// <summary>Runs the job.</summary>
+    /// <exception cref="GraphException">The file cannot be read or is no ONNX model.</exception>
+    /// <exception cref="TransferException">It is a file of this product, and an entry of its metadata cannot be understood.</exception>
+    public ModelReport Run()
+    {
+        OnnxModel model = OnnxModel.Load(path);
+        ModelProto proto = model.ToProto();
+        bool ours = ModelMetadata.IsOurs(model.Metadata);
+        List<string> notes = [];
+        long? cost = MultiplyAdds(model, notes);
+        using FileStream stream = File.OpenRead(path);
+        return new ModelReport
+        {
+            File = path,
+            Bytes = stream.Length,
+            Sha256 = Convert.ToHexStringLower(SHA256.HashData(stream)),
+            Producer = $"{proto.ProducerName} {proto.ProducerVersion}".Trim(),
+            IrVersion = proto.IrVersion,
+            OperatorSets = proto.OpsetImport.GroupBy(o => o.Domain.Length == 0 ? "ai.onnx" : o.Domain).ToDictionary(g => g.Key, g => g.Last().Version),
+            Inputs = [.. model.Inputs.Select(i => Describe(model, i.Name))],
+            Outputs = [.. model.Outputs.Select(o => Describe(model, o.Name))],
+            Operators = model.OperatorCounts().ToDictionary(),
+            Parameters = ModelCost.Parameters(model),
+            WeightBytes = ModelCost.WeightBytes(model),
+            MultiplyAdds = cost,
+            Metadata = ours ? ModelMetadata.FromEntries(path, model.Metadata) : null,
+            Parity = model.Metadata.TryGetValue(ExportRecord.Key, out string? record) ? ExportRecord.FromJson(path, record) : null,
+            OtherMetadata = model.Metadata.Where(e => !e.Key.StartsWith(ModelMetadata.Prefix, StringComparison.Ordinal)).ToDictionary(),
+            Notes = notes,
+        };
+    }
+
+    private static TensorReport Describe(OnnxModel model, string tensor) => new(tensor, model.DeclaredShape(tensor)?.ToString() ?? "not stated");
+
+    /// <summary>A graph that this runtime cannot load is still worth a look.</summary>
+    private static long? MultiplyAdds(OnnxModel model, List<string> notes)
+    {
+        try
+        {
+            long? cost = ModelCost.MultiplyAdds(model);
+            if (cost is null) notes.Add("Multiply-adds are not known: some shapes are open even for one image.");
+            return cost;
+        }
+        catch (GraphException e)
+        {
+            notes.Add($"Multiply-adds are not known: {e.Message.ReplaceLineEndings(" ")}");
+            return null;
+        }
+    }
+}

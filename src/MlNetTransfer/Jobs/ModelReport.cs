@@ -1,0 +1,56 @@
+using MlNetTransfer.Models;
+using MlNetTransfer.Models.Exports;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>What is in an ONNX file.</summary>
+public sealed record ModelReport
+{
+    /// <summary>The file.</summary>
+    public required string File { get; init; }
+
+    /// <summary>Bytes of the file, without weights beside it.</summary>
+    public required long Bytes { get; init; }
+
+    /// <summary>SHA-256 of the file, hexadecimal.</summary>
+    public required string Sha256 { get; init; }
+
+    /// <summary>What wrote it, as it says itself; empty where it does not.</summary>
+    public required string Producer { get; init; }
+
+    /// <summary>Version of the file format.</summary>
+    public required long IrVersion { get; init; }
+
+    /// <summary>Versions of its operator sets by domain; ONNX's own is called ai.onnx.</summary>
+    public required IReadOnlyDictionary<string, long> OperatorSets { get; init; }
+
+    /// <summary>What has to be fed: name, element type and shape.</summary>
+    public required IReadOnlyList<TensorReport> Inputs { get; init; }
+
+    /// <summary>What comes out.</summary>
+    public required IReadOnlyList<TensorReport> Outputs { get; init; }
+
+    /// <summary>Operators by name and how often each occurs.</summary>
+    public required IReadOnlyDictionary<string, int> Operators { get; init; }
+
+    /// <summary>Elements of all weights.</summary>
+    public required long Parameters { get; init; }
+
+    /// <summary>Bytes of all weights and constants, wherever they lie.</summary>
+    public required long WeightBytes { get; init; }
+
+    /// <summary>Multiply-adds per image; null where shapes are open.</summary>
+    public required long? MultiplyAdds { get; init; }
+
+    /// <summary>What a file of this product says of itself; null for any other ONNX file.</summary>
+    public required ModelMetadata? Metadata { get; init; }
+
+    /// <summary>What an export was let through on; null for other files.</summary>
+    public required ExportRecord? Parity { get; init; }
+
+    /// <summary>Keys of the metadata that are not of this product.</summary>
+    public required IReadOnlyDictionary<string, string> OtherMetadata { get; init; }
+
+    /// <summary>What could not be found out, and why.</summary>
+    public required IReadOnlyList<string> Notes { get; init; }
+}
