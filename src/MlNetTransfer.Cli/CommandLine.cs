@@ -52,6 +52,7 @@ internal static class CommandLine
             PredictCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
             ExportCommand.Create(terminal, cancellation),
+            ImportCommand.Create(terminal),
             InspectCommand.Create(terminal),
             ModelsCommand.Create(terminal, cancellation),
             DoctorCommand.Create(terminal),

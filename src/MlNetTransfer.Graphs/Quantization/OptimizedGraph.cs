@@ -10,7 +10,7 @@ internal static class OptimizedGraph
     /// <exception cref="GraphException">ONNX Runtime cannot load the model.</exception>
     public static OnnxModel Of(OnnxModel model, int opset)
     {
-        OnnxModel upgraded = Differentiation.OperatorSetUpgrade.To(model, opset);
+        OnnxModel upgraded = OperatorSetUpgrade.To(model, opset);
         string file = Path.Combine(Path.GetTempPath(), $"{Path.GetRandomFileName()}.onnx");
         try
         {

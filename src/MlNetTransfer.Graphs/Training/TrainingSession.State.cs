@@ -12,7 +12,7 @@ public sealed partial class TrainingSession
     public IReadOnlyDictionary<string, float[]> Averages() =>
         options.AverageDecay is null ? throw new InvalidOperationException($"No average is kept: {nameof(TrainingOptions.AverageDecay)} is not set.") : Values(StateRole.Average);
 
-    /// <summary>Writes parameters, optimiser state, averages, running statistics and the count of steps: all that <see cref="LoadState"/> needs to go on with the same bytes.</summary>
+    /// <summary>Writes parameters, optimiser state, averages, running statistics and the count of steps: all that <see cref="LoadState(Stream)"/> needs to go on with the same bytes.</summary>
     public void SaveState(Stream stream) => Checkpoint.Write(stream, Steps, [.. state.Kept]);
 
     /// <summary>Goes on from a state that a session of the same model and options has saved. On an error nothing is changed.</summary>

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Graphs;
@@ -30,14 +31,18 @@ public sealed class ExportJob(ExportOptions options, TimeProvider? clock = null)
         (IReadOnlyList<ImageItem> all, IReadOnlyList<RejectedImage> passedOver) = ImageInputs.Of(options.Images);
         ImageItem[] items = Spread(all);
         if (items.Length == 0) throw new TransferException($"There are no images in {string.Join(", ", options.Images)}. An export is checked on real images: give some that the model was made for.");
-        var request = new ExportRequest(options.Model, onnx, items) { WithFeatures = options.WithFeatures, WithLogits = options.WithLogits, ExternalDataAbove = options.ExternalDataAbove, Limits = options.Limits };
+        var request = new ExportRequest(options.Model, onnx) { WithFeatures = options.WithFeatures, WithLogits = options.WithLogits, ExternalDataAbove = options.ExternalDataAbove, Limits = options.Limits };
         using TransferModel model = TransferModel.Load(options.Model, options.Limits, ExecutionPlan.For(ExecutionProvider.Cpu, options.Workers));
         var parity = new ExportParity(model, options.Limits);
         (ParitySample sample, IReadOnlyList<RejectedImage> rejected) = parity.Expect(items, progress, cancellation);
-        IExport export = format.Convert(request, progress, cancellation);
+        IExport export = format.Convert(request with { Images = Labelled(sample, model.ClassNames.Count) }, progress, cancellation);
         (ExportRecord record, IReadOnlyList<ExportedFile> files) = new ExportWriter(format, parity).Write(export, path, sample, options.AllowDrift, options.Overwrite, progress, cancellation);
         return new ExportSummary(format.Name, files, record, [.. passedOver, .. rejected], clock.GetElapsedTime(started).TotalSeconds);
     }
+
+    /// <summary>The images with the classes that the model gives them.</summary>
+    private static ImageItem[] Labelled(ParitySample sample, int classes) =>
+        [.. sample.Items.Select((item, i) => item with { Label = TensorPrimitives.IndexOfMax(sample.Probabilities.AsSpan(i * classes, classes)) })];
 
     /// <summary>At most so many, evenly spread: images often come class by class.</summary>
     private ImageItem[] Spread(IReadOnlyList<ImageItem> all)

@@ -14,7 +14,8 @@ public sealed record ModelMetadata
     /// <summary>What every key of this product begins with.</summary>
     internal const string Prefix = "mlnet_transfer.";
 
-    private const string CardKey = Prefix + "model_card";
+    /// <summary>The key of the model card.</summary>
+    internal const string CardKey = Prefix + "model_card";
 
     private static readonly JsonSerializerOptions Json = new()
     {

@@ -4,7 +4,7 @@ namespace MlNetTransfer.Models.Exports;
 public static class ExportFormats
 {
     /// <summary>All formats, in the order in which they are listed.</summary>
-    public static IReadOnlyList<IExportFormat> All { get; } = [new TensorFormat(), new PixelsFormat(), new HalfFormat()];
+    public static IReadOnlyList<IExportFormat> All { get; } = [new TensorFormat(), new PixelsFormat(), new HalfFormat(), new Int8Format(), new TorchScriptFormat(), new TorchSharpFormat(), new SafetensorsFormat()];
 
     /// <summary>The format of the given name.</summary>
     /// <exception cref="TransferException">There is none; the message lists all.</exception>

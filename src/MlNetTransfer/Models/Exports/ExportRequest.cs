@@ -10,11 +10,10 @@ public sealed record ExportRequest
     /// <summary>Makes a request.</summary>
     /// <param name="file">The model's file, named in errors.</param>
     /// <param name="model">The model; its metadata says what its labels and preprocessing are.</param>
-    /// <param name="images">Real images, for formats that are fitted to some.</param>
     /// <exception cref="TransferException">The model is not one of this product, or has more than one input or no probabilities.</exception>
-    public ExportRequest(string file, OnnxModel model, IReadOnlyList<ImageItem> images)
+    public ExportRequest(string file, OnnxModel model)
     {
-        (File, Model, Images, Metadata) = (file, model, images, ModelMetadata.FromEntries(file, model.Metadata));
+        (File, Model, Metadata) = (file, model, ModelMetadata.FromEntries(file, model.Metadata));
         if (model.Metadata.TryGetValue(ExportRecord.Key, out string? earlier)) throw new TransferException($"'{file}' is an export itself ({ExportRecord.FromJson(file, earlier).Format}). Export the model.onnx that it was made of.");
         if (model.Inputs.Count != 1) throw new TransferException($"'{file}' has {model.Inputs.Count} inputs ({string.Join(", ", model.Inputs.Select(i => i.Name))}); exactly one, the image, was expected.");
         if (model.Outputs.All(o => o.Name != TransferModel.ProbabilitiesOutput)) throw new TransferException($"'{file}' has no output '{TransferModel.ProbabilitiesOutput}'; it has {string.Join(", ", model.Outputs.Select(o => o.Name))}.");
@@ -32,8 +31,8 @@ public sealed record ExportRequest
     /// <summary>What the file says of itself.</summary>
     public ModelMetadata Metadata { get; }
 
-    /// <summary>Real images.</summary>
-    public IReadOnlyList<ImageItem> Images { get; }
+    /// <summary>Real images, labelled with the class that the model gives them: for formats that are fitted to some.</summary>
+    public IReadOnlyList<ImageItem> Images { get; init; } = [];
 
     /// <summary>Name of the model's input.</summary>
     public string Input => Model.Inputs[0].Name;

@@ -1,6 +1,7 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Graphs;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models.Exports;
@@ -18,19 +19,35 @@ internal sealed class OnnxScorer : IExportScorer
     private readonly string input;
     private readonly bool takesPixels;
 
+    /// <summary>From the file, so that weights beside it are read as its user reads them.</summary>
     public OnnxScorer(string path, ModelMetadata metadata, ImageLimits limits)
+        : this(options => new InferenceSession(path, options), metadata, limits)
+    {
+    }
+
+    /// <summary>From a model in memory.</summary>
+    public OnnxScorer(OnnxModel model, ModelMetadata metadata, ImageLimits limits)
+        : this(options => new InferenceSession(model.ToBytes(), options), metadata, limits)
+    {
+    }
+
+    private OnnxScorer(Func<SessionOptions, InferenceSession> open, ModelMetadata metadata, ImageLimits limits)
     {
         (size, classes, tensor) = (metadata.Preprocessing.Size, metadata.Labels.Count, new float[metadata.Preprocessing.TensorLength]);
         (preprocessor, decoder) = (new ImagePreprocessor(metadata.Preprocessing, limits), new RgbDecoder(limits));
         try
         {
-            // From the file, so that weights beside it are read as its user reads them.
-            session = new InferenceSession(path, options);
+            session = open(options);
         }
         catch (OnnxRuntimeException e)
         {
             Dispose();
             throw new TransferException($"ONNX Runtime {ImageGraph.RuntimeVersion} cannot load the export: {e.Message.ReplaceLineEndings(" ").Trim()}", e);
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
 
         (input, takesPixels) = (session.InputMetadata.Keys.Single(), session.InputMetadata.Values.Single().ElementDataType == TensorElementType.UInt8);

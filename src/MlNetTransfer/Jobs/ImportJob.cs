@@ -1,0 +1,66 @@
+using System.Security.Cryptography;
+using System.Text;
+using MlNetTransfer.Graphs;
+using MlNetTransfer.Graphs.Torch;
+using MlNetTransfer.Models;
+using MlNetTransfer.Models.Exports;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>Puts weights that were trained elsewhere into the model that they were exported from.</summary>
+/// <remarks>Operators, names, classes and preprocessing stay. The model card goes: its figures are those of other weights. The training digest becomes that of the old one and the weights.</remarks>
+/// <param name="modelPath">The model.onnx that was exported.</param>
+/// <param name="weightsPath">A TorchScript archive or state dictionary (.pt), a state dictionary of TorchSharp (.dat), or .safetensors.</param>
+/// <param name="output">The file to write.</param>
+/// <param name="overwrite">Whether a file that is there may be replaced.</param>
+public sealed class ImportJob(string modelPath, string weightsPath, string output, bool overwrite = false)
+{
+    /// <summary>Runs the job.</summary>
+    /// <exception cref="TransferException">The model is not one of this product, the output exists, or the weights give numbers that are not finite.</exception>
+    /// <exception cref="GraphException">A file cannot be read, or the weights do not fit the model; the message lists the differences.</exception>
+    public ImportSummary Run()
+    {
+        ExportWriter.RequireFree(output, overwrite);
+        OnnxModel model = OnnxModel.Load(modelPath);
+        var request = new ExportRequest(modelPath, model);
+        NamedTensors weights = TorchWeights.Read(weightsPath);
+        OnnxModel changed = WeightsByName.Fits(model, weights.Tensors) ? WeightsByName.Replace(model, weights.Tensors, weightsPath) : model.WithWeights(weights, new TorchExportOptions { Output = TransferModel.ProbabilitiesOutput });
+        string digest = Digest(request.Metadata.TrainingDigest);
+        foreach ((string key, string value) in (request.Metadata with { TrainingDigest = digest, ModelCard = null }).ToEntries()) changed = changed.WithMetadata(key, value);
+        changed = changed.WithMetadata(ModelMetadata.CardKey, null);
+        Write(changed, request.Metadata.Preprocessing.TensorLength);
+        using FileStream written = File.OpenRead(output);
+        return new ImportSummary(output, Convert.ToHexStringLower(SHA256.HashData(written)), digest, weights.Tensors.Count);
+    }
+
+    /// <summary>Written beside the target, read back and run once before it takes the target's name.</summary>
+    private void Write(OnnxModel model, int length)
+    {
+        string unverified = output + ".unverified";
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(output))!);
+            model.Save(unverified);
+            using (TransferModel read = TransferModel.Load(unverified)) read.Predict([new float[length]]);
+            File.Move(unverified, output, overwrite);
+        }
+        catch (Imaging.ImageRejectedException e)
+        {
+            throw new TransferException($"'{output}' was not written: with the weights of '{weightsPath}' {e.Reason}, for an image of zeros. Was the training stable?", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new TransferException($"'{output}' cannot be written: {e.Message} Check the folder's permissions and the disk, or give another --output.", e);
+        }
+        finally
+        {
+            File.Delete(unverified);
+        }
+    }
+
+    private string Digest(string before)
+    {
+        using FileStream file = File.OpenRead(weightsPath);
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"import\n{before}\n{Convert.ToHexStringLower(SHA256.HashData(file))}")));
+    }
+}
