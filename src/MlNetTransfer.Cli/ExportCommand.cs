@@ -50,7 +50,8 @@ internal static class ExportCommand
     {
         foreach (ExportedFile file in summary.Files) console.WriteLine(FormattableString.Invariant($"{file.Path}  {file.Bytes:N0} bytes  sha256 {file.Sha256}"));
         ExportRecord parity = summary.Parity;
-        console.WriteLine(FormattableString.Invariant($"On {parity.Images} images {summary.Format} differs from the evaluated model by at most {parity.MaxDifference:g3} in probability (mean {parity.MeanDifference:g3}); {parity.LabelFlips} labels differ."));
+        string compared = parity.Check == ExportCheck.File ? summary.Format : $"the graph with the weights of {summary.Format}";
+        console.WriteLine(FormattableString.Invariant($"On {parity.Images} images {compared} differs from the evaluated model by at most {parity.MaxDifference:g3} in probability (mean {parity.MeanDifference:g3}); {parity.LabelFlips} labels differ."));
         console.WriteLine(FormattableString.Invariant($"Accepted up to {parity.Tolerance:g3}{(parity.Override ? ", as --allow-drift said" : "")}; recorded in the file."));
         EvaluationTables.Rejected(console, summary.Rejected);
     }

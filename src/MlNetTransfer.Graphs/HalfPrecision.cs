@@ -25,7 +25,7 @@ internal sealed class HalfPrecision
     private readonly GraphProto graph;
     private readonly Dictionary<string, TensorProto> weights;
     private readonly Dictionary<string, DataType> types;
-    private readonly HashSet<string> keptTensors, taken, half = [];
+    private readonly HashSet<string> keptTensors, taken, nodeNames, half = [];
     private readonly Dictionary<(string Tensor, bool Half), string> casts = [];
     private readonly List<NodeProto> nodes = [];
 
@@ -33,6 +33,7 @@ internal sealed class HalfPrecision
     {
         (this.graph, this.types, this.keptTensors) = (graph, types, keptTensors);
         taken = [.. Subgraphs.DefinedAnywhere(graph)];
+        nodeNames = [.. Subgraphs.NodesAnywhere(graph).Select(n => n.Name)];
         weights = graph.Initializer.ToDictionary(i => i.Name);
     }
 
@@ -118,7 +119,12 @@ internal sealed class HalfPrecision
         return name;
     }
 
-    private static NodeProto Cast(string from, string to, DataType type) => new() { OpType = "Cast", Name = to, Input = { from }, Output = { to }, Attribute = { Attributes.Of("to", (long)type) } };
+    private NodeProto Cast(string from, string to, DataType type)
+    {
+        string name = NameAllocator.First(to, nodeNames);
+        nodeNames.Add(name);
+        return new NodeProto { OpType = "Cast", Name = name, Input = { from }, Output = { to }, Attribute = { Attributes.Of("to", (long)type) } };
+    }
 
     private static TensorProto Half(string name, TensorProto weight)
     {

@@ -13,6 +13,7 @@ return args switch
     ["int8", .. var rest] => Int8Benchmark.Run(rest),
     ["fewshot", .. var rest] => FewShotBenchmark.Run(rest),
     ["hosting", .. var rest] => HostingBenchmark.Run(rest),
+    ["pixels", .. var rest] => PixelsBenchmark.Run(rest),
     ["taps", .. var rest] => TapsBenchmark.Run(rest),
     ["trainstep", .. var rest] => TrainStepBenchmark.Run(rest),
     ["torchexport", .. var rest] => TorchExportBenchmark.Run(rest),
@@ -37,6 +38,7 @@ static int Usage()
                                            training the network beside a head on its frozen features, by folds
           int8 [backbone ...]              models quantised to int8, beside float32
           fewshot [backbone ...]           heads with few images per class
+          pixels [model]                   exports on 50 images and large JPEGs; pixels in ONNX Runtime for Node.js, decoded by Pillow
           taps [backbone]                  several taps together, beside each alone
           trainstep [network|full|tail|cached|single|rounds ...] training steps, beside PyTorch
           torchexport [network|backbone ...] exports to TorchScript and TorchSharp beside PyTorch, and trained weights back

@@ -1,7 +1,7 @@
-using MlNetTransfer.Graphs.Differentiation;
+using MlNetTransfer.Graphs.Tests.Differentiation;
 using MlNetTransfer.Tests.Shared;
 
-namespace MlNetTransfer.Graphs.Tests.Differentiation;
+namespace MlNetTransfer.Graphs.Tests;
 
 /// <summary>Oracle: the values that ONNX Runtime gives for the model as it was.</summary>
 [TestClass]
@@ -37,6 +37,23 @@ public sealed class OperatorSetUpgradeTests
     }
 
     [TestMethod]
+    [DataRow("ReduceMean", 17)]
+    [DataRow("ReduceMax of all", 13)]
+    [DataRow("Resize by sizes", 11)]
+    [DataRow("Resize", 10)]
+    [DataRow("Split", 12)]
+    [DataRow("Split in equal parts", 7)]
+    [DataRow("Split in equal parts", 13)]
+    [DataRow("Softmax", 9)]
+    public void UpgradeOpset_To18_ComputesTheSame(string form, int opset)
+    {
+        OnnxModel old = Build(form).Build(opset), upgraded = old.UpgradeOpset(18);
+        Assert.AreEqual(18, upgraded.OpsetVersion());
+        float[] x = GradientCase.Draw(form, [2, 1, 4, 6]);
+        CollectionAssert.AreEqual(Ort.Run(old, ("x", x, [2, 1, 4, 6]))["y"], Ort.Run(upgraded, ("x", x, [2, 1, 4, 6]))["y"]);
+    }
+
+    [TestMethod]
     public void To_NewerSet_IsLeft() => Assert.AreEqual(17, OperatorSetUpgrade.To(new GraphBuilder().Input("x", ["N"]).Node("Relu", ["x"], ["y"]).Output("y", ["N"]).Build(17), 16).OpsetVersion());
 
     [TestMethod]
@@ -59,6 +76,9 @@ public sealed class OperatorSetUpgradeTests
             "Pad of edges" => g.Node("Pad", ["x"], ["y"], Attributes.Of("pads", [0, 0, 1, 2, 0, 0, 0, 1]), Attributes.Of("mode", "edge")),
             "ReduceSum" => g.Node("ReduceSum", ["x"], ["y"], Attributes.Of("axes", [1, 3]), Attributes.Of("keepdims", 0)),
             "ReduceSum of all" => g.Node("ReduceSum", ["x"], ["y"]),
+            "ReduceMean" => g.Node("ReduceMean", ["x"], ["y"], Attributes.Of("axes", [2, 3]), Attributes.Of("keepdims", 0)),
+            "ReduceMax of all" => g.Node("ReduceMax", ["x"], ["y"]),
+            "Resize by sizes" => g.Initializer("roi", Array.Empty<float>(), 0).Initializer("none", Array.Empty<float>(), 0).Initializer("to", [2L, 1, 7, 9], 4).Node("Resize", ["x", "roi", "none", "to"], ["y"], Attributes.Of("mode", "linear")),
             "Resize" => g.Initializer("s", [1f, 1, 2, 1.5f], 4).Node("Resize", ["x", "s"], ["y"], Attributes.Of("mode", "linear")),
             "Slice" => g.Node("Slice", ["x"], ["y"], Attributes.Of("starts", [1, -4]), Attributes.Of("ends", [100, -1]), Attributes.Of("axes", [2, 3])),
             "Slice of leading axes" => g.Node("Slice", ["x"], ["y"], Attributes.Of("starts", [1]), Attributes.Of("ends", [2])),

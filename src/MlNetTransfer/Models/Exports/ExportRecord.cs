@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace MlNetTransfer.Models.Exports;
 
@@ -10,12 +11,13 @@ namespace MlNetTransfer.Models.Exports;
 /// <param name="LabelFlips">Images whose likeliest class differs.</param>
 /// <param name="Tolerance">Largest difference that was accepted.</param>
 /// <param name="Override">Whether that was the caller's own and not the format's.</param>
-public sealed record ExportRecord(string Format, int Images, double MaxDifference, double MeanDifference, int LabelFlips, double Tolerance, bool Override)
+/// <param name="Check">What was compared.</param>
+public sealed record ExportRecord(string Format, int Images, double MaxDifference, double MeanDifference, int LabelFlips, double Tolerance, bool Override, ExportCheck Check)
 {
     /// <summary>The key in the file's metadata.</summary>
     public const string Key = "mlnet_transfer.parity";
 
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) } };
 
     /// <summary>The record as stored.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);

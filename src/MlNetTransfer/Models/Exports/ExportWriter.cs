@@ -34,7 +34,7 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
             double tolerance = allowDrift ?? format.Tolerance;
             if (found.MaxDifference > tolerance) throw TooFar(path, found, tolerance);
             foreach (string trial in Directory.GetFiles(staging)) File.Delete(trial);
-            var record = new ExportRecord(format.Name, found.Images, found.MaxDifference, found.MeanDifference, found.LabelFlips, tolerance, allowDrift is not null);
+            var record = new ExportRecord(format.Name, found.Images, found.MaxDifference, found.MeanDifference, found.LabelFlips, tolerance, allowDrift is not null, format.Check);
             export.Save(staged, record);
             cancellation.ThrowIfCancellationRequested();
             return (record, Take(staging, folder, Path.GetFileName(path), overwrite));

@@ -15,6 +15,9 @@ public interface IExportFormat
     /// <summary>Largest difference in probability from the evaluated model at which a file is kept, unless the caller allows another.</summary>
     double Tolerance { get; }
 
+    /// <summary>What is compared before a file is kept.</summary>
+    ExportCheck Check => ExportCheck.File;
+
     /// <summary>Converts a model; nothing is written.</summary>
     /// <param name="request">The model and what is wanted.</param>
     /// <param name="progress">Told how far the work is.</param>

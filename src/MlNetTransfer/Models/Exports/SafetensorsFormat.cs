@@ -18,6 +18,9 @@ public sealed class SafetensorsFormat : IExportFormat
     public double Tolerance => ParityRecord.Tolerance;
 
     /// <inheritdoc/>
+    public ExportCheck Check => ExportCheck.Weights;
+
+    /// <inheritdoc/>
     public IExport Convert(ExportRequest request, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default) =>
         new Export(request, request.Model.Initializers.ToDictionary(i => i.Name, i => WeightsByName.Of(request.File, i), StringComparer.Ordinal));
 

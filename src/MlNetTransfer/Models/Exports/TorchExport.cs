@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Graphs.Torch;
 
@@ -12,7 +13,7 @@ namespace MlNetTransfer.Models.Exports;
 /// <param name="write">Writes the files.</param>
 internal sealed class TorchExport(ExportRequest request, string format, TorchExportOptions options, Action<string> write) : IExport
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) } };
 
     /// <summary>Probabilities, or the logits where they were asked for.</summary>
     public static TorchExportOptions OptionsOf(ExportRequest request) => request.WithFeatures

@@ -18,6 +18,9 @@ public sealed class TorchScriptFormat : IExportFormat
     public double Tolerance => ParityRecord.Tolerance;
 
     /// <inheritdoc/>
+    public ExportCheck Check => ExportCheck.Weights;
+
+    /// <inheritdoc/>
     public IExport Convert(ExportRequest request, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         TorchExportOptions options = TorchExport.OptionsOf(request);

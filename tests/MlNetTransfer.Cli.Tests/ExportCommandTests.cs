@@ -1,0 +1,106 @@
+using System.Runtime.Versioning;
+using System.Text.Json;
+using MlNetTransfer.Tests.Shared;
+
+namespace MlNetTransfer.Cli.Tests;
+
+[TestClass]
+public sealed class ExportCommandTests
+{
+    private static string Birds => Path.Combine(Cli.Samples, "bird");
+
+    /// <summary>Oracles: Pillow decodes, ONNX Runtime for Node.js runs.</summary>
+    [TestMethod]
+    public void Export_PixelsInAnotherLanguage_SaysWhatPredictSays()
+    {
+        using var folder = new TempFolder();
+        string export = folder.File("pixels.onnx");
+        CliResult result = Cli.Run("export", Trained.Model, "--format", "pixels", "--images", Cli.Samples, "--max-images", "12", "--output", export, "--json");
+        Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
+        Assert.AreEqual(0, result.Json.GetProperty("parity").GetProperty("labelFlips").GetInt32());
+        if (NodeRuntime.Problem() is { } problem) Assert.Inconclusive($"Needs Node.js with onnxruntime-node, and Pillow: {problem}");
+        string[] images = [.. Directory.GetFiles(Cli.Samples, "*.png", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Where((_, i) => i % 16 == 0)];
+        JsonElement[] predicted = [.. Cli.Run(["predict", Trained.Model, .. images, "--top", "8", "--json"]).Json.GetProperty("predictions").EnumerateArray()];
+        string[] labels = [.. Directory.GetDirectories(Cli.Samples).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal)];
+        Directory.CreateDirectory(folder.File("exchange"));
+        var found = NodeRuntime.Run(export, images, folder.File("exchange"));
+        for (int i = 0; i < images.Length; i++)
+        {
+            Assert.AreEqual(predicted[i].GetProperty("label").GetString(), labels[found[i].Label], images[i]);
+            foreach (JsonElement top in predicted[i].GetProperty("top").EnumerateArray())
+                Assert.AreEqual(top.GetProperty("probability").GetDouble(), found[i].Probabilities[Array.IndexOf(labels, top.GetProperty("label").GetString())], 0.02, "what the format promises");
+        }
+    }
+
+    [TestMethod]
+    public void Export_HalfAndTable_SaysHowFarItIs()
+    {
+        using var folder = new TempFolder();
+        CliResult result = Cli.Run("export", Trained.Model, "--format", "fp16", "--images", Birds, "--max-images", "4", "--output", folder.File("half.onnx"));
+        Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
+        StringAssert.Contains(result.Output, "On 4 images fp16 differs from the evaluated model by at most");
+        Assert.IsLessThan(0.55 * new FileInfo(Trained.Model).Length, new FileInfo(folder.File("half.onnx")).Length);
+    }
+
+    [TestMethod]
+    public void Export_ThenImport_PredictsTheSame()
+    {
+        using var folder = new TempFolder();
+        Assert.AreEqual(ExitCode.Done, Cli.Run("export", Trained.Model, "--format", "safetensors", "--images", Birds, "--max-images", "2", "--output", folder.File("w.safetensors")).Code);
+        CliResult imported = Cli.Run("import", Trained.Model, "--weights", folder.File("w.safetensors"), "--output", folder.File("back.onnx"), "--json");
+        Assert.AreEqual(ExitCode.Done, imported.Code, imported.ToString());
+        string Scores(string model) => Cli.Run("predict", model, Birds, "--json").Json.GetProperty("predictions").GetRawText();
+        Assert.AreEqual(Scores(Trained.Model), Scores(folder.File("back.onnx")));
+    }
+
+    [TestMethod]
+    public void Export_WithoutImages_SaysToGiveSome()
+    {
+        CliResult result = Cli.Run("export", Trained.Model, "--format", "tensor", "--output", "never.onnx");
+        Assert.AreEqual(ExitCode.Failed, result.Code);
+        StringAssert.Contains(result.Error, "--images");
+        Assert.AreEqual(ExitCode.Usage, Cli.Run("export", Trained.Model, "--format", "gif").Code);
+    }
+
+    [TestMethod]
+    [OSCondition(ConditionMode.Exclude, OperatingSystems.Windows)]
+    [UnsupportedOSPlatform("windows")]
+    public void Export_FolderThatCannotBeWritten_NamesTheFile()
+    {
+        using var folder = new TempFolder();
+        string locked = Directory.CreateDirectory(folder.File("locked")).FullName, output = Path.Combine(locked, "m.onnx");
+        File.SetUnixFileMode(locked, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        string[] command = ["export", Trained.Model, "--format", "tensor", "--images", Birds, "--max-images", "1", "--output", output];
+        // Root may write everywhere, so root gives up that right first.
+        CliResult result = Environment.UserName == "root" ? Cli.RunBelow("setpriv", ["--bounding-set=-dac_override"], command) : Cli.Run(command);
+        Assert.AreEqual(ExitCode.Failed, result.Code, result.ToString());
+        StringAssert.Contains(result.Error, output);
+        StringAssert.Contains(result.Error, "permissions");
+    }
+
+    [TestMethod]
+    public void Inspect_ModelAndCard_ShowWhatIsInside()
+    {
+        CliResult result = Cli.Run("inspect", Trained.Model, "--json");
+        Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
+        Assert.AreEqual(8, result.Json.GetProperty("metadata").GetProperty("labels").GetArrayLength());
+        Assert.IsGreaterThan(1e8, result.Json.GetProperty("multiplyAdds").GetDouble());
+        Assert.AreEqual("Float [N, 3, 224, 224]", result.Json.GetProperty("inputs")[0].GetProperty("type").GetString());
+        StringAssert.Contains(Cli.Run("inspect", Trained.Model).Output, "Parameters");
+        StringAssert.StartsWith(Cli.Run("inspect", Trained.Model, "--card").Output, "# Image classifier of 8 classes");
+    }
+
+    [TestMethod]
+    public void Inspect_AnyOnnxFile_SaysWhatItCan()
+    {
+        using var folder = new TempFolder();
+        Graphs.OnnxModel foreign = new Graphs.GraphBuilder().Input("x", ["N", 4]).Initializer("w", new float[8], 4, 2).Node("MatMul", ["x", "w"], ["y"]).Output("y", ["N", 2]).Build();
+        foreign.Save(folder.File("f.onnx"));
+        CliResult result = Cli.Run("inspect", folder.File("f.onnx"), "--json");
+        Assert.AreEqual(8, result.Json.GetProperty("multiplyAdds").GetInt64());
+        Assert.AreEqual(JsonValueKind.Null, result.Json.GetProperty("metadata").ValueKind);
+        CliResult card = Cli.Run("inspect", folder.File("f.onnx"), "--card");
+        Assert.AreEqual(ExitCode.Failed, card.Code);
+        StringAssert.Contains(card.Error, "no model card");
+    }
+}
