@@ -43,7 +43,7 @@ public static class Differentiator
     /// <summary>The part of a model that computes the outputs, at a fixed batch size, ready for a backward pass.</summary>
     internal static StaticGraph Prepare(OnnxModel model, IReadOnlyList<string> outputs, IReadOnlyCollection<string> wanted, int batchSize)
     {
-        OnnxModel raised = OpsetUpgrade.AtLeast(GraphCut.At(model, outputs, typed: false), LeastOpset).WithOpset(1, "com.microsoft");
+        OnnxModel raised = OperatorSetUpgrade.To(GraphCut.At(model, outputs, typed: false), LeastOpset).WithOpset(1, "com.microsoft");
         CheckWanted(raised, wanted);
         OnnxModel fixedShapes = ShapeArithmetic.Fold(raised, batchSize, wanted);
         OnnxModel folded = FoldedBatchNormalization.Apply(fixedShapes, Dependence.Around(fixedShapes.TopologicalOrder(), wanted), outputs);

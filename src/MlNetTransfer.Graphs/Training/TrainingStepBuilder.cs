@@ -68,7 +68,7 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
         return new TrainingGraph(new OnnxModel(proto), TrainingGraphKind.Apply, 0, 0, options.Logits, state, []);
     }
 
-    private OnnxModel Forward() => OpsetUpgrade.AtLeast(GraphCut.At(model, [options.Logits], typed: false), Differentiator.LeastOpset);
+    private OnnxModel Forward() => OperatorSetUpgrade.To(GraphCut.At(model, [options.Logits], typed: false), Differentiator.LeastOpset);
 
     private OnnxModel Mode(int batchSize, out IReadOnlyList<DropoutMask> masks, out IReadOnlyList<NormalizedLayer> layers)
     {

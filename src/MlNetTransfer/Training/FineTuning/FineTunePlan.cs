@@ -1,7 +1,6 @@
 using System.Text.RegularExpressions;
 using MlNetTransfer.Features;
 using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Differentiation;
 using MlNetTransfer.Graphs.Training;
 
 namespace MlNetTransfer.Training;
@@ -84,7 +83,7 @@ internal sealed class FineTunePlan
         }
 
         nodes.Add(new() { OpType = "Gemm", Name = Logits, Input = { features, HeadWeight, HeadBias }, Output = { Logits }, Attribute = { Attributes.Of("transB", 1) } });
-        return (suffix.OpsetVersion() < 13 ? OpsetUpgrade.AtLeast(suffix, 13) : suffix).Append(nodes, constants).CutAt(Logits);
+        return (suffix.OpsetVersion() < 13 ? OperatorSetUpgrade.To(suffix, 13) : suffix).Append(nodes, constants).CutAt(Logits);
     }
 
     /// <summary>Name of the logits in the forward graph.</summary>

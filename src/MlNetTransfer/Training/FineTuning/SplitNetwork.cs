@@ -1,6 +1,5 @@
 using MlNetTransfer.Features;
 using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Differentiation;
 using MlNetTransfer.Graphs.Onnx;
 using DataType = MlNetTransfer.Graphs.Onnx.TensorProto.Types.DataType;
 
@@ -70,7 +69,7 @@ internal sealed class SplitNetwork
 
     private static OnnxModel SuffixOf(OnnxModel features, string boundary, string[] lower, IReadOnlyDictionary<string, TensorShape> shapes, int[] widths)
     {
-        OnnxModel model = features.OpsetVersion() < 13 ? OpsetUpgrade.AtLeast(features, 13) : features;
+        OnnxModel model = features.OpsetVersion() < 13 ? OperatorSetUpgrade.To(features, 13) : features;
         string input = model.UniqueName(Boundary);
         string[] tensors = [boundary, .. lower];
         return model.With(proto =>
