@@ -15,11 +15,11 @@ public sealed class HostileFileTests
     public void Read_WholeArchive_GivesItsTensor() => CollectionAssert.AreEqual(new[] { 0f, 0, 0, 0 }, Read($"}}{Weight}{Tensor}s.", new byte[16]).Tensors["w"].ToFloats());
 
     [TestMethod]
-    [DataRow("cos\nsystem\nX\u0004\0\0\0true\u0085R.", "'os.system'")]
-    [DataRow("c__builtin__\neval\nX\u0001\0\0\01\u0085R.", "'__builtin__.eval'")]
-    [DataRow("ctorch\nload\n)R.", "'torch.load'")]
-    [DataRow("c__torch__\nNet\n)\u0081.", "'__torch__.Net'")]
-    [DataRow("ctorch.jit._pickle\nrestore_type_tag\n)R.", "restore_type_tag")]
+    [DataRow("cos\nsystem\nX\u0004\0\0\0true\u0085R.", "refers to 'os.system'")]
+    [DataRow("c__builtin__\neval\nX\u0001\0\0\01\u0085R.", "refers to '__builtin__.eval'")]
+    [DataRow("ctorch\nload\n)R.", "refers to 'torch.load'")]
+    [DataRow("c__torch__\nNet\n)\u0081.", "refers to '__torch__.Net'")]
+    [DataRow("ctorch.jit._pickle\nrestore_type_tag\n)R.", "refers to 'torch.jit._pickle.restore_type_tag'")]
     [DataRow("(i", "opcode 0x69")]
     [DataRow("}.", "no tensors")]
     [DataRow("K\u0001.", "neither a module")]
@@ -41,7 +41,7 @@ public sealed class HostileFileTests
         Refused($"}}{Weight}{Tensor.Replace("tQK\0", "tQK\u0001", StringComparison.Ordinal)}s.", new byte[16], "outside its storage");
         Refused($"}}{Weight}{Tensor.Replace("(K\u0004t(K\u0001t", "(J\u00ff\u00ff\u00ff\u007fJ\u00ff\u00ff\u00ff\u007ft(K\0K\0t", StringComparison.Ordinal)}s.", new byte[16], "more bytes than are read");
         Refused($"}}{Weight}{Tensor}s{Weight}{Tensor}s.", new byte[16], "'w' is there twice");
-        Refused($"}}{Weight}{Tensor.Replace("FloatStorage", "QInt8Storage", StringComparison.Ordinal)}s.", new byte[16], "'torch.QInt8Storage'");
+        Refused($"}}{Weight}{Tensor.Replace("FloatStorage", "QInt8Storage", StringComparison.Ordinal)}s.", new byte[16], "refers to 'torch.QInt8Storage'");
     }
 
     [TestMethod]

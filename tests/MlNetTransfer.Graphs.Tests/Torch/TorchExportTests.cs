@@ -108,6 +108,22 @@ public sealed class TorchExportTests
         Assert.IsFalse(code.Any(c => c < ' ' && c != '\n'), "no placeholder is left");
     }
 
+    /// <summary>Concatenations belong to the dense block, not to one of its layers; the last pool to neither.</summary>
+    [TestMethod]
+    public void TorchSharp_DenseBlock_KeepsItsConcatenations()
+    {
+        GraphBuilder graph = new GraphBuilder().Input("x", ["N", 2, 4, 4]);
+        foreach ((string name, int inputs) in new[] { ("stem", 2), ("dense.layer1.conv", 2), ("dense.layer2.conv", 4), ("last", 6) }) graph.Initializer(name + ".weight", new float[2 * inputs], 2, inputs, 1, 1);
+        OnnxModel model = graph.Node("Conv", ["x", "stem.weight"], ["s"])
+            .Node("Conv", ["s", "dense.layer1.conv.weight"], ["a"]).Node("Concat", ["s", "a"], ["sa"], Attributes.Of("axis", 1))
+            .Node("Conv", ["sa", "dense.layer2.conv.weight"], ["b"]).Node("Concat", ["s", "a", "b"], ["sab"], Attributes.Of("axis", 1))
+            .Node("GlobalAveragePool", ["sab"], ["p"]).Node("Conv", ["p", "last.weight"], ["y"]).Output("y", ["N", 2, 1, 1]).Build();
+        string code = TorchSharpExport.Code(model, "Net");
+        StringAssert.Contains(code, "return torch.cat([input, x, y], 1);");
+        StringAssert.Contains(code, "var x = stem.call(input);\n        x = dense.call(x);\n        x = nn.functional.adaptive_avg_pool2d(x, [1, 1]);");
+        StringAssert.Contains(code, "public Layer(long inChannels) : base(nameof(Layer))");
+    }
+
     [TestMethod]
     [DataRow("layer_norm_in_parts", "nn.LayerNorm(6, eps: 0.01)")]
     [DataRow("gelu_in_parts", "input.gelu()")]
