@@ -3,6 +3,7 @@ using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Pipelines;
+using MlNetTransfer.Tests.Models;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Guide;
@@ -31,7 +32,7 @@ public sealed class GuideTests
             StringAssert.Contains(Rough(printed), Rough(block));
         StringAssert.Matches(printed, new Regex(@"^fruit \(\d+ ?%\)$", RegexOptions.Multiline));
         TrainSummary job = new TrainJob(new TrainOptions { Folder = Repository.At("data-samples/clipart"), Output = folder.File("job") }).Run();
-        CollectionAssert.AreEqual(File.ReadAllBytes(job.Model), File.ReadAllBytes(folder.File("out/model.onnx")));
+        CollectionAssert.AreEqual(ModelBytes.WithoutCard(job.Model), ModelBytes.WithoutCard(folder.File("out/model.onnx")));
     }
 
     [TestMethod]
