@@ -13,8 +13,16 @@ internal static class WeightsByName
 {
     private static readonly Dictionary<DataType, SafeTensorType> Types = new()
     {
-        [DataType.Float] = SafeTensorType.F32, [DataType.Float16] = SafeTensorType.F16, [DataType.Bfloat16] = SafeTensorType.BF16, [DataType.Double] = SafeTensorType.F64,
-        [DataType.Int64] = SafeTensorType.I64, [DataType.Int32] = SafeTensorType.I32, [DataType.Int16] = SafeTensorType.I16, [DataType.Int8] = SafeTensorType.I8, [DataType.Uint8] = SafeTensorType.U8, [DataType.Bool] = SafeTensorType.BOOL,
+        [DataType.Float] = SafeTensorType.F32,
+        [DataType.Float16] = SafeTensorType.F16,
+        [DataType.Bfloat16] = SafeTensorType.BF16,
+        [DataType.Double] = SafeTensorType.F64,
+        [DataType.Int64] = SafeTensorType.I64,
+        [DataType.Int32] = SafeTensorType.I32,
+        [DataType.Int16] = SafeTensorType.I16,
+        [DataType.Int8] = SafeTensorType.I8,
+        [DataType.Uint8] = SafeTensorType.U8,
+        [DataType.Bool] = SafeTensorType.BOOL,
     };
 
     /// <summary>A constant of a graph.</summary>
