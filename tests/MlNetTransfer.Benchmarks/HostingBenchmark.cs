@@ -2,9 +2,9 @@ using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.ML.OnnxRuntime;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Hosting;
 using MlNetTransfer.Imaging;
-using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 

@@ -46,7 +46,7 @@ internal static class RowType<[DynamicallyAccessedMembers(DynamicallyAccessedMem
     /// <summary>The properties to fill from a view's columns.</summary>
     /// <exception cref="SchemaException">A property has no column, or one of another type.</exception>
     public static IReadOnlyList<(string Column, Action<T, DataBatch, int> Set)> Setters(Schema schema) =>
-        [.. Properties.Where(p => p.Property.CanWrite).Select(p => (p.Column, Setter(p.Property, schema.Find(p.Column) ?? throw new SchemaException($"Property '{p.Property.Name}' of {typeof(T).Name} has no column '{p.Column}'; the columns are {schema}. Mark it [NoColumn], or name its column by [ColumnName].")))) ];
+        [.. Properties.Where(p => p.Property.CanWrite).Select(p => (p.Column, Setter(p.Property, schema.Find(p.Column) ?? throw new SchemaException($"Property '{p.Property.Name}' of {typeof(T).Name} has no column '{p.Column}'; the columns are {schema}. Mark it [NoColumn], or name its column by [ColumnName]."))))];
 
     private static ColumnType TypeOf(PropertyInfo property)
     {

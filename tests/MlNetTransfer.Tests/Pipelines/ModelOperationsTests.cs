@@ -109,8 +109,13 @@ public sealed class ModelOperationsTests
         var keys = Context.Transforms.Conversion.MapValueToKey("Label").Fit(data);
         using ImageClassificationTransformer model = Context.MulticlassClassification.Trainers.ImageClassification(new ImageClassificationOptions
         {
-            Head = HeadKind.Mlp, Epoch = 30, LearningRate = 0.01, BatchSize = 8, EarlyStoppingCriteria = new EarlyStopping { Patience = 30 },
-            ValidationSet = keys.Transform(validation), MetricsCallback = told.Add,
+            Head = HeadKind.Mlp,
+            Epoch = 30,
+            LearningRate = 0.01,
+            BatchSize = 8,
+            EarlyStoppingCriteria = new EarlyStopping { Patience = 30 },
+            ValidationSet = keys.Transform(validation),
+            MetricsCallback = told.Add,
         }).Fit(keys.Transform(data));
         double[] losses = [.. told.Where(t => t is { Stage: "Fitting the head", ValidationLogLoss: not null }).Select(t => t.ValidationLogLoss!.Value)];
         Assert.IsGreaterThanOrEqualTo(30, losses.Length);

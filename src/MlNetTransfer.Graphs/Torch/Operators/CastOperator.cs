@@ -1,5 +1,5 @@
-using DataType = MlNetTransfer.Graphs.Onnx.TensorProto.Types.DataType;
 using MlNetTransfer.Graphs.Torch.Conversion;
+using DataType = MlNetTransfer.Graphs.Onnx.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Graphs.Torch.Operators;
 

@@ -59,6 +59,7 @@ public sealed class FineTunedBackbonesTests
             Output = folder.File("out"),
             CacheFolder = folder.File("cache"),
             Backbone = id,
+            Taps = [.. catalog.Get(id).Taps.Select(t => t.Name)],
             Head = HeadKind.Ridge,
             TestFraction = 0.25,
             Strategy = top is null ? TrainingStrategy.Full : TrainingStrategy.FineTune,
