@@ -14,23 +14,7 @@ public sealed class GuideTests
     public void Training_OfTheGuide_IsThisCodeAndRuns()
     {
         using var folder = new TempFolder();
-        string before = Environment.CurrentDirectory;
-        TextWriter console = Console.Out;
-        using var printed = new StringWriter();
-        try
-        {
-            Directory.CreateSymbolicLink(folder.File("data-samples"), Repository.At("data-samples"));
-            Environment.CurrentDirectory = folder.Path;
-            Console.SetOut(printed);
-            Training();
-        }
-        finally
-        {
-            Console.SetOut(console);
-            Environment.CurrentDirectory = before;
-        }
-
-        StringAssert.Contains(printed.ToString(), "on 31 held-out images");
+        StringAssert.Contains(DocumentedProgram.Printed(folder, Training), "on 31 held-out images");
         Assert.IsTrue(File.Exists(folder.File("model.zip")));
         IsInTheGuide("tests/MlNetTransfer.MLNet.Tests/GuideTests.cs");
     }

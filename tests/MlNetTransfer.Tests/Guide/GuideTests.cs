@@ -27,7 +27,7 @@ public sealed class GuideTests
     public void FirstModel_PrintsWhatItSays_AndIsWhatTrainPrints()
     {
         using var folder = new TempFolder();
-        string printed = Program.Printed(folder, FirstModelProgram);
+        string printed = DocumentedProgram.Printed(folder, FirstModelProgram);
         foreach (string block in DocumentedCode.Blocks(FirstModel, "text").Where(b => !b.StartsWith("Step", StringComparison.Ordinal)))
             StringAssert.Contains(Rough(printed), Rough(block));
         StringAssert.Matches(printed, new Regex(@"^fruit \(\d+ ?%\)$", RegexOptions.Multiline));
@@ -39,7 +39,7 @@ public sealed class GuideTests
     public void FromMlNet_Program_Runs()
     {
         using var folder = new TempFolder();
-        _ = Program.Printed(folder, FromMlNetProgram);
+        _ = DocumentedProgram.Printed(folder, FromMlNetProgram);
         Assert.IsTrue(File.Exists(folder.File("out/model.onnx")));
     }
 

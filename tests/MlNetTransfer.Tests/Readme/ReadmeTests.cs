@@ -1,6 +1,5 @@
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Pipelines;
-using MlNetTransfer.Tests.Guide;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Readme;
@@ -22,14 +21,14 @@ public sealed class ReadmeTests
     public void Chain_OfTheReadme_Runs()
     {
         using var folder = new TempFolder();
-        StringAssert.Contains(Program.Printed(folder, Chain), "84 % of 31 held-out images, 95 % interval 67 % to 93 %");
+        StringAssert.Contains(DocumentedProgram.Printed(folder, Chain), "84 % of 31 held-out images, 95 % interval 67 % to 93 %");
     }
 
     [TestMethod]
     public void Jobs_OfTheReadme_Run()
     {
         using var folder = new TempFolder();
-        string printed = Program.Printed(folder, Jobs);
+        string printed = DocumentedProgram.Printed(folder, Jobs);
         StringAssert.Contains(printed, "84 % of 31 held-out images");
         StringAssert.Contains(printed, "banana.png: fruit");
     }

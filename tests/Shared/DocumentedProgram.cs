@@ -1,9 +1,7 @@
-using MlNetTransfer.Tests.Shared;
-
-namespace MlNetTransfer.Tests.Guide;
+namespace MlNetTransfer.Tests.Shared;
 
 /// <summary>Runs documented code as its reader would: in a folder beside data-samples.</summary>
-internal static class Program
+internal static class DocumentedProgram
 {
     /// <summary>What it prints. The current folder and the console are the process's, so nothing else may run beside it.</summary>
     public static string Printed(TempFolder folder, Action program)
