@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Graphs.Training;
@@ -13,7 +12,7 @@ using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>Trains a network and evaluates it, by one split or by folds: the counterpart of <see cref="TrialRunner"/> where the backbone does not stay frozen.</summary>
+/// <summary>Trains a network and evaluates it, by one split or by folds: what <see cref="TrialRunner"/> evaluates where the backbone does not stay frozen.</summary>
 /// <param name="options">The run.</param>
 /// <param name="backbone">The backbone.</param>
 /// <param name="model">Its graph, with the weights to start from.</param>
@@ -37,35 +36,12 @@ internal sealed class FineTuneTrials(TrainOptions options, Backbone backbone, On
         plan.Check(steps, classes, Math.Min(recipe.MicroBatch ?? recipe.BatchSize, recipe.BatchSize));
     }
 
-    /// <summary>Trains on one part and judges on the other.</summary>
-    public Trial Split(FineTuneInput input, TrainTestRows split, IProgress<JobProgress>? progress, CancellationToken cancellation)
-    {
-        (FittedHead fit, TunedModel tuned) = Fit(input, split.Train, 0, progress, cancellation);
-        float[] found = Predict(tuned, input, split.Test, progress, cancellation);
-        int[] labels = [.. split.Test.Select(r => input.Images.Labels[r])];
-        return new Trial(fit, split.Train, split.Test, Judge(input, labels, found), Judge(input, labels, fit.WithoutCalibration(found)), []) { Tuned = tuned };
-    }
-
-    /// <summary>Trains once per fold and judges each row by the network that had not seen it; a last training on all rows is written.</summary>
-    public Trial CrossValidate(FineTuneInput input, int[] fold, IProgress<JobProgress>? progress, CancellationToken cancellation)
-    {
-        int folds = fold.Max() + 1, classes = input.Images.ClassNames.Count;
-        int[] rows = [.. Enumerable.Range(0, fold.Length)];
-        float[] probabilities = new float[rows.Length * classes], uncalibrated = new float[probabilities.Length];
-        var accuracies = new double[folds];
-        for (int f = 0; f < folds; f++)
-        {
-            int[] test = Array.FindAll(rows, r => fold[r] == f);
-            (FittedHead fit, TunedModel tuned) = Fit(input, Array.FindAll(rows, r => fold[r] != f), f + 1, progress, cancellation);
-            float[] found = Predict(tuned, input, test, null, cancellation);
-            accuracies[f] = Judge(input, [.. test.Select(r => input.Images.Labels[r])], found).Accuracy;
-            Scatter(found, test, probabilities, classes);
-            Scatter(fit.WithoutCalibration(found), test, uncalibrated, classes);
-        }
-
-        (FittedHead last, TunedModel written) = Fit(input, rows, 0, progress, cancellation);
-        return new Trial(last, rows, rows, Judge(input, input.Images.Labels, probabilities), Judge(input, input.Images.Labels, uncalibrated), accuracies) { Tuned = written };
-    }
+    /// <summary>What is to be evaluated, by one split or by folds.</summary>
+    public TrialRunner Runner(FineTuneInput input, IProgress<JobProgress>? progress, CancellationToken cancellation) => new(
+        input.Images.ClassNames,
+        input.Images.Labels,
+        (rows, fold) => Fit(input, rows, fold, progress, cancellation),
+        (_, tuned, rows) => Predict(tuned!, input, rows, options.Folds == 0 ? progress : null, cancellation));
 
     /// <summary>Calibrated probabilities of some rows.</summary>
     public float[] Predict(TunedModel tuned, FineTuneInput input, IReadOnlyList<int> rows, IProgress<JobProgress>? progress, CancellationToken cancellation) =>
@@ -134,12 +110,5 @@ internal sealed class FineTuneTrials(TrainOptions options, Backbone backbone, On
     {
         string tensor = NetworkBlocks.Deepest(model, [.. taps.Select(t => t.Tensor)]);
         return taps.First(t => t.Tensor == tensor);
-    }
-
-    private static ClassificationReport Judge(FineTuneInput input, int[] labels, float[] probabilities) => ClassificationReport.Of(input.Images.ClassNames, labels, probabilities);
-
-    private static void Scatter(float[] found, int[] rows, float[] all, int classes)
-    {
-        for (int i = 0; i < rows.Length; i++) found.AsSpan(i * classes, classes).CopyTo(all.AsSpan(rows[i] * classes));
     }
 }

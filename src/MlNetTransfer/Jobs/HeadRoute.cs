@@ -20,8 +20,13 @@ internal sealed class HeadRoute(TrainOptions options, Backbone backbone) : ITrai
 
     public Trial Run(TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
-        var runner = new TrialRunner(new HeadRecipe(recipe, set.Extractor.Groups, backbone.Card.DefaultTap), set.Table);
-        return set.Judge(options, split => runner.Split(split, progress, cancellation), fold => runner.CrossValidate(fold, progress, cancellation));
+        var heads = new HeadRecipe(recipe, set.Extractor.Groups, backbone.Card.DefaultTap);
+        var runner = new TrialRunner(
+            set.Data.ClassNames,
+            set.Table.Labels,
+            (rows, fold) => (heads.Fit(set.Table.Select(rows), fold == 0 ? FitToJobProgress.Of(progress) : null, cancellation), null),
+            (fit, _, rows) => fit.Predict(set.Table.Select(rows)));
+        return set.Judge(options, runner.Split, fold => runner.CrossValidate(fold, (done, folds) => progress?.Report(new JobProgress("Cross-validating", done, folds))));
     }
 
     public string Digest(TrainingSet set, Trial trial) => TrainingDigest.Of(set.Extractor.Space.Key(), TrainingDigest.OfRows(set.Table.Select(trial.TrainRows), recipe));

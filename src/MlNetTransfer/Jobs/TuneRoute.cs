@@ -9,7 +9,7 @@ internal sealed class TuneRoute : ITrainingRoute
 {
     private readonly TrainOptions options;
     private readonly FineTuneTrials trials;
-    private MetricsFile metrics = new(null, false);
+    private FineTuneInput? input;
 
     /// <param name="options">The run.</param>
     /// <param name="backbone">The backbone.</param>
@@ -25,25 +25,25 @@ internal sealed class TuneRoute : ITrainingRoute
 
     public Trial Run(TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
-        metrics = new MetricsFile(Path.Combine(OutputFolder(), "metrics.jsonl"), options.Resume);
-        FineTuneInput input = Input(set);
-        return set.Judge(options, split => trials.Split(input, split, progress, cancellation), fold => trials.CrossValidate(input, fold, progress, cancellation));
+        input = Input(set);
+        TrialRunner runner = trials.Runner(input, progress, cancellation);
+        return set.Judge(options, runner.Split, fold => runner.CrossValidate(fold));
     }
 
-    public string Digest(TrainingSet set, Trial trial) => trials.Digest(Input(set), trial.TrainRows);
+    public string Digest(TrainingSet set, Trial trial) => trials.Digest(input!, trial.TrainRows);
 
     public OnnxModel Network(Trial trial) => trial.Tuned!.Backbone;
 
-    public float[] Predict(TrainingSet set, Trial trial, IReadOnlyList<int> rows, CancellationToken cancellation) => trials.Predict(trial.Tuned!, Input(set), rows, null, cancellation);
+    public float[] Predict(TrainingSet set, Trial trial, IReadOnlyList<int> rows, CancellationToken cancellation) => trials.Predict(trial.Tuned!, input!, rows, null, cancellation);
 
-    public TuneSummary? Summary(Trial trial) => TuneSummary.Of(trial.Tuned, metrics.Lines);
+    public TuneSummary? Summary(Trial trial) => TuneSummary.Of(trial.Tuned, input!.Metrics.Lines);
 
     public void Written() => trials.RemoveCheckpoints();
 
     private FineTuneInput Input(TrainingSet set)
     {
         var images = new TrainingImages([.. Enumerable.Range(0, set.Table.Rows).Select(set.Item)], set.Table.Labels, set.Rows.Digests, set.Data.ClassNames, HeldOutRows.GroupsOf(set.Data, set.Rows, options));
-        return new FineTuneInput(images, set.Table, set.Extractor.Taps, set.Extractor.Space, HeadRoute.Recipe(options), metrics);
+        return new FineTuneInput(images, set.Table, set.Extractor.Taps, set.Extractor.Space, HeadRoute.Recipe(options), new MetricsFile(Path.Combine(OutputFolder(), "metrics.jsonl"), options.Resume));
     }
 
     private string OutputFolder()

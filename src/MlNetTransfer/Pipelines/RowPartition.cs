@@ -35,7 +35,7 @@ internal sealed record RowPartition(long[] Numbers, int[] Labels, IReadOnlyList<
         int missing = names.IndexOf(null);
         if (missing >= 0) throw new TransferException($"Row {numbers[missing]} has no class in column '{labelColumn}'. Give it one, or leave the row out.");
         string[] classes = [.. label.Type.ClassNames ?? [.. names.Distinct().Order(StringComparer.Ordinal)!]];
-        Dictionary<string, int> index = classes.Select((name, i) => (name, i)).ToDictionary(p => p.name, p => p.i, StringComparer.Ordinal);
+        Dictionary<string, int> index = KeyNames.Index(classes);
         return new RowPartition([.. numbers], [.. names.Select(n => index[n!])], classes, Datasets.Groups.Linking(groups, digests.ToArray()), part is null ? null : [.. parts]);
     }
 

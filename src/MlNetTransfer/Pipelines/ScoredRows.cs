@@ -11,7 +11,7 @@ internal static class ScoredRows
         Column score = data.Schema.Require(scoreColumn, fix, ColumnKind.Vector);
         IReadOnlyList<string> classes = data.Schema.Require(predictedColumn, fix, ColumnKind.Key).Type.ClassNames ?? [];
         if (score.Type.Width != classes.Count) throw new SchemaException($"column '{scoreColumn}' has {score.Type.Width} numbers, column '{predictedColumn}' names {classes.Count} classes; both must be of one model. {fix}");
-        Dictionary<string, int> index = classes.Select((name, i) => (name, i)).ToDictionary(p => p.name, p => p.i, StringComparer.Ordinal);
+        Dictionary<string, int> index = KeyNames.Index(classes);
         var labels = new List<int>();
         var scores = new List<float>();
         var numbers = new List<long>();

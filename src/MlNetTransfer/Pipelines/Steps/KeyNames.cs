@@ -3,10 +3,13 @@ namespace MlNetTransfer.Pipelines;
 /// <summary>Keys of two columns that may count the same classes in another order.</summary>
 internal static class KeyNames
 {
+    /// <summary>The index of every class by its name.</summary>
+    public static Dictionary<string, int> Index(IReadOnlyList<string> names) => names.Select((name, i) => (name, i)).ToDictionary(p => p.name, p => p.i, StringComparer.Ordinal);
+
     /// <summary>Index of each class among the others [from.Count]; -1 where it is not one of them.</summary>
     public static int[] Map(IReadOnlyList<string> from, IReadOnlyList<string> to)
     {
-        Dictionary<string, int> index = to.Select((name, i) => (name, i)).ToDictionary(p => p.name, p => p.i, StringComparer.Ordinal);
+        Dictionary<string, int> index = Index(to);
         return [.. from.Select(name => index.GetValueOrDefault(name, -1))];
     }
 

@@ -5,7 +5,7 @@ internal sealed class MapValueToKeyTransformer(PipelineEnvironment environment, 
 {
     private const string Step = "MapValueToKey";
 
-    private readonly Dictionary<string, int> keys = classNames.Select((name, i) => (name, i)).ToDictionary(p => p.name, p => p.i, StringComparer.Ordinal);
+    private readonly Dictionary<string, int> keys = KeyNames.Index(classNames);
 
     public override IReadOnlyList<string> Inputs { get; } = [input];
 
