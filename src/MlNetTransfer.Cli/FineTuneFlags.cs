@@ -27,14 +27,15 @@ internal sealed class FineTuneFlags
     private readonly Option<double?> average = Numbers("--ema", "Judge and keep a moving average of the weights with this decay, e.g. 0.99.", "0..1", 0, 0.999999);
     private readonly Option<bool> gradual = new("--gradual") { Description = "Unfreeze block after block from the top, instead of all at once." };
     private readonly Option<int?> patience = Numbers("--patience", "Epochs without a lower validation loss after which training ends.", "n", 1, 10_000);
-    private readonly Option<TimeSpan?> budget = new("--time-budget") { Description = "Stop after the epoch in which this time is used up; the result then depends on the machine's speed.", HelpName = "90s|10m|2h", CustomParser = ParseTime };
+    private readonly Option<bool> noRefit = new("--no-refit") { Description = "Write the training that set images aside to judge its epochs; else another one on all images follows, for as many epochs as were best." };
+    private readonly Option<TimeSpan?> budget = new("--time-budget") { Description = "Stop after the epoch in which this time is used up; no second training follows, and the result depends on the machine's speed.", HelpName = "90s|10m|2h", CustomParser = ParseTime };
     private readonly Option<string?> init = new("--init") { Description = "Start from these weights instead of the pretrained ones: a weights.safetensors or model.onnx of the same backbone.", HelpName = "file" };
     private readonly Option<bool> save = new("--save-weights") { Description = "Write the weights alone to weights.safetensors beside the model." };
     private readonly Option<bool> resume = new("--resume") { Description = "Go on from the last epoch of an interrupted run with the same images, options and output folder." };
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[strategy, freeze, epochs, rate, batch, microBatch, optimizer, schedule, augment, weightDecay, startDecay, smoothing, dropout, average, gradual, patience, budget, init, save, resume]) command.Add(option);
+        foreach (Option option in (Option[])[strategy, freeze, epochs, rate, batch, microBatch, optimizer, schedule, augment, weightDecay, startDecay, smoothing, dropout, average, gradual, patience, noRefit, budget, init, save, resume]) command.Add(option);
     }
 
     public TrainingStrategy Strategy(ParseResult parsed) => parsed.GetValue(strategy);
@@ -60,6 +61,7 @@ internal sealed class FineTuneFlags
         AverageDecay = parsed.GetValue(average) ?? Defaults.AverageDecay,
         GradualUnfreezing = parsed.GetValue(gradual),
         Patience = parsed.GetValue(patience),
+        Refit = !parsed.GetValue(noRefit),
         TimeBudget = parsed.GetValue(budget),
         InitialWeights = parsed.GetValue(init),
     };

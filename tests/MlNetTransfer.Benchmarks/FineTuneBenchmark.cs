@@ -18,7 +18,7 @@ internal static class FineTuneBenchmark
 {
     private const int Folds = 5, Seed = 1;
 
-    /// <param name="args">Tasks, strategies and options in any order: clipart10 stamps8 fashion; head finetune full scratch; fold=1,2 backbone=ID epochs=N lr=X freeze=F augment=P decay=X headrate=X batch=N draws=N smoothing=X.</param>
+    /// <param name="args">Tasks, strategies and options in any order: clipart10 stamps8 fashion; head finetune full scratch; fold=1,2 backbone=ID epochs=N lr=X freeze=F augment=P decay=X headrate=X batch=N draws=N smoothing=X refit=0|1.</param>
     public static int Run(string[] args)
     {
         Dictionary<string, string> set = args.Where(a => a.Contains('=', StringComparison.Ordinal)).Select(a => a.Split('=', 2)).ToDictionary(a => a[0], a => a[1]);
@@ -78,7 +78,7 @@ internal static class FineTuneBenchmark
             accuracies.Add(summary.Accuracy);
             right += (int)Math.Round(summary.Accuracy * summary.TestImages);
             judged += summary.TestImages;
-            Console.WriteLine(FormattableString.Invariant($"  {task} {strategy} fold {fold}: {100 * summary.Accuracy:f1} %, log-loss {summary.LogLoss:f3}, ECE {summary.Ece:f3}, epoch {summary.Training?.BestEpoch} of {summary.Training?.Epochs}, {summary.Seconds:f0} s; {string.Join(' ', summary.Training?.Metrics.Select(m => FormattableString.Invariant($"{m.TrainLoss:f2}/{m.ValidationLoss:f3}/{100 * m.ValidationAccuracy:f0}")) ?? [])}"));
+            Console.WriteLine(FormattableString.Invariant($"  {task} {strategy} fold {fold}: {100 * summary.Accuracy:f1} %, log-loss {summary.LogLoss:f3}, ECE {summary.Ece:f3}, epoch {summary.Training?.BestEpoch} of {summary.Training?.Epochs}, {summary.Seconds:f0} s; {string.Join(' ', summary.Training?.Metrics.Where(m => !m.Refit).Select(m => FormattableString.Invariant($"{m.TrainLoss:f2}/{m.ValidationLoss:f3}/{100 * m.ValidationAccuracy:f0}")) ?? [])}"));
         }
 
         Interval interval = WilsonInterval.Of(right, judged);
@@ -106,6 +106,7 @@ internal static class FineTuneBenchmark
             AverageDecay = Number("ema"),
             Threads = (int?)Number("threads"),
             ValidationFraction = Number("validation") ?? defaults.ValidationFraction,
+            Refit = set.GetValueOrDefault("refit", "1") == "1",
         };
     }
 }

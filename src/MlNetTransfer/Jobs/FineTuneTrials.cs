@@ -74,16 +74,31 @@ internal sealed class FineTuneTrials(TrainOptions options, Backbone backbone, On
 
     private (FittedHead Fit, TunedModel Tuned) Fit(FineTuneInput input, IReadOnlyList<int> rows, int fold, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
+        string digest = Digest(input, rows);
         TrainTestRows parts = ValidationRows.Of(input.Images, rows, recipe.ValidationFraction, options.Seed);
-        FittedHead start = Start(input, parts.Train, progress, cancellation);
+        (FittedHead start, TunedModel tuned) = Train(input, parts, fold, digest, null, progress, cancellation);
+        if (recipe.Refit && recipe.TimeBudget is null && parts.Test.Count > 0)
+        {
+            // All that could be chosen is chosen: the images that chose are as good for training as the others.
+            (FittedHead whole, TunedModel again) = Train(input, new TrainTestRows([.. rows], []), fold, digest, tuned.Network.Choice, progress, cancellation);
+            if (again.Network.Ended is null) (start, tuned) = (whole, again with { Network = again.Network with { Epochs = tuned.Network.Epochs, ValidationRows = parts.Test.Count, Ended = tuned.Network.Ended, RefitRows = rows.Count } });
+        }
+
+        return (start with { Selection = new HeadSelection(Name(start), tuned.Network.Head, tuned.Network.Temperature, start.Selection.Trials, start.Selection.Rows) }, tuned);
+    }
+
+    private (FittedHead Start, TunedModel Tuned) Train(FineTuneInput input, TrainTestRows rows, int fold, string digest, TuneChoice? chosen, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        FittedHead start = Start(input, rows.Train, progress, cancellation);
         BackboneTap[] taps = [.. input.Taps.ToArray()[start.Taps]];
         FineTunePlan plan = FineTunePlan.Of(model, [.. taps.Select(t => t.Tensor)], start.Head.Width, freeze);
-        var run = new FineTuneRun { Options = recipe, Strategy = options.Strategy, Plan = plan, ClassWeights = options.ClassWeights, Seed = options.Seed, Fold = fold, Workers = options.Workers };
+        var run = new FineTuneRun { Options = recipe, Strategy = options.Strategy, Plan = plan, ClassWeights = options.ClassWeights, Seed = options.Seed, Fold = fold, Chosen = chosen, Workers = options.Workers };
+        if (chosen is { Epochs: 0 }) return (start, Tuned(new TunedNetwork(new NetworkWeights(new Dictionary<string, float[]>()), (LinearHead)start.Head, start.Selection.Temperature, 0, 1, 0, 0, null)));
         using var data = new BoundaryRows(plan.Network, input.Space, AugmentationOptions.Of(recipe.Augmentation), options.CacheFeatures ? Path.Combine(options.CacheFolder, "boundary") : null, options.Limits, recipe.CacheBytes, options.Seed);
-        var checkpoint = new TuneCheckpoint(Path.Combine(CheckpointFolder, FormattableString.Invariant($"fold-{fold}.safetensors")), Digest(input, rows));
-        TunedNetwork network = new FineTuner(run, input.Images, data, clock).Fit(parts, (LinearHead)start.Head, checkpoint, options.Resume, input.Metrics, progress, cancellation);
-        var selection = new HeadSelection(Name(start), network.Head, network.Temperature, start.Selection.Trials, parts.Train.Count);
-        return (start with { Selection = selection }, new TunedModel(model.WithInitializers(network.Weights.Values), taps, network, plan.Frozen, plan.Blocks.Count));
+        var checkpoint = new TuneCheckpoint(Path.Combine(CheckpointFolder, FormattableString.Invariant($"fold-{fold}{(chosen is null ? "" : "-all")}.safetensors")), digest);
+        return (start, Tuned(new FineTuner(run, input.Images, data, clock).Fit(rows, (LinearHead)start.Head, checkpoint, options.Resume, input.Metrics, progress, cancellation)));
+
+        TunedModel Tuned(TunedNetwork network) => new(model.WithInitializers(network.Weights.Values), taps, network, plan.Frozen, plan.Blocks.Count);
     }
 
     private string Name(FittedHead start) => options.Strategy == TrainingStrategy.Scratch ? "linear, trained with the network" : $"{start.Selection.Name}, then trained with the network";

@@ -23,6 +23,9 @@ public sealed record TuneSummary
     /// <summary>Images that judged the epochs and calibrated the model.</summary>
     public required int ValidationImages { get; init; }
 
+    /// <summary>Images of the second training, on all of them, whose weights were written; 0 where there was none.</summary>
+    public required int RefitImages { get; init; }
+
     /// <summary>Why training ended before its last epoch; null where it did not.</summary>
     public required string? Ended { get; init; }
 
@@ -37,6 +40,7 @@ public sealed record TuneSummary
         BestEpoch = tuned.Network.BestEpoch,
         Share = tuned.Network.Share,
         ValidationImages = tuned.Network.ValidationRows,
+        RefitImages = tuned.Network.RefitRows,
         Ended = tuned.Network.Ended,
         Metrics = [.. metrics.Where(m => m.Fold == 0)],
     };

@@ -34,6 +34,7 @@ internal sealed record TunedModel(OnnxModel Backbone, IReadOnlyList<BackboneTap>
     {
         if (Network.Ended is { } reason) yield return Network.Share < 1 ? $"Training ended after epoch {Network.Epochs}: {reason}." : $"Training ended after epoch {Network.Epochs}: {reason}. The weights are those of epoch {Network.BestEpoch}.";
         if (Network.Share < 1) yield return FormattableString.Invariant($"The weights lie between the pretrained ones and those of the last epoch ({Network.Share:p0} of the way), which the validation images liked best.");
+        if (Network.RefitRows > 0 && Network.BestEpoch > 0) yield return FormattableString.Invariant($"With that chosen, training was done again on all {Network.RefitRows} images, those included that had judged the epochs: {Network.BestEpoch} epochs, not judged by any image.");
         if (Network.BestEpoch == 0) yield return "No epoch was better than the head fitted on the frozen features, so the backbone is as it was pretrained.";
         if (Network.ValidationRows == 0) yield return "There were too few images to set some aside: no epoch was judged, the last one is kept, and nothing is calibrated.";
     }

@@ -8,6 +8,9 @@ public sealed record EpochResult
     /// <summary>Fold, from 1; 0 for the training whose model is written.</summary>
     public required int Fold { get; init; }
 
+    /// <summary>Whether it is an epoch of the second training, on all images; false in the training that chooses.</summary>
+    public bool Refit { get; init; }
+
     /// <summary>What was trained: "head" for the head fitted before the first epoch, "blocks 9 to 18" after that.</summary>
     public required string Stage { get; init; }
 

@@ -62,6 +62,12 @@ public sealed record FineTuneOptions
     /// <summary>Share of the training images that judge the epochs and calibrate, in [0.02, 0.5]. Default 0.15.</summary>
     public double ValidationFraction { get; init => field = Check.InRange(value, 0.02, 0.5); } = 0.15;
 
+    /// <summary>
+    /// Whether a second training on all training images follows, the validation part included, for as many epochs as the first found best. Default true. It takes the time again,
+    /// and is left out where there is a <see cref="TimeBudget"/> or no validation part.
+    /// </summary>
+    public bool Refit { get; init; } = true;
+
     /// <summary>Epochs without a lower validation loss after which training ends, in [1, 10000]. Default null: a third of the epochs, at least 5. The start does not count.</summary>
     public int? Patience { get; init => field = value is { } epochs ? Check.InRange(epochs, 1, 10_000, nameof(Patience)) : null; }
 

@@ -24,6 +24,9 @@ internal sealed record FineTuneRun
     /// <summary>Fold, from 1; 0 for the training whose model is written.</summary>
     public int Fold { get; init; }
 
+    /// <summary>What another training has chosen; null where this one chooses.</summary>
+    public TuneChoice? Chosen { get; init; }
+
     /// <summary>Threads that read images; no result depends on it.</summary>
     public int Workers { get; init; } = 1;
 

@@ -21,6 +21,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     private readonly FineTunePlan plan = run.Plan;
     private readonly TrainingSetUp setUp = new(run.Options, run.Strategy, run.Plan);
     private readonly int classes = images.ClassNames.Count;
+    private readonly int epochs = run.Chosen?.Epochs ?? new TrainingSetUp(run.Options, run.Strategy, run.Plan).Epochs;
 
     /// <summary>Trains.</summary>
     /// <param name="rows">Rows to fit on, and rows to validate on.</param>
@@ -35,13 +36,13 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         int[] train = [.. rows.Train];
         using var feed = new BatchFeed(images, data, run.Workers);
         TuneState? saved = resume ? checkpoint.Load() : null;
-        metrics.Rewind(run.Fold, saved?.Epoch ?? -1);
+        metrics.Rewind(run.Fold, run.Chosen is not null, saved?.Epoch ?? -1);
         OnnxModel untrained = plan.Forward(head.Weights.Span, head.Bias.Span, options.Dropout);
         if (saved is not { IsDone: true }) Warm(feed, train, rows.Test, progress, cancellation);
         TuneState state = saved ?? Begin(untrained, head, rows.Test, metrics, cancellation);
         var targets = new SoftTargets(images.Labels, classes, train, run.ClassWeights, options.LabelSmoothing);
         long started = clock.GetTimestamp();
-        var told = new TuneProgress(progress, run.Fold, setUp.Epochs, clock);
+        var told = new TuneProgress(progress, run, epochs, clock);
         while (!state.IsDone)
         {
             using var stage = new TuneStage(run, untrained.WithInitializers(state.Start.Values), state, train, targets, data);
@@ -54,7 +55,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     private void Warm(BatchFeed feed, int[] train, IReadOnlyList<int> validation, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         if (!data.IsCached) return;
-        IEnumerable<int> draws = run.Varies ? Enumerable.Range(1, Math.Min(options.Draws, setUp.Epochs)) : [0];
+        IEnumerable<int> draws = run.Varies ? Enumerable.Range(1, Math.Min(options.Draws, epochs)) : [0];
         feed.Warm([.. draws.SelectMany(draw => train.Select(row => (row, draw))), .. validation.Select(row => (row, 0))], progress, cancellation);
     }
 
@@ -63,7 +64,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         long started = clock.GetTimestamp();
         var start = new NetworkWeights(new Dictionary<string, float[]> { [plan.HeadWeight] = head.Weights.ToArray(), [plan.HeadBias] = head.Bias.ToArray() });
         Judgement found = Judge(untrained, start, validation, cancellation);
-        metrics.Add(new EpochResult { Fold = run.Fold, Stage = "head", Epoch = 0, Step = 0, TrainLoss = null, ValidationLoss = found.Loss, ValidationAccuracy = found.Accuracy, LearningRates = new Dictionary<string, double>(), Seconds = clock.GetElapsedTime(started).TotalSeconds });
+        metrics.Add(new EpochResult { Fold = run.Fold, Refit = run.Chosen is not null, Stage = "head", Epoch = 0, Step = 0, TrainLoss = null, ValidationLoss = found.Loss, ValidationAccuracy = found.Accuracy, LearningRates = new Dictionary<string, double>(), Seconds = clock.GetElapsedTime(started).TotalSeconds });
         var state = new TuneState { Start = start, Best = start };
         return run.Strategy == TrainingStrategy.Scratch ? state : state with { BestEpoch = 0, BestLoss = found.Loss ?? double.PositiveInfinity };
     }
@@ -90,7 +91,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
             bool better = found.Loss is null || lowest < state.BestLoss;
             state = state with { Epoch = epoch, Steps = state.Steps + stage.StepsDone - before, StageSteps = stage.StepsDone, Waited = better || lowest < state.LowestLoss ? 0 : state.Waited + 1, LowestLoss = Math.Min(lowest, state.LowestLoss), Last = weights, Session = stage.Save() };
             if (better) state = state with { Best = weights, BestEpoch = epoch, BestLoss = lowest };
-            metrics.Add(new EpochResult { Fold = run.Fold, Stage = $"blocks {stage.FirstBlock + 1} to {plan.Blocks.Count}", Epoch = epoch, Step = state.Steps, TrainLoss = loss, ValidationLoss = found.Loss, ValidationAccuracy = found.Accuracy, LearningRates = stage.Rates, Seconds = clock.GetElapsedTime(begun).TotalSeconds });
+            metrics.Add(new EpochResult { Fold = run.Fold, Refit = run.Chosen is not null, Stage = $"blocks {stage.FirstBlock + 1} to {plan.Blocks.Count}", Epoch = epoch, Step = state.Steps, TrainLoss = loss, ValidationLoss = found.Loss, ValidationAccuracy = found.Accuracy, LearningRates = stage.Rates, Seconds = clock.GetElapsedTime(begun).TotalSeconds });
             state = Ended(state, clock.GetElapsedTime(started));
             if (!state.IsDone && epoch == stage.LastEpoch) state = state with { Stage = number + 1, StageSteps = 0, Start = state.Start.With(stage.Session.Parameters()), Session = [] };
         }
@@ -101,7 +102,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     /// <summary>Whether there is another epoch.</summary>
     private TuneState Ended(TuneState state, TimeSpan elapsed)
     {
-        if (state.Epoch == setUp.Epochs) return state with { IsDone = true };
+        if (state.Epoch == epochs) return state with { IsDone = true };
         if (state.Waited >= setUp.Patience) return state with { IsDone = true, Ended = $"the validation loss had not fallen for {state.Waited} epochs" };
         return options.TimeBudget is { } budget && elapsed >= budget ? state with { IsDone = true, Ended = $"the time budget of {budget} was used up" } : state;
     }
@@ -125,27 +126,32 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     private TunedNetwork Finish(TuneState state, OnnxModel untrained, LinearHead start, IReadOnlyList<int> validation, CancellationToken cancellation)
     {
         if (state.BestEpoch < 0) throw new TransferException("Training gave no epoch whose validation loss is a number. Take a lower --lr.");
-        (NetworkWeights kept, float share) = Mix(state, untrained, validation, cancellation);
+        (NetworkWeights kept, float share) = run.Chosen is { } chosen ? (Mixed(state, untrained, chosen.Share), chosen.Share) : Mix(state, untrained, validation, cancellation);
         Dictionary<string, float[]> backbone = new(kept.Values);
         backbone.Remove(plan.HeadWeight, out float[]? weights);
         backbone.Remove(plan.HeadBias, out float[]? bias);
         var head = new LinearHead(start.ClassNames, start.Width, weights!, bias!);
-        TemperatureCalibration calibration = validation.Count == 0 ? new TemperatureCalibration(1, double.NaN, double.NaN, 0) : TemperatureCalibration.Fit(Score(untrained, kept, validation, cancellation));
+        TemperatureCalibration calibration = validation.Count == 0 ? new TemperatureCalibration(run.Chosen?.Temperature ?? 1, double.NaN, double.NaN, 0) : TemperatureCalibration.Fit(Score(untrained, kept, validation, cancellation));
         return new TunedNetwork(new NetworkWeights(backbone), (LinearHead)calibration.Apply(head), calibration.Temperature, share < 1 ? state.Epoch : state.BestEpoch, share, state.Epoch, validation.Count, state.Ended);
     }
 
     /// <summary>The best epoch's weights, or, where the validation rows like them better, weights between those of the start and of the last epoch (WiSE-FT; Wortsman et al., 2022).</summary>
     private (NetworkWeights Weights, float Share) Mix(TuneState state, OnnxModel untrained, IReadOnlyList<int> validation, CancellationToken cancellation)
     {
-        if (state.Last is not { } last || validation.Count == 0 || run.Strategy == TrainingStrategy.Scratch) return (state.Best, 1);
-        var start = new NetworkWeights(untrained.Initializers.Where(i => last.Values.ContainsKey(i.Name)).ToDictionary(i => i.Name, TensorData.ToFloats));
+        if (state.Last is null || validation.Count == 0 || run.Strategy == TrainingStrategy.Scratch) return (state.Best, 1);
         (NetworkWeights Weights, float Share, double Loss) best = (state.Best, 1, state.BestLoss);
         foreach (float share in (float[])[0.25f, 0.5f, 0.75f])
         {
-            NetworkWeights mixed = last.Mixed(start, share);
+            NetworkWeights mixed = Mixed(state, untrained, share);
             if (Judge(untrained, mixed, validation, cancellation).Loss is { } loss && loss < best.Loss) best = (mixed, share, loss);
         }
 
         return (best.Weights, best.Share);
+    }
+
+    private static NetworkWeights Mixed(TuneState state, OnnxModel untrained, float share)
+    {
+        NetworkWeights last = state.Last!;
+        return share == 1 ? last : last.Mixed(new NetworkWeights(untrained.Initializers.Where(i => last.Values.ContainsKey(i.Name)).ToDictionary(i => i.Name, TensorData.ToFloats)), share);
     }
 }

@@ -24,10 +24,10 @@ internal sealed class MetricsFile
     /// <summary>The lines.</summary>
     public IReadOnlyList<EpochResult> Lines => lines;
 
-    /// <summary>Forgets what a fold did after an epoch: it is done again from there.</summary>
-    public void Rewind(int fold, int epoch)
+    /// <summary>Forgets what a fold's first or second training did after an epoch: it is done again from there.</summary>
+    public void Rewind(int fold, bool refit, int epoch)
     {
-        if (lines.RemoveAll(l => l.Fold == fold && l.Epoch > epoch) > 0 && path is not null) AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(string.Concat(lines.Select(Text)))));
+        if (lines.RemoveAll(l => l.Fold == fold && l.Refit == refit && l.Epoch > epoch) > 0 && path is not null) AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(string.Concat(lines.Select(Text)))));
     }
 
     public void Add(EpochResult line)

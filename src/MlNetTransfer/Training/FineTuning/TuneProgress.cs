@@ -2,12 +2,12 @@ namespace MlNetTransfer.Training;
 
 /// <summary>Live figures of a training: loss, validation, speed and the time that is left.</summary>
 /// <param name="progress">Whom to tell; null for nobody.</param>
-/// <param name="fold">Fold, from 1; 0 for the training whose model is written.</param>
+/// <param name="run">The training.</param>
 /// <param name="epochs">Epochs in all.</param>
 /// <param name="clock">Measures seconds.</param>
-internal sealed class TuneProgress(IProgress<JobProgress>? progress, int fold, int epochs, TimeProvider clock)
+internal sealed class TuneProgress(IProgress<JobProgress>? progress, FineTuneRun run, int epochs, TimeProvider clock)
 {
-    private readonly string stage = fold == 0 ? "Fine-tuning" : FormattableString.Invariant($"Fine-tuning, fold {fold}");
+    private readonly string stage = (run.Chosen is null ? "Fine-tuning" : "Fine-tuning on all images") + (run.Fold == 0 ? "" : FormattableString.Invariant($", fold {run.Fold}"));
     private readonly long started = clock.GetTimestamp();
     private long images, steps;
     private double loss = double.NaN;

@@ -11,4 +11,11 @@ namespace MlNetTransfer.Training;
 /// <param name="Epochs">Epochs done.</param>
 /// <param name="ValidationRows">Images that judged the epochs.</param>
 /// <param name="Ended">Why training ended before its last epoch; null where it did not.</param>
-internal sealed record TunedNetwork(NetworkWeights Weights, LinearHead Head, double Temperature, int BestEpoch, float Share, int Epochs, int ValidationRows, string? Ended);
+internal sealed record TunedNetwork(NetworkWeights Weights, LinearHead Head, double Temperature, int BestEpoch, float Share, int Epochs, int ValidationRows, string? Ended)
+{
+    /// <summary>Images of the second training, on all of them, that the weights are of; 0 where there was none.</summary>
+    public int RefitRows { get; init; }
+
+    /// <summary>What the validation images chose.</summary>
+    public TuneChoice Choice => new(BestEpoch, Share, Temperature);
+}

@@ -63,16 +63,17 @@ public sealed class FineTuneJobTests
     }
 
     [TestMethod]
-    [DataRow(false)]
-    [DataRow(true)]
-    public void Run_CancelledInAnEpochThenResumed_GivesTheSameBytes(bool gradual)
+    [DataRow(false, "Fine-tuning")]
+    [DataRow(true, "Fine-tuning")]
+    [DataRow(true, "Fine-tuning on all images")]
+    public void Run_CancelledInAnEpochThenResumed_GivesTheSameBytes(bool gradual, string stage)
     {
         using TuneTask task = new();
-        TrainOptions options = task.Options("whole", TrainingStrategy.FineTune, o => o with { GradualUnfreezing = gradual, AverageDecay = 0.5, StartingPointDecay = 0.1, Dropout = 0.2, Epochs = 4 });
-        task.Run(options);
+        TrainOptions options = task.Options("whole", TrainingStrategy.FineTune, o => o with { GradualUnfreezing = gradual, AverageDecay = 0.5, StartingPointDecay = 0.1, Dropout = 0.2, LearningRate = 0.02, Epochs = 4, Patience = 4 });
+        Assert.IsGreaterThan(2, task.Run(options).Training!.BestEpoch, "else the second training would end before it is cancelled");
         TrainOptions broken = options with { Output = task.File("broken") };
         using CancellationTokenSource stop = new();
-        Assert.ThrowsExactly<OperationCanceledException>(() => task.Run(broken, new Stopper(stop, at: 9), stop.Token));
+        Assert.ThrowsExactly<OperationCanceledException>(() => task.Run(broken, new Stopper(stop, stage, at: 9), stop.Token));
         Assert.IsFalse(File.Exists(task.File("broken/model.onnx")));
         task.Run(broken with { Resume = true });
         CollectionAssert.AreEqual(task.Model("whole"), task.Model("broken"));
@@ -81,12 +82,48 @@ public sealed class FineTuneJobTests
     }
 
     [TestMethod]
+    public void Run_Refit_TrainsOnAllImagesForTheEpochsThatWereBest()
+    {
+        using TuneTask task = new();
+        TrainOptions options = task.Options("once", TrainingStrategy.FineTune, o => o with { LearningRate = 0.02, Epochs = 6, Patience = 6, Refit = false });
+        TuneSummary once = task.Run(options).Training!, twice = task.Run(options with { Output = task.File("twice"), FineTune = options.FineTune with { Refit = true } }).Training!;
+        Assert.AreEqual((once.BestEpoch, once.Share, once.ValidationImages, 0), (twice.BestEpoch, twice.Share, twice.ValidationImages, once.RefitImages), "the choice is the same");
+        Assert.AreEqual(30, twice.RefitImages, "10 of 12 images of each class");
+        EpochResult[] second = [.. twice.Metrics.Where(m => m.Refit)];
+        CollectionAssert.AreEqual(Enumerable.Range(0, twice.BestEpoch + 1).ToArray(), second.Select(m => m.Epoch).ToArray());
+        Assert.AreEqual(4L * twice.BestEpoch, second[^1].Step, "30 images in batches of 8");
+        Assert.IsTrue(second.All(m => m.ValidationLoss is null), "nothing is left to judge by");
+        CollectionAssert.AreNotEqual(task.Weights("once")["two_b.weight"], task.Weights("twice")["two_b.weight"]);
+    }
+
+    [TestMethod]
+    public void Run_TimeBudget_EndsAfterTheEpochInWhichItIsUsedUpAndLeavesTheSecondTrainingOut()
+    {
+        using TuneTask task = new();
+        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.FineTune, o => o with { Epochs = 500, Patience = 500, TimeBudget = TimeSpan.FromTicks(1) }));
+        Assert.AreEqual((1, 0), (summary.Training!.Epochs, summary.Training.RefitImages));
+        StringAssert.Contains(summary.Training.Ended!, "time budget");
+    }
+
+    [TestMethod]
+    public void Run_Progress_GivesLossSpeedAndTheTimeLeft()
+    {
+        using TuneTask task = new();
+        var told = new Listener();
+        task.Run(task.Options("out", TrainingStrategy.FineTune), told);
+        JobProgress[] steps = [.. told.Reports.Where(r => r.Stage == "Fine-tuning")];
+        Assert.HasCount(9, steps, "3 epochs of 24 images in batches of 8");
+        Assert.AreEqual((9L, 9L), (steps[^1].Done, steps[^1].Total));
+        StringAssert.Matches(steps[^1].Detail!, new System.Text.RegularExpressions.Regex(@"^epoch 3/3, loss \d\.\d{3}, validation \d\.\d{3} \(\d+\.\d %\), \d+ images/s, 00:00:00 left$"));
+    }
+
+    [TestMethod]
     public void Run_ResumedWithOtherOptions_IsRefused()
     {
         using TuneTask task = new();
         TrainOptions options = task.Options("out", TrainingStrategy.FineTune);
         using CancellationTokenSource stop = new();
-        Assert.ThrowsExactly<OperationCanceledException>(() => task.Run(options, new Stopper(stop, at: 9), stop.Token));
+        Assert.ThrowsExactly<OperationCanceledException>(() => task.Run(options, new Stopper(stop, "Fine-tuning", at: 9), stop.Token));
         TransferException error = Assert.ThrowsExactly<TransferException>(() => task.Run(options with { Resume = true, FineTune = options.FineTune with { WeightDecay = 0.5 } }));
         StringAssert.Contains(error.Message, "other images or options");
     }
@@ -127,11 +164,11 @@ public sealed class FineTuneJobTests
     public void Run_OperatorWithoutGradient_IsRefusedAboveTheBoundaryBeforeAnImageIsRead()
     {
         using TuneTask task = new(network: TuneTask.Network(inBlock: "Round"));
-        var watched = new Watcher();
+        var watched = new Listener();
         TransferException error = Assert.ThrowsExactly<TransferException>(() => task.Run(task.Options("out", TrainingStrategy.Full), watched));
         StringAssert.Contains(error.Message, "Round");
         StringAssert.Contains(error.Message, "--freeze");
-        Assert.AreEqual(0, watched.Reports);
+        Assert.IsEmpty(watched.Reports);
         using TuneTask below = new(network: TuneTask.Network(inBlock: "Round"));
         Assert.AreEqual(4, below.Run(below.Options("out", TrainingStrategy.FineTune, o => o with { Freeze = FreezeBoundary.OfBlocks(4) })).Training!.FrozenBlocks);
     }
@@ -191,18 +228,18 @@ public sealed class FineTuneJobTests
     private static string[] Reproducible(string path) => [.. File.ReadAllLines(path).Select(l => l[..l.LastIndexOf(",\"seconds\"", StringComparison.Ordinal)])];
 
     /// <summary>Cancels in the middle of an epoch.</summary>
-    private sealed class Stopper(CancellationTokenSource stop, int at) : IProgress<JobProgress>
+    private sealed class Stopper(CancellationTokenSource stop, string stage, int at) : IProgress<JobProgress>
     {
         public void Report(JobProgress value)
         {
-            if (value.Stage == "Fine-tuning" && value.Done == at) stop.Cancel();
+            if (value.Stage == stage && value.Done == at) stop.Cancel();
         }
     }
 
-    private sealed class Watcher : IProgress<JobProgress>
+    private sealed class Listener : IProgress<JobProgress>
     {
-        public int Reports { get; private set; }
+        public List<JobProgress> Reports { get; } = [];
 
-        public void Report(JobProgress value) => Reports++;
+        public void Report(JobProgress value) => Reports.Add(value);
     }
 }
