@@ -74,6 +74,36 @@ public sealed class TrainingSessionTests
         Assert.AreEqual(2, session.Steps);
     }
 
+    /// <summary>
+    /// Three layers whose running statistics start equal: those of the second are shift and scale² of the first, those of the third of the second, since each is fed with what the
+    /// one below has normalised. ONNX Runtime makes one constant of equal ones, and would write all three into the same memory. The epsilon of 1e-5 and rounding: 1e-4.
+    /// </summary>
+    [TestMethod]
+    public void Step_EqualLayersInTrainingMode_EachKeepItsOwnStatistics()
+    {
+        GraphBuilder graph = new GraphBuilder("chain").Input("x", ["N", 2]);
+        for (int layer = 0; layer < 3; layer++)
+        {
+            graph.Initializer($"scale{layer}", [2f + layer, 3f + layer], 2).Initializer($"shift{layer}", [5f + layer, 7f + layer], 2).Initializer($"mean{layer}", [0f, 0], 2).Initializer($"var{layer}", [1f, 1], 2)
+                .Node("BatchNormalization", [layer == 0 ? "x" : $"y{layer - 1}", $"scale{layer}", $"shift{layer}", $"mean{layer}", $"var{layer}"], [$"y{layer}"], Attributes.Of("momentum", 0.75f));
+        }
+
+        using TrainingSession session = new(graph.Output("y2", ["N", 2]).Build(), new TrainingOptions { Logits = "y2", Groups = [new ParameterGroup { Name = "all", Parameters = ["scale0", "shift0", "scale1", "shift1", "scale2", "shift2"] }], BatchNormalization = BatchNormalizationMode.Training });
+        session.Step([1, 2, 4, 2, 1, 6, 2, 6], [1, 0, 0, 1, 1, 0, 0, 1], [], 0);
+        IReadOnlyDictionary<string, float[]> after = session.Parameters();
+        Near([0.25f * 2, 0.25f * 4], after["mean0"]);
+        Near([0.75f + 0.25f * 6 / 3, 0.75f + 0.25f * 16 / 3], after["var0"]);
+        Near([0.25f * 5, 0.25f * 7], after["mean1"]);
+        Near([0.75f + 0.25f * 4 * 4 / 3, 0.75f + 0.25f * 9 * 4 / 3], after["var1"]);
+        Near([0.25f * 6, 0.25f * 8], after["mean2"]);
+        Near([0.75f + 0.25f * 9 * 4 / 3, 0.75f + 0.25f * 16 * 4 / 3], after["var2"]);
+
+        static void Near(float[] expected, float[] actual)
+        {
+            for (int i = 0; i < expected.Length; i++) Assert.AreEqual(expected[i], actual[i], 1e-4);
+        }
+    }
+
     [TestMethod]
     public void WithInitializers_TrainedValues_ModelComputesTheSessionsLogits()
     {
