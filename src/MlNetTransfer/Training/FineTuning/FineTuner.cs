@@ -20,7 +20,6 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     private readonly FineTuneOptions options = run.Options;
     private readonly FineTunePlan plan = run.Plan;
     private readonly TrainingSetUp setUp = new(run.Options, run.Strategy, run.Plan);
-    private readonly int classes = images.ClassNames.Count;
     private readonly int epochs = run.Chosen?.Epochs ?? new TrainingSetUp(run.Options, run.Strategy, run.Plan).Epochs;
 
     /// <summary>Trains.</summary>
@@ -39,17 +38,23 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         metrics.Rewind(run.Fold, run.Chosen is not null, saved?.Epoch ?? -1);
         OnnxModel untrained = plan.Forward(head.Weights.Span, head.Bias.Span, options.Dropout);
         if (saved is not { IsDone: true }) Warm(feed, train, rows.Test, progress, cancellation);
-        TuneState state = saved ?? Begin(untrained, head, rows.Test, metrics, cancellation);
-        var targets = new SoftTargets(images.Labels, classes, train, run.ClassWeights, options.LabelSmoothing);
-        long started = clock.GetTimestamp();
+        var judge = new NetworkJudge(run, untrained, images, data, rows.Test, cancellation);
+        TuneState state = saved ?? Begin(head, judge, metrics);
+        var targets = new SoftTargets(images.Labels, images.ClassNames.Count, train, run.ClassWeights, options.LabelSmoothing);
         var told = new TuneProgress(progress, run, epochs, clock);
+        long started = clock.GetTimestamp();
         while (!state.IsDone)
         {
             using var stage = new TuneStage(run, untrained.WithInitializers(state.Start.Values), state, train, targets, data);
-            state = Stage(state, stage, untrained, rows.Test, feed, checkpoint, metrics, told, started, cancellation);
+            for (int number = state.Stage; state.Stage == number && !state.IsDone; checkpoint.Save(state))
+            {
+                state = Epoch(state, stage, judge, feed, metrics, told, cancellation);
+                if (!state.IsDone) state = Ended(state, clock.GetElapsedTime(started));
+                if (!state.IsDone && state.Epoch == stage.LastEpoch) state = state with { Stage = number + 1, StageSteps = 0, Start = state.Start.With(stage.Session.Parameters()), Session = [] };
+            }
         }
 
-        return Finish(state, untrained, head, rows.Test, cancellation);
+        return Finish(state, head, judge);
     }
 
     private void Warm(BatchFeed feed, int[] train, IReadOnlyList<int> validation, IProgress<JobProgress>? progress, CancellationToken cancellation)
@@ -59,44 +64,30 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         feed.Warm([.. draws.SelectMany(draw => train.Select(row => (row, draw))), .. validation.Select(row => (row, 0))], progress, cancellation);
     }
 
-    private TuneState Begin(OnnxModel untrained, LinearHead head, IReadOnlyList<int> validation, MetricsFile metrics, CancellationToken cancellation)
+    private TuneState Begin(LinearHead head, NetworkJudge judge, MetricsFile metrics)
     {
         long started = clock.GetTimestamp();
         var start = new NetworkWeights(new Dictionary<string, float[]> { [plan.HeadWeight] = head.Weights.ToArray(), [plan.HeadBias] = head.Bias.ToArray() });
-        Judgement found = Judge(untrained, start, validation, cancellation);
-        metrics.Add(new EpochResult { Fold = run.Fold, Refit = run.Chosen is not null, Stage = "head", Epoch = 0, Step = 0, TrainLoss = null, ValidationLoss = found.Loss, ValidationAccuracy = found.Accuracy, LearningRates = new Dictionary<string, double>(), Seconds = clock.GetElapsedTime(started).TotalSeconds });
+        (double? loss, double? accuracy) = judge.Of(start);
+        metrics.Add(new EpochResult { Fold = run.Fold, Refit = run.Chosen is not null, Stage = "head", Epoch = 0, Step = 0, TrainLoss = null, ValidationLoss = loss, ValidationAccuracy = accuracy, LearningRates = new Dictionary<string, double>(), Seconds = clock.GetElapsedTime(started).TotalSeconds });
         var state = new TuneState { Start = start, Best = start };
-        return run.Strategy == TrainingStrategy.Scratch ? state : state with { BestEpoch = 0, BestLoss = found.Loss ?? double.PositiveInfinity };
+        return run.Strategy == TrainingStrategy.Scratch ? state : state with { BestEpoch = 0, BestLoss = loss ?? double.PositiveInfinity };
     }
 
-    private TuneState Stage(TuneState state, TuneStage stage, OnnxModel untrained, IReadOnlyList<int> validation, BatchFeed feed, TuneCheckpoint checkpoint, MetricsFile metrics, TuneProgress progress, long started, CancellationToken cancellation)
+    /// <summary>One epoch and its judgement; where a number was not finite, the end.</summary>
+    private TuneState Epoch(TuneState state, TuneStage stage, NetworkJudge judge, BatchFeed feed, MetricsFile metrics, TuneProgress progress, CancellationToken cancellation)
     {
-        for (int number = state.Stage; state.Stage == number && !state.IsDone; checkpoint.Save(state))
-        {
-            long begun = clock.GetTimestamp(), before = stage.StepsDone;
-            int epoch = state.Epoch + 1;
-            (double loss, string? broken) = stage.Run(epoch, feed, data, progress, cancellation);
-            if (broken is not null)
-            {
-                if (state.BestEpoch < 0) throw new TransferException($"Training failed before any epoch was over: {broken}.");
-                state = state with { Ended = broken, IsDone = true };
-                continue;
-            }
+        long begun = clock.GetTimestamp(), before = stage.StepsDone;
+        int epoch = state.Epoch + 1;
+        (double trainLoss, string? broken) = stage.Run(epoch, feed, data, progress, cancellation);
+        if (broken is not null) return state.BestEpoch >= 0 ? state with { Ended = broken, IsDone = true } : throw new TransferException($"Training failed before any epoch was over: {broken}.");
 
-            IReadOnlyDictionary<string, float[]> trained = options.AverageDecay is null ? stage.Session.Parameters() : stage.Session.Averages();
-            NetworkWeights weights = state.Start.With(trained);
-            Judgement found = Judge(untrained, weights, validation, cancellation);
-            progress.Judged(found.Loss, found.Accuracy);
-            double lowest = found.Loss ?? double.PositiveInfinity;
-            bool better = found.Loss is null || lowest < state.BestLoss;
-            state = state with { Epoch = epoch, Steps = state.Steps + stage.StepsDone - before, StageSteps = stage.StepsDone, Waited = better || lowest < state.LowestLoss ? 0 : state.Waited + 1, LowestLoss = Math.Min(lowest, state.LowestLoss), Last = weights, Session = stage.Save() };
-            if (better) state = state with { Best = weights, BestEpoch = epoch, BestLoss = lowest };
-            metrics.Add(new EpochResult { Fold = run.Fold, Refit = run.Chosen is not null, Stage = $"blocks {stage.FirstBlock + 1} to {plan.Blocks.Count}", Epoch = epoch, Step = state.Steps, TrainLoss = loss, ValidationLoss = found.Loss, ValidationAccuracy = found.Accuracy, LearningRates = stage.Rates, Seconds = clock.GetElapsedTime(begun).TotalSeconds });
-            state = Ended(state, clock.GetElapsedTime(started));
-            if (!state.IsDone && epoch == stage.LastEpoch) state = state with { Stage = number + 1, StageSteps = 0, Start = state.Start.With(stage.Session.Parameters()), Session = [] };
-        }
-
-        return state;
+        NetworkWeights weights = state.Start.With(options.AverageDecay is null ? stage.Session.Parameters() : stage.Session.Averages());
+        (double? loss, double? accuracy) = judge.Of(weights);
+        progress.Judged(loss, accuracy);
+        state = state with { Epoch = epoch, Steps = state.Steps + stage.StepsDone - before, StageSteps = stage.StepsDone, Last = weights, Session = stage.Save() };
+        metrics.Add(new EpochResult { Fold = run.Fold, Refit = run.Chosen is not null, Stage = $"blocks {stage.FirstBlock + 1} to {plan.Blocks.Count}", Epoch = epoch, Step = state.Steps, TrainLoss = trainLoss, ValidationLoss = loss, ValidationAccuracy = accuracy, LearningRates = stage.Rates, Seconds = clock.GetElapsedTime(begun).TotalSeconds });
+        return state.Judged(loss);
     }
 
     /// <summary>Whether there is another epoch.</summary>
@@ -107,51 +98,15 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         return options.TimeBudget is { } budget && elapsed >= budget ? state with { IsDone = true, Ended = $"the time budget of {budget} was used up" } : state;
     }
 
-    private readonly record struct Judgement(double? Loss, double? Accuracy);
-
-    private Judgement Judge(OnnxModel model, NetworkWeights weights, IReadOnlyList<int> validation, CancellationToken cancellation)
-    {
-        if (validation.Count == 0) return default;
-        HeldOutLogits judged = Score(model, weights, validation, cancellation).Judged();
-        L2Trial found = judged.Judge(0, judged.Temper());
-        return double.IsFinite(found.LogLoss) ? new Judgement(found.LogLoss, found.Accuracy) : new Judgement(double.MaxValue, found.Accuracy);
-    }
-
-    private OutOfFoldPredictions Score(OnnxModel model, NetworkWeights weights, IReadOnlyList<int> validation, CancellationToken cancellation)
-    {
-        using var graph = new RowGraph(model.WithInitializers(weights.Values), plan.Logits);
-        return new OutOfFoldPredictions([.. validation], [.. validation.Select(r => images.Labels[r])], graph.Score(validation, data, images, classes, run.Workers, cancellation), classes);
-    }
-
-    private TunedNetwork Finish(TuneState state, OnnxModel untrained, LinearHead start, IReadOnlyList<int> validation, CancellationToken cancellation)
+    private TunedNetwork Finish(TuneState state, LinearHead start, NetworkJudge judge)
     {
         if (state.BestEpoch < 0) throw new TransferException("Training gave no epoch whose validation loss is a number. Take a lower --lr.");
-        (NetworkWeights kept, float share) = run.Chosen is { } chosen ? (Mixed(state, untrained, chosen.Share), chosen.Share) : Mix(state, untrained, validation, cancellation);
+        (NetworkWeights kept, float share) = judge.Keep(state);
         Dictionary<string, float[]> backbone = new(kept.Values);
         backbone.Remove(plan.HeadWeight, out float[]? weights);
         backbone.Remove(plan.HeadBias, out float[]? bias);
-        var head = new LinearHead(start.ClassNames, start.Width, weights!, bias!);
-        TemperatureCalibration calibration = validation.Count == 0 ? new TemperatureCalibration(run.Chosen?.Temperature ?? 1, double.NaN, double.NaN, 0) : TemperatureCalibration.Fit(Score(untrained, kept, validation, cancellation));
-        return new TunedNetwork(new NetworkWeights(backbone), (LinearHead)calibration.Apply(head), calibration.Temperature, share < 1 ? state.Epoch : state.BestEpoch, share, state.Epoch, validation.Count, state.Ended);
-    }
-
-    /// <summary>The best epoch's weights, or, where the validation rows like them better, weights between those of the start and of the last epoch (WiSE-FT; Wortsman et al., 2022).</summary>
-    private (NetworkWeights Weights, float Share) Mix(TuneState state, OnnxModel untrained, IReadOnlyList<int> validation, CancellationToken cancellation)
-    {
-        if (state.Last is null || validation.Count == 0 || run.Strategy == TrainingStrategy.Scratch) return (state.Best, 1);
-        (NetworkWeights Weights, float Share, double Loss) best = (state.Best, 1, state.BestLoss);
-        foreach (float share in (float[])[0.25f, 0.5f, 0.75f])
-        {
-            NetworkWeights mixed = Mixed(state, untrained, share);
-            if (Judge(untrained, mixed, validation, cancellation).Loss is { } loss && loss < best.Loss) best = (mixed, share, loss);
-        }
-
-        return (best.Weights, best.Share);
-    }
-
-    private static NetworkWeights Mixed(TuneState state, OnnxModel untrained, float share)
-    {
-        NetworkWeights last = state.Last!;
-        return share == 1 ? last : last.Mixed(new NetworkWeights(untrained.Initializers.Where(i => last.Values.ContainsKey(i.Name)).ToDictionary(i => i.Name, TensorData.ToFloats)), share);
+        TemperatureCalibration calibration = judge.Calibrate(kept);
+        var head = (LinearHead)calibration.Apply(new LinearHead(start.ClassNames, start.Width, weights!, bias!));
+        return new TunedNetwork(new NetworkWeights(backbone), head, calibration.Temperature, share < 1 ? state.Epoch : state.BestEpoch, share, state.Epoch, judge.Rows, state.Ended);
     }
 }
