@@ -103,6 +103,10 @@ internal sealed class BackwardNode(NodeProto node, StaticGraph forward, GraphEmi
     /// <summary>Name of an optional output of the node, which is added to it where the forward graph leaves it out.</summary>
     public string ExtraOutput(int output) => graph.Output(node.Output[0], output);
 
+    /// <summary>Computes the only output of the node in another way in the forward pass: what is written takes the place of the node.</summary>
+    /// <param name="write">Writes nodes, the last of them with the name it is given.</param>
+    public void Replace(Action<string> write) => graph.Replace(node.Output[0], write);
+
     /// <summary>The error for a form of the operator that is not supported.</summary>
     /// <param name="form">What the node has, for example "mode 'cubic'".</param>
     public GraphException Unsupported(string form) => Refusal.Of(node, form);

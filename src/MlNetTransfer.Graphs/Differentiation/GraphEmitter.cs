@@ -78,6 +78,18 @@ internal sealed partial class GraphEmitter
         return node.Output[index];
     }
 
+    /// <summary>Computes the output of a node of the graph in another way: the nodes that are written take its place.</summary>
+    /// <param name="output">Its only output.</param>
+    /// <param name="write">Writes the nodes, the last with <see cref="NodeNamed"/>.</param>
+    public void Replace(string output, Action<string> write)
+    {
+        int place = graph.Node.IndexOf(graph.Node.First(n => n.Output.Count == 1 && n.Output[0] == output)), start = graph.Node.Count;
+        write(output);
+        NodeProto[] before = [.. graph.Node.Take(place)], written = [.. graph.Node.Skip(start)], after = [.. graph.Node.Take(start).Skip(place + 1)];
+        graph.Node.Clear();
+        graph.Node.AddRange([.. before, .. written, .. after]);
+    }
+
     /// <summary>An int64 vector.</summary>
     public string Longs(params ReadOnlySpan<long> values)
     {
