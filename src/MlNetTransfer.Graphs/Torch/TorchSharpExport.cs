@@ -25,7 +25,7 @@ public static partial class TorchSharpExport
     public static void Write(OnnxModel model, string folder, string name, TorchExportOptions? options = null)
     {
         TorchProgram program = TorchExport.Program(model, options);
-        string code = Code(program, name, options?.Namespace);
+        string code = Code(program, name, options?.Namespace, Summary(model, program));
         AtomicFile.Write(Path.Combine(folder, name + ".dat"), stream => DatWriter.Write([.. program.Tensors], stream));
         AtomicFile.Write(Path.Combine(folder, name + ".cs"), stream => stream.Write(Encoding.UTF8.GetBytes(code)));
     }
@@ -35,7 +35,11 @@ public static partial class TorchSharpExport
     /// <param name="name">Name of the class.</param>
     /// <param name="options">What to export; null for the first output.</param>
     /// <exception cref="GraphException">An operator has no counterpart in torch.</exception>
-    public static string Code(OnnxModel model, string name, TorchExportOptions? options = null) => Code(TorchExport.Program(model, options), name, options?.Namespace);
+    public static string Code(OnnxModel model, string name, TorchExportOptions? options = null)
+    {
+        TorchProgram program = TorchExport.Program(model, options);
+        return Code(program, name, options?.Namespace, Summary(model, program));
+    }
 
     /// <summary>Writes the state dictionary alone.</summary>
     /// <param name="model">The model: one float32 input.</param>
@@ -44,19 +48,31 @@ public static partial class TorchSharpExport
     /// <exception cref="GraphException">An operator has no counterpart in torch.</exception>
     public static void WriteState(OnnxModel model, Stream stream, TorchExportOptions? options = null) => DatWriter.Write([.. TorchExport.Program(model, options).Tensors], stream);
 
-    private static string Code(TorchProgram program, string name, string? space)
+    private static string Summary(OnnxModel model, TorchProgram program)
+    {
+        string text = $"Takes {Described(model, program.Input)}, float32; returns {Described(model, program.Output)}.";
+        return text.Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal);
+    }
+
+    private static string Described(OnnxModel model, string tensor)
+    {
+        string name = new([.. tensor.Where(c => !char.IsControl(c))]);
+        return model.DeclaredShape(tensor) is { } shape ? $"{name} [{string.Join(", ", shape.Dimensions.Select((d, i) => i == 0 ? "N" : d.ToString()))}]" : name;
+    }
+
+    private static string Code(TorchProgram program, string name, string? space, string summary)
     {
         if (!ClassName().IsMatch(name)) throw new ArgumentException($"'{name}' is no name of a class: letters, digits and underscores, a letter first.", nameof(name));
         if (space is not null && !space.Split('.').All(ClassName().IsMatch)) throw new ArgumentException($"'{space}' is no namespace.", nameof(space));
+        string classes = new SharpClasses(program.Root, name, summary).Code;
         return $"""
             // Exported by MlNetTransfer. Weights: {name}.dat, read by new {name}().load("{name}.dat").
-            using System;
-            using TorchSharp;
+            {(classes.Contains("Func<", StringComparison.Ordinal) || classes.Contains("ValueTuple", StringComparison.Ordinal) ? "using System;\n" : "")}using TorchSharp;
             using TorchSharp.Modules;
             using static TorchSharp.torch;
 
 
-            """.ReplaceLineEndings("\n") + (space is null ? "" : $"namespace {space};\n\n") + new SharpClasses(program.Root, name).Code;
+            """.ReplaceLineEndings("\n") + (space is null ? "" : $"namespace {space};\n\n") + classes;
     }
 
     [GeneratedRegex("^[A-Za-z][A-Za-z0-9_]*$")]

@@ -87,6 +87,24 @@ public sealed class TorchExportTests
         Assert.AreEqual(tensors, TorchFolder.Numbers(CompareDat, TorchFolder.Path, name)["tensors"]);
     }
 
+    /// <summary>The whole listing stands in ResNet18.cs.txt, to be judged by eye. Where it changes for the better, read it anew before it is replaced.</summary>
+    [TestMethod]
+    public void TorchSharp_ResNet_IsTheListingThatWasRead()
+    {
+        string code = TorchSharpExport.Code(TorchFolder.Model("resnet18.trainable"), "ResNet18", new TorchExportOptions { Namespace = "Acme.Vision" });
+        Assert.AreEqual(File.ReadAllText(Repository.At("tests/MlNetTransfer.Graphs.Tests/Torch/ResNet18.cs.txt")).ReplaceLineEndings("\n"), code);
+    }
+
+    /// <summary>The addition of a block stands in the block, so that its numbered layers stay a Sequential and are not kept as delegates.</summary>
+    [TestMethod]
+    public void TorchSharp_MobileNet_KeepsItsSequentials()
+    {
+        string code = TorchSharpExport.Code(TorchFolder.Model("mobilenet_v2.trainable"), "MobileNetV2");
+        StringAssert.Contains(code, "var x = conv.call(input);\n        return input + x;");
+        Assert.DoesNotContain("Func<", code);
+        Assert.DoesNotContain("using System;", code);
+    }
+
     [TestMethod]
     public void TorchSharp_ResNet_ReadsLikeOneWrittenByHand()
     {
@@ -108,9 +126,9 @@ public sealed class TorchExportTests
         Assert.IsFalse(code.Any(c => c < ' ' && c != '\n'), "no placeholder is left");
     }
 
-    /// <summary>Concatenations belong to the dense block, not to one of its layers; the last pool to neither.</summary>
+    /// <summary>Concatenations that go on from each other belong to the layers that they end, so that the block is a chain of them; the last pool to neither.</summary>
     [TestMethod]
-    public void TorchSharp_DenseBlock_KeepsItsConcatenations()
+    public void TorchSharp_DenseBlock_IsAChainOfLayers()
     {
         GraphBuilder graph = new GraphBuilder().Input("x", ["N", 2, 4, 4]);
         foreach ((string name, int inputs) in new[] { ("stem", 2), ("dense.layer1.conv", 2), ("dense.layer2.conv", 4), ("last", 6) }) graph.Initializer(name + ".weight", new float[2 * inputs], 2, inputs, 1, 1);
@@ -119,7 +137,8 @@ public sealed class TorchExportTests
             .Node("Conv", ["sa", "dense.layer2.conv.weight"], ["b"]).Node("Concat", ["s", "a", "b"], ["sab"], Attributes.Of("axis", 1))
             .Node("GlobalAveragePool", ["sab"], ["p"]).Node("Conv", ["p", "last.weight"], ["y"]).Output("y", ["N", 2, 1, 1]).Build();
         string code = TorchSharpExport.Code(model, "Net");
-        StringAssert.Contains(code, "return torch.cat([input, x, y], 1);");
+        StringAssert.Contains(code, "return torch.cat([input, conv.call(input)], 1);");
+        StringAssert.Contains(code, "var x = layer1.call(input);\n        return layer2.call(x);");
         StringAssert.Contains(code, "var x = stem.call(input);\n        x = dense.call(x);\n        x = nn.functional.adaptive_avg_pool2d(x, [1, 1]);");
         StringAssert.Contains(code, "public Layer(long inChannels) : base(nameof(Layer))");
     }

@@ -44,7 +44,7 @@ internal sealed class GraphConversion
         GraphConversion conversion = new(model);
         foreach (NodeProto node in conversion.order) conversion.Convert(node);
         string output = conversion.Resolve(model.Outputs[0].Name);
-        List<TorchStep> live = conversion.Live(output);
+        List<TorchStep> live = ConcatenationChains.Shorten(conversion.Live(output));
         conversion.tree.Root.Prune(live.SelectMany(s => s.Arguments.OfType<TorchArgument.Own>().Select(o => (object)o.Tensor).Concat(s.Modules)).ToHashSet());
         return new TorchProgram(conversion.tree.Root, model.Inputs[0].Name, live, output);
     }

@@ -3,7 +3,8 @@ namespace MlNetTransfer.Graphs.Torch.Modules;
 /// <summary>Finds the module in whose forward each step stands.</summary>
 /// <remarks>
 /// A step that uses weights stands where they are. One that has none stands in the innermost module that made its latest input, as long as the module takes nothing new by it and does
-/// not come to return a second value; so a residual block keeps its addition and the activation after it. Pools and the like begin something new, and stand behind a block that ended.
+/// not come to return a second value; so a residual block keeps its addition and the activation after it. Pools and the like begin something new, and stand behind a block that ended. A chain of numbered modules stays one: an
+/// addition that ends it stands in the module around it.
 /// </remarks>
 internal sealed class StepOwners
 {
@@ -46,7 +47,7 @@ internal sealed class StepOwners
         TorchStep step = steps[index];
         int latest = step.Uses.Select(u => producer.GetValueOrDefault(u, -1)).DefaultIfEmpty(-1).Max();
         TorchModule owner = latest < 0 ? root : owners[latest]!.Ancestry.First(m => Takes(m, index));
-        return step.Function is "adaptive_avg_pool2d" or "mean" ? PulledDown(owner, index) : owner;
+        return step.Function is "adaptive_avg_pool2d" or "mean" or "permute" ? PulledDown(owner, index) : owner;
     }
 
     private bool Takes(TorchModule module, int index)
@@ -56,15 +57,18 @@ internal sealed class StepOwners
         string[] outside = [.. step.Uses.Distinct().Where(u => !Makes(module, u))];
         if (outside.Length > 1 || outside.Any(u => !users[u].Any(i => i < index && IsIn(module, i)))) return false;
         if (!spans.TryGetValue(module, out (int First, int Last) span) || span.Last > index) return true;
+        if (step.Uses.Distinct().Count() > 1 && IsChain(module)) return false;
         return !step.Divides && step.Uses.Where(u => Makes(module, u)).All(u => users[u].All(i => i == index || (i < index && IsIn(module, i))));
     }
 
-    /// <summary>A pool whose only use begins a module further in, as in squeeze and excitation, belongs there.</summary>
+    private static bool IsChain(TorchModule module) => module.Children.Count > 1 && module.Tensors.Count == 0 && module.Children.All(c => char.IsAsciiDigit(c.Name[0]));
+
+    /// <summary>A pool whose only use begins a module further in, as in squeeze and excitation, belongs there; and a change of layout to the module that needs it, wherever that is.</summary>
     private TorchModule PulledDown(TorchModule owner, int index)
     {
         int[] next = [.. steps[index].Results.SelectMany(r => users[r])];
         TorchModule? target = next.Length == 1 && steps[next[0]].Module is not null ? owners[next[0]] : null;
-        return target is not null && target != owner && target.IsWithin(owner) && spans[target].First > index ? target : owner;
+        return target is not null && target != owner && (target.IsWithin(owner) || steps[index].Function == "permute") && spans[target].First > index ? target : owner;
     }
 
     private bool Makes(TorchModule module, string value) => producer.TryGetValue(value, out int i) && IsIn(module, i);

@@ -14,12 +14,13 @@ internal sealed class SharpClasses
 
     /// <param name="root">The model.</param>
     /// <param name="name">Name of its class.</param>
-    public SharpClasses(TorchModule root, string name)
+    /// <param name="summary">What it takes and returns.</param>
+    public SharpClasses(TorchModule root, string name, string summary)
     {
         taken = [name, "Conv2d", "ConvTranspose2d", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Linear", "LayerNorm", "PReLU", "Sequential", "Tensor", "Parameter", "Module"];
         foreach (IGrouping<int, TorchModule> height in root.Descendants.Where(m => m.Layer is null && m != root).GroupBy(Height).OrderBy(g => g.Key)) AtHeight([.. height]);
         SharpText text = new SharpClass(root, Construct, Type).Write(isRoot: true);
-        code.Insert(0, text.ToString().Replace(SharpClass.Name, name, StringComparison.Ordinal).Replace(SharpClass.Parameters, "", StringComparison.Ordinal));
+        code.Insert(0, $"/// <summary>{summary}</summary>\n" + text.ToString().Replace(SharpClass.Name, name, StringComparison.Ordinal).Replace(SharpClass.Parameters, "", StringComparison.Ordinal));
     }
 
     /// <summary>All classes, the model's first.</summary>
@@ -58,7 +59,7 @@ internal sealed class SharpClasses
         for (int m = 0; m < modules.Length; m++)
         {
             SharpText call = new SharpText().Add($"new {name}(");
-            for (int p = 0; p < parameters.Count; p++) call.Add(p > 0 ? ", " : "").Add(parameters[p].Values[m], parameters[p].Name);
+            for (int p = 0; p < parameters.Count; p++) call.Add((p > 0 ? ", " : "") + (parameters.Count > 3 ? parameters[p].Name + ": " : "")).Add(parameters[p].Values[m], parameters[p].Name);
             made[modules[m]] = call.Add(")");
             types[modules[m]] = name;
         }
@@ -67,11 +68,26 @@ internal sealed class SharpClasses
     private static string Parameter(List<(string Name, string[] Values)> parameters, string[] values, IReadOnlyList<string> roles)
     {
         if (parameters.FirstOrDefault(p => p.Values.SequenceEqual(values)).Name is { } known) return known;
-        string wanted = roles[0] == "inChannels" && roles.Contains("outChannels") ? "channels" : roles[0];
+        string wanted = Wanted(roles);
         string name = wanted;
         for (int i = 2; parameters.Any(p => p.Name == name); i++) name = FormattableString.Invariant($"{wanted}{i}");
         parameters.Add((name, values));
         return name;
+    }
+
+    /// <summary>What a number is to a block, from what it is to its layers in their order: what goes in and comes out again is "channels", what comes out and then goes in is hidden.</summary>
+    private static string Wanted(IReadOnlyList<string> roles)
+    {
+        string[] ends = [.. roles.Where(r => r.StartsWith("in", StringComparison.Ordinal) || r.StartsWith("out", StringComparison.Ordinal))];
+        if (ends.Length == 0) return roles[0];
+        bool first = ends[0].StartsWith("in", StringComparison.Ordinal), last = ends[^1].StartsWith("in", StringComparison.Ordinal);
+        return (first, last) switch
+        {
+            (true, true) when ends.All(e => e == ends[0]) => ends[0],
+            (false, true) => "hidden" + ends[0]["out".Length..],
+            (false, false) => ends[0],
+            _ => "channels",
+        };
     }
 
     private SharpText Construct(TorchModule module) => module.Layer is { } layer ? SharpSequential.Layer(layer.Sharp) : made[module];

@@ -78,8 +78,13 @@ internal sealed class SharpForward
     }
 
     private bool Attaches(string value, int index, TorchStep next) =>
-        lastUse[value] == index + 1 && !body.Outputs.Contains(value) && next.Uses.Count(u => u == value) == 1 && next.Uses.First() == value && next.Arguments[0] is TorchArgument.Value
+        lastUse[value] == index + 1 && !body.Outputs.Contains(value) && next.Uses.Count(u => u == value) == 1 && (Begins(value, next) || Ends(value, index, next));
+
+    private static bool Begins(string value, TorchStep next) => next.Uses.First() == value && next.Arguments[0] is TorchArgument.Value
         && (next.Module is { Layer: { } layer } ? AttachedLayers.Contains(layer.Kind) : Attached.Contains(next.Function));
+
+    /// <summary>A layer whose result is put behind what there was.</summary>
+    private bool Ends(string value, int index, TorchStep next) => next.Function == "cat" && next.Uses.Count() == 2 && next.Uses.Last() == value && body.Steps[index].Module is not null;
 
     private string Fresh()
     {
