@@ -18,6 +18,7 @@ internal static class Int8Benchmark
         ("entropy", Unbounded(CalibrationMethod.Entropy)),
         ("min-max, head too", Unbounded(CalibrationMethod.MinMax) with { QuantizeHead = true }),
         ("min-max, 7-bit weights", Unbounded(CalibrationMethod.MinMax) with { WeightBits = WeightBits.Seven }),
+        ("entropy, auto-float", Unbounded(CalibrationMethod.Entropy) with { AutoFloat = true, MaxLoss = new Int8Options().MaxLoss }),
         ("min-max, auto-float", Unbounded(CalibrationMethod.MinMax) with { AutoFloat = true, MaxLoss = new Int8Options().MaxLoss }),
     ];
 

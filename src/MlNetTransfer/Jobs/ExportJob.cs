@@ -25,19 +25,49 @@ public sealed class ExportJob(ExportOptions options, TimeProvider? clock = null)
         IExportFormat format = ExportFormats.Get(options.Format);
         string path = options.Output ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(options.Model))!, format.FileName);
         ExportWriter.RequireFree(path, options.Overwrite);
+        if (options.CalibrationImages.Count > 0 && !format.IsFitted) throw new TransferException($"--calibration-images are for formats that are fitted to images ({string.Join(", ", ExportFormats.All.Where(f => f.IsFitted).Select(f => f.Name))}), not for {format.Name}. Leave them out.");
         if (options.Images.Count == 0) throw new TransferException("An export is checked on real images, and none were given. Give some that the model was made for, e.g. --images FOLDER: a folder, a list, a .zip or image files.");
 
         OnnxModel onnx = OnnxModel.Load(options.Model);
         (IReadOnlyList<ImageItem> all, IReadOnlyList<RejectedImage> passedOver) = ImageInputs.Of(options.Images);
-        ImageItem[] items = Spread(all);
+        bool divided = format.IsFitted && options.CalibrationImages.Count == 0;
+        ImageItem[] items = Spread(all, options.MaxImages + (divided ? options.Quantization.CalibrationImages : 0));
         if (items.Length == 0) throw new TransferException($"There are no images in {string.Join(", ", options.Images)}. An export is checked on real images: give some that the model was made for.");
-        var request = new ExportRequest(options.Model, onnx) { WithFeatures = options.WithFeatures, WithLogits = options.WithLogits, ExternalDataAbove = options.ExternalDataAbove, Limits = options.Limits };
+        var request = new ExportRequest(options.Model, onnx) { WithFeatures = options.WithFeatures, WithLogits = options.WithLogits, ExternalDataAbove = options.ExternalDataAbove, Quantization = options.Quantization, Limits = options.Limits };
         using TransferModel model = TransferModel.Load(options.Model, options.Limits, ExecutionPlan.For(ExecutionProvider.Cpu, options.Workers));
         var parity = new ExportParity(model, options.Limits);
         (ParitySample sample, IReadOnlyList<RejectedImage> rejected) = parity.Expect(items, progress, cancellation);
-        IExport export = format.Convert(request with { Images = Labelled(sample, model.ClassNames.Count) }, progress, cancellation);
-        (ExportRecord record, IReadOnlyList<ExportedFile> files) = new ExportWriter(format, parity).Write(export, path, sample, options.AllowDrift, options.Overwrite, progress, cancellation);
+        int classes = model.ClassNames.Count;
+        ImageItem[] calibration = [];
+        if (divided) (calibration, sample) = Divide(sample, classes);
+        else if (format.IsFitted)
+        {
+            (ParitySample others, IReadOnlyList<RejectedImage> unusable) = parity.Expect(Others(items), progress, cancellation);
+            (calibration, rejected) = (Labelled(others, classes), [.. rejected, .. unusable]);
+        }
+
+        IExport export = format.Convert(request with { Images = Labelled(sample, classes), Calibration = calibration }, progress, cancellation);
+        (ExportRecord record, IReadOnlyList<ExportedFile> files) = new ExportWriter(format, parity).Write(export, path, sample, options.AllowDrift, options.Overwrite, format.IsFitted ? calibration.Length : null, progress, cancellation);
         return new ExportSummary(format.Name, files, record, [.. passedOver, .. rejected], clock.GetElapsedTime(started).TotalSeconds);
+    }
+
+    /// <summary>Some of the images of each class to fit to, others to check on.</summary>
+    private (ImageItem[] Calibration, ParitySample Held) Divide(ParitySample sample, int classes)
+    {
+        ImageItem[] labelled = Labelled(sample, classes);
+        double share = Math.Clamp(options.MaxImages / (double)labelled.Length, 0.01, 0.5);
+        TrainTestRows split = StratifiedSplit.TrainTest([.. labelled.Select(i => i.Label)], share, options.Quantization.Seed);
+        if (split.Test.Count == 0) throw new TransferException($"{labelled.Length} usable images are too few to fit the {options.Format} export to some and to check it on others of the same classes. Give more images; some hundreds are best.");
+        return ([.. split.Train.Select(r => labelled[r])], new ParitySample([.. split.Test.Select(r => labelled[r])], [.. split.Test.SelectMany(r => sample.Probabilities[(r * classes)..((r + 1) * classes)])]));
+    }
+
+    /// <summary>The calibration images that are not among those checked on.</summary>
+    private ImageItem[] Others(ImageItem[] items)
+    {
+        HashSet<string> judged = [.. items.Select(i => Path.GetFullPath(i.Name))];
+        ImageItem[] others = [.. ImageInputs.Of(options.CalibrationImages).Items.Where(i => !judged.Contains(Path.GetFullPath(i.Name)))];
+        if (others.Length == 0) throw new TransferException($"There are no images in {string.Join(", ", options.CalibrationImages)} but those of --images. Give others, or leave --calibration-images out: then --images are divided.");
+        return Spread(others, options.Quantization.CalibrationImages);
     }
 
     /// <summary>The images with the classes that the model gives them.</summary>
@@ -45,9 +75,9 @@ public sealed class ExportJob(ExportOptions options, TimeProvider? clock = null)
         [.. sample.Items.Select((item, i) => item with { Label = TensorPrimitives.IndexOfMax(sample.Probabilities.AsSpan(i * classes, classes)) })];
 
     /// <summary>At most so many, evenly spread: images often come class by class.</summary>
-    private ImageItem[] Spread(IReadOnlyList<ImageItem> all)
+    private static ImageItem[] Spread(IReadOnlyList<ImageItem> all, int most)
     {
-        int count = Math.Min(all.Count, options.MaxImages);
+        int count = Math.Min(all.Count, most);
         return [.. Enumerable.Range(0, count).Select(i => all[(int)((long)i * all.Count / count)])];
     }
 }

@@ -1,6 +1,7 @@
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
+using MlNetTransfer.Models.Quantization;
 
 namespace MlNetTransfer.Jobs;
 
@@ -18,6 +19,15 @@ public sealed record ExportOptions
 
     /// <summary>Most images to check on, evenly spread over those given; in [1, 100000]. Default 64.</summary>
     public int MaxImages { get; init => field = Check.InRange(value, 1, 100_000); } = ModelWriter.ParityImages;
+
+    /// <summary>
+    /// Images that a format is fitted to (int8); at most <see cref="Int8Options.CalibrationImages"/> are used, evenly spread. Where none are given, <see cref="Images"/> are divided, class by class, by the seed of <see cref="Quantization"/>:
+    /// half of them or <see cref="MaxImages"/>, if that is less, check the export, and it is fitted to the others.
+    /// </summary>
+    public IReadOnlyList<string> CalibrationImages { get; init; } = [];
+
+    /// <summary>How int8 is made, and what it may lose.</summary>
+    public Int8Options Quantization { get; init; } = new();
 
     /// <summary>The file to write; null for the format's name beside the model.</summary>
     public string? Output { get; init; }

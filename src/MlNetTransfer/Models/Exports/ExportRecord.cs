@@ -12,7 +12,10 @@ namespace MlNetTransfer.Models.Exports;
 /// <param name="Tolerance">Largest difference that was accepted.</param>
 /// <param name="Override">Whether that was the caller's own and not the format's.</param>
 /// <param name="Check">What was compared.</param>
-public sealed record ExportRecord(string Format, int Images, double MaxDifference, double MeanDifference, int LabelFlips, double Tolerance, bool Override, ExportCheck Check)
+/// <param name="CalibrationImages">Images that the format was fitted to, none of them among those compared; null where it is fitted to none.</param>
+public sealed record ExportRecord(
+    string Format, int Images, double MaxDifference, double MeanDifference, int LabelFlips, double Tolerance, bool Override, ExportCheck Check,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? CalibrationImages = null)
 {
     /// <summary>The key in the file's metadata.</summary>
     public const string Key = "mlnet_transfer.parity";

@@ -1,6 +1,7 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Models.Quantization;
 
 namespace MlNetTransfer.Models.Exports;
 
@@ -31,8 +32,14 @@ public sealed record ExportRequest
     /// <summary>What the file says of itself.</summary>
     public ModelMetadata Metadata { get; }
 
-    /// <summary>Real images, labelled with the class that the model gives them: for formats that are fitted to some.</summary>
+    /// <summary>Real images, labelled with the class that the model gives them, that the export will be checked on.</summary>
     public IReadOnlyList<ImageItem> Images { get; init; } = [];
+
+    /// <summary>Images that a format is fitted to, none of them among <see cref="Images"/>; empty where it is fitted to none.</summary>
+    public IReadOnlyList<ImageItem> Calibration { get; init; } = [];
+
+    /// <summary>How a model is quantised, and what it may lose by it.</summary>
+    public Int8Options Quantization { get; init; } = new();
 
     /// <summary>Name of the model's input.</summary>
     public string Input => Model.Inputs[0].Name;

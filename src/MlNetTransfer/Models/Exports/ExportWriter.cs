@@ -13,12 +13,13 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
     /// <param name="sample">Images and what was evaluated for them.</param>
     /// <param name="allowDrift">Largest difference in probability to accept instead of the format's own; null for that.</param>
     /// <param name="overwrite">Whether a file that is there may be replaced.</param>
+    /// <param name="calibrationImages">Images that the export was fitted to, for the record; null where it was fitted to none.</param>
     /// <param name="progress">Told after every image.</param>
     /// <param name="cancellation">Ends the work; no file is touched.</param>
     /// <returns>The record, and the files written, the first being the one that was asked for.</returns>
     /// <exception cref="TransferException">The file is too far off, exists, or cannot be written; whatever was there before stays.</exception>
     public (ExportRecord Record, IReadOnlyList<ExportedFile> Files) Write(
-        IExport export, string path, ParitySample sample, double? allowDrift = null, bool overwrite = false, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+        IExport export, string path, ParitySample sample, double? allowDrift = null, bool overwrite = false, int? calibrationImages = null, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         RequireFree(path, overwrite);
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!, staging = Path.Combine(folder, $".{Path.GetFileName(path)}.unverified");
@@ -34,7 +35,7 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
             double tolerance = allowDrift ?? format.Tolerance;
             if (found.MaxDifference > tolerance) throw TooFar(path, found, tolerance);
             foreach (string trial in Directory.GetFiles(staging)) File.Delete(trial);
-            var record = new ExportRecord(format.Name, found.Images, found.MaxDifference, found.MeanDifference, found.LabelFlips, tolerance, allowDrift is not null, format.Check);
+            var record = new ExportRecord(format.Name, found.Images, found.MaxDifference, found.MeanDifference, found.LabelFlips, tolerance, allowDrift is not null, format.Check, calibrationImages);
             export.Save(staged, record);
             cancellation.ThrowIfCancellationRequested();
             return (record, Take(staging, folder, Path.GetFileName(path), overwrite));

@@ -18,6 +18,9 @@ public interface IExportFormat
     /// <summary>What is compared before a file is kept.</summary>
     ExportCheck Check => ExportCheck.File;
 
+    /// <summary>Whether the conversion is fitted to images (<see cref="ExportRequest.Calibration"/>): the export is then checked on others.</summary>
+    bool IsFitted => false;
+
     /// <summary>Converts a model; nothing is written.</summary>
     /// <param name="request">The model and what is wanted.</param>
     /// <param name="progress">Told how far the work is.</param>

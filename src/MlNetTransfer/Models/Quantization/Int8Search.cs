@@ -37,7 +37,7 @@ internal sealed class Int8Search(
             if (!options.AutoFloat) throw new TransferException($"Int8 loses more than {Points(options.MaxLoss)}: {comparison.Losses()}. {Remedy(sensitivities)}");
             for (int count = 1; comparison.BeyondBound; count *= 2)
             {
-                if (count >= open.Length) throw new TransferException($"Int8 loses more than {Points(options.MaxLoss)}, whichever layers stay in float: {comparison.Losses()}. Keep the float32 model, or allow a greater loss.");
+                if (count >= open.Length) throw new TransferException($"Int8 loses more than {Points(options.MaxLoss)}, whichever layers stay in float: {comparison.Losses()}. Keep the float32 model, or allow a greater loss (--max-loss).");
                 inFloat.UnionWith(sensitivities.Take(count).Select(s => s.Layer));
                 (model, comparison) = Try(inFloat);
             }
@@ -100,5 +100,5 @@ internal sealed class Int8Search(
     private static string Points(double loss) => FormattableString.Invariant($"{100 * loss:g3} points");
 
     private static string Remedy(IReadOnlyList<LayerSensitivity> sensitivities) =>
-        $"Leave the layers in float that cost most, {string.Join(", ", sensitivities.Take(Named).Select(s => FormattableString.Invariant($"'{s.Layer}' (error {s.Error:g2})")))}, let them be found ({nameof(Int8Options.AutoFloat)}), or allow a greater loss.";
+        $"Leave the layers in float that cost most, {string.Join(", ", sensitivities.Take(Named).Select(s => FormattableString.Invariant($"'{s.Layer}' (error {s.Error:g2})")))}, let them be found (--auto-float), or allow a greater loss (--max-loss).";
 }

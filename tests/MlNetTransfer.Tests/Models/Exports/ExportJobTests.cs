@@ -5,6 +5,7 @@ using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
+using MlNetTransfer.Models.Quantization;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Models.Exports;
@@ -61,6 +62,27 @@ public sealed class ExportJobTests
         ExportSummary allowed = new ExportJob(options with { Output = output, AllowDrift = 1 }).Run();
         Assert.IsTrue(allowed.Parity.Override);
         Assert.AreEqual(1, ExportRecord.FromJson("", OnnxModel.Load(output).Metadata[ExportRecord.Key]).Tolerance);
+    }
+
+    /// <summary>Judged on none of the images that ranges were taken from: of 24 images 8 are asked for, of a class more or less by rounding.</summary>
+    [TestMethod]
+    public void Run_Int8_IsCheckedOnOthersThanItIsCalibratedOn()
+    {
+        using var folder = new TempFolder();
+        ExportOptions options = Make(folder, "int8") with { MaxImages = 8, Quantization = new Int8Options { AutoFloat = true } };
+        for (int i = 0; i < 24; i++) folder.Write($"images/{i}.bmp", TinyClassifier.Noise(20 + i % 5, 31, i).File);
+        ExportSummary summary = new ExportJob(options).Run();
+        Assert.AreEqual(24, summary.Parity.Images + summary.Parity.CalibrationImages);
+        Assert.AreEqual(8, summary.Parity.Images, 1);
+        Assert.AreEqual(summary.Parity, ExportRecord.FromJson("", OnnxModel.Load(summary.Files[0].Path).Metadata[ExportRecord.Key]));
+
+        // Apart: those that are named twice are only checked on.
+        ExportOptions apart = options with { CalibrationImages = [folder.File("images"), folder.File("more")], Images = [folder.File("images/0.bmp"), folder.File("images/1.bmp")], Output = folder.File("apart.onnx") };
+        folder.Write("more/a.bmp", TinyClassifier.Noise(25, 31, 99).File);
+        Assert.AreEqual((2, 23), (new ExportJob(apart).Run().Parity is var found ? found.Images : 0, found.CalibrationImages));
+        Fails(apart with { CalibrationImages = apart.Images, Output = folder.File("b.onnx") }, "but those of --images");
+        Fails(apart with { CalibrationImages = [], Images = [folder.File("images/0.bmp")], Output = folder.File("b.onnx") }, "too few");
+        Fails(apart with { Format = "tensor", Output = folder.File("b.onnx") }, "int8");
     }
 
     [TestMethod]
