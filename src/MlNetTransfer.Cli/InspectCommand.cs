@@ -9,9 +9,12 @@ namespace MlNetTransfer.Cli;
 /// <summary>inspect: what is in a model file.</summary>
 internal static class InspectCommand
 {
+    /// <summary>Tensors that are listed of a file of weights.</summary>
+    private const int Listed = 20;
+
     public static Command Create(Terminal terminal)
     {
-        var file = new Argument<string>("file") { Description = "A model.onnx or an export of it; of any other ONNX file what its graph says." };
+        var file = new Argument<string>("file") { Description = "A model.onnx or an export of it, whatever its format; of any other ONNX file what its graph says, of other weights (.pt, .pth, .dat, .safetensors) their names and shapes." };
         var card = new Option<bool>("--card") { Description = "Print the model card alone, as Markdown." };
         Option<bool> json = CommonOptions.Json();
         var command = new Command("inspect", "Show what is in a model file: classes, preprocessing, digests, parity, inputs, outputs, operators, size and work.") { file, card, json };
@@ -29,15 +32,21 @@ internal static class InspectCommand
     private static void Print(IAnsiConsole console, ModelReport report)
     {
         Line("File", $"{report.File}, {report.Bytes:N0} bytes, sha256 {report.Sha256}");
-        Line("Producer", $"{(report.Producer.Length > 0 ? report.Producer : "not stated")}; IR {report.IrVersion}; operator sets {string.Join(", ", report.OperatorSets.Select(o => $"{o.Key} {o.Value}"))}");
+        if (report.IrVersion is { } version) Line("Producer", $"{(report.Producer.Length > 0 ? report.Producer : "not stated")}; IR {version}; operator sets {string.Join(", ", report.OperatorSets.Select(o => $"{o.Key} {o.Value}"))}");
         foreach (TensorReport input in report.Inputs) Line("Input", $"{input.Name}: {input.Type}");
         foreach (TensorReport output in report.Outputs) Line("Output", $"{output.Name}: {output.Type}");
         Line("Parameters", $"{report.Parameters:N0} ({report.WeightBytes:N0} bytes)");
         if (report.MultiplyAdds is { } cost) Line("Work", $"{cost / 1e6:N1} million multiply-adds per image");
-        Line("Operators", $"{string.Join(", ", report.Operators.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value}"))}");
+        if (report.Tensors is { } tensors)
+        {
+            Line("Tensors", $"{tensors.Count}");
+            foreach (TensorReport tensor in tensors.Take(Listed)) Line("", $"{tensor.Name}: {tensor.Type}");
+            if (tensors.Count > Listed) Line("", $"... and {tensors.Count - Listed} more; --json lists all");
+        }
+        else Line("Operators", $"{string.Join(", ", report.Operators.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value}"))}");
         if (report.Metadata is { } metadata) Print(metadata);
         else Line("Metadata", $"not one that mlnet-transfer wrote: its labels and preprocessing are not known");
-        if (report.Parity is { } parity) Line("Parity", $"export '{parity.Format}': at most {parity.MaxDifference:g3} in probability from the evaluated model on {parity.Images} images (mean {parity.MeanDifference:g3}), {parity.LabelFlips} labels differ; accepted up to {parity.Tolerance:g3}{(parity.Override ? " by override" : "")}");
+        if (report.Parity is { } parity) Line("Parity", $"export '{parity.Format}': at most {parity.MaxDifference:g3} in probability from the evaluated model on {parity.Images} images{(parity.CalibrationImages is { } calibrated ? FormattableString.Invariant($" other than the {calibrated} of its calibration") : "")} (mean {parity.MeanDifference:g3}), {parity.LabelFlips} labels differ; accepted up to {parity.Tolerance:g3}{(parity.Override ? " by override" : "")}");
         foreach ((string key, string value) in report.OtherMetadata) Line("Metadata", $"{key} = {(value.Length > 100 ? value[..100] + "..." : value)}");
         foreach (string note in report.Notes) Line("Note", $"{note}");
 

@@ -51,6 +51,40 @@ public sealed class ExportCommandTests
         Assert.AreEqual(ExitCode.Done, imported.Code, imported.ToString());
         string Scores(string model) => Cli.Run("predict", model, Birds, "--json").Json.GetProperty("predictions").GetRawText();
         Assert.AreEqual(Scores(Trained.Model), Scores(folder.File("back.onnx")));
+
+        // What the file of weights says of itself is what the model says, tensors and all.
+        CliResult inspected = Cli.Run("inspect", folder.File("w.safetensors"), "--json");
+        Assert.AreEqual(8, inspected.Json.GetProperty("metadata").GetProperty("labels").GetArrayLength());
+        Assert.AreEqual(imported.Json.GetProperty("tensors").GetInt32(), inspected.Json.GetProperty("tensors").GetArrayLength());
+        Assert.AreEqual(2, inspected.Json.GetProperty("parity").GetProperty("images").GetInt32());
+        StringAssert.Contains(Cli.Run("inspect", folder.File("w.safetensors")).Output, "more; --json lists all");
+    }
+
+    [TestMethod]
+    public void Inspect_TorchScript_KnowsWhatLiesBesideIt()
+    {
+        using var folder = new TempFolder();
+        string file = folder.File("m.pt");
+        Assert.AreEqual(ExitCode.Done, Cli.Run("export", Trained.Model, "--format", "torchscript", "--images", Birds, "--max-images", "1", "--output", file).Code);
+        CliResult result = Cli.Run("inspect", file, "--json");
+        Assert.AreEqual("torchscript", result.Json.GetProperty("parity").GetProperty("format").GetString());
+        Assert.AreEqual(8, result.Json.GetProperty("metadata").GetProperty("labels").GetArrayLength());
+        StringAssert.StartsWith(Cli.Run("inspect", file, "--card").Output, "# Image classifier of 8 classes");
+        File.WriteAllText(file + ".json", "[]");
+        Assert.AreEqual(JsonValueKind.Null, (result = Cli.Run("inspect", file, "--json")).Json.GetProperty("metadata").ValueKind);
+        StringAssert.Contains(result.Json.GetProperty("notes")[0].GetString(), "m.pt.json");
+    }
+
+    /// <summary>The images are divided: ranges are taken from some, the labels compared on others.</summary>
+    [TestMethod]
+    public void Export_Int8_SaysHowItsImagesWereDivided()
+    {
+        using var folder = new TempFolder();
+        CliResult result = Cli.Run("export", Trained.Model, "--format", "int8", "--images", Birds, "--max-images", "6", "--output", folder.File("m.onnx"));
+        Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
+        StringAssert.Contains(result.Output, "Calibrated on");
+        StringAssert.Contains(Cli.Run("inspect", folder.File("m.onnx")).Output, "of its calibration");
+        Assert.AreEqual(ExitCode.Usage, Cli.Run("export", Trained.Model, "--format", "int8", "--max-loss", "2").Code);
     }
 
     [TestMethod]

@@ -8,6 +8,9 @@ namespace MlNetTransfer.Graphs.Torch;
 /// <remarks>The kind is found from the content. A file is untrusted input: nothing in it is ever executed, and every length is checked before it is believed.</remarks>
 public static class TorchWeights
 {
+    /// <summary>Above this the first eight bytes are no length of a .safetensors header, whether the file is whole or not.</summary>
+    private const ulong LongestHeader = 100_000_000;
+
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="limits">What it may cost; null for the defaults.</param>
@@ -38,7 +41,7 @@ public static class TorchWeights
         stream.Position = 0;
         if (read >= 4 && start is [(byte)'P', (byte)'K', 3, 4, ..]) return new NamedTensors(name, new ArchiveReader(stream, name, limits).Read());
         if (start is [0x80, 2 or 3 or 4 or 5, ..] && read > 2 && start[2] is 0x8A or (byte)'}' or (byte)'c' or 0x95) throw new GraphException($"{name} is a bare pickle, as PyTorch wrote before 1.6. Load it in PyTorch and save its state_dict() again.");
-        if (read == 9 && start[8] == '{' && BinaryPrimitives.ReadUInt64LittleEndian(start) <= (ulong)stream.Length) return new NamedTensors(name, Safetensors(stream, name, limits));
+        if (read == 9 && start[8] == '{' && BinaryPrimitives.ReadUInt64LittleEndian(start) <= LongestHeader) return new NamedTensors(name, Safetensors(stream, name, limits));
         return new NamedTensors(name, DatReader.Read(stream, name, limits));
     }
 

@@ -6,14 +6,16 @@ using MlNetTransfer.Models.Exports;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>Finds out what is in an ONNX file: of a file of this product everything, of any other what its graph says.</summary>
+/// <summary>Finds out what is in an ONNX file: of a file of this product everything, of any other what its graph says. Of weights alone (.pt, .pth, .dat, .safetensors) their names and shapes, and what the export said of them.</summary>
 /// <param name="path">The file.</param>
 public sealed class InspectJob(string path)
 {
     /// <summary>Runs the job.</summary>
-    /// <exception cref="GraphException">The file cannot be read or is no ONNX model.</exception>
+    /// <exception cref="GraphException">The file cannot be read, or is no ONNX model and no weights.</exception>
     /// <exception cref="TransferException">It is a file of this product, and an entry of its metadata cannot be understood.</exception>
-    public ModelReport Run()
+    public ModelReport Run() => Path.GetExtension(path).ToUpperInvariant() is ".PT" or ".PTH" or ".DAT" or ".SAFETENSORS" ? new WeightsInspection(path).Run() : Graph();
+
+    private ModelReport Graph()
     {
         OnnxModel model = OnnxModel.Load(path);
         ModelProto proto = model.ToProto();

@@ -3,7 +3,7 @@ using MlNetTransfer.Models.Exports;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>What is in an ONNX file.</summary>
+/// <summary>What is in an ONNX file, or in a file of weights alone.</summary>
 public sealed record ModelReport
 {
     /// <summary>The file.</summary>
@@ -18,8 +18,8 @@ public sealed record ModelReport
     /// <summary>What wrote it, as it says itself; empty where it does not.</summary>
     public required string Producer { get; init; }
 
-    /// <summary>Version of the file format.</summary>
-    public required long IrVersion { get; init; }
+    /// <summary>Version of the file format; null for weights alone.</summary>
+    public required long? IrVersion { get; init; }
 
     /// <summary>Versions of its operator sets by domain; ONNX's own is called ai.onnx.</summary>
     public required IReadOnlyDictionary<string, long> OperatorSets { get; init; }
@@ -33,13 +33,16 @@ public sealed record ModelReport
     /// <summary>Operators by name and how often each occurs.</summary>
     public required IReadOnlyDictionary<string, int> Operators { get; init; }
 
+    /// <summary>Tensors of a file of weights (.pt, .pth, .dat, .safetensors), sorted by name; null for an ONNX file.</summary>
+    public IReadOnlyList<TensorReport>? Tensors { get; init; }
+
     /// <summary>Elements of all weights.</summary>
     public required long Parameters { get; init; }
 
     /// <summary>Bytes of all weights and constants, wherever they lie.</summary>
     public required long WeightBytes { get; init; }
 
-    /// <summary>Multiply-adds per image; null where shapes are open.</summary>
+    /// <summary>Multiply-adds per image; null where shapes are open, and for weights alone.</summary>
     public required long? MultiplyAdds { get; init; }
 
     /// <summary>What a file of this product says of itself; null for any other ONNX file.</summary>

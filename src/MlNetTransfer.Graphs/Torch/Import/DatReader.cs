@@ -36,6 +36,7 @@ internal static class DatReader
         long length = Number(reader, "the length of a name");
         if (length > Math.Min(LongestName, Left(stream))) throw new FormatException($"a name of {length:N0} bytes was announced.");
         string name = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(reader.ReadBytes((int)length));
+        if (name.Any(char.IsControl)) throw new FormatException("a name has control characters.");
         long number = Number(reader, $"the type of '{name}'");
         SafeTensorType type = TensorTypes.OfNumber(number) ?? throw new FormatException($"'{name}' has the element type {number}, which is not known or not real.");
         long rank = Number(reader, $"the rank of '{name}'");
