@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Models;
 
@@ -17,15 +18,19 @@ public sealed class ModelOperations
     /// <param name="model">The chain: images, a backbone or any ONNX graph, a trained classifier; conversions of labels are dropped, since the file holds the class names.</param>
     /// <param name="data">Some rows to check the file on, e.g. the training rows; as the chain takes them.</param>
     /// <param name="path">The file; replaced where it exists. Its folder is made where it is missing.</param>
+    /// <param name="report">
+    /// The evaluation of the chain on the rows held out by <see cref="DataOperations.TrainTestSplit"/>, for the file's model card: the file is then, to the byte, what the training job writes. Null for no card; a graph of
+    /// ApplyOnnxModel, whose licence and provenance are not known, has none either.
+    /// </param>
     /// <param name="progress">Told after every image.</param>
     /// <param name="cancellation">Ends the work; no file is touched.</param>
-    /// <exception cref="TransferException">The chain has a step that a model file cannot hold, or the file does not agree, or cannot be written.</exception>
-    public SavedModel Save(ITransformer model, IDataView data, string path, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="TransferException">The chain has a step that a model file cannot hold, or the report is of other classes, or the file does not agree, or cannot be written.</exception>
+    public SavedModel Save(ITransformer model, IDataView data, string path, ClassificationReport? report = null, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(data);
         var parts = new SavableChain(model);
-        (OnnxModel onnx, string imageColumn, string scoreColumn) = parts.Build();
+        (OnnxModel onnx, string imageColumn, string scoreColumn) = parts.Build(report, environment.Seed);
         var items = new List<ImageItem>();
         var scores = new List<float>();
         foreach (DataBatch batch in model.Transform(data).Take(ModelWriter.ParityImages).Read([imageColumn, scoreColumn], cancellation))

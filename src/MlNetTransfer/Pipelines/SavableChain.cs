@@ -1,3 +1,5 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
@@ -16,9 +18,11 @@ internal sealed class SavableChain
     public SavableChain(ITransformer model) => steps = [.. Flat(model)];
 
     /// <summary>Builds the file's graph.</summary>
+    /// <param name="report">The evaluation that the model card is to state; null for no card.</param>
+    /// <param name="seed">What the rows were divided by.</param>
     /// <returns>The graph with its metadata, the column of the images that it takes, and that of the probabilities it gives.</returns>
     /// <exception cref="TransferException">The chain has a step that a model file cannot hold.</exception>
-    public (OnnxModel Onnx, string ImageColumn, string ScoreColumn) Build()
+    public (OnnxModel Onnx, string ImageColumn, string ScoreColumn) Build(ClassificationReport? report, int seed)
     {
         if (steps.OfType<TransferModelTransformer>().Any()) throw new TransferException("The chain was loaded from a model file. Copy that file.");
         ImageClassificationTransformer classifier = steps.OfType<ImageClassificationTransformer>().LastOrDefault() ?? throw new TransferException($"The chain has no trained classifier. {Fix}");
@@ -40,7 +44,27 @@ internal sealed class SavableChain
             Taps = source.Taps.ToArray()[taps],
             TrainingDigest = TrainingDigest.Of(source.SpaceKey(preprocessing), classifier.RowsDigest),
         };
+        if (report is not null && source.Card is { } card) metadata = metadata with { ModelCard = Card(metadata, classifier, card, report, seed).ToMarkdown() };
         return (ModelGraph.Build(source.Graph(taps), classifier.Head, metadata), image, classifier.Outputs[0]);
+    }
+
+    private static ModelCard Card(ModelMetadata metadata, ImageClassificationTransformer classifier, BackboneCard backbone, ClassificationReport report, int seed)
+    {
+        if (!report.ClassNames.SequenceEqual(metadata.Labels)) throw new TransferException($"The report is of the classes {string.Join(", ", report.ClassNames)}, the model's are {string.Join(", ", metadata.Labels)}. Give the evaluation of this model.");
+        return new ModelCard
+        {
+            Labels = metadata.Labels,
+            TrainPerClass = classifier.TrainRowsPerClass,
+            TestPerClass = [.. report.PerClass.Select(c => c.Support)],
+            Folds = 0,
+            Seed = seed,
+            Report = report,
+            Backbone = backbone,
+            Taps = metadata.Taps,
+            Head = classifier.HeadName,
+            Temperature = classifier.Temperature,
+            TrainingDigest = metadata.TrainingDigest,
+        };
     }
 
     /// <summary>The preprocessing that ResizeImages and ExtractPixels make together.</summary>

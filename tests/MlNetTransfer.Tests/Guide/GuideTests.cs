@@ -66,7 +66,7 @@ public sealed class GuideTests
         using var model = trainer.Fit(split.TrainSet);
         var report = context.MulticlassClassification.Evaluate(model.Transform(split.TestSet));
         Console.WriteLine($"{report.Accuracy:P1} of {report.Rows} held-out images, 95 % interval {report.AccuracyInterval.Low:P1} to {report.AccuracyInterval.High:P1}");
-        SavedModel saved = context.Model.Save(model, split.TestSet, "out/model.onnx");
+        SavedModel saved = context.Model.Save(model, split.TestSet, "out/model.onnx", report);
         Console.WriteLine($"{saved.Path}: agrees with the chain to {saved.Parity.MaxDifference:g1} on {saved.Parity.Images} images");
         // guide end
         Photo[] photos = Photos();

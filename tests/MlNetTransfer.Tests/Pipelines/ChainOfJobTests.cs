@@ -22,13 +22,16 @@ public sealed class ChainOfJobTests
         TrainTestData split = context.Data.TrainTestSplit(context.Data.LoadImages(Clipart));
         using ImageClassificationTransformer model = context.MulticlassClassification.Trainers.ImageClassification("Label", "Image").Fit(split.TrainSet);
         ClassificationReport report = context.MulticlassClassification.Evaluate(model.Transform(split.TestSet));
-        SavedModel saved = context.Model.Save(model, split.TestSet, folder.File("chain.onnx"));
+        SavedModel saved = context.Model.Save(model, split.TestSet, folder.File("chain.onnx"), report), plain = context.Model.Save(model, split.TestSet, folder.File("plain.onnx"));
 
         Assert.AreEqual(job.Accuracy, report.Accuracy);
         Assert.AreEqual(job.LogLoss, report.LogLoss, 1e-9, "The same probabilities, summed in the same order.");
         Assert.AreEqual(job.Head, model.HeadName);
         CollectionAssert.AreEqual(job.TapTrials.ToArray(), model.TapTrials.ToArray());
-        CollectionAssert.AreEqual(ModelBytes.WithoutCard(job.Model), ModelBytes.WithoutCard(saved.Path));
+        CollectionAssert.AreEqual(File.ReadAllBytes(job.Model), File.ReadAllBytes(saved.Path), "model card and all");
+        CollectionAssert.AreEqual(ModelBytes.WithoutCard(job.Model), File.ReadAllBytes(plain.Path));
+        ClassificationReport other = ClassificationReport.Of(["cat", "dog"], [0, 1], [1, 0, 0, 1]);
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => context.Model.Save(model, split.TestSet, folder.File("other.onnx"), other)).Message, "cat, dog");
     }
 
     [TestMethod]

@@ -41,7 +41,7 @@ public sealed class ReadmeTests
         TrainTestData split = context.Data.TrainTestSplit(images);
         using var model = context.MulticlassClassification.Trainers.ImageClassification("Label", "Image").Fit(split.TrainSet);
         var report = context.MulticlassClassification.Evaluate(model.Transform(split.TestSet));
-        context.Model.Save(model, split.TestSet, "out/chain.onnx");
+        context.Model.Save(model, split.TestSet, "out/chain.onnx", report);
         Console.WriteLine($"{report.Accuracy:P0} of {report.Rows} held-out images, 95 % interval {report.AccuracyInterval.Low:P0} to {report.AccuracyInterval.High:P0}");
         // README ends
     }

@@ -35,6 +35,8 @@ internal sealed class ApplyBackboneTransformer : RowTransformer, IFeatureSource
 
     public string Backbone => backbone.Card.Id;
 
+    public BackboneCard? Card => backbone.Card;
+
     public string CardDigest => backbone.Card.Digest();
 
     public IReadOnlyList<string> Taps => extractor.Groups.Names;

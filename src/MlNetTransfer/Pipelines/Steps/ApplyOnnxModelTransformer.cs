@@ -39,6 +39,8 @@ internal sealed class ApplyOnnxModelTransformer : RowTransformer, IFeatureSource
 
     public string Backbone => Path.GetFileNameWithoutExtension(file);
 
+    public BackboneCard? Card => null;
+
     public string CardDigest => Convert.ToHexStringLower(SHA256.HashData(model.ToBytes()));
 
     public IReadOnlyList<string> Taps => [tensor];

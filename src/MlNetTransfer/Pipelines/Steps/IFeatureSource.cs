@@ -1,3 +1,4 @@
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Imaging;
 
@@ -17,6 +18,9 @@ internal interface IFeatureSource
 
     /// <summary>Id of the backbone.</summary>
     string Backbone { get; }
+
+    /// <summary>The backbone's card; null for a graph that has none.</summary>
+    BackboneCard? Card { get; }
 
     /// <summary>SHA-256 of the backbone's card, or of its file where it has none; hexadecimal.</summary>
     string CardDigest { get; }

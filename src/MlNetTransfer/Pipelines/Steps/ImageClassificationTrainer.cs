@@ -65,7 +65,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
             TapGroups groups = type.Taps ?? new TapGroups([features], [type.Width]);
             HeadRecipeOptions recipe = Recipe(validation);
             FittedHead fitted = new HeadRecipe(recipe, groups, type.DefaultTap ?? features).Fit(train, Told(progress), cancellation);
-            return new ImageClassificationTransformer(options, train.ClassNames, fitted, train.Rows, TrainingDigest.OfRows(train, recipe), backbone);
+            return new ImageClassificationTransformer(options, train.ClassNames, fitted, [.. Enumerable.Range(0, train.Classes).Select(c => train.Labels.Count(l => l == c))], TrainingDigest.OfRows(train, recipe), backbone);
         }
         catch
         {

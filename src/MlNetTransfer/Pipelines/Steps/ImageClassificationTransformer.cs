@@ -10,9 +10,9 @@ public sealed class ImageClassificationTransformer : RowTransformer
 
     private readonly ImageClassificationOptions options;
 
-    internal ImageClassificationTransformer(ImageClassificationOptions options, IReadOnlyList<string> classNames, FittedHead fitted, int rows, byte[] digest, ApplyBackboneTransformer? backbone)
+    internal ImageClassificationTransformer(ImageClassificationOptions options, IReadOnlyList<string> classNames, FittedHead fitted, IReadOnlyList<int> rowsPerClass, byte[] digest, ApplyBackboneTransformer? backbone)
     {
-        (this.options, ClassNames, Fitted, TrainRows, RowsDigest, Backbone) = (options, classNames, fitted, rows, digest, backbone);
+        (this.options, ClassNames, Fitted, TrainRowsPerClass, RowsDigest, Backbone) = (options, classNames, fitted, rowsPerClass, digest, backbone);
         (Inputs, Outputs) = ([options.FeatureColumnName], [options.ScoreColumnName, options.PredictedLabelColumnName]);
     }
 
@@ -35,7 +35,10 @@ public sealed class ImageClassificationTransformer : RowTransformer
     public double Temperature => Fitted.Selection.Temperature;
 
     /// <summary>Rows it was trained on.</summary>
-    public int TrainRows { get; }
+    public int TrainRows => TrainRowsPerClass.Sum();
+
+    /// <summary>Rows of each class that it was trained on, in the order of <see cref="ClassNames"/>.</summary>
+    public IReadOnlyList<int> TrainRowsPerClass { get; }
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Inputs { get; }
