@@ -39,6 +39,6 @@ internal sealed class ConvGradient : IOperatorGradient
             else graph.NodeNamed(output, "Identity", [y]);
         });
         string dz = tiles.OutputGradient(dy);
-        return [node.Needs(0) ? tiles.InputGradient(dz, u) : null, tiles.KernelGradient(dz, v)];
+        return [node.Needs(0) ? tiles.InputGradient(dz, tiles.KernelIsLarge ? tiles.Kernel(node.Input(1)) : u) : null, tiles.KernelGradient(dz, v)];
     }
 }

@@ -46,6 +46,7 @@ public sealed class ConvGradientTests
         Node("by tiles, cut", "Conv", "F.conv2d(x, w, b, padding=1)", ["x:8,48,7,14", "w:40,48,3,3", "b:40"], Attributes.Of("pads", [1, 1, 1, 1])) with { Differences = false },
         Node("by tiles, without pads and bias", "Conv", "F.conv2d(x, w)", ["x:8,48,9,17", "w:40,48,3,3"]) with { Differences = false },
         Node("by tiles, asymmetric pads", "Conv", "F.conv2d(F.pad(x, (3, 2, 0, 1)), w, b)", ["x:8,48,9,7", "w:40,48,3,3", "b:40"], Attributes.Of("pads", [0, 3, 1, 2])) with { Differences = false },
+        Node("by tiles, more filters than tiles", "Conv", "F.conv2d(x, w, b, padding=1)", ["x:8,48,8,8", "w:40,48,3,3", "b:40"], Attributes.Of("pads", [1, 1, 1, 1])) with { Differences = false },
         Node("by tiles, the kernel alone", "Conv", "F.conv2d(x, w, b, padding=1)", ["x:8,48,8,8", "w:40,48,3,3", "b:40"], Attributes.Of("pads", [1, 1, 1, 1])) with { Differences = false, Wanted = ["w"] },
         Node("one axis", "Conv", "F.conv1d(x, w, b, padding=1)", ["x:2,3,11", "w:4,3,3", "b:4"], Attributes.Of("pads", [1, 1])),
         Node("one axis, stride 2, dilated", "Conv", "F.conv1d(x, w, padding=2, stride=2, dilation=2)", ["x:2,3,12", "w:4,3,3"], Attributes.Of("pads", [2, 2]), Attributes.Of("strides", [2]), Attributes.Of("dilations", [2])));
