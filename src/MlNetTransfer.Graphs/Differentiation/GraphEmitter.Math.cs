@@ -11,6 +11,9 @@ internal sealed partial class GraphEmitter
 
     public string Mul(string a, float b) => Node("Mul", [a, Scalar(b)]);
 
+    /// <summary>For a tensor of the given rank that ends in axes of size 1, such as a 1 x 1 kernel: the runtime multiplies it by a scalar of lower rank element by element (2.3 instead of 0.1 ms for 410,000).</summary>
+    public string Mul(string a, float b, int rank) => Node("Mul", [a, Scalar(b, rank)]);
+
     public string Div(string a, string b) => Node("Div", [a, b]);
 
     public string Neg(string a) => Node("Neg", [a]);

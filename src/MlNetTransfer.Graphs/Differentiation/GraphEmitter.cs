@@ -97,9 +97,12 @@ internal sealed partial class GraphEmitter
         return Constant($"i:{string.Join(',', copy)}", name => TensorData.Longs(name, copy, copy.Length));
     }
 
-    /// <summary>A float32 scalar.</summary>
-    public string Scalar(float value) =>
-        Constant(FormattableString.Invariant($"f:{BitConverter.SingleToInt32Bits(value)}"), name => TensorData.Floats(name, [value]));
+    /// <summary>A float32 scalar, or one element of a higher rank.</summary>
+    public string Scalar(float value, int rank = 0) =>
+        Constant(FormattableString.Invariant($"f:{BitConverter.SingleToInt32Bits(value)}:{rank}"), name => TensorData.Floats(name, [value], Ones(rank)));
+
+    /// <summary>The sizes of one element.</summary>
+    public static long[] Ones(int rank) => [.. Enumerable.Repeat(1L, rank)];
 
     /// <summary>A float32 constant; not shared.</summary>
     public string Floats(ReadOnlySpan<float> values, params ReadOnlySpan<long> shape)

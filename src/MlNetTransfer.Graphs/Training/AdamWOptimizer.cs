@@ -22,11 +22,11 @@ public sealed record AdamWOptimizer : TrainingOptimizer
     /// <summary>1 / (1 - β₁ᵗ) and 1 / (1 - β₂ᵗ).</summary>
     internal override float[] StepFactors(long step) => [(float)(1 / (1 - Math.Pow(Beta1, step))), (float)(1 / (1 - Math.Pow(Beta2, step)))];
 
-    internal override string Emit(GraphEmitter graph, string gradient, IReadOnlyList<string> state, IReadOnlyList<string> next, IReadOnlyList<string> factors)
+    internal override string Emit(GraphEmitter graph, string gradient, IReadOnlyList<string> state, IReadOnlyList<string> next, IReadOnlyList<string> factors, int rank)
     {
-        graph.NodeNamed(next[0], "Add", [graph.Mul(state[0], (float)Beta1), graph.Mul(gradient, (float)(1 - Beta1))]);
-        graph.NodeNamed(next[1], "Add", [graph.Mul(state[1], (float)Beta2), graph.Mul(graph.Mul(gradient, gradient), (float)(1 - Beta2))]);
+        graph.NodeNamed(next[0], "Add", [graph.Mul(state[0], (float)Beta1, rank), graph.Mul(gradient, (float)(1 - Beta1), rank)]);
+        graph.NodeNamed(next[1], "Add", [graph.Mul(state[1], (float)Beta2, rank), graph.Mul(graph.Mul(gradient, gradient), (float)(1 - Beta2), rank)]);
         string root = graph.Node("Sqrt", [graph.Mul(next[1], factors[1])]);
-        return graph.Div(graph.Mul(next[0], factors[0]), graph.Add(root, graph.Scalar((float)Epsilon)));
+        return graph.Div(graph.Mul(next[0], factors[0]), graph.Add(root, graph.Scalar((float)Epsilon, rank)));
     }
 }

@@ -13,10 +13,10 @@ public sealed record SgdOptimizer : TrainingOptimizer
 
     internal override IReadOnlyList<string> State => Momentum > 0 ? ["momentum"] : [];
 
-    internal override string Emit(GraphEmitter graph, string gradient, IReadOnlyList<string> state, IReadOnlyList<string> next, IReadOnlyList<string> factors)
+    internal override string Emit(GraphEmitter graph, string gradient, IReadOnlyList<string> state, IReadOnlyList<string> next, IReadOnlyList<string> factors, int rank)
     {
         if (Momentum == 0) return gradient;
-        graph.NodeNamed(next[0], "Add", [graph.Mul(state[0], (float)Momentum), gradient]);
-        return Nesterov ? graph.Add(gradient, graph.Mul(next[0], (float)Momentum)) : next[0];
+        graph.NodeNamed(next[0], "Add", [graph.Mul(state[0], (float)Momentum, rank), gradient]);
+        return Nesterov ? graph.Add(gradient, graph.Mul(next[0], (float)Momentum, rank)) : next[0];
     }
 }

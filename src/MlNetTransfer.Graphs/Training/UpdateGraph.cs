@@ -10,6 +10,7 @@ namespace MlNetTransfer.Graphs.Training;
 internal sealed class UpdateGraph(GraphEmitter graph, ICollection<ValueInfoProto> inputs, TrainingOptions options)
 {
     private readonly List<StateTensor> state = [];
+    private readonly Dictionary<(string Scalar, int Rank), string> shaped = [];
 
     /// <summary>Appends the update of every parameter.</summary>
     /// <param name="parameters">Every initializer to train.</param>
@@ -58,20 +59,21 @@ internal sealed class UpdateGraph(GraphEmitter graph, ICollection<ValueInfoProto
     {
         string name = parameter.Name;
         graph.Scope = $"update/{name}";
-        string clipped = options.ClipNorm is null ? gradient : graph.Mul(gradient, group.Scale);
+        int rank = parameter.Dims.Count;
+        string rate = Shaped(group.Rate, rank), clipped = options.ClipNorm is null ? gradient : graph.Mul(gradient, Shaped(group.Scale, rank));
         StateTensor[] moments = [.. options.Optimizer.State.Select(s => State(StateRole.Optimizer, parameter, $"{s}/{name}", null))];
-        string direction = options.Optimizer.Emit(graph, clipped, [.. moments.Select(m => m.Input)], [.. moments.Select(m => m.Output!)], factors);
+        string direction = options.Optimizer.Emit(graph, clipped, [.. moments.Select(m => m.Input)], [.. moments.Select(m => m.Output!)], [.. factors.Select(f => Shaped(f, rank))], rank);
         StateTensor weights = State(StateRole.Parameter, parameter, name, parameter);
-        string kept = keep is null ? name : graph.Mul(name, keep);
-        if (group.Pull > 0) kept = graph.Add(kept, graph.Mul(graph.Initializer(parameter), graph.Mul(group.Rate, (float)group.Pull)));
-        graph.NodeNamed(weights.Output!, "Sub", [kept, graph.Mul(direction, group.Rate)]);
+        string kept = keep is null ? name : graph.Mul(name, Shaped(keep, rank));
+        if (group.Pull > 0) kept = graph.Add(kept, graph.Mul(graph.Initializer(parameter), graph.Mul(rate, (float)group.Pull)));
+        graph.NodeNamed(weights.Output!, "Sub", [kept, graph.Mul(direction, rate)]);
         if (options.AverageDecay is { } decay) Average(parameter, weights, (float)(1 - decay));
     }
 
     private void Average(TensorProto parameter, StateTensor weights, float share)
     {
         StateTensor average = State(StateRole.Average, parameter, $"average/{parameter.Name}", weights.Start);
-        graph.NodeNamed(average.Output!, "Add", [average.Input, graph.Mul(graph.Sub(weights.Output!, average.Input), share)]);
+        graph.NodeNamed(average.Output!, "Add", [average.Input, graph.Mul(graph.Sub(weights.Output!, average.Input), share, parameter.Dims.Count)]);
     }
 
     private StateTensor State(StateRole role, TensorProto parameter, string name, TensorProto? start)
@@ -88,6 +90,9 @@ internal sealed class UpdateGraph(GraphEmitter graph, ICollection<ValueInfoProto
         inputs.Add(Differentiator.Float(graph.Reserve(name), count));
         return name;
     }
+
+    /// <summary>A scalar [1] as one element of the rank of a parameter: see <see cref="GraphEmitter.Mul(string, float, int)"/>.</summary>
+    private string Shaped(string scalar, int rank) => rank <= 1 ? scalar : shaped.TryGetValue((scalar, rank), out string? known) ? known : shaped[(scalar, rank)] = graph.Reshape(scalar, GraphEmitter.Ones(rank));
 
     private string[] Parts(string vector, int count) => count == 1 ? [vector] : [.. Enumerable.Range(0, count).Select(i => graph.Slice(vector, [0], [i], [i + 1]))];
 }
