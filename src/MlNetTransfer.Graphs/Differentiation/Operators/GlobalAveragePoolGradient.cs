@@ -7,7 +7,7 @@ internal sealed class GlobalAveragePoolGradient : IOperatorGradient
 
     public IReadOnlyList<Gradient?> Backward(BackwardNode node)
     {
-        long size = node.InputShape(0)[2..].Aggregate(1L, (a, b) => a * b);
-        return [new Gradient(node.Graph.Mul(node.OutputGradient(), 1f / size), Compact: true)];
+        long[] shape = node.InputShape(0);
+        return [new Gradient(node.Graph.Mul(node.OutputGradient(), 1f / shape[2..].Aggregate(1L, (a, b) => a * b), shape.Length), Compact: true)];
     }
 }
