@@ -91,6 +91,18 @@ public sealed class HostileFileTests
         Assert.IsGreaterThan(50, read, "some damaged files are still read, or nothing behind the first check was tried");
     }
 
+    /// <summary>A message that quoted such a name would write to the terminal what the file wants.</summary>
+    [TestMethod]
+    public void Dat_NameWithControlCharacters_IsNotQuoted()
+    {
+        string message = Fails([1, 3, (byte)'a', 0x1B, (byte)'[', 101]);
+        StringAssert.Contains(message, "control characters");
+        Assert.DoesNotContain("\u001b", message);
+    }
+
+    [TestMethod]
+    public void Safetensors_CutShort_IsCalledOne() => StringAssert.Contains(Fails([200, 0, 0, 0, 0, 0, 0, 0, (byte)'{', (byte)'"']), "safetensors");
+
     /// <summary>Not only whole files: the parser alone, on pickles damaged behind any zip checksum.</summary>
     [TestMethod]
     public void PickleReader_DamagedPickles_NeverFailOtherwise()

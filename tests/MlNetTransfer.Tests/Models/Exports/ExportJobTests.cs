@@ -101,6 +101,19 @@ public sealed class ExportJobTests
         CollectionAssert.AreEqual(new[] { "model.tensor.onnx", "model.tensor.onnx.data" }, summary.Files.Select(f => Path.GetFileName(f.Path)).ToArray());
         Assert.AreEqual(3072, summary.Files[1].Bytes);
         Assert.AreEqual(0, summary.Parity.MaxDifference);
+
+        // The product reads it too, as long as the data lies where it was written.
+        float[] image = [.. Enumerable.Range(0, 3 * 256).Select(i => i / 768f)];
+        using (TransferModel one = TransferModel.Load(model), two = TransferModel.Load(summary.Files[0].Path)) CollectionAssert.AreEqual(one.Predict([image]), two.Predict([image]));
+        using var outside = new TempFolder();
+        string data = summary.Files[1].Path, elsewhere = outside.File("w.data");
+        File.Move(data, elsewhere);
+        Refused("could not be read");
+        if (OperatingSystem.IsWindows()) return; // Links need a privilege there.
+        File.CreateSymbolicLink(data, elsewhere);
+        Refused("no link that leads out");
+
+        void Refused(string part) => StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => TransferModel.Load(summary.Files[0].Path)).Message, part);
     }
 
     [TestMethod]
