@@ -92,7 +92,8 @@ internal sealed class FineTuneTrials(TrainOptions options, Backbone backbone, On
         FittedHead start = Start(input, rows.Train, progress, cancellation);
         BackboneTap[] taps = [.. input.Taps.ToArray()[start.Taps]];
         FineTunePlan plan = FineTunePlan.Of(model, [.. taps.Select(t => t.Tensor)], start.Head.Width, freeze);
-        var run = new FineTuneRun { Options = recipe, Strategy = options.Strategy, Plan = plan, ClassWeights = options.ClassWeights, Seed = options.Seed, Fold = fold, Chosen = chosen, Workers = options.Workers };
+        FineTuneOptions schedule = chosen is { Epochs: > 0 } ? recipe with { Epochs = chosen.Epochs } : recipe;
+        var run = new FineTuneRun { Options = schedule, Strategy = options.Strategy, Plan = plan, ClassWeights = options.ClassWeights, Seed = options.Seed, Fold = fold, Chosen = chosen, Workers = options.Workers };
         if (chosen is { Epochs: 0 }) return (start, Tuned(new TunedNetwork(new NetworkWeights(new Dictionary<string, float[]>()), (LinearHead)start.Head, start.Selection.Temperature, 0, 1, 0, 0, null)));
         using var data = new BoundaryRows(plan.Network, input.Space, AugmentationOptions.Of(recipe.Augmentation), options.CacheFeatures ? Path.Combine(options.CacheFolder, "boundary") : null, options.Limits, recipe.CacheBytes, options.Seed);
         var checkpoint = new TuneCheckpoint(Path.Combine(CheckpointFolder, FormattableString.Invariant($"fold-{fold}{(chosen is null ? "" : "-all")}.safetensors")), digest);

@@ -63,7 +63,7 @@ public sealed record FineTuneOptions
     public double ValidationFraction { get; init => field = Check.InRange(value, 0.02, 0.5); } = 0.15;
 
     /// <summary>
-    /// Whether a second training on all training images follows, the validation part included, for as many epochs as the first found best. Default true. It takes the time again,
+    /// Whether a second training on all training images follows, the validation part included, for as many epochs as the first found best, the schedule fitted to them. Default true. It takes the time again,
     /// and is left out where there is a <see cref="TimeBudget"/> or no validation part.
     /// </summary>
     public bool Refit { get; init; } = true;
@@ -71,8 +71,8 @@ public sealed record FineTuneOptions
     /// <summary>Epochs without a lower validation loss after which training ends, in [1, 10000]. Default null: a third of the epochs, at least 5. The start does not count.</summary>
     public int? Patience { get; init => field = value is { } epochs ? Check.InRange(epochs, 1, 10_000, nameof(Patience)) : null; }
 
-    /// <summary>How training images are varied. Default <see cref="AugmentationPreset.Light"/>.</summary>
-    public AugmentationPreset Augmentation { get; init; } = AugmentationPreset.Light;
+    /// <summary>How training images are varied. Default <see cref="AugmentationPreset.Strong"/>.</summary>
+    public AugmentationPreset Augmentation { get; init; } = AugmentationPreset.Strong;
 
     /// <summary>Variants of each image that are kept at the freeze boundary and used in turn, in [1, 1000]. Default 8; fewer where <see cref="CacheBytes"/> do not hold them.</summary>
     public int Draws { get; init => field = Check.InRange(value, 1, 1000); } = 8;
@@ -90,12 +90,12 @@ public sealed record FineTuneOptions
     public string? InitialWeights { get; init => field = value is null ? null : Check.NotEmpty(value, nameof(InitialWeights)); }
 
     /// <summary>The freeze boundary of fine-tuning.</summary>
-    public static FreezeBoundary DefaultFreeze { get; } = FreezeBoundary.OfFraction(0.8);
+    public static FreezeBoundary DefaultFreeze { get; } = FreezeBoundary.OfFraction(0.5);
 
     /// <summary>Epochs where none are given.</summary>
-    public static int DefaultEpochs(TrainingStrategy strategy) => strategy == TrainingStrategy.Scratch ? 30 : 20;
+    public static int DefaultEpochs(TrainingStrategy strategy) => strategy == TrainingStrategy.Scratch ? 30 : 15;
 
     /// <summary>Learning rate of the top block where none is given; gradient descent without moments takes 20 times as much.</summary>
     public static double DefaultLearningRate(TrainingStrategy strategy, OptimizerKind optimizer) =>
-        (strategy == TrainingStrategy.Scratch ? 1e-3 : 3e-4) * (optimizer == OptimizerKind.Sgd ? 20 : 1);
+        (strategy == TrainingStrategy.Scratch ? 1e-3 : 5e-4) * (optimizer == OptimizerKind.Sgd ? 20 : 1);
 }

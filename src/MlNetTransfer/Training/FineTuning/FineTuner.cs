@@ -20,7 +20,6 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     private readonly FineTuneOptions options = run.Options;
     private readonly FineTunePlan plan = run.Plan;
     private readonly TrainingSetUp setUp = new(run.Options, run.Strategy, run.Plan);
-    private readonly int epochs = run.Chosen?.Epochs ?? new TrainingSetUp(run.Options, run.Strategy, run.Plan).Epochs;
 
     /// <summary>Trains.</summary>
     /// <param name="rows">Rows to fit on, and rows to validate on.</param>
@@ -41,7 +40,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         var judge = new NetworkJudge(run, untrained, images, data, rows.Test, cancellation);
         TuneState state = saved ?? Begin(head, judge, metrics);
         var targets = new SoftTargets(images.Labels, images.ClassNames.Count, train, run.ClassWeights, options.LabelSmoothing);
-        var told = new TuneProgress(progress, run, epochs, clock);
+        var told = new TuneProgress(progress, run, setUp.Epochs, clock);
         long started = clock.GetTimestamp();
         while (!state.IsDone)
         {
@@ -60,7 +59,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     private void Warm(BatchFeed feed, int[] train, IReadOnlyList<int> validation, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         if (!data.IsCached) return;
-        IEnumerable<int> draws = run.Varies ? Enumerable.Range(1, Math.Min(options.Draws, epochs)) : [0];
+        IEnumerable<int> draws = run.Varies ? Enumerable.Range(1, Math.Min(options.Draws, setUp.Epochs)) : [0];
         feed.Warm([.. draws.SelectMany(draw => train.Select(row => (row, draw))), .. validation.Select(row => (row, 0))], progress, cancellation);
     }
 
@@ -93,7 +92,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     /// <summary>Whether there is another epoch.</summary>
     private TuneState Ended(TuneState state, TimeSpan elapsed)
     {
-        if (state.Epoch == epochs) return state with { IsDone = true };
+        if (state.Epoch == setUp.Epochs) return state with { IsDone = true };
         if (state.Waited >= setUp.Patience) return state with { IsDone = true, Ended = $"the validation loss had not fallen for {state.Waited} epochs" };
         return options.TimeBudget is { } budget && elapsed >= budget ? state with { IsDone = true, Ended = $"the time budget of {budget} was used up" } : state;
     }
