@@ -26,7 +26,8 @@ internal sealed class ArchiveReader(Stream stream, string name, TorchLimits limi
         }
         catch (Exception cause) when (cause is FormatException or InvalidDataException or EndOfStreamException or NotSupportedException or ArgumentException or OverflowException or IndexOutOfRangeException)
         {
-            throw new GraphException($"{name} is no whole archive of torch's weights: {cause.Message}", cause);
+            string reason = cause is InvalidDataException or EndOfStreamException ? $"it is cut short or damaged ({cause.Message.TrimEnd('.')}). Copy or download it again." : cause.Message;
+            throw new GraphException($"{name} is no whole archive of torch's weights: {reason}", cause);
         }
     }
 
