@@ -13,10 +13,10 @@ namespace MlNetTransfer.Graphs;
 /// </code></example>
 public sealed class GraphBuilder(string name = "graph")
 {
-    private readonly GraphProto _graph = new() { Name = name };
-    private readonly HashSet<string> _defined = [];
-    private readonly HashSet<string> _nodeNames = [];
-    private readonly SortedDictionary<string, int> _domains = new(StringComparer.Ordinal);
+    private readonly GraphProto graph = new() { Name = name };
+    private readonly HashSet<string> defined = [];
+    private readonly HashSet<string> nodeNames = [];
+    private readonly SortedDictionary<string, int> domains = new(StringComparer.Ordinal);
 
     /// <summary>Adds an input that has to be fed.</summary>
     /// <param name="name">Name of the tensor.</param>
@@ -25,7 +25,7 @@ public sealed class GraphBuilder(string name = "graph")
     public GraphBuilder Input(string name, IReadOnlyList<Dimension> shape, DataType type = DataType.Float)
     {
         Define(name);
-        _graph.Input.Add(new TensorShape(type, shape).ToValueInfo(name));
+        graph.Input.Add(new TensorShape(type, shape).ToValueInfo(name));
         return this;
     }
 
@@ -45,7 +45,7 @@ public sealed class GraphBuilder(string name = "graph")
     public GraphBuilder Initializer(TensorProto tensor)
     {
         Define(tensor.Name);
-        _graph.Initializer.Add(tensor);
+        graph.Initializer.Add(tensor);
         return this;
     }
 
@@ -67,23 +67,23 @@ public sealed class GraphBuilder(string name = "graph")
     public GraphBuilder Node(NodeProto node)
     {
         foreach (string output in node.Output.Where(o => o.Length > 0)) Define(output);
-        if (node.Name.Length == 0) node.Name = NameAllocator.First(node.Output.FirstOrDefault(o => o.Length > 0) ?? node.OpType, _nodeNames);
-        _nodeNames.Add(node.Name);
-        _graph.Node.Add(node);
+        if (node.Name.Length == 0) node.Name = NameAllocator.First(node.Output.FirstOrDefault(o => o.Length > 0) ?? node.OpType, nodeNames);
+        nodeNames.Add(node.Name);
+        graph.Node.Add(node);
         return this;
     }
 
     /// <summary>Imports a further operator set, for example <c>com.microsoft</c> 1.</summary>
     public GraphBuilder Domain(string domain, int version)
     {
-        _domains[domain] = version;
+        domains[domain] = version;
         return this;
     }
 
     /// <summary>States the shape of a tensor that is not an output, so that a cut there needs no inference.</summary>
     public GraphBuilder Shape(string name, IReadOnlyList<Dimension> shape, DataType type = DataType.Float)
     {
-        _graph.ValueInfo.Add(new TensorShape(type, shape).ToValueInfo(name));
+        graph.ValueInfo.Add(new TensorShape(type, shape).ToValueInfo(name));
         return this;
     }
 
@@ -93,12 +93,12 @@ public sealed class GraphBuilder(string name = "graph")
     /// <param name="type">Element type. Default float32.</param>
     public GraphBuilder Output(string name, IReadOnlyList<Dimension> shape, DataType type = DataType.Float)
     {
-        _graph.Output.Add(new TensorShape(type, shape).ToValueInfo(name));
+        graph.Output.Add(new TensorShape(type, shape).ToValueInfo(name));
         return this;
     }
 
     /// <summary>A tensor name that is still free: the given one, or the first of prefix_1, prefix_2, ...</summary>
-    public string UniqueName(string prefix) => NameAllocator.First(prefix, _defined);
+    public string UniqueName(string prefix) => NameAllocator.First(prefix, defined);
 
     /// <summary>The finished model, its nodes in topological order.</summary>
     /// <param name="opset">Version of ONNX's operator set the nodes are written for. Default 17.</param>
@@ -107,20 +107,20 @@ public sealed class GraphBuilder(string name = "graph")
     /// <exception cref="GraphException">An input of a node or an output of the graph is made by nothing, the nodes form a cycle, or an operator needs a newer operator set.</exception>
     public OnnxModel Build(int opset = 17, int irVersion = 8, string producer = "MlNetTransfer")
     {
-        foreach (NodeProto node in _graph.Node) OperatorSets.Require(node, opset);
-        GraphEdits.CheckInputs(_graph.Node, _defined);
-        if (_graph.Output.FirstOrDefault(o => !_defined.Contains(o.Name)) is { } output) throw new GraphException($"Output '{output.Name}' of the graph is made by nothing. Near names: {string.Join(", ", NearestNames.Of(output.Name, _defined))}.");
-        ModelProto proto = new() { IrVersion = irVersion, ProducerName = producer, Graph = _graph.Clone() };
+        foreach (NodeProto node in graph.Node) OperatorSets.Require(node, opset);
+        GraphEdits.CheckInputs(graph.Node, defined);
+        if (graph.Output.FirstOrDefault(o => !defined.Contains(o.Name)) is { } output) throw new GraphException($"Output '{output.Name}' of the graph is made by nothing. Near names: {string.Join(", ", NearestNames.Of(output.Name, defined))}.");
+        ModelProto proto = new() { IrVersion = irVersion, ProducerName = producer, Graph = graph.Clone() };
         proto.Graph.Node.Clear();
-        proto.Graph.Node.AddRange(NodeOrder.Sort(_graph.Node).Select(n => n.Clone()));
+        proto.Graph.Node.AddRange(NodeOrder.Sort(graph.Node).Select(n => n.Clone()));
         proto.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = opset });
-        proto.OpsetImport.AddRange(_domains.Select(d => new OperatorSetIdProto { Domain = d.Key, Version = d.Value }));
+        proto.OpsetImport.AddRange(domains.Select(d => new OperatorSetIdProto { Domain = d.Key, Version = d.Value }));
         return new OnnxModel(proto);
     }
 
     private void Define(string tensor)
     {
         ArgumentException.ThrowIfNullOrEmpty(tensor);
-        if (!_defined.Add(tensor)) throw new GraphException($"The graph already has a tensor '{tensor}'. Choose another name, for example {nameof(UniqueName)}(\"{tensor}\").");
+        if (!defined.Add(tensor)) throw new GraphException($"The graph already has a tensor '{tensor}'. Choose another name, for example {nameof(UniqueName)}(\"{tensor}\").");
     }
 }

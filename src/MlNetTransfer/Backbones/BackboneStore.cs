@@ -9,7 +9,7 @@ namespace MlNetTransfer.Backbones;
 /// <param name="cacheFolder">Where imported models are kept; null for the folder "backbones" under MLNETTRANSFER_CACHE, or else under the user's cache.</param>
 public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder = null)
 {
-    private readonly Lock _import = new();
+    private readonly Lock import = new();
 
     /// <summary>Where imported models are kept, absolute.</summary>
     public string CacheFolder { get; } = Path.GetFullPath(cacheFolder ?? MlNetTransfer.CacheFolder.For("backbones"));
@@ -22,7 +22,7 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
     {
         BackboneCard card = catalog.Get(id);
         string path = Path.Combine(CacheFolder, $"{card.Id}-{Key(card)}.onnx");
-        lock (_import)
+        lock (import)
             return new Backbone(card, path, CachedDigest(path) ?? Import(card, path, cancellation));
     }
 

@@ -6,8 +6,8 @@ namespace MlNetTransfer.Imaging;
 /// <param name="limits">The largest file; the defaults of <see cref="ImageLimits"/> if null.</param>
 public sealed class ImageFileBuffer(ImageLimits? limits = null)
 {
-    private readonly ImageLimits _limits = limits ?? new ImageLimits();
-    private byte[] _buffer = [];
+    private readonly ImageLimits limits = limits ?? new ImageLimits();
+    private byte[] buffer = [];
 
     /// <summary>The bytes of a file; valid until the next call.</summary>
     /// <param name="path">An image file. Only its length is checked here, its content when it is decoded.</param>
@@ -18,16 +18,16 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
         {
             using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(path);
             long length = RandomAccess.GetLength(file);
-            ImageGuard.CheckBytes(length, _limits);
+            ImageGuard.CheckBytes(length, limits);
             Reserve(length);
             int read = 0;
             while (read < length)
             {
-                int count = RandomAccess.Read(file, _buffer.AsSpan(read, (int)length - read), read);
+                int count = RandomAccess.Read(file, buffer.AsSpan(read, (int)length - read), read);
                 if (count == 0) throw new ImageRejectedException($"the file became shorter while it was read: {read} of {length} bytes");
                 read += count;
             }
-            return _buffer.AsSpan(0, read);
+            return buffer.AsSpan(0, read);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -46,11 +46,11 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
     /// <exception cref="ImageRejectedException">Empty or longer than <see cref="ImageLimits.MaxBytes"/>, or it has fewer or more bytes than announced.</exception>
     public ReadOnlySpan<byte> Read(Stream content, long length)
     {
-        ImageGuard.CheckBytes(length, _limits);
+        ImageGuard.CheckBytes(length, limits);
         Reserve(length + 1);
-        int read = content.ReadAtLeast(_buffer.AsSpan(0, (int)length + 1), (int)length + 1, throwOnEndOfStream: false);
+        int read = content.ReadAtLeast(buffer.AsSpan(0, (int)length + 1), (int)length + 1, throwOnEndOfStream: false);
         if (read != length) throw new ImageRejectedException($"damaged: {length} bytes are announced, there are {(read > length ? "more" : read)}");
-        return _buffer.AsSpan(0, read);
+        return buffer.AsSpan(0, read);
     }
 
     /// <summary>The bytes of a stream of unknown length; valid until the next call.</summary>
@@ -61,14 +61,14 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
         try
         {
             int read = 0;
-            for (int count; read <= _limits.MaxBytes; read += count)
+            for (int count; read <= limits.MaxBytes; read += count)
             {
-                if (read == _buffer.Length) Grow(read);
-                count = content.Read(_buffer, read, _buffer.Length - read);
+                if (read == buffer.Length) Grow(read);
+                count = content.Read(buffer, read, buffer.Length - read);
                 if (count == 0) break;
             }
-            ImageGuard.CheckBytes(read, _limits);
-            return _buffer.AsSpan(0, read);
+            ImageGuard.CheckBytes(read, limits);
+            return buffer.AsSpan(0, read);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException or NotSupportedException)
         {
@@ -81,23 +81,23 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
     public ReadOnlySpan<byte> Read(RgbImage image)
     {
         long length = BmpEncoder.Length(image);
-        ImageGuard.CheckBytes(length, _limits);
+        ImageGuard.CheckBytes(length, limits);
         Reserve(length);
-        Span<byte> file = _buffer.AsSpan(0, (int)length);
+        Span<byte> file = buffer.AsSpan(0, (int)length);
         BmpEncoder.Write(image, file);
         return file;
     }
 
     private void Grow(int read)
     {
-        byte[] before = _buffer;
-        Reserve(Math.Min((long)_limits.MaxBytes + 1, Math.Max(1 << 16, 2L * read)));
-        before.AsSpan(0, read).CopyTo(_buffer);
+        byte[] before = buffer;
+        Reserve(Math.Min((long)limits.MaxBytes + 1, Math.Max(1 << 16, 2L * read)));
+        before.AsSpan(0, read).CopyTo(buffer);
     }
 
     private void Reserve(long length)
     {
-        if (_buffer.Length < length) _buffer = GC.AllocateUninitializedArray<byte>(Capacity(length), pinned: true);
+        if (buffer.Length < length) buffer = GC.AllocateUninitializedArray<byte>(Capacity(length), pinned: true);
     }
 
     /// <summary>The next power of two, so that files of growing length do not make garbage of every buffer before.</summary>

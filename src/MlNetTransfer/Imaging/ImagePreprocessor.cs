@@ -13,12 +13,12 @@ namespace MlNetTransfer.Imaging;
 /// </remarks>
 public sealed class ImagePreprocessor : IDisposable
 {
-    private readonly Preprocessing _preprocessing;
-    private readonly ImageDecoder _decoder;
-    private readonly StripResizer _resizer;
-    private readonly FramedStrips _framed;
-    private readonly TensorWriter _writer;
-    private bool _disposed;
+    private readonly Preprocessing preprocessing;
+    private readonly ImageDecoder decoder;
+    private readonly StripResizer resizer;
+    private readonly FramedStrips framed;
+    private readonly TensorWriter writer;
+    private bool disposed;
 
     /// <param name="preprocessing">Size, framing, filter and normalisation, from the backbone's card.</param>
     /// <param name="limits">What an image may cost; the defaults of <see cref="ImageLimits"/> if null.</param>
@@ -30,11 +30,11 @@ public sealed class ImagePreprocessor : IDisposable
     internal ImagePreprocessor(Preprocessing preprocessing, ImageLimits? limits, SimdLevel level)
     {
         ArgumentNullException.ThrowIfNull(preprocessing);
-        _preprocessing = preprocessing;
-        _decoder = new ImageDecoder(limits ?? new ImageLimits());
-        _resizer = new StripResizer(preprocessing.Interpolation, level);
-        _framed = new FramedStrips(_resizer, preprocessing);
-        _writer = new TensorWriter(preprocessing);
+        this.preprocessing = preprocessing;
+        decoder = new ImageDecoder(limits ?? new ImageLimits());
+        resizer = new StripResizer(preprocessing.Interpolation, level);
+        framed = new FramedStrips(resizer, preprocessing);
+        writer = new TensorWriter(preprocessing);
     }
 
     /// <summary>Decodes, frames, resizes and normalises one image.</summary>
@@ -45,7 +45,7 @@ public sealed class ImagePreprocessor : IDisposable
     public void Process(ReadOnlySpan<byte> encoded, Span<float> destination, CancellationToken cancellation = default)
     {
         CheckLength(destination.Length, nameof(destination));
-        _writer.WriteTensor(_resizer, Resize(encoded, cancellation), destination);
+        writer.WriteTensor(resizer, Resize(encoded, cancellation), destination);
     }
 
     /// <summary>Decodes, frames and resizes one image: what <see cref="Process"/> normalises.</summary>
@@ -56,24 +56,24 @@ public sealed class ImagePreprocessor : IDisposable
     public void ProcessToPixels(ReadOnlySpan<byte> encoded, Span<byte> destination, CancellationToken cancellation = default)
     {
         CheckLength(destination.Length, nameof(destination));
-        _writer.WritePixels(_resizer, Resize(encoded, cancellation), destination);
+        writer.WritePixels(resizer, Resize(encoded, cancellation), destination);
     }
 
     /// <summary>Releases the memory kept between images.</summary>
     public void Dispose()
     {
-        _disposed = true;
-        _decoder.Dispose();
-        _resizer.Dispose();
+        disposed = true;
+        decoder.Dispose();
+        resizer.Dispose();
     }
 
     private void CheckLength(int length, string name)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        if (length != _preprocessing.TensorLength)
-            throw new ArgumentException($"{length} elements, expected 3 x {_preprocessing.Size} x {_preprocessing.Size} = {_preprocessing.TensorLength}.", name);
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (length != preprocessing.TensorLength)
+            throw new ArgumentException($"{length} elements, expected 3 x {preprocessing.Size} x {preprocessing.Size} = {preprocessing.TensorLength}.", name);
     }
 
     private OutputOrder Resize(ReadOnlySpan<byte> encoded, CancellationToken cancellation) =>
-        OutputOrder.Of(_decoder.Decode(encoded, _preprocessing.Size, _framed, cancellation));
+        OutputOrder.Of(decoder.Decode(encoded, preprocessing.Size, framed, cancellation));
 }

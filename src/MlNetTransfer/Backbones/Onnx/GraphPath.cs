@@ -11,18 +11,18 @@ namespace MlNetTransfer.Backbones.Onnx;
 /// </remarks>
 internal sealed class GraphPath
 {
-    private readonly HashSet<string> _dependent;
+    private readonly HashSet<string> dependent;
 
-    private GraphPath(HashSet<string> dependent, IReadOnlyList<Waypoint> waypoints) => (_dependent, Waypoints) = (dependent, waypoints);
+    private GraphPath(HashSet<string> dependent, IReadOnlyList<Waypoint> waypoints) => (this.dependent, Waypoints) = (dependent, waypoints);
 
     /// <summary>All waypoints after the image, the output last.</summary>
     public IReadOnlyList<Waypoint> Waypoints { get; }
 
     /// <summary>Whether a tensor depends on the image's content.</summary>
-    public bool DependsOnImage(string tensor) => _dependent.Contains(tensor);
+    public bool DependsOnImage(string tensor) => dependent.Contains(tensor);
 
     /// <summary>The inputs of a node that depend on the image, each once.</summary>
-    public IReadOnlyList<string> Data(NodeProto node) => [.. Subgraphs.NeededBy(node).Where(_dependent.Contains).Distinct()];
+    public IReadOnlyList<string> Data(NodeProto node) => [.. Subgraphs.NeededBy(node).Where(dependent.Contains).Distinct()];
 
     /// <exception cref="TransferException">The output does not depend on the image.</exception>
     public static GraphPath Between(OnnxModel model, string image, string output)

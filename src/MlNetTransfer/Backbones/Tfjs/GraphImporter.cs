@@ -10,17 +10,17 @@ namespace MlNetTransfer.Backbones.Tfjs;
 /// <param name="upTo">Nodes that become the outputs; null for the model's own.</param>
 internal sealed class GraphImporter(TfjsSource source, TfGraphWriter graph, int? size, IReadOnlyList<string>? upTo = null)
 {
-    private readonly Dictionary<string, JsonElement> _nodes = [];
-    private readonly Dictionary<string, TfValue> _values = [];
+    private readonly Dictionary<string, JsonElement> nodes = [];
+    private readonly Dictionary<string, TfValue> values = [];
 
     /// <summary>Writes the model; returns its outputs.</summary>
     public IReadOnlyList<TfValue> Import()
     {
         foreach (JsonElement node in source.Topology.GetProperty("node").EnumerateArray())
-            if (!_nodes.TryAdd(node.GetProperty("name").GetString()!, node)) throw new TfjsException($"{source.File}: two nodes are named '{node.GetProperty("name").GetString()}'.");
+            if (!nodes.TryAdd(node.GetProperty("name").GetString()!, node)) throw new TfjsException($"{source.File}: two nodes are named '{node.GetProperty("name").GetString()}'.");
         string[] outputs = upTo is null ? Outputs() : [.. upTo.Select(name => Producer(name, "the card's tap"))];
         foreach (string output in outputs) Compute(output);
-        return [.. outputs.Select(o => _values[o])];
+        return [.. outputs.Select(o => values[o])];
     }
 
     /// <summary>The signature's outputs; without a signature, the nodes that no other takes.</summary>
@@ -29,8 +29,8 @@ internal sealed class GraphImporter(TfjsSource source, TfGraphWriter graph, int?
         if ((source.Root.TryGetProperty("signature", out JsonElement signature) || (source.Root.TryGetProperty("userDefinedMetadata", out JsonElement metadata) && metadata.TryGetProperty("signature", out signature)))
             && signature.TryGetProperty("outputs", out JsonElement outputs) && outputs.EnumerateObject().Any())
             return [.. outputs.EnumerateObject().Select(o => Producer(o.Value.TryGetProperty("name", out JsonElement name) ? name.GetString()! : o.Name, "the signature"))];
-        HashSet<string> taken = [.. _nodes.Values.SelectMany(Inputs)];
-        return [.. _nodes.Where(n => !taken.Contains(n.Key) && Op(n.Value) is not ("Const" or "Placeholder")).Select(n => n.Key)];
+        HashSet<string> taken = [.. nodes.Values.SelectMany(Inputs)];
+        return [.. nodes.Where(n => !taken.Contains(n.Key) && Op(n.Value) is not ("Const" or "Placeholder")).Select(n => n.Key)];
     }
 
     /// <summary>Depth first without recursion: a node is written when all it takes has been.</summary>
@@ -40,14 +40,14 @@ internal sealed class GraphImporter(TfjsSource source, TfGraphWriter graph, int?
         HashSet<string> waiting = [];
         while (open.TryPeek(out string? name))
         {
-            if (_values.ContainsKey(name))
+            if (values.ContainsKey(name))
             {
                 open.Pop();
                 continue;
             }
 
-            string[] missing = [.. Inputs(_nodes[name]).Where(i => !_values.ContainsKey(i))];
-            if (missing.Length == 0) _values[open.Pop()] = Convert(name, _nodes[name]);
+            string[] missing = [.. Inputs(nodes[name]).Where(i => !values.ContainsKey(i))];
+            if (missing.Length == 0) values[open.Pop()] = Convert(name, nodes[name]);
             else if (waiting.Add(name)) Array.ForEach(missing, open.Push);
             else throw new TfjsException($"{source.File}: node '{name}' depends on itself.");
         }
@@ -61,7 +61,7 @@ internal sealed class GraphImporter(TfjsSource source, TfGraphWriter graph, int?
         {
             "Const" => source.Weights.TryGetValue(name, out TfTensor? weight) ? new TfValue(name, weight.Shape, ChannelsFirst: false, weight) : throw new TfjsException($"{source.File}: the constant '{name}' is not in the weights manifest."),
             "Placeholder" => InputShape.Write(graph, source.File, name, PlaceholderShape(attributes), size, free: upTo is not null),
-            _ => OpConverters.Convert(new GraphNode(source, graph, op, name, attributes, [.. Inputs(node).Select(i => _values[i])])),
+            _ => OpConverters.Convert(new GraphNode(source, graph, op, name, attributes, [.. Inputs(node).Select(i => values[i])])),
         };
     }
 
@@ -81,7 +81,7 @@ internal sealed class GraphImporter(TfjsSource source, TfGraphWriter graph, int?
         int colon = reference.LastIndexOf(':');
         string name = colon > 0 ? reference[..colon] : reference;
         if (colon > 0 && reference[(colon + 1)..] != "0") throw new TfjsException($"{source.File}: '{by}' takes '{reference}'; only the first output of a node can be imported.");
-        return _nodes.ContainsKey(name) ? name : throw new TfjsException($"{source.File}: '{by}' takes '{reference}', which no node makes.");
+        return nodes.ContainsKey(name) ? name : throw new TfjsException($"{source.File}: '{by}' takes '{reference}', which no node makes.");
     }
 
     private static string Op(JsonElement node) => node.GetProperty("op").GetString()!;

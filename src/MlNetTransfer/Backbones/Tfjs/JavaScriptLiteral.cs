@@ -10,17 +10,17 @@ internal sealed class JavaScriptLiteral(string script, int start, string file)
 {
     public const int MaxNesting = 64;
 
-    private readonly StringBuilder _json = new();
-    private int _at = start;
+    private readonly StringBuilder json = new();
+    private int at = start;
 
     /// <summary>The literal at the start position as JSON; what follows it is not read.</summary>
     public string ToJson()
     {
         Value(0);
-        return _json.ToString();
+        return json.ToString();
     }
 
-    private char Current => _at < script.Length ? script[_at] : throw Error("the end of the file");
+    private char Current => at < script.Length ? script[at] : throw Error("the end of the file");
 
     private void Value(int depth)
     {
@@ -39,7 +39,7 @@ internal sealed class JavaScriptLiteral(string script, int start, string file)
 
     private void Members(char close, int depth, bool keys)
     {
-        _json.Append(script[_at++]);
+        json.Append(script[at++]);
         for (bool first = true; ; first = false)
         {
             SkipSpace();
@@ -49,14 +49,14 @@ internal sealed class JavaScriptLiteral(string script, int start, string file)
                 Expect(',');
                 SkipSpace();
                 if (Current == close) break;
-                _json.Append(',');
+                json.Append(',');
             }
 
             if (keys) Key();
             Value(depth + 1);
         }
 
-        _json.Append(script[_at++]);
+        json.Append(script[at++]);
     }
 
     private void Key()
@@ -64,57 +64,57 @@ internal sealed class JavaScriptLiteral(string script, int start, string file)
         if (Current is '"' or '\'') QuotedString();
         else
         {
-            int begin = _at;
-            while (char.IsLetterOrDigit(Current) || Current is '_' or '$') _at++;
-            if (_at == begin) throw Error($"'{Current}' where a key should be");
-            _json.Append('"').Append(script, begin, _at - begin).Append('"');
+            int begin = at;
+            while (char.IsLetterOrDigit(Current) || Current is '_' or '$') at++;
+            if (at == begin) throw Error($"'{Current}' where a key should be");
+            json.Append('"').Append(script, begin, at - begin).Append('"');
         }
 
         SkipSpace();
         Expect(':');
-        _json.Append(':');
+        json.Append(':');
     }
 
     private void QuotedString()
     {
-        char quote = script[_at++];
-        _json.Append('"');
+        char quote = script[at++];
+        json.Append('"');
         while (Current != quote)
         {
-            char c = script[_at++];
-            if (c == '\\' && Current == '\'') _json.Append(script[_at++]);
-            else if (c == '\\' && "\"\\/bfnrtu".Contains(Current)) _json.Append(c).Append(script[_at++]);
+            char c = script[at++];
+            if (c == '\\' && Current == '\'') json.Append(script[at++]);
+            else if (c == '\\' && "\"\\/bfnrtu".Contains(Current)) json.Append(c).Append(script[at++]);
             else if (c == '\\') throw Error($"the escape '\\{Current}'");
-            else if (c == '"') _json.Append("\\\"");
-            else _json.Append(c);
+            else if (c == '"') json.Append("\\\"");
+            else json.Append(c);
         }
 
-        _at++;
-        _json.Append('"');
+        at++;
+        json.Append('"');
     }
 
     private void Flag()
     {
-        string? value = script.AsSpan(_at) switch { ['!', '0', ..] => "true", ['!', '1', ..] => "false", _ => null };
-        _json.Append(value ?? throw Error("an expression"));
-        _at += 2;
+        string? value = script.AsSpan(at) switch { ['!', '0', ..] => "true", ['!', '1', ..] => "false", _ => null };
+        json.Append(value ?? throw Error("an expression"));
+        at += 2;
     }
 
     private void Number()
     {
-        int begin = _at;
-        while (Current is '-' or '+' or '.' or 'e' or 'E' or (>= '0' and <= '9')) _at++;
-        if (!double.TryParse(script.AsSpan(begin, _at - begin), System.Globalization.NumberStyles.Float, System.Globalization.CultureInfo.InvariantCulture, out double value)) throw Error($"the number '{script[begin.._at]}'");
-        _json.Append(System.Globalization.CultureInfo.InvariantCulture, $"{value:R}");
+        int begin = at;
+        while (Current is '-' or '+' or '.' or 'e' or 'E' or (>= '0' and <= '9')) at++;
+        if (!double.TryParse(script.AsSpan(begin, at - begin), System.Globalization.NumberStyles.Float, System.Globalization.CultureInfo.InvariantCulture, out double value)) throw Error($"the number '{script[begin..at]}'");
+        json.Append(System.Globalization.CultureInfo.InvariantCulture, $"{value:R}");
     }
 
     private void Word()
     {
         foreach ((string word, string json) in new[] { ("null", "null"), ("true", "true"), ("false", "false"), ("void 0", "null") })
-            if (script.AsSpan(_at).StartsWith(word))
+            if (script.AsSpan(at).StartsWith(word))
             {
-                _at += word.Length;
-                _json.Append(json);
+                at += word.Length;
+                this.json.Append(json);
                 return;
             }
 
@@ -123,14 +123,14 @@ internal sealed class JavaScriptLiteral(string script, int start, string file)
 
     private void SkipSpace()
     {
-        while (char.IsWhiteSpace(Current)) _at++;
+        while (char.IsWhiteSpace(Current)) at++;
     }
 
     private void Expect(char c)
     {
         if (Current != c) throw Error($"'{Current}' instead of '{c}'");
-        _at++;
+        at++;
     }
 
-    private TfjsException Error(string found) => new($"{file}: found {found} at character {_at}; expected data only (an object literal without expressions). Restore the package again.");
+    private TfjsException Error(string found) => new($"{file}: found {found} at character {at}; expected data only (an object literal without expressions). Restore the package again.");
 }

@@ -13,8 +13,8 @@ internal sealed class TfGraphWriter(string graphName)
     public const string InputName = "image";
 
     private const string Batch = "N";
-    private readonly GraphBuilder _builder = new(graphName);
-    private readonly Dictionary<string, List<(TfTensor Tensor, string Name)>> _written = [];
+    private readonly GraphBuilder builder = new(graphName);
+    private readonly Dictionary<string, List<(TfTensor Tensor, string Name)>> written = [];
 
     /// <summary>Adds the input [N, channels, height, width] and gives it the model's own name too.</summary>
     /// <param name="name">The model's own name.</param>
@@ -27,7 +27,7 @@ internal sealed class TfGraphWriter(string graphName)
         TfValue image = channelsFirst
             ? new(InputName, [-1, channels, height, width], ChannelsFirst: false)
             : new(InputName, [-1, height, width, channels], ChannelsFirst: true);
-        _builder.Input(InputName, Dimensions(image));
+        builder.Input(InputName, Dimensions(image));
         return name == InputName ? image : Alias(name, image);
     }
 
@@ -38,7 +38,7 @@ internal sealed class TfGraphWriter(string graphName)
     /// <param name="attributes">Attributes.</param>
     public TfValue Node(string op, TfValue output, IReadOnlyList<string> inputs, params IReadOnlyList<AttributeProto> attributes)
     {
-        _builder.Node(op, inputs, [output.Name], attributes).Shape(output.Name, Dimensions(output));
+        builder.Node(op, inputs, [output.Name], attributes).Shape(output.Name, Dimensions(output));
         return output;
     }
 
@@ -49,12 +49,12 @@ internal sealed class TfGraphWriter(string graphName)
     /// <summary>Writes a constant and returns its name. A constant that is used twice in one form is written once.</summary>
     public string Constant(TfTensor tensor)
     {
-        if (!_written.TryGetValue(tensor.Name, out List<(TfTensor Tensor, string Name)>? forms)) _written[tensor.Name] = forms = [];
+        if (!this.written.TryGetValue(tensor.Name, out List<(TfTensor Tensor, string Name)>? forms)) this.written[tensor.Name] = forms = [];
         foreach ((TfTensor form, string written) in forms)
             if (form.Shape.SequenceEqual(tensor.Shape) && form.Values.AsSpan().SequenceEqual(tensor.Values)) return written;
         string name = Unique(tensor.Name);
         forms.Add((tensor, name));
-        _builder.Initializer(name, tensor.Values, [.. tensor.Shape]);
+        builder.Initializer(name, tensor.Values, [.. tensor.Shape]);
         return name;
     }
 
@@ -62,12 +62,12 @@ internal sealed class TfGraphWriter(string graphName)
     public string Integers(string name, params ReadOnlySpan<long> values)
     {
         string free = Unique(name);
-        _builder.Initializer(free, values, values.Length);
+        builder.Initializer(free, values, values.Length);
         return free;
     }
 
     /// <summary>A tensor name that is still free.</summary>
-    public string Unique(string prefix) => _builder.UniqueName(prefix);
+    public string Unique(string prefix) => builder.UniqueName(prefix);
 
     /// <summary>The value as images in NCHW; a transpose is written only where it was not so.</summary>
     public TfValue Images(TfValue value)
@@ -90,8 +90,8 @@ internal sealed class TfGraphWriter(string graphName)
     /// <param name="outputs">Values that become its outputs.</param>
     public OnnxModel Build(IEnumerable<TfValue> outputs)
     {
-        foreach (TfValue output in outputs) _builder.Output(output.Name, Dimensions(output));
-        return _builder.Build(opset: 17, irVersion: 8).With(proto =>
+        foreach (TfValue output in outputs) builder.Output(output.Name, Dimensions(output));
+        return builder.Build(opset: 17, irVersion: 8).With(proto =>
         {
             HashSet<string> stated = [.. proto.Graph.Output.Select(o => o.Name)];
             ValueInfoProto[] others = [.. proto.Graph.ValueInfo.Where(v => !stated.Contains(v.Name))];

@@ -6,14 +6,14 @@ namespace MlNetTransfer.Backbones.Tfjs;
 /// <summary>The files of a TF.js model: topology and weights, as model.json with binary shards or as JavaScript modules.</summary>
 internal sealed class TfjsSource : IDisposable
 {
-    private readonly JsonDocument _model;
+    private readonly JsonDocument model;
 
-    private TfjsSource(string file, JsonDocument model, IReadOnlyDictionary<string, TfTensor> weights) => (File, _model, Weights) = (file, model, weights);
+    private TfjsSource(string file, JsonDocument model, IReadOnlyDictionary<string, TfTensor> weights) => (File, this.model, Weights) = (file, model, weights);
 
     /// <summary>The model file, for errors.</summary>
     public string File { get; }
 
-    public JsonElement Root => _model.RootElement;
+    public JsonElement Root => model.RootElement;
 
     public JsonElement Topology => Root.TryGetProperty("modelTopology", out JsonElement topology) && topology.ValueKind == JsonValueKind.Object
         ? topology
@@ -39,7 +39,7 @@ internal sealed class TfjsSource : IDisposable
         }
     }
 
-    public void Dispose() => _model.Dispose();
+    public void Dispose() => model.Dispose();
 
     private static JsonDocument Parse(string text, string file)
     {

@@ -13,9 +13,9 @@ public sealed class BatchMixer(BatchMixing options, Preprocessing preprocessing)
     /// <summary>Keeps a batch's stream apart from the images' own, whatever numbers they are given.</summary>
     private const ulong Stream = 0x6D69_7865_7200_0000;
 
-    private readonly BatchMixing _options = options ?? throw new ArgumentNullException(nameof(options));
-    private readonly Preprocessing _preprocessing = preprocessing ?? throw new ArgumentNullException(nameof(preprocessing));
-    private readonly Rng _rng = new(0);
+    private readonly BatchMixing options = options ?? throw new ArgumentNullException(nameof(options));
+    private readonly Preprocessing preprocessing = preprocessing ?? throw new ArgumentNullException(nameof(preprocessing));
+    private readonly Rng rng = new(0);
 
     /// <summary>Mixes a batch in place.</summary>
     /// <param name="draw">The seed, the batch and the epoch; the result is a function of these and the batch.</param>
@@ -26,15 +26,15 @@ public sealed class BatchMixer(BatchMixing options, Preprocessing preprocessing)
     public void Apply(AugmentationDraw draw, Span<float> tensors, Span<float> targets, int rows)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
-        int length = _preprocessing.TensorLength;
+        int length = preprocessing.TensorLength;
         if (tensors.Length != (long)rows * length) throw new ArgumentException($"{tensors.Length} elements, expected {rows} x {length}.", nameof(tensors));
         if (targets.Length == 0 || targets.Length % rows != 0) throw new ArgumentException($"{targets.Length} elements, expected a multiple of {rows} rows.", nameof(targets));
-        if (_options is { MixupAlpha: 0, CutMixAlpha: 0 }) return;
+        if (options is { MixupAlpha: 0, CutMixAlpha: 0 }) return;
         int classes = targets.Length / rows;
-        _rng.Restart((uint)draw.Seed ^ Stream, (ulong)draw.Image, (uint)draw.Number);
+        rng.Restart((uint)draw.Seed ^ Stream, (ulong)draw.Image, (uint)draw.Number);
         for (int i = 0, j = rows - 1; i < j; i++, j--)
         {
-            if (_rng.NextDouble() >= _options.Probability) continue;
+            if (rng.NextDouble() >= options.Probability) continue;
             double kept = MixPair(tensors.Slice(i * length, length), tensors.Slice(j * length, length));
             Blend(targets.Slice(i * classes, classes), targets.Slice(j * classes, classes), kept);
         }
@@ -43,9 +43,9 @@ public sealed class BatchMixer(BatchMixing options, Preprocessing preprocessing)
     /// <summary>Mixes two images; returns the share that each keeps of itself.</summary>
     private double MixPair(Span<float> first, Span<float> second)
     {
-        bool cut = _options.MixupAlpha == 0 || (_options.CutMixAlpha > 0 && _rng.NextDouble() < 0.5);
-        double alpha = cut ? _options.CutMixAlpha : _options.MixupAlpha;
-        double kept = _rng.NextBeta(alpha, alpha);
+        bool cut = options.MixupAlpha == 0 || (options.CutMixAlpha > 0 && rng.NextDouble() < 0.5);
+        double alpha = cut ? options.CutMixAlpha : options.MixupAlpha;
+        double kept = rng.NextBeta(alpha, alpha);
         if (cut) return SwapBox(first, second, kept);
         Blend(first, second, kept);
         return kept;
@@ -54,8 +54,8 @@ public sealed class BatchMixer(BatchMixing options, Preprocessing preprocessing)
     /// <summary>Swaps a box of side Size · √(1 - λ), its centre uniform, cut off at the image's edge (Yun et al., section 3.1).</summary>
     private double SwapBox(Span<float> first, Span<float> second, double share)
     {
-        int size = _preprocessing.Size, half = (int)(size * Math.Sqrt(1 - share)) / 2;
-        int x = _rng.Next(size), y = _rng.Next(size);
+        int size = preprocessing.Size, half = (int)(size * Math.Sqrt(1 - share)) / 2;
+        int x = rng.Next(size), y = rng.Next(size);
         int left = Math.Max(x - half, 0), right = Math.Min(x + half, size), top = Math.Max(y - half, 0), bottom = Math.Min(y + half, size);
         for (int plane = 0; plane < 3 * size * size; plane += size * size)
         {

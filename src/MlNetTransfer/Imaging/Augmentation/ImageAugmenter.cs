@@ -17,17 +17,17 @@ public sealed unsafe class ImageAugmenter : IDisposable
     /// <summary>An array of .NET holds no more bytes than 3 times this.</summary>
     private const int MostPixels = 1 << 29;
 
-    private readonly Preprocessing _preprocessing;
-    private readonly AugmentationOptions _options;
-    private readonly ImageDecoder _decoder;
-    private readonly ImagePreprocessor _plain;
-    private readonly StripResizer _resizer;
-    private readonly TensorWriter _writer;
-    private readonly UprightFrame _frame;
-    private readonly NativeBuffer _lastStrip = new(), _scratch = new();
-    private readonly Rng _rng = new(0);
-    private readonly bool _varies;
-    private bool _disposed;
+    private readonly Preprocessing preprocessing;
+    private readonly AugmentationOptions options;
+    private readonly ImageDecoder decoder;
+    private readonly ImagePreprocessor plain;
+    private readonly StripResizer resizer;
+    private readonly TensorWriter writer;
+    private readonly UprightFrame frame;
+    private readonly NativeBuffer lastStrip = new(), scratch = new();
+    private readonly Rng rng = new(0);
+    private readonly bool varies;
+    private bool disposed;
 
     /// <param name="preprocessing">Size, framing, filter and normalisation, from the backbone's card.</param>
     /// <param name="options">How images are varied.</param>
@@ -39,15 +39,15 @@ public sealed unsafe class ImageAugmenter : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         CheckOrder(options.Crop?.MinArea, options.Crop?.MaxArea, "crop");
         CheckOrder(options.Erasing?.MinArea, options.Erasing?.MaxArea, "erased box");
-        (_preprocessing, _options) = (preprocessing, options);
+        (this.preprocessing, this.options) = (preprocessing, options);
         limits ??= new ImageLimits();
         limits = limits with { MaxPixels = Math.Min(limits.MaxPixels, MostPixels) };
-        _varies = options with { Mixing = null } != new AugmentationOptions();
-        _decoder = new ImageDecoder(limits);
-        _plain = new ImagePreprocessor(preprocessing, limits);
-        _frame = new UprightFrame(preprocessing);
-        _resizer = new StripResizer(preprocessing.Interpolation, SimdLevels.Best);
-        _writer = new TensorWriter(preprocessing);
+        varies = options with { Mixing = null } != new AugmentationOptions();
+        decoder = new ImageDecoder(limits);
+        plain = new ImagePreprocessor(preprocessing, limits);
+        frame = new UprightFrame(preprocessing);
+        resizer = new StripResizer(preprocessing.Interpolation, SimdLevels.Best);
+        writer = new TensorWriter(preprocessing);
     }
 
     /// <summary>Decodes an image and makes one variant. With options that vary nothing it is <see cref="ImagePreprocessor.Process"/>, bit for bit.</summary>
@@ -59,13 +59,13 @@ public sealed unsafe class ImageAugmenter : IDisposable
     public void Process(ReadOnlySpan<byte> encoded, AugmentationDraw draw, Span<float> tensor, CancellationToken cancellation = default)
     {
         CheckLength(tensor.Length, nameof(tensor));
-        if (!_varies)
+        if (!varies)
         {
-            _plain.Process(encoded, tensor, cancellation);
+            plain.Process(encoded, tensor, cancellation);
             return;
         }
         DecodeFrame(encoded, cancellation);
-        Vary(_frame.Pixels, _frame.Width, _frame.Height, draw, tensor);
+        Vary(frame.Pixels, frame.Width, frame.Height, draw, tensor);
     }
 
     /// <summary>Makes one variant of decoded pixels: the same bytes as from the encoded image that <see cref="Decode"/> made them of.</summary>
@@ -87,21 +87,21 @@ public sealed unsafe class ImageAugmenter : IDisposable
     /// <exception cref="ImageRejectedException">The image cannot be used; the reason is one line.</exception>
     public RgbImage Decode(ReadOnlySpan<byte> encoded, CancellationToken cancellation = default)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(disposed, this);
         DecodeFrame(encoded, cancellation);
-        return new RgbImage(_frame.Width, _frame.Height, _frame.Pixels.ToArray());
+        return new RgbImage(frame.Width, frame.Height, frame.Pixels.ToArray());
     }
 
     /// <summary>Releases the memory kept between images.</summary>
     public void Dispose()
     {
-        _disposed = true;
-        _decoder.Dispose();
-        _plain.Dispose();
-        _resizer.Dispose();
-        _frame.Dispose();
-        _lastStrip.Dispose();
-        _scratch.Dispose();
+        disposed = true;
+        decoder.Dispose();
+        plain.Dispose();
+        resizer.Dispose();
+        frame.Dispose();
+        lastStrip.Dispose();
+        scratch.Dispose();
     }
 
     private static void CheckOrder(double? smallest, double? largest, string what)
@@ -111,33 +111,33 @@ public sealed unsafe class ImageAugmenter : IDisposable
 
     private void DecodeFrame(ReadOnlySpan<byte> encoded, CancellationToken cancellation)
     {
-        _decoder.Decode(encoded, _preprocessing.Size, _frame, cancellation);
-        _frame.Complete();
+        decoder.Decode(encoded, preprocessing.Size, frame, cancellation);
+        frame.Complete();
     }
 
     private void CheckLength(int length, string name)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        if (length != _preprocessing.TensorLength)
-            throw new ArgumentException($"{length} elements, expected 3 x {_preprocessing.Size} x {_preprocessing.Size} = {_preprocessing.TensorLength}.", name);
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (length != preprocessing.TensorLength)
+            throw new ArgumentException($"{length} elements, expected 3 x {preprocessing.Size} x {preprocessing.Size} = {preprocessing.TensorLength}.", name);
     }
 
     private void Vary(ReadOnlySpan<byte> pixels, int width, int height, AugmentationDraw draw, Span<float> tensor)
     {
-        _rng.Restart((uint)draw.Seed, (ulong)draw.Image, (uint)draw.Number);
-        CropBox box = _options.Crop is { } crop ? CropBox.Draw(crop, _preprocessing.Framing, width, height, _rng) : CropBox.Of(_preprocessing.Framing, width, height);
-        bool mirror = _rng.NextDouble() < _options.FlipProbability;
+        rng.Restart((uint)draw.Seed, (ulong)draw.Image, (uint)draw.Number);
+        CropBox box = options.Crop is { } crop ? CropBox.Draw(crop, preprocessing.Framing, width, height, rng) : CropBox.Of(preprocessing.Framing, width, height);
+        bool mirror = rng.NextDouble() < options.FlipProbability;
         Resize(pixels, width, box);
         VaryColours();
-        _writer.WriteTensor(_resizer, new OutputOrder(false, FlippedX: mirror, false), tensor);
+        writer.WriteTensor(resizer, new OutputOrder(false, FlippedX: mirror, false), tensor);
     }
 
     private void VaryColours()
     {
-        PixelSquare square = new((nint)_resizer.Frame, _preprocessing.Size, _resizer.PlaneStride);
-        if (_options.Jitter is { } jitter) Jitter.Apply(jitter, square, _rng);
-        if (_options.TrivialAugment) TrivialAugmentation.Apply(square, square with { Pixels = (nint)_scratch.Reserve(square.Length) }, _rng);
-        if (_options.Erasing is { } erasing) Eraser.Apply(erasing, square, _rng);
+        PixelSquare square = new((nint)resizer.Frame, preprocessing.Size, resizer.PlaneStride);
+        if (options.Jitter is { } jitter) Jitter.Apply(jitter, square, rng);
+        if (options.TrivialAugment) TrivialAugmentation.Apply(square, square with { Pixels = (nint)scratch.Reserve(square.Length) }, rng);
+        if (options.Erasing is { } erasing) Eraser.Apply(erasing, square, rng);
     }
 
     /// <summary>A resizer reads whole strips and a little more; where that would leave the image the rows are copied first.</summary>
@@ -146,8 +146,8 @@ public sealed unsafe class ImageAugmenter : IDisposable
         const int rows = StripResizer.StripRows;
         nint stride = 3 * (nint)width;
         int bytes = 3 * box.Width;
-        byte* copy = _lastStrip.Reserve((rows + 1L) * (bytes + rows));
-        _resizer.Begin(box.Width, box.Height, 3, _preprocessing.Size);
+        byte* copy = lastStrip.Reserve((rows + 1L) * (bytes + rows));
+        resizer.Begin(box.Width, box.Height, 3, preprocessing.Size);
         fixed (byte* start = pixels)
         {
             for (int y = 0; y < box.Height; y += rows)
@@ -156,11 +156,11 @@ public sealed unsafe class ImageAugmenter : IDisposable
                 int count = Math.Min(rows, box.Height - y);
                 if (offset + (rows * stride) + rows <= pixels.Length)
                 {
-                    _resizer.Push(start + offset, stride, count);
+                    resizer.Push(start + offset, stride, count);
                     continue;
                 }
                 for (int i = 0; i < count; i++) Buffer.MemoryCopy(start + offset + (i * stride), copy + (i * bytes), bytes, bytes);
-                _resizer.Push(copy, bytes, count);
+                resizer.Push(copy, bytes, count);
             }
         }
     }

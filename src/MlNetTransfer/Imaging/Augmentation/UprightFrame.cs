@@ -11,53 +11,53 @@ namespace MlNetTransfer.Imaging.Augmentation;
 /// </remarks>
 internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool reduces = true) : IStripSink, IDisposable
 {
-    private readonly NativeBuffer _pixels = new(), _rowPixels = new();
-    private readonly StripResizer _reducer = new(preprocessing.Interpolation, SimdLevels.Best);
-    private OutputOrder _order;
-    private int _sourceWidth, _storedWidth, _storedHeight, _row;
-    private bool _reduced;
+    private readonly NativeBuffer pixels = new(), rowPixels = new();
+    private readonly StripResizer reducer = new(preprocessing.Interpolation, SimdLevels.Best);
+    private OutputOrder order;
+    private int sourceWidth, storedWidth, storedHeight, row;
+    private bool reduced;
 
     /// <summary>Upright columns.</summary>
-    public int Width => _order.Transposed ? _storedHeight : _storedWidth;
+    public int Width => order.Transposed ? storedHeight : storedWidth;
 
     /// <summary>Upright rows.</summary>
-    public int Height => _order.Transposed ? _storedWidth : _storedHeight;
+    public int Height => order.Transposed ? storedWidth : storedHeight;
 
     /// <summary>[Height × Width × 3].</summary>
-    public ReadOnlySpan<byte> Pixels => new(_pixels.Memory, 3 * Width * Height);
+    public ReadOnlySpan<byte> Pixels => new(pixels.Memory, 3 * Width * Height);
 
     public (int Left, int Top, int Width, int Height) Begin(PixelSource source)
     {
-        _order = OutputOrder.Of(source.Orientation);
-        _sourceWidth = source.Width;
-        _row = 0;
-        (_storedWidth, _storedHeight) = Reduced(source.Width, source.Height);
-        _reduced = (_storedWidth, _storedHeight) != (source.Width, source.Height);
-        if (_reduced) _reducer.Begin(source.Width, source.Height, source.Bands <= 2 ? 1 : 3, _storedWidth, _storedHeight);
-        _pixels.Reserve(3L * _storedWidth * _storedHeight);
+        order = OutputOrder.Of(source.Orientation);
+        sourceWidth = source.Width;
+        row = 0;
+        (storedWidth, storedHeight) = Reduced(source.Width, source.Height);
+        reduced = (storedWidth, storedHeight) != (source.Width, source.Height);
+        if (reduced) reducer.Begin(source.Width, source.Height, source.Bands <= 2 ? 1 : 3, storedWidth, storedHeight);
+        pixels.Reserve(3L * storedWidth * storedHeight);
         return (0, 0, source.Width, source.Height);
     }
 
     public void Push(byte* strip, int channels, int rows)
     {
-        if (_reduced)
+        if (reduced)
         {
-            _reducer.Push(strip, channels * (nint)_sourceWidth, rows);
+            reducer.Push(strip, channels * (nint)sourceWidth, rows);
             return;
         }
-        for (int y = 0; y < rows; y++) Place(strip + ((nint)y * _storedWidth * channels), channels);
+        for (int y = 0; y < rows; y++) Place(strip + ((nint)y * storedWidth * channels), channels);
     }
 
     /// <summary>To be called when all strips were pushed.</summary>
     public void Complete()
     {
-        if (!_reduced) return;
-        byte* row = _rowPixels.Reserve(3L * _storedWidth);
-        int green = _reducer.Channels == 3 ? _reducer.PlaneStride : 0, blue = 2 * green;
-        for (int y = 0; y < _storedHeight; y++)
+        if (!reduced) return;
+        byte* row = rowPixels.Reserve(3L * storedWidth);
+        int green = reducer.Channels == 3 ? reducer.PlaneStride : 0, blue = 2 * green;
+        for (int y = 0; y < storedHeight; y++)
         {
-            byte* from = _reducer.Frame + ((nint)y * _reducer.RowStride), to = row;
-            for (byte* end = from + _storedWidth; from < end; from++, to += 3)
+            byte* from = reducer.Frame + ((nint)y * reducer.RowStride), to = row;
+            for (byte* end = from + storedWidth; from < end; from++, to += 3)
             {
                 to[0] = from[0];
                 to[1] = from[green];
@@ -69,9 +69,9 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
 
     public void Dispose()
     {
-        _pixels.Dispose();
-        _rowPixels.Dispose();
-        _reducer.Dispose();
+        pixels.Dispose();
+        rowPixels.Dispose();
+        reducer.Dispose();
     }
 
     private (int Width, int Height) Reduced(int width, int height)
@@ -87,21 +87,21 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
     /// <summary>Writes the next stored row where it lies in the upright image.</summary>
     private void Place(byte* from, int channels)
     {
-        nint across = _order.Transposed ? 3 * (nint)Width : 3, down = _order.Transposed ? 3 : 3 * (nint)Width;
-        byte* to = _pixels.Memory + ((_order.FlippedY ? _storedHeight - 1 - _row : _row) * down);
-        _row++;
-        if (_order.FlippedX)
+        nint across = order.Transposed ? 3 * (nint)Width : 3, down = order.Transposed ? 3 : 3 * (nint)Width;
+        byte* to = pixels.Memory + ((order.FlippedY ? storedHeight - 1 - row : row) * down);
+        row++;
+        if (order.FlippedX)
         {
-            to += (_storedWidth - 1) * across;
+            to += (storedWidth - 1) * across;
             across = -across;
         }
         if (channels == 3 && across == 3)
         {
-            Buffer.MemoryCopy(from, to, 3L * _storedWidth, 3L * _storedWidth);
+            Buffer.MemoryCopy(from, to, 3L * storedWidth, 3L * storedWidth);
             return;
         }
         int green = channels == 3 ? 1 : 0, blue = 2 * green;
-        for (byte* end = from + ((nint)_storedWidth * channels); from < end; from += channels, to += across)
+        for (byte* end = from + ((nint)storedWidth * channels); from < end; from += channels, to += across)
         {
             to[0] = from[0];
             to[1] = from[green];

@@ -7,38 +7,38 @@ namespace MlNetTransfer.Imaging.Decoding;
 /// <remarks>Samples of fewer than 8 bits are scaled as <c>v · 255 / max</c>, rounded down, as Pillow does. Alpha that is 0 everywhere is taken as absent: many writers leave it so.</remarks>
 internal sealed unsafe class BmpSource : PixelSource
 {
-    private readonly NativeBuffer _strip = new();
-    private readonly int[] _palette = new int[256];
-    private BmpHeader _header;
-    private byte* _data;
+    private readonly NativeBuffer strip = new();
+    private readonly int[] palette = new int[256];
+    private BmpHeader header;
+    private byte* data;
 
     public override bool OpenHeader(byte* data, int length, ImageFormat format)
     {
         ReadOnlySpan<byte> file = new(data, length);
-        _header = BmpHeader.Read(file);
-        _data = data;
-        (Width, Height, Bands) = (_header.Width, _header.Height, 3);
-        long lastRow = (((long)Width * _header.BitsPerPixel) + 7) / 8;
-        long needed = _header.PixelOffset + (_header.RowBytes * (Height - 1L)) + lastRow;
-        if (needed > length) throw new ImageRejectedException($"truncated BMP: {Width} x {Height} pixels of {_header.BitsPerPixel} bits need {needed} bytes, the file has {length}");
+        header = BmpHeader.Read(file);
+        this.data = data;
+        (Width, Height, Bands) = (header.Width, header.Height, 3);
+        long lastRow = (((long)Width * header.BitsPerPixel) + 7) / 8;
+        long needed = header.PixelOffset + (header.RowBytes * (Height - 1L)) + lastRow;
+        if (needed > length) throw new ImageRejectedException($"truncated BMP: {Width} x {Height} pixels of {header.BitsPerPixel} bits need {needed} bytes, the file has {length}");
         ReadPalette(file);
         return true;
     }
 
     public override bool OpenPixels(int target)
     {
-        Bands = _header.Alpha != 0 && HasAlpha() ? 4 : 3;
+        Bands = header.Alpha != 0 && HasAlpha() ? 4 : 3;
         return true;
     }
 
     public override byte* ReadStrip(int left, int top, int width, int rows)
     {
-        byte* strip = _strip.Reserve((long)width * Bands * StripResizer.StripRows);
+        byte* strip = this.strip.Reserve((long)width * Bands * StripResizer.StripRows);
         byte* output = strip;
         for (int y = top; y < top + rows; y++, output += (long)width * Bands)
         {
             byte* row = Row(y);
-            switch (_header.BitsPerPixel)
+            switch (header.BitsPerPixel)
             {
                 case <= 8: ReadIndexed(row, left, width, output); break;
                 case 24: ReadColours(row + (3L * left), width, output); break;
@@ -48,29 +48,29 @@ internal sealed unsafe class BmpSource : PixelSource
         return strip;
     }
 
-    public override void Close() => _data = null;
+    public override void Close() => data = null;
 
-    public override void Dispose() => _strip.Dispose();
+    public override void Dispose() => strip.Dispose();
 
-    private byte* Row(int y) => _data + _header.PixelOffset + (_header.RowBytes * (_header.TopDown ? y : Height - 1 - y));
+    private byte* Row(int y) => data + header.PixelOffset + (header.RowBytes * (header.TopDown ? y : Height - 1 - y));
 
     private void ReadPalette(ReadOnlySpan<byte> file)
     {
-        Array.Clear(_palette);
-        for (int i = 0; i < _header.PaletteEntries; i++)
+        Array.Clear(palette);
+        for (int i = 0; i < header.PaletteEntries; i++)
         {
-            ReadOnlySpan<byte> entry = file.Slice(_header.PaletteOffset + (i * _header.PaletteStride), 3);
-            _palette[i] = entry[2] | (entry[1] << 8) | (entry[0] << 16);
+            ReadOnlySpan<byte> entry = file.Slice(header.PaletteOffset + (i * header.PaletteStride), 3);
+            palette[i] = entry[2] | (entry[1] << 8) | (entry[0] << 16);
         }
     }
 
     private void ReadIndexed(byte* row, int left, int width, byte* output)
     {
-        int bits = _header.BitsPerPixel, mask = (1 << bits) - 1;
+        int bits = header.BitsPerPixel, mask = (1 << bits) - 1;
         for (int x = left; x < left + width; x++, output += 3)
         {
             long bit = (long)x * bits;
-            int colour = _palette[(row[bit >> 3] >> (8 - bits - (int)(bit & 7))) & mask];
+            int colour = palette[(row[bit >> 3] >> (8 - bits - (int)(bit & 7))) & mask];
             (output[0], output[1], output[2]) = ((byte)colour, (byte)(colour >> 8), (byte)(colour >> 16));
         }
     }
@@ -86,8 +86,8 @@ internal sealed unsafe class BmpSource : PixelSource
         for (int x = left; x < left + width; x++, output += Bands)
         {
             uint value = Pixel(row, x);
-            (output[0], output[1], output[2]) = (Sample(value, _header.Red), Sample(value, _header.Green), Sample(value, _header.Blue));
-            if (Bands == 4) output[3] = Sample(value, _header.Alpha);
+            (output[0], output[1], output[2]) = (Sample(value, header.Red), Sample(value, header.Green), Sample(value, header.Blue));
+            if (Bands == 4) output[3] = Sample(value, header.Alpha);
         }
     }
 
@@ -98,14 +98,14 @@ internal sealed unsafe class BmpSource : PixelSource
             byte* row = Row(y);
             for (int x = 0; x < Width; x++)
             {
-                if ((Pixel(row, x) & _header.Alpha) != 0) return true;
+                if ((Pixel(row, x) & header.Alpha) != 0) return true;
             }
         }
         return false;
     }
 
     private uint Pixel(byte* row, int x) =>
-        _header.BitsPerPixel == 16 ? (uint)(row[2L * x] | (row[(2L * x) + 1] << 8)) : *(uint*)(row + (4L * x));
+        header.BitsPerPixel == 16 ? (uint)(row[2L * x] | (row[(2L * x) + 1] << 8)) : *(uint*)(row + (4L * x));
 
     private static byte Sample(uint value, uint mask)
     {

@@ -5,8 +5,8 @@ namespace MlNetTransfer.Imaging.Decoding;
 /// <summary>Decodes one image after another into a sink. Not thread-safe; memory is kept and reused.</summary>
 internal sealed unsafe class ImageDecoder(ImageLimits limits) : IDisposable
 {
-    private readonly VipsSource _vips = new();
-    private readonly BmpSource _bmp = new();
+    private readonly VipsSource vips = new();
+    private readonly BmpSource bmp = new();
 
     /// <summary>Decodes one image.</summary>
     /// <param name="encoded">The bytes of an image file.</param>
@@ -20,7 +20,7 @@ internal sealed unsafe class ImageDecoder(ImageLimits limits) : IDisposable
         ImageGuard.CheckBytes(encoded.Length, limits);
         ImageFormat format = FormatSniffer.Sniff(encoded);
         FileStructure.CheckComplete(encoded, format);
-        PixelSource source = format == ImageFormat.Bmp ? _bmp : _vips;
+        PixelSource source = format == ImageFormat.Bmp ? bmp : vips;
         fixed (byte* data = encoded)
         {
             DecodeOutcome outcome;
@@ -41,8 +41,8 @@ internal sealed unsafe class ImageDecoder(ImageLimits limits) : IDisposable
 
     public void Dispose()
     {
-        _vips.Dispose();
-        _bmp.Dispose();
+        vips.Dispose();
+        bmp.Dispose();
     }
 
     /// <summary>

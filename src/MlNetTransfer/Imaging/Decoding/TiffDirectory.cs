@@ -6,30 +6,30 @@ namespace MlNetTransfer.Imaging.Decoding;
 internal readonly ref struct TiffDirectory
 {
     private const int StripOffsets = 273, StripByteCounts = 279, TileOffsets = 324, TileByteCounts = 325;
-    private readonly ReadOnlySpan<byte> _file;
-    private readonly bool _bigEndian, _big;
+    private readonly ReadOnlySpan<byte> file;
+    private readonly bool bigEndian, big;
 
     private TiffDirectory(ReadOnlySpan<byte> file)
     {
-        _file = file;
-        _bigEndian = file[0] == 'M';
-        _big = file[2] == '+' || file[3] == '+';
+        this.file = file;
+        bigEndian = file[0] == 'M';
+        big = file[2] == '+' || file[3] == '+';
     }
 
-    private int WordBytes => _big ? 8 : 4;
+    private int WordBytes => big ? 8 : 4;
 
-    private int EntryBytes => _big ? 20 : 12;
+    private int EntryBytes => big ? 20 : 12;
 
     /// <exception cref="ImageRejectedException">The directory or a strip or tile of pixels lies beyond the end of the file.</exception>
     public static void CheckComplete(ReadOnlySpan<byte> file) => new TiffDirectory(file).Check();
 
     private void Check()
     {
-        ulong directory = Read(_big ? 8UL : 4UL, WordBytes, "the header");
-        int countBytes = _big ? 8 : 2;
+        ulong directory = Read(big ? 8UL : 4UL, WordBytes, "the header");
+        int countBytes = big ? 8 : 2;
         ulong entries = Read(directory, countBytes, "the directory");
         ulong first = directory + (ulong)countBytes;
-        if (entries > (ulong)_file.Length) entries = 0;
+        if (entries > (ulong)file.Length) entries = 0;
         Require(first, entries * (ulong)EntryBytes, "the directory");
         ulong offsets = 0, counts = 0;
         for (ulong i = 0; i < entries; i++)
@@ -61,19 +61,19 @@ internal readonly ref struct TiffDirectory
     private ulong Read(ulong offset, int bytes, string what)
     {
         Require(offset, (ulong)bytes, what);
-        ReadOnlySpan<byte> value = _file.Slice((int)offset, bytes);
+        ReadOnlySpan<byte> value = file.Slice((int)offset, bytes);
         return bytes switch
         {
-            2 => _bigEndian ? BinaryPrimitives.ReadUInt16BigEndian(value) : BinaryPrimitives.ReadUInt16LittleEndian(value),
-            4 => _bigEndian ? BinaryPrimitives.ReadUInt32BigEndian(value) : BinaryPrimitives.ReadUInt32LittleEndian(value),
-            _ => _bigEndian ? BinaryPrimitives.ReadUInt64BigEndian(value) : BinaryPrimitives.ReadUInt64LittleEndian(value),
+            2 => bigEndian ? BinaryPrimitives.ReadUInt16BigEndian(value) : BinaryPrimitives.ReadUInt16LittleEndian(value),
+            4 => bigEndian ? BinaryPrimitives.ReadUInt32BigEndian(value) : BinaryPrimitives.ReadUInt32LittleEndian(value),
+            _ => bigEndian ? BinaryPrimitives.ReadUInt64BigEndian(value) : BinaryPrimitives.ReadUInt64LittleEndian(value),
         };
     }
 
     private void Require(ulong offset, ulong bytes, string what)
     {
-        ulong length = (ulong)_file.Length;
+        ulong length = (ulong)file.Length;
         if (offset > length || bytes > length - offset)
-            throw FileStructure.Truncated(ImageFormat.Tiff, what, (long)Math.Min(offset, long.MaxValue / 2) + (long)Math.Min(bytes, long.MaxValue / 2), _file.Length);
+            throw FileStructure.Truncated(ImageFormat.Tiff, what, (long)Math.Min(offset, long.MaxValue / 2) + (long)Math.Min(bytes, long.MaxValue / 2), file.Length);
     }
 }

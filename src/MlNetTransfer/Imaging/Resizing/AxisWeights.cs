@@ -16,8 +16,8 @@ internal sealed class AxisWeights(Interpolation interpolation)
     /// <summary>A weight is split as <c>high · 2¹⁵ + low</c>, low in [0, 2¹⁵), so that both halves are 16-bit factors.</summary>
     public const int LowBits = 15;
 
-    private readonly double _support = interpolation == Interpolation.Bicubic ? 2 : 1;
-    private double[] _exact = [];
+    private readonly double support = interpolation == Interpolation.Bicubic ? 2 : 1;
+    private double[] exact = [];
 
     /// <summary>Input samples the weights were built for; 0 before the first <see cref="Build"/>.</summary>
     public int Inputs { get; private set; }
@@ -46,7 +46,7 @@ internal sealed class AxisWeights(Interpolation interpolation)
         if (inputs == Inputs && outputs == Outputs) return;
         double scale = (double)inputs / outputs;
         double widening = Math.Max(scale, 1);
-        double reach = _support * widening;
+        double reach = support * widening;
         Stride = ((int)Math.Ceiling(reach) * 2) + 2;
         (Inputs, Outputs) = (inputs, outputs);
         if (First.Length < outputs) (First, Taps) = (new int[outputs], new int[outputs]);
@@ -55,7 +55,7 @@ internal sealed class AxisWeights(Interpolation interpolation)
             Weights = new int[Stride * outputs];
             Pairs = new int[Stride * outputs];
         }
-        if (_exact.Length < Stride) _exact = new double[Stride];
+        if (exact.Length < Stride) exact = new double[Stride];
         for (int i = 0; i < outputs; i++) BuildOne(i, (i + 0.5) * scale, reach, 1 / widening);
     }
 
@@ -66,15 +66,15 @@ internal sealed class AxisWeights(Interpolation interpolation)
         double sum = 0;
         for (int t = 0; t < taps; t++)
         {
-            _exact[t] = Filter((t + first - center + 0.5) * narrowing);
-            sum += _exact[t];
+            exact[t] = Filter((t + first - center + 0.5) * narrowing);
+            sum += exact[t];
         }
 
         Span<int> weights = Weights.AsSpan(output * Stride, Stride);
         weights.Clear();
         for (int t = 0; t < taps; t++)
         {
-            double weight = sum != 0 ? _exact[t] / sum : _exact[t];
+            double weight = sum != 0 ? exact[t] / sum : exact[t];
             weights[t] = (int)((weight * (1 << FractionBits)) + (weight < 0 ? -0.5 : 0.5));
         }
 

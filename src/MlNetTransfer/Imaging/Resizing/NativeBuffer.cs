@@ -6,23 +6,23 @@ namespace MlNetTransfer.Imaging.Resizing;
 internal sealed unsafe class NativeBuffer : IDisposable
 {
     private const int Alignment = 64;
-    private byte* _memory;
-    private nuint _capacity;
+    private byte* memory;
+    private nuint capacity;
 
     ~NativeBuffer() => Free();
 
     /// <summary>The memory of the last <see cref="Reserve"/>.</summary>
-    public byte* Memory => _memory;
+    public byte* Memory => memory;
 
     /// <summary>At least <paramref name="bytes"/> bytes and <see cref="Alignment"/> more, which wide loads may touch. The content is undefined after growth.</summary>
     public byte* Reserve(long bytes)
     {
         nuint needed = (nuint)bytes + Alignment;
-        if (needed <= _capacity) return _memory;
+        if (needed <= capacity) return memory;
         Free();
-        _memory = (byte*)NativeMemory.AlignedAlloc(needed, Alignment);
-        _capacity = needed;
-        return _memory;
+        memory = (byte*)NativeMemory.AlignedAlloc(needed, Alignment);
+        capacity = needed;
+        return memory;
     }
 
     public void Dispose()
@@ -33,8 +33,8 @@ internal sealed unsafe class NativeBuffer : IDisposable
 
     private void Free()
     {
-        NativeMemory.AlignedFree(_memory);
-        _memory = null;
-        _capacity = 0;
+        NativeMemory.AlignedFree(memory);
+        memory = null;
+        capacity = 0;
     }
 }

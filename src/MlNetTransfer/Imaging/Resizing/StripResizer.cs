@@ -13,19 +13,19 @@ internal sealed unsafe class StripResizer(Interpolation interpolation, SimdLevel
     /// <summary>Most rows in one strip.</summary>
     public const int StripRows = ByteTranspose.Side;
 
-    private readonly AxisWeights _horizontal = new(interpolation);
-    private readonly AxisWeights _vertical = new(interpolation);
-    private readonly NativeBuffer _columns = new(), _narrowed = new(), _window = new(), _frame = new();
-    private int _windowFirst, _windowRows, _windowCapacity, _nextOutput;
+    private readonly AxisWeights horizontal = new(interpolation);
+    private readonly AxisWeights vertical = new(interpolation);
+    private readonly NativeBuffer columns = new(), narrowed = new(), window = new(), frame = new();
+    private int windowFirst, windowRows, windowCapacity, nextOutput;
 
     /// <summary>1 (grey) or 3 (RGB).</summary>
     public int Channels { get; private set; }
 
     /// <summary>Output columns.</summary>
-    public int Width => _horizontal.Outputs;
+    public int Width => horizontal.Outputs;
 
     /// <summary>Output rows.</summary>
-    public int Height => _vertical.Outputs;
+    public int Height => vertical.Outputs;
 
     /// <summary>Bytes of one channel of one output row: the width rounded up to 16.</summary>
     public int PlaneStride => (Width + 15) & ~15;
@@ -43,57 +43,57 @@ internal sealed unsafe class StripResizer(Interpolation interpolation, SimdLevel
     public void Begin(int width, int height, int channels, int outputWidth, int outputHeight)
     {
         Channels = channels;
-        _horizontal.Build(width, outputWidth);
-        _vertical.Build(height, outputHeight);
-        _windowFirst = _windowRows = _nextOutput = 0;
-        _windowCapacity = _vertical.Stride + (4 * StripRows);
-        _columns.Reserve((width + 1L) * channels * StripRows + (StripRows * StripRows));
-        _narrowed.Reserve(RowStride * StripRows);
-        _window.Reserve((_windowCapacity + 1L) * RowStride);
-        Frame = _frame.Reserve((long)outputHeight * RowStride);
+        horizontal.Build(width, outputWidth);
+        vertical.Build(height, outputHeight);
+        windowFirst = windowRows = nextOutput = 0;
+        windowCapacity = vertical.Stride + (4 * StripRows);
+        columns.Reserve((width + 1L) * channels * StripRows + (StripRows * StripRows));
+        narrowed.Reserve(RowStride * StripRows);
+        window.Reserve((windowCapacity + 1L) * RowStride);
+        Frame = frame.Reserve((long)outputHeight * RowStride);
     }
 
     /// <summary>Takes the next rows. 16 rows and 16 bytes past the last one are read, whatever they hold.</summary>
     public void Push(byte* strip, nint stride, int rows)
     {
-        if (_nextOutput == Height) return;
+        if (nextOutput == Height) return;
         NarrowInto(strip, stride, MakeRoom());
-        _windowRows += rows;
-        byte* window = _window.Memory;
-        fixed (int* weights = _vertical.Weights, pairs = _vertical.Pairs)
+        windowRows += rows;
+        byte* window = this.window.Memory;
+        fixed (int* weights = vertical.Weights, pairs = vertical.Pairs)
         {
-            for (; _nextOutput < Height; _nextOutput++)
+            for (; nextOutput < Height; nextOutput++)
             {
-                int first = _vertical.First[_nextOutput], taps = _vertical.Taps[_nextOutput], offset = _nextOutput * _vertical.Stride;
-                if (first + taps > _windowFirst + _windowRows) break;
-                byte* top = window + ((long)(first - _windowFirst) * RowStride);
-                WeightedSum.Run(level, top, RowStride, taps, weights + offset, pairs + offset, Frame + ((long)_nextOutput * RowStride), RowStride);
+                int first = vertical.First[nextOutput], taps = vertical.Taps[nextOutput], offset = nextOutput * vertical.Stride;
+                if (first + taps > windowFirst + windowRows) break;
+                byte* top = window + ((long)(first - windowFirst) * RowStride);
+                WeightedSum.Run(level, top, RowStride, taps, weights + offset, pairs + offset, Frame + ((long)nextOutput * RowStride), RowStride);
             }
         }
     }
 
     public void Dispose()
     {
-        _columns.Dispose();
-        _narrowed.Dispose();
-        _window.Dispose();
-        _frame.Dispose();
+        columns.Dispose();
+        narrowed.Dispose();
+        window.Dispose();
+        frame.Dispose();
     }
 
     /// <summary>The horizontal pass over one strip; writes 16 planar rows.</summary>
     private void NarrowInto(byte* strip, nint stride, byte* rows)
     {
         const int side = ByteTranspose.Side;
-        byte* columns = _columns.Memory, narrowed = _narrowed.Memory;
-        int bytes = _horizontal.Inputs * Channels, column = Channels * side;
+        byte* columns = this.columns.Memory, narrowed = this.narrowed.Memory;
+        int bytes = horizontal.Inputs * Channels, column = Channels * side;
         for (int i = 0; i < bytes; i += side) ByteTranspose.Block(level, strip + i, stride, columns + ((long)i * side), side);
-        fixed (int* weights = _horizontal.Weights, pairs = _horizontal.Pairs)
+        fixed (int* weights = horizontal.Weights, pairs = horizontal.Pairs)
         {
             for (int x = 0; x < Width; x++)
             {
-                byte* first = columns + ((long)_horizontal.First[x] * column);
-                int offset = x * _horizontal.Stride;
-                WeightedSum.Run(level, first, column, _horizontal.Taps[x], weights + offset, pairs + offset, narrowed + (x * column), column);
+                byte* first = columns + ((long)horizontal.First[x] * column);
+                int offset = x * horizontal.Stride;
+                WeightedSum.Run(level, first, column, horizontal.Taps[x], weights + offset, pairs + offset, narrowed + (x * column), column);
             }
         }
         for (int channel = 0; channel < Channels; channel++)
@@ -106,15 +106,15 @@ internal sealed unsafe class StripResizer(Interpolation interpolation, SimdLevel
     /// <summary>Drops the rows no later output needs once a strip would not fit, and returns where the next row goes.</summary>
     private byte* MakeRoom()
     {
-        byte* window = _window.Memory;
-        if (_windowRows + StripRows > _windowCapacity)
+        byte* window = this.window.Memory;
+        if (windowRows + StripRows > windowCapacity)
         {
-            int drop = Math.Min(_vertical.First[_nextOutput] - _windowFirst, _windowRows);
-            int keep = _windowRows - drop;
-            Buffer.MemoryCopy(window + ((long)drop * RowStride), window, (long)_windowCapacity * RowStride, (long)keep * RowStride);
-            _windowFirst += drop;
-            _windowRows = keep;
+            int drop = Math.Min(vertical.First[nextOutput] - windowFirst, windowRows);
+            int keep = windowRows - drop;
+            Buffer.MemoryCopy(window + ((long)drop * RowStride), window, (long)windowCapacity * RowStride, (long)keep * RowStride);
+            windowFirst += drop;
+            windowRows = keep;
         }
-        return window + ((long)_windowRows * RowStride);
+        return window + ((long)windowRows * RowStride);
     }
 }

@@ -3,29 +3,29 @@ namespace MlNetTransfer.Imaging.Resizing;
 /// <summary>Writes a resized square in upright order, as a normalised tensor or as pixels.</summary>
 internal sealed unsafe class TensorWriter
 {
-    private readonly int _size;
-    private readonly float[] _values;
+    private readonly int size;
+    private readonly float[] values;
 
     public TensorWriter(Preprocessing preprocessing)
     {
-        _size = preprocessing.Size;
-        _values = PixelValues.Table(preprocessing.Mean, preprocessing.Std);
+        size = preprocessing.Size;
+        values = PixelValues.Table(preprocessing.Mean, preprocessing.Std);
     }
 
     /// <summary>Resized bytes → [3 × Size × Size]; a table lookup, so every value is the correctly rounded formula.</summary>
     public void WriteTensor(StripResizer resized, OutputOrder order, Span<float> destination)
     {
-        fixed (float* values = _values, start = destination)
+        fixed (float* values = this.values, start = destination)
         {
             float* output = start;
             for (int channel = 0; channel < 3; channel++)
             {
-                for (int y = 0; y < _size; y++)
+                for (int y = 0; y < size; y++)
                 {
                     (nint offset, nint step) = Locate(resized, order, y);
                     byte* pixel = Plane(resized, channel) + offset;
                     float* table = values + (256 * channel);
-                    for (float* end = output + _size; output < end; output++, pixel += step) *output = table[*pixel];
+                    for (float* end = output + size; output < end; output++, pixel += step) *output = table[*pixel];
                 }
             }
         }
@@ -37,10 +37,10 @@ internal sealed unsafe class TensorWriter
         fixed (byte* start = destination)
         {
             byte* output = start;
-            for (int y = 0; y < _size; y++)
+            for (int y = 0; y < size; y++)
             {
                 (nint offset, nint step) = Locate(resized, order, y);
-                for (int x = 0; x < _size; x++, offset += step)
+                for (int x = 0; x < size; x++, offset += step)
                 {
                     for (int channel = 0; channel < 3; channel++) *output++ = Plane(resized, channel)[offset];
                 }
@@ -53,7 +53,7 @@ internal sealed unsafe class TensorWriter
     /// <summary>Offset of the first pixel of upright row <paramref name="y"/> in a plane, and from one pixel of that row to the next.</summary>
     private (nint Offset, nint Step) Locate(StripResizer resized, OutputOrder order, int y)
     {
-        int last = _size - 1;
+        int last = size - 1;
         nint row = resized.RowStride;
         int storedX = order.Transposed ? y : 0, storedY = order.Transposed ? 0 : y;
         if (order.FlippedX) storedX = last - storedX;

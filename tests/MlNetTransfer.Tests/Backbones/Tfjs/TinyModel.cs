@@ -9,18 +9,18 @@ namespace MlNetTransfer.Tests.Backbones.Tfjs;
 /// <summary>Writes small TF.js models by hand, imports them, and runs them on ONNX Runtime. JSON is written with single quotes.</summary>
 internal sealed class TinyModel(int size)
 {
-    private readonly List<string> _entries = [];
-    private readonly List<byte> _bytes = [];
+    private readonly List<string> entries = [];
+    private readonly List<byte> bytes = [];
 
     public TinyModel Weight(string name, long[] shape, float[] values)
     {
-        foreach (float value in values) _bytes.AddRange(BitConverter.GetBytes(value));
+        foreach (float value in values) bytes.AddRange(BitConverter.GetBytes(value));
         return Entry(name, shape, "'dtype':'float32'");
     }
 
     public TinyModel Raw(string name, long[] shape, byte[] bytes, string type)
     {
-        _bytes.AddRange(bytes);
+        this.bytes.AddRange(bytes);
         return Entry(name, shape, type);
     }
 
@@ -39,9 +39,9 @@ internal sealed class TinyModel(int size)
 
     public string Write(string folder, string topology)
     {
-        File.WriteAllBytes(Path.Combine(folder, "weights.bin"), [.. _bytes]);
+        File.WriteAllBytes(Path.Combine(folder, "weights.bin"), [.. bytes]);
         string file = Path.Combine(folder, "model.json");
-        File.WriteAllText(file, $"{{'format':'x','modelTopology':{topology},'weightsManifest':[{{'paths':['weights.bin'],'weights':[{string.Join(",", _entries)}]}}]}}".Replace('\'', '"'));
+        File.WriteAllText(file, $"{{'format':'x','modelTopology':{topology},'weightsManifest':[{{'paths':['weights.bin'],'weights':[{string.Join(",", entries)}]}}]}}".Replace('\'', '"'));
         return file;
     }
 
@@ -62,7 +62,7 @@ internal sealed class TinyModel(int size)
     public OnnxModel ImportGraph(params string[] nodes)
     {
         using TempFolder folder = new();
-        string[] constants = [.. _entries.Select(e => Node("Const", e.Split("'name':'")[1].Split('\'')[0], ""))];
+        string[] constants = [.. entries.Select(e => Node("Const", e.Split("'name':'")[1].Split('\'')[0], ""))];
         string input = Node("Placeholder", "in", $"'shape':{{'shape':{{'dim':[{{'size':'-1'}},{{'size':'{size}'}},{{'size':'{size}'}},{{'size':'3'}}]}}}}");
         return TfjsImporter.Import(Write(folder.Path, $"{{'node':[{string.Join(",", [.. nodes.Reverse(), input, .. constants])}]}}"));
     }
@@ -77,7 +77,7 @@ internal sealed class TinyModel(int size)
 
     private TinyModel Entry(string name, long[] shape, string type)
     {
-        _entries.Add($"{{'name':'{name}','shape':[{string.Join(",", shape)}],{type}}}");
+        entries.Add($"{{'name':'{name}','shape':[{string.Join(",", shape)}],{type}}}");
         return this;
     }
 }

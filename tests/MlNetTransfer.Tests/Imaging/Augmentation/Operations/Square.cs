@@ -6,13 +6,13 @@ namespace MlNetTransfer.Tests.Imaging.Augmentation.Operations;
 /// <summary>Pixels [Size × Size × 3] as the operations take them: planar rows, padded, in memory that does not move.</summary>
 internal sealed unsafe class Square : IDisposable
 {
-    private readonly byte* _memory;
+    private readonly byte* memory;
 
     public Square(int size, byte[]? interleaved = null)
     {
         int stride = (size + 15) & ~15;
-        _memory = (byte*)NativeMemory.AllocZeroed((nuint)(size * 3 * stride));
-        Pixels = new((nint)_memory, size, stride);
+        memory = (byte*)NativeMemory.AllocZeroed((nuint)(size * 3 * stride));
+        Pixels = new((nint)memory, size, stride);
         for (int i = 0; i < interleaved?.Length; i++) Pixels.Row(i / 3 / size, i % 3)[i / 3 % size] = interleaved[i];
     }
 
@@ -34,5 +34,5 @@ internal sealed unsafe class Square : IDisposable
         return square.Interleaved();
     }
 
-    public void Dispose() => NativeMemory.Free(_memory);
+    public void Dispose() => NativeMemory.Free(memory);
 }
