@@ -4,6 +4,7 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Training;
@@ -18,7 +19,7 @@ internal static class FineTuneBenchmark
 {
     private const int Folds = 5, Seed = 1;
 
-    /// <param name="args">Tasks, strategies and options in any order: clipart10 stamps8 fashion; head finetune full scratch; fold=1,2 backbone=ID epochs=N lr=X freeze=F augment=P decay=X headrate=X batch=N draws=N smoothing=X refit=0|1.</param>
+    /// <param name="args">Tasks, strategies and options in any order: clipart10 stamps8 fashion; head finetune full scratch; fold=1,2 backbone=ID epochs=N lr=X freeze=F augment=P decay=X headrate=X batch=N draws=N smoothing=X refit=0|1 head=KIND.</param>
     public static int Run(string[] args)
     {
         Dictionary<string, string> set = args.Where(a => a.Contains('=', StringComparison.Ordinal)).Select(a => a.Split('=', 2)).ToDictionary(a => a[0], a => a[1]);
@@ -73,7 +74,7 @@ internal static class FineTuneBenchmark
         var clock = Stopwatch.StartNew();
         foreach ((string source, int fold) in sources)
         {
-            var options = new TrainOptions { Folder = source, Output = Path.Combine(work, "out"), Backbone = set.GetValueOrDefault("backbone", "mobilenet_v2_140"), Seed = Seed, Strategy = Enum.Parse<TrainingStrategy>(strategy, ignoreCase: true), FineTune = Options(set) };
+            var options = new TrainOptions { Folder = source, Output = Path.Combine(work, "out"), Backbone = set.GetValueOrDefault("backbone", "mobilenet_v2_140"), Seed = Seed, Strategy = Enum.Parse<TrainingStrategy>(strategy, ignoreCase: true), Head = Enum.Parse<HeadKind>(set.GetValueOrDefault("head", "auto"), ignoreCase: true), FineTune = Options(set) };
             TrainSummary summary = new TrainJob(options).Run();
             accuracies.Add(summary.Accuracy);
             right += (int)Math.Round(summary.Accuracy * summary.TestImages);
