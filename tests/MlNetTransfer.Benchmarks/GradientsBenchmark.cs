@@ -15,7 +15,7 @@ internal static class GradientsBenchmark
     private static readonly (string Name, string Module, int[] Shape, int Opset)[] Networks =
     [
         ("resnet18", "M.resnet18()", [2, 3, 64, 64], 13),
-        ("resnet18_224", "M.resnet18()", [4, 3, 224, 224], 13),
+        ("resnet18_224", "M.resnet18()", [1, 3, 224, 224], 13),
         ("resnet18_layer4", "torch.nn.Sequential(M.resnet18().layer4, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())", [16, 256, 14, 14], 13),
         ("mobilenet_v2", "M.mobilenet_v2()", [2, 3, 64, 64], 14),
         ("mobilenet_v3_small", "M.mobilenet_v3_small()", [2, 3, 64, 64], 13),
