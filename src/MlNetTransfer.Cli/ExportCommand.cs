@@ -12,7 +12,7 @@ internal static class ExportCommand
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         Argument<string> model = CommonOptions.Model();
-        var format = new Option<string>("--format") { Description = "The form. " + string.Join(" ", ExportFormats.All.Select(f => $"{f.Name}: {f.Description}")), Required = true, HelpName = string.Join('|', ExportFormats.All.Select(f => f.Name)) };
+        var format = new Option<string>("--format") { Description = "The form.\n" + string.Join("\n", ExportFormats.All.Select(f => $"{f.Name}: {f.Description}")), Required = true, HelpName = string.Join('|', ExportFormats.All.Select(f => f.Name)) };
         format.AcceptOnlyFromAmong([.. ExportFormats.All.Select(f => f.Name)]);
         var images = new Option<string[]>("--images") { Description = "Images that the export is checked on before it is kept: a folder, a .zip, a .csv, .tsv, .jsonl or .ndjson list, or image files.", HelpName = "folder|list|zip", AllowMultipleArgumentsPerToken = true };
         var maxImages = CommonOptions.Within(new Option<int>("--max-images") { Description = "Most images to check on, evenly spread over those given.", DefaultValueFactory = _ => Models.ModelWriter.ParityImages, HelpName = "n" }, 1, 100_000);

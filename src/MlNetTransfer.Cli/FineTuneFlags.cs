@@ -12,10 +12,10 @@ internal sealed class FineTuneFlags
     private static readonly FineTuneOptions Defaults = new();
 
     private readonly Option<TrainingStrategy> strategy = new("--strategy") { Description = "head: a classifier on frozen features, in seconds. finetune: then the upper blocks of the network with it. full: then all of it. scratch: the same network from random weights, for comparison.", DefaultValueFactory = _ => TrainingStrategy.Head };
-    private readonly Option<FreezeBoundary?> freeze = new("--freeze") { Description = "What finetune leaves frozen: a share of the blocks, from the image on; block:N, the first N blocks; or pattern:REGEX, weights by their names in the ONNX file.", HelpName = "0..1|block:N|pattern:REGEX", CustomParser = ParseFreeze };
-    private readonly Option<int?> epochs = Numbers<int>("--epochs", "Passes over the training images at most; the best one counts.", "n", 1, 10_000);
-    private readonly Option<double?> rate = Numbers("--lr", "Highest learning rate of the top block; lower blocks learn more slowly.", "rate", 1e-12, 10.0);
-    private readonly Option<int?> batch = Numbers("--batch", "Images of a step.", "n", 1, 4096);
+    private readonly Option<FreezeBoundary?> freeze = new("--freeze") { Description = "What finetune leaves frozen: a share of the blocks, from the image on; block:N, the first N blocks; or pattern:REGEX, weights by their names in the ONNX file." + Default($"{FineTuneOptions.DefaultFreeze}"), HelpName = "0..1|block:N|pattern:REGEX", CustomParser = ParseFreeze };
+    private readonly Option<int?> epochs = Numbers<int>("--epochs", "Passes over the training images at most; the best one counts." + Default(Epochs(TrainingStrategy.FineTune), Epochs(TrainingStrategy.Scratch)), "n", 1, 10_000);
+    private readonly Option<double?> rate = Numbers("--lr", "Highest learning rate of the top block; lower blocks learn more slowly. Sgd: 20 times as much." + Default(Rate(TrainingStrategy.FineTune), Rate(TrainingStrategy.Scratch)), "rate", 1e-12, 10.0);
+    private readonly Option<int?> batch = Numbers("--batch", "Images of a step." + Default(Defaults.BatchSize), "n", 1, 4096);
     private readonly Option<int?> microBatch = Numbers("--micro-batch", "Images worked on at a time: the same steps in less memory.", "n", 1, 4096);
     private readonly Option<OptimizerKind> optimizer = new("--optimizer") { Description = "How gradients become steps.", DefaultValueFactory = _ => Defaults.Optimizer };
     private readonly Option<ScheduleKind> schedule = new("--schedule") { Description = "How the learning rate moves over the steps.", DefaultValueFactory = _ => Defaults.Schedule };
@@ -65,6 +65,13 @@ internal sealed class FineTuneFlags
         TimeBudget = parsed.GetValue(budget),
         InitialWeights = parsed.GetValue(init),
     };
+
+    private static string Default(object? value, object? scratch = null) =>
+        FormattableString.Invariant($" [default: {value}{(scratch is null ? "" : FormattableString.Invariant($"; scratch: {scratch}"))}]");
+
+    private static int Epochs(TrainingStrategy strategy) => FineTuneOptions.DefaultEpochs(strategy);
+
+    private static double Rate(TrainingStrategy strategy) => FineTuneOptions.DefaultLearningRate(strategy, OptimizerKind.AdamW);
 
     private static Option<T?> Numbers<T>(string name, string description, string help, T low, T high)
         where T : struct, IComparable<T>
