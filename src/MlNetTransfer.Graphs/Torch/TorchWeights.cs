@@ -41,15 +41,16 @@ public static class TorchWeights
         stream.Position = 0;
         if (read >= 4 && start is [(byte)'P', (byte)'K', 3, 4, ..]) return new NamedTensors(name, new ArchiveReader(stream, name, limits).Read());
         if (start is [0x80, 2 or 3 or 4 or 5, ..] && read > 2 && start[2] is 0x8A or (byte)'}' or (byte)'c' or 0x95) throw new GraphException($"{name} is a bare pickle, as PyTorch wrote before 1.6. Load it in PyTorch and save its state_dict() again.");
-        if (read == 9 && start[8] == '{' && BinaryPrimitives.ReadUInt64LittleEndian(start) <= LongestHeader) return new NamedTensors(name, Safetensors(stream, name, limits));
+        if (read == 9 && start[8] == '{' && BinaryPrimitives.ReadUInt64LittleEndian(start) <= LongestHeader) return Safetensors(stream, name, limits);
         return new NamedTensors(name, DatReader.Read(stream, name, limits));
     }
 
-    private static IReadOnlyDictionary<string, SafeTensor> Safetensors(Stream stream, string name, TorchLimits limits)
+    private static NamedTensors Safetensors(Stream stream, string name, TorchLimits limits)
     {
         if (stream.Length > Math.Min(limits.MaxBytes, Array.MaxLength)) throw new GraphException($"{name} has {stream.Length:N0} bytes; at most {Math.Min(limits.MaxBytes, Array.MaxLength):N0} are read. Raise {nameof(TorchLimits)}.{nameof(TorchLimits.MaxBytes)}.");
         byte[] bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
-        return SafetensorsFile.Parse(bytes, name).Tensors;
+        SafetensorsFile file = SafetensorsFile.Parse(bytes, name);
+        return new NamedTensors(name, file.Tensors, file.Metadata);
     }
 }

@@ -59,8 +59,7 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
         string fix = card.Restore is { } again ? $"Run: {again}" : $"Restore the package {card.Package} {card.PackageVersion} (build the project again), or correct the card.";
         try
         {
-            using FileStream stream = File.OpenRead(file);
-            string found = Convert.ToHexStringLower(SHA256.HashData(stream));
+            string found = FileDigest.Of(file);
             if (found != expected) throw new TransferException($"{file} of the backbone '{card.Id}' has SHA-256 {found}; the card expects {expected}. It was changed or belongs to another version. {fix}");
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
@@ -75,8 +74,7 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
         try
         {
             if (!File.Exists(path) || !File.Exists(DigestFile(path))) return null;
-            using FileStream stream = File.OpenRead(path);
-            string found = Convert.ToHexStringLower(SHA256.HashData(stream));
+            string found = FileDigest.Of(path);
             return found == File.ReadAllText(DigestFile(path), Encoding.ASCII) ? found : null;
         }
         catch (IOException)

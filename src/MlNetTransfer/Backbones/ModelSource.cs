@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-
 namespace MlNetTransfer.Backbones;
 
 /// <summary>The file of a model that is to be added.</summary>
@@ -25,8 +23,7 @@ internal sealed record ModelSource(string File, string Name, string Sha256, bool
     {
         try
         {
-            using FileStream stream = System.IO.File.OpenRead(backbone.Source);
-            string found = Convert.ToHexStringLower(SHA256.HashData(stream));
+            string found = FileDigest.Of(backbone.Source);
             if (backbone.Sha256 is { } expected && found != expected) throw new TransferException($"{backbone.Source} has SHA-256 {found}; {expected} was asked for. It is another file, or was changed.");
             return new ModelSource(backbone.Source, Path.GetFileName(backbone.Source), found, Fetched: false);
         }

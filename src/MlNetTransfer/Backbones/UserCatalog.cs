@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json;
 using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Graphs;
@@ -95,7 +94,7 @@ public sealed class UserCatalog(string? folder = null)
         string model = Path.Combine(staging, ModelFile);
         found.Model.Save(model);
         if (source.Fetched) File.Delete(source.File);
-        BackboneCard card = Card(backbone, source, found, Hash(model));
+        BackboneCard card = Card(backbone, source, found, FileDigest.Of(model));
         try
         {
             card.CheckConsistent();
@@ -140,11 +139,5 @@ public sealed class UserCatalog(string? folder = null)
         {
             problems.Add($"Your backbone '{id}' cannot be used: {file}: {cause.Message} Remove it and add it again.");
         }
-    }
-
-    private static string Hash(string file)
-    {
-        using FileStream stream = File.OpenRead(file);
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 }

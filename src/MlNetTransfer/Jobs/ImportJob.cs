@@ -29,8 +29,7 @@ public sealed class ImportJob(string modelPath, string weightsPath, string outpu
         foreach ((string key, string value) in (request.Metadata with { TrainingDigest = digest, ModelCard = null }).ToEntries()) changed = changed.WithMetadata(key, value);
         changed = changed.WithMetadata(ModelMetadata.CardKey, null);
         Write(changed, request.Metadata.Preprocessing.TensorLength);
-        using FileStream written = File.OpenRead(output);
-        return new ImportSummary(output, Convert.ToHexStringLower(SHA256.HashData(written)), digest, weights.Tensors.Count);
+        return new ImportSummary(output, FileDigest.Of(output), digest, weights.Tensors.Count);
     }
 
     /// <summary>Written beside the target, read back and run once before it takes the target's name.</summary>
@@ -58,9 +57,5 @@ public sealed class ImportJob(string modelPath, string weightsPath, string outpu
         }
     }
 
-    private string Digest(string before)
-    {
-        using FileStream file = File.OpenRead(weightsPath);
-        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"import\n{before}\n{Convert.ToHexStringLower(SHA256.HashData(file))}")));
-    }
+    private string Digest(string before) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"import\n{before}\n{FileDigest.Of(weightsPath)}")));
 }

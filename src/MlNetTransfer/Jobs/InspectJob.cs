@@ -1,8 +1,5 @@
-using System.Security.Cryptography;
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Graphs.Onnx;
-using MlNetTransfer.Models;
-using MlNetTransfer.Models.Exports;
 
 namespace MlNetTransfer.Jobs;
 
@@ -19,15 +16,10 @@ public sealed class InspectJob(string path)
     {
         OnnxModel model = OnnxModel.Load(path);
         ModelProto proto = model.ToProto();
-        bool ours = ModelMetadata.IsOurs(model.Metadata);
         List<string> notes = [];
         long? cost = MultiplyAdds(model, notes);
-        using FileStream stream = File.OpenRead(path);
-        return new ModelReport
+        return ModelReport.Of(path, model.Metadata) with
         {
-            File = path,
-            Bytes = stream.Length,
-            Sha256 = Convert.ToHexStringLower(SHA256.HashData(stream)),
             Producer = $"{proto.ProducerName} {proto.ProducerVersion}".Trim(),
             IrVersion = proto.IrVersion,
             OperatorSets = proto.OpsetImport.GroupBy(o => o.Domain.Length == 0 ? "ai.onnx" : o.Domain).ToDictionary(g => g.Key, g => g.Last().Version),
@@ -37,9 +29,6 @@ public sealed class InspectJob(string path)
             Parameters = ModelCost.Parameters(model),
             WeightBytes = ModelCost.WeightBytes(model),
             MultiplyAdds = cost,
-            Metadata = ours ? ModelMetadata.FromEntries(path, model.Metadata) : null,
-            Parity = model.Metadata.TryGetValue(ExportRecord.Key, out string? record) ? ExportRecord.FromJson(path, record) : null,
-            OtherMetadata = model.Metadata.Where(e => !e.Key.StartsWith(ModelMetadata.Prefix, StringComparison.Ordinal)).ToDictionary(),
             Notes = notes,
         };
     }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Graphs;
 using MlNetTransfer.Imaging;
@@ -45,7 +44,7 @@ public sealed class ModelWriter(ImageLimits? limits = null, ExecutionPlan? plan 
                     $"'{path}' was not kept: on {parity.Images} images the written model differs from the evaluated one by up to {parity.MaxDifference:g3} in probability; at most {ParityRecord.Tolerance:g1} was expected. This is a fault of the export: report it with the backbone's id."));
             }
 
-            string sha256 = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(unverified)));
+            string sha256 = FileDigest.Of(unverified);
             File.Move(unverified, path, overwrite: true);
             return (parity, sha256);
         }

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-
 namespace MlNetTransfer.Models.Exports;
 
 /// <summary>Writes an export that has shown how far it agrees with the evaluated model; one that is too far off is never kept.</summary>
@@ -70,9 +68,5 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
         return files;
     }
 
-    private static ExportedFile Describe(string staged, string path)
-    {
-        using FileStream stream = File.OpenRead(staged);
-        return new ExportedFile(path, stream.Length, Convert.ToHexStringLower(SHA256.HashData(stream)));
-    }
+    private static ExportedFile Describe(string staged, string path) => new(path, new FileInfo(staged).Length, FileDigest.Of(staged));
 }

@@ -27,6 +27,9 @@ internal sealed record FineTuneRun
     /// <summary>What another training has chosen; null where this one chooses.</summary>
     public TuneChoice? Chosen { get; init; }
 
+    /// <summary>Whether it is the second training, on all images.</summary>
+    public bool IsRefit => Chosen is not null;
+
     /// <summary>Threads that read images; no result depends on it.</summary>
     public int Workers { get; init; } = 1;
 

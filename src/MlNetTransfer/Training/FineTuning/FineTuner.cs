@@ -34,7 +34,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         int[] train = [.. rows.Train];
         using var feed = new BatchFeed(images, data, run.Workers);
         TuneState? saved = resume ? checkpoint.Load() : null;
-        metrics.Rewind(run.Fold, run.Chosen is not null, saved?.Epoch ?? -1);
+        metrics.Rewind(run.Fold, run.IsRefit, saved?.Epoch ?? -1);
         OnnxModel untrained = plan.Forward(head.Weights.Span, head.Bias.Span, options.Dropout);
         if (saved is not { IsDone: true }) Warm(feed, train, rows.Test, progress, cancellation);
         var judge = new NetworkJudge(run, untrained, images, data, rows.Test, cancellation);
@@ -68,7 +68,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         long started = clock.GetTimestamp();
         var start = new NetworkWeights(new Dictionary<string, float[]> { [plan.HeadWeight] = head.Weights.ToArray(), [plan.HeadBias] = head.Bias.ToArray() });
         (double? loss, double? accuracy) = judge.Of(start);
-        metrics.Add(new EpochResult { Fold = run.Fold, Refit = run.Chosen is not null, Stage = "head", Epoch = 0, Step = 0, TrainLoss = null, ValidationLoss = loss, ValidationAccuracy = accuracy, LearningRates = new Dictionary<string, double>(), Seconds = clock.GetElapsedTime(started).TotalSeconds });
+        metrics.Add(new EpochResult { Fold = run.Fold, Refit = run.IsRefit, Stage = "head", Epoch = 0, Step = 0, TrainLoss = null, ValidationLoss = loss, ValidationAccuracy = accuracy, LearningRates = new Dictionary<string, double>(), Seconds = clock.GetElapsedTime(started).TotalSeconds });
         var state = new TuneState { Start = start, Best = start };
         return run.Strategy == TrainingStrategy.Scratch ? state : state with { BestEpoch = 0, BestLoss = loss ?? double.PositiveInfinity };
     }
@@ -85,7 +85,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         (double? loss, double? accuracy) = judge.Of(weights);
         progress.Judged(loss, accuracy);
         state = state with { Epoch = epoch, Steps = state.Steps + stage.StepsDone - before, StageSteps = stage.StepsDone, Last = weights, Session = stage.Save() };
-        metrics.Add(new EpochResult { Fold = run.Fold, Refit = run.Chosen is not null, Stage = $"blocks {stage.FirstBlock + 1} to {plan.Blocks.Count}", Epoch = epoch, Step = state.Steps, TrainLoss = trainLoss, ValidationLoss = loss, ValidationAccuracy = accuracy, LearningRates = stage.Rates, Seconds = clock.GetElapsedTime(begun).TotalSeconds });
+        metrics.Add(new EpochResult { Fold = run.Fold, Refit = run.IsRefit, Stage = $"blocks {stage.FirstBlock + 1} to {plan.Blocks.Count}", Epoch = epoch, Step = state.Steps, TrainLoss = trainLoss, ValidationLoss = loss, ValidationAccuracy = accuracy, LearningRates = stage.Rates, Seconds = clock.GetElapsedTime(begun).TotalSeconds });
         return state.Judged(loss);
     }
 

@@ -7,7 +7,7 @@ namespace MlNetTransfer.Training;
 /// <param name="clock">Measures seconds.</param>
 internal sealed class TuneProgress(IProgress<JobProgress>? progress, FineTuneRun run, int epochs, TimeProvider clock)
 {
-    private readonly string stage = (run.Chosen is null ? "Fine-tuning" : "Fine-tuning on all images") + (run.Fold == 0 ? "" : FormattableString.Invariant($", fold {run.Fold}"));
+    private readonly string stage = (run.IsRefit ? "Fine-tuning on all images" : "Fine-tuning") + (run.Fold == 0 ? "" : FormattableString.Invariant($", fold {run.Fold}"));
     private readonly long started = clock.GetTimestamp();
     private long images, steps;
     private double loss = double.NaN;
