@@ -31,7 +31,7 @@ internal static class CommandLine
             terminal.WriteError("Cancelled. Files that were already there are as they were.");
             return ExitCode.Cancelled;
         }
-        catch (Exception e) when (e is TransferException or Graphs.GraphException)
+        catch (Exception e) when (e is TransferException or Onnx.GraphException)
         {
             terminal.WriteError($"error: {e.Message}");
             return ExitCode.Failed;

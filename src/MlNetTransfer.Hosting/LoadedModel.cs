@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Hosting;

@@ -1,9 +1,9 @@
 using Google.Protobuf;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Models;
-using AttributeType = MlNetTransfer.Graphs.Onnx.AttributeProto.Types.AttributeType;
-using DataType = MlNetTransfer.Graphs.Onnx.TensorProto.Types.DataType;
+using AttributeType = MlNetTransfer.Onnx.Proto.AttributeProto.Types.AttributeType;
+using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.MLNet;
 

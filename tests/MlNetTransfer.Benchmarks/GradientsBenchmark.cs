@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using MlNetTransfer.Graphs.Differentiation;
+using MlNetTransfer.Onnx.Differentiation;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Benchmarks;

@@ -124,7 +124,7 @@ internal static class HostingBenchmark
     private static string Retouched(DirectoryInfo folder, string model)
     {
         string path = Path.Combine(folder.FullName, "retouched.onnx");
-        Graphs.OnnxModel.Load(model).WithMetadata("benchmark", "exchanged").Save(path);
+        Onnx.OnnxModel.Load(model).WithMetadata("benchmark", "exchanged").Save(path);
         return path;
     }
 

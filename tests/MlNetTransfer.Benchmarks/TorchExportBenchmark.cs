@@ -3,10 +3,10 @@ using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
-using MlNetTransfer.Graphs.Torch;
-using MlNetTransfer.Graphs.Training;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Torch;
+using MlNetTransfer.Onnx.Training;
 using MlNetTransfer.Numerics;
 using MlNetTransfer.Tests.Shared;
 

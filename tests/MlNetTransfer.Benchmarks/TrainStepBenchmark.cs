@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Training;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Benchmarks;
 

@@ -128,7 +128,7 @@ public sealed class ExportCommandTests
     public void Inspect_AnyOnnxFile_SaysWhatItCan()
     {
         using var folder = new TempFolder();
-        Graphs.OnnxModel foreign = new Graphs.GraphBuilder().Input("x", ["N", 4]).Initializer("w", new float[8], 4, 2).Node("MatMul", ["x", "w"], ["y"]).Output("y", ["N", 2]).Build();
+        Onnx.OnnxModel foreign = new Onnx.GraphBuilder().Input("x", ["N", 4]).Initializer("w", new float[8], 4, 2).Node("MatMul", ["x", "w"], ["y"]).Output("y", ["N", 2]).Build();
         foreign.Save(folder.File("f.onnx"));
         CliResult result = Cli.Run("inspect", folder.File("f.onnx"), "--json");
         Assert.AreEqual(8, result.Json.GetProperty("multiplyAdds").GetInt64());

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Cli.Tests;

@@ -64,7 +64,7 @@ public sealed class PredictCommandTests
     public void Predict_OnnxWithoutOurMetadata_SaysWhatToUse()
     {
         using var folder = new TempFolder();
-        var foreign = Graphs.OnnxModel.Load(Trained.Model);
+        var foreign = Onnx.OnnxModel.Load(Trained.Model);
         foreach (string key in foreign.Metadata.Keys) foreign = foreign.WithMetadata(key, null);
         string model = folder.File("foreign.onnx");
         foreign.Save(model);

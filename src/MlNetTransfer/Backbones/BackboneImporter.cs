@@ -1,5 +1,6 @@
+using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Backbones.Tfjs;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
 
@@ -7,7 +8,7 @@ namespace MlNetTransfer.Backbones;
 internal static class BackboneImporter
 {
     /// <summary>Version of what the importers write; raise it whenever they write something else, so that cached models are made again.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
 
     /// <param name="card">The card.</param>
     /// <param name="files">Absolute paths of its files, in the order of the card.</param>
@@ -15,12 +16,18 @@ internal static class BackboneImporter
     {
         BackboneFormat.TfjsGraph when card.SourceClasses.Count == 0 => TfjsImporter.Import(files[0], [.. files.Skip(1)], card.Preprocessing.Size, [card.Taps[^1].Tensor]),
         BackboneFormat.TfjsLayers or BackboneFormat.TfjsGraph => TfjsImporter.Import(files[0], [.. files.Skip(1)], card.Preprocessing.Size),
-        BackboneFormat.Onnx => Onnx(OnnxModel.Load(files[0]), files[0]),
+        BackboneFormat.Onnx => Onnx(card, files),
         _ => throw new InvalidOperationException($"Unknown format {card.Format}."),
     };
 
-    private static OnnxModel Onnx(OnnxModel model, string file) =>
-        model.Inputs.Count == 1
-            ? model.RenameTensor(model.Inputs[0].Name, Backbone.InputName)
-            : throw new TransferException($"{file} has {model.Inputs.Count} inputs ({string.Join(", ", model.Inputs.Select(i => i.Name))}); expected one, the image.");
+    /// <summary>Each file is fed by the one before it; as the user's own models do, the whole gets the form that every backbone has, once.</summary>
+    private static OnnxModel Onnx(BackboneCard card, IReadOnlyList<string> files)
+    {
+        OnnxModel model = files.Skip(1).Aggregate(OnnxModel.Load(files[0]), (front, file) => OnnxModel.Load(file).After(front));
+        if (HasForm(model, card.Preprocessing.Size)) return model;
+        return OnnxBackboneInspector.Inspect(model, new OnnxInspectionOptions { Mean = card.Preprocessing.Mean, Std = card.Preprocessing.Std }).Model;
+    }
+
+    private static bool HasForm(OnnxModel model, int size) =>
+        model.Inputs is [{ Name: Backbone.InputName } input] && TensorShape.From(input)?.Dimensions is [{ Size: null }, { Size: 3 }, { Size: var height }, { Size: var width }] && height == size && width == size;
 }

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
 
@@ -55,8 +55,8 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
 
     private static void Verify(BackboneCard card, string file, string expected)
     {
-        if (card.Restore is { } restore && !File.Exists(file)) throw new TransferException($"The package {card.Package} {card.PackageVersion} of the backbone '{card.Id}' is not here: {file} is missing, and a plain build does not fetch it. Run: {restore}");
-        string fix = card.Restore is { } again ? $"Run: {again}" : $"Restore the package {card.Package} {card.PackageVersion} (build the project again), or correct the card.";
+        string fix = card.Restore is { } restore ? $"To get it: {restore}." : $"Restore the package {card.Package} {card.PackageVersion} (build the project again), or correct the card.";
+        if (!File.Exists(file)) throw new TransferException($"The weights of the backbone '{card.Id}' (package {card.Package} {card.PackageVersion}) are not here: {file} is missing. {fix}");
         try
         {
             string found = FileDigest.Of(file);

@@ -1,5 +1,5 @@
 using MlNetTransfer.Backbones.Onnx;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
 

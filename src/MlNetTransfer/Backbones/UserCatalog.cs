@@ -1,6 +1,6 @@
 using System.Text.Json;
 using MlNetTransfer.Backbones.Onnx;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
 

@@ -1,5 +1,5 @@
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Heads;

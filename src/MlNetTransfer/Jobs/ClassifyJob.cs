@@ -2,7 +2,7 @@ using System.Globalization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Jobs;

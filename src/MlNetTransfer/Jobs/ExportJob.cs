@@ -1,7 +1,7 @@
 using System.Numerics.Tensors;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
 

@@ -1,5 +1,5 @@
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Jobs;
 

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Torch;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Torch;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
 

@@ -1,7 +1,7 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Models;
 using MlNetTransfer.Training;
 

@@ -14,8 +14,8 @@ public sealed record TrainOptions
     /// <summary>Folder for model.onnx and report.json; made where it is missing.</summary>
     public required string Output { get; init => field = Check.NotEmpty(value); }
 
-    /// <summary>Id of the backbone's card. Default "mobilenet_v2_140".</summary>
-    public string Backbone { get; init => field = Check.NotEmpty(value); } = "mobilenet_v2_140";
+    /// <summary>Id of the backbone's card. Default "resnet18".</summary>
+    public string Backbone { get; init => field = Check.NotEmpty(value); } = "resnet18";
 
     /// <summary>Names of the taps to take features from, side by side. Default null: the one that is best on the training part, see <see cref="TapSelector"/>.</summary>
     public IReadOnlyList<string>? Taps { get; init => field = value is null or { Count: > 0 } ? value : throw new ArgumentException("Name at least one tap, or none for the automatic choice.", nameof(Taps)); }

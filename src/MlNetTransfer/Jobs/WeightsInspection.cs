@@ -1,6 +1,6 @@
 using System.Text.Json;
-using MlNetTransfer.Graphs.Torch;
-using MlNetTransfer.Graphs.Weights;
+using MlNetTransfer.Onnx.Torch;
+using MlNetTransfer.Onnx.Weights;
 using MlNetTransfer.Models.Exports;
 
 namespace MlNetTransfer.Jobs;

@@ -1,6 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models;
@@ -41,7 +41,7 @@ public sealed class TransferModel : IDisposable
     {
         OnnxModel onnx = OnnxModel.Load(path);
         ModelMetadata metadata = ModelMetadata.FromEntries(path, onnx.Metadata);
-        if (onnx.Inputs is [var input] && onnx.DeclaredShape(input.Name) is { ElementType: Graphs.Onnx.TensorProto.Types.DataType.Uint8 } pixels)
+        if (onnx.Inputs is [var input] && onnx.DeclaredShape(input.Name) is { ElementType: Onnx.Proto.TensorProto.Types.DataType.Uint8 } pixels)
             throw new TransferException($"'{path}' is an export for other programs: its input '{input.Name}' is {pixels}, decoded images. Use the model.onnx that it was made of.");
         ImageGraph? graph = null;
         try

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Backbones;

@@ -1,7 +1,7 @@
 using System.IO.Compression;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Tests.Shared;
 

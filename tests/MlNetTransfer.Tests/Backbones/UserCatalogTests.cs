@@ -2,8 +2,8 @@ using System.Security.Cryptography;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Tests.Backbones.Onnx;
 using MlNetTransfer.Tests.Shared;
 

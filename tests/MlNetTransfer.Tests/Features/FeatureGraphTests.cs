@@ -1,5 +1,5 @@
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Features;

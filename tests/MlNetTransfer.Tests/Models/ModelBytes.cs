@@ -1,4 +1,4 @@
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Tests.Models;

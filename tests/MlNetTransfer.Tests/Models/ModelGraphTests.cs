@@ -1,6 +1,6 @@
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;

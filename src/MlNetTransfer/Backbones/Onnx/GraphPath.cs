@@ -1,5 +1,5 @@
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Backbones.Onnx;
 

@@ -1,6 +1,6 @@
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
-using DataType = MlNetTransfer.Graphs.Onnx.TensorProto.Types.DataType;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
+using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Backbones.Onnx;
 

@@ -1,4 +1,4 @@
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones.Onnx;

@@ -1,4 +1,4 @@
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones.Onnx;
 
@@ -18,6 +18,7 @@ public static class OnnxBackboneInspector
     {
         options ??= new OnnxInspectionOptions();
         OperatorCheck.Require(model);
+        model = model.WithConstantWeights();
         ImageInput input = ImageInput.Find(model);
         int size = input.SizeOr(options.InputSize);
         Imaging.Preprocessing preprocessing = StatedPreprocessing.Of(model, options, size);

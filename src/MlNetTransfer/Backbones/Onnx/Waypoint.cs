@@ -1,4 +1,4 @@
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Backbones.Onnx;
 

@@ -1,4 +1,4 @@
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones.Tfjs;
 

@@ -1,4 +1,4 @@
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Backbones.Tfjs;
 
@@ -26,9 +26,9 @@ internal readonly record struct Window(long Kernel, long Stride, long Dilation, 
 
     public static List<AttributeProto> Attributes(Window h, Window w, bool dilations) =>
     [
-        Graphs.Attributes.Of("kernel_shape", [h.Kernel, w.Kernel]),
-        Graphs.Attributes.Of("strides", [h.Stride, w.Stride]),
-        Graphs.Attributes.Of("pads", [h.PadBefore, w.PadBefore, h.PadAfter, w.PadAfter]),
-        .. dilations ? [Graphs.Attributes.Of("dilations", [h.Dilation, w.Dilation])] : Array.Empty<AttributeProto>(),
+        MlNetTransfer.Onnx.Attributes.Of("kernel_shape", [h.Kernel, w.Kernel]),
+        MlNetTransfer.Onnx.Attributes.Of("strides", [h.Stride, w.Stride]),
+        MlNetTransfer.Onnx.Attributes.Of("pads", [h.PadBefore, w.PadBefore, h.PadAfter, w.PadAfter]),
+        .. dilations ? [MlNetTransfer.Onnx.Attributes.Of("dilations", [h.Dilation, w.Dilation])] : Array.Empty<AttributeProto>(),
     ];
 }

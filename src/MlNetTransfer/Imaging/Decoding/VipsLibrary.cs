@@ -61,26 +61,20 @@ internal static unsafe class VipsLibrary
     {
     }
 
+    /// <summary>One library holds libvips, GObject and GLib; the package NetVips.Native has it for each platform.</summary>
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path) =>
-        name is VipsNative.Vips or VipsNative.GObject or VipsNative.GLib
-            ? NativeLibrary.Load(FindFile(name, [AppContext.BaseDirectory, Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native")]))
-            : 0;
+        name is VipsNative.Vips or VipsNative.GObject or VipsNative.GLib ? Load(FileName, assembly) : 0;
 
-    /// <summary>The first file in the folders that holds a logical library.</summary>
-    /// <exception cref="TransferException">There is none; the message names what was looked for and where.</exception>
-    internal static string FindFile(string name, IReadOnlyList<string> folders)
+    /// <summary>Loads a native library from where the host found it, or from beside the program.</summary>
+    /// <exception cref="TransferException">It is missing; the message names it and the fix.</exception>
+    internal static nint Load(string file, Assembly assembly)
     {
-        string[] patterns = FilePatterns(name);
-        return folders.Where(Directory.Exists)
-            .SelectMany(folder => patterns.SelectMany(pattern => Directory.EnumerateFiles(folder, pattern).Order(StringComparer.Ordinal)))
-            .FirstOrDefault() ?? throw new TransferException(
-                $"The image decoder libvips is missing: no {string.Join(" or ", patterns)} in {string.Join(" or ", folders)}. " +
-                "The build copies it beside the assemblies from the pinned npm package @img/sharp-libvips; build again, or copy the file there.");
+        if (NativeLibrary.TryLoad(file, assembly, null, out nint library)) return library;
+        string[] folders = [AppContext.BaseDirectory, Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native")];
+        foreach (string folder in folders)
+            if (NativeLibrary.TryLoad(Path.Combine(folder, file), out library)) return library;
+        throw new TransferException($"The image decoder libvips is missing: {file} is not in {string.Join(" or ", folders)}. It comes with the package NetVips.Native.{RuntimeInformation.RuntimeIdentifier}; reference it, or build again.");
     }
 
-    /// <summary>On Linux and macOS the one library holds GObject and GLib too; on Windows they may be files of their own.</summary>
-    private static string[] FilePatterns(string name) =>
-        OperatingSystem.IsWindows() ? (name == VipsNative.Vips ? ["libvips-4*.dll"] : [$"{name}-2*.dll", "libvips-4*.dll"])
-        : OperatingSystem.IsMacOS() ? ["libvips-cpp*.dylib"]
-        : ["libvips-cpp.so*"];
+    private static string FileName => OperatingSystem.IsWindows() ? "libvips-42.dll" : OperatingSystem.IsMacOS() ? "libvips.42.dylib" : "libvips.so.42";
 }

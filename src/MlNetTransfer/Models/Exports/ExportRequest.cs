@@ -1,5 +1,5 @@
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models.Quantization;
 

@@ -1,5 +1,5 @@
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Models.Exports;
 

@@ -26,6 +26,6 @@ public interface IExportFormat
     /// <param name="progress">Told how far the work is.</param>
     /// <param name="cancellation">Ends the work.</param>
     /// <exception cref="TransferException">The model cannot be written in this form; the message names what stands in the way.</exception>
-    /// <exception cref="Graphs.GraphException">An operator cannot be converted; the message names it.</exception>
+    /// <exception cref="Onnx.GraphException">An operator cannot be converted; the message names it.</exception>
     IExport Convert(ExportRequest request, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default);
 }

@@ -1,7 +1,7 @@
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Imaging;
-using DataType = MlNetTransfer.Graphs.Onnx.TensorProto.Types.DataType;
+using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Models.Exports;
 

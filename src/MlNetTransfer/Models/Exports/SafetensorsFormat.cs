@@ -1,4 +1,4 @@
-using MlNetTransfer.Graphs.Weights;
+using MlNetTransfer.Onnx.Weights;
 
 namespace MlNetTransfer.Models.Exports;
 

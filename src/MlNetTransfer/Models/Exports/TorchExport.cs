@@ -1,8 +1,8 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Torch;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Torch;
 
 namespace MlNetTransfer.Models.Exports;
 

@@ -1,4 +1,4 @@
-using MlNetTransfer.Graphs.Torch;
+using MlNetTransfer.Onnx.Torch;
 
 namespace MlNetTransfer.Models.Exports;
 

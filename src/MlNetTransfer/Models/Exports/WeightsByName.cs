@@ -1,10 +1,10 @@
 using System.Runtime.InteropServices;
 using Google.Protobuf;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
-using MlNetTransfer.Graphs.Torch;
-using MlNetTransfer.Graphs.Weights;
-using DataType = MlNetTransfer.Graphs.Onnx.TensorProto.Types.DataType;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Torch;
+using MlNetTransfer.Onnx.Weights;
+using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Models.Exports;
 

@@ -1,5 +1,5 @@
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Graphs.Quantization;
+using MlNetTransfer.Onnx.Quantization;
 
 namespace MlNetTransfer.Models.Quantization;
 

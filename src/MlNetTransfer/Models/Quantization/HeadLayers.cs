@@ -1,7 +1,7 @@
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
-using MlNetTransfer.Graphs.Quantization;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Quantization;
 
 namespace MlNetTransfer.Models.Quantization;
 

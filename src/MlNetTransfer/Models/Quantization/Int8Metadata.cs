@@ -1,7 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using MlNetTransfer.Evaluation;
-using MlNetTransfer.Graphs.Quantization;
+using MlNetTransfer.Onnx.Quantization;
 
 namespace MlNetTransfer.Models.Quantization;
 

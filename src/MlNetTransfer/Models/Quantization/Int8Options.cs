@@ -1,4 +1,4 @@
-using MlNetTransfer.Graphs.Quantization;
+using MlNetTransfer.Onnx.Quantization;
 
 namespace MlNetTransfer.Models.Quantization;
 

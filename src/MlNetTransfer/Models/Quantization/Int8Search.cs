@@ -1,7 +1,7 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Quantization;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Quantization;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models.Quantization;

@@ -1,6 +1,6 @@
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models.Quantization;

@@ -1,6 +1,6 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
-using MlNetTransfer.Graphs.Quantization;
+using MlNetTransfer.Onnx.Quantization;
 
 namespace MlNetTransfer.Models.Quantization;
 

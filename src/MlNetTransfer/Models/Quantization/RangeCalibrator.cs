@@ -1,8 +1,8 @@
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Quantization;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Quantization;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models.Quantization;

@@ -1,5 +1,5 @@
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Graphs.Quantization;
+using MlNetTransfer.Onnx.Quantization;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models.Quantization;

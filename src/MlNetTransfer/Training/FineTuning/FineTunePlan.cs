@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Training;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Training;
 
@@ -73,8 +73,8 @@ internal sealed class FineTunePlan
     public OnnxModel Forward(ReadOnlySpan<float> weights, ReadOnlySpan<float> bias, double dropout = 0)
     {
         string features = FeatureGraph.Output, dropped = suffix.UniqueName("dropped"), ratio = suffix.UniqueName("dropout.ratio");
-        List<Graphs.Onnx.NodeProto> nodes = [];
-        List<Graphs.Onnx.TensorProto> constants = [TensorData.Floats(HeadWeight, weights, bias.Length, width), TensorData.Floats(HeadBias, bias, bias.Length)];
+        List<Onnx.Proto.NodeProto> nodes = [];
+        List<Onnx.Proto.TensorProto> constants = [TensorData.Floats(HeadWeight, weights, bias.Length, width), TensorData.Floats(HeadBias, bias, bias.Length)];
         if (dropout > 0)
         {
             constants.Add(TensorData.Floats(ratio, [(float)dropout]));

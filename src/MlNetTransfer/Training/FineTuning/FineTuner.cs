@@ -1,6 +1,6 @@
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Training;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Training;
 using MlNetTransfer.Heads;
 
 namespace MlNetTransfer.Training;

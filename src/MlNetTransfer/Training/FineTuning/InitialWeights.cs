@@ -1,9 +1,9 @@
 using System.Security.Cryptography;
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
-using MlNetTransfer.Graphs.Training;
-using MlNetTransfer.Graphs.Weights;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Training;
+using MlNetTransfer.Onnx.Weights;
 
 namespace MlNetTransfer.Training;
 

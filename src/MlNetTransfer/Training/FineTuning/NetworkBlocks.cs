@@ -1,6 +1,6 @@
 using MlNetTransfer.Backbones.Onnx;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Training;
 

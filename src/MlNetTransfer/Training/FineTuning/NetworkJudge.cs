@@ -1,5 +1,5 @@
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Training;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Training;
 using MlNetTransfer.Heads;
 
 namespace MlNetTransfer.Training;

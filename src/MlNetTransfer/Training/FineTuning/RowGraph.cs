@@ -1,6 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Training;
 

@@ -1,4 +1,4 @@
-using MlNetTransfer.Graphs.Training;
+using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Training;
 

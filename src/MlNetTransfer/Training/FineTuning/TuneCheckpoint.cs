@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Weights;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Weights;
 
 namespace MlNetTransfer.Training;
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Backbones.Onnx;

@@ -1,10 +1,10 @@
 using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Tests.Shared;
-using DataType = MlNetTransfer.Graphs.Onnx.TensorProto.Types.DataType;
+using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Tests.Backbones.Onnx;
 

@@ -1,5 +1,5 @@
 using MlNetTransfer.Backbones.Tfjs;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 using static MlNetTransfer.Tests.Backbones.Tfjs.TinyModel;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using MlNetTransfer.Backbones.Tfjs;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Backbones.Tfjs;

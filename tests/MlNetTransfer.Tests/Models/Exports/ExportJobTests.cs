@@ -1,6 +1,6 @@
 using System.Text.Json;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;

@@ -1,5 +1,5 @@
 using Microsoft.ML.OnnxRuntime;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models.Exports;
 

@@ -1,9 +1,9 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
-using MlNetTransfer.Graphs.Onnx;
-using MlNetTransfer.Graphs.Quantization;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Quantization;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;

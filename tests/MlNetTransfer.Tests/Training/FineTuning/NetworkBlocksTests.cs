@@ -1,6 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Features;
-using MlNetTransfer.Graphs;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Backbones.Onnx;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
