@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
@@ -54,7 +53,6 @@ internal static class PixelsBenchmark
         var parity = new ExportParity(evaluated);
         foreach (IExportFormat format in ExportFormats.All.Where(f => f.Check == ExportCheck.File)) Line(format, "mixed");
         Line(ExportFormats.Get("pixels"), "large");
-        InNode(evaluated, model, folder);
 
         void Line(IExportFormat format, string images)
         {
@@ -69,24 +67,6 @@ internal static class PixelsBenchmark
             double ms = Stopwatch.GetElapsedTime(start).TotalMilliseconds / sample.Items.Count;
             Console.WriteLine(FormattableString.Invariant($"{format.Name,-8} {images,-36} {found.MaxDifference,9:g3} {found.MeanDifference,10:g3} {found.LabelFlips,7} {new FileInfo(file).Length,10} {ms,10:f1}"));
         }
-    }
-
-    private static void InNode(TransferModel evaluated, string model, string folder)
-    {
-        if (NodeRuntime.Problem() is { } problem)
-        {
-            Console.WriteLine($"Node.js: not measured, {problem}");
-            return;
-        }
-
-        string[] images = [.. Directory.GetFiles(Path.Combine(folder, "mixed")).Order(StringComparer.Ordinal)];
-        string export = Path.Combine(folder, "node.onnx"), exchange = Directory.CreateDirectory(Path.Combine(folder, "exchange")).FullName;
-        new ExportJob(new ExportOptions { Model = model, Format = "pixels", Images = images, Output = export, Overwrite = true }).Run();
-        IReadOnlyList<(float[] Probabilities, int Label)> found = NodeRuntime.Run(export, images, exchange);
-        ImageRows expected = evaluated.Predict([.. images.Select(f => new ImageItem(f, f))]);
-        ParityRecord record = ParityRecord.Of(expected.Values, [.. found.SelectMany(r => r.Probabilities)], evaluated.ClassNames.Count);
-        Console.WriteLine(FormattableString.Invariant($"pixels   in onnxruntime-node, decoded by Pillow {record.MaxDifference,7:g3} {record.MeanDifference,10:g3} {record.LabelFlips,7}   {record.Images - record.LabelFlips} of {record.Images} labels agree with predict"));
-        Directory.Delete(exchange, recursive: true);
     }
 
     private static string[] Spread(string[] all) => [.. Enumerable.Range(0, Images).Select(i => all[i * all.Length / Images])];

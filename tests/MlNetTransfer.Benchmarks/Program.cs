@@ -4,7 +4,6 @@ return args switch
 {
     ["accuracy", .. var rest] => AccuracyBenchmark.Run(rest),
     ["augment", .. var rest] => AugmentBenchmark.Run(rest),
-    ["chain", .. var rest] => ChainBenchmark.Run(rest),
     ["gradients", .. var rest] => GradientsBenchmark.Run(rest),
     ["head", .. var rest] => HeadBenchmark.Run(rest),
     ["decode", .. var rest] => DecodeBenchmark.Run(rest),
@@ -27,7 +26,6 @@ static int Usage()
         Usage: dotnet run -c Release --project tests/MlNetTransfer.Benchmarks -- COMMAND
           accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
           augment                          augmented training images, beside torchvision
-          chain [images [rounds]]          reading an estimator chain, beside the runner under it
           gradients [network ...]          gradients of whole networks, beside PyTorch in float64
           head [rows width classes]        fitting a head, beside scikit-learn
           decode                           decoding and resizing, beside Pillow

@@ -9,21 +9,21 @@ public sealed class ExportCommandTests
 {
     private static string Birds => Path.Combine(Cli.Samples, "bird");
 
-    /// <summary>Oracles: Pillow decodes, ONNX Runtime for Node.js runs.</summary>
+    /// <summary>Oracles: Pillow decodes, ONNX Runtime alone runs.</summary>
     [TestMethod]
-    public void Export_PixelsInAnotherLanguage_SaysWhatPredictSays()
+    public void Export_PixelsOfPillow_SaysWhatPredictSays()
     {
         using var folder = new TempFolder();
         string export = folder.File("pixels.onnx");
         CliResult result = Cli.Run("export", Trained.Model, "--format", "pixels", "--images", Cli.Samples, "--max-images", "12", "--output", export, "--json");
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         Assert.AreEqual(0, result.Json.GetProperty("parity").GetProperty("labelFlips").GetInt32());
-        if (NodeRuntime.Problem() is { } problem) Assert.Inconclusive($"Needs Node.js with onnxruntime-node, and Pillow: {problem}");
+        Python.Require("PIL");
         string[] images = [.. Directory.GetFiles(Cli.Samples, "*.png", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Where((_, i) => i % 16 == 0)];
         JsonElement[] predicted = [.. Cli.Run(["predict", Trained.Model, .. images, "--top", "8", "--json"]).Json.GetProperty("predictions").EnumerateArray()];
         string[] labels = [.. Directory.GetDirectories(Cli.Samples).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal)];
         Directory.CreateDirectory(folder.File("exchange"));
-        var found = NodeRuntime.Run(export, images, folder.File("exchange"));
+        var found = PillowScorer.Run(export, images, folder.File("exchange"));
         for (int i = 0; i < images.Length; i++)
         {
             Assert.AreEqual(predicted[i].GetProperty("label").GetString(), labels[found[i].Label], images[i]);

@@ -39,8 +39,8 @@ public sealed class FuzzTests
         model.ToBytes();
         _ = model.Inputs.Count + model.OpsetVersion() + model.Metadata.Count;
         _ = model.UniqueName("x");
-        foreach (Onnx.ValueInfoProto output in model.Outputs) _ = model.DeclaredShape(output.Name);
-        foreach (Onnx.TensorProto tensor in model.Initializers)
+        foreach (Onnx.Proto.ValueInfoProto output in model.Outputs) _ = model.DeclaredShape(output.Name);
+        foreach (Onnx.Proto.TensorProto tensor in model.Initializers)
         {
             try
             {

@@ -35,12 +35,12 @@ public sealed class GraphBuilderTests
     public void TensorData_EveryStorage_ReadsBack()
     {
         CollectionAssert.AreEqual(new[] { 1.5f, -2f }, TensorData.ToFloats(TensorData.Floats("w", [1.5f, -2f], 2)));
-        CollectionAssert.AreEqual(new[] { 1.5f }, TensorData.ToFloats(new Onnx.TensorProto { DataType = (int)DataType.Float16, Dims = { 1 }, Int32Data = { 0x3E00 } }));
-        CollectionAssert.AreEqual(new[] { 1.5f }, TensorData.ToFloats(new Onnx.TensorProto { DataType = (int)DataType.Double, DoubleData = { 1.5 } }));
+        CollectionAssert.AreEqual(new[] { 1.5f }, TensorData.ToFloats(new Onnx.Proto.TensorProto { DataType = (int)DataType.Float16, Dims = { 1 }, Int32Data = { 0x3E00 } }));
+        CollectionAssert.AreEqual(new[] { 1.5f }, TensorData.ToFloats(new Onnx.Proto.TensorProto { DataType = (int)DataType.Double, DoubleData = { 1.5 } }));
         CollectionAssert.AreEqual(new long[] { -2, 3 }, TensorData.ToLongs(TensorData.Longs("w", [-2, 3], 2)));
-        CollectionAssert.AreEqual(new long[] { -2 }, TensorData.ToLongs(new Onnx.TensorProto { DataType = (int)DataType.Int32, Int32Data = { -2 } }));
+        CollectionAssert.AreEqual(new long[] { -2 }, TensorData.ToLongs(new Onnx.Proto.TensorProto { DataType = (int)DataType.Int32, Int32Data = { -2 } }));
         Assert.ThrowsExactly<GraphException>(() => TensorData.ToFloats(TensorData.Longs("w", [1])));
-        Assert.ThrowsExactly<GraphException>(() => TensorData.ToFloats(new Onnx.TensorProto { DataType = (int)DataType.Float, Dims = { 2 }, FloatData = { 1 } }));
+        Assert.ThrowsExactly<GraphException>(() => TensorData.ToFloats(new Onnx.Proto.TensorProto { DataType = (int)DataType.Float, Dims = { 2 }, FloatData = { 1 } }));
     }
 
     /// <summary>Closed form: VALID 3x3 at stride 2 on 9x7 gives 4x3.</summary>

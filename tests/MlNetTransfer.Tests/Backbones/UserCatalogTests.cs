@@ -23,7 +23,7 @@ public sealed class UserCatalogTests
         Assert.IsEmpty(read.Problems);
         Assert.AreEqual(card.Digest(), read.Cards.Single().Digest(), "what Add returns is what is on the disk");
         BackboneCatalog catalog = BackboneCatalog.Shipped.With(read);
-        Assert.AreEqual("mobilenet_v2_140", catalog.Cards[0].Id);
+        Assert.AreEqual("resnet18", catalog.Cards[0].Id);
         Assert.IsTrue(catalog.IsUsers(catalog.Get("my_net")));
 
         Backbone backbone = new BackboneStore(catalog, folder.File("cache")).Open("my_net");
@@ -44,7 +44,7 @@ public sealed class UserCatalogTests
         string file = Saved(folder);
         Users(folder).Add(New(file));
         Refused(folder, New(file), "already have a backbone 'my_net'", "models remove my_net");
-        Refused(folder, New(file) with { Id = "inception_v3" }, "'inception_v3'", "comes with the product");
+        Refused(folder, New(file) with { Id = "resnet18" }, "'resnet18'", "comes with the product");
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => New(file) with { Id = "../x" }).Message, "lower-case");
     }
 
@@ -57,7 +57,7 @@ public sealed class UserCatalogTests
         Users(folder).Add(New(file) with { Id = "other" });
         Users(folder).Remove("my_net");
         Assert.AreEqual("other", Users(folder).Read().Cards.Single().Id);
-        foreach (string id in (string[])["my_net", "mobilenet_v2", "..", "../cache"]) Assert.ThrowsExactly<TransferException>(() => Users(folder).Remove(id));
+        foreach (string id in (string[])["my_net", "resnet18", "..", "../cache"]) Assert.ThrowsExactly<TransferException>(() => Users(folder).Remove(id));
         Assert.HasCount(1, Directory.GetFileSystemEntries(folder.File("home")));
     }
 

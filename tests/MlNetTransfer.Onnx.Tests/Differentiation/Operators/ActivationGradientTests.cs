@@ -68,10 +68,10 @@ public sealed class ActivationGradientTests
             .Node("Add", ["x", "three"], ["a"]).Node("Clip", ["a", "zero", "six"], ["b"]).Node("Div", ["b", "six"], ["c"]).Node("Mul", ["x", "c"], ["y"])) with { Values = Of("x", Kinks), Differences = false },
     ];
 
-    private static GradientCase Kinked(string name, string operatorType, string torch, params Onnx.AttributeProto[] attributes) =>
+    private static GradientCase Kinked(string name, string operatorType, string torch, params Onnx.Proto.AttributeProto[] attributes) =>
         Node(name, operatorType, torch, ["x:1,10"], attributes) with { Values = Of("x", Kinks), Differences = false };
 
-    private static GradientCase Opset(string name, string torch, string operatorType, int opset, params Onnx.AttributeProto[] attributes) =>
+    private static GradientCase Opset(string name, string torch, string operatorType, int opset, params Onnx.Proto.AttributeProto[] attributes) =>
         Graph(name, torch, ["x:3,4,5"], g => g.Node(operatorType, ["x"], ["y"], attributes), opset);
 
     private static Dictionary<string, float[]> Of(string name, float[] values) => new() { [name] = values };

@@ -37,7 +37,7 @@ public sealed class ArithmeticGradientTests
         Node("min of three that tie", "Min", "torch.stack([x, x1, x2]).amin(0)", ["x:1,4", "x1:1,4", "x2:1,4"]) with { Values = new Dictionary<string, float[]> { ["x"] = [1, 2, 0, -3], ["x1"] = [1, 1, 0, -3], ["x2"] = [1, 1, 4, -2] }, Differences = false },
         Graph("where", "torch.where(x > x1, x, w)", ["x:3,4,5", "x1:3,4,5", "w:4,1"], g => g.Node("Greater", ["x", "x1"], ["c"]).Node("Where", ["c", "x", "w"], ["y"])) with { Wanted = ["x", "w"], Differences = false },
         Graph("where, broadcast condition", "torch.where(torch.tensor([[True], [False], [True], [False]]), w, x)", ["x:3,4,5", "w:5"],
-            g => g.Initializer(new Onnx.TensorProto { Name = "c", DataType = 9, Dims = { 4, 1 }, Int32Data = { 1, 0, 1, 0 } }).Node("Where", ["c", "w", "x"], ["y"])) with { Differences = false },
+            g => g.Initializer(new Onnx.Proto.TensorProto { Name = "c", DataType = 9, Dims = { 4, 1 }, Int32Data = { 1, 0, 1, 0 } }).Node("Where", ["c", "w", "x"], ["y"])) with { Differences = false },
     ];
 
     private static GradientCase[] Reductions()
@@ -93,7 +93,7 @@ public sealed class ArithmeticGradientTests
         return Graph(name, torch, ["x:2,3,1,5"], g =>
         {
             if (input) g.Initializer("a", axes!, axes!.Length);
-            g.Node(operatorType, input ? ["x", "a"] : ["x"], ["y"], [Attributes.Of("keepdims", keep ? 1 : 0), .. axes is null || input ? Array.Empty<Onnx.AttributeProto>() : [Attributes.Of("axes", axes)]]);
+            g.Node(operatorType, input ? ["x", "a"] : ["x"], ["y"], [Attributes.Of("keepdims", keep ? 1 : 0), .. axes is null || input ? Array.Empty<Onnx.Proto.AttributeProto>() : [Attributes.Of("axes", axes)]]);
         }, opset) with
         { Differences = operatorType is not ("ReduceMax" or "ReduceMin" or "ReduceL1") };
     }

@@ -20,5 +20,5 @@ public sealed class ConvTransposeGradientTests
         Of("same lower", "F.conv_transpose2d(x, w, stride=2)[:, :, 1:, 1:]", ["x:2,4,3,5", "w:4,6,3,3"], Attributes.Of("strides", [2, 2]), Attributes.Of("auto_pad", "SAME_LOWER")),
         Of("one axis", "F.conv_transpose1d(x, w, b, stride=2)", ["x:2,4,7", "w:4,6,3", "b:6"], Attributes.Of("strides", [2])));
 
-    private static GradientCase Of(string name, string torch, string[] inputs, params Onnx.AttributeProto[] attributes) => Node(name, "ConvTranspose", torch, inputs, attributes);
+    private static GradientCase Of(string name, string torch, string[] inputs, params Onnx.Proto.AttributeProto[] attributes) => Node(name, "ConvTranspose", torch, inputs, attributes);
 }

@@ -26,7 +26,7 @@ public sealed class PoolGradientTests
         Average("same lower", "F.avg_pool2d(F.pad(x, (1, 0, 1, 0)), 2, 1) * 4 / F.avg_pool2d(F.pad(torch.ones_like(x), (1, 0, 1, 0)), 2, 1) / 4", "x:2,3,5,5", [Attributes.Of("kernel_shape", [2, 2]), Attributes.Of("auto_pad", "SAME_LOWER")]),
         Node("average pool on one axis", "AveragePool", "F.avg_pool1d(x, 3, 2, 1)", ["x:2,3,9"], Attributes.Of("kernel_shape", [3]), Attributes.Of("strides", [2]), Attributes.Of("pads", [1, 1]), Attributes.Of("count_include_pad", 1)));
 
-    private static GradientCase Max(string name, string torch, Onnx.AttributeProto[] attributes) => Node($"max pool {name}", "MaxPool", torch, ["x:2,3,7,7"], attributes) with { Differences = false };
+    private static GradientCase Max(string name, string torch, Onnx.Proto.AttributeProto[] attributes) => Node($"max pool {name}", "MaxPool", torch, ["x:2,3,7,7"], attributes) with { Differences = false };
 
-    private static GradientCase Average(string name, string torch, string x, Onnx.AttributeProto[] attributes) => Node($"average pool {name}", "AveragePool", torch, [x], attributes);
+    private static GradientCase Average(string name, string torch, string x, Onnx.Proto.AttributeProto[] attributes) => Node($"average pool {name}", "AveragePool", torch, [x], attributes);
 }

@@ -28,7 +28,7 @@ public sealed class ResizeGradientTests
         Upsample("upsample, scales as attribute", "F.interpolate(x, scale_factor=2)", 8, [1, 1, 2, 2], "nearest"),
         Graph("resize of operator set 10", "F.interpolate(x, scale_factor=2)", ["x:2,3,4,5"], g => g.Initializer("s", [1f, 1, 2, 2], 4).Node("Resize", ["x", "s"], ["y"], Attributes.Of("mode", "nearest")), 10));
 
-    private static GradientCase Resize(string name, string torch, long[]? sizes, float[]? scales, string mode, string coordinates, params Onnx.AttributeProto[] attributes) => Graph(name, torch, ["x:2,3,4,5"], g =>
+    private static GradientCase Resize(string name, string torch, long[]? sizes, float[]? scales, string mode, string coordinates, params Onnx.Proto.AttributeProto[] attributes) => Graph(name, torch, ["x:2,3,4,5"], g =>
     {
         if (sizes is not null) g.Initializer("s", sizes, 4);
         else g.Initializer("s", scales!, 4);

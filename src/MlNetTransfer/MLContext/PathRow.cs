@@ -1,0 +1,7 @@
+namespace MlNetTransfer;
+
+/// <summary>A row with the path of an image.</summary>
+internal sealed class PathRow
+{
+    public ReadOnlyMemory<char> Path { get; set; }
+}
