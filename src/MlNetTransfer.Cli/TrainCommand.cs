@@ -12,7 +12,7 @@ internal static class TrainCommand
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class (the folders' names are the labels), or with train, val and test folders of those; or a .csv, .tsv, .jsonl or .ndjson list with path, label and optionally group and split; or a .zip of such a folder." };
-        var backbone = new Option<string>("--backbone") { Description = "Pretrained backbone; see 'mlnet-transfer models list'.", DefaultValueFactory = _ => "resnet18", HelpName = "id" };
+        var backbone = new Option<string>("--backbone") { Description = "Pretrained backbone; see 'mlnet-transfer models list'.", DefaultValueFactory = _ => MlNetTransfer.Backbones.BackboneCatalog.DefaultId, HelpName = "id" };
         var output = new Option<string>("--output") { Description = "Folder for model.onnx and report.json.", DefaultValueFactory = _ => "out", HelpName = "dir" };
         var testFraction = CommonOptions.Within(new Option<double>("--test-fraction") { Description = "Share of each class held out for the evaluation; without effect where the images come with a split.", DefaultValueFactory = _ => 0.2, HelpName = "0..1" }, 0.01, 0.99);
         var tap = new Option<string>("--tap") { Description = "Where to take the features: a tap of the backbone, or auto: what is best on the training part, one tap or all together.", DefaultValueFactory = _ => "auto", HelpName = "auto|name" };

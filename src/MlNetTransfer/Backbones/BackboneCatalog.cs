@@ -6,6 +6,9 @@ namespace MlNetTransfer.Backbones;
 /// <summary>The backbones at hand: the cards of catalog.json, with the packages' files in the folder "packages" beside it. Immutable.</summary>
 public sealed class BackboneCatalog
 {
+    /// <summary>Id of the backbone taken where none is chosen.</summary>
+    public const string DefaultId = "resnet18";
+
     private const string FileName = "catalog.json";
 
     private static readonly Lazy<BackboneCatalog> OfTheLibrary = new(() => LoadShipped(Path.Combine(AppContext.BaseDirectory, "models")));

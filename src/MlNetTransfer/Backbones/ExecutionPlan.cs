@@ -12,6 +12,9 @@ public sealed record ExecutionPlan
     /// <summary>What runs the graphs. Default <see cref="ExecutionProvider.Cpu"/>.</summary>
     public ExecutionProvider Provider { get; init; }
 
+    /// <summary>Number of the GPU, counted from 0; without effect on the CPU. Default 0.</summary>
+    public int DeviceId { get; init => field = Check.InRange(value, 0, 255); }
+
     /// <summary>Workers that decode (and on a CPU also run), in [1, 1024]. No result depends on it. Default: one per core.</summary>
     public int Workers { get; init => field = Check.InRange(value, 1, 1024); } = Environment.ProcessorCount;
 
@@ -48,8 +51,8 @@ public sealed record ExecutionPlan
         if (ByteKernels.MayClip) options.AddSessionConfigEntry("session.x64quantprecision", "1");
         try
         {
-            if (Provider == ExecutionProvider.Cuda) options.AppendExecutionProvider_CUDA(0);
-            else if (Provider == ExecutionProvider.TensorRt) options.AppendExecutionProvider_Tensorrt(0);
+            if (Provider == ExecutionProvider.Cuda) options.AppendExecutionProvider_CUDA(DeviceId);
+            else if (Provider == ExecutionProvider.TensorRt) options.AppendExecutionProvider_Tensorrt(DeviceId);
             return options;
         }
         catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException or DllNotFoundException)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 
@@ -10,6 +11,13 @@ namespace MlNetTransfer.Backbones;
 public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeProvider? clock = null)
 {
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
+    private readonly ConcurrentBag<ImageGraphWorker>? idle;
+
+    /// <param name="graph">The graph; not disposed here.</param>
+    /// <param name="cache">Rows known from before.</param>
+    /// <param name="workers">Workers that may be used and are given back: for many short runs.</param>
+    internal ImageRunner(ImageGraph graph, IRowCache? cache, ConcurrentBag<ImageGraphWorker> workers)
+        : this(graph, cache) => idle = workers;
 
     /// <summary>Runs every image once.</summary>
     /// <param name="items">The images.</param>
@@ -41,7 +49,20 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
 
     private void RunOneByOne(ImageRunState state, CancellationToken cancellation)
     {
-        using ImageGraphWorker worker = graph.CreateWorker();
+        ImageGraphWorker worker = idle is not null && idle.TryTake(out ImageGraphWorker? spare) ? spare : graph.CreateWorker();
+        try
+        {
+            RunOneByOne(state, worker, cancellation);
+        }
+        finally
+        {
+            if (idle is not null) idle.Add(worker);
+            else worker.Dispose();
+        }
+    }
+
+    private void RunOneByOne(ImageRunState state, ImageGraphWorker worker, CancellationToken cancellation)
+    {
         using var reader = new ImageItemReader(graph.Limits);
         while (state.Next(out int index))
         {

@@ -26,8 +26,12 @@ public sealed class FeatureExtractor : IDisposable
         byte[] onnx = FeatureGraph.Build(backbone.LoadModel(), tensors).ToBytes();
         graph = new ImageGraph(onnx, FeatureGraph.Output, backbone.Card.Preprocessing, limits, plan);
         parity = new DeviceParity(onnx, graph);
-        Space = new FeatureSpace(backbone.Digest, tensors, backbone.Card.Preprocessing, DecoderVersion.Text, ImageGraph.RuntimeVersion, Device(graph.Plan.Provider));
+        Space = SpaceOf(backbone, tensors, graph.Plan);
     }
+
+    /// <summary>Everything that features of a backbone depend on besides the image.</summary>
+    internal static FeatureSpace SpaceOf(Backbone backbone, IReadOnlyList<string> tensors, ExecutionPlan plan) =>
+        new(backbone.Digest, tensors, backbone.Card.Preprocessing, DecoderVersion.Text, ImageGraph.RuntimeVersion, Device(plan.Provider));
 
     /// <summary>The taps, in the order of their features.</summary>
     public IReadOnlyList<BackboneTap> Taps { get; }
@@ -61,18 +65,6 @@ public sealed class FeatureExtractor : IDisposable
     {
         parity.Check(items, cancellation);
         return new ImageRunner(graph, cache).Run(items, "Extracting features", progress, cancellation);
-    }
-
-    /// <summary>Extracts the features of images that are preprocessed already; on the CPU only.</summary>
-    /// <param name="next">Gives one image after another, and its label.</param>
-    /// <param name="total">How many there are, for the progress; 0 where it is not known.</param>
-    /// <param name="cacheFolder">Folder for cached features, found again by the tensor's content; null for no cache.</param>
-    /// <param name="progress">Told after every image, from any worker.</param>
-    /// <param name="cancellation">Ends the work between two images; what was extracted stays in the cache.</param>
-    internal (ImageRows Rows, int[] Labels) Extract(NextTensor next, long total, string? cacheFolder, IProgress<JobProgress>? progress, CancellationToken cancellation)
-    {
-        using FeatureCache? cache = cacheFolder is null ? null : new FeatureCache(cacheFolder, Space, Width);
-        return new TensorRunner(graph, cache).Run(next, "Extracting features", total, progress, cancellation);
     }
 
     /// <inheritdoc/>

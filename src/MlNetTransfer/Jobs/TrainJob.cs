@@ -30,12 +30,14 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder));
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         Backbone backbone = OpenBackbone(cancellation);
-        ITrainingRoute route = options.Strategy == TrainingStrategy.Head ? new HeadRoute(options, backbone) : new TuneRoute(options, backbone, clock);
+        ITrainingRoute route = RouteOf(backbone);
         route.Check(Taps(backbone), data.ClassNames.Count);
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
-        return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor), null, progress, cancellation).Summary;
+        return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor), progress, cancellation);
     }
+
+    private ITrainingRoute RouteOf(Backbone backbone) => options.Strategy == TrainingStrategy.Head ? new HeadRoute(options, backbone) : new TuneRoute(options, backbone, clock);
 
     private string? FeatureCacheFolder => options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
 
@@ -52,27 +54,12 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         return InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder);
     }
 
-    /// <summary>From features to the model file and the report; the file is checked on the kept tensors, or else on images of the data set.</summary>
-    private (TrainSummary Summary, ParitySample Sample) Finish(long started, ITrainingRoute route, Backbone backbone, TrainingSet set, TensorSample? kept, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    /// <summary>From features to the model file and the report.</summary>
+    private TrainSummary Finish(long started, ITrainingRoute route, Backbone backbone, TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
-        Trial trial = route.Run(set, progress, cancellation);
-        BackboneTap[] taps = set.Extractor.Taps.ToArray()[trial.Fit.Taps];
-        var metadata = new ModelMetadata
-        {
-            Labels = set.Data.ClassNames,
-            Preprocessing = backbone.Card.Preprocessing,
-            Backbone = backbone.Card.Id,
-            CardDigest = backbone.Card.Digest(),
-            Taps = [.. taps.Select(t => t.Name)],
-            TrainingDigest = route.Digest(set, trial),
-        };
-        metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set.Table, trial).ToMarkdown() };
-        OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
-        int[] checkedRows = kept?.Rows ?? [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
-        var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation)) { Tensors = kept?.Tensors };
-        string path = Path.Combine(options.Output, "model.onnx");
-        (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, set.Extractor.Plan).Write(onnx, path, sample, progress, cancellation);
-        var summary = new TrainSummary(set.Table.Rows, trial.Report, set.Rejected, set.Rows.ImagesPerSecond, clock.GetElapsedTime(started))
+        WrittenModel written = FitAndWrite(route, backbone, set, progress, cancellation);
+        (Trial trial, ModelMetadata metadata, string path) = (written.Trial, written.Metadata, written.Path);
+        var summary = new TrainSummary(set.Table.Rows, trial.Report!, set.Rejected, set.Rows.ImagesPerSecond, clock.GetElapsedTime(started))
         {
             TrainImages = trial.TrainRows.Count,
             TestImages = trial.TestRows.Count,
@@ -86,21 +73,46 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Head = trial.Fit.Selection.Name,
             HeadTrials = trial.Fit.Selection.Trials,
             Temperature = trial.Fit.Selection.Temperature,
-            EceUncalibrated = trial.Uncalibrated.CalibrationError,
+            EceUncalibrated = trial.Uncalibrated!.CalibrationError,
             Seed = options.Seed,
             TestFraction = (double)trial.TestRows.Count / set.Table.Rows,
             FromCache = set.Rows.FromCache,
             Model = path,
-            ModelSha256 = sha256,
+            ModelSha256 = written.Sha256,
             TrainingDigest = metadata.TrainingDigest,
-            Parity = parity,
+            Parity = written.Parity,
             Notes = [.. HeldOutRows.Notes(set.Data), .. DuplicateNotes.Of(set.Rows, set.Table, trial), .. trial.Tuned?.Notes() ?? []],
         };
         ReportFile.Write(Path.Combine(options.Output, "report.json"), summary);
-        if (options.SaveWeights) InitialWeights.Save(onnx, Path.Combine(options.Output, "weights.safetensors"));
+        if (options.SaveWeights) InitialWeights.Save(written.Onnx, Path.Combine(options.Output, "weights.safetensors"));
         route.Written();
-        return (summary, sample);
+        return summary;
     }
+
+    /// <summary>Trains, and writes the model file once it agrees with what was evaluated.</summary>
+    private WrittenModel FitAndWrite(ITrainingRoute route, Backbone backbone, TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        Trial trial = route.Run(set, progress, cancellation);
+        BackboneTap[] taps = set.Extractor.Taps.ToArray()[trial.Fit.Taps];
+        var metadata = new ModelMetadata
+        {
+            Labels = set.Data.ClassNames,
+            Preprocessing = backbone.Card.Preprocessing,
+            Backbone = backbone.Card.Id,
+            CardDigest = backbone.Card.Digest(),
+            Taps = [.. taps.Select(t => t.Name)],
+            TrainingDigest = route.Digest(set, trial),
+        };
+        if (trial.Report is not null) metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set.Table, trial).ToMarkdown() };
+        OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
+        int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
+        var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation));
+        string path = Path.Combine(options.Output, "model.onnx");
+        (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, set.Extractor.Plan).Write(onnx, path, sample, progress, cancellation);
+        return new WrittenModel(trial, metadata, onnx, sample, path, parity, sha256);
+    }
+
+    private sealed record WrittenModel(Trial Trial, ModelMetadata Metadata, OnnxModel Onnx, ParitySample Sample, string Path, ParityRecord Parity, string Sha256);
 
     private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, FeatureTable table, Trial trial) => new()
     {
@@ -109,7 +121,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         TestPerClass = TrainingSet.CountPerClass(table, trial.TestRows),
         Folds = options.Folds,
         Seed = options.Seed,
-        Report = trial.Report,
+        Report = trial.Report!,
         Backbone = backbone,
         Taps = metadata.Taps,
         Head = trial.Fit.Selection.Name,

@@ -14,8 +14,8 @@ public sealed record TrainOptions
     /// <summary>Folder for model.onnx and report.json; made where it is missing.</summary>
     public required string Output { get; init => field = Check.NotEmpty(value); }
 
-    /// <summary>Id of the backbone's card. Default "resnet18".</summary>
-    public string Backbone { get; init => field = Check.NotEmpty(value); } = "resnet18";
+    /// <summary>Id of the backbone's card. Default <see cref="BackboneCatalog.DefaultId"/>.</summary>
+    public string Backbone { get; init => field = Check.NotEmpty(value); } = BackboneCatalog.DefaultId;
 
     /// <summary>Names of the taps to take features from, side by side. Default null: the one that is best on the training part, see <see cref="TapSelector"/>.</summary>
     public IReadOnlyList<string>? Taps { get; init => field = value is null or { Count: > 0 } ? value : throw new ArgumentException("Name at least one tap, or none for the automatic choice.", nameof(Taps)); }
@@ -31,6 +31,12 @@ public sealed record TrainOptions
 
     /// <summary>Whether images that are byte for byte the same stay on one side of the split, as images of one group do. Default true; where not, they are noted in the report.</summary>
     public bool DuplicatesTogether { get; init; } = true;
+
+    /// <summary>Told of each epoch of a training of the network.</summary>
+    internal Action<Training.EpochResult>? OnEpoch { get; init; }
+
+    /// <summary>Whether all images are trained on and none is judged: an estimator's Fit, whose data was divided before.</summary>
+    internal bool FitsAll { get; init; }
 
     /// <summary>Concurrent workers, in [1, 1024]; no result depends on it. Default: one per core.</summary>
     public int Workers { get; init => field = Check.InRange(value, 1, 1024); } = Environment.ProcessorCount;

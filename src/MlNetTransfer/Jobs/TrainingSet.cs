@@ -34,8 +34,9 @@ internal sealed record TrainingSet(ImageDataset Data, ImageRows Rows, FeatureTab
     /// <summary>The image of a row.</summary>
     public ImageItem Item(int row) => Data.Items[Rows.Accepted[row]];
 
-    /// <summary>Runs trials as the options ask for: by the split, or by folds.</summary>
+    /// <summary>Runs trials as the options ask for: by the split, by folds, or on all images without any judgement.</summary>
     public Trial Judge(TrainOptions options, Func<TrainTestRows, Trial> split, Func<int[], Trial> crossValidate) =>
+        options.FitsAll ? split(new TrainTestRows([.. Enumerable.Range(0, Table.Rows)], [])) :
         options.Folds > 0 ? crossValidate(HeldOutRows.Folds(Data, Rows, Table, options)) : split(HeldOutRows.Of(Data, Rows, Table, options));
 
     /// <exception cref="TransferException">A class has fewer than two images; the message names it and those of its images that were rejected.</exception>

@@ -15,6 +15,7 @@ internal sealed class TrialRunner(IReadOnlyList<string> classNames, int[] labels
     public Trial Split(TrainTestRows split)
     {
         (FittedHead head, TunedModel? tuned) = fit(split.Train, 0);
+        if (split.Test.Count == 0) return new Trial(head, split.Train, [], null, null, []) { Tuned = tuned };
         float[] found = predict(head, tuned, split.Test);
         return new Trial(head, split.Train, split.Test, Judge(split.Test, found), Judge(split.Test, head.WithoutCalibration(found)), []) { Tuned = tuned };
     }

@@ -43,7 +43,7 @@ internal sealed class TuneRoute : ITrainingRoute
     private FineTuneInput Input(TrainingSet set)
     {
         var images = new TrainingImages([.. Enumerable.Range(0, set.Table.Rows).Select(set.Item)], set.Table.Labels, set.Rows.Digests, set.Data.ClassNames, HeldOutRows.GroupsOf(set.Data, set.Rows, options));
-        return new FineTuneInput(images, set.Table, set.Extractor.Taps, set.Extractor.Space, HeadRoute.Recipe(options), new MetricsFile(Path.Combine(OutputFolder(), "metrics.jsonl"), options.Resume));
+        return new FineTuneInput(images, set.Table, set.Extractor.Taps, set.Extractor.Space, HeadRoute.Recipe(options), new MetricsFile(Path.Combine(OutputFolder(), "metrics.jsonl"), options.Resume, options.OnEpoch));
     }
 
     private string OutputFolder()

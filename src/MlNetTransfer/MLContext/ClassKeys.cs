@@ -19,6 +19,9 @@ internal abstract class ClassKeys
     /// <summary>One row per class.</summary>
     public abstract IDataView Rows(MLContext context);
 
+    /// <summary>The key values as an annotation of a predicted label's column.</summary>
+    public abstract DataViewSchema.Annotations Annotations();
+
     /// <summary>Reads the key values of a label column.</summary>
     /// <exception cref="TransferException">The column has no key values, or values of a type that a class cannot have.</exception>
     public static ClassKeys Of(DataViewSchema.Column label)
@@ -46,12 +49,20 @@ internal abstract class ClassKeys
             VBuffer<T> values = default;
             label.Annotations.GetValue(Kind, ref values);
             T[] keys = [.. values.DenseValues()];
-            return new OfType<T>(keys) { Names = [.. keys.Select(k => Convert.ToString(k, CultureInfo.InvariantCulture)!)] };
+            return new OfType<T>(keys, ((VectorDataViewType)label.Annotations.Schema[Kind].Type).ItemType) { Names = [.. keys.Select(k => Convert.ToString(k, CultureInfo.InvariantCulture)!)] };
         }
     }
 
-    private sealed class OfType<T>(T[] keys) : ClassKeys
+    private sealed class OfType<T>(T[] keys, PrimitiveDataViewType type) : ClassKeys
     {
+        public override DataViewSchema.Annotations Annotations()
+        {
+            var annotations = new DataViewSchema.Annotations.Builder();
+            var values = new VBuffer<T>(keys.Length, keys);
+            annotations.Add("KeyValues", new VectorDataViewType(type, keys.Length), (ref VBuffer<T> target) => values.CopyTo(ref target));
+            return annotations.ToAnnotations();
+        }
+
         public override IDataView Rows(MLContext context) => context.Data.LoadFromEnumerable(keys.Select((key, i) => new ClassRow<T> { Index = [i], Value = key }));
     }
 

@@ -61,7 +61,6 @@ public sealed class ModelWriter(ImageLimits? limits = null, ExecutionPlan? plan 
     private ParityRecord Verify(string file, ParitySample sample, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         using TransferModel model = TransferModel.Load(file, limits, plan);
-        if (sample.Tensors is { } tensors) return ParityRecord.Of(sample.Probabilities, model.Predict(tensors, cancellation), model.ClassNames.Count);
         ImageRows found = model.Predict(sample.Items, "Checking the written model", progress, cancellation);
         if (found.Rejected.Count > 0) throw new TransferException($"'{file}' could not be checked: {found.Rejected[0].File} was readable before and is not any more ({found.Rejected[0].Reason}). Run again when the images do not change.");
         return ParityRecord.Of(sample.Probabilities, found.Values, model.ClassNames.Count);

@@ -5,8 +5,4 @@ namespace MlNetTransfer.Models;
 /// <summary>Real images and what the evaluated model says of them, to check a written file against.</summary>
 /// <param name="Items">The images.</param>
 /// <param name="Probabilities">What was evaluated [images × classes].</param>
-public sealed record ParitySample(IReadOnlyList<ImageItem> Items, float[] Probabilities)
-{
-    /// <summary>The images after preprocessing, each [3 × Size × Size], where there is nothing that could be decoded; null where the items are.</summary>
-    internal IReadOnlyList<float[]>? Tensors { get; init; }
-}
+public sealed record ParitySample(IReadOnlyList<ImageItem> Items, float[] Probabilities);

@@ -9,13 +9,15 @@ internal sealed class MetricsFile
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private readonly string? path;
+    private readonly Action<EpochResult>? told;
     private readonly List<EpochResult> lines = [];
 
     /// <param name="path">The file; null for none.</param>
     /// <param name="resume">Whether lines that are there stay until the training says otherwise.</param>
-    public MetricsFile(string? path, bool resume)
+    /// <param name="told">Told of each new line; null for nobody.</param>
+    public MetricsFile(string? path, bool resume, Action<EpochResult>? told = null)
     {
-        this.path = path;
+        (this.path, this.told) = (path, told);
         if (path is null) return;
         if (resume && File.Exists(path)) lines.AddRange(File.ReadLines(path).Where(l => l.EndsWith('}')).Select(l => JsonSerializer.Deserialize<EpochResult>(l, Json)!));
         else File.Delete(path);
@@ -34,6 +36,7 @@ internal sealed class MetricsFile
     {
         lines.Add(line);
         if (path is not null) File.AppendAllText(path, Text(line));
+        told?.Invoke(line);
     }
 
     private static string Text(EpochResult line) => JsonSerializer.Serialize(line, Json) + "\n";

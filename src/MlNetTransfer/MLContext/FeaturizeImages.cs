@@ -1,0 +1,164 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
+using MlNetTransfer.Imaging;
+
+namespace MlNetTransfer;
+
+/// <summary>How images become features. Immutable; an invalid instance cannot be made.</summary>
+public sealed record ImageFeaturizingOptions
+{
+    /// <summary>Concurrent workers, in [1, 1024]; no result depends on it. Default null: one per core.</summary>
+    public int? Workers { get; init => field = value is { } n ? Check.InRange(n, 1, 1024) : null; }
+
+    /// <summary>Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.</summary>
+    public string CacheFolder { get; init => field = Check.NotEmpty(value); } = MlNetTransfer.CacheFolder.Root;
+
+    /// <summary>Whether features are looked up and kept by the content of each image. Default true.</summary>
+    public bool CacheFeatures { get; init; } = true;
+
+    /// <summary>What an image may cost.</summary>
+    public ImageLimits Limits { get; init; } = new();
+
+    /// <summary>
+    /// Told of each row whose image cannot be used; such rows are then left out, in every pass over the data. Default null: the first such row ends the work with an error that names it.
+    /// </summary>
+    public Action<RejectedImage>? OnRejected { get; init; }
+
+    /// <summary>Ends passes over the data by an <see cref="OperationCanceledException"/>. Default none.</summary>
+    public CancellationToken Cancellation { get; init; }
+}
+
+/// <summary>Features of images in ML.NET's catalog of transforms.</summary>
+public static class ImageFeaturizingCatalog
+{
+    /// <summary>Computes bottleneck features of images by a pretrained backbone, in parallel and cached by the content of each image.</summary>
+    /// <param name="transforms"><c>mlContext.Transforms</c>.</param>
+    /// <param name="outputColumnName">Column for the features: a vector of float32 of known size, with slot names.</param>
+    /// <param name="inputColumnName">Column of images: paths (text), encoded bytes (vector of bytes), <see cref="MLImage"/>, or streams (<see cref="ImageStreamTypeAttribute"/>).</param>
+    /// <param name="backbone">Id of the backbone; see <see cref="BackboneCatalog"/>.</param>
+    /// <param name="taps">Names of the backbone's taps, side by side; null for its default tap.</param>
+    /// <param name="options">Workers, cache, limits; null for the defaults.</param>
+    /// <exception cref="TransferException">There is no such backbone or tap.</exception>
+    public static ImageFeaturizingEstimator FeaturizeImages(
+        this TransformsCatalog transforms,
+        string outputColumnName,
+        string inputColumnName,
+        string backbone = BackboneCatalog.DefaultId,
+        IReadOnlyList<string>? taps = null,
+        ImageFeaturizingOptions? options = null) =>
+        new(transforms, outputColumnName, inputColumnName, backbone, taps, options ?? new ImageFeaturizingOptions());
+}
+
+/// <summary>Turns a column of images into features of a pretrained backbone. Needs no training: Fit opens the backbone.</summary>
+public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTransformer>
+{
+    private readonly TransformsCatalog transforms;
+    private readonly string output;
+    private readonly string input;
+    private readonly BackboneCard card;
+    private readonly IReadOnlyList<BackboneTap> taps;
+    private readonly ImageFeaturizingOptions options;
+
+    internal ImageFeaturizingEstimator(TransformsCatalog transforms, string outputColumnName, string inputColumnName, string backbone, IReadOnlyList<string>? taps, ImageFeaturizingOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(transforms);
+        ArgumentException.ThrowIfNullOrWhiteSpace(inputColumnName);
+        (this.transforms, output, input, this.options) = (transforms, ColumnName.Checked(outputColumnName, nameof(outputColumnName)), inputColumnName, options);
+        if (output == input) throw new ArgumentException($"Features cannot replace the images that they are made of: both columns are '{output}'. Give the features another name.", nameof(outputColumnName));
+        card = BackboneCatalog.Default.Get(backbone);
+        this.taps = [.. (taps ?? [card.DefaultTap]).Select(card.Tap)];
+    }
+
+    /// <summary>Opens the backbone, which is imported at its first use on a machine.</summary>
+    /// <param name="input">Data with the column of images; of its rows only a few are looked at.</param>
+    /// <returns>The transformer; dispose it to release ONNX Runtime's session.</returns>
+    /// <exception cref="TransferException">The column is missing or holds no images, or the backbone cannot be opened.</exception>
+    public ImageFeaturizingTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        options.Cancellation.ThrowIfCancellationRequested();
+        ImageColumn images = ImageColumn.Of(input.Schema, this.input);
+        if (input.Schema.GetColumnOrNull(output) is not null)
+            throw new TransferException($"The data has a column '{output}' already, so two steps would write it. Give these features a name of their own.");
+        IHostEnvironment? environment = EnvironmentOfCatalog.Of(transforms);
+        Backbone backbone = new BackboneStore(BackboneCatalog.Default, Path.Combine(options.CacheFolder, "backbones")).Open(card.Id, options.Cancellation);
+        return ImageFeaturizingTransformer.Make(output, images, backbone, taps, options, EnvironmentOfCatalog.Plan(environment, options.Workers), Samples.First(input, images));
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="TransferException">The column is missing or holds no images.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        _ = ImageColumn.Of(inputSchema, input);
+        SchemaDefinition features = SchemaDefinition.Create(typeof(FeatureRow));
+        features[nameof(FeatureRow.Features)].ColumnName = output;
+        features[output].ColumnType = new VectorDataViewType(NumberDataViewType.Single, taps.Sum(t => t.Width));
+        return transforms.CustomMapping<NoRow, FeatureRow>((_, _) => { }, null, SchemaDefinition.Create(typeof(NoRow)), features).GetOutputSchema(inputSchema);
+    }
+
+    /// <summary>Only an estimator of ML.NET's own can say which columns it adds, so one that adds a column of the same form is asked.</summary>
+    private sealed class FeatureRow
+    {
+        public VBuffer<float> Features { get; set; }
+    }
+
+    private sealed class NoRow;
+}
+
+/// <summary>Computes features of images: rows in order, in parallel, only where the features are read, each image once where the cache is on. Thread-safe.</summary>
+public sealed class ImageFeaturizingTransformer : ImageRowTransformer
+{
+    private readonly string output;
+    private readonly Backbone backbone;
+    private readonly IReadOnlyList<BackboneTap> taps;
+
+    private ImageFeaturizingTransformer(string output, ImageColumn images, ImageRowScorer scorer, Backbone backbone, IReadOnlyList<BackboneTap> taps, IReadOnlyList<ImageItem> sample)
+        : base(images, scorer, [RowOutput.Vector(output, SlotNames(taps))], sample) => (this.output, this.backbone, this.taps) = (output, backbone, taps);
+
+    /// <summary>Name of the column of features.</summary>
+    public string OutputColumnName => output;
+
+    /// <summary>Features per image.</summary>
+    public int Width => Scorer.Width;
+
+    internal static ImageFeaturizingTransformer Make(string output, ImageColumn images, Backbone backbone, IReadOnlyList<BackboneTap> taps, ImageFeaturizingOptions options, ExecutionPlan plan, IReadOnlyList<ImageItem> sample)
+    {
+        string[] tensors = [.. taps.Select(t => t.Tensor)];
+        byte[] onnx = FeatureGraph.Build(backbone.LoadModel(), tensors).ToBytes();
+        var graph = new ImageGraph(onnx, FeatureGraph.Output, backbone.Card.Preprocessing, options.Limits, plan);
+        FeatureSpace space = FeatureExtractor.SpaceOf(backbone, tensors, plan);
+        FeatureCache? cache = options.CacheFeatures ? new FeatureCache(Path.Combine(options.CacheFolder, "features"), space, graph.OutputWidth) : null;
+        return new ImageFeaturizingTransformer(output, images, new ImageRowScorer(onnx, graph, cache), backbone, taps, sample)
+        {
+            OnRejected = options.OnRejected,
+            Cancellation = options.Cancellation,
+        };
+    }
+
+    internal override StockChain Stock() =>
+        StockChain.OfImages(Images, backbone.Card.Preprocessing, FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]), StockOutputs.Features(output, SlotNames(taps)));
+
+    private static string[] SlotNames(IReadOnlyList<BackboneTap> taps) =>
+        [.. taps.SelectMany(t => Enumerable.Range(0, t.Width).Select(i => FormattableString.Invariant($"{t.Name}.{i}")))];
+}
+
+/// <summary>Some images of a data set, kept to check what is saved on.</summary>
+internal static class Samples
+{
+    private const int Most = 8;
+
+    /// <summary>The first images of a column.</summary>
+    public static IReadOnlyList<ImageItem> First(IDataView data, ImageColumn images)
+    {
+        using DataViewRowCursor cursor = data.GetRowCursor([data.Schema[images.Name]]);
+        Func<ImageItem> image = images.Reader(cursor);
+        var found = new List<ImageItem>();
+        while (found.Count < Most && cursor.MoveNext()) found.Add(image());
+        return found;
+    }
+}

@@ -1,0 +1,275 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms;
+using Microsoft.ML.Transforms.Image;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
+
+namespace MlNetTransfer;
+
+/// <summary>
+/// The work of a transformer as a chain of ML.NET's own: what is saved, since ML.NET loads no transformer of others. Pixels go through ResizeImages and ExtractPixels
+/// into OnnxTransformer; before them stands a custom mapping that decodes and resizes (<see cref="ImageMappings"/>), or nothing where the images come decoded and of the right size.
+/// </summary>
+internal sealed class StockChain : IDisposable
+{
+    private const string Pixels = "mlnet_transfer_pixels";
+
+    /// <summary>Largest difference at which a saved model is kept, as a share of the row's largest number: the same sums in float32, in the same graph.</summary>
+    public const double Tolerance = 1e-5;
+
+    private StockChain(ITransformer model) => Model = model;
+
+    /// <summary>The chain as it is after having been saved and loaded, so that it owns all it needs.</summary>
+    public ITransformer Model { get; }
+
+    /// <summary>Builds a chain that begins with a column of images.</summary>
+    /// <param name="images">The column.</param>
+    /// <param name="preprocessing">What turns an image into the graph's input.</param>
+    /// <param name="network">Image [N, 3, Size, Size], preprocessed, to the outputs.</param>
+    /// <param name="outputs">The graph's outputs as columns.</param>
+    public static StockChain OfImages(ImageColumn images, Preprocessing preprocessing, OnnxModel network, StockOutputs outputs)
+    {
+        var context = NewContext();
+        if (images.Kind == ImageColumnKind.Stream)
+            throw new TransferException($"Column '{images.Name}' holds streams, which ML.NET cannot save. Fit on paths or encoded bytes to save the model.");
+        IEstimator<ITransformer> chain = context.Transforms.CopyColumns(ImageMappings.Source, images.Name);
+        chain = images.Kind switch
+        {
+            ImageColumnKind.Path => chain.Append(Constant(ImageMappings.Source))
+                .Append(context.Transforms.CustomMapping<ImageMappings.PathRow, ImageMappings.Resized>(ImageMappings.OfPath.Map, ImageMappings.FromPath)),
+            ImageColumnKind.Bytes => chain.Append(context.Transforms.CustomMapping<ImageMappings.OnlyBytes, ImageMappings.One>(ImageMappings.OneOfBytes.Map, ImageMappings.OneForBytes))
+                .Append(Constant(ImageMappings.Number))
+                .Append(context.Transforms.CustomMapping<ImageMappings.BytesRow, ImageMappings.Resized>(ImageMappings.OfBytes.Map, ImageMappings.FromBytes)),
+            _ => chain.Append(context.Transforms.CustomMapping<ImageMappings.OnlyImage, ImageMappings.One>(ImageMappings.OneOfImage.Map, ImageMappings.OneForImage))
+                .Append(Constant(ImageMappings.Number))
+                .Append(context.Transforms.CustomMapping<ImageMappings.ImageRow, ImageMappings.Resized>(ImageMappings.OfImage.Map, ImageMappings.FromImage)),
+        };
+        string[] made = [ImageMappings.Source, ImageMappings.Settings, ImageMappings.Image, .. images.Kind == ImageColumnKind.Path ? [] : (string[])[ImageMappings.Number]];
+        return Build(context, chain, ImageMappings.Image, preprocessing, network, outputs, made, Rows(context, images, []));
+
+        ExpressionEstimator Constant(string of) => context.Transforms.Expression(ImageMappings.Settings, $"x : \"{ImageMappings.SettingsOf(preprocessing)}\"", of);
+    }
+
+    /// <summary>Builds a chain of ML.NET's own transformers alone, over MLImages of the graph's size.</summary>
+    /// <param name="column">The column of images.</param>
+    /// <param name="preprocessing">What turns an image into the graph's input.</param>
+    /// <param name="network">Image [N, 3, Size, Size], preprocessed, to the outputs.</param>
+    /// <param name="outputs">The graph's outputs as columns.</param>
+    public static StockChain OfDecoded(string column, Preprocessing preprocessing, OnnxModel network, StockOutputs outputs)
+    {
+        var context = NewContext();
+        IEstimator<ITransformer> chain = context.Transforms.CopyColumns(ImageMappings.Image, column);
+        return Build(context, chain, ImageMappings.Image, preprocessing, network, outputs, [ImageMappings.Image], Rows(context, new ImageColumn(column, ImageColumnKind.Image), []));
+    }
+
+    /// <summary>Builds a chain over a column of features, of ML.NET's own transformers alone.</summary>
+    /// <param name="column">The column, a vector of float32.</param>
+    /// <param name="width">Its length.</param>
+    /// <param name="network">Features [N × width] to the outputs.</param>
+    /// <param name="outputs">The graph's outputs as columns.</param>
+    public static StockChain OfFeatures(string column, int width, OnnxModel network, StockOutputs outputs)
+    {
+        var context = NewContext();
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(FeaturesOnly));
+        schema[nameof(FeaturesOnly.Value)].ColumnName = column;
+        schema[column].ColumnType = new VectorDataViewType(NumberDataViewType.Single, width);
+        string input = network.Inputs.Single().Name;
+        if (network.UniqueName(column) is var free && free != column && column != input) network = network.RenameTensor(column, free);
+        return Build(context, null, network.RenameTensor(input, column), column, outputs, [], context.Data.LoadFromEnumerable(Array.Empty<FeaturesOnly>(), schema));
+    }
+
+    /// <summary>Compares with what a transformer gives for the images that it was fitted on.</summary>
+    /// <exception cref="TransferException">They differ: the model is not written.</exception>
+    public void Check(ImageRowTransformer expected)
+    {
+        var context = NewContext();
+        string? temporary = null;
+        IReadOnlyList<ImageItem> sample = expected.Sample.Count > 0 ? expected.Sample : [Generated(expected.Images.Kind, out temporary)];
+        try
+        {
+            IDataView rows = Rows(context, expected.Images, sample);
+            Compare(expected, rows, rows, sample.Count);
+        }
+        finally
+        {
+            if (temporary is not null) File.Delete(temporary);
+        }
+    }
+
+    private void Compare(ImageRowTransformer expected, IDataView rows, IDataView stockRows, int count)
+    {
+        int width = expected.Outputs[0].Type is VectorDataViewType vector ? vector.Size : 1;
+        float[] own = Read(expected.Transform(rows), expected.Outputs[0], width), stock = Read(Model.Transform(stockRows), expected.Outputs[0], width);
+        double difference = 0;
+        for (int row = 0; row < count; row++)
+        {
+            ReadOnlySpan<float> a = own.AsSpan(row * width, width), b = stock.AsSpan(row * width, width);
+            double scale = Math.Max(1e-30, System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(a));
+            for (int i = 0; i < width; i++) difference = Math.Max(difference, Math.Abs(a[i] - b[i]) / Math.Max(1, Math.Abs(scale)));
+        }
+
+        if (difference <= Tolerance) return;
+        throw new TransferException(FormattableString.Invariant(
+            $"The model was not saved: on {count} images ML.NET's form of it differs by up to {difference:g3}, where at most {Tolerance:g1} was expected. This is a fault of the export: report it with the backbone and the version of Microsoft.ML."));
+    }
+
+    /// <summary>Compares on the same images, decoded and resized as at training.</summary>
+    /// <exception cref="TransferException">They differ: the model is not written.</exception>
+    public void CheckDecoded(ClassifierRows expected, string column)
+    {
+        string? temporary = null;
+        IReadOnlyList<ImageItem> sample = expected.Sample.Count > 0 ? expected.Sample : [Generated(expected.Images.Kind, out temporary)];
+        try
+        {
+            var context = NewContext();
+            ReadOnlyMemory<char> settings = ImageMappings.SettingsOf(expected.Preprocessing).AsMemory();
+            SchemaDefinition schema = SchemaDefinition.Create(typeof(ImageOnly));
+            schema["Value"].ColumnName = column;
+            IDataView decoded = context.Data.LoadFromEnumerable(sample.Select(i => new ImageOnly { Value = ImageMappings.Resize(i.Location, i.Name, settings) }), schema);
+            Compare(expected, Rows(context, expected.Images, sample), decoded, sample.Count);
+        }
+        finally
+        {
+            if (temporary is not null) File.Delete(temporary);
+        }
+    }
+
+    public void Dispose() => (Model as IDisposable)?.Dispose();
+
+    private static MLContext NewContext()
+    {
+        var context = new MLContext(1);
+        context.RegisterMlNetTransfer();
+        return context;
+    }
+
+    private static StockChain Build(MLContext context, IEstimator<ITransformer> chain, string image, Preprocessing preprocessing, OnnxModel network, StockOutputs outputs, string[] made, IDataView empty)
+    {
+        int size = preprocessing.Size;
+        chain = chain
+            .Append(context.Transforms.ResizeImages(image, size, size, image, ImageResizingEstimator.ResizingKind.Fill))
+            .Append(context.Transforms.ExtractPixels(Pixels, image, orderOfExtraction: ImagePixelExtractingEstimator.ColorsOrder.ARGB));
+        return Build(context, chain, FromPixels(network, preprocessing), Pixels, outputs, [.. made, Pixels], empty);
+    }
+
+    private static StockChain Build(MLContext context, IEstimator<ITransformer>? before, OnnxModel network, string input, StockOutputs outputs, string[] made, IDataView empty)
+    {
+        string file = Path.Combine(Path.GetTempPath(), $"mlnet-transfer-{Guid.NewGuid():N}.onnx");
+        try
+        {
+            outputs.Graph(network).Save(file);
+            IEstimator<ITransformer> run = context.Transforms.ApplyOnnxModel([.. outputs.Columns], [input], file);
+            IEstimator<ITransformer> chain = before is null ? run : before.Append(run);
+            foreach (IEstimator<ITransformer> step in outputs.After(context)) chain = chain.Append(step);
+            if (made.Length > 0) chain = chain.Append(context.Transforms.DropColumns(made));
+            ITransformer fitted = chain.Fit(empty);
+            using var saved = new MemoryStream();
+            context.Model.Save(fitted, null, saved);
+            (fitted as IDisposable)?.Dispose();
+            saved.Position = 0;
+            return new StockChain(context.Model.Load(saved, out _));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    /// <summary>Puts (x / 255 - mean) / std before the network, in this order, which is that of our own tensors to the last bit.</summary>
+    private static OnnxModel FromPixels(OnnxModel network, Preprocessing preprocessing)
+    {
+        (ChannelValues mean, ChannelValues std) = (preprocessing.Mean, preprocessing.Std);
+        string image = network.Inputs.Single().Name, inner = network.UniqueName($"{image}_normalised");
+        string most = network.UniqueName("pixels_most"), means = network.UniqueName("pixels_mean"), stds = network.UniqueName("pixels_std");
+        string unit = network.UniqueName("pixels_unit"), centred = network.UniqueName("pixels_centred");
+        OnnxModel model = network.RenameTensor(image, inner);
+        return model.With(proto =>
+        {
+            proto.Graph.Input.Single(i => i.Name == inner).Name = Pixels;
+            proto.Graph.Initializer.Add(TensorData.Floats(most, [255f], 1));
+            proto.Graph.Initializer.Add(TensorData.Floats(means, [mean.Red, mean.Green, mean.Blue], 1, 3, 1, 1));
+            proto.Graph.Initializer.Add(TensorData.Floats(stds, [std.Red, std.Green, std.Blue], 1, 3, 1, 1));
+            proto.Graph.Node.Insert(0, Binary("Div", Pixels, most, unit));
+            proto.Graph.Node.Insert(1, Binary("Sub", unit, means, centred));
+            proto.Graph.Node.Insert(2, Binary("Div", centred, stds, inner));
+        });
+
+        static NodeProto Binary(string type, string a, string b, string output) => new() { OpType = type, Name = output, Input = { a, b }, Output = { output } };
+    }
+
+    private static float[] Read(IDataView rows, RowOutput output, int width) => width > 1 || output.Type is VectorDataViewType
+        ? [.. rows.GetColumn<VBuffer<float>>(output.Name).SelectMany(v => v.DenseValues().ToArray())]
+        : [.. rows.GetColumn<float>(output.Name)];
+
+    /// <summary>Rows of images in the form that the column has.</summary>
+    private static IDataView Rows(MLContext context, ImageColumn images, IReadOnlyList<ImageItem> items)
+    {
+        return images.Kind switch
+        {
+            ImageColumnKind.Path => context.Data.LoadFromEnumerable(items.Select(i => new PathOnly { Value = ((FileLocation)i.Location).Path }), Named<PathOnly>()),
+            ImageColumnKind.Bytes => context.Data.LoadFromEnumerable(items.Select(i => new BytesOnly { Value = ((MemoryLocation)i.Location).Bytes.ToArray() }), Named<BytesOnly>()),
+            _ => context.Data.LoadFromEnumerable(items.Select(i => new ImageOnly { Value = Decoded(((PixelsLocation)i.Location).Image) }), Named<ImageOnly>()),
+        };
+
+        SchemaDefinition Named<T>()
+        {
+            SchemaDefinition schema = SchemaDefinition.Create(typeof(T));
+            schema["Value"].ColumnName = images.Name;
+            return schema;
+        }
+    }
+
+    /// <summary>RGB as the MLImage that stock transformers take.</summary>
+    internal static MLImage Decoded(RgbImage image)
+    {
+        ReadOnlySpan<byte> rgb = image.Pixels.Span;
+        var rgba = new byte[rgb.Length / 3 * 4];
+        for (int i = 0, o = 0; i < rgb.Length; i += 3, o += 4)
+        {
+            rgb.Slice(i, 3).CopyTo(rgba.AsSpan(o));
+            rgba[o + 3] = 255;
+        }
+
+        return MLImage.CreateFromPixels(image.Width, image.Height, MLPixelFormat.Rgba32, rgba);
+    }
+
+    /// <summary>An image to check with where the data had none: a gradient.</summary>
+    private static ImageItem Generated(ImageColumnKind kind, out string? temporary)
+    {
+        const int Side = 96;
+        temporary = null;
+        var rgb = new byte[3 * Side * Side];
+        for (int i = 0; i < rgb.Length; i++) rgb[i] = (byte)(i * 7 % 251);
+        var image = new RgbImage(Side, Side, rgb);
+        if (kind == ImageColumnKind.Image) return new ImageItem(new PixelsLocation(image), "generated");
+        byte[] bytes = new ImageFileBuffer().Read(image).ToArray();
+        if (kind == ImageColumnKind.Bytes) return new ImageItem(new MemoryLocation(bytes), "generated");
+        temporary = Path.Combine(Path.GetTempPath(), $"mlnet-transfer-{Guid.NewGuid():N}.bmp");
+        File.WriteAllBytes(temporary, bytes);
+        return new ImageItem(temporary, "generated");
+    }
+
+    private sealed class FeaturesOnly
+    {
+        public VBuffer<float> Value { get; set; }
+    }
+
+    private sealed class PathOnly
+    {
+        public string Value { get; set; } = "";
+    }
+
+    private sealed class BytesOnly
+    {
+        public byte[] Value { get; set; } = [];
+    }
+
+    private sealed class ImageOnly
+    {
+        [AnyImageType]
+        public MLImage? Value { get; set; }
+    }
+}
