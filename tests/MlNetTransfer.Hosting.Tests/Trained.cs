@@ -41,7 +41,7 @@ public static class Trained
     private static string Train(int seed)
     {
         string output = Folder.File($"seed{seed}");
-        new TrainJob(new TrainOptions { Folder = Repository.At("data-samples/clipart"), Output = output, Backbone = "mobilenet_v2", Taps = ["block_13_expand_relu"], Head = HeadKind.Ridge, Seed = seed }).Run();
+        new TrainJob(new TrainOptions { Folder = Repository.At("data-samples/clipart"), Output = output, Taps = ["map7_3"], Head = HeadKind.Ridge, Seed = seed }).Run();
         return Path.Combine(output, "model.onnx");
     }
 }

@@ -27,6 +27,8 @@ public sealed class OperatorSetUpgradeTests
     [DataRow("Upsample", 9)]
     [DataRow("Upsample, scales as attribute", 7)]
     [DataRow("BatchNormalization", 9)]
+    [DataRow("BatchNormalization", 7)]
+    [DataRow("BatchNormalization per channel", 8)]
     public void To_OldForm_ComputesTheSame(string form, int opset)
     {
         OnnxModel old = Build(form).Build(opset);
@@ -63,6 +65,30 @@ public sealed class OperatorSetUpgradeTests
         Assert.Contains("'m'", Assert.ThrowsExactly<GraphException>(() => OperatorSetUpgrade.To(model, 16)).Message);
     }
 
+    [TestMethod]
+    public void To_StatisticsPerPosition_AreRefused()
+    {
+        OnnxModel model = new GraphBuilder().Input("x", ["N", 2]).Initializer("s", [1f, 1], 2)
+            .Node("BatchNormalization", ["x", "s", "s", "s", "s"], ["y"], Attributes.Of("spatial", 0)).Output("y", ["N", 2]).Build(8);
+        Assert.Contains("spatial 0", Assert.ThrowsExactly<GraphException>(() => OperatorSetUpgrade.To(model, 13)).Message);
+    }
+
+    /// <summary>Files of format version 3 list each weight as an input too; a weight that callers may replace is no constant that a runtime folds.</summary>
+    [TestMethod]
+    public void To_FileOfVersion3_WeightsBecomeConstants()
+    {
+        OnnxModel model = new GraphBuilder().Input("x", ["N", 2]).Initializer("s", [1f, 1], 2).Node("Add", ["x", "s"], ["y"]).Output("y", ["N", 2]).Build(8)
+            .With(proto =>
+            {
+                proto.IrVersion = 3;
+                proto.Graph.Input.Add(new TensorShape(Proto.TensorProto.Types.DataType.Float, [2]).ToValueInfo("s"));
+            });
+        OnnxModel upgraded = model.UpgradeOpset(13);
+        Assert.AreEqual(4L, upgraded.ToProto().IrVersion);
+        Assert.HasCount(1, upgraded.ToProto().Graph.Input);
+        CollectionAssert.AreEqual(new float[] { 3, 4 }, Ort.Run(upgraded, ("x", [2, 3], [1, 2]))["y"]);
+    }
+
     private static GraphBuilder Build(string form)
     {
         GraphBuilder g = new GraphBuilder().Input("x", ["N", 1, 4, 6]);
@@ -89,6 +115,7 @@ public sealed class OperatorSetUpgradeTests
             "Unsqueeze" => g.Node("Unsqueeze", ["x"], ["y"], Attributes.Of("axes", [0, 3])),
             "Upsample" => g.Initializer("s", [1f, 1, 2, 3], 4).Node("Upsample", ["x", "s"], ["y"], Attributes.Of("mode", "nearest")),
             "Upsample, scales as attribute" => g.Node("Upsample", ["x"], ["y"], Attributes.Of("scales", [1f, 1, 2, 2]), Attributes.Of("mode", "linear")),
+            "BatchNormalization per channel" => g.Initializer("s", [2f], 1).Node("BatchNormalization", ["x", "s", "s", "s", "s"], ["y"], Attributes.Of("spatial", 1)),
             _ => g.Initializer("s", [2f], 1).Node("BatchNormalization", ["x", "s", "s", "s", "s"], ["y"]),
         };
         return g.Output("y", []);

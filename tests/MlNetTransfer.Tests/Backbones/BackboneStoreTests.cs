@@ -106,13 +106,14 @@ public sealed class BackboneStoreTests
 
     /// <summary>Oracle: onnx.checker with full shape inference.</summary>
     [TestMethod]
+    [DataRow("resnet18")]
     [DataRow("mobilenet_v2")]
     [DataRow("mobilenet_v2_140")]
     public void Open_ImportedModels_PassOnnxChecker(string id)
     {
         Python.Require("onnx");
         using TempFolder cache = new();
-        Backbone backbone = new BackboneStore(BackboneCatalog.Default, cache.Path).Open(id);
+        Backbone backbone = Restored.Open(id, cache);
         backbone.CutAt().Save(cache.File("cut.onnx"));
         Python.Run("import onnx, sys\nfor path in sys.argv[1:]: onnx.checker.check_model(onnx.load(path), full_check=True)", backbone.Path, cache.File("cut.onnx"));
     }

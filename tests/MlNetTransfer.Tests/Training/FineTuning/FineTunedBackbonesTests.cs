@@ -14,6 +14,7 @@ namespace MlNetTransfer.Tests.Training.FineTuning;
 public sealed class FineTunedBackbonesTests
 {
     [TestMethod]
+    [DataRow("resnet18", 10)]
     [DataRow("mobilenet_v2", 18)]
     [DataRow("mobilenet_v2_140", 18)]
     [DataRow("inception_v3", 11)]
@@ -41,8 +42,8 @@ public sealed class FineTunedBackbonesTests
             torch.onnx.export(m, torch.zeros(1, 3, 64, 64), sys.argv[1], input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "N"}, "y": {0: "N"}}, opset_version=11, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
             """, folder.File("resnet18.onnx"));
         var users = new UserCatalog(folder.File("home"));
-        users.Add(new NewBackbone { Source = folder.File("resnet18.onnx"), Id = "resnet18", Inspection = new OnnxInspectionOptions { Mean = new(0.485f, 0.456f, 0.406f), Std = new(0.229f, 0.224f, 0.225f) } });
-        TrainSummary summary = Train(folder, "resnet18", BackboneCatalog.Shipped.With(users.Read()), null);
+        users.Add(new NewBackbone { Source = folder.File("resnet18.onnx"), Id = "exported", Inspection = new OnnxInspectionOptions { Mean = new(0.485f, 0.456f, 0.406f), Std = new(0.229f, 0.224f, 0.225f) } });
+        TrainSummary summary = Train(folder, "exported", BackboneCatalog.Shipped.With(users.Read()), null);
         // The stem and eight residual units.
         Assert.AreEqual((9, 0, 1), (summary.Training!.Blocks, summary.Training.FrozenBlocks, summary.Training.Epochs));
         Assert.IsTrue(summary.Parity.Agrees);

@@ -1,6 +1,7 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Features;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Tests.Backbones;
 using MlNetTransfer.Tests.Backbones.Onnx;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
@@ -29,12 +30,25 @@ public sealed class NetworkBlocksTests
         CollectionAssert.AreEqual((string[])["w0,w1,w2", "w3,w4,w5", "w6"], blocks.Select(b => string.Join(',', b.Parameters)).ToArray());
     }
 
+    /// <summary>CNTK's ResNet-18 has nine residual units after the stem, and the mean image before it is no weight.</summary>
+    [TestMethod]
+    public void Find_ResNet_GivesItsResidualUnits()
+    {
+        using TempFolder cache = new();
+        Backbone backbone = Restored.Open("resnet18", cache);
+        IReadOnlyList<NetworkBlock> blocks = NetworkBlocks.Find(backbone.LoadModel(), [.. backbone.Card.Taps.Select(t => t.Tensor)]);
+        Assert.HasCount(10, blocks);
+        Assert.IsTrue(blocks.All(b => b.Parameters.Count > 0));
+        CollectionAssert.DoesNotContain(blocks.SelectMany(b => b.Parameters).ToArray(), "MeanImage");
+    }
+
     [TestMethod]
     [DataRow("mobilenet_v2", 18)]
     [DataRow("mobilenet_v2_140", 18)]
     public void Find_MobileNet_GivesItsInvertedResiduals(string id, int expected)
     {
-        Backbone backbone = new BackboneStore(BackboneCatalog.Shipped).Open(id);
+        using TempFolder cache = new();
+        Backbone backbone = Restored.Open(id, cache);
         IReadOnlyList<NetworkBlock> blocks = NetworkBlocks.Find(backbone.LoadModel(), [.. backbone.Card.Taps.Select(t => t.Tensor)]);
         // The stem with block 0, sixteen inverted residuals, and the last layer.
         Assert.HasCount(expected, blocks);
