@@ -1,0 +1,138 @@
+using System.IO.Compression;
+using System.Text.RegularExpressions;
+using MlNetTransfer.Tests.Shared;
+
+namespace MlNetTransfer.Packages.Tests;
+
+/// <summary>What a developer meets who adds a package to a new project.</summary>
+[TestClass]
+public sealed class PackageTests
+{
+    private const string Weights = "models/packages/Microsoft.ML.DnnImageFeaturizer.ResNet18/tools/DnnImageModels/ResNet18Onnx/ResNet18.onnx";
+
+    [TestMethod]
+    public void Pack_Projects_GivesThePackagesThatAreMeant()
+    {
+        string[] expected = [.. new[] { "MlNetTransfer", "MlNetTransfer.Hosting", "MlNetTransfer.Onnx", "mlnet-transfer" }.SelectMany(p => new[] { $"{p}.{Feed.Version}.nupkg", $"{p}.{Feed.Version}.snupkg" }).Order(StringComparer.Ordinal)];
+        CollectionAssert.AreEqual(expected, Directory.GetFiles(Feed.Folder).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal).ToArray());
+        foreach (string package in Directory.GetFiles(Feed.Folder, "*.nupkg"))
+        {
+            using ZipArchive zip = ZipFile.OpenRead(package);
+            string[] files = [.. zip.Entries.Select(e => e.FullName)];
+            CollectionAssert.IsSubsetOf(new[] { "README.md", "icon.png", "LICENSE", "THIRD-PARTY-NOTICES.md" }, files, package);
+            if (!Path.GetFileName(package).StartsWith("mlnet-transfer", StringComparison.Ordinal)) Assert.IsTrue(files.Any(f => f.StartsWith("lib/net10.0/", StringComparison.Ordinal) && f.EndsWith(".xml", StringComparison.Ordinal)), package);
+            else Assert.IsTrue(files.Any(f => f.Contains("notices/", StringComparison.Ordinal)), "the licences of the native libraries that it ships");
+        }
+    }
+
+    /// <summary>Each program of the guides, in a project made from the packages, prints what the guide says.</summary>
+    [TestMethod]
+    public void Programs_OfTheGuides_RunInANewProject()
+    {
+        using TempFolder place = Feed.NewPlace();
+        string project = NewProject(place, "console", "Guide", "MlNetTransfer");
+        Feed.Run(project, "dotnet", "add", "package", "Microsoft.ML.LightGbm", "--version", "5.0.1");
+        Directory.CreateSymbolicLink(Path.Combine(project, "data-samples"), Repository.At("data-samples"));
+        string[] programs = [.. new[] { "docs/guide/first-model.md", "docs/guide/from-ml-net.md" }.SelectMany(g => DocumentedCode.Blocks(g, "csharp")).Where(b => b.StartsWith("using Microsoft.ML;", StringComparison.Ordinal))];
+        Assert.HasCount(5, programs);
+        var printed = new List<string>();
+        foreach (string program in programs)
+        {
+            File.WriteAllText(Path.Combine(project, "Program.cs"), program);
+            printed.Add(Feed.Run(project, "dotnet", "run", "-c", "Release"));
+        }
+
+        string expected = DocumentedCode.Blocks("docs/guide/first-model.md", "text")[0];
+        StringAssert.Contains(Rough(printed[0]), Rough(expected));
+        StringAssert.Matches(printed[1], new Regex(@"LightGBM: \d+ ?% of 31 images"));
+        StringAssert.Matches(printed[2], new Regex(@"fruit \(\d+ ?%\)"));
+        StringAssert.Matches(printed[3], new Regex(@"Stratified folds: (\d\d[.,]\d) ?% of 157 images"));
+        StringAssert.Matches(printed[4], new Regex(@"MicroAccuracy \d+ ?%"));
+        foreach (string file in (string[])["model.zip", "model.onnx", "lightgbm.zip", "photos.zip"]) Assert.IsTrue(File.Exists(Path.Combine(project, file)), file);
+    }
+
+    [TestMethod]
+    public void WebApplication_OfHostingAlone_PublishesNoWeights()
+    {
+        using TempFolder place = Feed.NewPlace();
+        string project = NewProject(place, "web", "Service", "MlNetTransfer.Hosting");
+        File.WriteAllText(Path.Combine(project, "Program.cs"), """
+            using MlNetTransfer.Hosting;
+
+            var builder = WebApplication.CreateBuilder(args);
+            builder.Services.AddTransferModel("clipart", "model.onnx");
+            var app = builder.Build();
+            app.MapPost("/predict", async (HttpRequest request, ITransferPredictor model, CancellationToken cancellation) => await model.PredictAsync(request.Body, cancellation));
+            app.Run();
+            """);
+        Feed.Run(project, "dotnet", "publish", "-c", "Release", "-o", place.File("published"));
+        Assert.IsFalse(Directory.Exists(place.File("published/models")), "no weights");
+        Assert.IsTrue(File.Exists(place.File("published/MlNetTransfer.Hosting.dll")));
+        Feed.Run(project, "dotnet", "publish", "-c", "Release", "-o", place.File("wanted"), "-p:MlNetTransferBackbone=true");
+        Assert.IsTrue(File.Exists(Path.Combine(place.File("wanted"), Weights)), "weights where they are asked for");
+    }
+
+    /// <summary>A test project is built like any other; its weights are beside its own assembly.</summary>
+    [TestMethod]
+    public void TestProject_ReferencingThePackage_FindsItsWeights()
+    {
+        using TempFolder place = Feed.NewPlace();
+        string project = NewProject(place, "mstest", "Tests", "MlNetTransfer");
+        File.Delete(Path.Combine(project, "Test1.cs"));
+        File.WriteAllText(Path.Combine(project, "Features.cs"), $$"""
+            using Microsoft.ML;
+            using MlNetTransfer;
+
+            [TestClass]
+            public sealed class Features
+            {
+                [TestMethod]
+                public void Of_FiveImages_AreFive()
+                {
+                    var ml = new MLContext(1);
+                    IDataView five = ml.Data.TakeRows(ml.Data.LoadImageFolder("{{Repository.At("data-samples/clipart")}}"), 5);
+                    Assert.HasCount(5, ml.Transforms.FeaturizeImages("Features", "ImagePath").Fit(five).Transform(five).Preview().RowView);
+                }
+            }
+            """);
+        StringAssert.Contains(Feed.Run(project, "dotnet", "test", "-c", "Release"), "Passed!");
+    }
+
+    [TestMethod]
+    public void Build_WeightsDeletedFromThePackage_SaysHowToGetThem()
+    {
+        using TempFolder place = Feed.NewPlace();
+        string project = NewProject(place, "console", "Broken", "MlNetTransfer");
+        string targets = Directory.GetFiles(Path.Combine(PackageCache, "mlnettransfer", Feed.Version), "MlNetTransfer.targets", SearchOption.AllDirectories)[0];
+        string copy = place.Write("lib/a/b/c/MlNetTransfer.targets", File.ReadAllBytes(targets));
+        File.WriteAllText(Path.Combine(project, "Directory.Build.targets"), $"""<Project><Import Project="{copy}" /></Project>""");
+        (int code, string output) = Feed.Try(project, "dotnet", "build", "-c", "Release");
+        Assert.AreNotEqual(0, code);
+        StringAssert.Contains(output, "MNT001");
+        StringAssert.Contains(output, "dotnet restore --force");
+    }
+
+    [TestMethod]
+    public void Tool_Installed_TrainsAndPredicts()
+    {
+        using TempFolder place = Feed.NewPlace();
+        Feed.Run(place.Path, "dotnet", "tool", "install", "mlnet-transfer", "--version", Feed.Version, "--tool-path", place.File("tools"), "--add-source", Feed.Folder);
+        string tool = place.File("tools/mlnet-transfer");
+        StringAssert.Contains(Feed.Run(place.Path, tool, "models", "list"), "resnet18");
+        Feed.Run(place.Path, tool, "train", "data-samples/clipart", "--output", "out", "--test-fraction", "0.2");
+        StringAssert.Contains(Feed.Run(place.Path, tool, "predict", "out/model.onnx", "data-samples/clipart/fruit/banana.png"), "fruit");
+    }
+
+    private static string PackageCache => Environment.GetEnvironmentVariable("NUGET_PACKAGES") ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+
+    private static string NewProject(TempFolder place, string template, string name, string package)
+    {
+        Feed.Run(place.Path, "dotnet", "new", template, "-n", name, "-o", name);
+        string project = place.File(name);
+        Feed.Run(project, "dotnet", "add", "package", package, "--version", Feed.Version);
+        return project;
+    }
+
+    /// <summary>Without the digits that another kind of processor may round otherwise.</summary>
+    private static string Rough(string text) => Regex.Replace(DocumentedCode.Normal(text).Replace("\u00a0", " ", StringComparison.Ordinal), @"\d+\.\d+", "#");
+}
