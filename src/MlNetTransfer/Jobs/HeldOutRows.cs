@@ -11,8 +11,8 @@ internal static class HeldOutRows
     {
         if (data.Splits is not null) return Premade(data, rows, table);
         return GroupsOf(data, rows, options) is { } groups
-            ? StratifiedSplit.TrainTest(table.Labels, groups, options.TestFraction, options.Seed, table.ClassNames)
-            : StratifiedSplit.TrainTest(table.Labels, options.TestFraction, options.Seed);
+            ? StratifiedSplit.TrainTest(table.Labels, groups, options.TestFraction, options.Seed, table.ClassNames, rows.Digests)
+            : StratifiedSplit.TrainTest(table.Labels, options.TestFraction, options.Seed, table.ClassNames, rows.Digests);
     }
 
     /// <summary>The fold of every row.</summary>
@@ -20,8 +20,8 @@ internal static class HeldOutRows
     {
         if (data.Splits is not null) throw new TransferException($"'{data.Source}' has a split of its own, so it cannot be divided into folds. Train without folds, or give the images without the split.");
         int[] fold = GroupsOf(data, rows, options) is { } groups
-            ? StratifiedFolds.Assign(table.Labels, groups, options.Folds, options.Seed, table.ClassNames)
-            : StratifiedFolds.Assign(table.Labels, options.Folds, options.Seed);
+            ? StratifiedFolds.Assign(table.Labels, groups, options.Folds, options.Seed, table.ClassNames, rows.Digests)
+            : StratifiedFolds.Assign(table.Labels, options.Folds, options.Seed, table.ClassNames, rows.Digests);
         if (fold.Distinct().Count() < options.Folds) throw new TransferException($"'{data.Source}' has {table.Rows} usable images, too few for {options.Folds} folds. Ask for fewer folds.");
         return fold;
     }

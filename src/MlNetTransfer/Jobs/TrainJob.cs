@@ -68,7 +68,9 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         };
         metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set.Table, trial).ToMarkdown() };
         OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
-        int[] checkedRows = kept?.Rows ?? [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
+        int[] checkedRows = kept is null
+            ? [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)]
+            : [.. kept.Rows.Select(row => Array.IndexOf(set.Rows.Accepted, row))];
         var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation)) { Tensors = kept?.Tensors };
         string path = Path.Combine(options.Output, "model.onnx");
         (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, set.Extractor.Plan).Write(onnx, path, sample, progress, cancellation);

@@ -8,7 +8,7 @@ namespace MlNetTransfer;
 
 /// <summary>Trains an image classifier as an ML.NET estimator: features of a frozen backbone, a head on them, an evaluation on held-out rows.</summary>
 /// <remarks>
-/// <see cref="Fit"/> is <see cref="TrainJob"/> on the rows of a data view: equal pixels, labels and options give the same model. What it returns is made of ML.NET's own
+/// <see cref="Fit"/> is <see cref="TrainJob"/> on the rows of a data view: equal pixels, labels and options give the same model, in any order of the rows. What it returns is made of ML.NET's own
 /// transformers only, so that a saved model is loaded and scored without this library. It reads the data once.
 /// </remarks>
 public sealed class TransferImageClassificationTrainer : IEstimator<TransferImageClassificationTransformer>

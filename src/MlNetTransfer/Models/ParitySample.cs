@@ -9,4 +9,7 @@ public sealed record ParitySample(IReadOnlyList<ImageItem> Items, float[] Probab
 {
     /// <summary>The images after preprocessing, each [3 × Size × Size], where there is nothing that could be decoded; null where the items are.</summary>
     internal IReadOnlyList<float[]>? Tensors { get; init; }
+
+    /// <summary>SHA-256 of each image's file [images × 32]; empty where it is not known.</summary>
+    internal byte[] Digests { get; init; } = [];
 }
