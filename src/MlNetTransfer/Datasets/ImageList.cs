@@ -9,6 +9,8 @@ internal sealed class ImageList(string source)
     private readonly List<(ImageItem Item, ListRow Row)> found = [];
     private readonly List<RejectedImage> rejected = [];
     private readonly HashSet<string> labels = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> unused = new(StringComparer.Ordinal);
+    private ListColumns? columns;
 
     /// <summary>The images in the list's order, whatever it says of them.</summary>
     public ImageDataset Unlabelled(IEnumerable<ListRow> rows, ListLimits limits)
@@ -35,6 +37,7 @@ internal sealed class ImageList(string source)
         return new ImageDataset(source, classes, [.. found.Select(f => f.Item with { Label = Array.BinarySearch(classes, f.Row.Label, StringComparer.Ordinal) })], rejected)
         {
             Splits = found.Exists(f => f.Row.Split is not null) ? [.. found.Select(f => Part(f.Row))] : null,
+            UnusedColumns = [.. unused],
         };
     }
 
@@ -47,18 +50,19 @@ internal sealed class ImageList(string source)
 
     private ListRow Checked(ListRow row)
     {
+        if (columns != row.Columns) unused.UnionWith((columns = row.Columns).Unused);
         string label = row.Label?.Trim() ?? "";
-        if (label.Length == 0) throw new TransferException($"'{source}', line {row.Line}: the label is empty. Give the class of '{row.Path}'.");
-        if (label.Any(char.IsControl)) throw new TransferException($"'{source}', line {row.Line}: the label '{label.ReplaceLineEndings(" ")}' has a line break or control character in it. Labels are one line of text.");
+        if (label.Length == 0) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.LabelName}: the label is empty; expected the class of '{Printable(row.Path)}'. Fill it in, or remove the line.");
+        if (label.Any(char.IsControl)) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.LabelName}: '{Printable(label)}' has a line break or control character in it; expected one line of text. Is a closing quote missing?");
         string? split = row.Split?.Trim() is { Length: > 0 } word ? word : null;
-        if (split is not null && SplitNames.Parse(split) is null) throw new TransferException($"'{source}', line {row.Line}: the split is '{split}'; expected {SplitNames.Expected}.");
+        if (split is not null && SplitNames.Parse(split) is null) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.SplitName}: the split is '{Printable(split)}'; expected {SplitNames.Expected}.");
         labels.Add(label);
         return row with { Label = label, Group = row.Group?.Trim() is { Length: > 0 } group ? group : null, Split = split };
     }
 
     private void Add(ListRow row)
     {
-        if (string.IsNullOrWhiteSpace(row.Path)) throw new TransferException($"'{source}', line {row.Line}: the path is empty.");
+        if (string.IsNullOrWhiteSpace(row.Path)) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.PathName}: the path is empty; expected that of an image. Fill it in, or remove the line.");
         if (row.Path.Contains('\0'))
         {
             Reject(row, "the path has a NUL character in it");

@@ -12,7 +12,9 @@ namespace MlNetTransfer.Jobs;
 /// <param name="limits">What an image may cost.</param>
 /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
 /// <param name="clock">Measures the wall time.</param>
-public sealed class EvaluateJob(string modelPath, string folder, ImageLimits? limits = null, ExecutionPlan? plan = null, TimeProvider? clock = null)
+/// <param name="dataset">How to read the images; the defaults if null. One class is enough in any case.</param>
+public sealed class EvaluateJob(
+    string modelPath, string folder, ImageLimits? limits = null, ExecutionPlan? plan = null, TimeProvider? clock = null, DatasetOptions? dataset = null)
 {
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
 
@@ -24,7 +26,7 @@ public sealed class EvaluateJob(string modelPath, string folder, ImageLimits? li
     {
         long started = clock.GetTimestamp();
         using TransferModel model = TransferModel.Load(modelPath, limits, plan);
-        ImageDataset data = HeldOut(DatasetReader.Read(folder, new DatasetOptions { MinimumClasses = 1 }));
+        ImageDataset data = HeldOut(DatasetReader.Read(folder, (dataset ?? new DatasetOptions()) with { MinimumClasses = 1 }));
         int[] labels = LabelsOf(model, data);
         ImageRows rows = model.Predict(data.Items, progress, cancellation);
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];

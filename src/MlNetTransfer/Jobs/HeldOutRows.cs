@@ -43,6 +43,8 @@ internal static class HeldOutRows
     /// <summary>What a reader of the figures should know about the split.</summary>
     public static IEnumerable<string> Notes(ImageDataset data)
     {
+        if (data.UnusedColumns.Count > 0)
+            yield return $"Columns of the list that mean nothing here were passed over: {string.Join(", ", data.UnusedColumns)}. Those with a meaning are path, label, group and split.";
         if (data.Splits is null) yield break;
         bool test = PremadeSplit.HeldOut(data.Splits) == SplitPart.Test;
         string trained = test && data.Splits.Contains(SplitPart.Validation) ? "train and validation parts" : "train part";

@@ -27,7 +27,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
-        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder));
+        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         Backbone backbone = OpenBackbone(cancellation);
         ITrainingRoute route = options.Strategy == TrainingStrategy.Head ? new HeadRoute(options, backbone) : new TuneRoute(options, backbone, clock);
