@@ -102,7 +102,8 @@ public sealed class ListDatasetTests : IDisposable
     [DataRow("path,label\na.png,cat\nb.png,cat\n", "one class only ('cat')")]
     [DataRow("path,label\na.png,cat\nno.png,dog\n", "'dog'", "line 3", "does not exist")]
     [DataRow("path,label\n", "lists no images")]
-    [DataRow("", "is empty")]
+    [DataRow("", "an empty file")]
+    [DataRow("\n", "is empty")]
     public void Read_BadCsv_SaysWhatAndWhere(string text, params string[] expected) => Fails(Write("x.csv", text), expected);
 
     [TestMethod]
@@ -114,7 +115,8 @@ public sealed class ListDatasetTests : IDisposable
     [DataRow("{\"path\":[\"a.png\"],\"label\":\"cat\"}", "line 1", "'path' is array")]
     [DataRow("{\"path\":\"a.png\"}", "line 1", "label is empty")]
     [DataRow("{\"path\":\"\\uD800\",\"label\":\"cat\"}", "line 1")]
-    [DataRow("", "lists no images")]
+    [DataRow("", "an empty file")]
+    [DataRow("\n", "lists no images")]
     public void Read_BadJsonLines_SaysWhatAndWhere(string text, params string[] expected) => Fails(Write("x.jsonl", text), expected);
 
     [TestMethod]
