@@ -28,7 +28,7 @@ internal sealed class ImageList(string source)
         if (labels.Count == 0) throw new TransferException($"'{source}' lists no images.");
         string[] classes = [.. labels.Order(StringComparer.Ordinal)];
         if (classes.Length < options.MinimumClasses) throw new TransferException($"'{source}' has one class only ('{classes[0]}'). A classifier needs images of at least two classes.");
-        ClassList.RefuseCaseTwins(source, classes);
+        ClassList.RefuseTwins(source, classes);
         HashSet<string?> used = [.. found.Select(f => f.Row.Label)];
         if (Array.Find(classes, c => !used.Contains(c)) is { } empty)
             throw new TransferException($"'{source}' has no image of class '{empty}' that can be used; the first of {rejected.Count} rejected: {rejected[0].File}: {rejected[0].Reason}. Check the paths: they start at '{folder}'.");
@@ -51,7 +51,7 @@ internal sealed class ImageList(string source)
     private ListRow Checked(ListRow row)
     {
         if (columns != row.Columns) unused.UnionWith((columns = row.Columns).Unused);
-        string label = row.Label?.Trim() ?? "";
+        string label = ClassList.Trimmed(row.Label ?? "");
         if (label.Length == 0) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.LabelName}: the label is empty; expected the class of '{Printable(row.Path)}'. Fill it in, or remove the line.");
         if (label.Any(char.IsControl)) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.LabelName}: '{Printable(label)}' has a line break or control character in it; expected one line of text. Is a closing quote missing?");
         string? split = row.Split?.Trim() is { Length: > 0 } word ? word : null;

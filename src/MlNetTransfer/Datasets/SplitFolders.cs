@@ -44,6 +44,7 @@ internal static class SplitFolders
     private static ImageDataset Merge(ImageTree tree, (string Name, SplitPart Part)[] splits, int minimumClasses)
     {
         (string Name, SplitPart Part, ImageDataset Data)[] parts = [.. splits.Select(s => (s.Name, s.Part, ClassFolders.Of(tree, s.Part == SplitPart.Train ? minimumClasses : 1, s.Name + "/")))];
+        ClassList.RefuseTwins(tree.Source, [.. parts.SelectMany(p => p.Data.ClassNames).Distinct()]);
         (string trainName, _, ImageDataset train) = Array.Find(parts, p => p.Part == SplitPart.Train);
         foreach ((string name, _, ImageDataset data) in parts)
         {

@@ -45,6 +45,8 @@ public sealed class EvaluateJob(
     {
         var known = model.ClassNames.Select((name, label) => (name, label)).ToDictionary(c => c.name, c => c.label, StringComparer.Ordinal);
         string[] unknown = [.. data.ClassNames.Where(c => !known.ContainsKey(c))];
+        if (unknown.Length > 0 && LookAlikes.Find([.. model.ClassNames, unknown[0]]) is var (one, other))
+            throw new TransferException($"'{folder}' has a class that looks like one of the model and is another: {LookAlikes.Describe(one, other)}. Rename it as the model has it.");
         return unknown.Length == 0
             ? [.. data.ClassNames.Select(c => known[c])]
             : throw new TransferException($"'{folder}' has classes that the model does not know: {string.Join(", ", unknown.Select(c => $"'{c}'"))}. It knows {string.Join(", ", model.ClassNames.Select(c => $"'{c}'"))}. Rename or remove those classes.");
