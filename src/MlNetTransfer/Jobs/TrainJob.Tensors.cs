@@ -19,6 +19,7 @@ public sealed partial class TrainJob
     {
         long started = clock.GetTimestamp();
         Backbone backbone = OpenBackbone(cancellation);
+        using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(ExecutionProvider.Cpu, options.Workers));
         var kept = new TensorSample(ModelWriter.ParityImages, options.Seed);
         (ImageRows rows, int[] labels) = extractor.Extract(Keeping, total, FeatureCacheFolder, progress, cancellation);

@@ -23,7 +23,9 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     /// <param name="progress">Told how far each stage is, from any thread.</param>
     /// <param name="cancellation">Ends the job; no model file is touched.</param>
     /// <returns>What <c>report.json</c> holds.</returns>
-    /// <exception cref="TransferException">The data set, an option or the written model is not as it has to be; the message names it and the fix.</exception>
+    /// <exception cref="TransferException">
+    /// The data set, an option or the written model is not as it has to be, or another run writes into the output folder; the message names it and the fix.
+    /// </exception>
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
@@ -32,9 +34,26 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         Backbone backbone = OpenBackbone(cancellation);
         ITrainingRoute route = options.Strategy == TrainingStrategy.Head ? new HeadRoute(options, backbone) : new TuneRoute(options, backbone, clock);
         route.Check(Taps(backbone), data.ClassNames.Count);
+        using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor), null, progress, cancellation).Summary;
+    }
+
+    /// <summary>From here on the output folder is this run's: another run fails at once, not after its work.</summary>
+    private OutputLock HoldOutput()
+    {
+        OutputLock held = OutputLock.OfFolder(options.Output);
+        try
+        {
+            StagedFile.RemoveLeftOver(Path.Combine(options.Output, "model.onnx"));
+            return held;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            held.Dispose();
+            throw new TransferException($"What an earlier run left in '{options.Output}' cannot be removed: {e.Message} Check the folder's permissions, or give another --output.", e);
+        }
     }
 
     private string? FeatureCacheFolder => options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
@@ -73,7 +92,8 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             : [.. kept.Rows.Select(row => Array.IndexOf(set.Rows.Accepted, row))];
         var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation)) { Tensors = kept?.Tensors };
         string path = Path.Combine(options.Output, "model.onnx");
-        (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, set.Extractor.Plan).Write(onnx, path, sample, progress, cancellation);
+        (StagedFile file, ParityRecord parity) = new ModelWriter(options.Limits, set.Extractor.Plan).Stage(onnx, path, sample, progress, cancellation);
+        using StagedFile staged = file;
         var summary = new TrainSummary(set.Table.Rows, trial.Report, set.Rejected, set.Rows.ImagesPerSecond, clock.GetElapsedTime(started))
         {
             TrainImages = trial.TrainRows.Count,
@@ -93,13 +113,15 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             TestFraction = (double)trial.TestRows.Count / set.Table.Rows,
             FromCache = set.Rows.FromCache,
             Model = path,
-            ModelSha256 = sha256,
+            ModelSha256 = staged.Sha256,
             TrainingDigest = metadata.TrainingDigest,
             Parity = parity,
             Notes = [.. HeldOutRows.Notes(set.Data), .. DuplicateNotes.Of(set.Rows, set.Table, trial), .. trial.Tuned?.Notes() ?? []],
         };
-        ReportFile.Write(Path.Combine(options.Output, "report.json"), summary);
-        if (options.SaveWeights) InitialWeights.Save(onnx, Path.Combine(options.Output, "weights.safetensors"));
+        ModelAndReport.Write(staged, Path.Combine(options.Output, "report.json"), summary, () =>
+        {
+            if (options.SaveWeights) InitialWeights.Save(onnx, Path.Combine(options.Output, "weights.safetensors"));
+        });
         route.Written();
         return (summary, sample);
     }
