@@ -23,6 +23,11 @@ internal static class CommonOptions
 
     public static Argument<string> Model() => new("model") { Description = "A model.onnx written by 'mlnet-transfer train'." };
 
+    public static Option<string> PathColumn() =>
+        Column("--path-column", "Column of a list that has the paths. Default: path, ImagePath, ImageSource, image, file or filename.");
+
+    public static Option<string> LabelColumn() => Column("--label-column", "Column of a list that has the labels. Default: label or class.");
+
     public static Option<T> Within<T>(Option<T> option, T low, T high)
         where T : IComparable<T>
     {
@@ -31,6 +36,16 @@ internal static class CommonOptions
             if (result.Tokens.Count == 0) return;
             T? value = result.GetValueOrDefault<T>();
             if (value is null || value.CompareTo(low) < 0 || value.CompareTo(high) > 0) result.AddError(FormattableString.Invariant($"{option.Name} is {value}; it must be from {low} to {high}."));
+        });
+        return option;
+    }
+
+    private static Option<string> Column(string name, string description)
+    {
+        var option = new Option<string>(name) { Description = description, HelpName = "name" };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var value }] && string.IsNullOrWhiteSpace(value)) result.AddError($"{name} is empty; expected the name of a column.");
         });
         return option;
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
@@ -22,10 +23,11 @@ internal static class TrainCommand
         var seed = new Option<int>("--seed") { Description = "Seed of the split; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" };
         var classWeights = new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None };
         var noCache = new Option<bool>("--no-cache") { Description = "Neither read nor store features on disk." };
+        Option<string> pathColumn = CommonOptions.PathColumn(), labelColumn = CommonOptions.LabelColumn();
         Option<int> workers = CommonOptions.Workers();
         Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, tap, taps, head, output, testFraction, folds, seed, classWeights, noCache, workers, device, json };
+        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, tap, taps, head, output, testFraction, folds, seed, classWeights, pathColumn, labelColumn, noCache, workers, device, json };
         var tuning = new FineTuneFlags();
         tuning.AddTo(command);
         command.SetAction(parsed =>
@@ -33,6 +35,7 @@ internal static class TrainCommand
             var options = new TrainOptions
             {
                 Folder = parsed.GetRequiredValue(folder),
+                Dataset = new DatasetOptions { PathColumn = parsed.GetValue(pathColumn), LabelColumn = parsed.GetValue(labelColumn) },
                 Output = parsed.GetRequiredValue(output),
                 Backbone = parsed.GetRequiredValue(backbone),
                 Taps = parsed.GetValue(taps) is { Length: > 0 } several ? several : parsed.GetValue(tap) is { } one and not "auto" ? [one] : null,

@@ -12,7 +12,9 @@ namespace MlNetTransfer.Jobs;
 /// <param name="limits">What an image may cost.</param>
 /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
 /// <param name="clock">Measures the wall time.</param>
-public sealed class EvaluateJob(string modelPath, string folder, ImageLimits? limits = null, ExecutionPlan? plan = null, TimeProvider? clock = null)
+/// <param name="dataset">How to read the images; the defaults if null. One class is enough in any case.</param>
+public sealed class EvaluateJob(
+    string modelPath, string folder, ImageLimits? limits = null, ExecutionPlan? plan = null, TimeProvider? clock = null, DatasetOptions? dataset = null)
 {
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
 
@@ -24,7 +26,7 @@ public sealed class EvaluateJob(string modelPath, string folder, ImageLimits? li
     {
         long started = clock.GetTimestamp();
         using TransferModel model = TransferModel.Load(modelPath, limits, plan);
-        ImageDataset data = HeldOut(DatasetReader.Read(folder, new DatasetOptions { MinimumClasses = 1 }));
+        ImageDataset data = HeldOut(DatasetReader.Read(folder, (dataset ?? new DatasetOptions()) with { MinimumClasses = 1 }));
         int[] labels = LabelsOf(model, data);
         ImageRows rows = model.Predict(data.Items, progress, cancellation);
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
@@ -43,6 +45,8 @@ public sealed class EvaluateJob(string modelPath, string folder, ImageLimits? li
     {
         var known = model.ClassNames.Select((name, label) => (name, label)).ToDictionary(c => c.name, c => c.label, StringComparer.Ordinal);
         string[] unknown = [.. data.ClassNames.Where(c => !known.ContainsKey(c))];
+        if (unknown.Length > 0 && LookAlikes.Find([.. model.ClassNames, unknown[0]]) is var (one, other))
+            throw new TransferException($"'{folder}' has a class that looks like one of the model and is another: {LookAlikes.Describe(one, other)}. Rename it as the model has it.");
         return unknown.Length == 0
             ? [.. data.ClassNames.Select(c => known[c])]
             : throw new TransferException($"'{folder}' has classes that the model does not know: {string.Join(", ", unknown.Select(c => $"'{c}'"))}. It knows {string.Join(", ", model.ClassNames.Select(c => $"'{c}'"))}. Rename or remove those classes.");

@@ -11,8 +11,8 @@ internal static class HeldOutRows
     {
         if (data.Splits is not null) return Premade(data, rows, table);
         return GroupsOf(data, rows, options) is { } groups
-            ? StratifiedSplit.TrainTest(table.Labels, groups, options.TestFraction, options.Seed, table.ClassNames)
-            : StratifiedSplit.TrainTest(table.Labels, options.TestFraction, options.Seed);
+            ? StratifiedSplit.TrainTest(table.Labels, groups, options.TestFraction, options.Seed, table.ClassNames, rows.Digests)
+            : StratifiedSplit.TrainTest(table.Labels, options.TestFraction, options.Seed, table.ClassNames, rows.Digests);
     }
 
     /// <summary>The fold of every row.</summary>
@@ -20,8 +20,8 @@ internal static class HeldOutRows
     {
         if (data.Splits is not null) throw new TransferException($"'{data.Source}' has a split of its own, so it cannot be divided into folds. Train without folds, or give the images without the split.");
         int[] fold = GroupsOf(data, rows, options) is { } groups
-            ? StratifiedFolds.Assign(table.Labels, groups, options.Folds, options.Seed, table.ClassNames)
-            : StratifiedFolds.Assign(table.Labels, options.Folds, options.Seed);
+            ? StratifiedFolds.Assign(table.Labels, groups, options.Folds, options.Seed, table.ClassNames, rows.Digests)
+            : StratifiedFolds.Assign(table.Labels, options.Folds, options.Seed, table.ClassNames, rows.Digests);
         if (fold.Distinct().Count() < options.Folds) throw new TransferException($"'{data.Source}' has {table.Rows} usable images, too few for {options.Folds} folds. Ask for fewer folds.");
         return fold;
     }
@@ -43,6 +43,8 @@ internal static class HeldOutRows
     /// <summary>What a reader of the figures should know about the split.</summary>
     public static IEnumerable<string> Notes(ImageDataset data)
     {
+        if (data.UnusedColumns.Count > 0)
+            yield return $"Columns of the list that mean nothing here were passed over: {string.Join(", ", data.UnusedColumns)}. Those with a meaning are path, label, group and split.";
         if (data.Splits is null) yield break;
         bool test = PremadeSplit.HeldOut(data.Splits) == SplitPart.Test;
         string trained = test && data.Splits.Contains(SplitPart.Validation) ? "train and validation parts" : "train part";

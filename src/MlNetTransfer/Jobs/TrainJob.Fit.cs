@@ -21,10 +21,12 @@ public sealed partial class TrainJob
         Backbone backbone = OpenBackbone(cancellation);
         ITrainingRoute route = RouteOf(backbone);
         route.Check(Taps(backbone), data.ClassNames.Count);
+        using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor);
-        WrittenModel written = FitAndWrite(route, backbone, set, progress, cancellation);
+        WrittenModel written = FitAndStage(route, backbone, set, progress, cancellation);
+        using (written.File) written.File.Take();
         route.Written();
         var training = new ImageClassificationTraining
         {

@@ -1,4 +1,5 @@
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Training;
@@ -8,8 +9,11 @@ namespace MlNetTransfer.Jobs;
 /// <summary>One training run: labelled images in, a model and a report out. Immutable.</summary>
 public sealed record TrainOptions
 {
-    /// <summary>The labelled images: a folder with one folder per class (or with train, val and test folders of those), a .csv, .tsv, .jsonl or .ndjson list, or a .zip; see <see cref="Datasets.DatasetReader"/>.</summary>
+    /// <summary>The labelled images: a folder with one folder per class (or with train, val and test folders of those), a .csv, .tsv, .jsonl or .ndjson list, or a .zip; see <see cref="DatasetReader"/>.</summary>
     public required string Folder { get; init => field = Check.NotEmpty(value); }
+
+    /// <summary>How to read the labelled images.</summary>
+    public DatasetOptions Dataset { get; init; } = new();
 
     /// <summary>Folder for model.onnx and report.json; made where it is missing.</summary>
     public required string Output { get; init => field = Check.NotEmpty(value); }

@@ -14,9 +14,13 @@ internal sealed record TrainingSet(ImageDataset Data, ImageRows Rows, FeatureTab
     /// <summary>All that could not be used.</summary>
     public IReadOnlyList<RejectedImage> Rejected => [.. Data.Rejected, .. Rows.Rejected];
 
+    /// <summary>
+    /// Sorts the rows by their images' content, so that nothing that is drawn or summed further on depends on the order in which the images are listed.
+    /// </summary>
     /// <exception cref="TransferException">A class has fewer than two usable images.</exception>
     public static TrainingSet Of(ImageDataset data, ImageRows rows, FeatureExtractor extractor)
     {
+        rows.Sort(new DrawOrder([.. rows.Accepted.Select(i => data.Items[i].Label)], data.ClassNames, rows.Digests).Rows);
         var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
         var set = new TrainingSet(data, rows, table, extractor);
         RequireTwoPerClass(data, CountPerClass(table, Enumerable.Range(0, table.Rows)), set.Rejected);

@@ -64,6 +64,26 @@ public sealed class RejectionTests
         }
     }
 
+    /// <summary>Whatever the values: those within 0 to 1 or 0 to 255 may be the dark part of something larger.</summary>
+    [TestMethod]
+    public void Process_TiffSamplesWithoutARange_AreRejectedNotShownBlackOrWhite()
+    {
+        using PillowFolder folder = Pillow.Run("""
+            import struct
+            from PIL import Image
+            ramp = [i / 255 for i in range(256)]
+            for name, top in (('unit', 1), ('bytes', 255), ('metres', 8848)):
+                Image.frombytes('F', (16, 16), struct.pack('<256f', *[top * v for v in ramp])).save(f'{folder}/float-{name}.tif')
+            Image.frombytes('I', (16, 16), struct.pack('<256i', *[int(100000 * v) for v in ramp])).save(f'{folder}/int.tif')
+            Image.frombytes('I;16', (16, 16), struct.pack('<256H', *[257 * i for i in range(256)])).save(f'{folder}/good-16.tif')
+            Image.frombytes('L', (16, 16), bytes(range(256))).save(f'{folder}/good-8.tif')
+            """);
+        foreach (string name in folder.Names("float-*.tif")) StringAssert.StartsWith(Fixtures.Rejection(folder.Read(name)), "TIFF with 32-bit float samples", name);
+        StringAssert.StartsWith(Fixtures.Rejection(folder.Read("int.tif")), "TIFF with signed 32-bit integer samples");
+        byte[] ramp = [.. Enumerable.Range(0, 256).SelectMany(i => Enumerable.Repeat((byte)i, 3))];
+        foreach (string name in folder.Names("good-*.tif")) CollectionAssert.AreEqual(ramp, Fixtures.Pixels(folder.Read(name)), name);
+    }
+
     [TestMethod]
     public void Process_WrongDestination_IsTheCallersError()
     {

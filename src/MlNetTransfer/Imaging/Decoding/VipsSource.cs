@@ -5,7 +5,12 @@ namespace MlNetTransfer.Imaging.Decoding;
 /// <summary>An image decoded by libvips; pixels are pulled in the calling thread, straight into this object's memory.</summary>
 internal sealed unsafe class VipsSource : PixelSource
 {
-    private const int FormatUChar = 0, InterpretationGrey = 1, InterpretationSrgb = 22;
+    private const int FormatUChar = 0, FormatUShort = 2, InterpretationGrey = 1, InterpretationLab = 13, InterpretationLabS = 21, InterpretationSrgb = 22;
+
+    /// <summary>Sample formats of libvips, by number.</summary>
+    private static readonly string[] SampleFormats =
+        ["8-bit", "signed 8-bit", "16-bit", "signed 16-bit", "32-bit integer", "signed 32-bit integer", "32-bit float", "complex", "64-bit float", "64-bit complex"];
+
     private readonly NativeBuffer strip = new();
     private byte* data;
     private int length, stripWidth;
@@ -20,6 +25,7 @@ internal sealed unsafe class VipsSource : PixelSource
         this.format = format;
         image = Load(format == ImageFormat.Tiff ? "access=sequential,fail_on=error"u8 : "access=sequential,fail_on=truncated"u8);
         if (image == 0) return false;
+        if (format == ImageFormat.Tiff) RefuseSamplesWithoutRange();
         ReadSize();
         Orientation = VipsNative.vips_image_get_orientation(image);
         HoldsWholeFrame = format is ImageFormat.Gif or ImageFormat.WebP or ImageFormat.Avif || IsInterlaced();
@@ -83,6 +89,20 @@ internal sealed unsafe class VipsSource : PixelSource
             _ => throw new InvalidOperationException($"libvips has no loader for {format}."),
         },
         data, length, options);
+
+    /// <summary>
+    /// Of 8 and 16 bits without a sign, black and white are the ends of the range. Wider and signed samples are measurements: some programs mean
+    /// 0 to 1 by them, others 0 to 255, degrees or metres, and the file does not say. To take the range from each image would show equal values
+    /// differently from image to image, and to clip them, as libvips does, makes most images all black or all white; so they are refused.
+    /// </summary>
+    private void RefuseSamplesWithoutRange()
+    {
+        int samples = VipsNative.vips_image_get_format(image);
+        if (samples is FormatUChar or FormatUShort || VipsNative.vips_image_get_interpretation(image) is InterpretationLab or InterpretationLabS) return;
+        string found = samples >= 0 && samples < SampleFormats.Length ? SampleFormats[samples] : $"unknown ({samples})";
+        throw new ImageRejectedException(
+            FormattableString.Invariant($"TIFF with {found} samples, which do not say what is black and what is white; save it with 8 or 16 bits per sample"));
+    }
 
     private void ReadSize()
     {
