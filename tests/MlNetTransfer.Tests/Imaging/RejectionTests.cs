@@ -84,6 +84,30 @@ public sealed class RejectionTests
         foreach (string name in folder.Names("good-*.tif")) CollectionAssert.AreEqual(ramp, Fixtures.Pixels(folder.Read(name)), name);
     }
 
+    /// <summary>The decoder fills the missing pixels with grey and only warns. Trifles that it warns of too are no reason: the pixels are all there.</summary>
+    [TestMethod]
+    public void Process_JpegWithoutItsPixels_IsRejectedAndOneWithTriflesIsNot()
+    {
+        using PillowFolder folder = Pillow.Run("""
+            import random
+            from PIL import Image
+            random.seed(5)
+            for size in (64, 300):
+                image = Image.frombytes('RGB', (40, 40), random.randbytes(4800)).resize((size, size))
+                for kind in ('baseline', 'progressive', 'grey'):
+                    image.convert('L' if kind == 'grey' else 'RGB').save(f'{folder}/{size}-{kind}.jpg', quality=90, progressive=kind == 'progressive')
+            """);
+        foreach (string name in folder.Names("*.jpg"))
+        {
+            byte[] file = folder.Read(name);
+            int scan = file.AsSpan().IndexOf((ReadOnlySpan<byte>)[0xFF, 0xDA]), pixels = scan + 2 + (file[scan + 2] << 8) + file[scan + 3];
+            byte[] expected = Fixtures.Pixels(file);
+            StringAssert.StartsWith(Fixtures.Rejection([.. file[..pixels], 0xFF, 0xD9]), "truncated JPEG", $"{name}, no pixels");
+            StringAssert.StartsWith(Fixtures.Rejection([.. file[..((pixels + file.Length) / 2)], 0xFF, 0xD9]), "truncated JPEG", $"{name}, half of them");
+            CollectionAssert.AreEqual(expected, Fixtures.Pixels([.. file[..^2], 0, 1, 2, 3, 0xFF, 0xD9]), $"{name}, bytes too many before the end");
+        }
+    }
+
     [TestMethod]
     public void Process_WrongDestination_IsTheCallersError()
     {

@@ -23,7 +23,12 @@ internal sealed unsafe class VipsSource : PixelSource
         this.data = data;
         this.length = length;
         this.format = format;
-        image = Load(format == ImageFormat.Tiff ? "access=sequential,fail_on=error"u8 : "access=sequential,fail_on=truncated"u8);
+        image = Load(format switch
+        {
+            ImageFormat.Tiff => "access=sequential,fail_on=error"u8,
+            ImageFormat.Jpeg when !ToleratesWarnings => "access=sequential,fail_on=warning"u8,
+            _ => "access=sequential,fail_on=truncated"u8,
+        });
         if (image == 0) return false;
         if (format == ImageFormat.Tiff) RefuseSamplesWithoutRange();
         ReadSize();
@@ -126,8 +131,15 @@ internal sealed unsafe class VipsSource : PixelSource
     {
         int times = format == ImageFormat.Jpeg ? Math.Min(Width, Height) / target : 0;
         if (times < 4) return true;
-        nint smaller = Load(times < 8 ? "access=sequential,fail_on=truncated,shrink=2"u8 : times < 16 ? "access=sequential,fail_on=truncated,shrink=4"u8 : "access=sequential,fail_on=truncated,shrink=8"u8);
-        return Replace(smaller);
+        return Replace(Load((times, ToleratesWarnings) switch
+        {
+            ( < 8, true) => "access=sequential,fail_on=truncated,shrink=2"u8,
+            ( < 8, false) => "access=sequential,fail_on=warning,shrink=2"u8,
+            ( < 16, true) => "access=sequential,fail_on=truncated,shrink=4"u8,
+            ( < 16, false) => "access=sequential,fail_on=warning,shrink=4"u8,
+            (_, true) => "access=sequential,fail_on=truncated,shrink=8"u8,
+            (_, false) => "access=sequential,fail_on=warning,shrink=8"u8,
+        }));
     }
 
     /// <summary>CMYK, 16-bit, float and profiled images become 8-bit sRGB; plain 8-bit sRGB and grey are left as they are.</summary>
