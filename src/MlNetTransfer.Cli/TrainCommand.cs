@@ -14,18 +14,23 @@ internal static class TrainCommand
         var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class (the folders' names are the labels), or with train, val and test folders of those; or a .csv, .tsv, .jsonl or .ndjson list with path, label and optionally group and split; or a .zip of such a folder." };
         var backbone = new Option<string>("--backbone") { Description = "Pretrained backbone; see 'mlnet-transfer models list'.", DefaultValueFactory = _ => "resnet18", HelpName = "id" };
         var output = new Option<string>("--output") { Description = "Folder for model.onnx and report.json.", DefaultValueFactory = _ => "out", HelpName = "dir" };
-        var testFraction = CommonOptions.Within(new Option<double>("--test-fraction") { Description = "Share of each class held out for the evaluation; without effect where the images come with a split.", DefaultValueFactory = _ => 0.2, HelpName = "0..1" }, 0.01, 0.99);
+        var testFraction = CommonOptions.Within(new Option<double>("--test-fraction")
+        {
+            Description = "Hold out this share of each class for the evaluation and do not train on it. Default: 0.2 of 500 images "
+                + "or more, if that is 20 of every class; fewer images are cross-validated.",
+            HelpName = "0..1",
+        }, 0.01, 0.99);
         var tap = new Option<string>("--tap") { Description = "Where to take the features: a tap of the backbone, or auto: what is best on the training part, one tap or all together.", DefaultValueFactory = _ => "auto", HelpName = "auto|name" };
         var taps = new Option<string[]>("--taps") { Description = "Several taps side by side, separated by commas, instead of --tap.", HelpName = "a,b,c", CustomParser = result => result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) };
         var head = new Option<HeadKind>("--head") { Description = "Kind of classifier on the features; auto compares discriminant, ridge and softmax by cross-validation on the training part.", DefaultValueFactory = _ => HeadKind.Auto };
-        var folds = CommonOptions.Within(new Option<int>("--folds") { Description = "Cross-validate over all images in this many folds instead of holding a part out; the model is then trained on all images.", HelpName = "2..20" }, 2, 20);
-        var seed = new Option<int>("--seed") { Description = "Seed of the split; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" };
+        var folds = CommonOptions.Within(new Option<int>("--folds") { Description = "Cross-validate over all images in this many folds; the model is then trained on all images.", HelpName = "2..20" }, 2, 20);
+        var seed = new Option<int>("--seed") { Description = "Seed of the split or the folds; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" };
         var classWeights = new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None };
         var noCache = new Option<bool>("--no-cache") { Description = "Neither read nor store features on disk." };
         Option<int> workers = CommonOptions.Workers();
         Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, tap, taps, head, output, testFraction, folds, seed, classWeights, noCache, workers, device, json };
+        var command = new Command("train", "Train a classifier on labelled images and evaluate it on images that it was not trained on.") { folder, backbone, tap, taps, head, output, testFraction, folds, seed, classWeights, noCache, workers, device, json };
         var tuning = new FineTuneFlags();
         tuning.AddTo(command);
         command.SetAction(parsed =>
@@ -37,7 +42,7 @@ internal static class TrainCommand
                 Backbone = parsed.GetRequiredValue(backbone),
                 Taps = parsed.GetValue(taps) is { Length: > 0 } several ? several : parsed.GetValue(tap) is { } one and not "auto" ? [one] : null,
                 Head = parsed.GetValue(head),
-                TestFraction = parsed.GetValue(testFraction),
+                TestFraction = parsed.GetResult(testFraction) is null ? null : parsed.GetValue(testFraction),
                 Folds = parsed.GetValue(folds),
                 Seed = parsed.GetValue(seed),
                 ClassWeights = parsed.GetValue(classWeights),
@@ -65,6 +70,7 @@ internal static class TrainCommand
         console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {(summary.Taps.Count > 3 ? $"{summary.Taps.Count} taps" : string.Join(" + ", summary.Taps))} ({summary.FeatureWidth} features); head: {summary.Head}."));
         if (summary.Training is { } training)
             console.WriteLine(FormattableString.Invariant($"{training.Blocks - training.FrozenBlocks} of {training.Blocks} blocks trained for {training.Epochs} epochs; epoch {training.BestEpoch} was best on {training.ValidationImages} images set aside for that."));
+        if (!summary.Protocol.Asked) console.WriteLine(Said(summary.Protocol));
         console.WriteLine(summary.FoldAccuracies.Count == 0
             ? FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out.")
             : FormattableString.Invariant($"{summary.FoldAccuracies.Count} folds over {summary.TestImages} images: accuracy {100 * summary.FoldAccuracyMean:f1} +- {100 * summary.FoldAccuracySd:f1} % (mean and standard deviation of the folds); the model is trained on all of them."));
@@ -74,6 +80,15 @@ internal static class TrainCommand
         foreach (string note in summary.Notes) console.WriteLine($"Note: {note}");
         console.WriteLine(FormattableString.Invariant($"Model {summary.Model}: agrees with the evaluated one on {summary.Parity.Images} images (largest difference {summary.Parity.MaxDifference:g2})."));
     }
+
+    private static string Said(EvaluationProtocol protocol) => protocol.Kind switch
+    {
+        ProtocolKind.CrossValidation => FormattableString.Invariant(
+            $"Evaluated by {protocol.Folds}-fold cross-validation, since {protocol.Reason}; --test-fraction or --folds decides otherwise."),
+        ProtocolKind.HeldOut => FormattableString.Invariant(
+            $"Evaluated on {100 * protocol.TestFraction:f0} % of each class, held out; --test-fraction or --folds decides otherwise."),
+        _ => $"Evaluated on the part held out of training, since {protocol.Reason}.",
+    };
 
     private static Table Heads(TrainSummary summary)
     {

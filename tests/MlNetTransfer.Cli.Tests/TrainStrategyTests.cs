@@ -7,7 +7,7 @@ namespace MlNetTransfer.Cli.Tests;
 [TestClass]
 public sealed class TrainStrategyTests
 {
-    private static readonly string[] Quick = ["--strategy", "finetune", "--freeze", "block:16", "--epochs", "2", "--augment", "none", "--taps", "block_13_expand_relu,out_relu", "--head", "ridge", "--json"];
+    private static readonly string[] Quick = ["--strategy", "finetune", "--freeze", "block:8", "--epochs", "2", "--augment", "none", "--taps", "map7_3", "--head", "ridge", "--test-fraction", "0.2", "--json"];
 
     [TestMethod]
     public void Train_KilledInAnEpochThenResumed_GivesTheSameModel()

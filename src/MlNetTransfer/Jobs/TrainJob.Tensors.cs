@@ -23,7 +23,7 @@ public sealed partial class TrainJob
         var kept = new TensorSample(ModelWriter.ParityImages, options.Seed);
         (ImageRows rows, int[] labels) = extractor.Extract(Keeping, total, FeatureCacheFolder, progress, cancellation);
         ImageItem[] items = [.. labels.Select((label, row) => new ImageItem(new MemoryLocation(default), FormattableString.Invariant($"row {row}"), label))];
-        return Finish(started, new HeadRoute(options, backbone), backbone, TrainingSet.Of(new ImageDataset(options.Folder, classNames, items, []), rows, extractor), kept, progress, cancellation);
+        return Finish(started, new HeadRoute(options, backbone), backbone, TrainingSet.Of(new ImageDataset(options.Folder, classNames, items, []), rows, extractor, options), kept, progress, cancellation);
 
         bool Keeping(Span<float> tensor, out int label)
         {

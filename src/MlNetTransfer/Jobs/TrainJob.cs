@@ -28,13 +28,14 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     {
         long started = clock.GetTimestamp();
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder));
+        HeldOutRows.RequireNoOtherSplit(data, options);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         Backbone backbone = OpenBackbone(cancellation);
         ITrainingRoute route = options.Strategy == TrainingStrategy.Head ? new HeadRoute(options, backbone) : new TuneRoute(options, backbone, clock);
         route.Check(Taps(backbone), data.ClassNames.Count);
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
-        return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor), null, progress, cancellation).Summary;
+        return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor, options), null, progress, cancellation).Summary;
     }
 
     private string? FeatureCacheFolder => options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
@@ -66,7 +67,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Taps = [.. taps.Select(t => t.Name)],
             TrainingDigest = route.Digest(set, trial),
         };
-        metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set.Table, trial).ToMarkdown() };
+        metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set, trial).ToMarkdown() };
         OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
         int[] checkedRows = kept?.Rows ?? [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
         var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation)) { Tensors = kept?.Tensors };
@@ -76,6 +77,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         {
             TrainImages = trial.TrainRows.Count,
             TestImages = trial.TestRows.Count,
+            Protocol = set.Protocol,
             FoldAccuracies = trial.FoldAccuracies,
             Strategy = options.Strategy.ToString().ToLowerInvariant(),
             Training = route.Summary(trial),
@@ -102,12 +104,12 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         return (summary, sample);
     }
 
-    private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, FeatureTable table, Trial trial) => new()
+    private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) => new()
     {
         Labels = metadata.Labels,
-        TrainPerClass = TrainingSet.CountPerClass(table, trial.TrainRows),
-        TestPerClass = TrainingSet.CountPerClass(table, trial.TestRows),
-        Folds = options.Folds,
+        TrainPerClass = TrainingSet.CountPerClass(set.Table, trial.TrainRows),
+        TestPerClass = TrainingSet.CountPerClass(set.Table, trial.TestRows),
+        Folds = set.Protocol.Folds,
         Seed = options.Seed,
         Report = trial.Report,
         Backbone = backbone,

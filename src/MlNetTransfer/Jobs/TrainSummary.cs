@@ -17,6 +17,9 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>Images that the evaluation is of: those held out, or with folds all, each predicted by a model that was not trained on it.</summary>
     public required int TestImages { get; init; }
 
+    /// <summary>How the figures came about, and why in that way.</summary>
+    public required EvaluationProtocol Protocol { get; init; }
+
     /// <summary>Accuracy of each fold, in [0, 1]; empty without folds.</summary>
     public required IReadOnlyList<double> FoldAccuracies { get; init; }
 

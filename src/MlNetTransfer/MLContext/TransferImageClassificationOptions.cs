@@ -37,10 +37,19 @@ public sealed record TransferImageClassificationOptions
     /// <summary>How much an image of each class counts in a softmax head, which the automatic choice then is. Default none: equally.</summary>
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
 
-    /// <summary>Share of each class held out for <see cref="TransferImageClassificationTransformer.Summary"/>, in [0.01, 0.99]; these rows are not trained on. Default 0.2.</summary>
-    public double TestFraction { get; init => field = value is >= 0.01 and <= 0.99 ? value : throw new ArgumentOutOfRangeException(nameof(TestFraction), value, "TestFraction must be in [0.01, 0.99]."); } = 0.2;
+    /// <summary>
+    /// Share of each class held out for <see cref="TransferImageClassificationTransformer.Summary"/>, in [0.01, 0.99]; these rows
+    /// are not trained on. Default null: decided by the number of rows, see <see cref="EvaluationProtocol"/>.
+    /// </summary>
+    public double? TestFraction
+    {
+        get;
+        init => field = value is null or (>= 0.01 and <= 0.99)
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(TestFraction), value, "TestFraction must be in [0.01, 0.99].");
+    }
 
-    /// <summary>Folds of a cross-validation over all rows instead of one split, 0 or in [2, 20]. Default 0. With folds, the model is trained on all rows.</summary>
+    /// <summary>Folds of a cross-validation over all rows instead of one split, 0 or in [2, 20]. Default 0: not asked for. With folds, the model is trained on all rows.</summary>
     public int Folds { get; init => field = value is 0 or (>= 2 and <= 20) ? value : throw new ArgumentOutOfRangeException(nameof(Folds), value, "Folds must be 0 or in [2, 20]."); }
 
     /// <summary>Seed of the split and the folds. Default 1. Equal seeds and rows give an equal model.</summary>

@@ -15,6 +15,8 @@ public static class ModelGraph
     /// <returns>Image [N, 3, H, W] to probabilities [N × classes] and label [N].</returns>
     public static OnnxModel Build(OnnxModel features, IHead head, ModelMetadata metadata)
     {
+        // Nodes of heads have the form of operator set 11 and later; ResNet-18 as ML.NET ships it is of set 8.
+        if (features.OpsetVersion() < 11) features = features.UpgradeOpset(13);
         OnnxModel model = features.WithFreeName(TransferModel.ProbabilitiesOutput).Model.WithFreeName(TransferModel.LabelOutput).Model;
         var graph = new HeadGraph(model, FeatureGraph.Output);
         string logits = head.AddTo(graph);
