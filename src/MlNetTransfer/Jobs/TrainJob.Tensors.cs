@@ -18,6 +18,7 @@ public sealed partial class TrainJob
     internal (TrainSummary Summary, ParitySample Sample) Run(IReadOnlyList<string> classNames, NextTensor next, long total, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         long started = clock.GetTimestamp();
+        TrainRules.Require(options);
         Backbone backbone = OpenBackbone(cancellation);
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(ExecutionProvider.Cpu, options.Workers));
         var kept = new TensorSample(ModelWriter.ParityImages, options.Seed);

@@ -27,6 +27,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
+        TrainRules.Require(options);
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder));
         HeldOutRows.RequireNoOtherSplit(data, options);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
@@ -48,9 +49,9 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     {
         string folder = Path.Combine(options.CacheFolder, "backbones");
         Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, folder).Open(options.Backbone, cancellation);
-        if (options.FineTune.InitialWeights is not { } weights) return backbone;
-        if (options.Strategy == TrainingStrategy.Scratch) throw new TransferException("From scratch is from random weights: leave --init out, or take another --strategy.");
-        return InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder);
+        return options.FineTune.InitialWeights is { } weights
+            ? InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder)
+            : backbone;
     }
 
     /// <summary>From features to the model file and the report; the file is checked on the kept tensors, or else on images of the data set.</summary>
@@ -96,7 +97,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             ModelSha256 = sha256,
             TrainingDigest = metadata.TrainingDigest,
             Parity = parity,
-            Notes = [.. HeldOutRows.Notes(set.Data), .. DuplicateNotes.Of(set.Rows, set.Table, trial), .. trial.Tuned?.Notes() ?? []],
+            Notes = [.. HeldOutRows.Notes(set.Data), .. TrainRules.Notes(options), .. DuplicateNotes.Of(set.Rows, set.Table, trial), .. trial.Tuned?.Notes() ?? []],
         };
         ReportFile.Write(Path.Combine(options.Output, "report.json"), summary);
         if (options.SaveWeights) InitialWeights.Save(onnx, Path.Combine(options.Output, "weights.safetensors"));
