@@ -8,30 +8,18 @@ internal static class CommonOptions
 {
     public static Option<bool> Json() => new("--json") { Description = "Print one JSON object on standard output, everything else on standard error." };
 
-    public static Option<int> Workers() => Within(new Option<int>("--workers")
+    public static Option<int> Workers() => Numbers.Within(new Option<int>("--workers")
     {
-        Description = "Images worked on at the same time; no result depends on it. Default: one per core.",
+        Description = "Images worked on at the same time; no result depends on it. One per core by default.",
         DefaultValueFactory = _ => Environment.ProcessorCount,
         HelpName = "n",
     }, 1, 1024);
 
-    public static Option<ExecutionProvider> Device() => new("--device")
+    public static Option<ExecutionProvider> Device() => Numbers.OneOf(new Option<ExecutionProvider>("--device")
     {
         Description = "What runs the network. A GPU must give the CPU's numbers on some of the images before it is used; see 'mlnet-transfer doctor'.",
         DefaultValueFactory = _ => ExecutionProvider.Cpu,
-    };
+    });
 
     public static Argument<string> Model() => new("model") { Description = "A model.onnx written by 'mlnet-transfer train'." };
-
-    public static Option<T> Within<T>(Option<T> option, T low, T high)
-        where T : IComparable<T>
-    {
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 0) return;
-            T? value = result.GetValueOrDefault<T>();
-            if (value is null || value.CompareTo(low) < 0 || value.CompareTo(high) > 0) result.AddError(FormattableString.Invariant($"{option.Name} is {value}; it must be from {low} to {high}."));
-        });
-        return option;
-    }
 }

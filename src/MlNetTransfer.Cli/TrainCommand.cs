@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
@@ -14,7 +15,7 @@ internal static class TrainCommand
         var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class (the folders' names are the labels), or with train, val and test folders of those; or a .csv, .tsv, .jsonl or .ndjson list with path, label and optionally group and split; or a .zip of such a folder." };
         var backbone = new Option<string>("--backbone") { Description = "Pretrained backbone; see 'mlnet-transfer models list'.", DefaultValueFactory = _ => "resnet18", HelpName = "id" };
         var output = new Option<string>("--output") { Description = "Folder for model.onnx and report.json.", DefaultValueFactory = _ => "out", HelpName = "dir" };
-        var testFraction = CommonOptions.Within(new Option<double>("--test-fraction")
+        var testFraction = Numbers.Within(new Option<double?>("--test-fraction")
         {
             Description = "Hold out this share of each class for the evaluation and do not train on it. Default: 0.2 of 500 images "
                 + "or more, if that is 20 of every class; fewer images are cross-validated.",
@@ -22,17 +23,28 @@ internal static class TrainCommand
         }, 0.01, 0.99);
         var tap = new Option<string>("--tap") { Description = "Where to take the features: a tap of the backbone, or auto: what is best on the training part, one tap or all together.", DefaultValueFactory = _ => "auto", HelpName = "auto|name" };
         var taps = new Option<string[]>("--taps") { Description = "Several taps side by side, separated by commas, instead of --tap.", HelpName = "a,b,c", CustomParser = result => result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) };
-        var head = new Option<HeadKind>("--head") { Description = "Kind of classifier on the features; auto compares discriminant, ridge and softmax by cross-validation on the training part.", DefaultValueFactory = _ => HeadKind.Auto };
-        var folds = CommonOptions.Within(new Option<int>("--folds") { Description = "Cross-validate over all images in this many folds; the model is then trained on all images.", HelpName = "2..20" }, 2, 20);
-        var seed = new Option<int>("--seed") { Description = "Seed of the split or the folds; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" };
-        var classWeights = new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None };
+        var head = Numbers.OneOf(new Option<HeadKind>("--head") { Description = "Kind of classifier on the features; auto compares discriminant, ridge and softmax by cross-validation on the training part.", DefaultValueFactory = _ => HeadKind.Auto });
+        var folds = Numbers.Within(new Option<int?>("--folds") { Description = "Cross-validate over all images in this many folds; the model is then trained on all images.", HelpName = "2..20" }, 2, 20);
+        var seed = Numbers.Within(new Option<int>("--seed") { Description = "Seed of the split or the folds; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" }, int.MinValue, int.MaxValue);
+        var classWeights = Numbers.OneOf(new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None });
+        var l2 = Numbers.Within(new Option<double?>("--l2") { Description = "L2 penalty of a softmax head. Default: chosen by cross-validation.", HelpName = "n" }, 1e-8, 1e4);
         var noCache = new Option<bool>("--no-cache") { Description = "Neither read nor store features on disk." };
         Option<int> workers = CommonOptions.Workers();
         Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("train", "Train a classifier on labelled images and evaluate it on images that it was not trained on.") { folder, backbone, tap, taps, head, output, testFraction, folds, seed, classWeights, noCache, workers, device, json };
         var tuning = new FineTuneFlags();
-        tuning.AddTo(command);
+        var command = new GroupedCommand(
+            "train",
+            "Train a classifier on labelled images and evaluate it on images that it was not trained on.",
+            ("Basics", [output, tuning.StrategyOption, backbone, testFraction, folds, seed, device, workers, json]),
+            ("Fine-tuning, with --strategy finetune, full or scratch", tuning.Groups.Usual),
+            ("Advanced", [head, tap, taps, classWeights, l2, noCache]),
+            ("Advanced fine-tuning", tuning.Groups.Advanced)) { folder };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(tap) is { Implicit: false } && result.GetResult(taps) is not null)
+                result.AddError("--tap and --taps say the same thing; give one of them.");
+        });
         command.SetAction(parsed =>
         {
             var options = new TrainOptions
@@ -42,10 +54,11 @@ internal static class TrainCommand
                 Backbone = parsed.GetRequiredValue(backbone),
                 Taps = parsed.GetValue(taps) is { Length: > 0 } several ? several : parsed.GetValue(tap) is { } one and not "auto" ? [one] : null,
                 Head = parsed.GetValue(head),
-                TestFraction = parsed.GetResult(testFraction) is null ? null : parsed.GetValue(testFraction),
-                Folds = parsed.GetValue(folds),
+                TestFraction = parsed.GetValue(testFraction),
+                Folds = parsed.GetValue(folds) ?? 0,
                 Seed = parsed.GetValue(seed),
                 ClassWeights = parsed.GetValue(classWeights),
+                L2 = parsed.GetValue(l2),
                 Workers = parsed.GetValue(workers),
                 Device = parsed.GetValue(device),
                 CacheFeatures = !parsed.GetValue(noCache),
@@ -54,6 +67,8 @@ internal static class TrainCommand
                 Resume = tuning.Resume(parsed),
                 SaveWeights = tuning.SaveWeights(parsed),
             };
+            string[] given = [.. parsed.CommandResult.Children.OfType<OptionResult>().Where(o => !o.Implicit).Select(o => o.Option.Name)];
+            if (TrainRules.Violation(options, given) is { } violation) throw new UsageException(violation);
             TrainSummary summary = terminal.WithProgress(progress => new TrainJob(options).Run(progress, cancellation));
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
             else Print(terminal.Output, summary);

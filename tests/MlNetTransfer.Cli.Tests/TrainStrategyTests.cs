@@ -38,6 +38,28 @@ public sealed class TrainStrategyTests
     }
 
     [TestMethod]
+    [DataRow("--epochs", "--epochs", "3")]
+    [DataRow("--lr", "--lr", "0.001")]
+    [DataRow("--augment", "--augment", "strong")]
+    [DataRow("--batch", "--batch", "16")]
+    [DataRow("--resume", "--resume")]
+    [DataRow("--class-weights", "--class-weights", "balanced", "--head", "ridge")]
+    [DataRow("--l2", "--l2", "0.1", "--head", "ridge")]
+    [DataRow("--l2", "--l2", "0.1")]
+    [DataRow("--test-fraction", "--folds", "5", "--test-fraction", "0.2")]
+    [DataRow("--head", "--strategy", "scratch", "--head", "ridge")]
+    [DataRow("--init", "--strategy", "scratch", "--init", "w.safetensors")]
+    [DataRow("--micro-batch", "--strategy", "finetune", "--micro-batch", "16")]
+    [DataRow("--tap", "--tap", "a", "--taps", "a,b")]
+    public void Train_OptionWithoutEffect_IsAnErrorThatNamesIt(string option, params string[] args)
+    {
+        CliResult result = Cli.Run(["train", Cli.Samples, "--output", "never-written", .. args]);
+        Assert.AreEqual(ExitCode.Usage, result.Code, result.ToString());
+        StringAssert.StartsWith(result.Error, $"error: {option} ");
+        Assert.IsFalse(Directory.Exists("never-written"));
+    }
+
+    [TestMethod]
     [DataRow("--freeze", "1.5", "block:N")]
     [DataRow("--time-budget", "10", "90s, 10m or 2h")]
     [DataRow("--epochs", "0", "from 1 to")]
