@@ -1,6 +1,7 @@
 using System.CommandLine;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Jobs;
+using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
 
@@ -20,9 +21,18 @@ internal static class EvaluateCommand
             var job = new EvaluateJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder), plan: ExecutionPlan.For(parsed.GetValue(device), parsed.GetValue(workers)));
             EvaluationSummary summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
-            else EvaluationTables.Print(terminal.Output, summary, summary.Images);
+            else Print(terminal.Output, summary);
             return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
         });
         return command;
+    }
+
+    private static void Print(IAnsiConsole console, EvaluationSummary summary)
+    {
+        console.WriteLine(VerdictLine.Of(summary, "these images"));
+        console.WriteLine();
+        EvaluationTables.Print(console, summary);
+        EvaluationTables.Rejected(console, summary.Rejected);
+        EvaluationTables.Speed(console, summary.ImagesPerSecond, summary.Seconds);
     }
 }

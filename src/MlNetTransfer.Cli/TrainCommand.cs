@@ -3,7 +3,6 @@ using System.CommandLine.Parsing;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
-using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
 
@@ -71,61 +70,9 @@ internal static class TrainCommand
             if (TrainRules.Violation(options, given) is { } violation) throw new UsageException(violation);
             TrainSummary summary = terminal.WithProgress(progress => new TrainJob(options).Run(progress, cancellation));
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
-            else Print(terminal.Output, summary);
+            else TrainReport.Print(terminal.Output, summary);
             return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
         });
         return command;
     }
-
-    private static void Print(IAnsiConsole console, TrainSummary summary)
-    {
-        console.WriteLine();
-        if (summary.TapTrials.Count > 0) console.Write(Taps(summary));
-        if (summary.HeadTrials.Count > 0) console.Write(Heads(summary));
-        console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {(summary.Taps.Count > 3 ? $"{summary.Taps.Count} taps" : string.Join(" + ", summary.Taps))} ({summary.FeatureWidth} features); head: {summary.Head}."));
-        if (summary.Training is { } training)
-            console.WriteLine(FormattableString.Invariant($"{training.Blocks - training.FrozenBlocks} of {training.Blocks} blocks trained for {training.Epochs} epochs; epoch {training.BestEpoch} was best on {training.ValidationImages} images set aside for that."));
-        if (!summary.Protocol.Asked) console.WriteLine(Said(summary.Protocol));
-        console.WriteLine(summary.FoldAccuracies.Count == 0
-            ? FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out.")
-            : FormattableString.Invariant($"{summary.FoldAccuracies.Count} folds over {summary.TestImages} images: accuracy {100 * summary.FoldAccuracyMean:f1} +- {100 * summary.FoldAccuracySd:f1} % (mean and standard deviation of the folds); the model is trained on all of them."));
-        console.WriteLine();
-        console.WriteLine(FormattableString.Invariant($"Calibrated with temperature {summary.Temperature:f2}: expected calibration error {summary.EceUncalibrated:f3} before, {summary.Ece:f3} after."));
-        EvaluationTables.Print(console, summary, summary.TestImages, summary.FromCache);
-        foreach (string note in summary.Notes) console.WriteLine($"Note: {note}");
-        console.WriteLine(FormattableString.Invariant($"Model {summary.Model}: agrees with the evaluated one on {summary.Parity.Images} images (largest difference {summary.Parity.MaxDifference:g2})."));
-    }
-
-    private static string Said(EvaluationProtocol protocol) => protocol.Kind switch
-    {
-        ProtocolKind.CrossValidation => FormattableString.Invariant(
-            $"Evaluated by {protocol.Folds}-fold cross-validation, since {protocol.Reason}; --test-fraction or --folds decides otherwise."),
-        ProtocolKind.HeldOut => FormattableString.Invariant(
-            $"Evaluated on {100 * protocol.TestFraction:f0} % of each class, held out; --test-fraction or --folds decides otherwise."),
-        _ => $"Evaluated on the part held out of training, since {protocol.Reason}.",
-    };
-
-    private static Table Heads(TrainSummary summary)
-    {
-        var table = new Table { Title = new TableTitle("Heads by cross-validation on the images to train"), Border = TableBorder.Simple };
-        table.AddColumn("head");
-        foreach (string column in (string[])["log-loss", "+-", "accuracy"]) table.AddColumn(new TableColumn(column).RightAligned());
-        table.AddColumn("");
-        foreach (HeadTrial trial in summary.HeadTrials)
-            table.AddRow(new Text(trial.Name), Number(trial.LogLoss), Number(trial.StandardError), Number(trial.Accuracy), new Text(summary.Head == trial.Name ? "taken" : ""));
-        return table;
-    }
-
-    private static Table Taps(TrainSummary summary)
-    {
-        var table = new Table { Title = new TableTitle("Taps by cross-validation on the images to train"), Border = TableBorder.Simple };
-        table.AddColumn("tap");
-        foreach (string column in (string[])["features", "log-loss", "+-", "accuracy"]) table.AddColumn(new TableColumn(column).RightAligned());
-        table.AddColumn("");
-        foreach (TapTrial trial in summary.TapTrials)
-            table.AddRow(new Text(trial.Tap), new Text(FormattableString.Invariant($"{trial.Width}")), Number(trial.LogLoss), Number(trial.StandardError), Number(trial.Accuracy), new Text(summary.Taps.Count == 1 ? summary.Taps[0] == trial.Tap ? "taken" : "" : trial == summary.TapTrials[^1] ? "taken" : ""));
-        return table;
-    }
-
-    private static Text Number(double value) => new(FormattableString.Invariant($"{value:f3}"));
 }

@@ -19,6 +19,7 @@ public sealed partial class TrainJob
     {
         long started = clock.GetTimestamp();
         TrainRules.Require(options);
+        OutputFolder.RequireWritable(options.Output);
         Backbone backbone = OpenBackbone(cancellation);
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(ExecutionProvider.Cpu, options.Workers));
         var kept = new TensorSample(ModelWriter.ParityImages, options.Seed);

@@ -31,6 +31,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder));
         HeldOutRows.RequireNoOtherSplit(data, options);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
+        OutputFolder.RequireWritable(options.Output);
         Backbone backbone = OpenBackbone(cancellation);
         ITrainingRoute route = options.Strategy == TrainingStrategy.Head ? new HeadRoute(options, backbone) : new TuneRoute(options, backbone, clock);
         route.Check(Taps(backbone), data.ClassNames.Count);
@@ -73,6 +74,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         int[] checkedRows = kept?.Rows ?? [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
         var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation)) { Tensors = kept?.Tensors };
         string path = Path.Combine(options.Output, "model.onnx");
+        PreviousRun? previous = PreviousRun.Of(options.Output);
         (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, set.Extractor.Plan).Write(onnx, path, sample, progress, cancellation);
         var summary = new TrainSummary(set.Table.Rows, trial.Report, set.Rejected, set.Rows.ImagesPerSecond, clock.GetElapsedTime(started))
         {
@@ -89,6 +91,8 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Head = trial.Fit.Selection.Name,
             HeadTrials = trial.Fit.Selection.Trials,
             Temperature = trial.Fit.Selection.Temperature,
+            LogLossUncalibrated = trial.Uncalibrated.LogLoss,
+            Previous = previous,
             EceUncalibrated = trial.Uncalibrated.CalibrationError,
             Seed = options.Seed,
             TestFraction = (double)trial.TestRows.Count / set.Table.Rows,
@@ -97,7 +101,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             ModelSha256 = sha256,
             TrainingDigest = metadata.TrainingDigest,
             Parity = parity,
-            Notes = [.. HeldOutRows.Notes(set.Data), .. TrainRules.Notes(options), .. DuplicateNotes.Of(set.Rows, set.Table, trial), .. trial.Tuned?.Notes() ?? []],
+            Notes = [.. HeldOutRows.Notes(set.Data), .. TrainRules.Notes(options), .. DuplicateNotes.Of(set, trial), .. trial.Tuned?.Notes() ?? []],
         };
         ReportFile.Write(Path.Combine(options.Output, "report.json"), summary);
         if (options.SaveWeights) InitialWeights.Save(onnx, Path.Combine(options.Output, "weights.safetensors"));
