@@ -19,7 +19,7 @@ internal static class EvaluateCommand
         command.SetAction(parsed =>
         {
             var job = new EvaluateJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder), plan: ExecutionPlan.For(parsed.GetValue(device), parsed.GetValue(workers)));
-            EvaluationSummary summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
+            ModelEvaluation summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
             else Print(terminal.Output, summary);
             return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
@@ -27,12 +27,28 @@ internal static class EvaluateCommand
         return command;
     }
 
-    private static void Print(IAnsiConsole console, EvaluationSummary summary)
+    private static void Print(IAnsiConsole console, ModelEvaluation summary)
     {
-        console.WriteLine(VerdictLine.Of(summary, "these images"));
-        console.WriteLine();
-        EvaluationTables.Print(console, summary);
+        string images = summary.TrainingImagesKnown ? "images it was not trained on" : "these images";
+        if (summary.Unseen is { } unseen)
+        {
+            console.WriteLine(VerdictLine.Of(unseen, images));
+            console.WriteLine();
+            EvaluationTables.Print(console, unseen);
+        }
+
+        if (summary.Seen is { } seen) console.WriteLine(Seen(seen, summary.Images));
+        foreach (string note in summary.Notes) console.WriteLine($"Note: {note}");
         EvaluationTables.Rejected(console, summary.Rejected);
         EvaluationTables.Speed(console, summary.ImagesPerSecond, summary.Seconds);
+    }
+
+    private static string Seen(EvaluationFigures seen, int images)
+    {
+        string right = $"of those, {EvaluationTables.Percent(seen.Accuracy)} are right, which says nothing about new images";
+        return seen.Images < images
+            ? $"The model was trained on {seen.Images} of the {images} images; they are left out above ({right})."
+            : $"THE MODEL WAS TRAINED ON ALL {images} OF THESE IMAGES, so there is no accuracy on new ones to report ({right}). "
+                + "Evaluate it on images that it has not seen.";
     }
 }

@@ -68,6 +68,8 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             CardDigest = backbone.Card.Digest(),
             Taps = [.. taps.Select(t => t.Name)],
             TrainingDigest = route.Digest(set, trial),
+            // Digests of tensors are not those of files, so nothing could be known again by them.
+            TrainingImages = kept is null ? ImageHashes.Of(set.Rows.Digests, trial.TrainRows) : null,
         };
         metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set, trial).ToMarkdown() };
         OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
