@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Cli;
 
@@ -22,4 +23,16 @@ internal static class CommonOptions
     });
 
     public static Argument<string> Model() => new("model") { Description = "A model.onnx written by 'mlnet-transfer train'." };
+
+    public static Option<int?> MaxMegapixels() => Numbers.Within(new Option<int?>("--max-megapixels")
+    {
+        Description = "Largest image in millions of pixels; a larger one is rejected before it is decoded. Forms that must be "
+            + "decoded whole, such as interlaced PNG, have half of the default. [default: 100]",
+        HelpName = "n",
+    }, 1, 1073);
+
+    /// <summary>What an image may cost, given that option.</summary>
+    public static ImageLimits Limits(int? megapixels) => megapixels is { } millions
+        ? new ImageLimits { MaxPixels = millions * 1_000_000, MaxWholeFramePixels = millions * 1_000_000 }
+        : new ImageLimits();
 }

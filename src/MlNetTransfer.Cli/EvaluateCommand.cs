@@ -12,14 +12,17 @@ internal static class EvaluateCommand
     {
         Argument<string> model = CommonOptions.Model();
         var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class of the model, a .csv, .tsv, .jsonl or .ndjson list, or a .zip. Of images that come with a split, the test part counts; without one, the validation part." };
+        Option<string?> output = ResultFile.Output();
+        Option<int?> megapixels = CommonOptions.MaxMegapixels();
         Option<int> workers = CommonOptions.Workers();
         Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("evaluate", "Evaluate a model on labelled images.") { model, folder, workers, device, json };
+        var command = new Command("evaluate", "Evaluate a model on labelled images.") { model, folder, output, megapixels, workers, device, json };
         command.SetAction(parsed =>
         {
-            var job = new EvaluateJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder), plan: ExecutionPlan.For(parsed.GetValue(device), parsed.GetValue(workers)));
+            var job = new EvaluateJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder), limits: CommonOptions.Limits(parsed.GetValue(megapixels)), plan: ExecutionPlan.For(parsed.GetValue(device), parsed.GetValue(workers)));
             ModelEvaluation summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
+            ResultFile.Write(parsed.GetValue(output), summary);
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
             else Print(terminal.Output, summary);
             return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;

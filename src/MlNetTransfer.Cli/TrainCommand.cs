@@ -28,6 +28,7 @@ internal static class TrainCommand
         var classWeights = Numbers.OneOf(new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None });
         var l2 = Numbers.Within(new Option<double?>("--l2") { Description = "L2 penalty of a softmax head. Default: chosen by cross-validation.", HelpName = "n" }, 1e-8, 1e4);
         var noCache = new Option<bool>("--no-cache") { Description = "Neither read nor store features on disk." };
+        Option<int?> megapixels = CommonOptions.MaxMegapixels();
         Option<int> workers = CommonOptions.Workers();
         Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
@@ -37,7 +38,7 @@ internal static class TrainCommand
             "Train a classifier on labelled images and evaluate it on images that it was not trained on.",
             ("Basics", [output, tuning.StrategyOption, backbone, testFraction, folds, seed, device, workers, json]),
             ("Fine-tuning, with --strategy finetune, full or scratch", tuning.Groups.Usual),
-            ("Advanced", [head, tap, taps, classWeights, l2, noCache]),
+            ("Advanced", [head, tap, taps, classWeights, l2, megapixels, noCache]),
             ("Advanced fine-tuning", tuning.Groups.Advanced)) { folder };
         command.Validators.Add(result =>
         {
@@ -58,6 +59,7 @@ internal static class TrainCommand
                 Seed = parsed.GetValue(seed),
                 ClassWeights = parsed.GetValue(classWeights),
                 L2 = parsed.GetValue(l2),
+                Limits = CommonOptions.Limits(parsed.GetValue(megapixels)),
                 Workers = parsed.GetValue(workers),
                 Device = parsed.GetValue(device),
                 CacheFeatures = !parsed.GetValue(noCache),
