@@ -29,15 +29,18 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
+        TrainRules.Require(options);
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
+        HeldOutRows.RequireNoOtherSplit(data, options);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
+        OutputFolder.RequireWritable(options.Output);
         Backbone backbone = OpenBackbone(cancellation);
         ITrainingRoute route = RouteOf(backbone);
         route.Check(Taps(backbone), data.ClassNames.Count);
         using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
-        return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor), progress, cancellation);
+        return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor, options), progress, cancellation);
     }
 
     private ITrainingRoute RouteOf(Backbone backbone) => options.Strategy == TrainingStrategy.Head ? new HeadRoute(options, backbone) : new TuneRoute(options, backbone, clock);
@@ -68,14 +71,15 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     {
         string folder = Path.Combine(options.CacheFolder, "backbones");
         Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, folder).Open(options.Backbone, cancellation);
-        if (options.FineTune.InitialWeights is not { } weights) return backbone;
-        if (options.Strategy == TrainingStrategy.Scratch) throw new TransferException("From scratch is from random weights: leave --init out, or take another --strategy.");
-        return InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder);
+        return options.FineTune.InitialWeights is { } weights
+            ? InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder)
+            : backbone;
     }
 
     /// <summary>From features to the model file and the report.</summary>
     private TrainSummary Finish(long started, ITrainingRoute route, Backbone backbone, TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
+        PreviousRun? previous = PreviousRun.Of(options.Output);
         WrittenModel written = FitAndStage(route, backbone, set, progress, cancellation);
         using StagedFile staged = written.File;
         (Trial trial, ModelMetadata metadata) = (written.Trial, written.Metadata);
@@ -83,6 +87,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         {
             TrainImages = trial.TrainRows.Count,
             TestImages = trial.TestRows.Count,
+            Protocol = set.Protocol,
             FoldAccuracies = trial.FoldAccuracies,
             Strategy = options.Strategy.ToString().ToLowerInvariant(),
             Training = route.Summary(trial),
@@ -93,6 +98,8 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Head = trial.Fit.Selection.Name,
             HeadTrials = trial.Fit.Selection.Trials,
             Temperature = trial.Fit.Selection.Temperature,
+            LogLossUncalibrated = trial.Uncalibrated!.LogLoss,
+            Previous = previous,
             EceUncalibrated = trial.Uncalibrated!.CalibrationError,
             Seed = options.Seed,
             TestFraction = (double)trial.TestRows.Count / set.Table.Rows,
@@ -101,7 +108,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             ModelSha256 = staged.Sha256,
             TrainingDigest = metadata.TrainingDigest,
             Parity = written.Parity,
-            Notes = [.. HeldOutRows.Notes(set.Data), .. DuplicateNotes.Of(set.Rows, set.Table, trial), .. trial.Tuned?.Notes() ?? []],
+            Notes = [.. HeldOutRows.Notes(set.Data), .. TrainRules.Notes(options), .. DuplicateNotes.Of(set, trial), .. trial.Tuned?.Notes() ?? []],
         };
         ModelAndReport.Write(staged, Path.Combine(options.Output, "report.json"), summary, () =>
         {
@@ -124,8 +131,9 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             CardDigest = backbone.Card.Digest(),
             Taps = [.. taps.Select(t => t.Name)],
             TrainingDigest = route.Digest(set, trial),
+            TrainingImages = ImageHashes.Of(set.Rows.Digests, trial.TrainRows),
         };
-        if (trial.Report is not null) metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set.Table, trial).ToMarkdown() };
+        if (trial.Report is not null) metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set, trial).ToMarkdown() };
         OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
         int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
         var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation));
@@ -136,12 +144,12 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
 
     private sealed record WrittenModel(Trial Trial, ModelMetadata Metadata, OnnxModel Onnx, ParitySample Sample, string Path, StagedFile File, ParityRecord Parity);
 
-    private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, FeatureTable table, Trial trial) => new()
+    private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) => new()
     {
         Labels = metadata.Labels,
-        TrainPerClass = TrainingSet.CountPerClass(table, trial.TrainRows),
-        TestPerClass = TrainingSet.CountPerClass(table, trial.TestRows),
-        Folds = options.Folds,
+        TrainPerClass = TrainingSet.CountPerClass(set.Table, trial.TrainRows),
+        TestPerClass = TrainingSet.CountPerClass(set.Table, trial.TestRows),
+        Folds = set.Protocol.Folds,
         Seed = options.Seed,
         Report = trial.Report!,
         Backbone = backbone,

@@ -24,11 +24,21 @@ public sealed record TrainOptions
     /// <summary>Names of the taps to take features from, side by side. Default null: the one that is best on the training part, see <see cref="TapSelector"/>.</summary>
     public IReadOnlyList<string>? Taps { get; init => field = value is null or { Count: > 0 } ? value : throw new ArgumentException("Name at least one tap, or none for the automatic choice.", nameof(Taps)); }
 
-    /// <summary>Folds of a cross-validation over all images, 0 or in [2, 20]. Default 0: one split. With folds, the written model is trained on all images.</summary>
+    /// <summary>
+    /// Folds of a cross-validation over all images, 0 or in [2, 20]. Default 0: not asked for, see
+    /// <see cref="EvaluationProtocol"/>. With folds, the written model is trained on all images.
+    /// </summary>
     public int Folds { get; init => field = value == 0 ? 0 : Check.InRange(value, 2, 20); }
 
-    /// <summary>Share of each class held out for the evaluation, in [0.01, 0.99]. Default 0.2. Without effect where the images come with a split of their own.</summary>
-    public double TestFraction { get; init => field = Check.InRange(value, 0.01, 0.99); } = 0.2;
+    /// <summary>
+    /// Share of each class held out for the evaluation, in [0.01, 0.99]. Default null: decided by the number of images,
+    /// see <see cref="EvaluationProtocol"/>.
+    /// </summary>
+    public double? TestFraction
+    {
+        get;
+        init => field = value is { } share ? Check.InRange(share, 0.01, 0.99, nameof(TestFraction)) : null;
+    }
 
     /// <summary>Seed of the split and the folds. Default 1. Equal seeds and images give an equal model file, byte for byte.</summary>
     public int Seed { get; init; } = 1;
@@ -51,8 +61,8 @@ public sealed record TrainOptions
     /// <summary>The kind of head. Default <see cref="HeadKind.Auto"/>.</summary>
     public HeadKind Head { get; init; }
 
-    /// <summary>L2 penalty of a softmax head. Default null: chosen by cross-validation on the training part.</summary>
-    public double? L2 { get; init; }
+    /// <summary>L2 penalty of a softmax head, in [1e-8, 1e4]. Default null: chosen by cross-validation on the training part.</summary>
+    public double? L2 { get; init => field = value is { } l2 ? Check.InRange(l2, 1e-8, 1e4, nameof(L2)) : null; }
 
     /// <summary>How much an image of each class counts in a softmax head, which the automatic choice then is. Default none: equally.</summary>
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
@@ -60,7 +70,7 @@ public sealed record TrainOptions
     /// <summary>How much of the network is trained. Default <see cref="TrainingStrategy.Head"/>: the head alone.</summary>
     public TrainingStrategy Strategy { get; init => field = Enum.IsDefined(value) ? value : throw new ArgumentOutOfRangeException(nameof(Strategy), value, "There is no such strategy."); }
 
-    /// <summary>How the network is trained; without effect where the head alone is.</summary>
+    /// <summary>How the network is trained; all defaults where the head alone is, see <see cref="TrainRules"/>.</summary>
     public FineTuneOptions FineTune { get; init; } = new();
 
     /// <summary>Whether to go on from the checkpoints of an interrupted run with the same images and options in the same output folder. Default false.</summary>

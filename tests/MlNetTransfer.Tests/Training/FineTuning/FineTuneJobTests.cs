@@ -177,7 +177,7 @@ public sealed class FineTuneJobTests
     public void Run_FewImagesLargeBatchFolds_Works()
     {
         using TuneTask task = new(perClass: 3);
-        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.FineTune, o => o with { BatchSize = 4096, MicroBatch = 2, Epochs = 2 }) with { Folds = 3 });
+        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.FineTune, o => o with { BatchSize = 4096, MicroBatch = 2, Epochs = 2 }) with { TestFraction = null, Folds = 3 });
         Assert.HasCount(3, summary.FoldAccuracies);
         Assert.AreEqual(9, summary.TrainImages);
     }
