@@ -40,14 +40,14 @@ internal static class CsvRows
         $"'{file}', line {line}: {fields.Length} field{(fields.Length == 1 ? "" : "s")}, expected {expected} as in the header; the last is '{fields[^1]}'. " +
         $"Fields with {NameOf(separator)}, quotes or newlines must stand in double quotes.");
 
-    /// <summary>The first separator by which the first line has a path; a comma where none has.</summary>
+    /// <summary>The first separator by which the first line has a path; where none has, the one by which it has most columns.</summary>
     private static char SeparatorOf(string file, DatasetOptions options)
     {
         using var text = new ListText(file, options.Lists);
         string? first = text.ReadLine(1);
         for (int line = 2; first is not null && string.IsNullOrWhiteSpace(first); line++) first = text.ReadLine(line);
         int found = Array.FindIndex(Separators, s => ListColumns.HasPath((first ?? "").Split(s).Select(name => name.Trim().Trim('"')), options));
-        return Separators[Math.Max(0, found)];
+        return found >= 0 ? Separators[found] : Separators.MaxBy(s => (first ?? "").Count(c => c == s));
     }
 
     private static string NameOf(char separator) => separator switch { ';' => "semicolons", '\t' => "tabs", _ => "commas" };
