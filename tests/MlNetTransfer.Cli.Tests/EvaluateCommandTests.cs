@@ -34,7 +34,7 @@ public sealed class EvaluateCommandTests
         Assert.AreEqual(31, json.GetProperty("unseen").GetProperty("images").GetInt32());
         Assert.AreEqual(126, json.GetProperty("seen").GetProperty("images").GetInt32());
         Assert.AreEqual(trained.Json.GetProperty("accuracy").GetDouble(), json.GetProperty("accuracy").GetDouble(), "the images held out, again");
-        Assert.AreEqual(trained.Json.GetProperty("confusion").GetRawText(), json.GetProperty("unseen").GetProperty("confusion").GetRawText());
+        CollectionAssert.AreEqual(Counts(trained.Json), Counts(json.GetProperty("unseen")));
         string printed = Cli.Run("evaluate", folder.File("model.onnx"), Cli.Samples).Output;
         StringAssert.Contains(printed, "right on images it was not trained on");
         StringAssert.Contains(printed, "trained on 126 of the 157 images; they are left out above");
@@ -83,4 +83,7 @@ public sealed class EvaluateCommandTests
         Assert.AreEqual(ExitCode.Failed, result.Code);
         StringAssert.Contains(result.Error, "bird/1.png");
     }
+
+    private static int[] Counts(JsonElement figures) =>
+        [.. figures.GetProperty("confusion").EnumerateArray().SelectMany(row => row.EnumerateArray().Select(count => count.GetInt32()))];
 }
