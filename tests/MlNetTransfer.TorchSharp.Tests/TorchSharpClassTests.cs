@@ -12,7 +12,7 @@ public sealed class TorchSharpClassTests
     [TestMethod]
     public void Class_OfTheExport_IsTheOneCompiledHere()
     {
-        string written = Path.ChangeExtension(Trained.Export("torchsharp", "code/ImageClassifier.dat"), ".cs");
+        string written = Path.ChangeExtension(Trained.StateDictionary, ".cs");
         string compiled = Repository.At("tests/MlNetTransfer.TorchSharp.Tests/ImageClassifier.g.cs");
         Assert.AreEqual(File.ReadAllText(compiled).ReplaceLineEndings("\n"), File.ReadAllText(written));
     }
@@ -22,7 +22,7 @@ public sealed class TorchSharpClassTests
     {
         InTorch.Require();
         using ImageClassifier net = new();
-        net.load(Trained.Export("torchsharp", "state/ImageClassifier.dat"));
+        net.load(Trained.StateDictionary);
         TestContext.WriteLine($"There: {InTorch.AssertSame(Trained.Probabilities, InTorch.Predict(net, net.call)):g3}");
 
         double[] losses = InTorch.Train(net, net.call, batchStatistics: false);

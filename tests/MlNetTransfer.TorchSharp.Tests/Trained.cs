@@ -16,10 +16,15 @@ public static class Trained
 
     private static readonly Lazy<string> File = new(Train);
 
+    private static readonly Lazy<string> State = new(() => Export("torchsharp", "class/ImageClassifier.dat"));
+
     private static readonly Lazy<(float[][] Tensors, float[] Probabilities)> Asked = new(Ask);
 
     /// <summary>The model.onnx.</summary>
     public static string Model => File.Value;
+
+    /// <summary>Its state dictionary for TorchSharp; the class lies beside it.</summary>
+    public static string StateDictionary => State.Value;
 
     /// <summary>Twenty images, seen in training or not, after the model's preprocessing: each [3 × 224 × 224].</summary>
     public static float[][] Images => Asked.Value.Tensors;
@@ -54,7 +59,7 @@ public static class Trained
         {
             Model = Model,
             Format = format,
-            Images = Files[..4],
+            Images = Files[..2],
             Output = At(name),
         };
         return new ExportJob(options).Run().Files[0].Path;
