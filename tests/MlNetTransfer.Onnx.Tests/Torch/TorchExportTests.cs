@@ -152,27 +152,6 @@ public sealed class TorchExportTests
     public void TorchSharp_WhatExportersTakeApart_IsOneAgain(string name, string expected) =>
         StringAssert.Contains(TorchSharpExport.Code(OperatorCases.All.Single(c => c.Name == name).Model, "Net"), expected);
 
-    /// <summary>Needs TorchSharp's managed assembly, which not every package feed has: TORCHSHARP_FOLDER names the folder of TorchSharp.dll.</summary>
-    [TestMethod]
-    public void TorchSharp_Code_CompilesAgainstTorchSharp()
-    {
-        if (Environment.GetEnvironmentVariable("TORCHSHARP_FOLDER") is not { Length: > 0 } torchSharp) Assert.Inconclusive("Needs TorchSharp.dll; set TORCHSHARP_FOLDER to its folder.");
-        else
-        {
-            using TempFolder folder = new();
-            foreach (string name in new[] { "resnet18", "mobilenet_v2" })
-                foreach (string kind in new[] { "trainable", "folded" })
-                    TorchSharpExport.Write(TorchFolder.Model($"{name}.{kind}"), folder.Path, $"{name}_{kind}", new TorchExportOptions { Namespace = $"Exported.{name}.{kind}" });
-            foreach ((string name, OnnxModel model) in OperatorCases.All) TorchSharpExport.Write(model, folder.Path, name, new TorchExportOptions { Namespace = $"Exported.Cases.{name}" });
-            File.WriteAllText(folder.File("Exported.csproj"), $"""<Project Sdk="Microsoft.NET.Sdk"><PropertyGroup><TargetFramework>net10.0</TargetFramework><LangVersion>12</LangVersion></PropertyGroup><ItemGroup><Reference Include="{torchSharp}/TorchSharp.dll"/></ItemGroup></Project>""");
-            System.Diagnostics.ProcessStartInfo info = new("dotnet", ["build", folder.Path, "-v", "quiet", "--nologo"]) { RedirectStandardOutput = true };
-            using System.Diagnostics.Process build = System.Diagnostics.Process.Start(info)!;
-            string output = build.StandardOutput.ReadToEnd();
-            build.WaitForExit();
-            Assert.AreEqual(0, build.ExitCode, output);
-        }
-    }
-
     [TestMethod]
     public void Write_OperatorWithoutCounterpart_NamesItAndWritesNothing()
     {

@@ -1,0 +1,59 @@
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Jobs;
+using MlNetTransfer.Models;
+using MlNetTransfer.Tests.Shared;
+using static TorchSharp.torch;
+
+namespace MlNetTransfer.TorchSharp.Tests;
+
+/// <summary>The code of docs/guide/torchsharp.md.</summary>
+[TestClass]
+public sealed class GuideTests
+{
+    private const string Guide = "docs/guide/torchsharp.md", Here = "tests/MlNetTransfer.TorchSharp.Tests/GuideTests.cs";
+
+    [TestMethod]
+    public void Guide_Code_IsTheCodeBelow() => CollectionAssert.AreEqual(
+        DocumentedCode.Parts(Here, "// Guide:", "// End.").Select(DocumentedCode.Normal).ToArray(),
+        DocumentedCode.Blocks(Guide, "csharp").Select(DocumentedCode.Normal).ToArray());
+
+    [TestMethod]
+    public void Guide_Code_TrainsAndBringsHome()
+    {
+        InTorch.Require();
+        using IDisposable scope = NewDisposeScope();
+        string model = Trained.Model, weights = Trained.StateDictionary;
+        string trained = Trained.At("guide.dat"), output = Trained.At("guide.onnx");
+        string path = Repository.At("data-samples/clipart/fruit/banana.png");
+        using TransferModel before = TransferModel.Load(model);
+        Preprocessing preprocessing = before.Metadata.Preprocessing;
+        int fruit = before.ClassNames.ToList().IndexOf("fruit");
+        Tensor label = tensor([(long)fruit]);
+
+        // Guide: an image.
+        using ImagePreprocessor preprocessor = new(preprocessing);
+        float[] pixels = new float[preprocessing.TensorLength];
+        preprocessor.Process(File.ReadAllBytes(path), pixels);
+        Tensor image = tensor(pixels, [1, 3, preprocessing.Size, preprocessing.Size]);
+        // End.
+
+        // Guide: a step.
+        using ImageClassifier net = new();
+        net.load(weights);
+        net.eval(); // Batch normalisation keeps the statistics that it was pretrained with.
+        using optim.Optimizer optimizer = optim.SGD(net.parameters(), 0.002);
+        Tensor loss = nn.functional.nll_loss(net.call(image).log(), label);
+        loss.backward();
+        optimizer.step();
+        net.save(trained);
+        // End.
+
+        // Guide: home.
+        new ImportJob(model, trained, output).Run();
+        // End.
+
+        using TransferModel after = TransferModel.Load(output);
+        Assert.AreEqual(Math.Exp(-loss.item<float>()), before.Predict([pixels])[fruit], 1e-5, "rounding of float32");
+        Assert.IsGreaterThan(before.Predict([pixels])[fruit], after.Predict([pixels])[fruit], "a step makes the label likelier");
+    }
+}
