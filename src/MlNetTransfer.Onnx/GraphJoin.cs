@@ -2,7 +2,9 @@ using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx;
 
-/// <summary>Makes one model of two that run one after the other, e.g. of a network and of the graph that prepares its input.</summary>
+/// <summary>
+/// Makes one model of two that run one after the other, e.g. of a network and of the graph that prepares its input.
+/// </summary>
 internal static class GraphJoin
 {
     /// <summary>The second model, fed by the first.</summary>

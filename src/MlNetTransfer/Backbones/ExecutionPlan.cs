@@ -60,8 +60,8 @@ public sealed record ExecutionPlan
             options.Dispose();
             string fix = HasGpuProviders
                 ? "Install what it names, in the version it names, and put its folder on the library path; or use the CPU. 'mlnet-transfer doctor' shows what is there."
-                : "This build has no GPU provider: build with -p:Gpu=true, or reference the package Microsoft.ML.OnnxRuntime.Gpu instead of Microsoft.ML.OnnxRuntime; or use the CPU.";
-            throw new TransferException($"{Provider} cannot be used: {OneLine(e.Message)} {fix}", e);
+                : "This build has no GPU provider: build with -p:Gpu=true, or reference the package Microsoft.ML.OnnxRuntime.Gpu instead of Microsoft.ML.OnnxRuntime; or use the CPU. 'mlnet-transfer doctor' shows what is there.";
+            throw new DeviceException($"{Provider} cannot be used: {OneLine(e.Message)} {fix}", e);
         }
     }
 
@@ -74,3 +74,8 @@ public sealed record ExecutionPlan
         return line.EndsWith('.') ? line : line + ".";
     }
 }
+
+/// <summary>The device that was asked for cannot be used: a matter of the machine, not of the model or the images.</summary>
+/// <param name="message">Which, why, and how to mend it.</param>
+/// <param name="inner">The cause.</param>
+public sealed class DeviceException(string message, Exception? inner = null) : TransferException(message, inner);

@@ -7,7 +7,8 @@ internal static class DuplicateNotes
 
     public static IEnumerable<string> Of(TrainingSet set, Trial trial)
     {
-        ILookup<string, int> byContent = Enumerable.Range(0, set.Table.Rows).ToLookup(row => Convert.ToHexString(set.Rows.Digests, row * 32, 32));
+        // By name, since the rows stand in the order of their contents.
+        ILookup<string, int> byContent = Enumerable.Range(0, set.Table.Rows).OrderBy(Name, StringComparer.Ordinal).ToLookup(row => Convert.ToHexString(set.Rows.Digests, row * 32, 32));
         HashSet<int> test = trial.FoldAccuracies.Count > 0 ? [] : [.. trial.TestRows];
         int[] leaked = [.. byContent.Where(same => same.Any(row => !test.Contains(row))).SelectMany(same => same.Where(test.Contains))];
         IGrouping<string, int>[] disputed = [.. byContent.Where(same => same.Select(row => set.Table.Labels[row]).Distinct().Count() > 1)];

@@ -8,12 +8,19 @@ namespace MlNetTransfer.Jobs;
 
 public sealed partial class TrainJob
 {
-    /// <summary>Trains on all images of a data set that was divided before, and writes the model file; nothing is evaluated.</summary>
-    /// <param name="data">Labelled images, instead of those of <see cref="TrainOptions.Folder"/>, which only names their source in messages.</param>
+    /// <summary>
+    /// Trains on all images of a data set that was divided before, and writes the model file; nothing is evaluated.
+    /// </summary>
+    /// <param name="data">
+    /// Labelled images, instead of those of <see cref="TrainOptions.Folder"/>, which only names their source in
+    /// messages.
+    /// </param>
     /// <param name="epochs">Told of each epoch of a training of the network; null for nobody.</param>
     /// <param name="progress">Told how far each stage is, from any thread.</param>
     /// <param name="cancellation">Ends the job; no output file is touched.</param>
-    /// <exception cref="TransferException">An image, an option or the written model is not as it has to be; the message names it and the fix.</exception>
+    /// <exception cref="TransferException">
+    /// An image, an option or the written model is not as it has to be; the message names it and the fix.
+    /// </exception>
     internal FittedModel Fit(ImageDataset data, Action<EpochResult>? epochs, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         if (!options.FitsAll) return new TrainJob(options with { FitsAll = true, OnEpoch = epochs }, catalog, clock).Fit(data, epochs, progress, cancellation);

@@ -23,12 +23,16 @@ internal abstract class ClassKeys
     public abstract DataViewSchema.Annotations Annotations();
 
     /// <summary>Reads the key values of a label column.</summary>
-    /// <exception cref="TransferException">The column has no key values, or values of a type that a class cannot have.</exception>
+    /// <exception cref="TransferException">
+    /// The column has no key values, or values of a type that a class cannot have.
+    /// </exception>
     public static ClassKeys Of(DataViewSchema.Column label)
     {
         const string Kind = "KeyValues";
         if (label.Annotations.Schema.GetColumnOrNull(Kind)?.Type is not VectorDataViewType { IsKnownSize: true } values)
-            throw new TransferException($"Label column '{label.Name}' is {label.Type} without key values, so nobody knows what its classes are called. Make it with mlContext.Transforms.Conversion.MapValueToKey.");
+            throw new TransferException(
+                $"Label column '{label.Name}' is {label.Type} without key values, so nobody knows what its "
+                + "classes are called. Make it with mlContext.Transforms.Conversion.MapValueToKey.");
         Type type = values.ItemType.RawType;
         return type == typeof(ReadOnlyMemory<char>) ? Read<ReadOnlyMemory<char>>(label)
             : type == typeof(bool) ? Read<bool>(label)
@@ -42,7 +46,9 @@ internal abstract class ClassKeys
             : type == typeof(ulong) ? Read<ulong>(label)
             : type == typeof(float) ? Read<float>(label)
             : type == typeof(double) ? Read<double>(label)
-            : throw new TransferException($"The key values of label column '{label.Name}' are {values.ItemType}; text, numbers or booleans were expected. Convert the labels before MapValueToKey.");
+            : throw new TransferException(
+                $"The key values of label column '{label.Name}' are {values.ItemType}; text, numbers or booleans "
+                + "were expected. Convert the labels before MapValueToKey.");
 
         static ClassKeys Read<T>(DataViewSchema.Column label)
         {
@@ -63,7 +69,8 @@ internal abstract class ClassKeys
             return annotations.ToAnnotations();
         }
 
-        public override IDataView Rows(MLContext context) => context.Data.LoadFromEnumerable(keys.Select((key, i) => new ClassRow<T> { Index = [i], Value = key }));
+        public override IDataView Rows(MLContext context) =>
+            context.Data.LoadFromEnumerable(keys.Select((key, i) => new ClassRow<T> { Index = [i], Value = key }));
     }
 
     private sealed class ClassRow<T>

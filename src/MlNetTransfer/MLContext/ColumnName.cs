@@ -12,7 +12,9 @@ internal static class ColumnName
     {
         if (string.IsNullOrWhiteSpace(value)) throw new ArgumentException($"{name} must not be empty.", name);
         if (value.EndsWith(Suffix, StringComparison.Ordinal) || value.StartsWith("mlnet.", StringComparison.Ordinal))
-            throw new ArgumentException($"{name} is '{value}'; a column that ONNX models read or write cannot end in '{Suffix}' or start with 'mlnet.'. Choose another name.", name);
+            throw new ArgumentException(
+                $"{name} is '{value}'; a column that ONNX models read or write cannot end in '{Suffix}' or start "
+                + "with 'mlnet.'. Choose another name.", name);
         return value;
     }
 }

@@ -15,14 +15,18 @@ namespace MlNetTransfer;
 internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Labels, int[]? Groups, byte[] Digests)
 {
     /// <summary>Reads them; each image's bytes are read once.</summary>
-    /// <exception cref="TransferException">A column is missing or of another type, or an image cannot be read.</exception>
+    /// <exception cref="TransferException">
+    /// A column is missing or of another type, or an image cannot be read.
+    /// </exception>
     public static DivisibleRows Read(IDataView rows, string labelColumn, string? groupColumn, string imageColumn)
     {
         ArgumentNullException.ThrowIfNull(rows);
         ImageColumn images = ImageColumn.Of(rows.Schema, imageColumn);
         DataViewSchema.Column label = Column(rows.Schema, labelColumn);
         DataViewSchema.Column? group = groupColumn is null ? null : Column(rows.Schema, groupColumn);
-        if (group is { } g && g.Type is not TextDataViewType) throw new TransferException($"Group column '{groupColumn}' is {g.Type}; text was expected. Convert it, or name another column.");
+        if (group is { } g && g.Type is not TextDataViewType)
+            throw new TransferException(
+                $"Group column '{groupColumn}' is {g.Type}; text was expected. Convert it, or name another column.");
         using DataViewRowCursor cursor = rows.GetRowCursor([rows.Schema[imageColumn], label, .. group is { } there ? [there] : (DataViewSchema.Column[])[]]);
         Func<string> className = ClassName(cursor, label);
         Func<ImageItem> image = images.Reader(cursor);
@@ -61,7 +65,9 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
         }
         catch (ImageRejectedException e)
         {
-            throw new TransferException($"The image {item.Name} in column '{column}' cannot be read: {e.Reason}. Remove its row before the data is divided.", e);
+            throw new TransferException(
+                $"The image {item.Name} in column '{column}' cannot be read: {e.Reason}. Remove its row before "
+                + "the data is divided.", e);
         }
     }
 
@@ -77,7 +83,8 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
             {
                 ReadOnlyMemory<char> value = default;
                 text(ref value);
-                return value.IsEmpty ? throw new TransferException($"Row {row.Position.ToString(CultureInfo.InvariantCulture)} (counted from 0) has no label: '{label.Name}' is empty there. Remove such rows, or give them one.") : value.ToString();
+                return value.IsEmpty ? throw new TransferException(
+                    $"Row {row.Position.ToString(CultureInfo.InvariantCulture)} (counted from 0) has no label: '{label.Name}' is empty there. Remove such rows, or give them one.") : value.ToString();
             };
         }
 
@@ -99,9 +106,11 @@ internal sealed class RowSubset(IDataView source, bool[] kept) : IDataView
 
     public long? GetRowCount() => kept.Count(k => k);
 
-    public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null) => new Cursor(source.GetRowCursor(columnsNeeded), kept);
+    public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null) =>
+        new Cursor(source.GetRowCursor(columnsNeeded), kept);
 
-    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) => [GetRowCursor(columnsNeeded, rand)];
+    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
+        [GetRowCursor(columnsNeeded, rand)];
 
     private sealed class Cursor(DataViewRowCursor rows, bool[] kept) : DataViewRowCursor
     {
@@ -118,13 +127,17 @@ internal sealed class RowSubset(IDataView source, bool[] kept) : IDataView
 
         public override ValueGetter<DataViewRowId> GetIdGetter() => rows.GetIdGetter();
 
-        public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) => rows.GetGetter<TValue>(column);
+        public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) =>
+            rows.GetGetter<TValue>(column);
 
         public override bool MoveNext()
         {
             while (rows.MoveNext())
             {
-                if (++row >= kept.Length) throw new InvalidOperationException($"The data has more rows now than the {kept.Length} that were divided. Give data that stays the same.");
+                if (++row >= kept.Length)
+                    throw new InvalidOperationException(
+                        $"The data has more rows now than the {kept.Length} that were divided. Give data that "
+                        + "stays the same.");
                 if (!kept[row]) continue;
                 position++;
                 return true;

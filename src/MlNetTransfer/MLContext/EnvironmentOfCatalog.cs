@@ -4,12 +4,16 @@ using MlNetTransfer.Backbones;
 namespace MlNetTransfer;
 
 /// <summary>
-/// What an estimator needs of the MLContext that it was made by: its log, and which GPU to use. ML.NET hands third parties a catalog only (mlContext.Transforms), which knows both under
-/// interfaces that are not public; where a later version has them no more, estimators work all the same, on the CPU and without a log.
+/// What an estimator needs of the MLContext that it was made by: its log, and which GPU to use. ML.NET hands third
+/// parties a catalog only (mlContext.Transforms), which knows both under
+/// interfaces that are not public; where a later version has them no more, estimators work all the same, on the CPU and
+/// without a log.
 /// </summary>
 internal static class EnvironmentOfCatalog
 {
-    /// <param name="catalog">A catalog, e.g. <c>mlContext.Transforms</c> or <c>mlContext.MulticlassClassification.Trainers</c>.</param>
+    /// <param name="catalog">
+    /// A catalog, e.g. <c>mlContext.Transforms</c> or <c>mlContext.MulticlassClassification.Trainers</c>.
+    /// </param>
     /// <returns>What stands behind its context, or null.</returns>
     public static IHostEnvironment? Of(object catalog)
     {
@@ -17,10 +21,14 @@ internal static class EnvironmentOfCatalog
         return Member(catalog, "Microsoft.ML.Data.IInternalCatalog", "Environment") as IHostEnvironment;
     }
 
-    /// <summary>How graphs are run: on the GPU that <see cref="Microsoft.ML.MLContext.GpuDeviceId"/> names, else on the CPU.</summary>
+    /// <summary>
+    /// How graphs are run: on the GPU that <see cref="Microsoft.ML.MLContext.GpuDeviceId"/> names, else on the CPU.
+    /// </summary>
     /// <param name="environment">The environment; null for the CPU.</param>
     /// <param name="workers">Workers; null for one per core.</param>
-    /// <exception cref="TransferException">The GPU cannot be used, and <see cref="Microsoft.ML.MLContext.FallbackToCpu"/> is false.</exception>
+    /// <exception cref="TransferException">
+    /// The GPU cannot be used, and <see cref="Microsoft.ML.MLContext.FallbackToCpu"/> is false.
+    /// </exception>
     public static ExecutionPlan Plan(IHostEnvironment? environment, int? workers)
     {
         ExecutionPlan cpu = ExecutionPlan.For(ExecutionProvider.Cpu, workers);
@@ -61,7 +69,10 @@ internal static class EnvironmentOfCatalog
     private const string Source = "MlNetTransfer";
 }
 
-/// <summary>Tells <see cref="Microsoft.ML.MLContext.Log"/> how far long work is: when a stage begins and ends, and every two seconds between.</summary>
+/// <summary>
+/// Tells <see cref="Microsoft.ML.MLContext.Log"/> how far long work is: when a stage begins and ends, and every two
+/// seconds between.
+/// </summary>
 /// <param name="environment">Where to; null for nobody.</param>
 /// <param name="also">Told of everything.</param>
 internal sealed class LogProgress(IHostEnvironment? environment, IProgress<JobProgress>? also) : IProgress<JobProgress>

@@ -14,7 +14,9 @@ public sealed record ImageFeaturizingOptions
     /// <summary>Concurrent workers, in [1, 1024]; no result depends on it. Default null: one per core.</summary>
     public int? Workers { get; init => field = value is { } n ? Check.InRange(n, 1, 1024) : null; }
 
-    /// <summary>Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.</summary>
+    /// <summary>
+    /// Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.
+    /// </summary>
     public string CacheFolder { get; init => field = Check.NotEmpty(value); } = MlNetTransfer.CacheFolder.Root;
 
     /// <summary>Whether features are looked up and kept by the content of each image. Default true.</summary>
@@ -24,7 +26,8 @@ public sealed record ImageFeaturizingOptions
     public ImageLimits Limits { get; init; } = new();
 
     /// <summary>
-    /// Told of each row whose image cannot be used; such rows are then left out, in every pass over the data. Default null: the first such row ends the work with an error that names it.
+    /// Told of each row whose image cannot be used; such rows are then left out, in every pass over the data. Default
+    /// null: the first such row ends the work with an error that names it.
     /// </summary>
     public Action<RejectedImage>? OnRejected { get; init; }
 
@@ -35,10 +38,18 @@ public sealed record ImageFeaturizingOptions
 /// <summary>Features of images in ML.NET's catalog of transforms.</summary>
 public static class ImageFeaturizingCatalog
 {
-    /// <summary>Computes bottleneck features of images by a pretrained backbone, in parallel and cached by the content of each image.</summary>
+    /// <summary>
+    /// Computes bottleneck features of images by a pretrained backbone, in parallel and cached by the content of each
+    /// image.
+    /// </summary>
     /// <param name="transforms"><c>mlContext.Transforms</c>.</param>
-    /// <param name="outputColumnName">Column for the features: a vector of float32 of known size, with slot names.</param>
-    /// <param name="inputColumnName">Column of images: paths (text), encoded bytes (vector of bytes), <see cref="MLImage"/>, or streams (<see cref="ImageStreamTypeAttribute"/>).</param>
+    /// <param name="outputColumnName">
+    /// Column for the features: a vector of float32 of known size, with slot names.
+    /// </param>
+    /// <param name="inputColumnName">
+    /// Column of images: paths (text), encoded bytes (vector of bytes), <see cref="MLImage"/>, or streams
+    /// (<see cref="ImageStreamTypeAttribute"/>).
+    /// </param>
     /// <param name="backbone">Id of the backbone; see <see cref="BackboneCatalog"/>.</param>
     /// <param name="taps">Names of the backbone's taps, side by side; null for its default tap.</param>
     /// <param name="options">Workers, cache, limits; null for the defaults.</param>
@@ -53,7 +64,9 @@ public static class ImageFeaturizingCatalog
         new(transforms, outputColumnName, inputColumnName, backbone, taps, options ?? new ImageFeaturizingOptions());
 }
 
-/// <summary>Turns a column of images into features of a pretrained backbone. Needs no training: Fit opens the backbone.</summary>
+/// <summary>
+/// Turns a column of images into features of a pretrained backbone. Needs no training: Fit opens the backbone.
+/// </summary>
 public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTransformer>
 {
     private readonly TransformsCatalog transforms;
@@ -68,7 +81,9 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
         ArgumentNullException.ThrowIfNull(transforms);
         ArgumentException.ThrowIfNullOrWhiteSpace(inputColumnName);
         (this.transforms, output, input, this.options) = (transforms, ColumnName.Checked(outputColumnName, nameof(outputColumnName)), inputColumnName, options);
-        if (output == input) throw new ArgumentException($"Features cannot replace the images that they are made of: both columns are '{output}'. Give the features another name.", nameof(outputColumnName));
+        if (output == input)
+            throw new ArgumentException(
+                $"Features cannot replace the images that they are made of: both columns are '{output}'. Give the features another name.", nameof(outputColumnName));
         card = BackboneCatalog.Default.Get(backbone);
         this.taps = [.. (taps ?? [card.DefaultTap]).Select(card.Tap)];
     }
@@ -76,14 +91,18 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
     /// <summary>Opens the backbone, which is imported at its first use on a machine.</summary>
     /// <param name="input">Data with the column of images; of its rows only a few are looked at.</param>
     /// <returns>The transformer; dispose it to release ONNX Runtime's session.</returns>
-    /// <exception cref="TransferException">The column is missing or holds no images, or the backbone cannot be opened.</exception>
+    /// <exception cref="TransferException">
+    /// The column is missing or holds no images, or the backbone cannot be opened.
+    /// </exception>
     public ImageFeaturizingTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
         options.Cancellation.ThrowIfCancellationRequested();
         ImageColumn images = ImageColumn.Of(input.Schema, this.input);
         if (input.Schema.GetColumnOrNull(output) is not null)
-            throw new TransferException($"The data has a column '{output}' already, so two steps would write it. Give these features a name of their own.");
+            throw new TransferException(
+                $"The data has a column '{output}' already, so two steps would write it. Give these features a "
+                + "name of their own.");
         IHostEnvironment? environment = EnvironmentOfCatalog.Of(transforms);
         Backbone backbone = new BackboneStore(BackboneCatalog.Default, Path.Combine(options.CacheFolder, "backbones")).Open(card.Id, options.Cancellation);
         return ImageFeaturizingTransformer.Make(output, images, backbone, taps, options, EnvironmentOfCatalog.Plan(environment, options.Workers), Samples.First(input, images));
@@ -101,7 +120,10 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
         return transforms.CustomMapping<NoRow, FeatureRow>((_, _) => { }, null, SchemaDefinition.Create(typeof(NoRow)), features).GetOutputSchema(inputSchema);
     }
 
-    /// <summary>Only an estimator of ML.NET's own can say which columns it adds, so one that adds a column of the same form is asked.</summary>
+    /// <summary>
+    /// Only an estimator of ML.NET's own can say which columns it adds, so one that adds a column of the same form is
+    /// asked.
+    /// </summary>
     private sealed class FeatureRow
     {
         public VBuffer<float> Features { get; set; }
@@ -110,7 +132,10 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
     private sealed class NoRow;
 }
 
-/// <summary>Computes features of images: rows in order, in parallel, only where the features are read, each image once where the cache is on. Thread-safe.</summary>
+/// <summary>
+/// Computes features of images: rows in order, in parallel, only where the features are read, each image once where the
+/// cache is on. Thread-safe.
+/// </summary>
 public sealed class ImageFeaturizingTransformer : ImageRowTransformer
 {
     private readonly string output;

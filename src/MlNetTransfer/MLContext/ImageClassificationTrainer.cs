@@ -20,7 +20,9 @@ public static class ImageClassificationCatalog
     /// <summary>Trains a classifier of several classes on images, or on their features.</summary>
     /// <param name="trainers"><c>mlContext.MulticlassClassification.Trainers</c>.</param>
     /// <param name="options">How; null for the defaults.</param>
-    /// <exception cref="ArgumentException">Two columns have one name, or an option has no effect beside the others.</exception>
+    /// <exception cref="ArgumentException">
+    /// Two columns have one name, or an option has no effect beside the others.
+    /// </exception>
     public static ImageClassificationTrainer ImageClassification(this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers, ImageClassificationOptions? options = null) =>
         new(EnvironmentOfCatalog.Of(trainers), options ?? new ImageClassificationOptions(), binary: false);
 
@@ -31,17 +33,23 @@ public static class ImageClassificationCatalog
     public static ImageClassificationTrainer ImageClassification(this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers, string labelColumnName, string featureColumnName = "ImagePath") =>
         trainers.ImageClassification(new ImageClassificationOptions { LabelColumnName = labelColumnName, FeatureColumnName = featureColumnName });
 
-    /// <summary>Trains a classifier of two classes on images, or on their features: the label is bool, and there is a column with the probability of "true".</summary>
+    /// <summary>
+    /// Trains a classifier of two classes on images, or on their features: the label is bool, and there is a column
+    /// with the probability of "true".
+    /// </summary>
     /// <param name="trainers"><c>mlContext.BinaryClassification.Trainers</c>.</param>
     /// <param name="options">How; null for the defaults.</param>
-    /// <exception cref="ArgumentException">Two columns have one name, or an option has no effect beside the others.</exception>
+    /// <exception cref="ArgumentException">
+    /// Two columns have one name, or an option has no effect beside the others.
+    /// </exception>
     public static ImageClassificationTrainer ImageClassification(this BinaryClassificationCatalog.BinaryClassificationTrainers trainers, ImageClassificationOptions? options = null) =>
         new(EnvironmentOfCatalog.Of(trainers), options ?? new ImageClassificationOptions(), binary: true);
 }
 
 /// <summary>Trains an image classifier: a head on features of a frozen backbone, or the network itself.</summary>
 /// <remarks>
-/// Fit trains on all rows that it is given, by the recipe of <see cref="TrainJob"/>: equal images, labels and options give equal figures. Features are computed once per image, in parallel, and
+/// Fit trains on all rows that it is given, by the recipe of <see cref="TrainJob"/>: equal images, labels and options
+/// give equal figures. Features are computed once per image, in parallel, and
 /// kept by content. Nothing is held out here: divide the data before, with <c>mlContext.Data.StratifiedSplit</c>.
 /// </remarks>
 public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationTransformer>
@@ -55,17 +63,24 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         (this.environment, this.options, this.binary) = (environment, options, binary);
         string[] names = [options.FeatureColumnName, options.LabelColumnName, options.ScoreColumnName, options.PredictedLabelColumnName, .. binary ? [options.ProbabilityColumnName] : (string[])[]];
         if (names.GroupBy(n => n).FirstOrDefault(g => g.Count() > 1) is { } twice)
-            throw new ArgumentException($"'{twice.Key}' is the name of {twice.Count()} of the columns {string.Join(", ", names)} (images or features, label, score, predicted label). Give each a name of its own.", nameof(options));
+            throw new ArgumentException(
+                $"'{twice.Key}' is the name of {twice.Count()} of the columns {string.Join(", ", names)} (images or features, label, score, predicted label). Give each a name of its own.", nameof(options));
         if (!binary && options.ProbabilityColumnName != new ImageClassificationOptions().ProbabilityColumnName)
-            throw new ArgumentException($"{nameof(options.ProbabilityColumnName)} is for two classes (mlContext.BinaryClassification). Leave it out.", nameof(options));
-        if (options.WithoutEffect(onFeatures: false).FirstOrDefault() is { } wrong) throw new ArgumentException(wrong, nameof(options));
+            throw new ArgumentException(
+                $"{nameof(options.ProbabilityColumnName)} is for two classes (mlContext.BinaryClassification). Leave it out.", nameof(options));
+        if (options.WithoutEffect(onFeatures: false).FirstOrDefault() is { } wrong)
+            throw new ArgumentException(wrong, nameof(options));
     }
 
     /// <summary>Trains.</summary>
     /// <param name="input">Rows with images or features, and labels; all are trained on.</param>
     /// <returns>The classifier; dispose it to release ONNX Runtime's session.</returns>
-    /// <exception cref="TransferException">A column, a row or an option is not as it has to be; the message names it and the fix.</exception>
-    /// <exception cref="OperationCanceledException"><see cref="ImageClassificationOptions.Cancellation"/> was cancelled.</exception>
+    /// <exception cref="TransferException">
+    /// A column, a row or an option is not as it has to be; the message names it and the fix.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">
+    /// <see cref="ImageClassificationOptions.Cancellation"/> was cancelled.
+    /// </exception>
     public ImageClassificationTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -150,7 +165,9 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
     private void Rejected(RejectedImage image)
     {
         if (options.OnRejected is null)
-            throw new TransferException($"The image {image.File} in column '{options.FeatureColumnName}' cannot be used: {image.Reason}. Remove its row, or set {nameof(options.OnRejected)} to go on without such rows.");
+            throw new TransferException(
+                $"The image {image.File} in column '{options.FeatureColumnName}' cannot be used: {image.Reason}. "
+                + $"Remove its row, or set {nameof(options.OnRejected)} to go on without such rows.");
         options.OnRejected(image);
     }
 

@@ -23,7 +23,10 @@ public sealed record ImageClassificationTraining
     /// <summary>The backbone's taps in use; empty where features were given.</summary>
     public IReadOnlyList<string> Taps { get; init; } = [];
 
-    /// <summary>What was found for each tap, by cross-validation on the rows that were trained on; empty where there was no choice.</summary>
+    /// <summary>
+    /// What was found for each tap, by cross-validation on the rows that were trained on; empty where there was no
+    /// choice.
+    /// </summary>
     public IReadOnlyList<TapTrial> TapTrials { get; init; } = [];
 
     /// <summary>What was found for each kind of head, likewise.</summary>
@@ -37,7 +40,10 @@ public sealed record ImageClassificationTraining
         $"{Head} head, strategy {Strategy}, trained on {Images} images{(Taps.Count > 0 ? $" at {string.Join(", ", Taps)}" : "")}{(Rejected.Count > 0 ? $"; {Rejected.Count} could not be used" : "")}";
 }
 
-/// <summary>A trained image classifier. Saved, it is a chain of ML.NET's own transformers, behind a custom mapping that decodes and resizes where it takes images.</summary>
+/// <summary>
+/// A trained image classifier. Saved, it is a chain of ML.NET's own transformers, behind a custom mapping that decodes
+/// and resizes where it takes images.
+/// </summary>
 public sealed class ImageClassificationTransformer : ISingleFeaturePredictionTransformer<ImageClassificationTraining>, IDisposable
 {
     private readonly ITransformer inner;
@@ -91,5 +97,6 @@ internal sealed class ClassifierRows : ImageRowTransformer
     internal override StockChain Stock() => StockChain.OfImages(Images, Preprocessing, OnnxModel.Parse(Onnx), stock);
 
     /// <summary>ML.NET's own transformers alone, over MLImages of the backbone's size.</summary>
-    public StockChain StockOfDecoded(string column) => StockChain.OfDecoded(column, Preprocessing, OnnxModel.Parse(Onnx), stock);
+    public StockChain StockOfDecoded(string column) =>
+        StockChain.OfDecoded(column, Preprocessing, OnnxModel.Parse(Onnx), stock);
 }

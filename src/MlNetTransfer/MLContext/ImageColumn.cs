@@ -61,7 +61,10 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
     public Func<ImageItem> Reader(DataViewRow row)
     {
         ImageColumn now = Of(row.Schema, Name);
-        if (now.Kind != Kind) throw new TransferException($"Column '{Name}' held {Text(Kind)} at Fit and holds {Text(now.Kind)} now. Give the data the form that the model was made for.");
+        if (now.Kind != Kind)
+            throw new TransferException(
+                $"Column '{Name}' held {Text(Kind)} at Fit and holds {Text(now.Kind)} now. Give the data the form "
+                + "that the model was made for.");
         DataViewSchema.Column column = row.Schema[Name];
         return Kind switch
         {
@@ -130,7 +133,8 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
     /// <summary>MLImage holds colours multiplied by their opacity, as Skia decodes them.</summary>
     private static byte OnWhite(int value, int alpha) => (byte)Math.Min(255, value + 255 - alpha);
 
-    private static string RowName(DataViewRow row) => string.Create(CultureInfo.InvariantCulture, $"row {row.Position} (counted from 0)");
+    private static string RowName(DataViewRow row) =>
+        string.Create(CultureInfo.InvariantCulture, $"row {row.Position} (counted from 0)");
 
     private static ImageColumnKind? KindOf(DataViewType item, bool isVector) => (item, isVector) switch
     {
@@ -149,7 +153,8 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
         _ => "streams",
     };
 
-    private static TransferException Wrong(string name, string found) => new($"Column '{name}' is {found}; {Expected} was expected. Name the column with the images.");
+    private static TransferException Wrong(string name, string found) =>
+        new($"Column '{name}' is {found}; {Expected} was expected. Name the column with the images.");
 }
 
 /// <summary>The type of a column of streams, each an encoded image.</summary>
@@ -164,7 +169,8 @@ public sealed class ImageStreamDataViewType() : StructuredDataViewType(typeof(St
 
 /// <summary>
 /// Marks a property of type <see cref="Stream"/> in a class of rows as a column of encoded images:
-/// <c>[ImageStreamType] public Stream Image { get; set; }</c>. A stream is read from its beginning each time its row is; so give streams that can seek.
+/// <c>[ImageStreamType] public Stream Image { get; set; }</c>. A stream is read from its beginning each time its row
+/// is; so give streams that can seek.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class ImageStreamTypeAttribute : DataViewTypeAttribute
@@ -176,5 +182,6 @@ public sealed class ImageStreamTypeAttribute : DataViewTypeAttribute
     public override int GetHashCode() => typeof(ImageStreamTypeAttribute).GetHashCode();
 
     /// <inheritdoc/>
-    public override void Register() => DataViewTypeManager.Register(new ImageStreamDataViewType(), typeof(Stream), this);
+    public override void Register() =>
+        DataViewTypeManager.Register(new ImageStreamDataViewType(), typeof(Stream), this);
 }

@@ -22,7 +22,9 @@ public static class ImageEvaluationCatalog
         LabelColumn label = LabelColumn.Of(data.Schema, labelColumnName, binary: false);
         DataViewSchema.Column score = data.Schema.GetColumnOrNull(scoreColumnName) ?? throw ImageColumn.Missing(scoreColumnName, data.Schema.Where(c => !c.IsHidden).Select(c => c.Name));
         if (score.Type is not VectorDataViewType { Size: var width } || width != label.Names.Count)
-            throw new TransferException($"Column '{scoreColumnName}' is {score.Type}; a vector of Single with one probability for each of the {label.Names.Count} classes of '{labelColumnName}' was expected. Name the column of scores.");
+            throw new TransferException(
+                $"Column '{scoreColumnName}' is {score.Type}; a vector of Single with one probability for each of "
+                + $"the {label.Names.Count} classes of '{labelColumnName}' was expected. Name the column of scores.");
         var labels = new List<int>();
         var probabilities = new List<float>();
         using DataViewRowCursor cursor = data.GetRowCursor([data.Schema[labelColumnName], score]);
@@ -36,7 +38,8 @@ public static class ImageEvaluationCatalog
             probabilities.AddRange(row.DenseValues());
         }
 
-        if (labels.Count == 0) throw new TransferException("There is no row to judge. Give the scored rows of the test part.");
+        if (labels.Count == 0)
+            throw new TransferException("There is no row to judge. Give the scored rows of the test part.");
         return new ImageClassificationMetrics(ClassificationReport.Of(label.Names, [.. labels], [.. probabilities]));
     }
 }

@@ -9,10 +9,14 @@ using MlNetTransfer.Imaging;
 namespace MlNetTransfer;
 
 /// <summary>
-/// The first step of a saved chain: from a path, encoded bytes or an MLImage to an MLImage of the size that the backbone takes, resized bit for bit as at training. ML.NET
-/// loads it by the name of its contract, in a program that has this assembly; its settings stand in a constant column, since a custom mapping has no state of its own.
+/// The first step of a saved chain: from a path, encoded bytes or an MLImage to an MLImage of the size that the
+/// backbone takes, resized bit for bit as at training. ML.NET
+/// loads it by the name of its contract, in a program that has this assembly; its settings stand in a constant column,
+/// since a custom mapping has no state of its own.
 /// </summary>
-/// <remarks>The names of contracts, columns and settings, and this assembly's name, are part of the file format.</remarks>
+/// <remarks>
+/// The names of contracts, columns and settings, and this assembly's name, are part of the file format.
+/// </remarks>
 internal static class ImageMappings
 {
     public const string Source = "mlnet_transfer_source", Settings = "mlnet_transfer_settings", Image = "mlnet_transfer_image", Number = "mlnet_transfer_number";
@@ -57,10 +61,15 @@ internal static class ImageMappings
             && entries.TryGetValue("framing", out string? framing) && Enum.TryParse(framing, out Framing frame)
             && entries.TryGetValue("interpolation", out string? interpolation) && Enum.TryParse(interpolation, out Interpolation filter))
             return new Preprocessing { Size = side, Framing = frame, Interpolation = filter };
-        throw new TransferException($"The model's settings '{settings}' cannot be read; 'size=224 framing=Stretch interpolation=Bilinear' or the like was expected. Load it with the version of MlNetTransfer that saved it, or a later one.");
+        throw new TransferException(
+            $"The model's settings '{settings}' cannot be read; 'size=224 framing=Stretch interpolation=Bilinear' "
+            + "or the like was expected. Load it with the version of MlNetTransfer that saved it, or a later one.");
     }
 
-    /// <summary>Buffers of one thread at a time, kept for the next image as long as the program runs: ML.NET tells no mapping when it ends.</summary>
+    /// <summary>
+    /// Buffers of one thread at a time, kept for the next image as long as the program runs: ML.NET tells no mapping
+    /// when it ends.
+    /// </summary>
 #pragma warning disable CA1001 // They end with the program.
     private sealed class Resizer(Preprocessing preprocessing)
 #pragma warning restore CA1001
@@ -172,7 +181,8 @@ internal static class ImageMappings
         public override Action<ImageRow, Resized> GetMapping() => Map;
 
         public static void Map(ImageRow source, Resized target) =>
-            target.Replace(Resize(new PixelsLocation(ImageColumn.PixelsOf(source.Pixels ?? throw new TransferException("A row has no image. Remove it."))), "of a row", source.How));
+            target.Replace(Resize(new PixelsLocation(ImageColumn.PixelsOf(source.Pixels ?? throw new TransferException(
+                "A row has no image. Remove it."))), "of a row", source.How));
     }
 
     [CustomMappingFactoryAttribute(OneForBytes)]

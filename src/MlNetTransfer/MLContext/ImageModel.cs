@@ -9,7 +9,8 @@ namespace MlNetTransfer;
 public static class ImageModelCatalog
 {
     /// <summary>
-    /// Lets <c>mlContext.Model.Load</c> read models whose chain begins with images: they hold a custom mapping of this assembly, which decodes and resizes exactly as at training.
+    /// Lets <c>mlContext.Model.Load</c> read models whose chain begins with images: they hold a custom mapping of this
+    /// assembly, which decodes and resizes exactly as at training.
     /// </summary>
     /// <param name="context">The context that is to load models.</param>
     /// <returns>The same context.</returns>
@@ -20,13 +21,23 @@ public static class ImageModelCatalog
         return context;
     }
 
-    /// <summary>Saves an image classifier as a chain of ML.NET's own transformers alone, for programs without this library: it takes MLImages of the backbone's size.</summary>
+    /// <summary>
+    /// Saves an image classifier as a chain of ML.NET's own transformers alone, for programs without this library: it
+    /// takes MLImages of the backbone's size.
+    /// </summary>
     /// <param name="catalog"><c>mlContext.Model</c>.</param>
     /// <param name="model">What ImageClassification fitted on images, or a chain that ends with it.</param>
     /// <param name="filePath">The .zip to write.</param>
-    /// <param name="imageColumnName">Column of <see cref="MLImage"/> that the saved model reads. Default "Image".</param>
-    /// <exception cref="TransferException">The model is another, or does not agree with what was trained; nothing is written.</exception>
-    /// <remarks>Images must come in the backbone's size, resized as at training (antialiased, as Pillow does it); ML.NET's own ResizeImages gives other pixels and with them slightly other probabilities.</remarks>
+    /// <param name="imageColumnName">
+    /// Column of <see cref="MLImage"/> that the saved model reads. Default "Image".
+    /// </param>
+    /// <exception cref="TransferException">
+    /// The model is another, or does not agree with what was trained; nothing is written.
+    /// </exception>
+    /// <remarks>
+    /// Images must come in the backbone's size, resized as at training (antialiased, as Pillow does it); ML.NET's own
+    /// ResizeImages gives other pixels and with them slightly other probabilities.
+    /// </remarks>
     public static void SaveStock(this ModelOperationsCatalog catalog, ITransformer model, string filePath, string imageColumnName = "Image")
     {
         ArgumentNullException.ThrowIfNull(catalog);
@@ -37,7 +48,10 @@ public static class ImageModelCatalog
         AtomicFile.Write(filePath, stream => catalog.Save(chain.Model, null, stream));
     }
 
-    /// <summary>Saves an image classifier as one .onnx file: this library's own form, which <c>mlnet-transfer</c>, <see cref="TransferModel"/> and any ONNX Runtime read.</summary>
+    /// <summary>
+    /// Saves an image classifier as one .onnx file: this library's own form, which <c>mlnet-transfer</c>,
+    /// <see cref="TransferModel"/> and any ONNX Runtime read.
+    /// </summary>
     /// <param name="catalog"><c>mlContext.Model</c>.</param>
     /// <param name="model">What ImageClassification fitted on images, or a chain that ends with it.</param>
     /// <param name="filePath">The .onnx to write.</param>
@@ -56,6 +70,7 @@ public static class ImageModelCatalog
         while (last is IEnumerable<ITransformer> chain && chain.LastOrDefault() is { } step) last = step;
         ITransformer? found = last is ImageClassificationTransformer ? last : (model as IEnumerable<ITransformer>)?.OfType<ImageClassificationTransformer>().LastOrDefault();
         return (found as ImageClassificationTransformer)?.OfImages ?? throw new TransferException(
-            $"{model.GetType().Name} has no classifier that ImageClassification fitted on a column of images. Save it with mlContext.Model.Save instead, or train on the images themselves.");
+            $"{model.GetType().Name} has no classifier that ImageClassification fitted on a column of images. "
+            + "Save it with mlContext.Model.Save instead, or train on the images themselves.");
     }
 }

@@ -6,7 +6,10 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer;
 
-/// <summary>Gives a row of numbers for an image: what stands behind a transformer. Thread-safe; one session for all cursors and prediction engines.</summary>
+/// <summary>
+/// Gives a row of numbers for an image: what stands behind a transformer. Thread-safe; one session for all cursors and
+/// prediction engines.
+/// </summary>
 internal sealed class ImageRowScorer : IDisposable
 {
     private readonly ImageGraph graph;

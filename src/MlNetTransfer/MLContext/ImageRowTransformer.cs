@@ -5,7 +5,10 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer;
 
-/// <summary>Computes columns from a column of images: in parallel over data, and row by row for a prediction engine. Thread-safe; dispose it to release ONNX Runtime's session.</summary>
+/// <summary>
+/// Computes columns from a column of images: in parallel over data, and row by row for a prediction engine.
+/// Thread-safe; dispose it to release ONNX Runtime's session.
+/// </summary>
 public abstract class ImageRowTransformer : ITransformer, IDisposable
 {
     private readonly Lock gate = new();
@@ -25,7 +28,9 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
     /// <summary>Some images of the data that it was fitted on: what a saved model is checked on.</summary>
     internal IReadOnlyList<ImageItem> Sample { get; }
 
-    /// <summary>Told of rows whose image cannot be used, which are then left out; null where the first such row ends the work.</summary>
+    /// <summary>
+    /// Told of rows whose image cannot be used, which are then left out; null where the first such row ends the work.
+    /// </summary>
     internal Action<RejectedImage>? OnRejected { get; init; }
 
     internal CancellationToken Cancellation { get; init; }
@@ -43,13 +48,17 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
     }
 
     /// <inheritdoc/>
-    /// <exception cref="TransferException">The column of images is missing, or is of another kind than at Fit.</exception>
+    /// <exception cref="TransferException">
+    /// The column of images is missing, or is of another kind than at Fit.
+    /// </exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         ImageColumn found = ImageColumn.Of(inputSchema, Images.Name);
         if (found.Kind != Images.Kind)
-            throw new TransferException($"Column '{Images.Name}' is {inputSchema[Images.Name].Type} now and held another kind of image at Fit. Give the data the form that the model was made for.");
+            throw new TransferException(
+                $"Column '{Images.Name}' is {inputSchema[Images.Name].Type} now and held another kind of image at "
+                + "Fit. Give the data the form that the model was made for.");
         var schema = new DataViewSchema.Builder();
         schema.AddColumns(inputSchema);
         foreach (RowOutput output in Outputs) schema.AddColumn(output.Name, output.Type, output.Annotations);
@@ -80,7 +89,9 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
         ((ICanSaveModel)chain.Model).Save(ctx);
     }
 
-    /// <summary>The same work by ML.NET's own transformers, from the images on, which is what a saved model is made of.</summary>
+    /// <summary>
+    /// The same work by ML.NET's own transformers, from the images on, which is what a saved model is made of.
+    /// </summary>
     internal abstract StockChain Stock();
 
     private protected virtual void Dispose(bool disposing)
@@ -114,7 +125,8 @@ internal sealed class ImageRowMapper(ImageRowTransformer parent, DataViewSchema 
         return wanted.Any(c => c.Index >= input.Count) ? passed.Append(input[parent.Images.Name]).DistinctBy(c => c.Index) : passed;
     }
 
-    public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) => new Row(this, parent, input, [.. activeColumns.Select(c => c.Index)]);
+    public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) =>
+        new Row(this, parent, input, [.. activeColumns.Select(c => c.Index)]);
 
     private sealed class Row : DataViewRow
     {
@@ -151,7 +163,9 @@ internal sealed class ImageRowMapper(ImageRowTransformer parent, DataViewSchema 
                 : (ValueGetter<TValue>)parent.Outputs[column.Index - own].Getter(Numbers);
         }
 
-        /// <summary>Computed once per position; a prediction engine stays at one position, or moves on with each row.</summary>
+        /// <summary>
+        /// Computed once per position; a prediction engine stays at one position, or moves on with each row.
+        /// </summary>
         private ReadOnlyMemory<float> Numbers()
         {
             if (computed == row.Position && computed >= 0) return numbers;

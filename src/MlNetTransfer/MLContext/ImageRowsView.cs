@@ -6,8 +6,10 @@ using MlNetTransfer.Datasets;
 namespace MlNetTransfer;
 
 /// <summary>
-/// Data with columns that are computed from its images: in parallel, lazily and in the order of the rows. Two cursors go over the source: one gives the
-/// rows, the other, over the images alone, runs ahead of it and keeps the workers busy. Columns of others cost no run of the graph.
+/// Data with columns that are computed from its images: in parallel, lazily and in the order of the rows. Two cursors
+/// go over the source: one gives the
+/// rows, the other, over the images alone, runs ahead of it and keeps the workers busy. Columns of others cost no run
+/// of the graph.
 /// </summary>
 internal sealed class ImageRowsView : IDataView
 {
@@ -27,7 +29,8 @@ internal sealed class ImageRowsView : IDataView
     /// <summary>Not known where rows may be left out.</summary>
     public long? GetRowCount() => parent.OnRejected is null ? source.GetRowCount() : null;
 
-    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) => [GetRowCursor(columnsNeeded, rand)];
+    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
+        [GetRowCursor(columnsNeeded, rand)];
 
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null)
     {
@@ -67,7 +70,9 @@ internal sealed class ImageRowsView : IDataView
         {
             int own = rows.Schema.Count;
             if (column.Index < own) return rows.GetGetter<TValue>(rows.Schema[column.Index]);
-            if (ahead is null) throw new InvalidOperationException($"Column '{column.Name}' is not active in this cursor. Name it among the columns needed.");
+            if (ahead is null)
+                throw new InvalidOperationException(
+                    $"Column '{column.Name}' is not active in this cursor. Name it among the columns needed.");
             return (ValueGetter<TValue>)view.parent.Outputs[column.Index - own].Getter(() => ahead.Row);
         }
 
@@ -109,7 +114,9 @@ internal sealed class RowsAhead : IDisposable
     public ReadOnlyMemory<float> Row => current!.Row(at);
 
     /// <summary>Goes on by one row.</summary>
-    /// <returns>Whether its image could be used; where not, the caller was told, and the row is to be passed over.</returns>
+    /// <returns>
+    /// Whether its image could be used; where not, the caller was told, and the row is to be passed over.
+    /// </returns>
     /// <exception cref="TransferException">The image cannot be used, and nobody asked to be told of it.</exception>
     public bool MoveNext()
     {
@@ -138,7 +145,9 @@ internal sealed class RowsAhead : IDisposable
     private void Advance()
     {
         next ??= Start();
-        current = next.GetAwaiter().GetResult() ?? throw new InvalidOperationException("The data has more rows now than when its images were read. Give data that stays the same while it is read.");
+        current = next.GetAwaiter().GetResult() ?? throw new InvalidOperationException(
+            "The data has more rows now than when its images were read. Give data that stays the same while it "
+            + "is read.");
         at = 0;
         next = Start();
     }
@@ -176,7 +185,9 @@ internal sealed class RowsAhead : IDisposable
 
         public ReadOnlyMemory<float> Row(int item) => rows.Values.AsMemory(place[item] * rows.Width, rows.Width);
 
-        /// <summary>Why an image has no row; rejections stand in the order of the images, and each is asked for once.</summary>
+        /// <summary>
+        /// Why an image has no row; rejections stand in the order of the images, and each is asked for once.
+        /// </summary>
         public string? Reason(int item) => place[item] >= 0 ? null : rejected.Dequeue().Reason;
     }
 }

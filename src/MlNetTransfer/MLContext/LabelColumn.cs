@@ -16,7 +16,8 @@ internal sealed record LabelColumn(string Name, IReadOnlyList<string> Names, Cla
     public static LabelColumn Of(DataViewSchema schema, string name, bool binary)
     {
         DataViewSchema.Column column = schema.GetColumnOrNull(name) ?? throw ImageColumn.Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
-        if (binary) return column.Type is BooleanDataViewType ? new LabelColumn(name, ["False", "True"], null) : throw Wrong(name, $"{column.Type}", binary);
+        if (binary)
+            return column.Type is BooleanDataViewType ? new LabelColumn(name, ["False", "True"], null) : throw Wrong(name, $"{column.Type}", binary);
         if (column.Type is not KeyDataViewType) throw Wrong(name, $"{column.Type}", binary);
         ClassKeys keys = ClassKeys.Of(column);
         return new LabelColumn(name, keys.Names, keys);
@@ -60,7 +61,9 @@ internal sealed record LabelColumn(string Name, IReadOnlyList<string> Names, Cla
                 ulong key = widen(value);
                 if (key > 0) return checked((int)(key - 1));
                 string at = row.Position.ToString(CultureInfo.InvariantCulture);
-                throw new TransferException($"Row {at} (counted from 0) has no label: '{Name}' is missing there. Remove such rows, e.g. with mlContext.Data.FilterRowsByMissingValues, or give them one.");
+                throw new TransferException(
+                    $"Row {at} (counted from 0) has no label: '{Name}' is missing there. Remove such rows, e.g. "
+                    + "with mlContext.Data.FilterRowsByMissingValues, or give them one.");
             };
         }
     }
@@ -109,7 +112,9 @@ internal static class FeatureRows
             getter(ref row);
             row.CopyTo(dense);
             if (Array.FindIndex(dense, v => !float.IsFinite(v)) is >= 0 and var at)
-                throw new TransferException($"Row {cursor.Position} (counted from 0) has {dense[at]} in column '{features}', number {at}; features must be finite. Remove such rows, or replace missing values before the trainer.");
+                throw new TransferException(
+                    $"Row {cursor.Position} (counted from 0) has {dense[at]} in column '{features}', number {at}; "
+                    + "features must be finite. Remove such rows, or replace missing values before the trainer.");
             values.AddRange(dense);
             labels.Add(key());
         }

@@ -56,6 +56,7 @@ internal abstract record RowOutput(string Name, DataViewType Type, DataViewSchem
     private sealed record ScalarOutput<T>(string Name, DataViewType Type, DataViewSchema.Annotations? Annotations, Func<ReadOnlyMemory<float>, T> Value)
         : RowOutput(Name, Type, Annotations)
     {
-        public override Delegate Getter(Func<ReadOnlyMemory<float>> row) => (ValueGetter<T>)((ref T value) => value = Value(row()));
+        public override Delegate Getter(Func<ReadOnlyMemory<float>> row) =>
+            (ValueGetter<T>)((ref T value) => value = Value(row()));
     }
 }

@@ -10,14 +10,19 @@ using MlNetTransfer.Onnx.Proto;
 namespace MlNetTransfer;
 
 /// <summary>
-/// The work of a transformer as a chain of ML.NET's own: what is saved, since ML.NET loads no transformer of others. Pixels go through ResizeImages and ExtractPixels
-/// into OnnxTransformer; before them stands a custom mapping that decodes and resizes (<see cref="ImageMappings"/>), or nothing where the images come decoded and of the right size.
+/// The work of a transformer as a chain of ML.NET's own: what is saved, since ML.NET loads no transformer of others.
+/// Pixels go through ResizeImages and ExtractPixels
+/// into OnnxTransformer; before them stands a custom mapping that decodes and resizes (<see cref="ImageMappings"/>), or
+/// nothing where the images come decoded and of the right size.
 /// </summary>
 internal sealed class StockChain : IDisposable
 {
     private const string Pixels = "mlnet_transfer_pixels";
 
-    /// <summary>Largest difference at which a saved model is kept, as a share of the row's largest number: the same sums in float32, in the same graph.</summary>
+    /// <summary>
+    /// Largest difference at which a saved model is kept, as a share of the row's largest number: the same sums in
+    /// float32, in the same graph.
+    /// </summary>
     public const double Tolerance = 1e-5;
 
     private StockChain(ITransformer model) => Model = model;
@@ -34,7 +39,9 @@ internal sealed class StockChain : IDisposable
     {
         var context = NewContext();
         if (images.Kind == ImageColumnKind.Stream)
-            throw new TransferException($"Column '{images.Name}' holds streams, which ML.NET cannot save. Fit on paths or encoded bytes to save the model.");
+            throw new TransferException(
+                $"Column '{images.Name}' holds streams, which ML.NET cannot save. Fit on paths or encoded bytes "
+                + "to save the model.");
         IEstimator<ITransformer> chain = context.Transforms.CopyColumns(ImageMappings.Source, images.Name);
         chain = images.Kind switch
         {
@@ -113,7 +120,9 @@ internal sealed class StockChain : IDisposable
 
         if (difference <= Tolerance) return;
         throw new TransferException(FormattableString.Invariant(
-            $"The model was not saved: on {count} images ML.NET's form of it differs by up to {difference:g3}, where at most {Tolerance:g1} was expected. This is a fault of the export: report it with the backbone and the version of Microsoft.ML."));
+            $"The model was not saved: on {count} images ML.NET's form of it differs by up to {difference:g3}, "
+            + $"where at most {Tolerance:g1} was expected. This is a fault of the export: report it with the "
+            + "backbone and the version of Microsoft.ML."));
     }
 
     /// <summary>Compares on the same images, decoded and resized as at training.</summary>
@@ -178,7 +187,9 @@ internal sealed class StockChain : IDisposable
         }
     }
 
-    /// <summary>Puts (x / 255 - mean) / std before the network, in this order, which is that of our own tensors to the last bit.</summary>
+    /// <summary>
+    /// Puts (x / 255 - mean) / std before the network, in this order, which is that of our own tensors to the last bit.
+    /// </summary>
     private static OnnxModel FromPixels(OnnxModel network, Preprocessing preprocessing)
     {
         (ChannelValues mean, ChannelValues std) = (preprocessing.Mean, preprocessing.Std);

@@ -11,7 +11,10 @@ using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer;
 
-/// <summary>A graph's outputs as columns of ML.NET's OnnxTransformer: tensors named like columns, one image at a time, vectors with slot names, and what has to follow to make keys and truth values of them.</summary>
+/// <summary>
+/// A graph's outputs as columns of ML.NET's OnnxTransformer: tensors named like columns, one image at a time, vectors
+/// with slot names, and what has to follow to make keys and truth values of them.
+/// </summary>
 internal abstract class StockOutputs
 {
     /// <summary>Columns that OnnxTransformer makes.</summary>
@@ -33,11 +36,13 @@ internal abstract class StockOutputs
     /// <param name="score">Column for the scores.</param>
     /// <param name="predicted">Column for the key.</param>
     /// <param name="classes">The classes.</param>
-    public static StockOutputs Classes(string score, string predicted, ClassKeys classes) => new ClassColumns(score, predicted, classes);
+    public static StockOutputs Classes(string score, string predicted, ClassKeys classes) =>
+        new ClassColumns(score, predicted, classes);
 
     /// <summary>Score, probability and label of two classes.</summary>
     /// <param name="names">Columns for the score, the probability and the predicted label.</param>
-    public static StockOutputs TwoClasses((string Score, string Probability, string Predicted) names) => new BinaryColumns(names);
+    public static StockOutputs TwoClasses((string Score, string Probability, string Predicted) names) =>
+        new BinaryColumns(names);
 
     /// <summary>Names an output of the graph, and makes it a vector of known length.</summary>
     private static OnnxModel Vector(OnnxModel model, string tensor, string column, int slots)
@@ -49,7 +54,9 @@ internal abstract class StockOutputs
         return model.Append([flat], [TensorData.Longs(shape, [slots], 1)]);
     }
 
-    /// <summary>OnnxTransformer runs row by row; stating that makes every size known, which its vector types need.</summary>
+    /// <summary>
+    /// OnnxTransformer runs row by row; stating that makes every size known, which its vector types need.
+    /// </summary>
     private static OnnxModel OneImage(OnnxModel model, params (string Output, DataType Type, int Length)[] outputs) => model.CutAt([.. outputs.Select(o => o.Output)]).With(proto =>
     {
         ValueInfoProto image = proto.Graph.Input.Single(i => proto.Graph.Initializer.All(c => c.Name != i.Name));
@@ -71,7 +78,8 @@ internal abstract class StockOutputs
     }
 
     /// <summary>
-    /// OnnxTransformer reads a column's slot names from the keys of a LabelEncoder node of this name, the form that ML.NET's own ONNX export writes. Nothing
+    /// OnnxTransformer reads a column's slot names from the keys of a LabelEncoder node of this name, the form that
+    /// ML.NET's own ONNX export writes. Nothing
     /// uses the node's output, so ONNX Runtime drops it.
     /// </summary>
     private static void AddSlotNames(ModelProto proto, string column, IReadOnlyList<string> slots)
@@ -117,7 +125,8 @@ internal abstract class StockOutputs
         }
 
         /// <summary>
-        /// OnnxTransformer gives vectors only, and of the stock row mappers that need no training only hashing with <c>combine</c> makes a scalar of one; ValueMapping
+        /// OnnxTransformer gives vectors only, and of the stock row mappers that need no training only hashing with
+        /// <c>combine</c> makes a scalar of one; ValueMapping
         /// then takes the hash to the class. The hashes of the classes are checked to be distinct.
         /// </summary>
         public override IEnumerable<IEstimator<ITransformer>> After(MLContext context)
@@ -153,10 +162,13 @@ internal abstract class StockOutputs
     }
 
     /// <summary>A cut takes the node of the slot names along, since nothing uses it; so it is added last.</summary>
-    private static OnnxModel WithSlots(OnnxModel model, string column, IReadOnlyList<string> slots) => model.With(proto => AddSlotNames(proto, column, slots));
+    private static OnnxModel WithSlots(OnnxModel model, string column, IReadOnlyList<string> slots) =>
+        model.With(proto => AddSlotNames(proto, column, slots));
 }
 
-/// <summary>Two probabilities as ML.NET has them for two classes: log-odds, probability of "true", and the label.</summary>
+/// <summary>
+/// Two probabilities as ML.NET has them for two classes: log-odds, probability of "true", and the label.
+/// </summary>
 [CustomMappingFactoryAttribute(Contract)]
 internal sealed class BinaryMapping : CustomMappingFactory<BinaryMapping.Two, BinaryMapping.Yes>
 {

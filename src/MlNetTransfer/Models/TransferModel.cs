@@ -51,7 +51,7 @@ public sealed class TransferModel : IDisposable
             if (graph.OutputWidth != metadata.Labels.Count) throw new TransferException($"its metadata names {metadata.Labels.Count} labels, its graph gives {graph.OutputWidth} probabilities.");
             return new TransferModel(metadata, graph, new DeviceParity(bytes, graph));
         }
-        catch (TransferException e)
+        catch (TransferException e) when (e is not DeviceException)
         {
             graph?.Dispose();
             throw new TransferException($"Model '{path}' cannot be used: {e.Message} Train the model again.", e);
