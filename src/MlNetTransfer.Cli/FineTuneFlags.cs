@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Numerics;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Training;
 
@@ -11,32 +12,36 @@ internal sealed class FineTuneFlags
 {
     private static readonly FineTuneOptions Defaults = new();
 
-    private readonly Option<TrainingStrategy> strategy = new("--strategy") { Description = "head: a classifier on frozen features, in seconds. finetune: then the upper blocks of the network with it. full: then all of it. scratch: the same network from random weights, for comparison.", DefaultValueFactory = _ => TrainingStrategy.Head };
+    private readonly Option<TrainingStrategy> strategy = Numbers.OneOf(new Option<TrainingStrategy>("--strategy") { Description = "head: a classifier on frozen features, in seconds. finetune: then the upper blocks of the network with it. full: then all of it. scratch: the same network from random weights, for comparison.", DefaultValueFactory = _ => TrainingStrategy.Head });
     private readonly Option<FreezeBoundary?> freeze = new("--freeze") { Description = "What finetune leaves frozen: a share of the blocks, from the image on; block:N, the first N blocks; or pattern:REGEX, weights by their names in the ONNX file." + Default($"{FineTuneOptions.DefaultFreeze}"), HelpName = "0..1|block:N|pattern:REGEX", CustomParser = ParseFreeze };
-    private readonly Option<int?> epochs = Numbers<int>("--epochs", "Passes over the training images at most; the best one counts." + Default(Epochs(TrainingStrategy.FineTune), Epochs(TrainingStrategy.Scratch)), "n", 1, 10_000);
-    private readonly Option<double?> rate = Numbers("--lr", "Highest learning rate of the top block; lower blocks learn more slowly. Sgd: 20 times as much." + Default(Rate(TrainingStrategy.FineTune), Rate(TrainingStrategy.Scratch)), "rate", 1e-12, 10.0);
-    private readonly Option<int?> batch = Numbers("--batch", "Images of a step." + Default(Defaults.BatchSize), "n", 1, 4096);
-    private readonly Option<int?> microBatch = Numbers("--micro-batch", "Images worked on at a time: the same steps in less memory.", "n", 1, 4096);
-    private readonly Option<OptimizerKind> optimizer = new("--optimizer") { Description = "How gradients become steps.", DefaultValueFactory = _ => Defaults.Optimizer };
-    private readonly Option<ScheduleKind> schedule = new("--schedule") { Description = "How the learning rate moves over the steps.", DefaultValueFactory = _ => Defaults.Schedule };
-    private readonly Option<AugmentationPreset> augment = new("--augment") { Description = "How training images are varied.", DefaultValueFactory = _ => Defaults.Augmentation };
-    private readonly Option<double?> weightDecay = Numbers("--weight-decay", "Pull of the weights towards 0.", "n", 0, 10.0);
-    private readonly Option<double?> startDecay = Numbers("--l2-sp", "Pull of the weights towards the pretrained ones.", "n", 0, 10.0);
-    private readonly Option<double?> smoothing = Numbers("--label-smoothing", "Share of a target that is spread over all classes.", "0..0.9", 0, 0.9);
-    private readonly Option<double?> dropout = Numbers("--dropout", "Share of the features dropped before the head while training.", "0..0.9", 0, 0.9);
-    private readonly Option<double?> average = Numbers("--ema", "Judge and keep a moving average of the weights with this decay, e.g. 0.99.", "0..1", 0, 0.999999);
+    private readonly Option<int?> epochs = Number<int>("--epochs", "Passes over the training images at most; the best one counts." + Default(Epochs(TrainingStrategy.FineTune), Epochs(TrainingStrategy.Scratch)), "n", 1, 10_000);
+    private readonly Option<double?> rate = Number("--lr", "Highest learning rate of the top block; lower blocks learn more slowly. Sgd: 20 times as much." + Default(Rate(TrainingStrategy.FineTune), Rate(TrainingStrategy.Scratch)), "rate", 1e-12, 10.0);
+    private readonly Option<int?> batch = Number("--batch", "Images of a step." + Default(Defaults.BatchSize), "n", 1, 4096);
+    private readonly Option<int?> microBatch = Number("--micro-batch", "Images worked on at a time: the same steps in less memory. [default: the whole batch]", "n", 1, 4096);
+    private readonly Option<OptimizerKind> optimizer = Numbers.OneOf(new Option<OptimizerKind>("--optimizer") { Description = "How gradients become steps.", DefaultValueFactory = _ => Defaults.Optimizer });
+    private readonly Option<ScheduleKind> schedule = Numbers.OneOf(new Option<ScheduleKind>("--schedule") { Description = "How the learning rate moves over the steps.", DefaultValueFactory = _ => Defaults.Schedule });
+    private readonly Option<AugmentationPreset> augment = Numbers.OneOf(new Option<AugmentationPreset>("--augment") { Description = "How training images are varied.", DefaultValueFactory = _ => Defaults.Augmentation });
+    private readonly Option<double?> weightDecay = Number("--weight-decay", "Pull of the weights towards 0." + Default(Defaults.WeightDecay), "n", 0, 10.0);
+    private readonly Option<double?> startDecay = Number("--l2-sp", "Pull of the weights towards the pretrained ones." + Default(Defaults.StartingPointDecay), "n", 0, 10.0);
+    private readonly Option<double?> smoothing = Number("--label-smoothing", "Share of a target that is spread over all classes." + Default(Defaults.LabelSmoothing), "0..0.9", 0, 0.9);
+    private readonly Option<double?> dropout = Number("--dropout", "Share of the features dropped before the head while training." + Default(Defaults.Dropout), "0..0.9", 0, 0.9);
+    private readonly Option<double?> average = Number("--ema", "Judge and keep a moving average of the weights with this decay, e.g. 0.99.", "0..1", 0, 0.999999);
     private readonly Option<bool> gradual = new("--gradual") { Description = "Unfreeze block after block from the top, instead of all at once." };
-    private readonly Option<int?> patience = Numbers("--patience", "Epochs without a lower validation loss after which training ends.", "n", 1, 10_000);
+    private readonly Option<int?> patience = Number("--patience", "Epochs without a lower validation loss after which training ends. [default: a third of the epochs, at least 5]", "n", 1, 10_000);
     private readonly Option<bool> noRefit = new("--no-refit") { Description = "Write the training that set images aside to judge its epochs; else another one on all images follows, for as many epochs as were best." };
     private readonly Option<TimeSpan?> budget = new("--time-budget") { Description = "Stop after the epoch in which this time is used up; no second training follows, and the result depends on the machine's speed.", HelpName = "90s|10m|2h", CustomParser = ParseTime };
     private readonly Option<string?> init = new("--init") { Description = "Start from these weights instead of the pretrained ones: a weights.safetensors or model.onnx of the same backbone.", HelpName = "file" };
     private readonly Option<bool> save = new("--save-weights") { Description = "Write the weights alone to weights.safetensors beside the model." };
     private readonly Option<bool> resume = new("--resume") { Description = "Go on from the last epoch of an interrupted run with the same images, options and output folder." };
 
-    public void AddTo(Command command)
-    {
-        foreach (Option option in (Option[])[strategy, freeze, epochs, rate, batch, microBatch, optimizer, schedule, augment, weightDecay, startDecay, smoothing, dropout, average, gradual, patience, noRefit, budget, init, save, resume]) command.Add(option);
-    }
+    /// <summary>How much of the network is trained.</summary>
+    public Option<TrainingStrategy> StrategyOption => strategy;
+
+    /// <summary>What most trainings of a network need, and the rest.</summary>
+    public (Option[] Usual, Option[] Advanced) Groups =>
+    (
+        [freeze, epochs, rate, batch, augment, patience, budget, resume, init, save],
+        [microBatch, optimizer, schedule, weightDecay, startDecay, smoothing, dropout, average, gradual, noRefit]);
 
     public TrainingStrategy Strategy(ParseResult parsed) => parsed.GetValue(strategy);
 
@@ -73,17 +78,9 @@ internal sealed class FineTuneFlags
 
     private static double Rate(TrainingStrategy strategy) => FineTuneOptions.DefaultLearningRate(strategy, OptimizerKind.AdamW);
 
-    private static Option<T?> Numbers<T>(string name, string description, string help, T low, T high)
-        where T : struct, IComparable<T>
-    {
-        var option = new Option<T?>(name) { Description = description, HelpName = help };
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 0 || result.GetValueOrDefault<T?>() is not { } value) return;
-            if (value.CompareTo(low) < 0 || value.CompareTo(high) > 0) result.AddError(FormattableString.Invariant($"{name} is {value}; it must be from {low} to {high}."));
-        });
-        return option;
-    }
+    private static Option<T?> Number<T>(string name, string description, string help, T low, T high)
+        where T : struct, INumber<T> =>
+        Numbers.Within(new Option<T?>(name) { Description = description, HelpName = help }, low, high);
 
     private static FreezeBoundary? ParseFreeze(ArgumentResult result)
     {

@@ -1,7 +1,7 @@
 namespace MlNetTransfer.Cli;
 
 /// <summary>Progress for logs: a line when a stage begins, then one per tenth of it, at most one every two seconds. Thread-safe.</summary>
-internal sealed class LineProgress(TextWriter writer, TimeProvider? clock = null) : IProgress<JobProgress>
+internal sealed class LineProgress(Action<string> writeLine, TimeProvider? clock = null) : IProgress<JobProgress>
 {
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
@@ -18,7 +18,7 @@ internal sealed class LineProgress(TextWriter writer, TimeProvider? clock = null
             bool begins = value.Stage != stage;
             if (!begins && (now <= tenth || clock.GetElapsedTime(last) < Quiet)) return;
             (stage, tenth, last) = (value.Stage, now, clock.GetTimestamp());
-            writer.WriteLine(begins ? value.Stage : FormattableString.Invariant($"{value.Stage} {value.Done}/{value.Total}{(value.Detail is null ? "" : ": " + value.Detail)}"));
+            writeLine(begins ? value.Stage : FormattableString.Invariant($"{value.Stage} {value.Done}/{value.Total}{(value.Detail is null ? "" : ": " + value.Detail)}"));
         }
     }
 }

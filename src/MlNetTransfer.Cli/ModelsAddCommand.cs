@@ -22,11 +22,11 @@ internal static class ModelsAddCommand
         var id = new Option<string>("--id") { Description = "Id for the new backbone: lower-case letters, digits, '_', '-' and '.'.", Required = true, HelpName = "id" };
         var name = new Option<string>("--name") { Description = "Name for people. Default: the id.", HelpName = "text" };
         var sha256 = new Option<string>("--sha256") { Description = "SHA-256 that the file must have.", HelpName = "hex" };
-        var size = new Option<int?>("--input-size") { Description = "Side of the square input, where the file leaves it open.", HelpName = "pixels" };
-        var preset = new Option<string>("--preprocessing") { Description = "How pixels become numbers: imagenet (mean and standard deviation of ImageNet), unit (0 to 1) or minus1to1." }.AcceptOnlyFromAmong([.. Presets.Keys]);
+        var size = Numbers.Within(new Option<int?>("--input-size") { Description = "Side of the square input, where the file leaves it open.", HelpName = "pixels" }, 1, 65_536);
+        var preset = new Option<string>("--preprocessing") { Description = "How pixels become numbers: imagenet (mean and standard deviation of ImageNet), unit (0 to 1) or minus1to1.", HelpName = string.Join('|', Presets.Keys) }.AcceptOnlyFromAmong([.. Presets.Keys]);
         Option<ChannelValues?> mean = Channels("--mean", "Mean per channel on the scale 0 to 1."), std = Channels("--std", "Standard deviation per channel on the scale 0 to 1.");
-        var framing = new Option<Framing?>("--framing") { Description = "How an image fills the square." };
-        var interpolation = new Option<Interpolation?>("--interpolation") { Description = "The resampling filter." };
+        var framing = Numbers.OneOf(new Option<Framing?>("--framing") { Description = "How an image fills the square." });
+        var interpolation = Numbers.OneOf(new Option<Interpolation?>("--interpolation") { Description = "The resampling filter." });
         var labels = new Option<string>("--labels") { Description = "Text file with one class per line, in the order of the output.", HelpName = "file" };
         var output = new Option<string>("--output") { Description = "The output with the scores, where a file has several.", HelpName = "name" };
         var tap = new Option<string>("--default-tap") { Description = "Tap taken where none is chosen. Default: the last, what the classifier takes.", HelpName = "name" };

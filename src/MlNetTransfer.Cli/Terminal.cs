@@ -24,18 +24,18 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
     public IAnsiConsole Error { get; } = Console(error);
 
     /// <summary>Writes one JSON object on standard output.</summary>
-    public void WriteJson<T>(T value) => output.WriteLine(JsonSerializer.Serialize(value, Json));
+    public void WriteJson<T>(T value) => output.WriteLine(Printable.Json(JsonSerializer.Serialize(value, Json)));
 
-    /// <summary>Writes text on standard output, exactly as it is.</summary>
-    public void WriteText(string text) => output.Write(text);
+    /// <summary>Writes text on standard output, without control characters.</summary>
+    public void WriteText(string text) => output.Write(Printable.Of(text));
 
-    /// <summary>Writes a line on standard error, exactly as it is.</summary>
-    public void WriteError(string line) => error.WriteLine(line);
+    /// <summary>Writes a line on standard error, without control characters.</summary>
+    public void WriteError(string line) => error.WriteLine(Printable.Of(line));
 
     /// <summary>Runs long work with a progress bar per stage.</summary>
     public T WithProgress<T>(Func<IProgress<JobProgress>, T> work)
     {
-        if (!Error.Profile.Capabilities.Interactive || System.Console.IsErrorRedirected) return work(new LineProgress(error));
+        if (!Error.Profile.Capabilities.Interactive || System.Console.IsErrorRedirected) return work(new LineProgress(WriteError));
         return Error.Progress()
             .AutoClear(false)
             .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new SpinnerColumn())
@@ -50,7 +50,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
 
     private static IAnsiConsole Console(TextWriter writer)
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });
+        IAnsiConsole console = Printable.Filtered(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) }));
         bool redirected = ReferenceEquals(writer, System.Console.Out) ? System.Console.IsOutputRedirected : !ReferenceEquals(writer, System.Console.Error) || System.Console.IsErrorRedirected;
         if (redirected)
         {

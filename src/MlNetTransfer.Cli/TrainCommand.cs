@@ -1,8 +1,9 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
-using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
 
@@ -14,33 +15,54 @@ internal static class TrainCommand
         var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class (the folders' names are the labels), or with train, val and test folders of those; or a .csv, .tsv, .jsonl or .ndjson list with path, label and optionally group and split; or a .zip of such a folder." };
         var backbone = new Option<string>("--backbone") { Description = "Pretrained backbone; see 'mlnet-transfer models list'.", DefaultValueFactory = _ => MlNetTransfer.Backbones.BackboneCatalog.DefaultId, HelpName = "id" };
         var output = new Option<string>("--output") { Description = "Folder for model.onnx and report.json.", DefaultValueFactory = _ => "out", HelpName = "dir" };
-        var testFraction = CommonOptions.Within(new Option<double>("--test-fraction") { Description = "Share of each class held out for the evaluation; without effect where the images come with a split.", DefaultValueFactory = _ => 0.2, HelpName = "0..1" }, 0.01, 0.99);
+        var testFraction = Numbers.Within(new Option<double?>("--test-fraction")
+        {
+            Description = "Hold out this share of each class for the evaluation and do not train on it. Default: 0.2 of 500 images "
+                + "or more, if that is 20 of every class; fewer images are cross-validated.",
+            HelpName = "0..1",
+        }, 0.01, 0.99);
         var tap = new Option<string>("--tap") { Description = "Where to take the features: a tap of the backbone, or auto: what is best on the training part, one tap or all together.", DefaultValueFactory = _ => "auto", HelpName = "auto|name" };
         var taps = new Option<string[]>("--taps") { Description = "Several taps side by side, separated by commas, instead of --tap.", HelpName = "a,b,c", CustomParser = result => result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) };
-        var head = new Option<HeadKind>("--head") { Description = "Kind of classifier on the features; auto compares discriminant, ridge and softmax by cross-validation on the training part.", DefaultValueFactory = _ => HeadKind.Auto };
-        var folds = CommonOptions.Within(new Option<int>("--folds") { Description = "Cross-validate over all images in this many folds instead of holding a part out; the model is then trained on all images.", HelpName = "2..20" }, 2, 20);
-        var seed = new Option<int>("--seed") { Description = "Seed of the split; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" };
-        var classWeights = new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None };
+        var head = Numbers.OneOf(new Option<HeadKind>("--head") { Description = "Kind of classifier on the features; auto compares discriminant, ridge and softmax by cross-validation on the training part.", DefaultValueFactory = _ => HeadKind.Auto });
+        var folds = Numbers.Within(new Option<int?>("--folds") { Description = "Cross-validate over all images in this many folds; the model is then trained on all images.", HelpName = "2..20" }, 2, 20);
+        var seed = Numbers.Within(new Option<int>("--seed") { Description = "Seed of the split or the folds; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" }, int.MinValue, int.MaxValue);
+        var classWeights = Numbers.OneOf(new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None });
+        var l2 = Numbers.Within(new Option<double?>("--l2") { Description = "L2 penalty of a softmax head. Default: chosen by cross-validation.", HelpName = "n" }, 1e-8, 1e4);
         var noCache = new Option<bool>("--no-cache") { Description = "Neither read nor store features on disk." };
+        Option<string> pathColumn = CommonOptions.PathColumn(), labelColumn = CommonOptions.LabelColumn();
+        Option<int?> megapixels = CommonOptions.MaxMegapixels();
         Option<int> workers = CommonOptions.Workers();
         Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("train", "Train a classifier on labelled images and evaluate it on the part held out.") { folder, backbone, tap, taps, head, output, testFraction, folds, seed, classWeights, noCache, workers, device, json };
         var tuning = new FineTuneFlags();
-        tuning.AddTo(command);
+        var command = new GroupedCommand(
+            "train",
+            "Train a classifier on labelled images and evaluate it on images that it was not trained on.",
+            ("Basics", [output, tuning.StrategyOption, backbone, testFraction, folds, seed, device, workers, json]),
+            ("Fine-tuning, with --strategy finetune, full or scratch", tuning.Groups.Usual),
+            ("Advanced", [head, tap, taps, classWeights, l2, pathColumn, labelColumn, megapixels, noCache]),
+            ("Advanced fine-tuning", tuning.Groups.Advanced)) { folder };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(tap) is { Implicit: false } && result.GetResult(taps) is not null)
+                result.AddError("--tap and --taps say the same thing; give one of them.");
+        });
         command.SetAction(parsed =>
         {
             var options = new TrainOptions
             {
                 Folder = parsed.GetRequiredValue(folder),
+                Dataset = new DatasetOptions { PathColumn = parsed.GetValue(pathColumn), LabelColumn = parsed.GetValue(labelColumn) },
                 Output = parsed.GetRequiredValue(output),
                 Backbone = parsed.GetRequiredValue(backbone),
                 Taps = parsed.GetValue(taps) is { Length: > 0 } several ? several : parsed.GetValue(tap) is { } one and not "auto" ? [one] : null,
                 Head = parsed.GetValue(head),
                 TestFraction = parsed.GetValue(testFraction),
-                Folds = parsed.GetValue(folds),
+                Folds = parsed.GetValue(folds) ?? 0,
                 Seed = parsed.GetValue(seed),
                 ClassWeights = parsed.GetValue(classWeights),
+                L2 = parsed.GetValue(l2),
+                Limits = CommonOptions.Limits(parsed.GetValue(megapixels)),
                 Workers = parsed.GetValue(workers),
                 Device = parsed.GetValue(device),
                 CacheFeatures = !parsed.GetValue(noCache),
@@ -49,53 +71,13 @@ internal static class TrainCommand
                 Resume = tuning.Resume(parsed),
                 SaveWeights = tuning.SaveWeights(parsed),
             };
+            string[] given = [.. parsed.CommandResult.Children.OfType<OptionResult>().Where(o => !o.Implicit).Select(o => o.Option.Name)];
+            if (TrainRules.Violation(options, given) is { } violation) throw new UsageException(violation);
             TrainSummary summary = terminal.WithProgress(progress => new TrainJob(options).Run(progress, cancellation));
             if (parsed.GetValue(json)) terminal.WriteJson(summary);
-            else Print(terminal.Output, summary);
+            else TrainReport.Print(terminal.Output, summary);
             return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
         });
         return command;
     }
-
-    private static void Print(IAnsiConsole console, TrainSummary summary)
-    {
-        console.WriteLine();
-        if (summary.TapTrials.Count > 0) console.Write(Taps(summary));
-        if (summary.HeadTrials.Count > 0) console.Write(Heads(summary));
-        console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {(summary.Taps.Count > 3 ? $"{summary.Taps.Count} taps" : string.Join(" + ", summary.Taps))} ({summary.FeatureWidth} features); head: {summary.Head}."));
-        if (summary.Training is { } training)
-            console.WriteLine(FormattableString.Invariant($"{training.Blocks - training.FrozenBlocks} of {training.Blocks} blocks trained for {training.Epochs} epochs; epoch {training.BestEpoch} was best on {training.ValidationImages} images set aside for that."));
-        console.WriteLine(summary.FoldAccuracies.Count == 0
-            ? FormattableString.Invariant($"{summary.TrainImages} images to train, {summary.TestImages} held out.")
-            : FormattableString.Invariant($"{summary.FoldAccuracies.Count} folds over {summary.TestImages} images: accuracy {100 * summary.FoldAccuracyMean:f1} +- {100 * summary.FoldAccuracySd:f1} % (mean and standard deviation of the folds); the model is trained on all of them."));
-        console.WriteLine();
-        console.WriteLine(FormattableString.Invariant($"Calibrated with temperature {summary.Temperature:f2}: expected calibration error {summary.EceUncalibrated:f3} before, {summary.Ece:f3} after."));
-        EvaluationTables.Print(console, summary, summary.TestImages, summary.FromCache);
-        foreach (string note in summary.Notes) console.WriteLine($"Note: {note}");
-        console.WriteLine(FormattableString.Invariant($"Model {summary.Model}: agrees with the evaluated one on {summary.Parity.Images} images (largest difference {summary.Parity.MaxDifference:g2})."));
-    }
-
-    private static Table Heads(TrainSummary summary)
-    {
-        var table = new Table { Title = new TableTitle("Heads by cross-validation on the images to train"), Border = TableBorder.Simple };
-        table.AddColumn("head");
-        foreach (string column in (string[])["log-loss", "+-", "accuracy"]) table.AddColumn(new TableColumn(column).RightAligned());
-        table.AddColumn("");
-        foreach (HeadTrial trial in summary.HeadTrials)
-            table.AddRow(new Text(trial.Name), Number(trial.LogLoss), Number(trial.StandardError), Number(trial.Accuracy), new Text(summary.Head == trial.Name ? "taken" : ""));
-        return table;
-    }
-
-    private static Table Taps(TrainSummary summary)
-    {
-        var table = new Table { Title = new TableTitle("Taps by cross-validation on the images to train"), Border = TableBorder.Simple };
-        table.AddColumn("tap");
-        foreach (string column in (string[])["features", "log-loss", "+-", "accuracy"]) table.AddColumn(new TableColumn(column).RightAligned());
-        table.AddColumn("");
-        foreach (TapTrial trial in summary.TapTrials)
-            table.AddRow(new Text(trial.Tap), new Text(FormattableString.Invariant($"{trial.Width}")), Number(trial.LogLoss), Number(trial.StandardError), Number(trial.Accuracy), new Text(summary.Taps.Count == 1 ? summary.Taps[0] == trial.Tap ? "taken" : "" : trial == summary.TapTrials[^1] ? "taken" : ""));
-        return table;
-    }
-
-    private static Text Number(double value) => new(FormattableString.Invariant($"{value:f3}"));
 }

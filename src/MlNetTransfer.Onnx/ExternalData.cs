@@ -22,7 +22,7 @@ internal static class ExternalData
             string what = $"Tensor '{tensor.Name}' of {modelPath}";
             Dictionary<string, string> entries = tensor.ExternalData.GroupBy(e => e.Key).ToDictionary(g => g.Key, g => g.Last().Value);
             string file = FileWithin(folder, entries.GetValueOrDefault("location", ""), what);
-            using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.Read);
+            using FileStream stream = RegularFile.OpenRead(file);
             long offset = Number(entries, "offset", 0, what);
             long length = Number(entries, "length", stream.Length - offset, what);
             if (offset > stream.Length || length > stream.Length - offset || length < 0) throw new GraphException($"{what} should lie at bytes {offset:N0} to {offset + length:N0} of {file}, which has {stream.Length:N0} bytes. Copy the external data again; it is cut short or belongs to another model.");

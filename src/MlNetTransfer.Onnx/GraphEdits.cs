@@ -28,7 +28,7 @@ internal static class GraphEdits
     }
 
     /// <summary>Copies of the nodes, renamed where another node has the name: runtimes refuse two nodes of one name, and nothing refers to a node by it.</summary>
-    private static IEnumerable<NodeProto> WithFreeNames(IEnumerable<NodeProto> nodes, IEnumerable<NodeProto> others)
+    internal static IEnumerable<NodeProto> WithFreeNames(IEnumerable<NodeProto> nodes, IEnumerable<NodeProto> others)
     {
         HashSet<string> taken = [.. others.Select(n => n.Name)];
         foreach (NodeProto node in nodes)

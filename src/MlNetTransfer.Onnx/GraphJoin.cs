@@ -23,7 +23,7 @@ internal static class GraphJoin
             proto.Graph.Input.AddRange(front.Graph.Input);
             proto.Graph.Initializer.AddRange(front.Graph.Initializer);
             proto.Graph.ValueInfo.AddRange(front.Graph.ValueInfo);
-            NodeProto[] nodes = [.. front.Graph.Node, .. proto.Graph.Node];
+            NodeProto[] nodes = [.. GraphEdits.WithFreeNames(front.Graph.Node, proto.Graph.Node), .. proto.Graph.Node];
             proto.Graph.Node.Clear();
             proto.Graph.Node.AddRange(nodes);
             foreach (OperatorSetIdProto set in front.OpsetImport.Where(s => proto.OpsetImport.All(o => !SameDomain(o, s)))) proto.OpsetImport.Add(set.Clone());

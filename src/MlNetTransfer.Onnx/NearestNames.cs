@@ -14,7 +14,8 @@ internal static class NearestNames
     private static bool Related(string a, string b) =>
         b.Contains(a, StringComparison.OrdinalIgnoreCase) || (b.Length >= 3 && a.Contains(b, StringComparison.OrdinalIgnoreCase));
 
-    private static int Distance(string a, string b)
+    /// <summary>Letters to insert, delete or replace.</summary>
+    public static int Distance(string a, string b)
     {
         int[] row = [.. Enumerable.Range(0, b.Length + 1)];
         for (int i = 1; i <= a.Length; i++)

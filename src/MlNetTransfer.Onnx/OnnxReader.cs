@@ -10,7 +10,7 @@ internal static class OnnxReader
     {
         try
         {
-            using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
+            using FileStream stream = RegularFile.OpenRead(path, 1 << 16);
             if (stream.Length > limits.MaxBytes) throw new GraphException($"{path} has {stream.Length:N0} bytes; at most {limits.MaxBytes:N0} are allowed. Keep large weights as external data, or raise {nameof(OnnxLimits)}.{nameof(OnnxLimits.MaxBytes)}.");
             using CodedInputStream input = CodedInputStream.CreateWithLimits(stream, limits.MaxBytes, limits.MaxNesting);
             ModelProto model = Parse(input, path);

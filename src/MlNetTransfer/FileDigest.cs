@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer;
 
@@ -8,7 +9,7 @@ internal static class FileDigest
     /// <summary>SHA-256, 64 hexadecimal digits in lower case; the file is never in memory whole.</summary>
     public static string Of(string path)
     {
-        using FileStream stream = File.OpenRead(path);
+        using FileStream stream = RegularFile.OpenRead(path);
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 }

@@ -12,6 +12,7 @@ return args switch
     ["int8", .. var rest] => Int8Benchmark.Run(rest),
     ["fewshot", .. var rest] => FewShotBenchmark.Run(rest),
     ["hosting", .. var rest] => HostingBenchmark.Run(rest),
+    ["mlnet", .. var rest] => MLNetBenchmark.Run(rest),
     ["pixels", .. var rest] => PixelsBenchmark.Run(rest),
     ["taps", .. var rest] => TapsBenchmark.Run(rest),
     ["trainstep", .. var rest] => TrainStepBenchmark.Run(rest),
@@ -25,6 +26,8 @@ static int Usage()
     Console.Error.WriteLine("""
         Usage: dotnet run -c Release --project tests/MlNetTransfer.Benchmarks -- COMMAND
           accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
+          accuracy defaults [backbone]     training runs with all defaults, three seeds, beside scikit-learn on the same folds
+          mlnet [backbone [images [rounds]]] FeaturizeImages beside ML.NET's own chains and beside the runner under it
           augment                          augmented training images, beside torchvision
           gradients [network ...]          gradients of whole networks, beside PyTorch in float64
           head [rows width classes]        fitting a head, beside scikit-learn
@@ -36,7 +39,7 @@ static int Usage()
                                            training the network beside a head on its frozen features, by folds
           int8 [backbone ...]              models quantised to int8, beside float32
           fewshot [backbone ...]           heads with few images per class
-          pixels [model]                   exports on 50 images and large JPEGs; pixels in ONNX Runtime for Node.js, decoded by Pillow
+          pixels [model]                   exports on 50 images and large JPEGs
           taps [backbone]                  several taps together, beside each alone
           trainstep [network|full|tail|cached|single|rounds ...] training steps, beside PyTorch
           torchexport [network|backbone ...] exports to TorchScript and TorchSharp beside PyTorch, and trained weights back

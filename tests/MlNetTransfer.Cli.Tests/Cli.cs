@@ -23,6 +23,15 @@ internal static class Cli
     /// <summary>Starts a process of its own.</summary>
     public static Process Start(params string[] args) => StartProgram("dotnet", [Program, .. args]);
 
+    /// <summary>Starts a process of its own in a folder.</summary>
+    public static Process StartIn(string folder, params string[] args) =>
+        Process.Start(new ProcessStartInfo("dotnet", [Program, .. args])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = folder,
+        })!;
+
     /// <summary>Runs a process of its own below another program, such as setpriv.</summary>
     public static CliResult RunBelow(string program, string[] before, params string[] args)
     {

@@ -16,7 +16,7 @@ public sealed class DoctorCommandTests
         StringAssert.Contains(Found("ONNX Runtime"), "CPUExecutionProvider");
         StringAssert.Contains(Found("image decoder"), "libvips 8.");
         StringAssert.StartsWith(Found("cores"), $"{Environment.ProcessorCount},");
-        StringAssert.Contains(Found("catalog"), "mobilenet_v2_140");
+        StringAssert.Contains(Found("catalog"), "resnet18");
 
         string Found(string check) => findings.Single(f => f.GetProperty("check").GetString() == check).GetProperty("found").GetString()!;
     }

@@ -57,7 +57,7 @@ public sealed class PredictCommandTests
         CliResult result = Cli.Run("predict", model, Cli.Samples, "--json");
         Assert.AreEqual(ExitCode.Failed, result.Code);
         StringAssert.Contains(result.Error, model);
-        Assert.AreEqual("", result.Output);
+        StringAssert.Contains(result.Json.GetProperty("error").GetProperty("message").GetString(), model);
     }
 
     [TestMethod]

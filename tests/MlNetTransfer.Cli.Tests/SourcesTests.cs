@@ -20,7 +20,7 @@ public sealed class SourcesTests
         ZipFile.CreateFromDirectory(folder.File("photos"), folder.File("photos.zip"));
         string[] digests = [.. new[] { "photos", "list.csv", "list.jsonl", "photos.zip" }.Select(source =>
         {
-            CliResult result = Cli.Run("train", folder.File(source), "--output", folder.File($"out-{source}"), "--tap", "block_13_expand_relu", "--json");
+            CliResult result = Cli.Run("train", folder.File(source), "--output", folder.File($"out-{source}"), "--tap", "map14_2", "--json");
             Assert.AreEqual(ExitCode.Done, result.Code, $"{source}: {result}");
             Assert.AreEqual(24, result.Json.GetProperty("images").GetInt32(), source);
             return result.Json.GetProperty("modelSha256").GetString()!;
@@ -34,7 +34,7 @@ public sealed class SourcesTests
         using var folder = new TempFolder();
         CopySamples(folder, "data/train", 6);
         CopySamples(folder, "data/test", 3, skip: 6);
-        CliResult result = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--tap", "block_13_expand_relu", "--json");
+        CliResult result = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--tap", "map14_2", "--json");
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         Assert.AreEqual((18, 9), (result.Json.GetProperty("trainImages").GetInt32(), result.Json.GetProperty("testImages").GetInt32()));
         StringAssert.Contains(result.Json.GetProperty("notes")[0].GetString(), "own");
@@ -65,14 +65,14 @@ public sealed class SourcesTests
     public void Train_Folds_PredictsEveryImageOnceAndTrainsOnAll()
     {
         using var folder = new TempFolder();
-        CliResult result = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--folds", "5", "--tap", "block_13_expand_relu", "--json");
+        CliResult result = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--folds", "5", "--tap", "map14_2", "--json");
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         double[] folds = [.. result.Json.GetProperty("foldAccuracies").EnumerateArray().Select(a => a.GetDouble())];
         Assert.HasCount(5, folds);
         Assert.AreEqual(folds.Average(), result.Json.GetProperty("foldAccuracyMean").GetDouble(), 1e-12);
         Assert.AreEqual(157, result.Json.GetProperty("confusion").EnumerateArray().Sum(r => r.EnumerateArray().Sum(c => c.GetInt32())));
         Assert.AreEqual(157, result.Json.GetProperty("trainImages").GetInt32());
-        double own = Cli.Run("evaluate", folder.File("model.onnx"), Cli.Samples, "--json").Json.GetProperty("accuracy").GetDouble();
+        double own = Cli.Run("evaluate", folder.File("model.onnx"), Cli.Samples, "--json").Json.GetProperty("seen").GetProperty("accuracy").GetDouble();
         Assert.IsGreaterThan(result.Json.GetProperty("accuracy").GetDouble() + 0.1, own, "The written model has seen every image; the folds' models had not seen the ones they are judged on.");
     }
 
@@ -80,15 +80,15 @@ public sealed class SourcesTests
     public void Train_TapsOneAndSeveral_AreTakenAsAsked()
     {
         using var folder = new TempFolder();
-        CliResult one = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--tap", "block_12_add", "--json");
-        Assert.AreEqual("block_12_add", one.Json.GetProperty("taps").EnumerateArray().Single().GetString());
-        Assert.AreEqual(136, one.Json.GetProperty("featureWidth").GetInt32());
-        CliResult two = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--taps", "block_12_add,block_15_add", "--json");
+        CliResult one = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--tap", "map28_2", "--json");
+        Assert.AreEqual("map28_2", one.Json.GetProperty("taps").EnumerateArray().Single().GetString());
+        Assert.AreEqual(128, one.Json.GetProperty("featureWidth").GetInt32());
+        CliResult two = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--taps", "map28_2,map14_1", "--json");
         Assert.AreEqual(ExitCode.Done, two.Code, two.ToString());
-        Assert.AreEqual(136 + 224, two.Json.GetProperty("featureWidth").GetInt32());
-        CliResult wrong = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--tap", "block_99");
+        Assert.AreEqual(128 + 256, two.Json.GetProperty("featureWidth").GetInt32());
+        CliResult wrong = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--tap", "map99");
         Assert.AreEqual(ExitCode.Failed, wrong.Code);
-        StringAssert.Contains(wrong.Error, "block_13_expand_relu");
+        StringAssert.Contains(wrong.Error, "map14_2");
     }
 
     [TestMethod]
@@ -101,7 +101,7 @@ public sealed class SourcesTests
     public void Train_EveryHead_IsFarAboveChanceAndAgreesInItsFile(string head)
     {
         using var folder = new TempFolder();
-        CliResult result = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--tap", "block_13_expand_relu", "--head", head, "--json");
+        CliResult result = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--tap", "map14_2", "--head", head, "--json");
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         Assert.AreEqual(head, result.Json.GetProperty("head").GetString());
         Assert.IsGreaterThan(0.35, result.Json.GetProperty("accuracy").GetDouble(), "Chance is 1 in 8.");

@@ -8,6 +8,18 @@ namespace MlNetTransfer.Cli.Tests;
 public sealed class TrainBadInputTests
 {
     [TestMethod]
+    [DataRow("--path-column", "photo", "no column 'photo'")]
+    [DataRow("--label-column", "kind", "no column 'kind'")]
+    public void Train_ColumnThatTheListLacks_IsNamedWithTheOption(string option, string name, string expected)
+    {
+        using var folder = new TempFolder();
+        CliResult result = Cli.Run("train", folder.Write("list.csv", "path;label\na.png;cat\n"u8.ToArray()), option, name, "--output", folder.File("out"));
+        Assert.AreEqual(ExitCode.Failed, result.Code);
+        foreach (string text in (string[])["list.csv', line 1", expected, "Found: path, label", option]) StringAssert.Contains(result.Error, text);
+        Assert.AreEqual(ExitCode.Usage, Cli.Run("train", folder.File("list.csv"), option, "").Code);
+    }
+
+    [TestMethod]
     public void Train_EmptyFolder_SaysWhatIsExpected()
     {
         using var folder = new TempFolder();
@@ -56,7 +68,7 @@ public sealed class TrainBadInputTests
     public void Train_UnknownBackbone_ListsTheKnownOnes()
     {
         using var folder = new TempFolder();
-        Fails(Cli.Run("train", Cli.Samples, "--output", folder.Path, "--backbone", "resnet9000"), "resnet9000", "mobilenet_v2");
+        Fails(Cli.Run("train", Cli.Samples, "--output", folder.Path, "--backbone", "resnet9000"), "resnet9000", "resnet18");
     }
 
     [TestMethod]

@@ -7,7 +7,7 @@ namespace MlNetTransfer.Cli.Tests;
 [TestClass]
 public sealed class TrainStrategyTests
 {
-    private static readonly string[] Quick = ["--strategy", "finetune", "--freeze", "block:16", "--epochs", "2", "--augment", "none", "--taps", "block_13_expand_relu,out_relu", "--head", "ridge", "--json"];
+    private static readonly string[] Quick = ["--strategy", "finetune", "--freeze", "block:8", "--epochs", "2", "--augment", "none", "--taps", "map7_3", "--head", "ridge", "--test-fraction", "0.2", "--json"];
 
     [TestMethod]
     public void Train_KilledInAnEpochThenResumed_GivesTheSameModel()
@@ -35,6 +35,28 @@ public sealed class TrainStrategyTests
 
         CliResult predicted = Cli.Run("predict", folder.File("whole/model.onnx"), Path.Combine(Cli.Samples, "fruit/banana.png"), "--json");
         Assert.AreEqual(ExitCode.Done, predicted.Code, predicted.ToString());
+    }
+
+    [TestMethod]
+    [DataRow("--epochs", "--epochs", "3")]
+    [DataRow("--lr", "--lr", "0.001")]
+    [DataRow("--augment", "--augment", "strong")]
+    [DataRow("--batch", "--batch", "16")]
+    [DataRow("--resume", "--resume")]
+    [DataRow("--class-weights", "--class-weights", "balanced", "--head", "ridge")]
+    [DataRow("--l2", "--l2", "0.1", "--head", "ridge")]
+    [DataRow("--l2", "--l2", "0.1")]
+    [DataRow("--test-fraction", "--folds", "5", "--test-fraction", "0.2")]
+    [DataRow("--head", "--strategy", "scratch", "--head", "ridge")]
+    [DataRow("--init", "--strategy", "scratch", "--init", "w.safetensors")]
+    [DataRow("--micro-batch", "--strategy", "finetune", "--micro-batch", "16")]
+    [DataRow("--tap", "--tap", "a", "--taps", "a,b")]
+    public void Train_OptionWithoutEffect_IsAnErrorThatNamesIt(string option, params string[] args)
+    {
+        CliResult result = Cli.Run(["train", Cli.Samples, "--output", "never-written", .. args]);
+        Assert.AreEqual(ExitCode.Usage, result.Code, result.ToString());
+        StringAssert.StartsWith(result.Error, $"error: {option} ");
+        Assert.IsFalse(Directory.Exists("never-written"));
     }
 
     [TestMethod]

@@ -22,17 +22,17 @@ public sealed class OnnxModelTests
     }
 
     [TestMethod]
-    [DataRow("")]
-    [DataRow("# not a model\nhello world\n")]
-    [DataRow("{\"modelTopology\": {}}")]
-    public void Load_FileThatIsNotOnnx_NamesTheFile(string text)
+    [DataRow("", "an empty file")]
+    [DataRow("# not a model\nhello world\n", "is not an ONNX model")]
+    [DataRow("{\"modelTopology\": {}}", "is not an ONNX model")]
+    public void Load_FileThatIsNotOnnx_NamesTheFile(string text, string reason)
     {
         using TempFolder folder = new();
         string path = folder.File("notes.txt");
         File.WriteAllText(path, text);
         GraphException error = Assert.ThrowsExactly<GraphException>(() => OnnxModel.Load(path));
         StringAssert.Contains(error.Message, path);
-        StringAssert.Contains(error.Message, "is not an ONNX model");
+        StringAssert.Contains(error.Message, reason);
     }
 
     /// <summary>A file cut short anywhere is refused, except at the two field ends after which every required part is there.</summary>

@@ -19,7 +19,7 @@ public static class TorchWeights
     {
         try
         {
-            using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
+            using FileStream stream = RegularFile.OpenRead(path, 1 << 16);
             return Read(stream, $"'{path}'", limits);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)

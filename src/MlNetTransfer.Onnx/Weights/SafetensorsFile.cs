@@ -33,7 +33,7 @@ public sealed class SafetensorsFile(IReadOnlyDictionary<string, SafeTensor> tens
         {
             long length = new FileInfo(path).Length;
             if (length > Math.Min(largest, Array.MaxLength)) throw new GraphException($"'{path}' has {length:N0} bytes; at most {Math.Min(largest, Array.MaxLength):N0} are read.");
-            return Parse(File.ReadAllBytes(path), $"'{path}'");
+            return Parse(RegularFile.ReadAllBytes(path), $"'{path}'");
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {

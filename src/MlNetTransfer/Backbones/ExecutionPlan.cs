@@ -58,9 +58,15 @@ public sealed record ExecutionPlan
         catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException or DllNotFoundException)
         {
             options.Dispose();
-            throw new TransferException($"{Provider} cannot be used: {OneLine(e.Message)} Run 'mlnet-transfer doctor' to see what is missing, build with -p:Gpu=true, or use the CPU.", e);
+            string fix = HasGpuProviders
+                ? "Install what it names, in the version it names, and put its folder on the library path; or use the CPU. 'mlnet-transfer doctor' shows what is there."
+                : "This build has no GPU provider: build with -p:Gpu=true, or reference the package Microsoft.ML.OnnxRuntime.Gpu instead of Microsoft.ML.OnnxRuntime; or use the CPU.";
+            throw new TransferException($"{Provider} cannot be used: {OneLine(e.Message)} {fix}", e);
         }
     }
+
+    /// <summary>Whether ONNX Runtime was built with NVIDIA's providers, whose libraries may be missing all the same.</summary>
+    internal static bool HasGpuProviders => OrtEnv.Instance().GetAvailableProviders().Contains("CUDAExecutionProvider");
 
     private static string OneLine(string message)
     {

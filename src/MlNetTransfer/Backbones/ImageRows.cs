@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using MlNetTransfer.Datasets;
 
 namespace MlNetTransfer.Backbones;
@@ -5,7 +6,7 @@ namespace MlNetTransfer.Backbones;
 /// <summary>What a graph gave for a list of images. Independent of the number of workers.</summary>
 public sealed class ImageRows
 {
-    /// <summary>Indices into the list of images, ascending: the images that have a row [rows].</summary>
+    /// <summary>Indices into the list of images: the images that have a row [rows]. Ascending, unless <see cref="Sort"/> was called.</summary>
     public required int[] Accepted { get; init; }
 
     /// <summary>The rows [rows × width], row-major, in the order of <see cref="Accepted"/>.</summary>
@@ -31,4 +32,37 @@ public sealed class ImageRows
 
     /// <summary>One row [width].</summary>
     public ReadOnlySpan<float> Row(int row) => Values.AsSpan(row * Width, Width);
+
+    /// <summary>Puts the rows into another order, in place: they may take up most of the memory.</summary>
+    /// <param name="order">The place where each row of the new order stands now [rows].</param>
+    internal void Sort(int[] order)
+    {
+        int[] accepted = [.. order.Select(row => Accepted[row])];
+        accepted.CopyTo(Accepted, 0);
+        Permute(Values, Width, order);
+        Permute(Digests, SHA256.HashSizeInBytes, order);
+    }
+
+    /// <summary>Follows each cycle of the permutation, with one row outside the array.</summary>
+    private static void Permute<T>(T[] values, int width, int[] order)
+    {
+        var kept = new T[width];
+        var done = new bool[order.Length];
+        for (int start = 0; start < order.Length; start++)
+        {
+            if (done[start]) continue;
+            Row(start).CopyTo(kept);
+            int to = start;
+            for (; order[to] != start; to = order[to])
+            {
+                Row(order[to]).CopyTo(Row(to));
+                done[to] = true;
+            }
+
+            kept.CopyTo(Row(to));
+            done[to] = true;
+        }
+
+        Span<T> Row(int row) => values.AsSpan(row * width, width);
+    }
 }

@@ -9,11 +9,12 @@ internal static class ClassFolders
     public static ImageDataset Of(ImageTree tree, int minimumClasses, string under = "")
     {
         string folder = under.Length == 0 ? tree.Source : Path.Combine(tree.Source, under.TrimEnd('/'));
-        string[] classes = tree.FoldersIn(under);
+        string[] folders = tree.FoldersIn(under), classes = [.. folders.Select(ClassList.Trimmed).Distinct().Order(StringComparer.Ordinal)];
+        if (Array.IndexOf(classes, "") >= 0) throw new TransferException($"'{folder}' has a folder whose name is blank; expected the name of a class. Rename it.");
         if (classes.Length == 0) throw new TransferException($"'{folder}' has no class folders. Expected one folder per class with that class's images in it, e.g. '{Path.Combine(folder, "cat")}' and '{Path.Combine(folder, "dog")}'{Because(tree)}.");
         if (classes.Length < minimumClasses) throw new TransferException($"'{folder}' has one class only ('{classes[0]}'). A classifier needs at least two class folders; is '{folder}' perhaps a class folder itself?");
-        ClassList.RefuseCaseTwins(folder, classes);
-        Dictionary<string, int> labels = classes.Select((name, label) => (name, label)).ToDictionary(c => c.name, c => c.label, StringComparer.Ordinal);
+        ClassList.RefuseTwins(folder, classes);
+        Dictionary<string, int> labels = folders.ToDictionary(f => f, f => Array.BinarySearch(classes, ClassList.Trimmed(f), StringComparer.Ordinal), StringComparer.Ordinal);
 
         var items = new List<ImageItem>();
         var rejected = new List<RejectedImage>();
@@ -25,7 +26,7 @@ internal static class ClassFolders
         }
 
         HashSet<int> used = [.. items.Select(i => i.Label)];
-        if (Array.Find(classes, c => !used.Contains(labels[c])) is { } empty)
+        if (Array.Find(folders, f => !used.Contains(labels[f])) is { } empty)
             throw new TransferException($"Class folder '{Path.Combine(folder, empty)}' holds no files{tree.Lost()}. Add images of '{empty}' or remove the folder.");
         items.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
         rejected.AddRange(tree.Rejected.Where(r => under.Length == 0 || r.File.StartsWith(under, StringComparison.Ordinal)));

@@ -2,10 +2,11 @@ namespace MlNetTransfer.Datasets;
 
 /// <summary>The one door for images: looks at what a source is, and reads it.</summary>
 /// <remarks>
-/// A folder of class folders: see <see cref="ImageFolder"/>. A folder whose folders are train, val (or valid, validation) and test, train and
-/// another at least, each with the same class folders in it: a pre-made split. The same two in a .zip, below one common folder where there is one;
-/// entries are inflated into memory one at a time, never to the disk. A .csv (RFC 4180), .tsv, .jsonl or .ndjson list with path and label, and where they apply
-/// group and split (train, val, test); relative paths start at the list's folder, absolute paths and '..' are allowed, since the list's author chooses the files.
+/// A folder of class folders: see <see cref="ImageFolder"/>. A folder whose folders are the parts of a split (train, val, test or another of their names),
+/// train and another at least, each with the same class folders in it: a pre-made split. The same two in a .zip, below one common folder where there is one;
+/// entries are inflated into memory one at a time, never to the disk. A .csv (RFC 4180, or with semicolons), .tsv, .jsonl or .ndjson list with path and label,
+/// and where they apply group and split (train, val, test), see <see cref="DatasetOptions.PathColumn"/> for other names; relative paths start at the list's
+/// folder, absolute paths and '..' are allowed, since the list's author chooses the files.
 /// Everything that is found and not used is in the ledger, <see cref="ImageDataset.Rejected"/>.
 /// </remarks>
 public static class DatasetReader
@@ -48,7 +49,9 @@ public static class DatasetReader
     private static ImageDataset Classes(ImageTree tree, DatasetOptions options) => SplitFolders.TryRead(tree, options.MinimumClasses) ?? ClassFolders.Of(tree, options.MinimumClasses);
 
     private static IEnumerable<ListRow> Rows(string source, SourceKind kind, bool labelled, DatasetOptions options) =>
-        kind == SourceKind.JsonLines ? JsonLineRows.Read(source, options) : CsvRows.Read(source, kind == SourceKind.Tsv ? '\t' : ',', labelled, options);
+        kind == SourceKind.JsonLines
+            ? JsonLineRows.Read(source, labelled, options)
+            : CsvRows.Read(source, kind == SourceKind.Tsv ? '\t' : null, labelled, options);
 
     private static SourceKind KindOf(string source)
     {

@@ -27,21 +27,39 @@ internal sealed class GroupDealer
         rows = new int[shares.Length];
     }
 
-    /// <param name="table">The groups; every class is in two at least.</param>
+    /// <param name="labels">Labels [rows], at least 0.</param>
+    /// <param name="groups">Group ids [rows], any numbers.</param>
     /// <param name="shares">Share of each part [parts]; they sum to 1.</param>
     /// <param name="seed">Orders groups of one size.</param>
-    /// <param name="classNames">Names for the error.</param>
+    /// <param name="classNames">Names of the classes; null to go by their numbers.</param>
+    /// <param name="digests">SHA-256 of each row's image [rows × 32]; empty to go by the order of the rows.</param>
     /// <returns>The part of each row [rows].</returns>
-    /// <exception cref="TransferException">The groups tie a class to one part.</exception>
-    public static int[] Deal(GroupTable table, double[] shares, int seed, IReadOnlyList<string>? classNames)
+    /// <exception cref="ArgumentException">The lengths differ, or a label is negative.</exception>
+    /// <exception cref="TransferException">A class is in one group only, or the groups tie it to one part.</exception>
+    public static int[] Deal(
+        ReadOnlySpan<int> labels, ReadOnlySpan<int> groups, double[] shares, int seed, IReadOnlyList<string>? classNames, ReadOnlySpan<byte> digests)
+    {
+        if (labels.Length != groups.Length)
+            throw new ArgumentException($"{groups.Length} groups cannot belong to {labels.Length} labels; one per row is needed.", nameof(groups));
+        var order = new DrawOrder(labels, classNames, digests, groups);
+        return order.AsGiven(Deal(new GroupTable(order.Labels, order.Ordered(groups), order.ClassNames), shares, seed, order.ClassNames));
+    }
+
+    private static int[] Deal(GroupTable table, double[] shares, int seed, IReadOnlyList<string>? classNames)
     {
         int[] order = [.. Enumerable.Range(0, table.Sizes.Length)];
         new Rng(seed).Shuffle<int>(order);
         var dealer = new GroupDealer(table, shares);
         foreach (int group in order.OrderByDescending(g => table.Sizes[g])) dealer.Put(group, dealer.BestPart(group));
         for (int label = 0; label < table.Classes; label++)
-            if (table.RowsPerClass[label] > 0 && dealer.Parts(label) == 1 && !dealer.Spread(label))
-                throw new TransferException($"Class {GroupTable.NameOf(label, classNames)} cannot be brought to both sides of a split: its groups hold other classes that would be left on one side. Divide those groups, or add images of {GroupTable.NameOf(label, classNames)} in a group of their own.");
+        {
+            if (table.RowsPerClass[label] == 0 || dealer.Parts(label) > 1 || dealer.Spread(label)) continue;
+            string name = GroupTable.NameOf(label, classNames);
+            throw new TransferException(
+                $"Class {name} cannot be brought to both sides of a split: its groups hold other classes that would be left on one side. " +
+                $"Divide those groups, or add images of {name} in a group of their own.");
+        }
+
         return table.ToRows(dealer.partOfGroup);
     }
 

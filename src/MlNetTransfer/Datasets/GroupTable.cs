@@ -5,11 +5,12 @@ internal sealed class GroupTable
 {
     private readonly int[] groupOfRow;
 
-    /// <exception cref="ArgumentException">The lengths differ, or a label is negative.</exception>
+    /// <param name="labels">Labels [rows], at least 0.</param>
+    /// <param name="groups">Group ids [rows], any numbers.</param>
+    /// <param name="classNames">Names for the error; null to number them.</param>
     /// <exception cref="TransferException">A class has rows in one group only; the message names it.</exception>
     public GroupTable(ReadOnlySpan<int> labels, ReadOnlySpan<int> groups, IReadOnlyList<string>? classNames)
     {
-        if (labels.Length != groups.Length) throw new ArgumentException($"{groups.Length} groups cannot belong to {labels.Length} labels; one per row is needed.", nameof(groups));
         groupOfRow = new int[labels.Length];
         Classes = RowsByClass.Of(labels).Length;
         RowsPerClass = new int[Classes];

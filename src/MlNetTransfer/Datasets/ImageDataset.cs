@@ -10,6 +10,9 @@ public sealed record ImageDataset(string Source, IReadOnlyList<string> ClassName
     /// <summary>The part of the pre-made split that each image belongs to [items]; null where the source has no split of its own.</summary>
     public IReadOnlyList<SplitPart>? Splits { get; init; }
 
+    /// <summary>Columns of a list that mean nothing here and had no effect.</summary>
+    public IReadOnlyList<string> UnusedColumns { get; init; } = [];
+
     /// <summary>Images per class [classes].</summary>
     public int[] CountPerClass()
     {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.IO.Compression;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Decoding;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Datasets;
 
@@ -73,7 +74,7 @@ public sealed class ImageItemReader(ImageLimits? limits = null) : IDisposable
 
     private ZipArchive Open(string path)
     {
-        if (!archives.TryGetValue(path, out ZipArchive? archive)) archives.Add(path, archive = ZipFile.OpenRead(path));
+        if (!archives.TryGetValue(path, out ZipArchive? archive)) archives.Add(path, archive = new ZipArchive(RegularFile.OpenRead(path), ZipArchiveMode.Read));
         return archive;
     }
 }

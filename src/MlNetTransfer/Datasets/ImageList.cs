@@ -9,6 +9,8 @@ internal sealed class ImageList(string source)
     private readonly List<(ImageItem Item, ListRow Row)> found = [];
     private readonly List<RejectedImage> rejected = [];
     private readonly HashSet<string> labels = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> unused = new(StringComparer.Ordinal);
+    private ListColumns? columns;
 
     /// <summary>The images in the list's order, whatever it says of them.</summary>
     public ImageDataset Unlabelled(IEnumerable<ListRow> rows, ListLimits limits)
@@ -26,7 +28,7 @@ internal sealed class ImageList(string source)
         if (labels.Count == 0) throw new TransferException($"'{source}' lists no images.");
         string[] classes = [.. labels.Order(StringComparer.Ordinal)];
         if (classes.Length < options.MinimumClasses) throw new TransferException($"'{source}' has one class only ('{classes[0]}'). A classifier needs images of at least two classes.");
-        ClassList.RefuseCaseTwins(source, classes);
+        ClassList.RefuseTwins(source, classes);
         HashSet<string?> used = [.. found.Select(f => f.Row.Label)];
         if (Array.Find(classes, c => !used.Contains(c)) is { } empty)
             throw new TransferException($"'{source}' has no image of class '{empty}' that can be used; the first of {rejected.Count} rejected: {rejected[0].File}: {rejected[0].Reason}. Check the paths: they start at '{folder}'.");
@@ -35,6 +37,7 @@ internal sealed class ImageList(string source)
         return new ImageDataset(source, classes, [.. found.Select(f => f.Item with { Label = Array.BinarySearch(classes, f.Row.Label, StringComparer.Ordinal) })], rejected)
         {
             Splits = found.Exists(f => f.Row.Split is not null) ? [.. found.Select(f => Part(f.Row))] : null,
+            UnusedColumns = [.. unused],
         };
     }
 
@@ -47,18 +50,19 @@ internal sealed class ImageList(string source)
 
     private ListRow Checked(ListRow row)
     {
-        string label = row.Label?.Trim() ?? "";
-        if (label.Length == 0) throw new TransferException($"'{source}', line {row.Line}: the label is empty. Give the class of '{row.Path}'.");
-        if (label.Any(char.IsControl)) throw new TransferException($"'{source}', line {row.Line}: the label '{label.ReplaceLineEndings(" ")}' has a line break or control character in it. Labels are one line of text.");
+        if (columns != row.Columns) unused.UnionWith((columns = row.Columns).Unused);
+        string label = ClassList.Trimmed(row.Label ?? "");
+        if (label.Length == 0) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.LabelName}: the label is empty; expected the class of '{Printable(row.Path)}'. Fill it in, or remove the line.");
+        if (label.Any(char.IsControl)) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.LabelName}: '{Printable(label)}' has a line break or control character in it; expected one line of text. Is a closing quote missing?");
         string? split = row.Split?.Trim() is { Length: > 0 } word ? word : null;
-        if (split is not null && SplitNames.Parse(split) is null) throw new TransferException($"'{source}', line {row.Line}: the split is '{split}'; expected {SplitNames.Expected}.");
+        if (split is not null && SplitNames.Parse(split) is null) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.SplitName}: the split is '{Printable(split)}'; expected {SplitNames.Expected}.");
         labels.Add(label);
         return row with { Label = label, Group = row.Group?.Trim() is { Length: > 0 } group ? group : null, Split = split };
     }
 
     private void Add(ListRow row)
     {
-        if (string.IsNullOrWhiteSpace(row.Path)) throw new TransferException($"'{source}', line {row.Line}: the path is empty.");
+        if (string.IsNullOrWhiteSpace(row.Path)) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.PathName}: the path is empty; expected that of an image. Fill it in, or remove the line.");
         if (row.Path.Contains('\0'))
         {
             Reject(row, "the path has a NUL character in it");

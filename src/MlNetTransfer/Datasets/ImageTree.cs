@@ -12,7 +12,10 @@ internal sealed record ImageTree(string Source, IReadOnlyList<ImageItem> Files, 
     public string[] FoldersIn(string under) =>
         [.. Folders.Where(f => f.StartsWith(under, StringComparison.Ordinal)).Select(f => f[under.Length..]).Where(f => !f.Contains('/')).Order(StringComparer.Ordinal)];
 
-    public bool HasFileIn(string under) => Files.Any(f => f.Name.StartsWith(under, StringComparison.Ordinal) && f.Name.IndexOf('/', under.Length) < 0);
+    public bool HasFileIn(string under) => FilesIn(under) > 0;
+
+    /// <summary>How many files lie directly in a folder.</summary>
+    public int FilesIn(string under) => Files.Count(f => f.Name.StartsWith(under, StringComparison.Ordinal) && f.Name.IndexOf('/', under.Length) < 0);
 
     /// <summary>The unlabelled images, ordered by name.</summary>
     public ImageDataset Unlabelled(string whatToGive)

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Datasets;
 
@@ -9,10 +10,10 @@ internal static class ImageZip
     {
         try
         {
-            using (FileStream file = File.OpenRead(path))
+            using (FileStream file = RegularFile.OpenRead(path))
                 if (ZipDirectory.CountEntries(file, limits.MaxEntries) > limits.MaxEntries)
                     throw new TransferException($"'{path}' has more than {limits.MaxEntries} entries, the most allowed. Divide it, or raise {nameof(ZipLimits.MaxEntries)}.");
-            using ZipArchive archive = ZipFile.OpenRead(path);
+            using var archive = new ZipArchive(RegularFile.OpenRead(path), ZipArchiveMode.Read);
             CheckCosts(path, archive, limits);
             return List(path, archive, limits);
         }

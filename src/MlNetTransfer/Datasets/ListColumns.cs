@@ -5,38 +5,89 @@ internal sealed class ListColumns
 {
     public const string Known = "path, label, group, split";
 
-    private static readonly string[] Names = Known.Split(", ");
+    private const int Path = 0, Label = 1, Group = 2, Split = 3;
+    private static readonly string[][] Names = [["path", "ImagePath", "ImageSource", "image", "file", "filename"], ["label", "class"], ["group"], ["split"]];
+    private static readonly string[] Switches = ["--path-column", "--label-column"];
     private readonly int[] index = [-1, -1, -1, -1];
-    private readonly int count;
+    private readonly string place;
+    private readonly string noun;
+    private readonly string[] header;
+    private readonly string?[] asked;
 
-    /// <exception cref="TransferException">A column is unknown, twice or missing.</exception>
-    public ListColumns(string source, string[] header, bool labelled, ExtraColumns extra)
+    /// <param name="place">The list and the line, for errors.</param>
+    /// <param name="noun">What the list calls them: column or field.</param>
+    /// <param name="header">Their names.</param>
+    /// <param name="labelled">Whether labels, groups and splits count; otherwise the path alone does.</param>
+    /// <param name="options">Names that were asked for, and what to do with other columns.</param>
+    /// <exception cref="TransferException">A column is there twice, or could be one of two; or there is no path; or one is unknown, where that is refused.</exception>
+    public ListColumns(string place, string noun, string[] header, bool labelled, DatasetOptions options)
     {
-        count = header.Length;
-        for (int i = 0; i < header.Length; i++)
-        {
-            int known = IndexOf(header[i]);
-            if (known >= 0 && index[known] >= 0) throw new TransferException($"'{source}' has the column '{Names[known]}' twice. Remove one.");
-            if (known >= 0) index[known] = i;
-            else if (extra == ExtraColumns.Refuse) throw new TransferException($"'{source}' has the unknown column '{header[i]}'. Known columns: {Known}. Found: {string.Join(", ", header)}.{Hint(header)}");
-        }
-
-        for (int required = 0; required < (labelled ? 2 : 1); required++)
-            if (index[required] < 0) throw new TransferException($"'{source}' has no column '{Names[required]}'. Found: {string.Join(", ", header)}. The first line must name the columns: path{(labelled ? ", label" : "")}, and where they apply group and split.{Hint(header)}");
+        (this.place, this.noun, this.header, asked) = (place, noun, header, [options.PathColumn, options.LabelColumn, null, null]);
+        int[] wanted = labelled ? [Path, Label, Group, Split] : [Path];
+        foreach (int column in wanted.OrderByDescending(c => asked[c] is not null)) index[column] = Single(column);
+        Unused = [.. header.Where((_, i) => !index.Contains(i)).Select(name => name.Trim())];
+        if (options.ExtraColumns == ExtraColumns.Refuse && Array.Find(Unused, name => !Names.Any(known => Is(known, name))) is { } extra)
+            throw new TransferException($"{place}: the unknown {noun} '{extra}'. Known {noun}s: {Known}. Found: {Found}. Remove it, or have it ignored.");
+        Require(Path);
     }
 
-    /// <summary>Which of the known columns a name is, 0 to 3; -1 for none.</summary>
-    public static int IndexOf(string name) => Array.FindIndex(Names, n => n.Equals(name.Trim(), StringComparison.OrdinalIgnoreCase));
+    /// <summary>The columns that mean nothing here.</summary>
+    public string[] Unused { get; }
 
-    public ListRow Row(string source, long line, string[] fields)
+    /// <summary>How errors name the columns.</summary>
+    public string PathName => NameOf(Path);
+
+    /// <inheritdoc cref="PathName"/>
+    public string LabelName => NameOf(Label);
+
+    /// <inheritdoc cref="PathName"/>
+    public string SplitName => NameOf(Split);
+
+    private string Found => string.Join(", ", header.Select(name => name.Trim()));
+
+    /// <summary>Whether a header has a path.</summary>
+    public static bool HasPath(IEnumerable<string> header, DatasetOptions options) =>
+        header.Any(name => options.PathColumn is { } asked ? Is([asked], name) : Is(Names[Path], name));
+
+    /// <exception cref="TransferException">There is no label.</exception>
+    public void RequireLabel() => Require(Label);
+
+    /// <summary>Whether the fields are called as these are.</summary>
+    public bool Fits(IEnumerable<string> names) => header.SequenceEqual(names, StringComparer.Ordinal);
+
+    /// <summary>Whether a field counts.</summary>
+    public bool Uses(int field) => index.Contains(field);
+
+    /// <param name="line">The row's line.</param>
+    /// <param name="fields">Its fields, one per column.</param>
+    public ListRow Row(long line, string?[] fields)
     {
-        if (fields.Length != count) throw new TransferException($"'{source}', line {line}: {fields.Length} field{(fields.Length == 1 ? "" : "s")}, expected {count} as in the header. Fields with commas, quotes or newlines must stand in double quotes.");
-        return new ListRow(line, fields[index[0]], Field(1), Field(2), Field(3));
+        return new ListRow(line, Field(Path) ?? "", Field(Label), Field(Group), Field(Split), this);
 
         string? Field(int column) => index[column] < 0 ? null : fields[index[column]];
     }
 
-    private static string Hint(string[] header) => header is [var only] && only.AsSpan().IndexOfAny(';', '\t', '|') >= 0
-        ? " The columns seem to be separated by something else: commas are expected in .csv files, tabs in .tsv files."
-        : "";
+    private static bool Is(string[] known, string name) => Array.Exists(known, k => name.AsSpan().Trim().Equals(k.AsSpan().Trim(), StringComparison.OrdinalIgnoreCase));
+
+    private string NameOf(int column) => $"{noun} '{(index[column] >= 0 ? header[index[column]].Trim() : asked[column] ?? Names[column][0])}'";
+
+    private int Single(int column)
+    {
+        string[] names = asked[column] is { } name ? [name] : Names[column];
+        int[] found = [.. Enumerable.Range(0, header.Length).Where(i => !index.Contains(i) && Is(names, header[i]))];
+        if (found.Length < 2) return found.Length == 0 ? -1 : found[0];
+        (string one, string other) = (header[found[0]].Trim(), header[found[1]].Trim());
+        string where = $"({noun}s {found[0] + 1} and {found[1] + 1} of {header.Length})";
+        throw new TransferException(one.Equals(other, StringComparison.OrdinalIgnoreCase)
+            ? $"{place}: the {noun} '{names.First(n => Is([n], one))}' twice {where}; expected once. Remove one."
+            : $"{place}: two {noun}s that could be the {Names[column][0]}: '{one}' and '{other}' {where}; expected one. Say which: {Switches[column]} {one}, or {Switches[column]} {other}.");
+    }
+
+    private void Require(int column)
+    {
+        if (index[column] >= 0) return;
+        string expected = asked[column] is null ? $"Expected one of {string.Join(", ", Names[column])}, in any case; name another with {Switches[column]}." : $"It was asked for with {Switches[column]}.";
+        string hint = header is [var only] && only.Contains('|') ? " The columns seem to be separated by '|': commas or semicolons are expected in .csv files, tabs in .tsv files." : "";
+        throw new TransferException($"{place}: no {NameOf(column)}. Found: {Found}. {expected}{hint}");
+    }
 }

@@ -6,4 +6,5 @@ namespace MlNetTransfer.Datasets;
 /// <param name="Label">Its class; null where the list does not say.</param>
 /// <param name="Group">Its group; null where the list does not say.</param>
 /// <param name="Split">Its part of the split; null where the list does not say.</param>
-internal sealed record ListRow(long Line, string Path, string? Label, string? Group, string? Split);
+/// <param name="Columns">What the list calls these, for errors.</param>
+internal sealed record ListRow(long Line, string Path, string? Label, string? Group, string? Split, ListColumns Columns);

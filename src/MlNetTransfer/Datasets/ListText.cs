@@ -1,4 +1,5 @@
 using System.Text;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Datasets;
 
@@ -13,7 +14,7 @@ internal sealed class ListText : TextReader
     public ListText(string source, ListLimits limits)
     {
         (this.source, maxRowLength) = (source, limits.MaxRowLength);
-        inner = Guarded(() => new StreamReader(source, new UTF8Encoding(false, throwOnInvalidBytes: true), detectEncodingFromByteOrderMarks: true));
+        inner = Guarded(() => new StreamReader(RegularFile.OpenRead(source), new UTF8Encoding(false, throwOnInvalidBytes: true)));
     }
 
     public override int Peek() => Guarded(inner.Peek);

@@ -34,7 +34,7 @@ public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IRea
         HeadRows.CheckTrainable(train);
         HeadCandidate[] taking = [.. candidates.Where(candidate => candidate.FromRows <= train.Rows)];
         FeatureTable compared = StratifiedSample.Of(train, options.ComparedRows, options.Seed);
-        int[] fold = CrossValidation.Folds(compared.Labels, options.Folds, options.Seed);
+        int[] fold = CrossValidation.Folds(compared.Labels, options.Folds, options.Seed, compared.ClassNames);
         if (taking.Length == 0 || fold.Count(f => f != CrossValidation.NeverHeldOut) < LeastPerClass * train.Classes)
             return new HeadSelection("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers }).Fit(train, progress, cancellation), 1, [], 0);
         (OutOfFoldPredictions Predictions, TimeSpan Elapsed)[] found = [.. taking.Select((candidate, i) =>

@@ -20,7 +20,7 @@ public sealed class CalibratedTrainer(IHeadTrainer inner, CalibratedTrainerOptio
     internal (IHead Head, TemperatureCalibration Calibration) Calibrate(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
     {
         HeadRows.CheckTrainable(train);
-        int[] fold = CrossValidation.Folds(train.Labels, options.Folds, options.Seed);
+        int[] fold = CrossValidation.Folds(train.Labels, options.Folds, options.Seed, train.ClassNames);
         TemperatureCalibration calibration = TemperatureCalibration.Fit(CrossValidation.OutOfFold(inner, train, fold, options.Workers, progress, cancellation));
         return (calibration.Apply(inner.Fit(train, progress, cancellation)), calibration);
     }

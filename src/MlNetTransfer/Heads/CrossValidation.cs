@@ -17,10 +17,11 @@ public static class CrossValidation
     /// <param name="labels">Labels [rows], at least 0.</param>
     /// <param name="folds">Number of folds, at least 2; never more than rows.</param>
     /// <param name="seed">Equal seeds give equal folds, on every platform.</param>
-    /// <returns>The fold of each row [rows].</returns>
-    public static int[] Folds(ReadOnlySpan<int> labels, int folds, int seed)
+    /// <param name="classNames">Names of the classes; null to draw by their numbers.</param>
+    /// <returns>The fold of each row [rows]; it depends on the order of the rows within each class.</returns>
+    public static int[] Folds(ReadOnlySpan<int> labels, int folds, int seed, IReadOnlyList<string>? classNames = null)
     {
-        int[] fold = StratifiedFolds.Assign(labels, Math.Min(folds, labels.Length), seed);
+        int[] fold = StratifiedFolds.Assign(labels, Math.Min(folds, labels.Length), seed, classNames);
         foreach (int[] rows in RowsByClass.Of(labels))
             if (rows.Length == 1) fold[rows[0]] = NeverHeldOut;
         return fold;

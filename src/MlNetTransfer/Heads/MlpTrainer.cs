@@ -50,7 +50,7 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? 
     {
         if (validation is null)
         {
-            TrainTestRows split = StratifiedSplit.TrainTest(train.Labels, options.ValidationFraction, options.Seed);
+            TrainTestRows split = StratifiedSplit.TrainTest(train.Labels, options.ValidationFraction, options.Seed, train.ClassNames);
             return (train.Select(split.Train), train.Select(split.Test));
         }
 

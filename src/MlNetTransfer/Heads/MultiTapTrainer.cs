@@ -42,7 +42,7 @@ public sealed class MultiTapTrainer(TapGroups groups, MultiTapTrainerOptions? op
 
     private FractionTrial[] Trials(FeatureTable scaled, IProgress<FitProgress>? progress, CancellationToken cancellation)
     {
-        int[] fold = CrossValidation.Folds(scaled.Labels, options.Folds, options.Seed);
+        int[] fold = CrossValidation.Folds(scaled.Labels, options.Folds, options.Seed, scaled.ClassNames);
         if (!Array.Exists(fold, f => f != CrossValidation.NeverHeldOut)) return [];
         double[] fractions = options.Fraction is { } given ? [given] : Fractions;
         int folds = fold.Max() + 1;

@@ -27,7 +27,7 @@ public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHea
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation };
         var scaler = new FeatureScaler(train, parallel);
         int folds = Math.Min(options.Folds, train.Rows);
-        int[] fold = options.L2 is null ? CrossValidation.Folds(train.Labels, folds, options.Seed) : NeverHeldOut(train.Rows);
+        int[] fold = options.L2 is null ? CrossValidation.Folds(train.Labels, folds, options.Seed, train.ClassNames) : NeverHeldOut(train.Rows);
         var design = new SoftmaxDesign(train.Rows, train.Width, (row, target) => scaler.Apply(train.Row(row), target.Span), train.Labels, RowWeights(train), fold, train.Classes, parallel);
         var path = new PenaltyPath(design);
         if (Array.Exists(fold, f => f != SoftmaxDesign.NoFold)) path.Walk(folds, parallel, progress);

@@ -1,6 +1,5 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Heads;
 
@@ -14,13 +13,9 @@ internal static class StratifiedSample
     public static FeatureTable Of(FeatureTable table, int count, int seed)
     {
         if (table.Rows <= count) return table;
-        var rng = new Rng(seed);
         var rows = new List<int>();
-        foreach (int[] members in RowsByClass.Of(table.Labels))
-        {
-            rng.Shuffle<int>(members);
+        foreach (int[] members in new DrawOrder(table.Labels, table.ClassNames).Shuffled(seed))
             rows.AddRange(members.AsSpan(0, Math.Min(members.Length, Math.Max(2, (int)((long)members.Length * count / table.Rows)))));
-        }
 
         rows.Sort();
         return table.Select(rows);

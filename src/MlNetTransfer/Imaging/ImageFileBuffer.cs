@@ -1,4 +1,5 @@
 using MlNetTransfer.Imaging.Decoding;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Imaging;
 
@@ -16,7 +17,8 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
     {
         try
         {
-            using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(path);
+            if (RegularFile.HasNoBytes(path)) throw new ImageRejectedException(RegularFile.NoBytes);
+            using Microsoft.Win32.SafeHandles.SafeFileHandle file = RegularFile.OpenHandle(path);
             long length = RandomAccess.GetLength(file);
             ImageGuard.CheckBytes(length, limits);
             Reserve(length);

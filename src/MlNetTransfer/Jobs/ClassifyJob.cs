@@ -37,7 +37,7 @@ public sealed class ClassifyJob(string backbone, IReadOnlyList<string> inputs, i
         using var graph = new ImageGraph(ClassifierOutput.ToProbabilities(model, classes).ToBytes(), ClassifierOutput.Probabilities, opened.Card.Preprocessing, limits, plan);
         ImageRows rows = new ImageRunner(graph).Run(items, "Classifying", progress, cancellation);
         Prediction[] predictions = [.. rows.Accepted.Select((item, row) => Prediction.Of(labels, items[item].Name, rows.Row(row), top))];
-        return new PredictionSummary(predictions, [.. rejected, .. rows.Rejected], rows.ImagesPerSecond, clock.GetElapsedTime(started).TotalSeconds);
+        return new PredictionSummary(predictions, [.. rejected, .. rows.Rejected], rows.ImagesPerSecond, clock.GetElapsedTime(started).TotalSeconds) { ClassNames = labels };
     }
 
     private static int Classes(BackboneCard card, OnnxModel model)

@@ -18,8 +18,8 @@ public static class DoctorJob
         new("system", Verdict.Good, $"{RuntimeInformation.OSDescription}, {RuntimeInformation.RuntimeIdentifier}, {RuntimeInformation.FrameworkDescription}"),
         new("cores", Verdict.Good, FormattableString.Invariant($"{Environment.ProcessorCount}, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20} MiB of memory")),
         InstructionSets(),
-        Try("ONNX Runtime", () => $"{ImageGraph.RuntimeVersion}; providers {string.Join(", ", OrtEnv.Instance().GetAvailableProviders())}", "Build again: the native library comes from the pinned package and is copied beside the program."),
-        Try("image decoder", () => DecoderVersion.Text, "Build again: libvips comes from a pinned package and is copied beside the program."),
+        Try("ONNX Runtime", () => $"{ImageGraph.RuntimeVersion}; providers {string.Join(", ", OrtEnv.Instance().GetAvailableProviders())}", "Restore and build again: the native library comes with the package Microsoft.ML.OnnxRuntime."),
+        Try("image decoder", () => DecoderVersion.Text, "Restore and build again: libvips comes with the package NetVips.Native."),
         .. Gpu(),
         Cache(),
         .. Backbones(),
@@ -36,7 +36,7 @@ public static class DoctorJob
 
     private static IEnumerable<Finding> Gpu()
     {
-        bool built = NativeFile("onnxruntime_providers_cuda");
+        bool built = ExecutionPlan.HasGpuProviders;
         if (!NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out _))
         {
             yield return built
@@ -58,8 +58,6 @@ public static class DoctorJob
         }, "Install the CUDA and cuDNN versions that the message names, and put their folders on the library path.");
     }
 
-    private static bool NativeFile(string name) => Directory.EnumerateFiles(AppContext.BaseDirectory, $"*{name}*", SearchOption.TopDirectoryOnly).Any();
-
     private static Finding Cache() => Try("cache", () =>
     {
         Directory.CreateDirectory(CacheFolder.Root);
@@ -77,12 +75,12 @@ public static class DoctorJob
         {
             catalog = BackboneCatalog.Default;
             return $"{catalog.Cards.Count} backbones: {string.Join(", ", catalog.Cards.Select(c => c.Id))}";
-        }, "Build again: catalog.json is copied beside the program.");
+        }, "Correct or remove models/catalog.json beside the program.");
         yield return found;
         foreach (BackboneCard card in catalog?.Cards ?? [])
         {
             string? missing = card.Files.Select(f => catalog!.PathOf(card, f)).FirstOrDefault(f => !File.Exists(f));
-            if (missing is not null) yield return new Finding($"backbone {card.Id}", Verdict.Absent, $"{missing} is not there", $"Restore the package {card.Package} {card.PackageVersion} to use it.");
+            if (missing is not null) yield return new Finding($"backbone {card.Id}", Verdict.Absent, $"{missing} is not there", card.Restore is { } restore ? $"To get it: {restore}." : $"Restore the package {card.Package} {card.PackageVersion} to use it.");
         }
     }
 

@@ -4,8 +4,8 @@ using MlNetTransfer.Evaluation;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>An evaluation as it is printed and written: plain numbers, in the order of the JSON.</summary>
-public record EvaluationSummary
+/// <summary>The figures of a run with what it could not use and how long it took.</summary>
+public record EvaluationSummary : EvaluationFigures
 {
     /// <summary>Makes the summary of a report.</summary>
     /// <param name="images">Images used.</param>
@@ -14,43 +14,8 @@ public record EvaluationSummary
     /// <param name="imagesPerSecond">Images per second through decoding, preprocessing and the graph.</param>
     /// <param name="elapsed">Wall time of the whole job.</param>
     internal EvaluationSummary(int images, ClassificationReport report, IReadOnlyList<RejectedImage> rejected, double imagesPerSecond, TimeSpan elapsed)
-    {
-        (Images, Classes, Accuracy, AccuracyInterval) = (images, report.ClassNames.Count, report.Accuracy, [report.AccuracyInterval.Low, report.AccuracyInterval.High]);
-        (LogLoss, Ece, Confusion, PerClass) = (report.LogLoss, report.CalibrationError, report.Confusion, report.PerClass);
+        : base(images, report) =>
         (Rejected, ImagesPerSecond, Seconds) = (rejected, imagesPerSecond, elapsed.TotalSeconds);
-    }
-
-    /// <summary>Images used.</summary>
-    [JsonPropertyOrder(-20)]
-    public int Images { get; }
-
-    /// <summary>Number of classes.</summary>
-    [JsonPropertyOrder(-19)]
-    public int Classes { get; }
-
-    /// <summary>Share of the evaluated images whose likeliest class is the true one, in [0, 1].</summary>
-    [JsonPropertyOrder(-18)]
-    public double Accuracy { get; }
-
-    /// <summary>95 % Wilson interval of the accuracy [low, high].</summary>
-    [JsonPropertyOrder(-17)]
-    public IReadOnlyList<double> AccuracyInterval { get; }
-
-    /// <summary>Mean log-loss in nats.</summary>
-    [JsonPropertyOrder(-16)]
-    public double LogLoss { get; }
-
-    /// <summary>Expected calibration error over 15 bins, in [0, 1].</summary>
-    [JsonPropertyOrder(-15)]
-    public double Ece { get; }
-
-    /// <summary>Evaluated images by true class (rows) and predicted class (columns) [classes × classes].</summary>
-    [JsonPropertyOrder(-14)]
-    public IReadOnlyList<IReadOnlyList<int>> Confusion { get; }
-
-    /// <summary>Scores of every class.</summary>
-    [JsonPropertyOrder(-13)]
-    public IReadOnlyList<ClassScore> PerClass { get; }
 
     /// <summary>Images that were not used, and why.</summary>
     [JsonPropertyOrder(-12)]

@@ -39,7 +39,7 @@ public sealed class ExportJob(ExportOptions options, TimeProvider? clock = null)
         (ParitySample sample, IReadOnlyList<RejectedImage> rejected) = parity.Expect(items, progress, cancellation);
         int classes = model.ClassNames.Count;
         ImageItem[] calibration = [];
-        if (divided) (calibration, sample) = Divide(sample, classes);
+        if (divided) (calibration, sample) = Divide(sample, model.ClassNames);
         else if (format.IsFitted)
         {
             (ParitySample others, IReadOnlyList<RejectedImage> unusable) = parity.Expect(Others(items), progress, cancellation);
@@ -52,11 +52,13 @@ public sealed class ExportJob(ExportOptions options, TimeProvider? clock = null)
     }
 
     /// <summary>Some of the images of each class to fit to, others to check on.</summary>
-    private (ImageItem[] Calibration, ParitySample Held) Divide(ParitySample sample, int classes)
+    private (ImageItem[] Calibration, ParitySample Held) Divide(ParitySample sample, IReadOnlyList<string> classNames)
     {
+        int classes = classNames.Count;
         ImageItem[] labelled = Labelled(sample, classes);
         double share = Math.Clamp(options.MaxImages / (double)labelled.Length, 0.01, 0.5);
-        TrainTestRows split = StratifiedSplit.TrainTest([.. labelled.Select(i => i.Label)], share, options.Quantization.Seed);
+        int[] labels = [.. labelled.Select(i => i.Label)];
+        TrainTestRows split = StratifiedSplit.TrainTest(labels, share, options.Quantization.Seed, classNames, sample.Digests);
         if (split.Test.Count == 0) throw new TransferException($"{labelled.Length} usable images are too few to fit the {options.Format} export to some and to check it on others of the same classes. Give more images; some hundreds are best.");
         return ([.. split.Train.Select(r => labelled[r])], new ParitySample([.. split.Test.Select(r => labelled[r])], [.. split.Test.SelectMany(r => sample.Probabilities[(r * classes)..((r + 1) * classes)])]));
     }

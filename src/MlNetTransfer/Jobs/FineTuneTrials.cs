@@ -37,11 +37,11 @@ internal sealed class FineTuneTrials(TrainOptions options, Backbone backbone, On
     }
 
     /// <summary>What is to be evaluated, by one split or by folds.</summary>
-    public TrialRunner Runner(FineTuneInput input, IProgress<JobProgress>? progress, CancellationToken cancellation) => new(
+    public TrialRunner Runner(FineTuneInput input, bool folds, IProgress<JobProgress>? progress, CancellationToken cancellation) => new(
         input.Images.ClassNames,
         input.Images.Labels,
         (rows, fold) => Fit(input, rows, fold, progress, cancellation),
-        (_, tuned, rows) => Predict(tuned!, input, rows, options.Folds == 0 ? progress : null, cancellation));
+        (_, tuned, rows) => Predict(tuned!, input, rows, folds ? null : progress, cancellation));
 
     /// <summary>Calibrated probabilities of some rows.</summary>
     public float[] Predict(TunedModel tuned, FineTuneInput input, IReadOnlyList<int> rows, IProgress<JobProgress>? progress, CancellationToken cancellation) =>

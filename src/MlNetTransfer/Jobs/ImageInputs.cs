@@ -19,7 +19,7 @@ internal static class ImageInputs
                 continue;
             }
 
-            ImageDataset data = DatasetReader.ReadUnlabelled(input, new DatasetOptions { ExtraColumns = ExtraColumns.Ignore });
+            ImageDataset data = DatasetReader.ReadUnlabelled(input);
             // A list's images are called what the list calls them, so that predictions can be joined to it.
             bool named = Directory.Exists(input) || data.Items.Any(item => item.Location is ZipEntryLocation);
             string prefix = named ? input.Replace('\\', '/').TrimEnd('/') + "/" : "";

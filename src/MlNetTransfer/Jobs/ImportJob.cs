@@ -28,20 +28,24 @@ public sealed class ImportJob(string modelPath, string weightsPath, string outpu
         string digest = Digest(request.Metadata.TrainingDigest);
         foreach ((string key, string value) in (request.Metadata with { TrainingDigest = digest, ModelCard = null }).ToEntries()) changed = changed.WithMetadata(key, value);
         changed = changed.WithMetadata(ModelMetadata.CardKey, null);
-        Write(changed, request.Metadata.Preprocessing.TensorLength);
-        return new ImportSummary(output, FileDigest.Of(output), digest, weights.Tensors.Count);
+        string sha256 = Write(changed, request.Metadata.Preprocessing.TensorLength);
+        return new ImportSummary(output, sha256, digest, weights.Tensors.Count);
     }
 
     /// <summary>Written beside the target, read back and run once before it takes the target's name.</summary>
-    private void Write(OnnxModel model, int length)
+    /// <returns>Its SHA-256.</returns>
+    private string Write(OnnxModel model, int length)
     {
-        string unverified = output + ".unverified";
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(output))!);
-            model.Save(unverified);
-            using (TransferModel read = TransferModel.Load(unverified)) read.Predict([new float[length]]);
-            File.Move(unverified, output, overwrite);
+            using OutputLock held = OutputLock.OfFile(output);
+            using var file = new StagedFile(output);
+            model.Save(file.Path);
+            file.Seal();
+            using (TransferModel read = TransferModel.Load(file.Path)) read.Predict([new float[length]]);
+            file.Take(overwrite);
+            return file.Sha256;
         }
         catch (Imaging.ImageRejectedException e)
         {
@@ -50,10 +54,6 @@ public sealed class ImportJob(string modelPath, string weightsPath, string outpu
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new TransferException($"'{output}' cannot be written: {e.Message} Check the folder's permissions and the disk, or give another --output.", e);
-        }
-        finally
-        {
-            File.Delete(unverified);
         }
     }
 

@@ -27,6 +27,6 @@ public sealed class PredictJob(string modelPath, IReadOnlyList<string> inputs, i
         (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(inputs);
         ImageRows rows = model.Predict(items, progress, cancellation);
         Prediction[] predictions = [.. rows.Accepted.Select((item, row) => Prediction.Of(model.ClassNames, items[item].Name, rows.Row(row), top))];
-        return new PredictionSummary(predictions, [.. rejected, .. rows.Rejected], rows.ImagesPerSecond, clock.GetElapsedTime(started).TotalSeconds);
+        return new PredictionSummary(predictions, [.. rejected, .. rows.Rejected], rows.ImagesPerSecond, clock.GetElapsedTime(started).TotalSeconds) { ClassNames = model.ClassNames };
     }
 }

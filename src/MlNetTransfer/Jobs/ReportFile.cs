@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Jobs;
@@ -11,6 +12,7 @@ internal static class ReportFile
     {
         WriteIndented = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
 
     public static void Write<T>(string path, T summary) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, summary, Json));

@@ -17,14 +17,18 @@ public sealed partial class TrainJob
     internal FittedModel Fit(ImageDataset data, Action<EpochResult>? epochs, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         if (!options.FitsAll) return new TrainJob(options with { FitsAll = true, OnEpoch = epochs }, catalog, clock).Fit(data, epochs, progress, cancellation);
+        TrainRules.Require(options);
+        OutputFolder.RequireWritable(options.Output);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         Backbone backbone = OpenBackbone(cancellation);
         ITrainingRoute route = RouteOf(backbone);
         route.Check(Taps(backbone), data.ClassNames.Count);
+        using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
-        TrainingSet set = TrainingSet.Of(data, rows, extractor);
-        WrittenModel written = FitAndWrite(route, backbone, set, progress, cancellation);
+        TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
+        WrittenModel written = FitAndStage(route, backbone, set, progress, cancellation);
+        using (written.File) written.File.Take();
         route.Written();
         var training = new ImageClassificationTraining
         {

@@ -23,21 +23,43 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     /// <param name="progress">Told how far each stage is, from any thread.</param>
     /// <param name="cancellation">Ends the job; no model file is touched.</param>
     /// <returns>What <c>report.json</c> holds.</returns>
-    /// <exception cref="TransferException">The data set, an option or the written model is not as it has to be; the message names it and the fix.</exception>
+    /// <exception cref="TransferException">
+    /// The data set, an option or the written model is not as it has to be, or another run writes into the output folder; the message names it and the fix.
+    /// </exception>
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
-        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder));
+        TrainRules.Require(options);
+        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
+        HeldOutRows.RequireNoOtherSplit(data, options);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
+        OutputFolder.RequireWritable(options.Output);
         Backbone backbone = OpenBackbone(cancellation);
         ITrainingRoute route = RouteOf(backbone);
         route.Check(Taps(backbone), data.ClassNames.Count);
+        using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
-        return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor), progress, cancellation);
+        return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor, options), progress, cancellation);
     }
 
     private ITrainingRoute RouteOf(Backbone backbone) => options.Strategy == TrainingStrategy.Head ? new HeadRoute(options, backbone) : new TuneRoute(options, backbone, clock);
+
+    /// <summary>From here on the output folder is this run's: another run fails at once, not after its work.</summary>
+    private OutputLock HoldOutput()
+    {
+        OutputLock held = OutputLock.OfFolder(options.Output);
+        try
+        {
+            StagedFile.RemoveLeftOver(Path.Combine(options.Output, "model.onnx"));
+            return held;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            held.Dispose();
+            throw new TransferException($"What an earlier run left in '{options.Output}' cannot be removed: {e.Message} Check the folder's permissions, or give another --output.", e);
+        }
+    }
 
     private string? FeatureCacheFolder => options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
 
@@ -49,20 +71,23 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     {
         string folder = Path.Combine(options.CacheFolder, "backbones");
         Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, folder).Open(options.Backbone, cancellation);
-        if (options.FineTune.InitialWeights is not { } weights) return backbone;
-        if (options.Strategy == TrainingStrategy.Scratch) throw new TransferException("From scratch is from random weights: leave --init out, or take another --strategy.");
-        return InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder);
+        return options.FineTune.InitialWeights is { } weights
+            ? InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder)
+            : backbone;
     }
 
     /// <summary>From features to the model file and the report.</summary>
     private TrainSummary Finish(long started, ITrainingRoute route, Backbone backbone, TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
-        WrittenModel written = FitAndWrite(route, backbone, set, progress, cancellation);
-        (Trial trial, ModelMetadata metadata, string path) = (written.Trial, written.Metadata, written.Path);
+        PreviousRun? previous = PreviousRun.Of(options.Output);
+        WrittenModel written = FitAndStage(route, backbone, set, progress, cancellation);
+        using StagedFile staged = written.File;
+        (Trial trial, ModelMetadata metadata) = (written.Trial, written.Metadata);
         var summary = new TrainSummary(set.Table.Rows, trial.Report!, set.Rejected, set.Rows.ImagesPerSecond, clock.GetElapsedTime(started))
         {
             TrainImages = trial.TrainRows.Count,
             TestImages = trial.TestRows.Count,
+            Protocol = set.Protocol,
             FoldAccuracies = trial.FoldAccuracies,
             Strategy = options.Strategy.ToString().ToLowerInvariant(),
             Training = route.Summary(trial),
@@ -73,24 +98,28 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Head = trial.Fit.Selection.Name,
             HeadTrials = trial.Fit.Selection.Trials,
             Temperature = trial.Fit.Selection.Temperature,
+            LogLossUncalibrated = trial.Uncalibrated!.LogLoss,
+            Previous = previous,
             EceUncalibrated = trial.Uncalibrated!.CalibrationError,
             Seed = options.Seed,
             TestFraction = (double)trial.TestRows.Count / set.Table.Rows,
             FromCache = set.Rows.FromCache,
-            Model = path,
-            ModelSha256 = written.Sha256,
+            Model = written.Path,
+            ModelSha256 = staged.Sha256,
             TrainingDigest = metadata.TrainingDigest,
             Parity = written.Parity,
-            Notes = [.. HeldOutRows.Notes(set.Data), .. DuplicateNotes.Of(set.Rows, set.Table, trial), .. trial.Tuned?.Notes() ?? []],
+            Notes = [.. HeldOutRows.Notes(set.Data), .. TrainRules.Notes(options), .. DuplicateNotes.Of(set, trial), .. trial.Tuned?.Notes() ?? []],
         };
-        ReportFile.Write(Path.Combine(options.Output, "report.json"), summary);
-        if (options.SaveWeights) InitialWeights.Save(written.Onnx, Path.Combine(options.Output, "weights.safetensors"));
+        ModelAndReport.Write(staged, Path.Combine(options.Output, "report.json"), summary, () =>
+        {
+            if (options.SaveWeights) InitialWeights.Save(written.Onnx, Path.Combine(options.Output, "weights.safetensors"));
+        });
         route.Written();
         return summary;
     }
 
-    /// <summary>Trains, and writes the model file once it agrees with what was evaluated.</summary>
-    private WrittenModel FitAndWrite(ITrainingRoute route, Backbone backbone, TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    /// <summary>Trains, and writes the model file beside its place once it agrees with what was evaluated.</summary>
+    private WrittenModel FitAndStage(ITrainingRoute route, Backbone backbone, TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         Trial trial = route.Run(set, progress, cancellation);
         BackboneTap[] taps = set.Extractor.Taps.ToArray()[trial.Fit.Taps];
@@ -102,24 +131,25 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             CardDigest = backbone.Card.Digest(),
             Taps = [.. taps.Select(t => t.Name)],
             TrainingDigest = route.Digest(set, trial),
+            TrainingImages = ImageHashes.Of(set.Rows.Digests, trial.TrainRows),
         };
-        if (trial.Report is not null) metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set.Table, trial).ToMarkdown() };
+        if (trial.Report is not null) metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set, trial).ToMarkdown() };
         OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
         int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
         var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation));
         string path = Path.Combine(options.Output, "model.onnx");
-        (ParityRecord parity, string sha256) = new ModelWriter(options.Limits, set.Extractor.Plan).Write(onnx, path, sample, progress, cancellation);
-        return new WrittenModel(trial, metadata, onnx, sample, path, parity, sha256);
+        (StagedFile file, ParityRecord parity) = new ModelWriter(options.Limits, set.Extractor.Plan).Stage(onnx, path, sample, progress, cancellation);
+        return new WrittenModel(trial, metadata, onnx, sample, path, file, parity);
     }
 
-    private sealed record WrittenModel(Trial Trial, ModelMetadata Metadata, OnnxModel Onnx, ParitySample Sample, string Path, ParityRecord Parity, string Sha256);
+    private sealed record WrittenModel(Trial Trial, ModelMetadata Metadata, OnnxModel Onnx, ParitySample Sample, string Path, StagedFile File, ParityRecord Parity);
 
-    private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, FeatureTable table, Trial trial) => new()
+    private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) => new()
     {
         Labels = metadata.Labels,
-        TrainPerClass = TrainingSet.CountPerClass(table, trial.TrainRows),
-        TestPerClass = TrainingSet.CountPerClass(table, trial.TestRows),
-        Folds = options.Folds,
+        TrainPerClass = TrainingSet.CountPerClass(set.Table, trial.TrainRows),
+        TestPerClass = TrainingSet.CountPerClass(set.Table, trial.TestRows),
+        Folds = set.Protocol.Folds,
         Seed = options.Seed,
         Report = trial.Report!,
         Backbone = backbone,

@@ -1,4 +1,5 @@
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Training;
@@ -8,8 +9,11 @@ namespace MlNetTransfer.Jobs;
 /// <summary>One training run: labelled images in, a model and a report out. Immutable.</summary>
 public sealed record TrainOptions
 {
-    /// <summary>The labelled images: a folder with one folder per class (or with train, val and test folders of those), a .csv, .tsv, .jsonl or .ndjson list, or a .zip; see <see cref="Datasets.DatasetReader"/>.</summary>
+    /// <summary>The labelled images: a folder with one folder per class (or with train, val and test folders of those), a .csv, .tsv, .jsonl or .ndjson list, or a .zip; see <see cref="DatasetReader"/>.</summary>
     public required string Folder { get; init => field = Check.NotEmpty(value); }
+
+    /// <summary>How to read the labelled images.</summary>
+    public DatasetOptions Dataset { get; init; } = new();
 
     /// <summary>Folder for model.onnx and report.json; made where it is missing.</summary>
     public required string Output { get; init => field = Check.NotEmpty(value); }
@@ -20,11 +24,21 @@ public sealed record TrainOptions
     /// <summary>Names of the taps to take features from, side by side. Default null: the one that is best on the training part, see <see cref="TapSelector"/>.</summary>
     public IReadOnlyList<string>? Taps { get; init => field = value is null or { Count: > 0 } ? value : throw new ArgumentException("Name at least one tap, or none for the automatic choice.", nameof(Taps)); }
 
-    /// <summary>Folds of a cross-validation over all images, 0 or in [2, 20]. Default 0: one split. With folds, the written model is trained on all images.</summary>
+    /// <summary>
+    /// Folds of a cross-validation over all images, 0 or in [2, 20]. Default 0: not asked for, see
+    /// <see cref="EvaluationProtocol"/>. With folds, the written model is trained on all images.
+    /// </summary>
     public int Folds { get; init => field = value == 0 ? 0 : Check.InRange(value, 2, 20); }
 
-    /// <summary>Share of each class held out for the evaluation, in [0.01, 0.99]. Default 0.2. Without effect where the images come with a split of their own.</summary>
-    public double TestFraction { get; init => field = Check.InRange(value, 0.01, 0.99); } = 0.2;
+    /// <summary>
+    /// Share of each class held out for the evaluation, in [0.01, 0.99]. Default null: decided by the number of images,
+    /// see <see cref="EvaluationProtocol"/>.
+    /// </summary>
+    public double? TestFraction
+    {
+        get;
+        init => field = value is { } share ? Check.InRange(share, 0.01, 0.99, nameof(TestFraction)) : null;
+    }
 
     /// <summary>Seed of the split and the folds. Default 1. Equal seeds and images give an equal model file, byte for byte.</summary>
     public int Seed { get; init; } = 1;
@@ -47,8 +61,8 @@ public sealed record TrainOptions
     /// <summary>The kind of head. Default <see cref="HeadKind.Auto"/>.</summary>
     public HeadKind Head { get; init; }
 
-    /// <summary>L2 penalty of a softmax head. Default null: chosen by cross-validation on the training part.</summary>
-    public double? L2 { get; init; }
+    /// <summary>L2 penalty of a softmax head, in [1e-8, 1e4]. Default null: chosen by cross-validation on the training part.</summary>
+    public double? L2 { get; init => field = value is { } l2 ? Check.InRange(l2, 1e-8, 1e4, nameof(L2)) : null; }
 
     /// <summary>How much an image of each class counts in a softmax head, which the automatic choice then is. Default none: equally.</summary>
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
@@ -56,7 +70,7 @@ public sealed record TrainOptions
     /// <summary>How much of the network is trained. Default <see cref="TrainingStrategy.Head"/>: the head alone.</summary>
     public TrainingStrategy Strategy { get; init => field = Enum.IsDefined(value) ? value : throw new ArgumentOutOfRangeException(nameof(Strategy), value, "There is no such strategy."); }
 
-    /// <summary>How the network is trained; without effect where the head alone is.</summary>
+    /// <summary>How the network is trained; all defaults where the head alone is, see <see cref="TrainRules"/>.</summary>
     public FineTuneOptions FineTune { get; init; } = new();
 
     /// <summary>Whether to go on from the checkpoints of an interrupted run with the same images and options in the same output folder. Default false.</summary>

@@ -17,6 +17,9 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>Images that the evaluation is of: those held out, or with folds all, each predicted by a model that was not trained on it.</summary>
     public required int TestImages { get; init; }
 
+    /// <summary>How the figures came about, and why in that way.</summary>
+    public required EvaluationProtocol Protocol { get; init; }
+
     /// <summary>Accuracy of each fold, in [0, 1]; empty without folds.</summary>
     public required IReadOnlyList<double> FoldAccuracies { get; init; }
 
@@ -53,6 +56,9 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>What the head's logits were divided by to calibrate it, fitted by cross-validation on the images to train.</summary>
     public required double Temperature { get; init; }
 
+    /// <summary>Mean log-loss of the evaluated images without that, in nats.</summary>
+    public required double LogLossUncalibrated { get; init; }
+
     /// <summary>Expected calibration error of the evaluated images without that, in [0, 1].</summary>
     public required double EceUncalibrated { get; init; }
 
@@ -64,6 +70,9 @@ public sealed record TrainSummary : EvaluationSummary
 
     /// <summary>Images whose features came from the cache.</summary>
     public required int FromCache { get; init; }
+
+    /// <summary>What was known of the model that this run replaced; null where there was none.</summary>
+    public PreviousRun? Previous { get; init; }
 
     /// <summary>The model file.</summary>
     public required string Model { get; init; }

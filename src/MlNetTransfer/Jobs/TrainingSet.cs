@@ -9,18 +9,24 @@ namespace MlNetTransfer.Jobs;
 /// <param name="Rows">What the frozen backbone gave for its images.</param>
 /// <param name="Table">The same with labels: features at all taps side by side.</param>
 /// <param name="Extractor">What computed them; belongs to the run.</param>
-internal sealed record TrainingSet(ImageDataset Data, ImageRows Rows, FeatureTable Table, FeatureExtractor Extractor)
+/// <param name="Protocol">How training on them is judged.</param>
+internal sealed record TrainingSet(
+    ImageDataset Data, ImageRows Rows, FeatureTable Table, FeatureExtractor Extractor, EvaluationProtocol Protocol)
 {
     /// <summary>All that could not be used.</summary>
     public IReadOnlyList<RejectedImage> Rejected => [.. Data.Rejected, .. Rows.Rejected];
 
+    /// <summary>
+    /// Sorts the rows by their images' content, so that nothing that is drawn or summed further on depends on the order in which the images are listed.
+    /// </summary>
     /// <exception cref="TransferException">A class has fewer than two usable images.</exception>
-    public static TrainingSet Of(ImageDataset data, ImageRows rows, FeatureExtractor extractor)
+    public static TrainingSet Of(ImageDataset data, ImageRows rows, FeatureExtractor extractor, TrainOptions options)
     {
+        rows.Sort(new DrawOrder([.. rows.Accepted.Select(i => data.Items[i].Label)], data.ClassNames, rows.Digests).Rows);
         var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
-        var set = new TrainingSet(data, rows, table, extractor);
-        RequireTwoPerClass(data, CountPerClass(table, Enumerable.Range(0, table.Rows)), set.Rejected);
-        return set;
+        RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
+        RequireTwoPerClass(data, CountPerClass(table, Enumerable.Range(0, table.Rows)), rejected);
+        return new TrainingSet(data, rows, table, extractor, HeldOutRows.Protocol(data, rows, table, options));
     }
 
     /// <summary>How many of the rows each class has [classes].</summary>
@@ -34,10 +40,12 @@ internal sealed record TrainingSet(ImageDataset Data, ImageRows Rows, FeatureTab
     /// <summary>The image of a row.</summary>
     public ImageItem Item(int row) => Data.Items[Rows.Accepted[row]];
 
-    /// <summary>Runs trials as the options ask for: by the split, by folds, or on all images without any judgement.</summary>
+    /// <summary>Runs trials as the protocol says: by the split, by folds, or on all images without any judgement.</summary>
     public Trial Judge(TrainOptions options, Func<TrainTestRows, Trial> split, Func<int[], Trial> crossValidate) =>
         options.FitsAll ? split(new TrainTestRows([.. Enumerable.Range(0, Table.Rows)], [])) :
-        options.Folds > 0 ? crossValidate(HeldOutRows.Folds(Data, Rows, Table, options)) : split(HeldOutRows.Of(Data, Rows, Table, options));
+        Protocol.Kind == ProtocolKind.CrossValidation
+            ? crossValidate(HeldOutRows.Folds(Data, Rows, Table, options, Protocol.Folds))
+            : split(HeldOutRows.Of(Data, Rows, Table, options, Protocol.TestFraction ?? EvaluationProtocol.DefaultTestFraction));
 
     /// <exception cref="TransferException">A class has fewer than two images; the message names it and those of its images that were rejected.</exception>
     public static void RequireTwoPerClass(ImageDataset data, int[] counts, IReadOnlyList<RejectedImage> rejected)

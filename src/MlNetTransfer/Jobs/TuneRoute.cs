@@ -26,7 +26,7 @@ internal sealed class TuneRoute : ITrainingRoute
     public Trial Run(TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         input = Input(set);
-        TrialRunner runner = trials.Runner(input, progress, cancellation);
+        TrialRunner runner = trials.Runner(input, set.Protocol.Kind == ProtocolKind.CrossValidation, progress, cancellation);
         return set.Judge(options, runner.Split, fold => runner.CrossValidate(fold));
     }
 

@@ -46,12 +46,12 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
     }
 
     public TrainTestRows Split(double testFraction, int seed) => Groups is { } groups
-        ? StratifiedSplit.TrainTest(Labels, groups, testFraction, seed, ClassNames)
-        : StratifiedSplit.TrainTest(Labels, testFraction, seed);
+        ? StratifiedSplit.TrainTest(Labels, groups, testFraction, seed, ClassNames, Digests)
+        : StratifiedSplit.TrainTest(Labels, testFraction, seed, ClassNames, Digests);
 
     public int[] Folds(int folds, int seed) => Groups is { } groups
-        ? StratifiedFolds.Assign(Labels, groups, folds, seed, ClassNames)
-        : StratifiedFolds.Assign(Labels, folds, seed);
+        ? StratifiedFolds.Assign(Labels, groups, folds, seed, ClassNames, Digests)
+        : StratifiedFolds.Assign(Labels, folds, seed, ClassNames, Digests);
 
     private static byte[] Digest(ImageItemReader reader, ImageItem item, string column)
     {

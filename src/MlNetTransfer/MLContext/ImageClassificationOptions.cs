@@ -105,7 +105,7 @@ public sealed record ImageClassificationOptions
         }
 
         if (L2 is not null && Head is not HeadKind.Softmax) yield return $"{nameof(L2)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to Softmax.";
-        if (ClassWeights != ClassWeights.None && Head is not HeadKind.Softmax) yield return $"{nameof(ClassWeights)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to Softmax.";
+        if (Strategy == TrainingStrategy.Head && ClassWeights != ClassWeights.None && Head is not HeadKind.Softmax) yield return $"{nameof(ClassWeights)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to Softmax.";
         if (!onFeatures) yield break;
         if (Strategy != TrainingStrategy.Head) yield return $"Strategy {Strategy} needs the images, and column '{FeatureColumnName}' holds features. Set FeatureColumnName to the column of images.";
         if (Taps is not null) yield return $"{nameof(Taps)} is for images, and column '{FeatureColumnName}' holds features. Give the taps to FeaturizeImages.";

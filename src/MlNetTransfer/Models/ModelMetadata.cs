@@ -17,6 +17,8 @@ public sealed record ModelMetadata
     /// <summary>The key of the model card.</summary>
     internal const string CardKey = Prefix + "model_card";
 
+    private const string ImagesKey = Prefix + "training_images";
+
     private static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
@@ -46,6 +48,10 @@ public sealed record ModelMetadata
     /// <summary>The model card, Markdown; null where the file has none: it was written by an earlier version, or without an evaluation.</summary>
     public string? ModelCard { get; init; }
 
+    /// <summary>The images it was trained on; null where that is not known: it was trained on tensors, or by an earlier version.</summary>
+    [JsonIgnore]
+    public ImageHashes? TrainingImages { get; init; }
+
     /// <summary>The entries to store, in a fixed order.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> ToEntries() =>
     [
@@ -56,6 +62,7 @@ public sealed record ModelMetadata
         new(Prefix + "card_digest", CardDigest),
         new(Prefix + "taps", JsonSerializer.Serialize(Taps, Json)),
         new(Prefix + "training_digest", TrainingDigest),
+        .. TrainingImages is null ? Array.Empty<KeyValuePair<string, string>>() : [new(ImagesKey, TrainingImages.ToString())],
         .. ModelCard is null ? Array.Empty<KeyValuePair<string, string>>() : [new(CardKey, ModelCard)],
     ];
 
@@ -79,12 +86,26 @@ public sealed record ModelMetadata
             CardDigest = Get("card_digest"),
             Taps = Parse<string[]>("taps"),
             TrainingDigest = Get("training_digest"),
+            TrainingImages = Hashes(),
             ModelCard = entries.GetValueOrDefault(CardKey),
         };
 
         string Get(string name) => entries.TryGetValue(Prefix + name, out string? value)
             ? value
             : throw new TransferException($"'{file}' is an ONNX model, but not one that mlnet-transfer wrote: it has no metadata '{Prefix}{name}', so its labels and preprocessing are not known. Use a model.onnx written by 'mlnet-transfer train'.");
+
+        ImageHashes? Hashes()
+        {
+            if (!entries.TryGetValue(ImagesKey, out string? text)) return null;
+            try
+            {
+                return ImageHashes.Parse(text);
+            }
+            catch (FormatException e)
+            {
+                throw new TransferException($"Metadata '{ImagesKey}' of '{file}' cannot be read: {e.Message} The file is damaged or was edited; train the model again.", e);
+            }
+        }
 
         T Parse<T>(string name)
         {

@@ -82,11 +82,15 @@ public sealed class ListDatasetTests : IDisposable
     [DataRow("path,label,split,group\na.png,cat,train,p1\nb.png,dog,test,p1\n", "group 'p1'", "line 2", "line 3")]
     [DataRow("path,label\na.png,\nb.png,dog\n", "line 2", "label is empty")]
     [DataRow("path,label\n,cat\nb.png,dog\n", "line 2", "path is empty")]
-    [DataRow("path,label\na.png,\"c\nat\"\nb.png,dog\n", "line 2", "line break")]
+    [DataRow("path,label\na.png,\"c\nat\"\nb.png,dog\n", "line 2, column 'label'", "line break")]
     [DataRow("path,label,split\na.png,cat,trian\n", "line 2", "'trian'", "train, val")]
-    [DataRow("path,label,grp\na.png,cat,1\n", "'grp'", "path, label, group, split", "path, label, grp")]
-    [DataRow("path;label\na.png;cat\n", "'path;label'", "commas")]
-    [DataRow("file,label\na.png,cat\n", "'file'")]
+    [DataRow("path|label\na.png|cat\n", "line 1", "no column 'path'", "path|label", "'|'", "commas or semicolons")]
+    [DataRow("photo,label\na.png,cat\n", "line 1", "no column 'path'", "Found: photo, label", "ImagePath", "--path-column")]
+    [DataRow("path,kind\na.png,cat\n", "no column 'label'", "Found: path, kind", "--label-column")]
+    [DataRow("path,Image,label\na.png,a.png,cat\n", "line 1", "'path' and 'Image'", "columns 1 and 2 of 3", "--path-column Image")]
+    [DataRow("path,CLASS,label\na.png,1,cat\n", "line 1", "'CLASS' and 'label'", "--label-column CLASS")]
+    [DataRow("path;label\na.png;cat;1,5\n", "line 2", "3 fields", "expected 2", "'1,5'", "semicolons")]
+    [DataRow("file,class\na.png,\n", "line 2, column 'class'", "label is empty")]
     [DataRow("path\na.png\n", "no column 'label'")]
     [DataRow("label\ncat\n", "no column 'path'")]
     [DataRow("path,label,Label\na.png,cat,cat\n", "'label' twice")]
@@ -98,19 +102,21 @@ public sealed class ListDatasetTests : IDisposable
     [DataRow("path,label\na.png,cat\nb.png,cat\n", "one class only ('cat')")]
     [DataRow("path,label\na.png,cat\nno.png,dog\n", "'dog'", "line 3", "does not exist")]
     [DataRow("path,label\n", "lists no images")]
-    [DataRow("", "is empty")]
+    [DataRow("", "an empty file")]
+    [DataRow("\n", "is empty")]
     public void Read_BadCsv_SaysWhatAndWhere(string text, params string[] expected) => Fails(Write("x.csv", text), expected);
 
     [TestMethod]
     [DataRow("{\"path\":\"a.png\",\"label\":\"cat\"}\n{\"path\":\"b.png\"", "line 2", "not a JSON object")]
     [DataRow("[1]", "line 1", "array")]
-    [DataRow("{\"label\":\"cat\"}", "line 1", "no 'path'")]
-    [DataRow("{\"path\":\"a.png\",\"label\":\"cat\",\"grp\":1}", "line 1", "'grp'", "path, label, group, split")]
+    [DataRow("{\"label\":\"cat\"}", "line 1", "no field 'path'", "Found: label")]
+    [DataRow("{\"path\":\"a.png\",\"file\":\"b.png\",\"label\":\"cat\"}", "line 1", "'path' and 'file'", "--path-column file")]
     [DataRow("{\"path\":\"a.png\",\"PATH\":\"b.png\",\"label\":\"cat\"}", "line 1", "twice")]
     [DataRow("{\"path\":[\"a.png\"],\"label\":\"cat\"}", "line 1", "'path' is array")]
     [DataRow("{\"path\":\"a.png\"}", "line 1", "label is empty")]
     [DataRow("{\"path\":\"\\uD800\",\"label\":\"cat\"}", "line 1")]
-    [DataRow("", "lists no images")]
+    [DataRow("", "an empty file")]
+    [DataRow("\n", "lists no images")]
     public void Read_BadJsonLines_SaysWhatAndWhere(string text, params string[] expected) => Fails(Write("x.jsonl", text), expected);
 
     [TestMethod]
@@ -121,12 +127,77 @@ public sealed class ListDatasetTests : IDisposable
     }
 
     [TestMethod]
-    public void Read_ExtraColumnsIgnored_ReadsTheRest()
+    public void Read_ExtraColumns_AreIgnoredAndNamed()
     {
-        var options = new DatasetOptions { ExtraColumns = ExtraColumns.Ignore };
-        Assert.HasCount(2, DatasetReader.Read(Write("x.csv", "id,path,label,note\n1,a.png,cat,x\n2,b.png,dog,\n"), options).Items);
-        Assert.HasCount(2, DatasetReader.Read(Write("x.jsonl", "{\"path\":\"a.png\",\"label\":\"cat\",\"box\":[1,2]}\n{\"path\":\"b.png\",\"label\":\"dog\"}"), options).Items);
+        ImageDataset csv = DatasetReader.Read(Write("x.csv", "id,path,label,note\n1,a.png,cat,x\n2,b.png,dog,\n"));
+        ImageDataset json = DatasetReader.Read(Write("x.jsonl", "{\"path\":\"a.png\",\"label\":\"cat\",\"box\":[1,2]}\n{\"id\":2,\"path\":\"b.png\",\"label\":\"dog\"}"));
+        foreach (ImageDataset data in (ImageDataset[])[csv, json])
+        {
+            CollectionAssert.AreEqual(new[] { "a.png", "b.png" }, data.Items.Select(i => i.Name).ToArray());
+            CollectionAssert.AreEqual(new[] { "cat", "dog" }, data.ClassNames.ToArray());
+        }
+
+        CollectionAssert.AreEqual(new[] { "id", "note" }, csv.UnusedColumns.ToArray());
+        CollectionAssert.AreEqual(new[] { "box", "id" }, json.UnusedColumns.ToArray());
+        StringAssert.Contains(MlNetTransfer.Jobs.HeldOutRows.Notes(csv).Single(), "id, note");
     }
+
+    [TestMethod]
+    [DataRow("x.csv", "path,label,grp\na.png,cat,1\n")]
+    [DataRow("x.jsonl", "{\"path\":\"a.png\",\"label\":\"cat\",\"grp\":1}")]
+    public void Read_ExtraColumnsRefused_NamesTheFirst(string name, string text)
+    {
+        var options = new DatasetOptions { ExtraColumns = ExtraColumns.Refuse };
+        string message = Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(Write(name, text), options)).Message;
+        foreach (string expected in (string[])["line 1", "'grp'", "path, label, group, split", "path, label, grp"]) StringAssert.Contains(message, expected);
+    }
+
+    /// <summary>Fields as spreadsheets of a language with a decimal comma save them.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Read_SemicolonCsv_WithCommasAndQuotesInFields(bool bom)
+    {
+        folder.Write("e;f.png", [1]);
+        string text = "Breite;path;label;Notiz\r\n0,5;a.png;cat;\"ein \"\"Zitat\"\"; lang\"\r\n1,25;\"e;f.png\";dog, big;\r\n";
+        ImageDataset data = DatasetReader.Read(Write("x.csv", text, new UTF8Encoding(bom)));
+        CollectionAssert.AreEqual(new[] { "a.png", "e;f.png" }, data.Items.Select(i => i.Name).ToArray());
+        CollectionAssert.AreEqual(new[] { "cat", "dog, big" }, data.ClassNames.ToArray());
+        CollectionAssert.AreEqual(new[] { "Breite", "Notiz" }, data.UnusedColumns.ToArray());
+    }
+
+    [TestMethod]
+    [DataRow("path", "label")]
+    [DataRow("ImagePath", "Label")]
+    [DataRow("ImageSource", "Label")]
+    [DataRow("IMAGE", "Class")]
+    [DataRow("file", "class")]
+    [DataRow("FileName", "label")]
+    public void Read_KnownNames_NeedNoOption(string path, string label)
+    {
+        ImageDataset csv = DatasetReader.Read(Write("x.csv", $"{label};{path}\ncat;a.png\ndog;b.png\n"));
+        ImageDataset tsv = DatasetReader.Read(Write("x.tsv", $"{label}\t{path}\ncat\ta.png\ndog\tb.png\n"));
+        ImageDataset json = DatasetReader.Read(Write("x.jsonl", $"{{\"{path}\":\"a.png\",\"{label}\":\"cat\"}}\n{{\"{label}\":\"dog\",\"{path}\":\"b.png\"}}"));
+        foreach (ImageDataset data in (ImageDataset[])[csv, tsv, json])
+            CollectionAssert.AreEqual(new[] { "a.png 0", "b.png 1" }, data.Items.Select(i => $"{i.Name} {i.Label}").ToArray());
+    }
+
+    [TestMethod]
+    public void Read_AskedColumns_AreTakenBesideTheKnownOnes()
+    {
+        var options = new DatasetOptions { PathColumn = "photo", LabelColumn = "species" };
+        ImageDataset csv = DatasetReader.Read(Write("x.csv", "path;Photo;label;Species\nx;a.png;1;cat\ny;b.png;1;dog\n"), options);
+        ImageDataset json = DatasetReader.Read(Write("x.jsonl", "{\"photo\":\"a.png\",\"label\":1,\"species\":\"cat\"}\n{\"photo\":\"b.png\",\"species\":\"dog\"}"), options);
+        foreach (ImageDataset data in (ImageDataset[])[csv, json])
+            CollectionAssert.AreEqual(new[] { "a.png cat", "b.png dog" }, data.Items.Select(i => $"{i.Name} {data.ClassNames[i.Label]}").ToArray());
+        string message = Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(Write("y.csv", "path,label\na.png,cat\n"), options)).Message;
+        foreach (string expected in (string[])["y.csv', line 1", "no column 'photo'", "Found: path, label", "--path-column"]) StringAssert.Contains(message, expected);
+        Assert.ThrowsExactly<ArgumentException>(() => new DatasetOptions { LabelColumn = " " });
+    }
+
+    [TestMethod]
+    public void ReadUnlabelled_TwoLabelColumns_DoNotMatter() =>
+        Assert.HasCount(1, DatasetReader.ReadUnlabelled(Write("x.csv", "class,label,path\n1,2,a.png\n")).Items);
 
     [TestMethod]
     [DataRow("x.csv", "path,label\n")]

@@ -7,43 +7,60 @@ namespace MlNetTransfer.Tests.Datasets;
 public sealed class SplitFoldersTests
 {
     [TestMethod]
-    [DataRow("val")]
-    [DataRow("valid")]
-    [DataRow("Validation")]
-    public void Read_TrainValTest_GivesEachImageItsPart(string validation)
+    [DataRow("train", "val", "test")]
+    [DataRow("train", "valid", "holdout")]
+    [DataRow("Training", "Validation", "Testing")]
+    [DataRow("seg_train", "seg_val", "seg_test")]
+    [DataRow("training_set", "validation-set", "test_set")]
+    [DataRow("TRAINING-SET", "dev", "hold-out")]
+    [DataRow("train_set", "eval", "test-set")]
+    public void Read_TrainValTest_GivesEachImageItsPart(string train, string validation, string test)
     {
-        using var folder = Make("train/cat/1", "train/dog/1", "train/dog/2", $"{validation}/cat/1", $"{validation}/dog/1", "test/cat/1", "test/dog/1", "readme.txt");
+        string[] images = ["cat/1", "dog/1", "dog/2"];
+        using var folder = Make([.. new[] { train, validation, test }.SelectMany(part => images.Select(i => $"{part}/{i}")), "readme.txt", $"{train}/note"]);
         ImageDataset data = DatasetReader.Read(folder.Path);
         CollectionAssert.AreEqual(new[] { "cat", "dog" }, data.ClassNames.ToArray());
-        Assert.HasCount(7, data.Items);
-        for (int i = 0; i < 7; i++)
+        Assert.HasCount(9, data.Items);
+        for (int i = 0; i < 9; i++)
         {
             string top = data.Items[i].Name.Split('/')[0];
-            Assert.AreEqual(top == "train" ? SplitPart.Train : top == "test" ? SplitPart.Test : SplitPart.Validation, data.Splits![i]);
+            Assert.AreEqual(top == train ? SplitPart.Train : top == test ? SplitPart.Test : SplitPart.Validation, data.Splits![i]);
             Assert.AreEqual(data.Items[i].Name.Contains("/cat/") ? 0 : 1, data.Items[i].Label);
         }
 
-        Assert.AreEqual("readme.txt", data.Rejected.Single().File);
+        CollectionAssert.AreEquivalent(new[] { "readme.txt", $"{train}/note" }, data.Rejected.Select(r => r.File).ToArray());
+    }
+
+    [TestMethod]
+    [DataRow("'fresh'", "Rename 'fresh'", "train/a/1 train/b/1 fresh/a/1 fresh/b/1")]
+    [DataRow("'fresh'", "If 'train' is a class", "train/a/1 train/b/1 fresh/1")]
+    [DataRow("'extra'", "move it elsewhere", "train/a/1 train/b/1 test/a/1 test/b/1 extra/a/1")]
+    [DataRow("'test'", "no class folder", "train/a/1 train/b/1 test/1 test/2")]
+    [DataRow("'fresh'", "Rename 'fresh'", "train/a/1 train/b/1 train/readme fresh/a/1")]
+    [DataRow("no val or test folder", "train' itself", "train/a/1 train/b/1")]
+    [DataRow("no train folder", "test' itself", "test/a/1 test/b/1")]
+    [DataRow("no train folder", "itself", "test/a/1 test/b/1 dev/a/1 dev/b/1")]
+    public void Read_FoldersThatLookLikeASplit_AreRefusedWithTheWayOut(string found, string fix, string files)
+    {
+        Fails(found, files.Split(' '));
+        Fails(fix, files.Split(' '));
     }
 
     [TestMethod]
     public void Read_ClassesNamedTrainAndTest_AreClasses()
     {
-        using var folder = Make("train/1", "train/2", "test/1", "bus/1");
+        using var folder = Make("train/1", "train/2", "train/steam/3", "train/electric/4", "test/1", "bus/1");
         ImageDataset data = DatasetReader.Read(folder.Path);
         CollectionAssert.AreEqual(new[] { "bus", "test", "train" }, data.ClassNames.ToArray());
         Assert.IsNull(data.Splits);
     }
 
     [TestMethod]
-    public void Read_OnlyATrainFolderOfFolders_IsNoSplit()
+    public void Read_TrainFolderOfOneFolderBesideImages_IsAClass()
     {
         using var folder = Make("train/steam/1", "bus/1");
         CollectionAssert.AreEqual(new[] { "bus", "train" }, DatasetReader.Read(folder.Path).ClassNames.ToArray());
     }
-
-    [TestMethod]
-    public void Read_AnotherFolderBesideTheSplitFolders_IsAnError() => Fails("'extra'", "train/a/1", "train/b/1", "test/a/1", "test/b/1", "extra/a/1");
 
     [TestMethod]
     public void Read_ClassMissingInOnePart_NamesClassAndFolder()

@@ -17,7 +17,7 @@ public sealed class AutoHeadTrainerTests
         Assert.AreEqual(0, best.Behind);
         foreach (HeadTrial trial in found.Trials) Assert.AreEqual(trial.LogLoss - best.LogLoss, trial.Behind, 1e-12, "the mean of differences is the difference of means");
         Assert.AreEqual(found.Trials.First(trial => trial.Behind <= trial.BehindError).Name, found.Name);
-        OutOfFoldPredictions held = CrossValidation.OutOfFold(new RidgeTrainer(), table, CrossValidation.Folds(table.Labels, 5, 0));
+        OutOfFoldPredictions held = CrossValidation.OutOfFold(new RidgeTrainer(), table, CrossValidation.Folds(table.Labels, 5, 0, table.ClassNames));
         Assert.AreEqual(TemperatureCalibration.Fit(held).LogLoss, found.Trials[1].LogLoss, 1e-9);
     }
 

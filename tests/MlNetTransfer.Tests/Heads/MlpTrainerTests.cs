@@ -94,7 +94,7 @@ public sealed class MlpTrainerTests
         FeatureTable table = Rows.Clusters(120, 40, 3, 0);
         MlpHead head = new MlpTrainer(new MlpTrainerOptions { Patience = 4 }).Fit(table);
         Assert.AreEqual(head.Report.BestEpoch + 4, head.Report.Epochs);
-        int[] held = [.. MlNetTransfer.Datasets.StratifiedSplit.TrainTest(table.Labels, 0.15, 0).Test];
+        int[] held = [.. MlNetTransfer.Datasets.StratifiedSplit.TrainTest(table.Labels, 0.15, 0, table.ClassNames).Test];
         FeatureTable validation = table.Select(held);
         Assert.AreEqual(head.Report.ValidationLogLoss, ClassificationReport.Of(table.ClassNames, validation.Labels, head.Predict(validation)).LogLoss, 1e-4, "weights folded into raw features, float32");
         Assert.AreEqual(held.Length, head.Report.ValidationRows);

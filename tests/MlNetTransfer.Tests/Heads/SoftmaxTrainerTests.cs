@@ -143,7 +143,7 @@ public sealed class SoftmaxTrainerTests
                     e = np.exp(s * (z - z.max(1, keepdims=True)))
                     return log_loss(y, e / e.sum(1, keepdims=True), eps=1e-15)
                 r.append(minimize_scalar(loss, bounds=(0.01, 100), method='bounded', options=dict(xatol=1e-8)).fun)
-            """, new { values = table.Values, labels = table.Labels, fold = StratifiedFolds.Assign(table.Labels, 5, 3), path = head.Report.L2Path.Select(trial => trial.L2) }).Doubles();
+            """, new { values = table.Values, labels = table.Labels, fold = StratifiedFolds.Assign(table.Labels, 5, 3, table.ClassNames), path = head.Report.L2Path.Select(trial => trial.L2) }).Doubles();
         for (int i = 0; i < expected.Length; i++) Assert.AreEqual(expected[i], head.Report.L2Path[i].LogLoss, 0.015 * expected[i], "the path stops at 2 % of the first gradient, scikit-learn at the minimum");
         Assert.AreEqual(head.Report.L2Path[Array.IndexOf(expected, expected.Min())].L2, head.Report.L2, "both find the same valley");
         Assert.IsTrue(head.Report.L2Path.Count >= 5 && expected[0] > 1.02 * expected.Min(), "the path has a valley to find");

@@ -64,6 +64,50 @@ public sealed class RejectionTests
         }
     }
 
+    /// <summary>Whatever the values: those within 0 to 1 or 0 to 255 may be the dark part of something larger.</summary>
+    [TestMethod]
+    public void Process_TiffSamplesWithoutARange_AreRejectedNotShownBlackOrWhite()
+    {
+        using PillowFolder folder = Pillow.Run("""
+            import struct
+            from PIL import Image
+            ramp = [i / 255 for i in range(256)]
+            for name, top in (('unit', 1), ('bytes', 255), ('metres', 8848)):
+                Image.frombytes('F', (16, 16), struct.pack('<256f', *[top * v for v in ramp])).save(f'{folder}/float-{name}.tif')
+            Image.frombytes('I', (16, 16), struct.pack('<256i', *[int(100000 * v) for v in ramp])).save(f'{folder}/int.tif')
+            Image.frombytes('I;16', (16, 16), struct.pack('<256H', *[257 * i for i in range(256)])).save(f'{folder}/good-16.tif')
+            Image.frombytes('L', (16, 16), bytes(range(256))).save(f'{folder}/good-8.tif')
+            """);
+        foreach (string name in folder.Names("float-*.tif")) StringAssert.StartsWith(Fixtures.Rejection(folder.Read(name)), "TIFF with 32-bit float samples", name);
+        StringAssert.StartsWith(Fixtures.Rejection(folder.Read("int.tif")), "TIFF with signed 32-bit integer samples");
+        byte[] ramp = [.. Enumerable.Range(0, 256).SelectMany(i => Enumerable.Repeat((byte)i, 3))];
+        foreach (string name in folder.Names("good-*.tif")) CollectionAssert.AreEqual(ramp, Fixtures.Pixels(folder.Read(name)), name);
+    }
+
+    /// <summary>The decoder fills the missing pixels with grey and only warns. Trifles that it warns of too are no reason: the pixels are all there.</summary>
+    [TestMethod]
+    public void Process_JpegWithoutItsPixels_IsRejectedAndOneWithTriflesIsNot()
+    {
+        using PillowFolder folder = Pillow.Run("""
+            import random
+            from PIL import Image
+            random.seed(5)
+            for size in (64, 300):
+                image = Image.frombytes('RGB', (40, 40), random.randbytes(4800)).resize((size, size))
+                for kind in ('baseline', 'progressive', 'grey'):
+                    image.convert('L' if kind == 'grey' else 'RGB').save(f'{folder}/{size}-{kind}.jpg', quality=90, progressive=kind == 'progressive')
+            """);
+        foreach (string name in folder.Names("*.jpg"))
+        {
+            byte[] file = folder.Read(name);
+            int scan = file.AsSpan().IndexOf((ReadOnlySpan<byte>)[0xFF, 0xDA]), pixels = scan + 2 + (file[scan + 2] << 8) + file[scan + 3];
+            byte[] expected = Fixtures.Pixels(file);
+            StringAssert.StartsWith(Fixtures.Rejection([.. file[..pixels], 0xFF, 0xD9]), "truncated JPEG", $"{name}, no pixels");
+            StringAssert.StartsWith(Fixtures.Rejection([.. file[..((pixels + file.Length) / 2)], 0xFF, 0xD9]), "truncated JPEG", $"{name}, half of them");
+            CollectionAssert.AreEqual(expected, Fixtures.Pixels([.. file[..^2], 0, 1, 2, 3, 0xFF, 0xD9]), $"{name}, bytes too many before the end");
+        }
+    }
+
     [TestMethod]
     public void Process_WrongDestination_IsTheCallersError()
     {

@@ -62,6 +62,6 @@ public sealed class HeldOutRowsTests
         digest ??= row => [.. Enumerable.Repeat((byte)row, 32)];
         var rows = new ImageRows { Accepted = accepted, Values = new float[accepted.Length], Width = 1, Digests = [.. accepted.SelectMany(digest)], Rejected = [], FromCache = 0, Elapsed = TimeSpan.Zero };
         var table = new FeatureTable(data.ClassNames, [.. accepted.Select(i => data.Items[i].Label)], rows.Values, 1);
-        return HeldOutRows.Of(data, rows, table, options ?? Options);
+        return HeldOutRows.Of(data, rows, table, options ?? Options, 0.5);
     }
 }

@@ -11,6 +11,9 @@ internal static class DecodeFailure
     /// <summary>Messages of libvips' input layer about how far it looked: consequences, never causes.</summary>
     private static readonly string[] Noise = ["bad seek to", "unable to open source"];
 
+    /// <summary>Whether the decoder says that pixels are missing.</summary>
+    public static bool IsTruncated(string words) => TruncationWords.Any(word => words.Contains(word, StringComparison.OrdinalIgnoreCase));
+
     /// <param name="format">What the first bytes say it is.</param>
     /// <param name="outcome">Where it failed.</param>
     /// <param name="words">The decoder's error buffer, a message a line.</param>
@@ -18,7 +21,7 @@ internal static class DecodeFailure
     {
         string[] lines = [.. words.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
             .Where(line => !Noise.Any(noise => line.Contains(noise, StringComparison.OrdinalIgnoreCase)))];
-        bool truncated = lines.Any(line => TruncationWords.Any(word => line.Contains(word, StringComparison.OrdinalIgnoreCase)));
+        bool truncated = Array.Exists(lines, IsTruncated);
         string kind = truncated ? "truncated" : outcome == DecodeOutcome.FailedInHeader ? "unreadable header of" : "damaged";
         string detail = string.Join("; ", lines.Select(WithoutSource).Distinct(StringComparer.Ordinal));
         if (detail.Length > LongestWords) detail = detail[..LongestWords] + "…";

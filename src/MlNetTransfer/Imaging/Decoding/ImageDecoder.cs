@@ -21,22 +21,20 @@ internal sealed unsafe class ImageDecoder(ImageLimits limits) : IDisposable
         ImageFormat format = FormatSniffer.Sniff(encoded);
         FileStructure.CheckComplete(encoded, format);
         PixelSource source = format == ImageFormat.Bmp ? bmp : vips;
+        // A decoder warns of pixels that are missing and of trifles in the same breath, so a JPEG is decoded strictly first. One that has nothing to
+        // warn of, as nearly all, costs nothing; the others are decoded again to read the words, and taken if they say that no pixel is missing.
+        source.ToleratesWarnings = format != ImageFormat.Jpeg;
         fixed (byte* data = encoded)
         {
-            DecodeOutcome outcome;
-            VipsLibrary.ErrorWords.EnterReadLock();
-            try
+            while (true)
             {
-                outcome = Decode(source, data, encoded.Length, format, target, sink, cancellation);
+                if (DecodeBesideOthers(source, data, encoded.Length, format, target, sink, cancellation) == DecodeOutcome.Done) return source.Orientation;
+                (DecodeOutcome outcome, string words) = DecodeForWords(source, data, encoded.Length, format, target, sink, cancellation);
+                if (outcome == DecodeOutcome.Done) return source.Orientation;
+                if (source.ToleratesWarnings || DecodeFailure.IsTruncated(words)) throw DecodeFailure.Describe(format, outcome, words);
+                source.ToleratesWarnings = true;
             }
-            finally
-            {
-                source.Close();
-                VipsLibrary.ErrorWords.ExitReadLock();
-            }
-            if (outcome != DecodeOutcome.Done) DecodeForWords(source, data, encoded.Length, format, target, sink, cancellation);
         }
-        return source.Orientation;
     }
 
     public void Dispose()
@@ -45,18 +43,33 @@ internal sealed unsafe class ImageDecoder(ImageLimits limits) : IDisposable
         bmp.Dispose();
     }
 
+    private DecodeOutcome DecodeBesideOthers(
+        PixelSource source, byte* data, int length, ImageFormat format, int target, IStripSink sink, CancellationToken cancellation)
+    {
+        VipsLibrary.ErrorWords.EnterReadLock();
+        try
+        {
+            return Decode(source, data, length, format, target, sink, cancellation);
+        }
+        finally
+        {
+            source.Close();
+            VipsLibrary.ErrorWords.ExitReadLock();
+        }
+    }
+
     /// <summary>
     /// libvips has one error buffer for all threads, so what it holds after a failure may be about another image. A failed image is decoded
     /// once more while no other is; it is then described in its own words.
     /// </summary>
-    private void DecodeForWords(PixelSource source, byte* data, int length, ImageFormat format, int target, IStripSink sink, CancellationToken cancellation)
+    private (DecodeOutcome Outcome, string Words) DecodeForWords(
+        PixelSource source, byte* data, int length, ImageFormat format, int target, IStripSink sink, CancellationToken cancellation)
     {
         VipsLibrary.ErrorWords.EnterWriteLock();
         try
         {
             VipsNative.vips_error_clear();
-            DecodeOutcome outcome = Decode(source, data, length, format, target, sink, cancellation);
-            if (outcome != DecodeOutcome.Done) throw DecodeFailure.Describe(format, outcome, VipsLibrary.ReadErrorBuffer());
+            return (Decode(source, data, length, format, target, sink, cancellation), VipsLibrary.ReadErrorBuffer());
         }
         finally
         {

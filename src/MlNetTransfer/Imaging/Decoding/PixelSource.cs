@@ -18,6 +18,9 @@ internal abstract unsafe class PixelSource : IDisposable
     /// <summary>Whether the decoder holds all pixels at once.</summary>
     public bool HoldsWholeFrame { get; protected set; }
 
+    /// <summary>Whether a decoder's warnings are passed over; its errors never are.</summary>
+    public bool ToleratesWarnings { get; set; } = true;
+
     /// <summary>Reads the header, no pixel; false when the decoder refuses.</summary>
     /// <param name="data">The encoded file [length]; must stay where it is until <see cref="Close"/>.</param>
     /// <param name="length">Bytes of the file.</param>

@@ -5,7 +5,12 @@ namespace MlNetTransfer.Imaging.Decoding;
 /// <summary>An image decoded by libvips; pixels are pulled in the calling thread, straight into this object's memory.</summary>
 internal sealed unsafe class VipsSource : PixelSource
 {
-    private const int FormatUChar = 0, InterpretationGrey = 1, InterpretationSrgb = 22;
+    private const int FormatUChar = 0, FormatUShort = 2, InterpretationGrey = 1, InterpretationLab = 13, InterpretationLabS = 21, InterpretationSrgb = 22;
+
+    /// <summary>Sample formats of libvips, by number.</summary>
+    private static readonly string[] SampleFormats =
+        ["8-bit", "signed 8-bit", "16-bit", "signed 16-bit", "32-bit integer", "signed 32-bit integer", "32-bit float", "complex", "64-bit float", "64-bit complex"];
+
     private readonly NativeBuffer strip = new();
     private byte* data;
     private int length, stripWidth;
@@ -18,8 +23,14 @@ internal sealed unsafe class VipsSource : PixelSource
         this.data = data;
         this.length = length;
         this.format = format;
-        image = Load(format == ImageFormat.Tiff ? "access=sequential,fail_on=error"u8 : "access=sequential,fail_on=truncated"u8);
+        image = Load(format switch
+        {
+            ImageFormat.Tiff => "access=sequential,fail_on=error"u8,
+            ImageFormat.Jpeg when !ToleratesWarnings => "access=sequential,fail_on=warning"u8,
+            _ => "access=sequential,fail_on=truncated"u8,
+        });
         if (image == 0) return false;
+        if (format == ImageFormat.Tiff) RefuseSamplesWithoutRange();
         ReadSize();
         Orientation = VipsNative.vips_image_get_orientation(image);
         HoldsWholeFrame = format is ImageFormat.Gif or ImageFormat.WebP or ImageFormat.Avif || IsInterlaced();
@@ -84,6 +95,20 @@ internal sealed unsafe class VipsSource : PixelSource
         },
         data, length, options);
 
+    /// <summary>
+    /// Of 8 and 16 bits without a sign, black and white are the ends of the range. Wider and signed samples are measurements: some programs mean
+    /// 0 to 1 by them, others 0 to 255, degrees or metres, and the file does not say. To take the range from each image would show equal values
+    /// differently from image to image, and to clip them, as libvips does, makes most images all black or all white; so they are refused.
+    /// </summary>
+    private void RefuseSamplesWithoutRange()
+    {
+        int samples = VipsNative.vips_image_get_format(image);
+        if (samples is FormatUChar or FormatUShort || VipsNative.vips_image_get_interpretation(image) is InterpretationLab or InterpretationLabS) return;
+        string found = samples >= 0 && samples < SampleFormats.Length ? SampleFormats[samples] : $"unknown ({samples})";
+        throw new ImageRejectedException(
+            FormattableString.Invariant($"TIFF with {found} samples, which do not say what is black and what is white; save it with 8 or 16 bits per sample"));
+    }
+
     private void ReadSize()
     {
         Width = VipsNative.vips_image_get_width(image);
@@ -106,8 +131,15 @@ internal sealed unsafe class VipsSource : PixelSource
     {
         int times = format == ImageFormat.Jpeg ? Math.Min(Width, Height) / target : 0;
         if (times < 4) return true;
-        nint smaller = Load(times < 8 ? "access=sequential,fail_on=truncated,shrink=2"u8 : times < 16 ? "access=sequential,fail_on=truncated,shrink=4"u8 : "access=sequential,fail_on=truncated,shrink=8"u8);
-        return Replace(smaller);
+        return Replace(Load((times, ToleratesWarnings) switch
+        {
+            ( < 8, true) => "access=sequential,fail_on=truncated,shrink=2"u8,
+            ( < 8, false) => "access=sequential,fail_on=warning,shrink=2"u8,
+            ( < 16, true) => "access=sequential,fail_on=truncated,shrink=4"u8,
+            ( < 16, false) => "access=sequential,fail_on=warning,shrink=4"u8,
+            (_, true) => "access=sequential,fail_on=truncated,shrink=8"u8,
+            (_, false) => "access=sequential,fail_on=warning,shrink=8"u8,
+        }));
     }
 
     /// <summary>CMYK, 16-bit, float and profiled images become 8-bit sRGB; plain 8-bit sRGB and grey are left as they are.</summary>

@@ -20,7 +20,7 @@ public sealed class ExportParity(TransferModel model, ImageLimits? limits = null
     {
         var rows = model.Predict(items, "Scoring with the model", progress, cancellation);
         if (rows.Accepted.Length == 0) throw new TransferException($"None of the {items.Count} images can be used, e.g. {rows.Rejected[0].File}: {rows.Rejected[0].Reason}. Give images that the model was made for.");
-        return (new ParitySample([.. rows.Accepted.Select(i => items[i])], rows.Values), rows.Rejected);
+        return (new ParitySample([.. rows.Accepted.Select(i => items[i])], rows.Values) { Digests = rows.Digests }, rows.Rejected);
     }
 
     /// <summary>Scores the images with a written file.</summary>

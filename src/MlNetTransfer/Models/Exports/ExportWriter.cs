@@ -20,11 +20,11 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
         IExport export, string path, ParitySample sample, double? allowDrift = null, bool overwrite = false, int? calibrationImages = null, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         RequireFree(path, overwrite);
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!, staging = Path.Combine(folder, $".{Path.GetFileName(path)}.unverified");
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!, staging = Path.Combine(folder, FormattableString.Invariant($".{Path.GetFileName(path)}.{Guid.NewGuid():N}.unverified"));
         try
         {
             Directory.CreateDirectory(folder);
-            if (Directory.Exists(staging)) Directory.Delete(staging, recursive: true);
+            using OutputLock held = OutputLock.OfFile(path);
             Directory.CreateDirectory(staging);
             string staged = Path.Combine(staging, Path.GetFileName(path));
             export.Save(staged, null);

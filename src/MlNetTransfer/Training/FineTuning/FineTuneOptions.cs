@@ -97,5 +97,5 @@ public sealed record FineTuneOptions
 
     /// <summary>Learning rate of the top block where none is given; gradient descent without moments takes 20 times as much.</summary>
     public static double DefaultLearningRate(TrainingStrategy strategy, OptimizerKind optimizer) =>
-        (strategy == TrainingStrategy.Scratch ? 1e-3 : 5e-4) * (optimizer == OptimizerKind.Sgd ? 20 : 1);
+        (strategy == TrainingStrategy.Scratch ? 1e-3 : 1e-4) * (optimizer == OptimizerKind.Sgd ? 20 : 1);
 }

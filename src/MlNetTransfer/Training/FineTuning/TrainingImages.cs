@@ -13,4 +13,12 @@ internal sealed record TrainingImages(IReadOnlyList<ImageItem> Items, int[] Labe
 {
     /// <summary>SHA-256 of an image's bytes [32].</summary>
     public ReadOnlySpan<byte> Digest(int row) => Digests.AsSpan(row * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes);
+
+    /// <summary>SHA-256 of some images' bytes [rows × 32].</summary>
+    public byte[] DigestsOf(IReadOnlyList<int> rows)
+    {
+        var digests = new byte[rows.Count * SHA256.HashSizeInBytes];
+        for (int i = 0; i < rows.Count; i++) Digest(rows[i]).CopyTo(digests.AsSpan(i * SHA256.HashSizeInBytes));
+        return digests;
+    }
 }

@@ -7,6 +7,7 @@ namespace MlNetTransfer.Training;
 internal static class ValidationRows
 {
     /// <summary>A stratified draw that keeps groups together; classes that live in a single group stay in training whole.</summary>
+    /// <remarks>It depends on the seed, the classes' names and the content of images and groups, not on the order in which they are listed.</remarks>
     /// <param name="images">All images.</param>
     /// <param name="rows">The training rows.</param>
     /// <param name="fraction">Share for validation.</param>
@@ -15,33 +16,41 @@ internal static class ValidationRows
     public static TrainTestRows Of(TrainingImages images, IReadOnlyList<int> rows, double fraction, int seed)
     {
         int[] labels = [.. rows.Select(r => images.Labels[r])];
-        if (images.Groups is null) return Select(rows, StratifiedSplit.TrainTest(labels, fraction, seed));
+        if (images.Groups is null)
+        {
+            TrainTestRows split = StratifiedSplit.TrainTest(labels, fraction, seed, images.ClassNames, images.DigestsOf(rows));
+            return new TrainTestRows([.. split.Train.Select(i => rows[i])], [.. split.Test.Select(i => rows[i])]);
+        }
+
         int[] groups = [.. rows.Select(r => images.Groups[r])];
-        HashSet<int> single = [.. Enumerable.Range(0, rows.Count).GroupBy(i => labels[i]).Where(c => c.Select(i => groups[i]).Distinct().Count() < 2).Select(c => c.Key)];
+        HashSet<int> single =
+        [
+            .. Enumerable.Range(0, rows.Count).GroupBy(i => labels[i]).Where(c => c.Select(i => groups[i]).Distinct().Count() < 2).Select(c => c.Key),
+        ];
         HashSet<int> tied = [.. Enumerable.Range(0, rows.Count).Where(i => single.Contains(labels[i])).Select(i => groups[i])];
         int[] free = [.. Enumerable.Range(0, rows.Count).Where(i => !tied.Contains(groups[i]))];
-        int[] validation = Draw([.. free.Select(i => labels[i])], [.. free.Select(i => groups[i])], fraction, seed);
-        HashSet<int> held = [.. validation.Select(i => free[i])];
-        return new TrainTestRows([.. Enumerable.Range(0, rows.Count).Where(i => !held.Contains(i)).Select(i => rows[i])], [.. held.Order().Select(i => rows[i])]);
+        HashSet<int> held = [.. Draw(images, [.. free.Select(i => rows[i])], fraction, seed)];
+        return new TrainTestRows([.. rows.Where(row => !held.Contains(row))], [.. rows.Where(held.Contains)]);
     }
 
-    private static int[] Draw(int[] labels, int[] groups, double fraction, int seed)
+    /// <summary>The rows for validation, of rows whose classes all have two groups at least.</summary>
+    private static IEnumerable<int> Draw(TrainingImages images, int[] rows, double fraction, int seed)
     {
+        int[] labels = [.. rows.Select(r => images.Labels[r])], groups = [.. rows.Select(r => images.Groups![r])];
         if (groups.Distinct().Count() < 2) return [];
+        byte[] digests = images.DigestsOf(rows);
         try
         {
-            return [.. StratifiedSplit.TrainTest(labels, groups, fraction, seed).Test];
+            return StratifiedSplit.TrainTest(labels, groups, fraction, seed, images.ClassNames, digests).Test.Select(i => rows[i]);
         }
         catch (TransferException)
         {
             // Groups of several classes tie some class to one side: whole groups at random then, without regard to classes.
-            int[] order = [.. groups.Distinct().Order()];
+            int[] order = [.. new DrawOrder(labels, images.ClassNames, digests, groups).Ordered(groups).Distinct()];
             new Rng(seed).Shuffle<int>(order);
             HashSet<int> drawn = [.. order.Take(Math.Max(1, (int)(fraction * order.Length)))];
-            int[] held = [.. Enumerable.Range(0, groups.Length).Where(i => drawn.Contains(groups[i]))];
-            return labels.Distinct().All(c => Enumerable.Range(0, labels.Length).Any(i => labels[i] == c && !drawn.Contains(groups[i]))) ? held : [];
+            HashSet<int> taught = [.. rows.Where(r => !drawn.Contains(images.Groups![r])).Select(r => images.Labels[r])];
+            return labels.All(taught.Contains) ? rows.Where(r => drawn.Contains(images.Groups![r])) : [];
         }
     }
-
-    private static TrainTestRows Select(IReadOnlyList<int> rows, TrainTestRows split) => new([.. split.Train.Select(i => rows[i])], [.. split.Test.Select(i => rows[i])]);
 }

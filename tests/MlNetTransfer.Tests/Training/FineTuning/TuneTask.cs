@@ -44,8 +44,9 @@ internal sealed class TuneTask : IDisposable
         Taps = [.. Catalog.Get(Id).Taps.Select(t => t.Name)],
         CacheFolder = folder.File("cache"),
         Strategy = strategy,
+        TestFraction = 0.2,
         Workers = 2,
-        FineTune = (tune ?? (o => o))(new FineTuneOptions { Epochs = 3, BatchSize = 8, Threads = 1, LearningRate = 3e-3, Augmentation = AugmentationPreset.Light, Draws = 2, Freeze = strategy == TrainingStrategy.FineTune ? FreezeBoundary.OfBlocks(1) : null }),
+        FineTune = strategy == TrainingStrategy.Head ? new FineTuneOptions() : (tune ?? (o => o))(new FineTuneOptions { Epochs = 3, BatchSize = 8, Threads = 1, LearningRate = 3e-3, Augmentation = AugmentationPreset.Light, Draws = 2, Freeze = strategy == TrainingStrategy.FineTune ? FreezeBoundary.OfBlocks(1) : null }),
     };
 
     public TrainSummary Run(TrainOptions options, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default) => new TrainJob(options, Catalog).Run(progress, cancellation);

@@ -1,0 +1,87 @@
+using System.Reflection;
+using MlNetTransfer.Heads;
+using MlNetTransfer.Imaging.Augmentation;
+using MlNetTransfer.Jobs;
+using MlNetTransfer.Training;
+
+namespace MlNetTransfer.Tests.Jobs;
+
+[TestClass]
+public sealed class TrainRulesTests
+{
+    private static readonly TrainOptions Plain = new() { Folder = "x", Output = "y" };
+
+    /// <summary>Every option of fine-tuning but InitialWeights, which heads start from too, with a value that is not its default.</summary>
+    private static readonly Dictionary<string, FineTuneOptions> Others = new()
+    {
+        ["Freeze"] = new() { Freeze = FreezeBoundary.OfBlocks(1) },
+        ["Epochs"] = new() { Epochs = 3 },
+        ["LearningRate"] = new() { LearningRate = 1e-3 },
+        ["HeadRate"] = new() { HeadRate = 1 },
+        ["BlockDecay"] = new() { BlockDecay = 0.5 },
+        ["BatchSize"] = new() { BatchSize = 8 },
+        ["MicroBatch"] = new() { MicroBatch = 4 },
+        ["Optimizer"] = new() { Optimizer = OptimizerKind.Sgd },
+        ["Schedule"] = new() { Schedule = ScheduleKind.Constant },
+        ["WarmUp"] = new() { WarmUp = 0.2 },
+        ["WeightDecay"] = new() { WeightDecay = 0.1 },
+        ["StartingPointDecay"] = new() { StartingPointDecay = 0.1 },
+        ["LabelSmoothing"] = new() { LabelSmoothing = 0 },
+        ["Dropout"] = new() { Dropout = 0.1 },
+        ["ClipNorm"] = new() { ClipNorm = 1 },
+        ["AverageDecay"] = new() { AverageDecay = 0.9 },
+        ["GradualUnfreezing"] = new() { GradualUnfreezing = true },
+        ["BatchStatistics"] = new() { BatchStatistics = true },
+        ["ValidationFraction"] = new() { ValidationFraction = 0.3 },
+        ["Refit"] = new() { Refit = false },
+        ["Patience"] = new() { Patience = 2 },
+        ["Augmentation"] = new() { Augmentation = AugmentationPreset.None },
+        ["Draws"] = new() { Draws = 2 },
+        ["CacheBytes"] = new() { CacheBytes = 0 },
+        ["TimeBudget"] = new() { TimeBudget = TimeSpan.FromMinutes(1) },
+        ["Threads"] = new() { Threads = 1 },
+    };
+
+    [TestMethod]
+    public void Violation_EveryOptionOfFineTuning_NeedsAStrategyThatTunes()
+    {
+        string[] properties = [.. typeof(FineTuneOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Select(p => p.Name).Where(n => n != nameof(FineTuneOptions.InitialWeights))];
+        CollectionAssert.AreEquivalent(properties, Others.Keys, "An option was added: say here and in TrainRules when it has an effect.");
+        foreach ((string name, FineTuneOptions options) in Others)
+        {
+            StringAssert.StartsWith(TrainRules.Violation(Plain with { FineTune = options }), $"FineTune.{name}");
+            Assert.IsNull(TrainRules.Violation(Plain with { FineTune = options, Strategy = TrainingStrategy.Full }), name);
+        }
+    }
+
+    [TestMethod]
+    public void Violation_Defaults_HasNone()
+    {
+        Assert.IsNull(TrainRules.Violation(Plain));
+        Assert.IsNull(TrainRules.Violation(Plain, ["--class-weights", "--head", "--output"]), "none and auto ask for nothing");
+        Assert.IsNull(TrainRules.Violation(Plain with { FineTune = new() { InitialWeights = "w" } }), "heads start from given weights too");
+    }
+
+    [TestMethod]
+    public void Violation_DefaultThatWasGiven_IsNamedToo() =>
+        StringAssert.StartsWith(TrainRules.Violation(Plain, ["--batch"]), "--batch has no effect");
+
+    [TestMethod]
+    public void Violation_OptionsOfASoftmaxHead_NeedOne()
+    {
+        Assert.IsNotNull(TrainRules.Violation(Plain with { L2 = 1 }));
+        Assert.IsNull(TrainRules.Violation(Plain with { L2 = 1, Head = HeadKind.Softmax }));
+        Assert.IsNull(TrainRules.Violation(Plain with { L2 = 1, ClassWeights = ClassWeights.Balanced }), "balanced classes make it one");
+        Assert.IsNotNull(TrainRules.Violation(Plain with { ClassWeights = ClassWeights.Balanced, Head = HeadKind.Mlp }));
+        TrainOptions tuned = Plain with { Strategy = TrainingStrategy.FineTune, ClassWeights = ClassWeights.Balanced };
+        Assert.IsNull(TrainRules.Violation(tuned with { Head = HeadKind.Ridge }), "the network is trained with them");
+    }
+
+    [TestMethod]
+    public void Run_OptionWithoutEffect_IsRefusedBeforeWork()
+    {
+        TrainOptions options = Plain with { Resume = true, Folder = "/there/is/no/such/folder" };
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => new TrainJob(options).Run()).Message, "Resume");
+    }
+}

@@ -1,0 +1,49 @@
+using MlNetTransfer.Jobs;
+using MlNetTransfer.Tests.Shared;
+
+namespace MlNetTransfer.Tests.Readme;
+
+/// <summary>The README's code is compiled here and run, or is the guide's, which a test of the packages runs; what the guides say of options is all there is.</summary>
+[TestClass]
+[DoNotParallelize]
+public sealed class ReadmeTests
+{
+    [TestMethod]
+    public void Programs_OfTheReadme_AreRun()
+    {
+        IReadOnlyList<string> shown = DocumentedCode.Blocks("README.md", "csharp");
+        Assert.HasCount(2, shown);
+        string guide = DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/first-model.md", "csharp")[0]);
+        foreach (string line in DocumentedCode.Normal(shown[0]).Split('\n')) StringAssert.Contains(guide, line);
+        string here = DocumentedCode.Normal(DocumentedCode.Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// README begins", "// README ends").Single());
+        Assert.AreEqual(here, string.Join('\n', DocumentedCode.Normal(shown[1]).Split('\n').Where(line => !line.StartsWith("using MlNetTransfer.", StringComparison.Ordinal))));
+    }
+
+    [TestMethod]
+    public void Jobs_OfTheReadme_Run()
+    {
+        using var folder = new TempFolder();
+        string printed = DocumentedProgram.Printed(folder, Jobs);
+        StringAssert.Contains(printed, " of 157 images, 95 % interval ");
+        StringAssert.Contains(printed, "banana.png: fruit");
+    }
+
+    [TestMethod]
+    public void FromMlNet_TableOfOptions_NamesEveryOption()
+    {
+        string guide = File.ReadAllText(Repository.At("docs/guide/from-ml-net.md"));
+        foreach (System.Reflection.PropertyInfo option in typeof(ImageClassificationOptions).GetProperties()) StringAssert.Contains(guide, $"`{option.Name}`");
+    }
+
+    private static void Jobs()
+    {
+        // README begins
+        var options = new TrainOptions { Folder = "data-samples/clipart", Output = "out/readme" };
+        TrainSummary trained = new TrainJob(options).Run();
+        Console.WriteLine($"{trained.Accuracy:P0} of {trained.TestImages} images, 95 % interval {trained.AccuracyInterval[0]:P0} to {trained.AccuracyInterval[1]:P0}");
+
+        PredictionSummary found = new PredictJob("out/readme/model.onnx", ["data-samples/clipart/fruit/banana.png"], top: 3).Run();
+        foreach (Prediction p in found.Predictions) Console.WriteLine($"{p.File}: {p.Label} ({p.Probability:P0})");
+        // README ends
+    }
+}
