@@ -7,18 +7,23 @@ using static TorchSharp.torch;
 
 namespace MlNetTransfer.TorchSharp.Tests;
 
-/// <summary>A training step of the default backbone with its head, by our own engine. Oracle: libtorch's autograd on the archive.</summary>
+/// <summary>
+/// A training step of the default backbone with its head, by our own engine. Oracle: libtorch's autograd on the
+/// archive.
+/// </summary>
 [TestClass]
 public sealed class GradientTests
 {
-    private static readonly string Logits = OnnxModel.Load(Trained.Model).Nodes.Single(n => n.OpType == "Softmax").Input[0];
+    private static readonly string Logits =
+        OnnxModel.Load(Trained.Model).Nodes.Single(n => n.OpType == "Softmax").Input[0];
 
     private static readonly TorchExportOptions Export = new() { Output = Logits };
 
     public TestContext TestContext { get; set; } = null!;
 
     /// <summary>
-    /// Roundings may turn the sign of a value at a rectifier's kink, and change some gradients below it by up to a thousandth; a wrong rule for a pad, a pool or a normalisation is off by far more.
+    /// Roundings may turn the sign of a value at a rectifier's kink, and change some gradients below it by up to a
+    /// thousandth; a wrong rule for a pad, a pool or a normalisation is off by far more.
     /// </summary>
     [TestMethod]
     public void Gradients_OfAllWeights_AreLibtorchs()
@@ -40,15 +45,19 @@ public sealed class GradientTests
         }
     }
 
-    /// <summary>Gradients by the names of the model's initializers: the archive brings them home in place of its weights.</summary>
-    private static (double Loss, Dictionary<string, float[]> Gradients) Libtorch(OnnxModel model, float[] images, long[] labels)
+    /// <summary>
+    /// Gradients by the names of the model's initializers: the archive brings them home in place of its weights.
+    /// </summary>
+    private static (double Loss, Dictionary<string, float[]> Gradients) Libtorch(
+        OnnxModel model, float[] images, long[] labels)
     {
         string file = Trained.At("logits.pt"), gradients = Trained.At("gradients.pt");
         TorchScript.Write(model, file, Export);
         using IDisposable scope = NewDisposeScope();
         using jit.ScriptModule<Tensor, Tensor> net = jit.load<Tensor, Tensor>(file);
         net.eval();
-        Tensor loss = nn.functional.cross_entropy(net.call(tensor(images, [labels.Length, 3, 224, 224])), tensor(labels));
+        Tensor input = tensor(images, [labels.Length, 3, 224, 224]);
+        Tensor loss = nn.functional.cross_entropy(net.call(input), tensor(labels));
         loss.backward();
         using (no_grad())
             foreach (var (_, parameter) in net.named_parameters()) parameter.copy_(parameter.grad!);
@@ -61,17 +70,21 @@ public sealed class GradientTests
             .ToDictionary());
     }
 
-    private static (double Loss, Dictionary<string, float[]> Gradients) Own(OnnxModel model, float[] images, long[] labels, string[] parameters)
+    private static (double Loss, Dictionary<string, float[]> Gradients) Own(
+        OnnxModel model, float[] images, long[] labels, string[] parameters)
     {
-        TrainingOptions options = new() { Logits = Logits, Groups = [new ParameterGroup { Name = "all", Parameters = parameters }] };
+        ParameterGroup all = new() { Name = "all", Parameters = parameters };
+        TrainingOptions options = new() { Logits = Logits, Groups = [all] };
         Dictionary<string, TensorProto> before = model.Initializers.ToDictionary(i => i.Name);
         TrainingGraph graph = new TrainingStepBuilder(model, options).Build(labels.Length, TrainingGraphKind.Gradients);
         float[] targets = new float[labels.Length * graph.Columns];
         for (int i = 0; i < labels.Length; i++) targets[i * graph.Columns + labels[i]] = 1;
         float[] weights = [.. labels.Select(_ => 1f / labels.Length)];
         // The weights are inputs too.
-        Dictionary<string, OrtValue> inputs = graph.Model.Inputs.Select(i => i.Name).Where(before.ContainsKey).ToDictionary(
-            n => n, n => OrtValue.CreateTensorValueFromMemory(TensorData.ToFloats(before[n]), [.. before[n].Dims]));
+        Dictionary<string, OrtValue> inputs = [];
+        IEnumerable<string> given = graph.Model.Inputs.Select(i => i.Name);
+        foreach (TensorProto weight in given.Where(before.ContainsKey).Select(name => before[name]))
+            inputs[weight.Name] = OrtValue.CreateTensorValueFromMemory(TensorData.ToFloats(weight), [.. weight.Dims]);
         inputs[model.Inputs[0].Name] = OrtValue.CreateTensorValueFromMemory(images, [labels.Length, 3, 224, 224]);
         inputs[TrainingGraph.Targets] = OrtValue.CreateTensorValueFromMemory(targets, [labels.Length, graph.Columns]);
         inputs[TrainingGraph.RowWeights] = OrtValue.CreateTensorValueFromMemory(weights, [labels.Length]);

@@ -10,7 +10,9 @@ namespace MlNetTransfer.TorchSharp.Tests;
 [TestClass]
 public sealed class GuideTests
 {
-    private const string Guide = "docs/guide/torchsharp.md", Here = "tests/MlNetTransfer.TorchSharp.Tests/GuideTests.cs";
+    private const string Guide = "docs/guide/torchsharp.md";
+
+    private const string Here = "tests/MlNetTransfer.TorchSharp.Tests/GuideTests.cs";
 
     [TestMethod]
     public void Guide_Code_IsTheCodeBelow() => CollectionAssert.AreEqual(
@@ -53,7 +55,8 @@ public sealed class GuideTests
         // End.
 
         using TransferModel after = TransferModel.Load(output);
-        Assert.AreEqual(Math.Exp(-loss.item<float>()), before.Predict([pixels])[fruit], 1e-5, "rounding of float32");
-        Assert.IsGreaterThan(before.Predict([pixels])[fruit], after.Predict([pixels])[fruit], "a step makes the label likelier");
+        float was = before.Predict([pixels])[fruit], now = after.Predict([pixels])[fruit];
+        Assert.AreEqual(Math.Exp(-loss.item<float>()), was, 1e-5, "rounding of float32");
+        Assert.IsGreaterThan(was, now, "a step makes the label likelier");
     }
 }

@@ -67,7 +67,8 @@ internal static class InTorch
     }
 
     private static int[] LikeliestOf(float[] probabilities) =>
-        [.. probabilities.Chunk(probabilities.Length / Trained.Images.Length).Select(row => row.Index().MaxBy(p => p.Item).Index)];
+        [.. probabilities.Chunk(probabilities.Length / Trained.Images.Length)
+            .Select(row => row.Index().MaxBy(p => p.Item).Index)];
 
     private static Tensor Input(float[][] images) =>
         tensor(images.SelectMany(i => i).ToArray(), [images.Length, 3, 224, 224]);

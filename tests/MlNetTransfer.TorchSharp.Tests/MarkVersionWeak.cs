@@ -5,11 +5,15 @@ using System.Text;
 using Microsoft.Build.Framework;
 using Microsoft.Build.Utilities;
 
-/// <summary>Writes a copy of a shared library in which one version that it asks of another library may be missing.</summary>
+/// <summary>
+/// Writes a copy of a shared library in which one version that it asks of another library may be missing.
+/// </summary>
 /// <remarks>
-/// A 64-bit little-endian ELF file lists such versions in its section of type SHT_GNU_verneed: Elf64_Verneed, one for each library, heads a chain of Elf64_Vernaux, one for each version.
-/// VER_FLG_WEAK in vna_flags makes the dynamic linker go on where the version is not defined (Linux Standard Base, Symbol Versioning). That is sound only for a version that no
-/// relocation needs a symbol of. MSBuild compiles this for .NET Standard 2.0, and it runs on linux-x64 alone, whose numbers are little-endian like the file's.
+/// A 64-bit little-endian ELF file lists such versions in its section of type SHT_GNU_verneed: Elf64_Verneed, one for
+/// each library, heads a chain of Elf64_Vernaux, one for each version. VER_FLG_WEAK in vna_flags makes the dynamic
+/// linker go on where the version is not defined (Linux Standard Base, Symbol Versioning). That is sound only for a
+/// version that no relocation needs a symbol of. MSBuild compiles this for .NET Standard 2.0, and it runs on linux-x64
+/// alone, whose numbers are little-endian like the file's.
 /// </remarks>
 public sealed class MarkVersionWeak : Task
 {
@@ -46,7 +50,9 @@ public sealed class MarkVersionWeak : Task
 
         if (found.Count != 1)
         {
-            Log.LogError("'{0}' asks for {1} {2} times; once was expected. Another version of the package may not need this step any more.", Source, Version, found.Count);
+            Log.LogError(
+                "'{0}' asks for {1} {2} times, not once. Another version of the package may not need this step.",
+                Source, Version, found.Count);
             return false;
         }
 
@@ -79,7 +85,8 @@ public sealed class MarkVersionWeak : Task
 
     private static int Offset(byte[] file, int header) => (int)U64(file, header + 24);
 
-    private static string Name(byte[] file, int at) => Encoding.ASCII.GetString(file, at, Array.IndexOf(file, (byte)0, at) - at);
+    private static string Name(byte[] file, int at) =>
+        Encoding.ASCII.GetString(file, at, Array.IndexOf(file, (byte)0, at) - at);
 
     private static int U16(byte[] file, int at) => BitConverter.ToUInt16(file, at);
 

@@ -10,7 +10,9 @@ using static TorchSharp.torch;
 
 namespace MlNetTransfer.TorchSharp.Tests;
 
-/// <summary>The C# of each operator, compiled and run in TorchSharp. Oracle: ONNX Runtime on the graph that it was written from.</summary>
+/// <summary>
+/// The C# of each operator, compiled and run in TorchSharp. Oracle: ONNX Runtime on the graph that it was written from.
+/// </summary>
 [TestClass]
 public sealed class OperatorClassTests
 {
@@ -46,7 +48,10 @@ public sealed class OperatorClassTests
                 float[] found = net.call(input).contiguous().data<float>().ToArray();
                 Assert.HasCount(expected.Length, found, name);
                 for (int i = 0; i < expected.Length; i++)
-                    Assert.AreEqual(expected[i], found[i], Tolerance * Math.Max(1, Math.Abs(expected[i])), $"{name}[{i}]");
+                {
+                    double allowed = Tolerance * Math.Max(1, Math.Abs(expected[i]));
+                    Assert.AreEqual(expected[i], found[i], allowed, $"{name}[{i}]");
+                }
             }
         }
     }
@@ -61,7 +66,8 @@ public sealed class OperatorClassTests
         CSharpCompilation compilation = CSharpCompilation.Create(
             "Exported",
             sources.Select(s => CSharpSyntaxTree.ParseText(s, version)),
-            platform.Where(p => p.EndsWith(".dll", StringComparison.Ordinal)).Select(p => MetadataReference.CreateFromFile(p)),
+            platform.Where(p => p.EndsWith(".dll", StringComparison.Ordinal))
+                .Select(p => MetadataReference.CreateFromFile(p)),
             new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, specificDiagnosticOptions: [unified]));
         using MemoryStream stream = new();
         ImmutableArray<Diagnostic> said = compilation.Emit(stream).Diagnostics;

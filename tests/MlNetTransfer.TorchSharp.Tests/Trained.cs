@@ -6,7 +6,10 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.TorchSharp.Tests;
 
-/// <summary>One model on the default backbone, trained once for all tests on a few of the sample images, and what it says of real images.</summary>
+/// <summary>
+/// One model on the default backbone, trained once for all tests on a few of the sample images, and what it says of
+/// real images.
+/// </summary>
 [TestClass]
 public static class Trained
 {
@@ -26,7 +29,9 @@ public static class Trained
     /// <summary>Its state dictionary for TorchSharp; the class lies beside it.</summary>
     public static string StateDictionary => State.Value;
 
-    /// <summary>Twenty images, seen in training or not, after the model's preprocessing: each [3 × 224 × 224].</summary>
+    /// <summary>
+    /// Twenty images, seen in training or not, after the model's preprocessing: each [3 × 224 × 224].
+    /// </summary>
     public static float[][] Images => Asked.Value.Tensors;
 
     /// <summary>What the library says of them: [20 × 8].</summary>

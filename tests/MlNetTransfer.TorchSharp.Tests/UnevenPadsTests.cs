@@ -3,6 +3,10 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer.TorchSharp.Tests;
 
 /// <summary>That the other tests compare what torch's layers cannot say: pads that differ from side to side.</summary>
+/// <remarks>
+/// That a max pool is padded with -inf and not with 0 makes no difference behind a rectifier; the case max_pool_uneven of
+/// <see cref="OperatorClassTests"/> shows it.
+/// </remarks>
 [TestClass]
 public sealed class UnevenPadsTests
 {
