@@ -1,7 +1,7 @@
 using System.CommandLine;
-using MlNetTransfer.Imaging;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
 

@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Models;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Hosting;
 

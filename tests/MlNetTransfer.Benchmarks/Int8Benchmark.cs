@@ -1,7 +1,7 @@
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Onnx.Quantization;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models.Quantization;
+using MlNetTransfer.Onnx.Quantization;
 
 namespace MlNetTransfer.Benchmarks;
 

@@ -3,11 +3,11 @@ using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Torch;
 using MlNetTransfer.Onnx.Training;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Benchmarks;

@@ -1,6 +1,6 @@
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
+using MlNetTransfer.Onnx;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Hosting.Tests;

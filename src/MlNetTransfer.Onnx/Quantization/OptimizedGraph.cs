@@ -1,5 +1,5 @@
-using MlNetTransfer.Onnx.Proto;
 using Microsoft.ML.OnnxRuntime;
+using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Quantization;
 

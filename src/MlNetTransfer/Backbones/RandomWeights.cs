@@ -1,6 +1,6 @@
+using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Backbones;
 

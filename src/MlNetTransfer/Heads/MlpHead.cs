@@ -1,6 +1,6 @@
 using MlNetTransfer.Features;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Numerics;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Heads;
 

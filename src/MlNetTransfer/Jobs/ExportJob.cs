@@ -1,9 +1,9 @@
 using System.Numerics.Tensors;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Jobs;
 

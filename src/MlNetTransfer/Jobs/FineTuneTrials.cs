@@ -4,10 +4,10 @@ using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
-using MlNetTransfer.Onnx;
-using MlNetTransfer.Onnx.Training;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging.Augmentation;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Training;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;

@@ -1,9 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
-using MlNetTransfer.Onnx;
-using MlNetTransfer.Onnx.Torch;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Torch;
 
 namespace MlNetTransfer.Jobs;
 

@@ -1,8 +1,8 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Models;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;

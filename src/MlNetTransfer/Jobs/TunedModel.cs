@@ -1,9 +1,9 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;

@@ -1,7 +1,7 @@
 using System.Text.Json;
+using MlNetTransfer.Models.Exports;
 using MlNetTransfer.Onnx.Torch;
 using MlNetTransfer.Onnx.Weights;
-using MlNetTransfer.Models.Exports;
 
 namespace MlNetTransfer.Jobs;
 

@@ -48,8 +48,11 @@ public sealed record ImageClassificationOptions
     /// Names of the backbone's taps to take features from, side by side. Default null: chosen by cross-validation on
     /// the rows that are trained on.
     /// </summary>
-    public IReadOnlyList<string>? Taps { get; init => field = value is null or { Count: > 0 } ? value : throw new ArgumentException(
-        "Name at least one tap, or none for the automatic choice.", nameof(Taps)); }
+    public IReadOnlyList<string>? Taps
+    {
+        get; init => field = value is null or { Count: > 0 } ? value : throw new ArgumentException(
+        "Name at least one tap, or none for the automatic choice.", nameof(Taps));
+    }
 
     /// <summary>
     /// How much of the network is trained. Default <see cref="TrainingStrategy.Head"/>: the head alone.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms;
@@ -119,10 +120,9 @@ internal sealed class StockChain : IDisposable
         }
 
         if (difference <= Tolerance) return;
-        throw new TransferException(FormattableString.Invariant(
-            $"The model was not saved: on {count} images ML.NET's form of it differs by up to {difference:g3}, "
-            + $"where at most {Tolerance:g1} was expected. This is a fault of the export: report it with the "
-            + "backbone and the version of Microsoft.ML."));
+        throw new TransferException(
+            $"The model was not saved: on {count} images ML.NET's form of it differs by up to {Number(difference)}, where at most "
+            + $"{Number(Tolerance)} was expected. This is a fault of the export: report it with the backbone and the version of Microsoft.ML.");
     }
 
     /// <summary>Compares on the same images, decoded and resized as at training.</summary>
@@ -145,6 +145,8 @@ internal sealed class StockChain : IDisposable
             if (temporary is not null) File.Delete(temporary);
         }
     }
+
+    private static string Number(double value) => value.ToString("g3", CultureInfo.InvariantCulture);
 
     public void Dispose() => (Model as IDisposable)?.Dispose();
 

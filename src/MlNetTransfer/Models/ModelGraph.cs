@@ -1,7 +1,7 @@
 using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
-using MlNetTransfer.Heads;
 
 namespace MlNetTransfer.Models;
 

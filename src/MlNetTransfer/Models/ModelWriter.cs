@@ -1,6 +1,6 @@
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Models;
 

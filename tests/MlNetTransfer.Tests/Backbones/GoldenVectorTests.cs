@@ -1,8 +1,8 @@
 using System.IO.Compression;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Backbones;

@@ -93,7 +93,12 @@ public sealed class ImageClassificationTests
         var epochs = new List<EpochResult>();
         ImageClassificationOptions options = new()
         {
-            Taps = ["map7_3"], Head = HeadKind.Ridge, Strategy = TrainingStrategy.FineTune, Epoch = 1, BatchSize = 4, MetricsCallback = epochs.Add,
+            Taps = ["map7_3"],
+            Head = HeadKind.Ridge,
+            Strategy = TrainingStrategy.FineTune,
+            Epoch = 1,
+            BatchSize = 4,
+            MetricsCallback = epochs.Add,
             FineTune = new FineTuneOptions { Freeze = FreezeBoundary.OfFraction(0.9), Draws = 1, Refit = false },
         };
         IDataView rows = Images.Rows(Images.Few(6, "bird", "fruit"));

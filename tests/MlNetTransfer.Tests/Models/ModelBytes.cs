@@ -1,5 +1,5 @@
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Models;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Tests.Models;
 

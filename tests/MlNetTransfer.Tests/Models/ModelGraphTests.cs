@@ -1,9 +1,9 @@
 using MlNetTransfer.Features;
-using MlNetTransfer.Onnx;
-using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Tests.Heads;
 using MlNetTransfer.Tests.Shared;
 

@@ -1,5 +1,5 @@
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones.Onnx;
 

@@ -1,7 +1,7 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Numerics;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones.Onnx;
 

@@ -1,7 +1,7 @@
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models.Quantization;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Models.Exports;
 

@@ -1,8 +1,8 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Models.Exports;
 

@@ -1,6 +1,6 @@
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
-using MlNetTransfer.Imaging;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Models.Exports;

@@ -1,9 +1,9 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Onnx;
-using MlNetTransfer.Onnx.Quantization;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Numerics;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Quantization;
 
 namespace MlNetTransfer.Models.Quantization;
 

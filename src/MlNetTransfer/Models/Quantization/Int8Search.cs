@@ -1,8 +1,8 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Quantization;
-using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models.Quantization;
 

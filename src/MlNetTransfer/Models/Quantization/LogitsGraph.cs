@@ -1,7 +1,7 @@
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
-using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models.Quantization;
 

@@ -1,9 +1,9 @@
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Quantization;
-using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models.Quantization;
 

@@ -1,6 +1,6 @@
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Onnx.Quantization;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx.Quantization;
 
 namespace MlNetTransfer.Models.Quantization;
 

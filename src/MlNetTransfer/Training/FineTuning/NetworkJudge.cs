@@ -1,6 +1,6 @@
+using MlNetTransfer.Heads;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Training;
-using MlNetTransfer.Heads;
 
 namespace MlNetTransfer.Training;
 

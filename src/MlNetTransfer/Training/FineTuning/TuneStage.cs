@@ -1,7 +1,7 @@
-using MlNetTransfer.Onnx;
-using MlNetTransfer.Onnx.Training;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Numerics;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Training;
 

@@ -1,8 +1,8 @@
 using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Features;
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
-using MlNetTransfer.Imaging;
 using MlNetTransfer.Tests.Shared;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 

@@ -1,8 +1,8 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Backbones.Onnx;
+using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Tests.Shared;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 

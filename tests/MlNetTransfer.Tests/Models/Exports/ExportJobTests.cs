@@ -1,11 +1,11 @@
 using System.Text.Json;
-using MlNetTransfer.Onnx;
-using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
 using MlNetTransfer.Models.Quantization;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Models.Exports;

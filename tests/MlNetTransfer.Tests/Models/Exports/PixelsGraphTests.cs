@@ -1,7 +1,7 @@
 using Microsoft.ML.OnnxRuntime;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models.Exports;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Tests.Models.Exports;
 

@@ -1,13 +1,13 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
-using MlNetTransfer.Onnx;
-using MlNetTransfer.Onnx.Proto;
-using MlNetTransfer.Onnx.Quantization;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Quantization;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Quantization;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Models.Quantization;

@@ -1,7 +1,7 @@
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Training;
-using MlNetTransfer.Heads;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Tests.Training.FineTuning;

@@ -1,8 +1,8 @@
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Numerics;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Backbones.Onnx;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
