@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using Microsoft.ML.OnnxRuntime;
 
 namespace MlNetTransfer.Backbones;
@@ -61,7 +63,26 @@ public sealed record ExecutionPlan
             string fix = HasGpuProviders
                 ? "Install what it names, in the version it names, and put its folder on the library path; or use the CPU. 'mlnet-transfer doctor' shows what is there."
                 : "This build has no GPU provider: build with -p:Gpu=true, or reference the package Microsoft.ML.OnnxRuntime.Gpu instead of Microsoft.ML.OnnxRuntime; or use the CPU. 'mlnet-transfer doctor' shows what is there.";
-            throw new DeviceException($"{Provider} cannot be used: {OneLine(e.Message)} {fix}", e);
+            throw new DeviceException($"{Provider} cannot be used: {MissingLibrary()}{OneLine(e.Message)} {fix}", e);
+        }
+    }
+
+    /// <summary>The library that the provider's own needs and the system does not find; ONNX Runtime tells its log alone. Empty where that cannot be said.</summary>
+    private string MissingLibrary()
+    {
+        string provider = Provider == ExecutionProvider.Cuda ? "cuda" : "tensorrt";
+        string file = OperatingSystem.IsWindows() ? $"onnxruntime_providers_{provider}.dll" : $"libonnxruntime_providers_{provider}.so";
+        string[] folders = [AppContext.BaseDirectory, Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native")];
+        if (folders.Select(f => Path.Combine(f, file)).FirstOrDefault(File.Exists) is not { } path) return "";
+        try
+        {
+            NativeLibrary.Free(NativeLibrary.Load(path));
+            return "";
+        }
+        catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
+        {
+            Match missing = Regex.Match(e.Message, @"(?<library>[^\s/:]+\.so[.\d]*): cannot open shared object file");
+            return missing.Success ? $"{missing.Groups["library"].Value} is missing. " : $"{file} does not load. ";
         }
     }
 
