@@ -2,7 +2,6 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Models;
-using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
@@ -15,15 +14,13 @@ public sealed partial class TrainJob
     /// Labelled images, instead of those of <see cref="TrainOptions.Folder"/>, which only names their source in
     /// messages.
     /// </param>
-    /// <param name="epochs">Told of each epoch of a training of the network; null for nobody.</param>
     /// <param name="progress">Told how far each stage is, from any thread.</param>
     /// <param name="cancellation">Ends the job; no output file is touched.</param>
     /// <exception cref="TransferException">
     /// An image, an option or the written model is not as it has to be; the message names it and the fix.
     /// </exception>
-    internal FittedModel Fit(ImageDataset data, Action<EpochResult>? epochs, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    internal FittedModel Fit(ImageDataset data, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
-        if (!options.FitsAll) return new TrainJob(options with { FitsAll = true, OnEpoch = epochs }, catalog, clock).Fit(data, epochs, progress, cancellation);
         TrainRules.Require(options);
         OutputFolder.RequireWritable(options.Output);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);

@@ -177,6 +177,8 @@ public sealed record ImageClassificationOptions
                 LearningRate = LearningRate ?? tune.LearningRate,
                 ValidationFraction = ValidationSetFraction ?? tune.ValidationFraction,
             },
+            FitsAll = true,
+            OnEpoch = MetricsCallback,
             Seed = Seed,
             Workers = plan.Workers,
             Device = plan.Provider,

@@ -129,7 +129,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         try
         {
             TrainOptions job = options.ToJob(options.WorkspacePath ?? temporary!, plan);
-            FittedModel fitted = new TrainJob(job).Fit(data, options.MetricsCallback, new LogProgress(environment, options.Progress), options.Cancellation);
+            FittedModel fitted = new TrainJob(job).Fit(data, new LogProgress(environment, options.Progress), options.Cancellation);
             foreach (RejectedImage image in fitted.Training.Rejected) Rejected(image);
             byte[] onnx = File.ReadAllBytes(fitted.Path);
             Preprocessing preprocessing = fitted.Metadata.Preprocessing;

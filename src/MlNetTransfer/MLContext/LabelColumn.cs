@@ -79,7 +79,7 @@ internal sealed record LabelColumn(string Name, IReadOnlyList<string> Names, Cla
         :
         [
             RowOutput.Vector(options.ScoreColumnName, Names),
-            RowOutput.Scalar(options.PredictedLabelColumnName, new KeyDataViewType(typeof(uint), Names.Count), Keys.Annotations(), row => (uint)RowOutput.Likeliest(row.Span) + 1),
+            RowOutput.Scalar(options.PredictedLabelColumnName, new KeyDataViewType(typeof(uint), Names.Count), Keys.Annotations(), row => (uint)Models.ParityRecord.Likeliest(row.Span) + 1),
         ];
 
     /// <summary>The same by ML.NET's own transformers.</summary>

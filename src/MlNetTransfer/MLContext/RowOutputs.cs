@@ -32,15 +32,6 @@ internal abstract record RowOutput(string Name, DataViewType Type, DataViewSchem
     public static RowOutput Scalar<T>(string name, DataViewType type, DataViewSchema.Annotations? annotations, Func<ReadOnlyMemory<float>, T> value) =>
         new ScalarOutput<T>(name, type, annotations, value);
 
-    /// <summary>The index of the largest number; of equal ones, the first.</summary>
-    public static int Likeliest(ReadOnlySpan<float> row)
-    {
-        int best = 0;
-        for (int c = 1; c < row.Length; c++)
-            if (row[c] > row[best]) best = c;
-        return best;
-    }
-
     private sealed record VectorOutput(string Name, int Width, DataViewSchema.Annotations? Annotations)
         : RowOutput(Name, new VectorDataViewType(NumberDataViewType.Single, Width), Annotations)
     {

@@ -93,13 +93,21 @@ internal sealed class StockChain : IDisposable
     /// <exception cref="TransferException">They differ: the model is not written.</exception>
     public void Check(ImageRowTransformer expected)
     {
-        var context = NewContext();
+        Check(expected, (_, rows, _) => rows);
+    }
+
+    /// <summary>Compares on the kept images, or on a generated one where the data had none.</summary>
+    /// <param name="expected">What the chain was made of.</param>
+    /// <param name="stockRows">The same images in the form that the chain takes.</param>
+    private void Check(ImageRowTransformer expected, Func<MLContext, IDataView, IReadOnlyList<ImageItem>, IDataView> stockRows)
+    {
+        MLContext context = NewContext();
         string? temporary = null;
         IReadOnlyList<ImageItem> sample = expected.Sample.Count > 0 ? expected.Sample : [Generated(expected.Images.Kind, out temporary)];
         try
         {
             IDataView rows = Rows(context, expected.Images, sample);
-            Compare(expected, rows, rows, sample.Count);
+            Compare(expected, rows, stockRows(context, rows, sample), sample.Count);
         }
         finally
         {
@@ -115,8 +123,8 @@ internal sealed class StockChain : IDisposable
         for (int row = 0; row < count; row++)
         {
             ReadOnlySpan<float> a = own.AsSpan(row * width, width), b = stock.AsSpan(row * width, width);
-            double scale = Math.Max(1e-30, System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(a));
-            for (int i = 0; i < width; i++) difference = Math.Max(difference, Math.Abs(a[i] - b[i]) / Math.Max(1, Math.Abs(scale)));
+            double scale = Math.Max(1, Math.Abs(System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(a)));
+            for (int i = 0; i < width; i++) difference = Math.Max(difference, Math.Abs(a[i] - b[i]) / scale);
         }
 
         if (difference <= Tolerance) return;
@@ -129,21 +137,11 @@ internal sealed class StockChain : IDisposable
     /// <exception cref="TransferException">They differ: the model is not written.</exception>
     public void CheckDecoded(ClassifierRows expected, string column)
     {
-        string? temporary = null;
-        IReadOnlyList<ImageItem> sample = expected.Sample.Count > 0 ? expected.Sample : [Generated(expected.Images.Kind, out temporary)];
-        try
-        {
-            var context = NewContext();
-            ReadOnlyMemory<char> settings = ImageMappings.SettingsOf(expected.Preprocessing).AsMemory();
-            SchemaDefinition schema = SchemaDefinition.Create(typeof(ImageOnly));
-            schema["Value"].ColumnName = column;
-            IDataView decoded = context.Data.LoadFromEnumerable(sample.Select(i => new ImageOnly { Value = ImageMappings.Resize(i.Location, i.Name, settings) }), schema);
-            Compare(expected, Rows(context, expected.Images, sample), decoded, sample.Count);
-        }
-        finally
-        {
-            if (temporary is not null) File.Delete(temporary);
-        }
+        ReadOnlyMemory<char> settings = ImageMappings.SettingsOf(expected.Preprocessing).AsMemory();
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(ImageOnly));
+        schema["Value"].ColumnName = column;
+        Check(expected, (context, _, sample) => context.Data.LoadFromEnumerable(
+            sample.Select(i => new ImageOnly { Value = ImageMappings.Resize(i.Location, i.Name, settings) }), schema));
     }
 
     private static string Number(double value) => value.ToString("g3", CultureInfo.InvariantCulture);

@@ -38,7 +38,8 @@ public sealed record ParityRecord(int Images, double MaxDifference, double MeanD
         return new ParityRecord(images, max, expected.Length == 0 ? 0 : sum / expected.Length, flips);
     }
 
-    private static int Likeliest(ReadOnlySpan<float> probabilities)
+    /// <summary>The index of the largest number; of equal ones, the first.</summary>
+    internal static int Likeliest(ReadOnlySpan<float> probabilities)
     {
         int best = 0;
         for (int c = 1; c < probabilities.Length; c++)
