@@ -21,9 +21,9 @@ internal static class TrainCommand
                 + "or more, if that is 20 of every class; fewer images are cross-validated.",
             HelpName = "0..1",
         }, 0.01, 0.99);
-        var tap = new Option<string>("--tap") { Description = "Where to take the features: a tap of the backbone, or auto: what is best on the training part, one tap or all together.", DefaultValueFactory = _ => "auto", HelpName = "auto|name" };
+        var tap = new Option<string>("--tap") { Description = "Where to take the features: a tap of the backbone, or auto: what is best on the training part, one tap, the last three together or all.", DefaultValueFactory = _ => "auto", HelpName = "auto|name" };
         var taps = new Option<string[]>("--taps") { Description = "Several taps side by side, separated by commas, instead of --tap.", HelpName = "a,b,c", CustomParser = result => result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) };
-        var head = Numbers.OneOf(new Option<HeadKind>("--head") { Description = "Kind of classifier on the features; auto compares discriminant, ridge and softmax by cross-validation on the training part.", DefaultValueFactory = _ => HeadKind.Auto });
+        var head = Numbers.OneOf(new Option<HeadKind>("--head") { Description = "Kind of classifier on the features; auto compares discriminant, ridge, softmax and kernel by cross-validation on the training part.", DefaultValueFactory = _ => HeadKind.Auto });
         var folds = Numbers.Within(new Option<int?>("--folds") { Description = "Cross-validate over all images in this many folds; the model is then trained on all images.", HelpName = "2..20" }, 2, 20);
         var seed = Numbers.Within(new Option<int>("--seed") { Description = "Seed of the split or the folds; the same seed and images give the same model file.", DefaultValueFactory = _ => 1, HelpName = "n" }, int.MinValue, int.MaxValue);
         var classWeights = Numbers.OneOf(new Option<ClassWeights>("--class-weights") { Description = "none: every image counts the same; balanced: every class does.", DefaultValueFactory = _ => ClassWeights.None });

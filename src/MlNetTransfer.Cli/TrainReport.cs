@@ -15,7 +15,7 @@ internal static class TrainReport
         if (summary.Previous is { } previous) console.WriteLine(Change(previous, summary));
         console.WriteLine();
         if (summary.TapTrials.Count > 0) console.Write(Taps(summary));
-        if (summary.HeadTrials.Count > 0) console.Write(Heads(summary));
+        if (summary.HeadTrials.Count > 1) console.Write(Heads(summary));
         string taps = summary.Taps.Count > 3 ? $"{summary.Taps.Count} taps" : string.Join(" + ", summary.Taps);
         console.WriteLine(FormattableString.Invariant($"Backbone {summary.Backbone} at {taps} ({summary.FeatureWidth} features); head: {summary.Head}."));
         if (summary.Training is { } training) console.WriteLine(Trained(training));
@@ -76,7 +76,7 @@ internal static class TrainReport
         Table table = Trials("Taps by cross-validation on the images to train", "tap", "features", "log-loss", "+-", "accuracy");
         foreach (TapTrial trial in summary.TapTrials)
         {
-            bool taken = summary.Taps.Count == 1 ? summary.Taps[0] == trial.Tap : trial == summary.TapTrials[^1];
+            bool taken = summary.Taps.Count == 1 ? summary.Taps[0] == trial.Tap : trial.Tap == (summary.Head == "kernel" ? TapTrial.LastTogether : TapTrial.AllTogether);
             Text width = new(FormattableString.Invariant($"{trial.Width}"));
             table.AddRow(new Text(trial.Tap), width, Number(trial.LogLoss), Number(trial.StandardError), Number(trial.Accuracy), new Text(taken ? "taken" : ""));
         }

@@ -95,6 +95,7 @@ public sealed class SourcesTests
     [DataRow("softmax")]
     [DataRow("ridge")]
     [DataRow("discriminant")]
+    [DataRow("kernel")]
     [DataRow("prototype")]
     [DataRow("neighbours")]
     [DataRow("mlp")]

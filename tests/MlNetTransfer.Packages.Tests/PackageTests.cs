@@ -51,6 +51,56 @@ public sealed class PackageTests
         foreach (string file in (string[])["model.zip", "model.onnx", "lightgbm.zip", "photos.zip"]) Assert.IsTrue(File.Exists(Path.Combine(project, file)), file);
     }
 
+    /// <summary>A model saved by one process gives the same probabilities in another, which needs no weights; changed weights are refused by their hash.</summary>
+    [TestMethod]
+    public void SavedChain_InAnotherProcess_PredictsTheSame()
+    {
+        using TempFolder place = Feed.NewPlace();
+        string project = NewProject(place, "console", "Saved", "MlNetTransfer");
+        Directory.CreateSymbolicLink(Path.Combine(project, "data-samples"), Repository.At("data-samples"));
+        const string Score = """
+            var images = Directory.GetFiles("data-samples/clipart", "*.png", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Where((_, i) => i % 3 == 0).Take(50).Select(f => new Image { ImagePath = f, Label = "" }).ToArray();
+            float[] Scores(ITransformer model) => [.. ml.Data.CreateEnumerable<Scored>(model.Transform(ml.Data.LoadFromEnumerable(images)), false).SelectMany(s => s.Score)];
+            """;
+        const string Types = """
+            class Image { public string ImagePath { get; set; } = ""; public string Label { get; set; } = ""; }
+            class Scored { public float[] Score { get; set; } = []; }
+            """;
+        File.WriteAllText(Path.Combine(project, "Program.cs"), $$"""
+            using System.Runtime.InteropServices;
+            using Microsoft.ML;
+            using MlNetTransfer;
+            var ml = new MLContext(1);
+            {{Score}}
+            if (args is ["load"])
+            {
+                float[] saved = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes("scores.bin")).ToArray(), found = Scores(ml.Model.Load("model.zip", out _));
+                Console.WriteLine(FormattableString.Invariant($"{found.Length / 8} images, largest difference {found.Zip(saved, (a, b) => Math.Abs(a - b)).Max():e1}"));
+                return;
+            }
+            IDataView data = ml.Data.LoadImageFolder("data-samples/clipart");
+            var model = ml.Transforms.Conversion.MapValueToKey("Label").Append(ml.MulticlassClassification.Trainers.ImageClassification()).Fit(data);
+            File.WriteAllBytes("scores.bin", MemoryMarshal.AsBytes(Scores(model).AsSpan()).ToArray());
+            ml.Model.Save(model, data.Schema, "model.zip");
+            {{Types}}
+            """);
+        Feed.Run(project, "dotnet", "build", "-c", "Release");
+        string program = Directory.GetFiles(Path.Combine(project, "bin", "Release"), "Saved.dll", SearchOption.AllDirectories)[0];
+        Feed.Run(project, "dotnet", program);
+        string weights = Directory.GetFiles(Path.GetDirectoryName(program)!, "ResNet18.onnx", SearchOption.AllDirectories)[0];
+        byte[] bytes = File.ReadAllBytes(weights);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(weights, bytes);
+        Match match = Regex.Match(Feed.Run(project, "dotnet", program, "load"), "^(50) images, largest difference (.+)$", RegexOptions.Multiline);
+        Assert.IsTrue(match.Success);
+        Assert.IsLessThanOrEqualTo(1e-5, double.Parse(match.Groups[2].Value, System.Globalization.CultureInfo.InvariantCulture));
+
+        (int code, string output) = Feed.Try(project, "env", $"MLNETTRANSFER_CACHE={place.File("empty")}", "dotnet", program);
+        Assert.AreNotEqual(0, code);
+        StringAssert.Contains(output, "has SHA-256");
+        StringAssert.Contains(output, weights);
+    }
+
     [TestMethod]
     public void WebApplication_OfHostingAlone_PublishesNoWeights()
     {

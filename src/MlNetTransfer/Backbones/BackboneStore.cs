@@ -4,7 +4,7 @@ using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>Opens backbones: imports a card's files to ONNX at first use, and keeps the result in a cache folder. Safe for threads, and for processes that share the folder.</summary>
+/// <summary>Opens backbones: imports a card's files to ONNX at first use, and keeps the result in a cache folder; in memory where that cannot be written. Safe for threads, and for processes that share the folder.</summary>
 /// <param name="catalog">The cards.</param>
 /// <param name="cacheFolder">Where imported models are kept; null for the folder "backbones" under MLNETTRANSFER_CACHE, or else under the user's cache.</param>
 public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder = null)
@@ -17,16 +17,16 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
     /// <summary>Opens a backbone; imports it where the cache does not have it yet, or not intact. The first time takes up to seconds.</summary>
     /// <param name="id">Id of the card.</param>
     /// <param name="cancellation">Stops between the steps; nothing half-made stays.</param>
-    /// <exception cref="TransferException">There is no such card; a source file is missing or has another digest than the card says; or the cache cannot be written.</exception>
+    /// <exception cref="TransferException">There is no such card; a source file is missing or has another digest than the card says.</exception>
     public Backbone Open(string id, CancellationToken cancellation = default)
     {
         BackboneCard card = catalog.Get(id);
         string path = Path.Combine(CacheFolder, $"{card.Id}-{Key(card)}.onnx");
         lock (import)
-            return new Backbone(card, path, CachedDigest(path) ?? Import(card, path, cancellation));
+            return CachedDigest(path) is { } digest ? new Backbone(card, path, digest) : Import(card, path, cancellation);
     }
 
-    private string Import(BackboneCard card, string path, CancellationToken cancellation)
+    private Backbone Import(BackboneCard card, string path, CancellationToken cancellation)
     {
         string[] files = [.. card.Files.Select(f => catalog.PathOf(card, f))];
         for (int i = 0; i < files.Length; i++)
@@ -35,7 +35,8 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
             Verify(card, files[i], card.Files[i].Sha256);
         }
 
-        byte[] bytes = BackboneImporter.Import(card, files).ToBytes();
+        OnnxModel model = BackboneImporter.Import(card, files);
+        byte[] bytes = model.ToBytes();
         cancellation.ThrowIfCancellationRequested();
         string digest = Convert.ToHexStringLower(SHA256.HashData(bytes));
         try
@@ -47,10 +48,11 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
         catch (Exception cause) when (cause is GraphException or IOException or UnauthorizedAccessException)
         {
             // Where a file that another process reads cannot be replaced, that process has just written the same bytes.
-            if (CachedDigest(path) != digest) throw new TransferException($"The imported backbone '{card.Id}' could not be kept in {CacheFolder}: {cause.Message} Set {MlNetTransfer.CacheFolder.Variable} to a folder that is writable and has {bytes.Length >> 20} MB free.", cause);
+            // Where nothing can be written, as in a container with a read-only disk, the import is only made again by the next process.
+            if (CachedDigest(path) != digest) return new Backbone(card, model, digest);
         }
 
-        return digest;
+        return new Backbone(card, path, digest);
     }
 
     private static void Verify(BackboneCard card, string file, string expected)

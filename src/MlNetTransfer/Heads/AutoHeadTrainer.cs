@@ -11,13 +11,16 @@ namespace MlNetTransfer.Heads;
 /// one row out, and with one row per class is more accurate than class prototypes.</para>
 /// </remarks>
 /// <param name="options">How to choose; null for the defaults.</param>
-/// <param name="candidates">The candidates, simplest first; null for discriminant (shrinkage 0.7), ridge, softmax and, from 5,000 training rows on because of its cost, perceptron.</param>
+/// <param name="candidates">The candidates, simplest first; null for discriminant (shrinkage 0.7), ridge, softmax, up to 2,000 training rows kernel and, from 5,000 on because of its cost, perceptron.</param>
 /// <param name="clock">Measures the time that each candidate takes.</param>
 public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IReadOnlyList<HeadCandidate>? candidates = null, TimeProvider? clock = null) : IHeadTrainer
 {
+    /// <summary>Training rows up to which a kernel head takes part: beyond, it would add more than a megabyte to the model for every hundred images.</summary>
+    internal const int KernelRows = 2000;
+
     private const int LeastPerClass = 3;
     private readonly AutoHeadTrainerOptions options = options ?? new AutoHeadTrainerOptions();
-    private readonly IReadOnlyList<HeadCandidate> candidates = candidates is { Count: 0 } ? throw new ArgumentException("There are 0 candidates; give at least 1.", nameof(candidates)) : candidates ?? Default(options ?? new AutoHeadTrainerOptions());
+    private readonly IReadOnlyList<HeadCandidate> candidates = candidates is { Count: 0 } ? throw new ArgumentException("There are 0 candidates; give at least 1.", nameof(candidates)) : candidates ?? All(options ?? new AutoHeadTrainerOptions());
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
 
     /// <inheritdoc/>
@@ -32,7 +35,7 @@ public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IRea
     public HeadSelection Select(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default)
     {
         HeadRows.CheckTrainable(train);
-        HeadCandidate[] taking = [.. candidates.Where(candidate => candidate.FromRows <= train.Rows)];
+        HeadCandidate[] taking = [.. candidates.Where(candidate => candidate.FromRows <= train.Rows && train.Rows <= candidate.ToRows)];
         FeatureTable compared = StratifiedSample.Of(train, options.ComparedRows, options.Seed);
         int[] fold = CrossValidation.Folds(compared.Labels, options.Folds, options.Seed, compared.ClassNames);
         if (taking.Length == 0 || fold.Count(f => f != CrossValidation.NeverHeldOut) < LeastPerClass * train.Classes)
@@ -49,11 +52,22 @@ public sealed class AutoHeadTrainer(AutoHeadTrainerOptions? options = null, IRea
         return new HeadSelection(taking[chosen].Name, TemperatureCalibration.Fit(found[chosen].Predictions).Apply(head), trials[chosen].Temperature, trials, compared.Rows);
     }
 
-    private static HeadCandidate[] Default(AutoHeadTrainerOptions options) =>
+    /// <summary>The candidates whose heads are linear in the features, simplest first.</summary>
+    internal static HeadCandidate[] Linear(AutoHeadTrainerOptions options) =>
     [
         new("discriminant", new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage, Workers = options.Workers })),
         new("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
         new("softmax", new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = options.Seed, Workers = options.Workers })),
+    ];
+
+    /// <summary>The kernel head as a candidate.</summary>
+    internal static HeadCandidate Kernel(AutoHeadTrainerOptions options) =>
+        new("kernel", new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = options.Workers }), ToRows: KernelRows);
+
+    private static HeadCandidate[] All(AutoHeadTrainerOptions options) =>
+    [
+        .. Linear(options),
+        Kernel(options),
         new("perceptron", new MlpTrainer(new MlpTrainerOptions { Seed = options.Seed, Workers = options.Workers }), FromRows: 5000),
     ];
 

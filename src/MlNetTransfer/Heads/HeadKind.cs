@@ -3,7 +3,7 @@ namespace MlNetTransfer.Heads;
 /// <summary>The kinds of heads.</summary>
 public enum HeadKind
 {
-    /// <summary>The best of discriminant, ridge and softmax by cross-validation on the training part.</summary>
+    /// <summary>The best of discriminant, ridge, softmax and kernel by cross-validation on the training part.</summary>
     Auto,
 
     /// <summary>Multinomial logistic regression.</summary>
@@ -14,6 +14,9 @@ public enum HeadKind
 
     /// <summary>Linear discriminant.</summary>
     Discriminant,
+
+    /// <summary>Kernel ridge regression with a Gaussian kernel on the root of the features; keeps its training rows.</summary>
+    Kernel,
 
     /// <summary>Nearest class mean.</summary>
     Prototype,

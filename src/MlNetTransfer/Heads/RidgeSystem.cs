@@ -26,8 +26,19 @@ internal sealed class RidgeSystem
         dual = x.Length <= width;
         MeanSquaredLength = x.Sum(row => Simd.DotWide(row, row)) / x.Length;
         form = Tridiagonal.Of(Products(dual ? x : Transposed()), parallel);
-        rotatedTargets = [.. targets.Select(target => dual ? (double[])target.Clone() : Combination(target))];
-        foreach (double[] target in rotatedTargets) form.MultiplyQ(target);
+        rotatedTargets = Rotated(form, targets.Select(target => dual ? target : Combination(target)));
+    }
+
+    /// <param name="products">Centred products of every two rows, X·Xᵀ, in whatever space [rows][rows]; overwritten.</param>
+    /// <param name="targets">Centred targets [classes][rows].</param>
+    /// <param name="parallel">Threads to use; the result does not depend on them.</param>
+    public RidgeSystem(double[][] products, double[][] targets, ParallelOptions parallel)
+    {
+        (x, this.targets, this.parallel) = (new float[products.Length][], targets, parallel);
+        dual = true;
+        MeanSquaredLength = products.Select((row, i) => row[i]).Average();
+        form = Tridiagonal.Of(products, parallel);
+        rotatedTargets = Rotated(form, targets);
     }
 
     /// <summary>Σ ‖x‖² / rows.</summary>
@@ -70,11 +81,21 @@ internal sealed class RidgeSystem
     }
 
     /// <summary>W [classes][width] at a penalty.</summary>
-    public double[][] Weights(double alpha)
+    public double[][] Weights(double alpha) => dual ? [.. Coefficients(alpha).Select(Combination)] : Coefficients(alpha);
+
+    /// <summary>In the dual, what every row counts in W [classes][rows] at a penalty: W = Σ coefficient · row.</summary>
+    public double[][] Coefficients(double alpha)
     {
         double[][] solved = Solved(form.Factor(alpha));
         foreach (double[] row in solved) form.MultiplyTransposedQ(row);
-        return dual ? [.. solved.Select(Combination)] : solved;
+        return solved;
+    }
+
+    private static double[][] Rotated(Tridiagonal form, IEnumerable<double[]> targets)
+    {
+        double[][] rotated = [.. targets.Select(target => (double[])target.Clone())];
+        foreach (double[] target in rotated) form.MultiplyQ(target);
+        return rotated;
     }
 
     private double[][] Solved((double[] Pivots, double[] Lower) factor)

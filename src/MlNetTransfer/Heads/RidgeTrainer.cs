@@ -15,7 +15,7 @@ namespace MlNetTransfer.Heads;
 /// <param name="options">How to fit; null for the defaults.</param>
 public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTrainer<RidgeHead>
 {
-    private const double Fallback = 0.3;
+    internal const double Fallback = 0.3;
     private const int MostLeftOut = 4000;
     private static readonly double[] Grid = [.. Enumerable.Range(0, 9).Select(i => Math.Pow(10, 1 - i / 2.0))];
     private readonly RidgeTrainerOptions options = options ?? new RidgeTrainerOptions();
@@ -28,10 +28,10 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
         progress?.Report(new FitProgress("Fitting the head", 0, 1));
         var scaler = new FeatureScaler(train, parallel, options.Damping);
         double[] shares = Shares(train);
-        var system = new RidgeSystem(Standardised(train, scaler), [.. shares.Select((share, c) => Array.ConvertAll(train.Labels, label => (label == c ? 1 : 0) - share))], parallel);
+        var system = new RidgeSystem(Standardised(train, scaler), Targets(train, shares), parallel);
         // Without any feature that varies every penalty gives weights of 0.
         double unit = system.MeanSquaredLength > 0 ? system.MeanSquaredLength : 1;
-        L2Trial[] path = Path(train, system, shares, unit);
+        L2Trial[] path = Path(train, system, shares, unit, options.Penalty is { } given ? [given] : Grid);
         L2Trial chosen = path.MinBy(trial => trial.LogLoss) ?? new L2Trial(options.Penalty ?? Fallback, 1, 0, 0, 0);
         double[][] solved = system.Weights(chosen.L2 * unit);
         float[] weights = [.. solved.SelectMany(row => row.Select(value => (float)(chosen.LogitScale * value)))];
@@ -41,15 +41,15 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
         return new RidgeHead(train.ClassNames, train.Width, weights, bias, chosen.L2, chosen.L2 * unit, 1 / chosen.LogitScale, options.Penalty is null ? path : []);
     }
 
-    private L2Trial[] Path(FeatureTable train, RidgeSystem system, double[] shares, double unit)
+    /// <summary>The penalties, each judged by leaving one row out; none where no row can be.</summary>
+    internal static L2Trial[] Path(FeatureTable train, RidgeSystem system, double[] shares, double unit, double[] penalties)
     {
         int[] rows = Voters(train, shares);
         if (rows.Length == 0) return [];
         double[][] rotated = system.Rotate(rows);
-        double[] penalties = options.Penalty is { } given ? [given] : Grid;
-        return [.. penalties.Select(penalty =>
+        return [.. penalties.Select(tried =>
         {
-            float[] scores = system.LeaveOneOut(rows, rotated, penalty * unit);
+            float[] scores = system.LeaveOneOut(rows, rotated, tried * unit);
             var logits = new HeldOutLogits(train.Classes);
             var row = new float[train.Classes];
             for (int i = 0; i < rows.Length; i++)
@@ -58,7 +58,7 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
                 logits.Add(row, train.Labels[rows[i]], 1);
             }
 
-            return logits.Judge(penalty, logits.Temper());
+            return logits.Judge(tried, logits.Temper());
         })];
     }
 
@@ -68,14 +68,19 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
         return rows.Length <= MostLeftOut ? rows : [.. Enumerable.Range(0, MostLeftOut).Select(i => rows[(int)((long)i * rows.Length / MostLeftOut)])];
     }
 
-    private static double[] Shares(FeatureTable train)
+    /// <summary>Share of each class in the rows [classes].</summary>
+    internal static double[] Shares(FeatureTable train)
     {
         var shares = new double[train.Classes];
         foreach (int label in train.Labels) shares[label] += 1.0 / train.Rows;
         return shares;
     }
 
-    private static float[][] Standardised(FeatureTable train, FeatureScaler scaler)
+    /// <summary>One-hot labels less the class's share [classes][rows].</summary>
+    internal static double[][] Targets(FeatureTable train, double[] shares) => [.. shares.Select((share, c) => Array.ConvertAll(train.Labels, label => (label == c ? 1 : 0) - share))];
+
+    /// <summary>Standardised rows [rows][width].</summary>
+    internal static float[][] Standardised(FeatureTable train, FeatureScaler scaler)
     {
         float[][] rows = [.. Enumerable.Range(0, train.Rows).Select(_ => new float[train.Width])];
         for (int i = 0; i < rows.Length; i++) scaler.Apply(train.Row(i), rows[i]);

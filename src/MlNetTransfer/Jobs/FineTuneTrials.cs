@@ -28,7 +28,7 @@ internal sealed class FineTuneTrials(TrainOptions options, Backbone backbone, On
     /// <exception cref="TransferException">An option contradicts another, or the network cannot be trained above the boundary.</exception>
     public void Check(IReadOnlyList<BackboneTap> taps, int classes)
     {
-        if (options.Head is HeadKind.Mlp or HeadKind.Neighbours) throw new TransferException($"A {options.Head.ToString().ToLowerInvariant()} head is not linear, so it cannot become a layer of the network. Take --head auto, softmax, ridge, discriminant or prototype, or --strategy head.");
+        if (options.Head is HeadKind.Mlp or HeadKind.Neighbours or HeadKind.Kernel) throw new TransferException($"A {options.Head.ToString().ToLowerInvariant()} head is not linear, so it cannot become a layer of the network. Take --head auto, softmax, ridge, discriminant or prototype, or --strategy head.");
         if (options.Device != ExecutionProvider.Cpu) throw new TransferException($"--device {options.Device.ToString().ToLowerInvariant()} is for --strategy head; training steps run on the CPU. Leave --device out.");
         BackboneTap[] used = options.Strategy == TrainingStrategy.Scratch ? [Deepest(taps)] : [.. taps];
         FineTunePlan plan = FineTunePlan.Of(model, [.. used.Select(t => t.Tensor)], used.Sum(t => t.Width), freeze);
@@ -114,10 +114,7 @@ internal sealed class FineTuneTrials(TrainOptions options, Backbone backbone, On
         }
 
         FeatureTable train = input.Table.Select(rows);
-        FittedHead fit = Recipe(input, input.Head).Fit(train, FitToJobProgress.Of(progress), cancellation);
-
-        // With very many rows the automatic choice may be a perceptron, which is no layer to start from.
-        return fit.Head is LinearHead ? fit : Recipe(input, input.Head with { Head = HeadKind.Softmax }).Fit(train, FitToJobProgress.Of(progress), cancellation);
+        return Recipe(input, input.Head with { LinearOnly = true }).Fit(train, FitToJobProgress.Of(progress), cancellation);
     }
 
     private HeadRecipe Recipe(FineTuneInput input, HeadRecipeOptions head) => new(head, new TapGroups([.. input.Taps.Select(t => t.Name)], [.. input.Taps.Select(t => t.Width)]), backbone.Card.DefaultTap);

@@ -18,6 +18,9 @@ internal sealed record HeadRecipeOptions
     /// <summary>Whether the best of several taps is looked for; else all are taken together.</summary>
     public bool ChoosesTap { get; init; } = true;
 
+    /// <summary>Whether the automatic choice is among linear heads only, which can become a layer of a network.</summary>
+    public bool LinearOnly { get; init; }
+
     /// <summary>Seed of the folds and of whatever is drawn.</summary>
     public int Seed { get; init; }
 

@@ -53,6 +53,10 @@ internal static class OperatorCases
         Rows("gelu_in_parts", g => g.Initializer("root", [1.4142135f]).Initializer("one", [1f]).Initializer("half", [0.5f]).Node("Div", ["x", "root"], ["d"]).Node("Erf", ["d"], ["e"]).Node("Add", ["e", "one"], ["a"]).Node("Mul", ["x", "a"], ["p"]).Node("Mul", ["p", "half"], ["y"])),
         Rows("products", g => g.Node("Transpose", ["x"], ["t"], Attributes.Of("perm", [1, 0])).Node("MatMul", ["x", "t"], ["p"]).Initializer("a", [1L], 1).Node("ReduceSum", ["p", "a"], ["y"])),
         Rows("neighbours", g => g.Initializer("rows", Some(30), 6, 5).Initializer("labels", Some(10), 5, 2).Initializer("k", [3L], 1).Node("MatMul", ["x", "rows"], ["s"]).Node("TopK", ["s", "k"], ["v", "i"], Attributes.Of("axis", 1)).Node("Gather", ["labels", "i"], ["b"]).Node("ReduceMean", ["b"], ["y"], Attributes.Of("axes", [1]), Attributes.Of("keepdims", 0))),
+        Rows("kernel", g => g.Initializer("rows", Some(30), 5, 6).Initializer("squares", Some(5), 5).Initializer("w", Some(10), 2, 5).Initializer("b", Some(2), 2)
+            .Node("Abs", ["x"], ["a"]).Node("Sqrt", ["a"], ["s"]).Node("Sign", ["x"], ["g"]).Node("Mul", ["g", "s"], ["z"])
+            .Node("Gemm", ["z", "rows", "squares"], ["c"], Attributes.Of("transB", 1)).Node("ReduceSumSquare", ["z"], ["o"], Attributes.Of("axes", [1]), Attributes.Of("keepdims", 1))
+            .Node("Add", ["c", "o"], ["d"]).Node("Relu", ["d"], ["p"]).Node("Neg", ["p"], ["n"]).Node("Exp", ["n"], ["k"]).Node("Gemm", ["k", "w", "b"], ["y"], Attributes.Of("transB", 1))),
         Rows("label", g => g.Node("ArgMax", ["x"], ["l"], Attributes.Of("axis", 1), Attributes.Of("keepdims", 0)).Node("Cast", ["l"], ["y"], Attributes.Of("to", (long)DataType.Float))),
         Rows("expanded", g => g.Initializer("t", [1L, 4, 6], 3).Initializer("a", [1L], 1).Node("Unsqueeze", ["x", "a"], ["u"]).Node("Expand", ["u", "t"], ["y"])),
         Rows("dropped", g => g.Initializer("r", [0.5f]).Node("Dropout", ["x", "r"], ["d"]).Node("Identity", ["d"], ["y"])),

@@ -13,12 +13,12 @@ public sealed class BackboneStoreTests
     {
         using TinyCatalog tiny = new();
         Backbone first = new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny");
-        DateTime written = File.GetLastWriteTimeUtc(first.Path);
+        DateTime written = File.GetLastWriteTimeUtc(first.Path!);
         File.Delete(tiny.ModelFile);
         Backbone second = new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny");
-        Assert.AreEqual(written, File.GetLastWriteTimeUtc(second.Path));
+        Assert.AreEqual(written, File.GetLastWriteTimeUtc(second.Path!));
         Assert.AreEqual(first.Digest, second.Digest);
-        Assert.AreEqual(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(first.Path))), first.Digest);
+        Assert.AreEqual(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(first.Path!))), first.Digest);
         Assert.AreEqual("Float [N, 2, 4, 4]", second.CutAt().DeclaredShape("conv")!.ToString());
         Assert.AreEqual("conv", second.CutAt("first").Outputs.Single().Name);
     }
@@ -55,12 +55,12 @@ public sealed class BackboneStoreTests
         using TinyCatalog tiny = new();
         BackboneStore store = new(tiny.Catalog, tiny.Cache);
         Backbone first = store.Open("tiny");
-        byte[] intact = File.ReadAllBytes(first.Path);
+        byte[] intact = File.ReadAllBytes(first.Path!);
         byte[] damaged = File.ReadAllBytes(first.Path + which);
         damaged[^1] ^= 1;
         File.WriteAllBytes(first.Path + which, damaged);
         Assert.AreEqual(first.Digest, store.Open("tiny").Digest);
-        CollectionAssert.AreEqual(intact, File.ReadAllBytes(first.Path));
+        CollectionAssert.AreEqual(intact, File.ReadAllBytes(first.Path!));
         Assert.HasCount(2, Directory.GetFiles(tiny.Cache));
     }
 
@@ -89,11 +89,14 @@ public sealed class BackboneStoreTests
     }
 
     [TestMethod]
-    public void Open_CacheThatIsAFile_NamesTheFix()
+    public void Open_CacheThatCannotBeWritten_HoldsTheModelInMemory()
     {
-        using TinyCatalog tiny = new();
+        using TinyCatalog tiny = new(), writable = new();
         File.WriteAllText(tiny.Cache, "");
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny")).Message, "MLNETTRANSFER_CACHE");
+        Backbone held = new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny"), kept = new BackboneStore(writable.Catalog, writable.Cache).Open("tiny");
+        Assert.IsNull(held.Path);
+        Assert.AreEqual(kept.Digest, held.Digest);
+        CollectionAssert.AreEqual(File.ReadAllBytes(kept.Path!), held.LoadModel().ToBytes());
     }
 
     [TestMethod]
@@ -115,6 +118,6 @@ public sealed class BackboneStoreTests
         using TempFolder cache = new();
         Backbone backbone = Restored.Open(id, cache);
         backbone.CutAt().Save(cache.File("cut.onnx"));
-        Python.Run("import onnx, sys\nfor path in sys.argv[1:]: onnx.checker.check_model(onnx.load(path), full_check=True)", backbone.Path, cache.File("cut.onnx"));
+        Python.Run("import onnx, sys\nfor path in sys.argv[1:]: onnx.checker.check_model(onnx.load(path), full_check=True)", backbone.Path!, cache.File("cut.onnx"));
     }
 }

@@ -11,7 +11,7 @@ public sealed class AutoHeadTrainerTests
     {
         FeatureTable table = Rows.Clusters(150, 12, 3, 0.4);
         HeadSelection found = new AutoHeadTrainer().Select(table);
-        CollectionAssert.AreEqual((string[])["discriminant", "ridge", "softmax"], found.Trials.Select(trial => trial.Name).ToArray());
+        CollectionAssert.AreEqual((string[])["discriminant", "ridge", "softmax", "kernel"], found.Trials.Select(trial => trial.Name).ToArray());
         Assert.AreEqual(150, found.Rows);
         HeadTrial best = found.Trials.MinBy(trial => trial.LogLoss)!;
         Assert.AreEqual(0, best.Behind);
