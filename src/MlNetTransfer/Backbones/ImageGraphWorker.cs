@@ -1,32 +1,17 @@
-using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>One of the workers of an <see cref="ImageGraph"/>: decodes, preprocesses and runs one image after another in buffers of its own. Not thread-safe.</summary>
+/// <summary>One of the workers of an <see cref="ImageGraph"/>: decodes, preprocesses and runs one image after another, or a few together, in buffers of its own. Not thread-safe.</summary>
 public sealed class ImageGraphWorker : IDisposable
 {
-    private readonly ImageGraph graph;
     private readonly ImagePreprocessor preprocessor;
-    private readonly RunOptions run = new();
-    private readonly OrtIoBinding binding;
-    private readonly OrtValue inputValue;
-    private readonly OrtValue outputValue;
-    private readonly float[] input;
-    private readonly float[] output;
+    private readonly ImageGraphBatch batch;
 
     internal ImageGraphWorker(ImageGraph graph)
     {
-        this.graph = graph;
-        int size = graph.Preprocessing.Size;
         preprocessor = new ImagePreprocessor(graph.Preprocessing, graph.Limits);
-        input = GC.AllocateArray<float>(graph.Preprocessing.TensorLength, pinned: true);
-        output = GC.AllocateArray<float>(graph.OutputWidth, pinned: true);
-        inputValue = OrtValue.CreateTensorValueFromMemory(input, [1, 3, size, size]);
-        outputValue = OrtValue.CreateTensorValueFromMemory(output, [1, graph.OutputWidth]);
-        binding = graph.Session.CreateIoBinding();
-        binding.BindInput(graph.InputName, inputValue);
-        binding.BindOutput(graph.OutputName, outputValue);
+        batch = graph.CreateBatch(graph.ImagesPerRun);
     }
 
     /// <summary>Runs an encoded image through preprocessing and graph.</summary>
@@ -35,8 +20,9 @@ public sealed class ImageGraphWorker : IDisposable
     /// <exception cref="ImageRejectedException">The image cannot be decoded, or the graph gives a number that is not finite for it.</exception>
     public void Run(ReadOnlySpan<byte> encoded, Span<float> row)
     {
-        preprocessor.Process(encoded, input);
-        RunTensor(row);
+        Decode(encoded, 0);
+        RunFirst(1);
+        Read(0, row);
     }
 
     /// <summary>Runs a ready tensor through the graph, without decoding.</summary>
@@ -44,25 +30,27 @@ public sealed class ImageGraphWorker : IDisposable
     /// <param name="row">Receives the graph's numbers [width].</param>
     public void Run(ReadOnlySpan<float> tensor, Span<float> row)
     {
-        tensor.CopyTo(input);
-        RunTensor(row);
+        tensor.CopyTo(batch.Input(0));
+        RunFirst(1);
+        Read(0, row);
     }
+
+    /// <summary>Decodes and preprocesses an image into one of the places that are run together.</summary>
+    /// <exception cref="ImageRejectedException">The image cannot be decoded.</exception>
+    internal void Decode(ReadOnlySpan<byte> encoded, int place) => preprocessor.Process(encoded, batch.Input(place));
+
+    /// <summary>Runs the first places together.</summary>
+    internal void RunFirst(int count) => batch.Run(count);
+
+    /// <summary>Reads the numbers of one place.</summary>
+    /// <exception cref="ImageRejectedException">One of them is not finite.</exception>
+    internal void Read(int place, Span<float> row) => batch.Row(place).CopyTo(row);
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        binding.Dispose();
-        inputValue.Dispose();
-        outputValue.Dispose();
-        run.Dispose();
+        batch.Dispose();
         preprocessor.Dispose();
-    }
-
-    private void RunTensor(Span<float> row)
-    {
-        graph.Session.RunWithBinding(run, binding);
-        if (FirstNotFinite(output) is { } wrong) throw new ImageRejectedException(wrong);
-        output.CopyTo(row);
     }
 
     /// <summary>Why a row is not usable; null where it is.</summary>

@@ -34,7 +34,7 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         int count = Math.Max(1, Math.Min(graph.Plan.Workers, items.Count));
         if (graph.Plan.BatchSize == 1)
         {
-            for (int w = 0; w < count; w++) workers.Start(token => RunOneByOne(state, token));
+            for (int w = 0; w < count; w++) workers.Start(token => RunEach(state, token));
         }
         else
         {
@@ -47,12 +47,12 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         return state.Collect(clock.GetElapsedTime(started));
     }
 
-    private void RunOneByOne(ImageRunState state, CancellationToken cancellation)
+    private void RunEach(ImageRunState state, CancellationToken cancellation)
     {
         ImageGraphWorker worker = idle is not null && idle.TryTake(out ImageGraphWorker? spare) ? spare : graph.CreateWorker();
         try
         {
-            RunOneByOne(state, worker, cancellation);
+            RunEach(state, worker, cancellation);
         }
         finally
         {
@@ -61,23 +61,59 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         }
     }
 
-    private void RunOneByOne(ImageRunState state, ImageGraphWorker worker, CancellationToken cancellation)
+    private void RunEach(ImageRunState state, ImageGraphWorker worker, CancellationToken cancellation)
     {
         using var reader = new ImageItemReader(graph.Limits);
+        // Where there are few images, each worker gets its share of them.
+        int together = Math.Clamp((state.Count + graph.Plan.Workers - 1) / graph.Plan.Workers, 1, graph.ImagesPerRun), decoded = 0;
+        Span<int> indices = stackalloc int[together];
         while (state.Next(out int index))
         {
             cancellation.ThrowIfCancellationRequested();
-            if (state.TryRead(index, reader, out ReadOnlySpan<byte> encoded))
+            if (!Decoded(state, index, reader, worker, decoded))
             {
-                try
-                {
-                    worker.Run(encoded, state.Row(index));
-                    state.Keep(index);
-                }
-                catch (ImageRejectedException e)
-                {
-                    state.Reject(index, e.Reason);
-                }
+                state.CountDone();
+                continue;
+            }
+
+            indices[decoded++] = index;
+            if (decoded < together) continue;
+            Finish(state, worker, indices);
+            decoded = 0;
+        }
+
+        if (decoded > 0) Finish(state, worker, indices[..decoded]);
+    }
+
+    /// <summary>Decodes an image into a place of the worker; false where its row is decided without a run.</summary>
+    private static bool Decoded(ImageRunState state, int index, ImageItemReader reader, ImageGraphWorker worker, int place)
+    {
+        if (!state.TryRead(index, reader, out ReadOnlySpan<byte> encoded)) return false;
+        try
+        {
+            worker.Decode(encoded, place);
+            return true;
+        }
+        catch (ImageRejectedException e)
+        {
+            state.Reject(index, e.Reason);
+            return false;
+        }
+    }
+
+    private static void Finish(ImageRunState state, ImageGraphWorker worker, ReadOnlySpan<int> indices)
+    {
+        worker.RunFirst(indices.Length);
+        for (int place = 0; place < indices.Length; place++)
+        {
+            try
+            {
+                worker.Read(place, state.Row(indices[place]));
+                state.Keep(indices[place]);
+            }
+            catch (ImageRejectedException e)
+            {
+                state.Reject(indices[place], e.Reason);
             }
 
             state.CountDone();

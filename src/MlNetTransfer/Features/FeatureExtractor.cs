@@ -3,6 +3,7 @@ using System.Runtime.Intrinsics.X86;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Features;
 
@@ -23,8 +24,9 @@ public sealed class FeatureExtractor : IDisposable
         Taps = [.. (taps ?? [backbone.Card.DefaultTap]).Select(backbone.Card.Tap)];
         if (Taps.Distinct().Count() < Taps.Count) throw new TransferException($"A tap is given twice: {string.Join(", ", Taps.Select(t => t.Name))}. Give each once.");
         string[] tensors = [.. Taps.Select(t => t.Tensor)];
-        byte[] onnx = FeatureGraph.Build(backbone.LoadModel(), tensors).ToBytes();
-        graph = new ImageGraph(onnx, FeatureGraph.Output, backbone.Card.Preprocessing, limits, plan);
+        OnnxModel features = FeatureGraph.Build(backbone.LoadModel(), tensors);
+        byte[] onnx = features.ToBytes();
+        graph = new ImageGraph(onnx, FeatureGraph.Output, backbone.Card.Preprocessing, limits, plan, FeatureGraph.ImagesPerRun(features));
         parity = new DeviceParity(onnx, graph);
         Space = SpaceOf(backbone, tensors, graph.Plan);
     }

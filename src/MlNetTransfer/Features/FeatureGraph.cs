@@ -10,6 +10,22 @@ public static class FeatureGraph
     /// <summary>Name of the graph's only output.</summary>
     public const string Output = "features";
 
+    /// <summary>What convolutional networks are made of. Every one of them computes an image's numbers in the same order whatever runs beside it; a matrix product may not.</summary>
+    private static readonly HashSet<string> EachImageByItself =
+    [
+        "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv", "Div", "Dropout", "Elu", "Flatten", "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity",
+        "LeakyRelu", "LRN", "MaxPool", "Mul", "Pad", "PRelu", "Relu", "Selu", "Sigmoid", "Softplus", "Split", "Sub", "Tanh",
+    ];
+
+    // Weights beyond this share of the usual processor's cache are read from memory at every run: 64 MB of resnet18 gained 8 % by four images a run, 14 MB of mobilenet_v2 lost 5 %.
+    private const long WeightsOfALargeNetwork = 32 << 20;
+
+    /// <summary>How many images a worker on a CPU runs together: 4 where that pays and the features are the same bits either way, else 1.</summary>
+    /// <param name="features">The graph.</param>
+    internal static int ImagesPerRun(OnnxModel features) =>
+        features.WeightBytes > WeightsOfALargeNetwork
+        && features.Nodes.All(node => node.Domain.Length == 0 && EachImageByItself.Contains(node.OpType)) ? 4 : 1;
+
     /// <summary>Builds the graph.</summary>
     /// <param name="backbone">The whole backbone; not changed.</param>
     /// <param name="tensors">The tensors to tap: maps [N, width, h, w], averaged over their positions, or rows [N, width]; side by side in this order. Half and double precision become float32 first.</param>

@@ -5,6 +5,7 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer;
 
@@ -154,8 +155,9 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
     internal static ImageFeaturizingTransformer Make(string output, ImageColumn images, Backbone backbone, IReadOnlyList<BackboneTap> taps, ImageFeaturizingOptions options, ExecutionPlan plan, IReadOnlyList<ImageItem> sample)
     {
         string[] tensors = [.. taps.Select(t => t.Tensor)];
-        byte[] onnx = FeatureGraph.Build(backbone.LoadModel(), tensors).ToBytes();
-        var graph = new ImageGraph(onnx, FeatureGraph.Output, backbone.Card.Preprocessing, options.Limits, plan);
+        OnnxModel features = FeatureGraph.Build(backbone.LoadModel(), tensors);
+        byte[] onnx = features.ToBytes();
+        var graph = new ImageGraph(onnx, FeatureGraph.Output, backbone.Card.Preprocessing, options.Limits, plan, FeatureGraph.ImagesPerRun(features));
         FeatureSpace space = FeatureExtractor.SpaceOf(backbone, tensors, plan);
         FeatureCache? cache = options.CacheFeatures ? new FeatureCache(Path.Combine(options.CacheFolder, "features"), space, graph.OutputWidth) : null;
         return new ImageFeaturizingTransformer(output, images, new ImageRowScorer(onnx, graph, cache), backbone, taps, sample)

@@ -21,17 +21,20 @@ public sealed class ImageRunnerTests
         .Build().ToBytes();
 
     [TestMethod]
-    [DataRow(1, 1, 1)]
-    [DataRow(2, 1, 1)]
-    [DataRow(7, 1, 1)]
-    [DataRow(1, 8, 1)]
-    [DataRow(3, 8, 2)]
-    [DataRow(7, 7, 3)]
-    [DataRow(2, 64, 4)]
-    public void Run_PlainColours_GivesTheirMeansInOrderForAnyPlan(int workers, int batchSize, int batchesInFlight)
+    [DataRow(1, 1, 1, 1)]
+    [DataRow(2, 1, 1, 1)]
+    [DataRow(7, 1, 1, 1)]
+    [DataRow(1, 1, 1, 4)]
+    [DataRow(2, 1, 1, 3)]
+    [DataRow(7, 1, 1, 64)]
+    [DataRow(1, 8, 1, 1)]
+    [DataRow(3, 8, 2, 1)]
+    [DataRow(7, 7, 3, 1)]
+    [DataRow(2, 64, 4, 1)]
+    public void Run_PlainColours_GivesTheirMeansInOrderForAnyPlan(int workers, int batchSize, int batchesInFlight, int imagesPerRun)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = workers, BatchSize = batchSize, BatchesInFlight = batchesInFlight });
+        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = workers, BatchSize = batchSize, BatchesInFlight = batchesInFlight }, imagesPerRun: imagesPerRun);
         ImageItem[] items = [.. Enumerable.Range(0, 40).Select(i => new ImageItem(folder.Write($"{i}.bmp", Bmp.Plain((byte)(6 * i), 100, (byte)(255 - 6 * i))), $"{i}.bmp"))];
         ImageRows rows = new ImageRunner(graph).Run(items, "means");
         CollectionAssert.AreEqual(Enumerable.Range(0, 40).ToArray(), rows.Accepted);
@@ -44,13 +47,15 @@ public sealed class ImageRunnerTests
     }
 
     [TestMethod]
-    [DataRow(1)]
-    [DataRow(2)]
-    [DataRow(3)]
-    public void Run_SomeFilesBad_KeepsTheOthersInOrderAndExplainsEach(int batchSize)
+    [DataRow(1, 1)]
+    [DataRow(2, 1)]
+    [DataRow(3, 1)]
+    [DataRow(1, 2)]
+    [DataRow(1, 4)]
+    public void Run_SomeFilesBad_KeepsTheOthersInOrderAndExplainsEach(int batchSize, int imagesPerRun)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = 2, BatchSize = batchSize, BatchesInFlight = 2 });
+        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = 2, BatchSize = batchSize, BatchesInFlight = 2 }, imagesPerRun: imagesPerRun);
         ImageItem[] items =
         [
             new(folder.Write("text.jpg", "hello"u8.ToArray()), "text.jpg"),
