@@ -12,15 +12,21 @@ internal sealed class BarProgress(ProgressContext context) : IProgress<JobProgre
     public void Complete()
     {
         lock (gate)
-            foreach (ProgressTask task in tasks.Values) task.Value = task.MaxValue;
+            foreach (ProgressTask task in tasks.Values)
+                task.Value = task.MaxValue;
     }
 
     public void Report(JobProgress value)
     {
         lock (gate)
         {
-            if (!tasks.TryGetValue(value.Stage, out ProgressTask? task)) tasks[value.Stage] = task = context.AddTask(Markup.Escape(value.Stage), maxValue: Math.Max(1, value.Total));
-            if (value.Detail is { } detail) task.Description = Markup.Escape($"{value.Stage}: {detail}");
+            if (!tasks.TryGetValue(value.Stage, out ProgressTask? task))
+                tasks[value.Stage] = task = context.AddTask(
+                    Markup.Escape(value.Stage),
+                    maxValue: Math.Max(1, value.Total)
+                );
+            if (value.Detail is { } detail)
+                task.Description = Markup.Escape($"{value.Stage}: {detail}");
             task.MaxValue = Math.Max(1, value.Total);
             task.Value = Math.Max(task.Value, value.Done);
         }

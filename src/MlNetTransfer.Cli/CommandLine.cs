@@ -4,7 +4,9 @@ using System.CommandLine.Parsing;
 
 namespace MlNetTransfer.Cli;
 
-/// <summary>The command line: parses, calls one command, turns what goes wrong into a message and an exit code.</summary>
+/// <summary>
+/// The command line: parses, calls one command, turns what goes wrong into a message and an exit code.
+/// </summary>
 internal static class CommandLine
 {
     /// <summary>An argument that begins with @ is a file name, not a file with further arguments.</summary>
@@ -20,16 +22,19 @@ internal static class CommandLine
     {
         var terminal = new Terminal(output, error);
         ParseResult parsed = Root(terminal, cancellation).Parse(args, Parsing);
-        if (Suggestions.Problems(parsed) is { Count: > 0 } problems) return Usage(problems);
+        if (Suggestions.Problems(parsed) is { Count: > 0 } problems)
+            return Usage(problems);
         try
         {
-            return parsed.Invoke(new InvocationConfiguration
-            {
-                Output = output,
-                Error = error,
-                EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = null,
-            });
+            return parsed.Invoke(
+                new InvocationConfiguration
+                {
+                    Output = output,
+                    Error = error,
+                    EnableDefaultExceptionHandler = false,
+                    ProcessTerminationTimeout = null,
+                }
+            );
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
@@ -57,21 +62,25 @@ internal static class CommandLine
         int Usage(IReadOnlyList<string> problems)
         {
             string help = $"Try 'mlnet-transfer {CommandPath(parsed)}--help'.";
-            foreach (string problem in problems) terminal.WriteError($"error: {problem}");
+            foreach (string problem in problems)
+                terminal.WriteError($"error: {problem}");
             terminal.WriteError(help);
             return Failed(new Failure("usage", string.Join(" ", problems), help), ExitCode.Usage);
         }
 
         int Failed(Failure failure, int code)
         {
-            if (args.Contains("--json")) terminal.WriteJson(new { error = failure });
+            if (args.Contains("--json"))
+                terminal.WriteJson(new { error = failure });
             return code;
         }
     }
 
     private static RootCommand Root(Terminal terminal, CancellationToken cancellation)
     {
-        var root = new RootCommand("Transfer learning for .NET: turns a folder of images into a classifier on a pretrained ONNX backbone.")
+        var root = new RootCommand(
+            "Transfer learning for .NET: turns a folder of images into a classifier on a pretrained ONNX backbone."
+        )
         {
             TrainCommand.Create(terminal, cancellation),
             EvaluateCommand.Create(terminal, cancellation),
@@ -91,7 +100,11 @@ internal static class CommandLine
     private static string CommandPath(ParseResult parsed)
     {
         string path = "";
-        for (CommandResult? command = parsed.CommandResult; command?.Parent is not null; command = command.Parent as CommandResult)
+        for (
+            CommandResult? command = parsed.CommandResult;
+            command?.Parent is not null;
+            command = command.Parent as CommandResult
+        )
             path = $"{command.Command.Name} {path}";
         return path;
     }

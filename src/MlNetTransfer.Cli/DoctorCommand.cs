@@ -10,12 +10,20 @@ internal static class DoctorCommand
     public static Command Create(Terminal terminal)
     {
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("doctor", "Show versions, cores, instruction sets, providers and what is wrong with the set-up.") { json };
+        var command = new Command(
+            "doctor",
+            "Show versions, cores, instruction sets, providers and what is wrong with the set-up."
+        )
+        {
+            json,
+        };
         command.SetAction(parsed =>
         {
             IReadOnlyList<Finding> findings = DoctorJob.Run();
-            if (parsed.GetValue(json)) terminal.WriteJson(new { findings });
-            else Print(terminal.Output, findings);
+            if (parsed.GetValue(json))
+                terminal.WriteJson(new { findings });
+            else
+                Print(terminal.Output, findings);
             return findings.Any(f => f.Verdict == Verdict.Wrong) ? ExitCode.Failed : ExitCode.Done;
         });
         return command;
@@ -28,7 +36,18 @@ internal static class DoctorCommand
         foreach (Finding finding in findings)
         {
             string found = finding.Fix.Length == 0 ? finding.Found : $"{finding.Found} Fix: {finding.Fix}";
-            table.AddRow(new Text(finding.Check), new Text(finding.Verdict switch { Verdict.Good => "ok", Verdict.Absent => "-", _ => "WRONG" }), new Text(found));
+            table.AddRow(
+                new Text(finding.Check),
+                new Text(
+                    finding.Verdict switch
+                    {
+                        Verdict.Good => "ok",
+                        Verdict.Absent => "-",
+                        _ => "WRONG",
+                    }
+                ),
+                new Text(found)
+            );
         }
 
         console.Write(table);

@@ -13,8 +13,15 @@ internal static class EvaluateCommand
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         Argument<string> model = CommonOptions.Model();
-        var folder = new Argument<string>("folder") { Description = "Folder with one folder of images per class of the model, a .csv, .tsv, .jsonl or .ndjson list, or a .zip. Of images that come with a split, the test part counts; without one, the validation part." };
-        Option<string> pathColumn = CommonOptions.PathColumn(), labelColumn = CommonOptions.LabelColumn();
+        var folder = new Argument<string>("folder")
+        {
+            Description =
+                "Folder with one folder of images per class of the model, a .csv, .tsv, .jsonl or .ndjson list, or "
+                + "a .zip. Of images that come with a split, the test part counts; without one, the validation "
+                + "part.",
+        };
+        Option<string> pathColumn = CommonOptions.PathColumn(),
+            labelColumn = CommonOptions.LabelColumn();
         Option<string?> output = ResultFile.Output();
         Option<int?> megapixels = CommonOptions.MaxMegapixels();
         Option<int> workers = CommonOptions.Workers();
@@ -22,18 +29,38 @@ internal static class EvaluateCommand
         Option<bool> json = CommonOptions.Json();
         var command = new Command("evaluate", "Evaluate a model on labelled images.")
         {
-            model, folder, pathColumn, labelColumn, output, megapixels, workers, device, json,
+            model,
+            folder,
+            pathColumn,
+            labelColumn,
+            output,
+            megapixels,
+            workers,
+            device,
+            json,
         };
         command.SetAction(parsed =>
         {
-            var dataset = new DatasetOptions { PathColumn = parsed.GetValue(pathColumn), LabelColumn = parsed.GetValue(labelColumn) };
+            var dataset = new DatasetOptions
+            {
+                PathColumn = parsed.GetValue(pathColumn),
+                LabelColumn = parsed.GetValue(labelColumn),
+            };
             ExecutionPlan plan = ExecutionPlan.For(parsed.GetValue(device), parsed.GetValue(workers));
             ImageLimits limits = CommonOptions.Limits(parsed.GetValue(megapixels));
-            var job = new EvaluateJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder), limits: limits, plan: plan, dataset: dataset);
+            var job = new EvaluateJob(
+                parsed.GetRequiredValue(model),
+                parsed.GetRequiredValue(folder),
+                limits: limits,
+                plan: plan,
+                dataset: dataset
+            );
             ModelEvaluation summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
             ResultFile.Write(parsed.GetValue(output), summary);
-            if (parsed.GetValue(json)) terminal.WriteJson(summary);
-            else Print(terminal.Output, summary);
+            if (parsed.GetValue(json))
+                terminal.WriteJson(summary);
+            else
+                Print(terminal.Output, summary);
             return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
         });
         return command;
@@ -49,18 +76,22 @@ internal static class EvaluateCommand
             EvaluationTables.Print(console, unseen);
         }
 
-        if (summary.Seen is { } seen) console.WriteLine(Seen(seen, summary.Images));
-        foreach (string note in summary.Notes) console.WriteLine($"Note: {note}");
+        if (summary.Seen is { } seen)
+            console.WriteLine(Seen(seen, summary.Images));
+        foreach (string note in summary.Notes)
+            console.WriteLine($"Note: {note}");
         EvaluationTables.Rejected(console, summary.Rejected);
         EvaluationTables.Speed(console, summary.ImagesPerSecond, summary.Seconds);
     }
 
     private static string Seen(EvaluationFigures seen, int images)
     {
-        string right = $"of those, {EvaluationTables.Percent(seen.Accuracy)} are right, which says nothing about new images";
+        string right =
+            $"of those, {EvaluationTables.Percent(seen.Accuracy)} are right, which says nothing about new images";
         return seen.Images < images
             ? $"The model was trained on {seen.Images} of the {images} images; they are left out above ({right})."
-            : $"THE MODEL WAS TRAINED ON ALL {images} OF THESE IMAGES, so there is no accuracy on new ones to report ({right}). "
+            : $"THE MODEL WAS TRAINED ON ALL {images} OF THESE IMAGES, so there is no accuracy on new ones to "
+                + $"report ({right}). "
                 + "Evaluate it on images that it has not seen.";
     }
 }

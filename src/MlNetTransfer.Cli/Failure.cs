@@ -1,16 +1,23 @@
 namespace MlNetTransfer.Cli;
 
 /// <summary>Why a command failed, for people and, with --json, for programs.</summary>
-/// <param name="Code">A short word that does not change between versions: usage, failed, cancelled or unexpected.</param>
+/// <param name="Code">A short word that does not change between versions: usage, failed, cancelled or
+/// unexpected.</param>
 /// <param name="Message">What is wrong.</param>
 /// <param name="Fix">What to do about it; null where that is not known.</param>
 internal sealed record Failure(string Code, string Message, string? Fix)
 {
-    /// <summary>Something the user can mend. The messages of this product end with the fix, where there is one.</summary>
+    /// <summary>
+    /// Something the user can mend. The messages of this product end with the fix, where there is one.
+    /// </summary>
     public static Failure Of(Exception cause)
     {
         string message = cause.Message.Trim();
         int end = message.LastIndexOf(". ", StringComparison.Ordinal);
-        return new Failure("failed", message, end > 0 && char.IsAsciiLetterUpper(message[end + 2]) ? message[(end + 2)..] : null);
+        return new Failure(
+            "failed",
+            message,
+            end > 0 && char.IsAsciiLetterUpper(message[end + 2]) ? message[(end + 2)..] : null
+        );
     }
 }

@@ -12,21 +12,29 @@ internal sealed class GroupedCommand : Command
     /// <param name="name">Its name.</param>
     /// <param name="description">What it does.</param>
     /// <param name="groups">Titles and options, in the order of the help.</param>
-    public GroupedCommand(string name, string description, params IReadOnlyList<(string Title, Option[] Options)> groups)
+    public GroupedCommand(
+        string name,
+        string description,
+        params IReadOnlyList<(string Title, Option[] Options)> groups
+    )
         : base(name, description)
     {
         Groups = groups;
-        foreach (Option option in groups.SelectMany(g => g.Options)) Add(option);
+        foreach (Option option in groups.SelectMany(g => g.Options))
+            Add(option);
     }
 
     /// <summary>Titles and options.</summary>
     public IReadOnlyList<(string Title, Option[] Options)> Groups { get; }
 }
 
-/// <summary>Writes --help: usage, arguments and options with their defaults, in the words of the command line.</summary>
+/// <summary>
+/// Writes --help: usage, arguments and options with their defaults, in the words of the command line.
+/// </summary>
 internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
 {
-    private const int Width = 100, Column = 28;
+    private const int Width = 100,
+        Column = 28;
 
     public override bool ClearsParseErrors => true;
 
@@ -41,12 +49,15 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
         var text = new StringBuilder();
         Paragraph(text, command.Description ?? "", 0);
         text.Append('\n').Append("Usage: mlnet-transfer").Append(Path(command));
-        if (command.Subcommands.Count > 0) text.Append(" <command>");
-        foreach (Argument argument in command.Arguments) text.Append($" <{argument.Name}>{(argument.Arity.MaximumNumberOfValues > 1 ? "..." : "")}");
+        if (command.Subcommands.Count > 0)
+            text.Append(" <command>");
+        foreach (Argument argument in command.Arguments)
+            text.Append($" <{argument.Name}>{(argument.Arity.MaximumNumberOfValues > 1 ? "..." : "")}");
         text.Append(" [options]\n");
         Section(text, "Commands", command.Subcommands.Select(c => (c.Name, c.Description ?? "")));
         Section(text, "Arguments", command.Arguments.Select(a => ($"<{a.Name}>", a.Description ?? "")));
-        foreach ((string title, Option[] options) in Groups(command)) Section(text, title, options.Select(Row));
+        foreach ((string title, Option[] options) in Groups(command))
+            Section(text, title, options.Select(Row));
         return text.ToString();
     }
 
@@ -56,9 +67,14 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
     private static IEnumerable<(string, Option[])> Groups(Command command)
     {
         var grouped = command as GroupedCommand;
-        foreach ((string, Option[]) group in grouped?.Groups ?? []) yield return group;
-        Option[] rest = [.. command.Options.Where(o => !o.Hidden && !(grouped?.Groups.Any(g => g.Options.Contains(o)) ?? false))];
-        if (rest.Length > 0) yield return (grouped is null ? "Options" : "Other", rest);
+        foreach ((string, Option[]) group in grouped?.Groups ?? [])
+            yield return group;
+        Option[] rest =
+        [
+            .. command.Options.Where(o => !o.Hidden && !(grouped?.Groups.Any(g => g.Options.Contains(o)) ?? false)),
+        ];
+        if (rest.Length > 0)
+            yield return (grouped is null ? "Options" : "Other", rest);
     }
 
     private static (string, string) Row(Option option)
@@ -66,8 +82,14 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
         bool flag = option.ValueType == typeof(bool) || option is HelpOption;
         string value = flag || option is VersionOption ? "" : $" <{option.HelpName ?? "value"}>";
         object? standard = !flag && option.HasDefaultValue ? option.GetDefaultValue() : null;
-        string note = option.Required ? " [required]" : standard is null ? "" : $" [default: {Numbers.Text(standard)}]";
-        return ($"{string.Join(", ", option.Aliases.Where(a => a.StartsWith('-')).Prepend(option.Name).Distinct())}{value}", option.Description + note);
+        string note =
+            option.Required ? " [required]"
+            : standard is null ? ""
+            : $" [default: {Numbers.Text(standard)}]";
+        return (
+            $"{string.Join(", ", option.Aliases.Where(a => a.StartsWith('-')).Prepend(option.Name).Distinct())}{value}",
+            option.Description + note
+        );
     }
 
     private static void Section(StringBuilder text, string title, IEnumerable<(string Name, string Description)> rows)
@@ -75,11 +97,14 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
         bool begun = false;
         foreach ((string name, string description) in rows)
         {
-            if (!begun) text.Append('\n').Append(title).Append(":\n");
+            if (!begun)
+                text.Append('\n').Append(title).Append(":\n");
             begun = true;
             text.Append("  ").Append(name);
-            if (name.Length > Column - 4) text.Append('\n').Append(' ', Column);
-            else text.Append(' ', Column - 2 - name.Length);
+            if (name.Length > Column - 4)
+                text.Append('\n').Append(' ', Column);
+            else
+                text.Append(' ', Column - 2 - name.Length);
             Paragraph(text, description, Column);
         }
     }
@@ -93,7 +118,8 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
         for (int i = 0; i < lines.Length; i++)
         {
             int at = indent;
-            if (i > 0) text.Append(' ', indent);
+            if (i > 0)
+                text.Append(' ', indent);
             foreach (string word in lines[i].Split(' '))
             {
                 if (at > indent && at + 1 + word.Length > Width)
@@ -102,7 +128,8 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
                     at = indent;
                 }
 
-                if (at > indent) text.Append(' ');
+                if (at > indent)
+                    text.Append(' ');
                 text.Append(word.Replace(together, ' '));
                 at += word.Length + 1;
             }

@@ -10,16 +10,49 @@ internal static class ImportCommand
     public static Command Create(Terminal terminal)
     {
         Argument<string> model = CommonOptions.Model();
-        var weights = new Option<string>("--weights") { Description = "Weights of that model, trained elsewhere: .pt of PyTorch or TorchScript, .dat of TorchSharp, or .safetensors. Nothing in the file is executed.", Required = true, HelpName = "file" };
-        var output = new Option<string>("--output") { Description = "The model file to write.", Required = true, HelpName = "file" };
+        var weights = new Option<string>("--weights")
+        {
+            Description =
+                "Weights of that model, trained elsewhere: .pt of PyTorch or TorchScript, .dat of TorchSharp, or "
+                + ".safetensors. Nothing in the file is executed.",
+            Required = true,
+            HelpName = "file",
+        };
+        var output = new Option<string>("--output")
+        {
+            Description = "The model file to write.",
+            Required = true,
+            HelpName = "file",
+        };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace a file that is there." };
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("import", "Put weights that were trained in PyTorch or TorchSharp back into the model that they were exported from. Evaluate it anew: its figures are those of other weights.") { model, weights, output, overwrite, json };
+        var command = new Command(
+            "import",
+            "Put weights that were trained in PyTorch or TorchSharp back into the model that they were exported "
+                + "from. Evaluate it anew: its figures are those of other weights."
+        )
+        {
+            model,
+            weights,
+            output,
+            overwrite,
+            json,
+        };
         command.SetAction(parsed =>
         {
-            ImportSummary summary = new ImportJob(parsed.GetRequiredValue(model), parsed.GetRequiredValue(weights), parsed.GetRequiredValue(output), parsed.GetValue(overwrite)).Run();
-            if (parsed.GetValue(json)) terminal.WriteJson(summary);
-            else terminal.Output.WriteLine($"{summary.Model}: {summary.Tensors} tensors from {parsed.GetRequiredValue(weights)}; sha256 {summary.ModelSha256}");
+            ImportSummary summary = new ImportJob(
+                parsed.GetRequiredValue(model),
+                parsed.GetRequiredValue(weights),
+                parsed.GetRequiredValue(output),
+                parsed.GetValue(overwrite)
+            ).Run();
+            if (parsed.GetValue(json))
+                terminal.WriteJson(summary);
+            else
+                terminal.Output.WriteLine(
+                    $"{summary.Model}: {summary.Tensors} tensors from {parsed.GetRequiredValue(weights)}; sha256 "
+                        + $"{summary.ModelSha256}"
+                );
             return ExitCode.Done;
         });
         return command;

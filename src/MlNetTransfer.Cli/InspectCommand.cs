@@ -14,16 +14,39 @@ internal static class InspectCommand
 
     public static Command Create(Terminal terminal)
     {
-        var file = new Argument<string>("file") { Description = "A model.onnx or an export of it, whatever its format; of any other ONNX file what its graph says, of other weights (.pt, .pth, .dat, .safetensors) their names and shapes." };
+        var file = new Argument<string>("file")
+        {
+            Description =
+                "A model.onnx or an export of it, whatever its format; of any other ONNX file what its graph says, "
+                + "of other weights (.pt, .pth, .dat, .safetensors) their names and shapes.",
+        };
         var card = new Option<bool>("--card") { Description = "Print the model card alone, as Markdown." };
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("inspect", "Show what is in a model file: classes, preprocessing, digests, parity, inputs, outputs, operators, size and work.") { file, card, json };
+        var command = new Command(
+            "inspect",
+            "Show what is in a model file: classes, preprocessing, digests, parity, inputs, outputs, operators, "
+                + "size and work."
+        )
+        {
+            file,
+            card,
+            json,
+        };
         command.SetAction(parsed =>
         {
             ModelReport report = new InspectJob(parsed.GetRequiredValue(file)).Run();
-            if (parsed.GetValue(card)) terminal.WriteText(report.Metadata?.ModelCard ?? throw new TransferException($"'{report.File}' has no model card. Files written by 'mlnet-transfer train' since version 0.1.0 have one; train the model again."));
-            else if (parsed.GetValue(json)) terminal.WriteJson(report);
-            else Print(terminal.Output, report);
+            if (parsed.GetValue(card))
+                terminal.WriteText(
+                    report.Metadata?.ModelCard
+                        ?? throw new TransferException(
+                            $"'{report.File}' has no model card. Files written by 'mlnet-transfer train' since "
+                                + $"version 0.1.0 have one; train the model again."
+                        )
+                );
+            else if (parsed.GetValue(json))
+                terminal.WriteJson(report);
+            else
+                Print(terminal.Output, report);
             return ExitCode.Done;
         });
         return command;
@@ -31,35 +54,122 @@ internal static class InspectCommand
 
     private static void Print(IAnsiConsole console, ModelReport report)
     {
-        Line("File", $"{report.File}, {report.Bytes:N0} bytes, sha256 {report.Sha256}");
-        if (report.IrVersion is { } version) Line("Producer", $"{(report.Producer.Length > 0 ? report.Producer : "not stated")}; IR {version}; operator sets {string.Join(", ", report.OperatorSets.Select(o => $"{o.Key} {o.Value}"))}");
-        foreach (TensorReport input in report.Inputs) Line("Input", $"{input.Name}: {input.Type}");
-        foreach (TensorReport output in report.Outputs) Line("Output", $"{output.Name}: {output.Type}");
-        Line("Parameters", $"{report.Parameters:N0} ({report.WeightBytes:N0} bytes)");
-        if (report.MultiplyAdds is { } cost) Line("Work", $"{cost / 1e6:N1} million multiply-adds per image");
+        Line(
+            "File",
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{report.File}, {report.Bytes:N0} bytes, sha256 {report.Sha256}"
+            )
+        );
+        if (report.IrVersion is { } version)
+            Line(
+                "Producer",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{(report.Producer.Length > 0 ? report.Producer : "not stated")}; IR {version}; operator sets "
+                        + $"{string.Join(", ", report.OperatorSets.Select(o => $"{o.Key} {o.Value}"))}"
+                )
+            );
+        foreach (TensorReport input in report.Inputs)
+            Line("Input", string.Create(CultureInfo.InvariantCulture, $"{input.Name}: {input.Type}"));
+        foreach (TensorReport output in report.Outputs)
+            Line("Output", string.Create(CultureInfo.InvariantCulture, $"{output.Name}: {output.Type}"));
+        Line(
+            "Parameters",
+            string.Create(CultureInfo.InvariantCulture, $"{report.Parameters:N0} ({report.WeightBytes:N0} bytes)")
+        );
+        if (report.MultiplyAdds is { } cost)
+            Line(
+                "Work",
+                string.Create(CultureInfo.InvariantCulture, $"{cost / 1e6:N1} million multiply-adds per image")
+            );
         if (report.Tensors is { } tensors)
         {
-            Line("Tensors", $"{tensors.Count}");
-            foreach (TensorReport tensor in tensors.Take(Listed)) Line("", $"{tensor.Name}: {tensor.Type}");
-            if (tensors.Count > Listed) Line("", $"... and {tensors.Count - Listed} more; --json lists all");
+            Line("Tensors", string.Create(CultureInfo.InvariantCulture, $"{tensors.Count}"));
+            foreach (TensorReport tensor in tensors.Take(Listed))
+                Line("", string.Create(CultureInfo.InvariantCulture, $"{tensor.Name}: {tensor.Type}"));
+            if (tensors.Count > Listed)
+                Line(
+                    "",
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"... and {tensors.Count - Listed} more; --json lists all"
+                    )
+                );
         }
-        else Line("Operators", $"{string.Join(", ", report.Operators.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value}"))}");
-        if (report.Metadata is { } metadata) Print(metadata);
-        else Line("Metadata", $"not one that mlnet-transfer wrote: its labels and preprocessing are not known");
-        if (report.Parity is { } parity) Line("Parity", $"export '{parity.Format}': at most {parity.MaxDifference:g3} in probability from the evaluated model on {parity.Images} images{(parity.CalibrationImages is { } calibrated ? FormattableString.Invariant($" other than the {calibrated} of its calibration") : "")} (mean {parity.MeanDifference:g3}), {parity.LabelFlips} labels differ; accepted up to {parity.Tolerance:g3}{(parity.Override ? " by override" : "")}");
-        foreach ((string key, string value) in report.OtherMetadata) Line("Metadata", $"{key} = {(value.Length > 100 ? value[..100] + "..." : value)}");
-        foreach (string note in report.Notes) Line("Note", $"{note}");
+        else
+            Line(
+                "Operators",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{string.Join(", ", report.Operators.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value}"))}"
+                )
+            );
+        if (report.Metadata is { } metadata)
+            Print(metadata);
+        else
+            Line(
+                "Metadata",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"not one that mlnet-transfer wrote: its labels and preprocessing are not known"
+                )
+            );
+        if (report.Parity is { } parity)
+            Line(
+                "Parity",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"export '{parity.Format}': at most {parity.MaxDifference:g3} in probability from the evaluated model on {parity.Images} images{(parity.CalibrationImages is { } calibrated ? FormattableString.Invariant($" other than the {calibrated} of its calibration") : "")} (mean {parity.MeanDifference:g3}), {parity.LabelFlips} labels differ; accepted up to {parity.Tolerance:g3}{(parity.Override ? " by override" : "")}"
+                )
+            );
+        foreach ((string key, string value) in report.OtherMetadata)
+            Line(
+                "Metadata",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{key} = {(value.Length > 100 ? value[..100] + "..." : value)}"
+                )
+            );
+        foreach (string note in report.Notes)
+            Line("Note", string.Create(CultureInfo.InvariantCulture, $"{note}"));
 
         void Print(ModelMetadata ours)
         {
-            Line("Classes", $"{string.Join(", ", ours.Labels.Take(20))}{(ours.Labels.Count > 20 ? $", ... ({ours.Labels.Count})" : "")}");
+            Line(
+                "Classes",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{string.Join(", ", ours.Labels.Take(20))}{(ours.Labels.Count > 20 ? $", ... ({ours.Labels.Count})" : "")}"
+                )
+            );
             Imaging.Preprocessing p = ours.Preprocessing;
-            Line("Images", $"{p.Size} x {p.Size} RGB, {p.Framing}, {p.Interpolation}; mean ({p.Mean.Red:g4}, {p.Mean.Green:g4}, {p.Mean.Blue:g4}), standard deviation ({p.Std.Red:g4}, {p.Std.Green:g4}, {p.Std.Blue:g4})");
-            Line("Backbone", $"{ours.Backbone} at {string.Join(", ", ours.Taps)}; card {ours.CardDigest}");
-            Line("Training", $"digest {ours.TrainingDigest}");
-            Line("Model card", $"{(ours.ModelCard is null ? "none" : "yes; --card prints it")}");
+            Line(
+                "Images",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{p.Size} x {p.Size} RGB, {p.Framing}, {p.Interpolation}; mean ({p.Mean.Red:g4}, "
+                        + $"{p.Mean.Green:g4}, {p.Mean.Blue:g4}), standard deviation ({p.Std.Red:g4}, {p.Std.Green:g4}, "
+                        + $"{p.Std.Blue:g4})"
+                )
+            );
+            Line(
+                "Backbone",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{ours.Backbone} at {string.Join(", ", ours.Taps)}; card {ours.CardDigest}"
+                )
+            );
+            Line("Training", string.Create(CultureInfo.InvariantCulture, $"digest {ours.TrainingDigest}"));
+            Line(
+                "Model card",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{(ours.ModelCard is null ? "none" : "yes; --card prints it")}"
+                )
+            );
         }
 
-        void Line(string name, FormattableString text) => console.WriteLine($"{name,-12} {text.ToString(CultureInfo.InvariantCulture)}");
+        void Line(string name, string text) => console.WriteLine($"{name, -12} {text}");
     }
 }

@@ -9,7 +9,9 @@ namespace MlNetTransfer.Cli;
 /// <summary>models add: makes a backbone of an ONNX model of the user's.</summary>
 internal static class ModelsAddCommand
 {
-    private static readonly Dictionary<string, (ChannelValues Mean, ChannelValues Std)> Presets = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, (ChannelValues Mean, ChannelValues Std)> Presets = new(
+        StringComparer.Ordinal
+    )
     {
         ["imagenet"] = (new(0.485f, 0.456f, 0.406f), new(0.229f, 0.224f, 0.225f)),
         ["unit"] = (new(0, 0, 0), new(1, 1, 1)),
@@ -18,71 +20,166 @@ internal static class ModelsAddCommand
 
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        var source = new Argument<string>("model") { Description = "An .onnx file, or an http or https address (then --sha256 is needed)." };
-        var id = new Option<string>("--id") { Description = "Id for the new backbone: lower-case letters, digits, '_', '-' and '.'.", Required = true, HelpName = "id" };
-        var name = new Option<string>("--name") { Description = "Name for people. Default: the id.", HelpName = "text" };
-        var sha256 = new Option<string>("--sha256") { Description = "SHA-256 that the file must have.", HelpName = "hex" };
-        var size = Numbers.Within(new Option<int?>("--input-size") { Description = "Side of the square input, where the file leaves it open.", HelpName = "pixels" }, 1, 65_536);
-        var preset = new Option<string>("--preprocessing") { Description = "How pixels become numbers: imagenet (mean and standard deviation of ImageNet), unit (0 to 1) or minus1to1.", HelpName = string.Join('|', Presets.Keys) }.AcceptOnlyFromAmong([.. Presets.Keys]);
-        Option<ChannelValues?> mean = Channels("--mean", "Mean per channel on the scale 0 to 1."), std = Channels("--std", "Standard deviation per channel on the scale 0 to 1.");
-        var framing = Numbers.OneOf(new Option<Framing?>("--framing") { Description = "How an image fills the square." });
-        var interpolation = Numbers.OneOf(new Option<Interpolation?>("--interpolation") { Description = "The resampling filter." });
-        var labels = new Option<string>("--labels") { Description = "Text file with one class per line, in the order of the output.", HelpName = "file" };
-        var output = new Option<string>("--output") { Description = "The output with the scores, where a file has several.", HelpName = "name" };
-        var tap = new Option<string>("--default-tap") { Description = "Tap taken where none is chosen. Default: the last, what the classifier takes.", HelpName = "name" };
-        var license = new Option<string>("--license") { Description = "Licence of the weights.", DefaultValueFactory = _ => "unknown", HelpName = "text" };
+        var source = new Argument<string>("model")
+        {
+            Description = "An .onnx file, or an http or https address (then --sha256 is needed).",
+        };
+        var id = new Option<string>("--id")
+        {
+            Description = "Id for the new backbone: lower-case letters, digits, '_', '-' and '.'.",
+            Required = true,
+            HelpName = "id",
+        };
+        var name = new Option<string>("--name")
+        {
+            Description = "Name for people. Default: the id.",
+            HelpName = "text",
+        };
+        var sha256 = new Option<string>("--sha256")
+        {
+            Description = "SHA-256 that the file must have.",
+            HelpName = "hex",
+        };
+        var size = Numbers.Within(
+            new Option<int?>("--input-size")
+            {
+                Description = "Side of the square input, where the file leaves it open.",
+                HelpName = "pixels",
+            },
+            1,
+            65_536
+        );
+        var preset = new Option<string>("--preprocessing")
+        {
+            Description =
+                "How pixels become numbers: imagenet (mean and standard deviation of ImageNet), unit (0 to 1) or "
+                + "minus1to1.",
+            HelpName = string.Join('|', Presets.Keys),
+        }.AcceptOnlyFromAmong([.. Presets.Keys]);
+        Option<ChannelValues?> mean = Channels("--mean", "Mean per channel on the scale 0 to 1."),
+            std = Channels("--std", "Standard deviation per channel on the scale 0 to 1.");
+        var framing = Numbers.OneOf(
+            new Option<Framing?>("--framing") { Description = "How an image fills the square." }
+        );
+        var interpolation = Numbers.OneOf(
+            new Option<Interpolation?>("--interpolation") { Description = "The resampling filter." }
+        );
+        var labels = new Option<string>("--labels")
+        {
+            Description = "Text file with one class per line, in the order of the output.",
+            HelpName = "file",
+        };
+        var output = new Option<string>("--output")
+        {
+            Description = "The output with the scores, where a file has several.",
+            HelpName = "name",
+        };
+        var tap = new Option<string>("--default-tap")
+        {
+            Description = "Tap taken where none is chosen. Default: the last, what the classifier takes.",
+            HelpName = "name",
+        };
+        var license = new Option<string>("--license")
+        {
+            Description = "Licence of the weights.",
+            DefaultValueFactory = _ => "unknown",
+            HelpName = "text",
+        };
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("add", "Make a backbone of your own ONNX model.") { source, id, name, sha256, size, preset, mean, std, framing, interpolation, labels, output, tap, license, json };
+        var command = new Command("add", "Make a backbone of your own ONNX model.")
+        {
+            source,
+            id,
+            name,
+            sha256,
+            size,
+            preset,
+            mean,
+            std,
+            framing,
+            interpolation,
+            labels,
+            output,
+            tap,
+            license,
+            json,
+        };
         command.Validators.Add(result =>
         {
-            if (result.GetResult(preset) is not null && (result.GetResult(mean) is not null || result.GetResult(std) is not null)) result.AddError("--preprocessing and --mean or --std say the same thing; give one of them.");
-            else if ((result.GetResult(mean) is null) != (result.GetResult(std) is null)) result.AddError("--mean and --std go together; give both.");
+            if (
+                result.GetResult(preset) is not null
+                && (result.GetResult(mean) is not null || result.GetResult(std) is not null)
+            )
+                result.AddError("--preprocessing and --mean or --std say the same thing; give one of them.");
+            else if ((result.GetResult(mean) is null) != (result.GetResult(std) is null))
+                result.AddError("--mean and --std go together; give both.");
         });
         command.SetAction(parsed =>
         {
-            (ChannelValues Mean, ChannelValues Std)? known = parsed.GetValue(preset) is { } chosen ? Presets[chosen] : null;
-            NewBackbone backbone = Checked(() => new NewBackbone
-            {
-                Source = parsed.GetRequiredValue(source),
-                Id = parsed.GetRequiredValue(id),
-                Name = parsed.GetValue(name),
-                Sha256 = parsed.GetValue(sha256),
-                Labels = parsed.GetValue(labels) is { } file ? LabelsFile.Read(file) : null,
-                DefaultTap = parsed.GetValue(tap),
-                License = parsed.GetRequiredValue(license),
-                Inspection = new OnnxInspectionOptions
+            (ChannelValues Mean, ChannelValues Std)? known = parsed.GetValue(preset) is { } chosen
+                ? Presets[chosen]
+                : null;
+            NewBackbone backbone = Checked(() =>
+                new NewBackbone
                 {
-                    InputSize = parsed.GetValue(size),
-                    Mean = known?.Mean ?? parsed.GetValue(mean),
-                    Std = known?.Std ?? parsed.GetValue(std),
-                    Framing = parsed.GetValue(framing),
-                    Interpolation = parsed.GetValue(interpolation),
-                    Output = parsed.GetValue(output),
-                },
-            });
-            BackboneCard card = terminal.WithProgress(progress => new UserCatalog().Add(backbone, progress, cancellation));
-            if (parsed.GetValue(json)) terminal.WriteJson(card);
-            else ModelsCommand.Print(terminal.Output, card);
+                    Source = parsed.GetRequiredValue(source),
+                    Id = parsed.GetRequiredValue(id),
+                    Name = parsed.GetValue(name),
+                    Sha256 = parsed.GetValue(sha256),
+                    Labels = parsed.GetValue(labels) is { } file ? LabelsFile.Read(file) : null,
+                    DefaultTap = parsed.GetValue(tap),
+                    License = parsed.GetRequiredValue(license),
+                    Inspection = new OnnxInspectionOptions
+                    {
+                        InputSize = parsed.GetValue(size),
+                        Mean = known?.Mean ?? parsed.GetValue(mean),
+                        Std = known?.Std ?? parsed.GetValue(std),
+                        Framing = parsed.GetValue(framing),
+                        Interpolation = parsed.GetValue(interpolation),
+                        Output = parsed.GetValue(output),
+                    },
+                }
+            );
+            BackboneCard card = terminal.WithProgress(progress =>
+                new UserCatalog().Add(backbone, progress, cancellation)
+            );
+            if (parsed.GetValue(json))
+                terminal.WriteJson(card);
+            else
+                ModelsCommand.Print(terminal.Output, card);
             return ExitCode.Done;
         });
         return command;
     }
 
-    private static Option<ChannelValues?> Channels(string name, string description) => new(name)
-    {
-        Description = description,
-        HelpName = "r,g,b",
-        CustomParser = result =>
+    private static Option<ChannelValues?> Channels(string name, string description) =>
+        new(name)
         {
-            string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-            float[] values = [.. text.Split(',').Select(v => float.TryParse(v, NumberStyles.Float, CultureInfo.InvariantCulture, out float number) && float.IsFinite(number) ? number : float.NaN)];
-            if (values is [var red, var green, var blue] && values.All(float.IsFinite)) return new ChannelValues(red, green, blue);
-            result.AddError($"{name} is '{text}'; it must be three numbers, for example 0.5,0.5,0.5.");
-            return null;
-        },
-    };
+            Description = description,
+            HelpName = "r,g,b",
+            CustomParser = result =>
+            {
+                string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+                float[] values =
+                [
+                    .. text.Split(',')
+                        .Select(v =>
+                            float.TryParse(v, NumberStyles.Float, CultureInfo.InvariantCulture, out float number)
+                            && float.IsFinite(number)
+                                ? number
+                                : float.NaN
+                        ),
+                ];
+                if (values is [var red, var green, var blue] && values.All(float.IsFinite))
+                    return new ChannelValues(red, green, blue);
+                result.AddError($"{name} is '{text}'; it must be three numbers, for example 0.5,0.5,0.5.");
+                return null;
+            },
+        };
 
-    /// <summary>Options check themselves; what they refuse came from the command line, so it is the user's to mend.</summary>
+    /// <summary>
+    /// Options check themselves; what they refuse came from the command line, so it is the user's to mend.
+    /// </summary>
     private static T Checked<T>(Func<T> make)
     {
         try

@@ -9,7 +9,13 @@ internal static class ModelsCommand
 {
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        return new Command("models", "The pretrained backbones, and your own.") { List(terminal), Show(terminal), ModelsAddCommand.Create(terminal, cancellation), Remove(terminal) };
+        return new Command("models", "The pretrained backbones, and your own.")
+        {
+            List(terminal),
+            Show(terminal),
+            ModelsAddCommand.Create(terminal, cancellation),
+            Remove(terminal),
+        };
     }
 
     private static Command List(Terminal terminal)
@@ -19,9 +25,19 @@ internal static class ModelsCommand
         command.SetAction(parsed =>
         {
             BackboneCatalog catalog = BackboneCatalog.Default;
-            if (parsed.GetValue(json)) terminal.WriteJson(new { backbones = catalog.Cards, own = catalog.Cards.Where(catalog.IsUsers).Select(c => c.Id), problems = catalog.Problems });
-            else terminal.Output.Write(Table(catalog));
-            foreach (string problem in catalog.Problems) terminal.WriteError($"warning: {problem}");
+            if (parsed.GetValue(json))
+                terminal.WriteJson(
+                    new
+                    {
+                        backbones = catalog.Cards,
+                        own = catalog.Cards.Where(catalog.IsUsers).Select(c => c.Id),
+                        problems = catalog.Problems,
+                    }
+                );
+            else
+                terminal.Output.Write(Table(catalog));
+            foreach (string problem in catalog.Problems)
+                terminal.WriteError($"warning: {problem}");
             return ExitCode.Done;
         });
         return command;
@@ -31,12 +47,21 @@ internal static class ModelsCommand
     {
         var id = new Argument<string>("id") { Description = "Id of a backbone." };
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("show", "Show one backbone's card: where it comes from, its licence, input, taps and source classes.") { id, json };
+        var command = new Command(
+            "show",
+            "Show one backbone's card: where it comes from, its licence, input, taps and source classes."
+        )
+        {
+            id,
+            json,
+        };
         command.SetAction(parsed =>
         {
             BackboneCard card = BackboneCatalog.Default.Get(parsed.GetRequiredValue(id));
-            if (parsed.GetValue(json)) terminal.WriteJson(card);
-            else Print(terminal.Output, card);
+            if (parsed.GetValue(json))
+                terminal.WriteJson(card);
+            else
+                Print(terminal.Output, card);
             return ExitCode.Done;
         });
         return command;
@@ -45,7 +70,13 @@ internal static class ModelsCommand
     private static Command Remove(Terminal terminal)
     {
         var id = new Argument<string>("id") { Description = "Id of a backbone that you added." };
-        var command = new Command("remove", "Remove a backbone that you added. Models trained on it need it no more and stay.") { id };
+        var command = new Command(
+            "remove",
+            "Remove a backbone that you added. Models trained on it need it no more and stay."
+        )
+        {
+            id,
+        };
         command.SetAction(parsed =>
         {
             new UserCatalog().Remove(parsed.GetRequiredValue(id));
@@ -57,11 +88,26 @@ internal static class ModelsCommand
     private static Table Table(BackboneCatalog catalog)
     {
         var table = new Table { Border = TableBorder.Simple };
-        table.AddColumn("id").AddColumn("name").AddColumn(new TableColumn("input").RightAligned()).AddColumn("default tap").AddColumn(new TableColumn("features").RightAligned()).AddColumn("licence").AddColumn("");
+        table
+            .AddColumn("id")
+            .AddColumn("name")
+            .AddColumn(new TableColumn("input").RightAligned())
+            .AddColumn("default tap")
+            .AddColumn(new TableColumn("features").RightAligned())
+            .AddColumn("licence")
+            .AddColumn("");
         foreach (BackboneCard card in catalog.Cards)
         {
             BackboneTap tap = card.Tap();
-            table.AddRow(new Text(card.Id), new Text(card.Name), new Text($"{card.Preprocessing.Size} px"), new Text(tap.Name), new Text($"{tap.Width}"), new Text(card.License), new Text(catalog.IsUsers(card) ? "yours" : ""));
+            table.AddRow(
+                new Text(card.Id),
+                new Text(card.Name),
+                new Text($"{card.Preprocessing.Size} px"),
+                new Text(tap.Name),
+                new Text($"{tap.Width}"),
+                new Text(card.License),
+                new Text(catalog.IsUsers(card) ? "yours" : "")
+            );
         }
 
         return table;
@@ -74,21 +120,37 @@ internal static class ModelsCommand
         console.WriteLine($"Package      {card.Package} {card.PackageVersion} ({card.Format})");
         console.WriteLine($"Licence      {card.License}");
         console.WriteLine($"Provenance   {card.Provenance}");
-        console.WriteLine($"Input        {card.Preprocessing.Size} x {card.Preprocessing.Size} RGB, {card.Preprocessing.Framing}, {card.Preprocessing.Interpolation}; mean {Values(card.Preprocessing.Mean)}, standard deviation {Values(card.Preprocessing.Std)}");
+        console.WriteLine(
+            $"Input        {card.Preprocessing.Size} x {card.Preprocessing.Size} RGB, {card.Preprocessing.Framing}, "
+                + $"{card.Preprocessing.Interpolation}; mean {Values(card.Preprocessing.Mean)}, standard deviation "
+                + $"{Values(card.Preprocessing.Std)}"
+        );
         console.WriteLine($"Classes      {Classes(card.SourceClasses)}");
-        foreach (BackboneFile file in card.Files) console.WriteLine($"File         {file.Path}  sha256 {file.Sha256}");
+        foreach (BackboneFile file in card.Files)
+            console.WriteLine($"File         {file.Path}  sha256 {file.Sha256}");
         var taps = new Table { Border = TableBorder.Simple };
-        taps.AddColumn("tap").AddColumn(new TableColumn("features").RightAligned()).AddColumn(new TableColumn("map").RightAligned()).AddColumn("");
-        foreach (BackboneTap tap in card.Taps) taps.AddRow(new Text(tap.Name), new Text($"{tap.Width}"), new Text($"{tap.Size} x {tap.Size}"), new Text(tap.Name == card.DefaultTap ? "default" : ""));
+        taps.AddColumn("tap")
+            .AddColumn(new TableColumn("features").RightAligned())
+            .AddColumn(new TableColumn("map").RightAligned())
+            .AddColumn("");
+        foreach (BackboneTap tap in card.Taps)
+            taps.AddRow(
+                new Text(tap.Name),
+                new Text($"{tap.Width}"),
+                new Text($"{tap.Size} x {tap.Size}"),
+                new Text(tap.Name == card.DefaultTap ? "default" : "")
+            );
         console.Write(taps);
     }
 
-    private static string Classes(IReadOnlyList<string> classes) => classes.Count switch
-    {
-        0 => "without names, or none",
-        > 20 => $"{string.Join(", ", classes.Take(20))}, ... ({classes.Count})",
-        _ => string.Join(", ", classes),
-    };
+    private static string Classes(IReadOnlyList<string> classes) =>
+        classes.Count switch
+        {
+            0 => "without names, or none",
+            > 20 => $"{string.Join(", ", classes.Take(20))}, ... ({classes.Count})",
+            _ => string.Join(", ", classes),
+        };
 
-    private static string Values(Imaging.ChannelValues values) => FormattableString.Invariant($"({values.Red:g4}, {values.Green:g4}, {values.Blue:g4})");
+    private static string Values(Imaging.ChannelValues values) =>
+        FormattableString.Invariant($"({values.Red:g4}, {values.Green:g4}, {values.Blue:g4})");
 }

@@ -5,7 +5,9 @@ using System.Numerics;
 
 namespace MlNetTransfer.Cli;
 
-/// <summary>Numbers and choices of the command line: written one way whatever the machine's language, and never with CLR names.</summary>
+/// <summary>
+/// Numbers and choices of the command line: written one way whatever the machine's language, and never with CLR names.
+/// </summary>
 /// <remarks>Without this, "0,001" is 1: a comma separates thousands in the default parser.</remarks>
 internal static class Numbers
 {
@@ -44,29 +46,41 @@ internal static class Numbers
     }
 
     /// <summary>A value as it is written on the command line.</summary>
-    public static string Text(object? value) => value switch
-    {
-        null => "",
-        Enum name => name.ToString().ToLowerInvariant(),
-        _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
-    };
+    public static string Text(object? value) =>
+        value switch
+        {
+            null => "",
+            Enum name => name.ToString().ToLowerInvariant(),
+            _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+        };
 
     private static T? Parse<T>(ArgumentResult result, string name, T low, T high)
         where T : struct, INumber<T>
     {
         string text = result.Tokens[^1].Value;
-        if (TryParse(text, out T value) && value >= low && value <= high) return value;
+        if (TryParse(text, out T value) && value >= low && value <= high)
+            return value;
         string range = FormattableString.Invariant($"from {low} to {high}");
-        if (TryParse(text, out T _)) result.AddError($"{name} is {text}; it must be {range}.");
+        if (TryParse(text, out T _))
+            result.AddError($"{name} is {text}; it must be {range}.");
         else if (text.Contains(',') && TryParse(text.Replace(',', '.'), out T _))
-            result.AddError($"{name} is '{text}'; write {text.Replace(',', '.')}: decimals follow a point, whatever the machine's language.");
-        else result.AddError($"{name} is '{text}'; it must be a {(IsWhole<T>() ? "whole number" : "number")} {range}.");
+            result.AddError(
+                $"{name} is '{text}'; write {text.Replace(',', '.')}: decimals follow a point, whatever the "
+                    + $"machine's language."
+            );
+        else
+            result.AddError($"{name} is '{text}'; it must be a {(IsWhole<T>() ? "whole number" : "number")} {range}.");
         return null;
     }
 
     private static bool TryParse<T>(string text, out T value)
         where T : struct, INumber<T> =>
-        T.TryParse(text, IsWhole<T>() ? NumberStyles.AllowLeadingSign : NumberStyles.Float, CultureInfo.InvariantCulture, out value);
+        T.TryParse(
+            text,
+            IsWhole<T>() ? NumberStyles.AllowLeadingSign : NumberStyles.Float,
+            CultureInfo.InvariantCulture,
+            out value
+        );
 
     private static bool IsWhole<T>()
         where T : struct, INumber<T> => typeof(T) == typeof(int) || typeof(T) == typeof(long);
@@ -75,7 +89,8 @@ internal static class Numbers
         where T : struct, Enum
     {
         string text = result.Tokens[^1].Value;
-        if (Names<T>().Contains(text, StringComparer.OrdinalIgnoreCase)) return Enum.Parse<T>(text, ignoreCase: true);
+        if (Names<T>().Contains(text, StringComparer.OrdinalIgnoreCase))
+            return Enum.Parse<T>(text, ignoreCase: true);
         string meant = Suggestions.Sentence(text, Names<T>());
         result.AddError($"{name} is '{text}'; it must be one of {string.Join(", ", Names<T>())}.{meant}");
         return null;

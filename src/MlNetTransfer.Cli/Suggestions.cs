@@ -9,32 +9,42 @@ internal static class Suggestions
 {
     /// <summary>" Did you mean 'x'?", or nothing where no candidate is near.</summary>
     public static string Sentence(string word, IEnumerable<string> candidates) =>
-        NearestNames.Of(word, candidates.Where(c => IsNear(word, c)), 1) is [var nearest] ? $" Did you mean '{nearest}'?" : "";
+        NearestNames.Of(word, candidates.Where(c => IsNear(word, c)), 1) is [var nearest]
+            ? $" Did you mean '{nearest}'?"
+            : "";
 
     /// <summary>All that is wrong with a command line, a sentence each; empty where nothing is.</summary>
     public static IReadOnlyList<string> Problems(ParseResult parsed)
     {
         // An unknown option that an argument could hold is taken for a file name by the parser.
         string[] unknown = [.. parsed.UnmatchedTokens.Concat(Arguments(parsed)).Where(IsOption).Distinct()];
-        if (unknown.Length > 0 && parsed.Action?.ClearsParseErrors != true) return [.. unknown.Select(o => UnknownOption(parsed, o))];
-        if (parsed.Errors.Count == 0 || parsed.Action?.ClearsParseErrors == true) return [];
+        if (unknown.Length > 0 && parsed.Action?.ClearsParseErrors != true)
+            return [.. unknown.Select(o => UnknownOption(parsed, o))];
+        if (parsed.Errors.Count == 0 || parsed.Action?.ClearsParseErrors == true)
+            return [];
         Command command = parsed.CommandResult.Command;
-        if (command.Subcommands.Count > 0 && parsed.UnmatchedTokens is [var word, ..]) return [UnknownCommand(command, word)];
+        if (command.Subcommands.Count > 0 && parsed.UnmatchedTokens is [var word, ..])
+            return [UnknownCommand(command, word)];
         return [.. parsed.Errors.Select(e => e.Message).Distinct()];
     }
 
     private static bool IsNear(string word, string candidate) =>
-        NearestNames.Distance(word.ToLowerInvariant(), candidate) <= Math.Max(1, (candidate.TrimStart('-').Length + 1) / 3)
+        NearestNames.Distance(word.ToLowerInvariant(), candidate)
+            <= Math.Max(1, (candidate.TrimStart('-').Length + 1) / 3)
         || (word.Length > 4 && candidate.StartsWith(word, StringComparison.OrdinalIgnoreCase));
 
-    private static bool IsOption(string token) => token.Length > 1 && token[0] == '-' && !char.IsAsciiDigit(token[1]) && token != "--";
+    private static bool IsOption(string token) =>
+        token.Length > 1 && token[0] == '-' && !char.IsAsciiDigit(token[1]) && token != "--";
 
     /// <summary>What arguments took before a "--", after which everything is a file name.</summary>
     private static IEnumerable<string> Arguments(ParseResult parsed)
     {
         HashSet<Token> literal = [.. parsed.Tokens.SkipWhile(t => t.Type != TokenType.DoubleDash)];
-        return parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)
-            .Where(t => !literal.Contains(t)).Select(t => t.Value);
+        return parsed
+            .CommandResult.Children.OfType<ArgumentResult>()
+            .SelectMany(a => a.Tokens)
+            .Where(t => !literal.Contains(t))
+            .Select(t => t.Value);
     }
 
     private static string UnknownOption(ParseResult parsed, string option)

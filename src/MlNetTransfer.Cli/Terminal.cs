@@ -35,10 +35,18 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
     /// <summary>Runs long work with a progress bar per stage.</summary>
     public T WithProgress<T>(Func<IProgress<JobProgress>, T> work)
     {
-        if (!Error.Profile.Capabilities.Interactive || System.Console.IsErrorRedirected) return work(new LineProgress(WriteError));
-        return Error.Progress()
+        if (!Error.Profile.Capabilities.Interactive || System.Console.IsErrorRedirected)
+            return work(new LineProgress(WriteError));
+        return Error
+            .Progress()
             .AutoClear(false)
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new SpinnerColumn())
+            .Columns(
+                new TaskDescriptionColumn { Alignment = Justify.Left },
+                new ProgressBarColumn(),
+                new PercentageColumn(),
+                new RemainingTimeColumn(),
+                new SpinnerColumn()
+            )
             .Start(context =>
             {
                 var bars = new BarProgress(context);
@@ -50,8 +58,12 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
 
     private static IAnsiConsole Console(TextWriter writer)
     {
-        IAnsiConsole console = Printable.Filtered(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) }));
-        bool redirected = ReferenceEquals(writer, System.Console.Out) ? System.Console.IsOutputRedirected : !ReferenceEquals(writer, System.Console.Error) || System.Console.IsErrorRedirected;
+        IAnsiConsole console = Printable.Filtered(
+            AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) })
+        );
+        bool redirected = ReferenceEquals(writer, System.Console.Out)
+            ? System.Console.IsOutputRedirected
+            : !ReferenceEquals(writer, System.Console.Error) || System.Console.IsErrorRedirected;
         if (redirected)
         {
             console.Profile.Width = 160;

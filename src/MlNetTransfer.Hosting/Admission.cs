@@ -13,7 +13,8 @@ internal sealed class Admission(string model, int limit, TransferInstruments ins
     /// <exception cref="ModelBusyException">As many wait as may.</exception>
     public void ThrowIfFull()
     {
-        if (Waiting >= limit) throw new ModelBusyException(model, limit);
+        if (Waiting >= limit)
+            throw new ModelBusyException(model, limit);
     }
 
     /// <summary>Lets a request wait.</summary>

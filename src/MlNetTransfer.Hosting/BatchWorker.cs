@@ -24,7 +24,9 @@ internal sealed class BatchWorker(EngineContext context, Batching batching) : ID
 
     public void Dispose() => memory.Dispose();
 
-    /// <summary>Where the device fails on a batch, each image is tried alone: what one image causes must not end the others.</summary>
+    /// <summary>
+    /// Where the device fails on a batch, each image is tried alone: what one image causes must not end the others.
+    /// </summary>
     private void RunTogether()
     {
         try
@@ -33,19 +35,24 @@ internal sealed class BatchWorker(EngineContext context, Batching batching) : ID
         }
         catch (Exception e)
         {
-            if (batch.Count == 1) context.Fail(batch[0], e);
-            else for (int i = 0; i < batch.Count; i++) RunAlone(i);
+            if (batch.Count == 1)
+                context.Fail(batch[0], e);
+            else
+                for (int i = 0; i < batch.Count; i++)
+                    RunAlone(i);
             return;
         }
 
-        for (int i = 0; i < batch.Count; i++) context.Answer(batch[i], memory, i);
+        for (int i = 0; i < batch.Count; i++)
+            context.Answer(batch[i], memory, i);
     }
 
     private void RunAlone(int place)
     {
         try
         {
-            if (place > 0) memory.Input(place).CopyTo(memory.Input(0));
+            if (place > 0)
+                memory.Input(place).CopyTo(memory.Input(0));
             context.Run(memory, 1);
         }
         catch (Exception e)

@@ -2,7 +2,10 @@ using MlNetTransfer.Backbones;
 
 namespace MlNetTransfer.Hosting;
 
-/// <summary>Decoded images on their way from the threads that decode to those that run. Memory is bounded by its tensors: who finds none waits for a run to end.</summary>
+/// <summary>
+/// Decoded images on their way from the threads that decode to those that run. Memory is bounded by its tensors: who
+/// finds none waits for a run to end.
+/// </summary>
 internal sealed class Batching : IDisposable
 {
     private readonly Stack<float[]> tensors = new();
@@ -18,7 +21,8 @@ internal sealed class Batching : IDisposable
         decoded = new RequestQueue(options.MaxBatchSize, options.MaxDelay, context.Clock);
         // While a batch is run, the next can come together.
         int count = (Runners + 1) * options.MaxBatchSize + options.Workers;
-        for (int i = 0; i < count; i++) tensors.Push(new float[context.Graph.Preprocessing.TensorLength]);
+        for (int i = 0; i < count; i++)
+            tensors.Push(new float[context.Graph.Preprocessing.TensorLength]);
     }
 
     /// <summary>Threads that run batches.</summary>
@@ -28,7 +32,8 @@ internal sealed class Batching : IDisposable
     {
         lock (tensors)
         {
-            while (tensors.Count == 0) Monitor.Wait(tensors);
+            while (tensors.Count == 0)
+                Monitor.Wait(tensors);
             return tensors.Pop();
         }
     }
@@ -42,7 +47,8 @@ internal sealed class Batching : IDisposable
     /// <summary>Takes a request out that is waiting for a batch.</summary>
     public bool Remove(PredictRequest request)
     {
-        if (!decoded.Remove(request)) return false;
+        if (!decoded.Remove(request))
+            return false;
         Release(request);
         return true;
     }
@@ -62,7 +68,8 @@ internal sealed class Batching : IDisposable
     /// <summary>One thread will decode no more; after the last, the runners end when nothing is left.</summary>
     public void EndDecoder()
     {
-        if (Interlocked.Decrement(ref decoders) == 0) decoded.Close();
+        if (Interlocked.Decrement(ref decoders) == 0)
+            decoded.Close();
     }
 
     public void Dispose() => decoded.Dispose();

@@ -2,7 +2,9 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Hosting;
 
-/// <summary>Decodes one image after another for batches, so that an image that cannot be used never gets into one.</summary>
+/// <summary>
+/// Decodes one image after another for batches, so that an image that cannot be used never gets into one.
+/// </summary>
 internal sealed class DecodeWorker(EngineContext context, RequestQueue intake, Batching batching) : IDisposable
 {
     private readonly ImagePreprocessor preprocessor = new(context.Graph.Preprocessing, context.Graph.Limits);

@@ -10,7 +10,14 @@ namespace MlNetTransfer.Hosting;
 /// <param name="Admission">Counts the requests.</param>
 /// <param name="Instruments">Told of every decode and run.</param>
 /// <param name="Clock">Measures them.</param>
-internal sealed record EngineContext(string Name, LoadedModel Model, TransferModelOptions Options, Admission Admission, TransferInstruments Instruments, TimeProvider Clock)
+internal sealed record EngineContext(
+    string Name,
+    LoadedModel Model,
+    TransferModelOptions Options,
+    Admission Admission,
+    TransferInstruments Instruments,
+    TimeProvider Clock
+)
 {
     public ImageGraph Graph => Model.Model.Graph;
 
@@ -45,7 +52,12 @@ internal sealed record EngineContext(string Name, LoadedModel Model, TransferMod
         try
         {
             request.Cancellation.ThrowIfCancellationRequested();
-            TransferPrediction prediction = TransferPrediction.Of(Model.Model.ClassNames, batch.Row(place), Options.Top, Model.Version);
+            TransferPrediction prediction = TransferPrediction.Of(
+                Model.Model.ClassNames,
+                batch.Row(place),
+                Options.Top,
+                Model.Version
+            );
             Admission.End();
             request.Complete(prediction);
         }
@@ -59,6 +71,14 @@ internal sealed record EngineContext(string Name, LoadedModel Model, TransferMod
     public void Fail(PredictRequest request, Exception reason)
     {
         Admission.End();
-        request.Fail(reason is OperationCanceledException or TransferException ? reason : new TransferException($"Model '{Name}' failed on an image: {reason.Message} This is a fault of the product: report it with the stack trace.", reason));
+        request.Fail(
+            reason is OperationCanceledException or TransferException
+                ? reason
+                : new TransferException(
+                    $"Model '{Name}' failed on an image: {reason.Message} This is a fault of the product: report it "
+                        + $"with the stack trace.",
+                    reason
+                )
+        );
     }
 }

@@ -4,7 +4,9 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Hosting;
 
-/// <summary>One registered model: takes requests, and hands them to the engine of the file that is served at the moment.</summary>
+/// <summary>
+/// One registered model: takes requests, and hands them to the engine of the file that is served at the moment.
+/// </summary>
 internal sealed class HostedModel : ITransferPredictor
 {
     private readonly TransferModelOptions options;
@@ -13,7 +15,14 @@ internal sealed class HostedModel : ITransferPredictor
     private readonly Admission admission;
     private readonly ModelSlot slot;
 
-    public HostedModel(string name, string path, TransferModelOptions options, TransferInstruments instruments, TimeProvider clock, ILogger logger)
+    public HostedModel(
+        string name,
+        string path,
+        TransferModelOptions options,
+        TransferInstruments instruments,
+        TimeProvider clock,
+        ILogger logger
+    )
     {
         (Name, this.options, this.instruments, this.clock) = (name, options, instruments, clock);
         admission = new Admission(name, options.MaxWaiting, instruments);
@@ -27,7 +36,10 @@ internal sealed class HostedModel : ITransferPredictor
     /// <summary>Requests waiting, and requests that workers have in hand.</summary>
     internal (int Waiting, int Active) Load => (admission.Waiting, admission.Active);
 
-    public Task<TransferPrediction> PredictAsync(ReadOnlyMemory<byte> image, CancellationToken cancellation = default) => PredictAsync(image, null, cancellation);
+    public Task<TransferPrediction> PredictAsync(
+        ReadOnlyMemory<byte> image,
+        CancellationToken cancellation = default
+    ) => PredictAsync(image, null, cancellation);
 
     public Task<TransferPrediction> PredictAsync(Stream image, CancellationToken cancellation = default)
     {
@@ -41,7 +53,11 @@ internal sealed class HostedModel : ITransferPredictor
 
     public Task StopAsync(CancellationToken hurry) => slot.StopAsync(hurry);
 
-    private async Task<TransferPrediction> PredictAsync(ReadOnlyMemory<byte> image, Stream? stream, CancellationToken cancellation)
+    private async Task<TransferPrediction> PredictAsync(
+        ReadOnlyMemory<byte> image,
+        Stream? stream,
+        CancellationToken cancellation
+    )
     {
         using Activity? activity = TransferTelemetry.Source.StartActivity(TransferTelemetry.PredictActivity);
         activity?.SetTag(TransferTelemetry.ModelTag, Name);
@@ -49,12 +65,16 @@ internal sealed class HostedModel : ITransferPredictor
         string outcome = "ok";
         try
         {
-            if (!slot.IsStarted) await slot.StartAsync(cancellation).ConfigureAwait(false);
+            if (!slot.IsStarted)
+                await slot.StartAsync(cancellation).ConfigureAwait(false);
             // Before a stream is read: an image that would be refused anyway must not cost memory.
             admission.ThrowIfFull();
             int limit = options.Limits.MaxBytes;
-            EncodedImage encoded = stream is null ? EncodedImage.Of(image, limit) : await EncodedImage.ReadAsync(stream, limit, cancellation).ConfigureAwait(false);
-            TransferPrediction prediction = await SubmitAsync(new PredictRequest(encoded, cancellation)).ConfigureAwait(false);
+            EncodedImage encoded = stream is null
+                ? EncodedImage.Of(image, limit)
+                : await EncodedImage.ReadAsync(stream, limit, cancellation).ConfigureAwait(false);
+            TransferPrediction prediction = await SubmitAsync(new PredictRequest(encoded, cancellation))
+                .ConfigureAwait(false);
             activity?.SetTag(TransferTelemetry.Sha256Tag, prediction.Model.Sha256);
             return prediction;
         }
@@ -86,7 +106,13 @@ internal sealed class HostedModel : ITransferPredictor
         }
 
         using CancellationTokenRegistration withdrawal = request.Cancellation.UnsafeRegister(
-            static state => { (ModelEngine engine, PredictRequest request) = ((ModelEngine, PredictRequest))state!; engine.Cancel(request); }, (engine, request));
+            static state =>
+            {
+                (ModelEngine engine, PredictRequest request) = ((ModelEngine, PredictRequest))state!;
+                engine.Cancel(request);
+            },
+            (engine, request)
+        );
         return await request.Answer.ConfigureAwait(false);
     }
 
@@ -104,12 +130,13 @@ internal sealed class HostedModel : ITransferPredictor
         }
     }
 
-    private static string OutcomeOf(Exception e) => e switch
-    {
-        OperationCanceledException => "cancelled",
-        ImageRejectedException => "rejected",
-        ModelBusyException => "busy",
-        ModelStoppedException => "stopped",
-        _ => "failed",
-    };
+    private static string OutcomeOf(Exception e) =>
+        e switch
+        {
+            OperationCanceledException => "cancelled",
+            ImageRejectedException => "rejected",
+            ModelBusyException => "busy",
+            ModelStoppedException => "stopped",
+            _ => "failed",
+        };
 }

@@ -31,18 +31,34 @@ internal sealed class LoadedModel : IDisposable
     /// <param name="options">How it is to be served.</param>
     /// <param name="expectedLabels">The classes it must have; null where any will do.</param>
     /// <param name="cancellation">Ends the work between two steps.</param>
-    /// <exception cref="TransferException">The file cannot be served; the message names model, file, reason and fix.</exception>
-    public static LoadedModel Load(string name, string path, TransferModelOptions options, IReadOnlyList<string>? expectedLabels, CancellationToken cancellation)
+    /// <exception cref="TransferException">The file cannot be served; the message names model, file, reason and
+    /// fix.</exception>
+    public static LoadedModel Load(
+        string name,
+        string path,
+        TransferModelOptions options,
+        IReadOnlyList<string>? expectedLabels,
+        CancellationToken cancellation
+    )
     {
         try
         {
             string sha256 = Hash(path);
             cancellation.ThrowIfCancellationRequested();
-            var loaded = Checked(TransferModel.Load(path, options.Limits, PlanOf(options)), sha256, expectedLabels, cancellation);
+            var loaded = Checked(
+                TransferModel.Load(path, options.Limits, PlanOf(options)),
+                sha256,
+                expectedLabels,
+                cancellation
+            );
             try
             {
                 // What was hashed and what was loaded were read one after the other.
-                return Hash(path) == sha256 ? loaded : throw new TransferException("the file changed while it was read. Replace it by renaming a complete file onto it.");
+                return Hash(path) == sha256
+                    ? loaded
+                    : throw new TransferException(
+                        "the file changed while it was read. Replace it by renaming a complete file onto it."
+                    );
             }
             catch
             {
@@ -52,9 +68,15 @@ internal sealed class LoadedModel : IDisposable
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new TransferException($"Model '{name}' cannot be served: its file '{path}' does not exist. Train a model there with 'mlnet-transfer train', or correct {nameof(TransferModelOptions)}.{nameof(TransferModelOptions.Path)}.", e);
+            throw new TransferException(
+                $"Model '{name}' cannot be served: its file '{path}' does not exist. Train a model there with "
+                    + $"'mlnet-transfer train', or correct "
+                    + $"{nameof(TransferModelOptions)}.{nameof(TransferModelOptions.Path)}.",
+                e
+            );
         }
-        catch (Exception e) when (e is TransferException or GraphException or IOException or UnauthorizedAccessException)
+        catch (Exception e)
+            when (e is TransferException or GraphException or IOException or UnauthorizedAccessException)
         {
             throw new TransferException($"Model '{name}' cannot be served from '{path}': {e.Message}", e);
         }
@@ -62,7 +84,12 @@ internal sealed class LoadedModel : IDisposable
 
     public void Dispose() => Model.Dispose();
 
-    private static LoadedModel Checked(TransferModel model, string sha256, IReadOnlyList<string>? expectedLabels, CancellationToken cancellation)
+    private static LoadedModel Checked(
+        TransferModel model,
+        string sha256,
+        IReadOnlyList<string>? expectedLabels,
+        CancellationToken cancellation
+    )
     {
         try
         {
@@ -79,21 +106,48 @@ internal sealed class LoadedModel : IDisposable
 
     private static void CheckLabels(IReadOnlyList<string> labels, IReadOnlyList<string>? expected)
     {
-        if (labels.GroupBy(l => l, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new TransferException($"its metadata has the label '{twice.Key}' {twice.Count()} times. Train the model again.");
-        if (expected is null || labels.SequenceEqual(expected, StringComparer.Ordinal)) return;
-        throw new TransferException($"its labels are {string.Join(", ", labels)}; {string.Join(", ", expected)} were expected, since {nameof(TransferModelOptions.RequireSameLabels)} is set. Train it with the same classes, or restart the host to serve it.");
+        if (labels.GroupBy(l => l, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new TransferException(
+                $"its metadata has the label '{twice.Key}' {twice.Count()} times. Train the model again."
+            );
+        if (expected is null || labels.SequenceEqual(expected, StringComparer.Ordinal))
+            return;
+        throw new TransferException(
+            $"its labels are {string.Join(", ", labels)}; {string.Join(", ", expected)} were expected, since "
+                + $"{nameof(TransferModelOptions.RequireSameLabels)} is set. Train it with the same classes, or "
+                + $"restart the host to serve it."
+        );
     }
 
-    /// <summary>One image through the whole model: the first run allocates what later ones reuse, and shows that the graph runs. Another device than the CPU must also give the CPU's numbers.</summary>
+    /// <summary>
+    /// One image through the whole model: the first run allocates what later ones reuse, and shows that the graph runs.
+    /// Another device than the CPU must also give the CPU's numbers.
+    /// </summary>
     private static void WarmUp(TransferModel model, CancellationToken cancellation)
     {
-        ImageRows rows = model.Predict([new ImageItem(new MemoryLocation(WarmUpImage.Bytes), "warm-up")], cancellation: cancellation);
-        if (rows.Rejected.Count > 0) throw new TransferException($"it gives no answer for a plain image: {rows.Rejected[0].Reason}. Train the model again.");
+        ImageRows rows = model.Predict(
+            [new ImageItem(new MemoryLocation(WarmUpImage.Bytes), "warm-up")],
+            cancellation: cancellation
+        );
+        if (rows.Rejected.Count > 0)
+            throw new TransferException(
+                $"it gives no answer for a plain image: {rows.Rejected[0].Reason}. Train the model again."
+            );
         double sum = 0;
-        foreach (float p in rows.Row(0)) sum += p;
-        if (Math.Abs(sum - 1) > SumTolerance) throw new TransferException(FormattableString.Invariant($"its probabilities for a plain image sum to {sum:g6}; 1 was expected. Train the model again."));
+        foreach (float p in rows.Row(0))
+            sum += p;
+        if (Math.Abs(sum - 1) > SumTolerance)
+            throw new TransferException(
+                FormattableString.Invariant(
+                    $"its probabilities for a plain image sum to {sum:g6}; 1 was expected. Train the model again."
+                )
+            );
     }
 
     private static ExecutionPlan PlanOf(TransferModelOptions options) =>
-        ExecutionPlan.For(options.Device, options.Workers) with { BatchSize = options.Device == ExecutionProvider.Cpu ? 1 : options.MaxBatchSize, BatchesInFlight = 1 };
+        ExecutionPlan.For(options.Device, options.Workers) with
+        {
+            BatchSize = options.Device == ExecutionProvider.Cpu ? 1 : options.MaxBatchSize,
+            BatchesInFlight = 1,
+        };
 }

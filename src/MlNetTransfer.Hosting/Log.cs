@@ -7,7 +7,11 @@ internal static partial class Log
 {
     public const string Category = "MlNetTransfer.Hosting";
 
-    [LoggerMessage(1, LogLevel.Information, "Model '{Model}' is served from '{Path}': sha256 {Sha256}, {Labels} labels.")]
+    [LoggerMessage(
+        1,
+        LogLevel.Information,
+        "Model '{Model}' is served from '{Path}': sha256 {Sha256}, {Labels} labels."
+    )]
     public static partial void Loaded(ILogger logger, string model, string path, string sha256, int labels);
 
     [LoggerMessage(2, LogLevel.Error, "Model '{Model}': the new file '{Path}' is not served; sha256 {Sha256} goes on.")]

@@ -1,10 +1,14 @@
 namespace MlNetTransfer.Hosting;
 
 /// <summary>
-/// Answers requests from one loaded model, on threads and in buffers of its own, until it is closed; the model is disposed after its last request. On a CPU every
-/// worker decodes and runs one image after another; with batches, workers decode and other threads run what has come together.
+/// Answers requests from one loaded model, on threads and in buffers of its own, until it is closed; the model is
+/// disposed after its last request. On a CPU every worker decodes and runs one image after another; with batches,
+/// workers decode and other threads run what has come together.
 /// </summary>
-/// <remarks>Threads of its own, because work that keeps every core busy would starve the thread pool, on which the host answers everything else.</remarks>
+/// <remarks>
+/// Threads of its own, because work that keeps every core busy would starve the thread pool, on which the host answers
+/// everything else.
+/// </remarks>
 internal sealed class ModelEngine
 {
     private readonly EngineContext context;
@@ -22,14 +26,18 @@ internal sealed class ModelEngine
         List<Action> loops = [];
         try
         {
-            if (options.MaxBatchSize > 1) batching = Own(new Batching(context));
+            if (options.MaxBatchSize > 1)
+                batching = Own(new Batching(context));
             for (int i = 0; i < options.Workers; i++)
             {
-                if (batching is null) loops.Add(Own(new SingleWorker(context, intake)).Run);
-                else loops.Add(Own(new DecodeWorker(context, intake, batching)).Run);
+                if (batching is null)
+                    loops.Add(Own(new SingleWorker(context, intake)).Run);
+                else
+                    loops.Add(Own(new DecodeWorker(context, intake, batching)).Run);
             }
 
-            for (int i = 0; i < (batching?.Runners ?? 0); i++) loops.Add(Own(new BatchWorker(context, batching!)).Run);
+            for (int i = 0; i < (batching?.Runners ?? 0); i++)
+                loops.Add(Own(new BatchWorker(context, batching!)).Run);
         }
         catch
         {
@@ -39,7 +47,8 @@ internal sealed class ModelEngine
 
         context.Instruments.Loaded(context.Name, 1);
         running = loops.Count;
-        foreach (Action loop in loops) new Thread(() => Work(loop)) { IsBackground = true, Name = $"mlnet-transfer {context.Name}" }.UnsafeStart();
+        foreach (Action loop in loops)
+            new Thread(() => Work(loop)) { IsBackground = true, Name = $"mlnet-transfer {context.Name}" }.UnsafeStart();
     }
 
     public LoadedModel Model => context.Model;
@@ -87,7 +96,8 @@ internal sealed class ModelEngine
     private void Work(Action loop)
     {
         loop();
-        if (Interlocked.Decrement(ref running) > 0) return;
+        if (Interlocked.Decrement(ref running) > 0)
+            return;
         DisposeAll();
         context.Instruments.Loaded(context.Name, -1);
         drained.SetResult();
@@ -96,7 +106,8 @@ internal sealed class ModelEngine
     private void DisposeAll()
     {
         // Buffers are bound to the session, so they go first.
-        for (int i = owned.Count - 1; i >= 0; i--) owned[i].Dispose();
+        for (int i = owned.Count - 1; i >= 0; i--)
+            owned[i].Dispose();
         context.Model.Dispose();
     }
 }

@@ -2,7 +2,10 @@ using Microsoft.Extensions.Logging;
 
 namespace MlNetTransfer.Hosting;
 
-/// <summary>Has the file looked at soon after the file system tells of a change, and regularly, since it does not tell of every one (network shares, containers, links).</summary>
+/// <summary>
+/// Has the file looked at soon after the file system tells of a change, and regularly, since it does not tell of every
+/// one (network shares, containers, links).
+/// </summary>
 internal sealed class ModelFileWatcher : IDisposable
 {
     private readonly TransferModelOptions options;
@@ -17,7 +20,13 @@ internal sealed class ModelFileWatcher : IDisposable
     /// <param name="clock">Makes the timer.</param>
     /// <param name="look">Looks at the file and says when to look again.</param>
     /// <param name="logger">Told where the file system cannot be watched.</param>
-    public ModelFileWatcher(string path, TransferModelOptions options, TimeProvider clock, Func<Task<TimeSpan>> look, ILogger logger)
+    public ModelFileWatcher(
+        string path,
+        TransferModelOptions options,
+        TimeProvider clock,
+        Func<Task<TimeSpan>> look,
+        ILogger logger
+    )
     {
         (this.path, this.options, this.look, this.logger) = (path, options, look, logger);
         // A model that is loaded at its first request must not keep that request's context.
@@ -25,13 +34,17 @@ internal sealed class ModelFileWatcher : IDisposable
         timer = clock.CreateTimer(_ => _ = TickAsync(), null, options.PollInterval, Timeout.InfiniteTimeSpan);
         try
         {
-            events = new FileSystemWatcher(Path.GetDirectoryName(path)!, Path.GetFileName(path)) { NotifyFilter = NotifyFilters.LastWrite | NotifyFilters.FileName | NotifyFilters.Size };
+            events = new FileSystemWatcher(Path.GetDirectoryName(path)!, Path.GetFileName(path))
+            {
+                NotifyFilter = NotifyFilters.LastWrite | NotifyFilters.FileName | NotifyFilters.Size,
+            };
             events.Changed += Soon;
             events.Created += Soon;
             events.Renamed += Soon;
             events.EnableRaisingEvents = true;
         }
-        catch (Exception e) when (e is IOException or ArgumentException or PlatformNotSupportedException or UnauthorizedAccessException)
+        catch (Exception e)
+            when (e is IOException or ArgumentException or PlatformNotSupportedException or UnauthorizedAccessException)
         {
             // The system's limit on watchers is reached, or the folder cannot be watched: the timer is enough.
             events?.Dispose();
@@ -45,7 +58,8 @@ internal sealed class ModelFileWatcher : IDisposable
         timer.Dispose();
     }
 
-    private void Soon(object sender, FileSystemEventArgs change) => timer.Change(options.Debounce, Timeout.InfiniteTimeSpan);
+    private void Soon(object sender, FileSystemEventArgs change) =>
+        timer.Change(options.Debounce, Timeout.InfiniteTimeSpan);
 
     private async Task TickAsync()
     {

@@ -4,12 +4,29 @@ using Microsoft.Extensions.Logging;
 
 namespace MlNetTransfer.Hosting;
 
-/// <summary>The place of one model: holds the engine of the file that is served, and exchanges it. Loading, exchanging and stopping happen one at a time; requests never wait for them.</summary>
-[SuppressMessage("Design", "CA1001", Justification = "StopAsync ends the watcher; the semaphore and the token source never make a handle. A disposable model would be disposed by the container before the registry that stops it.")]
-internal sealed class ModelSlot(string name, string path, TransferModelOptions options, Admission admission, TransferInstruments instruments, TimeProvider clock, ILogger logger)
+/// <summary>
+/// The place of one model: holds the engine of the file that is served, and exchanges it. Loading, exchanging and
+/// stopping happen one at a time; requests never wait for them.
+/// </summary>
+[SuppressMessage(
+    "Design",
+    "CA1001",
+    Justification = "StopAsync ends the watcher; the semaphore and the token source never make a handle. A "
+        + "disposable model would be disposed by the container before the registry that stops it."
+)]
+internal sealed class ModelSlot(
+    string name,
+    string path,
+    TransferModelOptions options,
+    Admission admission,
+    TransferInstruments instruments,
+    TimeProvider clock,
+    ILogger logger
+)
 {
     private readonly SemaphoreSlim gate = new(1, 1);
     private readonly CancellationTokenSource stopping = new();
+
     /// <summary>Engines that are not disposed yet: the one that serves, and those that finish.</summary>
     private readonly List<ModelEngine> engines = [];
 
@@ -19,22 +36,42 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
     private volatile bool stopped;
 
     /// <summary>The file's state that was loaded or refused last, and one that is not settled yet.</summary>
-    private FileStamp? judged, candidate;
+    private FileStamp? judged,
+        candidate;
 
     /// <summary>Whether a model has been loaded, or will never be.</summary>
     public bool IsStarted => serving is not null || stopped;
 
-    public TransferModelStatus Status => serving is { } now
-        ? new(name, path, TransferModelState.Serving, now.Engine.Model.Version, now.Engine.Model.Model.ClassNames, now.LoadedAt, reloadError)
-        : new(name, path, stopped ? TransferModelState.Stopped : TransferModelState.NotLoaded, null, [], null, reloadError);
+    public TransferModelStatus Status =>
+        serving is { } now
+            ? new(
+                name,
+                path,
+                TransferModelState.Serving,
+                now.Engine.Model.Version,
+                now.Engine.Model.Model.ClassNames,
+                now.LoadedAt,
+                reloadError
+            )
+            : new(
+                name,
+                path,
+                stopped ? TransferModelState.Stopped : TransferModelState.NotLoaded,
+                null,
+                [],
+                null,
+                reloadError
+            );
 
     /// <summary>Hands a request to the engine of the moment.</summary>
     /// <exception cref="ModelStoppedException">There is none any more.</exception>
     public ModelEngine Accept(PredictRequest request)
     {
-        // An engine is closed only after its successor is in place, so a refusal means that there is a newer one, or none.
+        // An engine is closed only after its successor is in place, so a refusal means that there is a newer one, or
+        // none.
         while (serving is { } now)
-            if (now.Engine.TryAdd(request)) return now.Engine;
+            if (now.Engine.TryAdd(request))
+                return now.Engine;
         throw new ModelStoppedException(name);
     }
 
@@ -44,9 +81,11 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
         await gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            if (IsStarted) return;
+            if (IsStarted)
+                return;
             await LoadAsync(cancellation).ConfigureAwait(false);
-            if (options.WatchFile) watcher = new ModelFileWatcher(path, options, clock, LookAsync, logger);
+            if (options.WatchFile)
+                watcher = new ModelFileWatcher(path, options, clock, LookAsync, logger);
         }
         finally
         {
@@ -57,7 +96,8 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
     /// <summary>Serves what the file holds now; false where that is served already.</summary>
     public async Task<bool> ReloadAsync(CancellationToken cancellation)
     {
-        if (!IsStarted) await StartAsync(cancellation).ConfigureAwait(false);
+        if (!IsStarted)
+            await StartAsync(cancellation).ConfigureAwait(false);
         await gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
@@ -70,7 +110,8 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
     }
 
     /// <summary>Takes no more requests, answers those accepted, and disposes everything.</summary>
-    /// <param name="hurry">Once cancelled, requests that no worker has taken are refused; those in hand are still answered.</param>
+    /// <param name="hurry">Once cancelled, requests that no worker has taken are refused; those in hand are still
+    /// answered.</param>
     public async Task StopAsync(CancellationToken hurry)
     {
         await stopping.CancelAsync().ConfigureAwait(false);
@@ -89,10 +130,12 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
         }
 
         ModelEngine[] left;
-        lock (engines) left = [.. engines];
+        lock (engines)
+            left = [.. engines];
         Task drained = Task.WhenAll(left.Select(e => e.Drained));
         await drained.WaitAsync(hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        foreach (ModelEngine engine in left) engine.Abandon();
+        foreach (ModelEngine engine in left)
+            engine.Abandon();
         await drained.ConfigureAwait(false);
     }
 
@@ -126,13 +169,18 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
 
     private async Task<bool> ExchangeAsync(CancellationToken cancellation)
     {
-        if (stopped) throw new ModelStoppedException(name);
+        if (stopped)
+            throw new ModelStoppedException(name);
         candidate = null;
         FileStamp? stamp = FileStamp.Of(path);
         ModelEngine old = serving!.Engine;
         try
         {
-            if (stamp is not null && await Task.Run(() => LoadedModel.Hash(path), cancellation).ConfigureAwait(false) == old.Model.Version.Sha256)
+            if (
+                stamp is not null
+                && await Task.Run(() => LoadedModel.Hash(path), cancellation).ConfigureAwait(false)
+                    == old.Model.Version.Sha256
+            )
             {
                 (judged, reloadError) = (stamp, null);
                 return false;
@@ -160,7 +208,21 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
         {
             FileStamp? stamp = FileStamp.Of(path);
             IReadOnlyList<string>? expected = options.RequireSameLabels ? serving?.Engine.Model.Model.ClassNames : null;
-            ModelEngine engine = await Task.Run(() => new ModelEngine(new EngineContext(name, LoadedModel.Load(name, path, options, expected, cancellation), options, admission, instruments, clock)), cancellation).ConfigureAwait(false);
+            ModelEngine engine = await Task.Run(
+                    () =>
+                        new ModelEngine(
+                            new EngineContext(
+                                name,
+                                LoadedModel.Load(name, path, options, expected, cancellation),
+                                options,
+                                admission,
+                                instruments,
+                                clock
+                            )
+                        ),
+                    cancellation
+                )
+                .ConfigureAwait(false);
             Keep(engine);
             serving = new Serving(engine, clock.GetUtcNow());
             (judged, reloadError) = (stamp, null);
@@ -176,9 +238,17 @@ internal sealed class ModelSlot(string name, string path, TransferModelOptions o
 
     private void Keep(ModelEngine engine)
     {
-        lock (engines) engines.Add(engine);
+        lock (engines)
+            engines.Add(engine);
         // A model holds its file's bytes: what is disposed must not stay reachable until the next reload.
-        engine.Drained.ContinueWith(_ => { lock (engines) engines.Remove(engine); }, TaskScheduler.Default);
+        engine.Drained.ContinueWith(
+            _ =>
+            {
+                lock (engines)
+                    engines.Remove(engine);
+            },
+            TaskScheduler.Default
+        );
     }
 
     private sealed record Serving(ModelEngine Engine, DateTimeOffset LoadedAt);

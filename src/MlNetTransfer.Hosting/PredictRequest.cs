@@ -3,7 +3,9 @@ namespace MlNetTransfer.Hosting;
 /// <summary>One image on its way through an engine. It is over exactly once: answered, refused or withdrawn.</summary>
 internal sealed class PredictRequest : IDisposable
 {
-    private readonly TaskCompletionSource<TransferPrediction> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<TransferPrediction> completion = new(
+        TaskCreationOptions.RunContinuationsAsynchronously
+    );
     private readonly EncodedImage image;
 
     public PredictRequest(EncodedImage image, CancellationToken cancellation)
@@ -36,8 +38,10 @@ internal sealed class PredictRequest : IDisposable
     public void Fail(Exception reason)
     {
         Dispose();
-        if (reason is OperationCanceledException) completion.TrySetCanceled(Cancellation);
-        else completion.TrySetException(reason);
+        if (reason is OperationCanceledException)
+            completion.TrySetCanceled(Cancellation);
+        else
+            completion.TrySetException(reason);
     }
 
     /// <summary>Gives the encoded bytes back; they are not looked at after decoding.</summary>

@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Hosting;
 
-/// <summary>Requests in the order they came, taken by threads in groups: a group is full, or its oldest request has waited as long as it may.</summary>
+/// <summary>
+/// Requests in the order they came, taken by threads in groups: a group is full, or its oldest request has waited as
+/// long as it may.
+/// </summary>
 /// <param name="size">The most requests in a group.</param>
 /// <param name="delay">How long the oldest waits for more.</param>
 /// <param name="clock">Measures the wait.</param>
@@ -11,7 +14,9 @@ internal sealed class RequestQueue(int size, TimeSpan delay, TimeProvider clock)
     private ITimer? timer;
     private bool closed;
 
-    /// <summary>Whether one thread is waiting for a group to become full; the others leave the requests to it.</summary>
+    /// <summary>
+    /// Whether one thread is waiting for a group to become full; the others leave the requests to it.
+    /// </summary>
     private bool collecting;
 
     /// <summary>Adds a request; false where the queue is closed.</summary>
@@ -19,12 +24,16 @@ internal sealed class RequestQueue(int size, TimeSpan delay, TimeProvider clock)
     {
         lock (gate)
         {
-            if (closed) return false;
+            if (closed)
+                return false;
             request.Queued = clock.GetTimestamp();
             waiting.AddLast(request.Node);
-            // In a queue of single requests any thread will do; where groups are collected, the one that collects must hear of it.
-            if (size == 1) Monitor.Pulse(gate);
-            else Monitor.PulseAll(gate);
+            // In a queue of single requests any thread will do; where groups are collected, the one that collects must
+            // hear of it.
+            if (size == 1)
+                Monitor.Pulse(gate);
+            else
+                Monitor.PulseAll(gate);
             return true;
         }
     }
@@ -34,13 +43,16 @@ internal sealed class RequestQueue(int size, TimeSpan delay, TimeProvider clock)
     {
         lock (gate)
         {
-            if (request.Node.List != waiting) return false;
+            if (request.Node.List != waiting)
+                return false;
             waiting.Remove(request.Node);
             return true;
         }
     }
 
-    /// <summary>Waits for a group of requests and moves it into a list; false where the queue is closed and empty.</summary>
+    /// <summary>
+    /// Waits for a group of requests and moves it into a list; false where the queue is closed and empty.
+    /// </summary>
     public bool Take(List<PredictRequest> group)
     {
         lock (gate)
@@ -49,13 +61,17 @@ internal sealed class RequestQueue(int size, TimeSpan delay, TimeProvider clock)
             {
                 while (waiting.Count == 0 || collecting)
                 {
-                    if (closed && waiting.Count == 0) return false;
+                    if (closed && waiting.Count == 0)
+                        return false;
                     Monitor.Wait(gate);
                 }
 
-                if (size > 1) Collect();
-                if (waiting.Count == 0) continue;
-                for (; group.Count < size && waiting.First is { } first; waiting.Remove(first)) group.Add(first.Value);
+                if (size > 1)
+                    Collect();
+                if (waiting.Count == 0)
+                    continue;
+                for (; group.Count < size && waiting.First is { } first; waiting.Remove(first))
+                    group.Add(first.Value);
                 return true;
             }
         }
@@ -98,9 +114,11 @@ internal sealed class RequestQueue(int size, TimeSpan delay, TimeProvider clock)
         while (waiting.Count > 0 && waiting.Count < size && !closed)
         {
             TimeSpan left = delay - clock.GetElapsedTime(waiting.First!.Value.Queued);
-            if (left <= TimeSpan.Zero) return;
+            if (left <= TimeSpan.Zero)
+                return;
             timer ??= clock.CreateTimer(_ => Wake(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            // Timers count whole milliseconds; one that is rounded down to 0 would fire before the time is over, again and again.
+            // Timers count whole milliseconds; one that is rounded down to 0 would fire before the time is over, again
+            // and again.
             timer.Change(TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)), Timeout.InfiniteTimeSpan);
             Monitor.Wait(gate);
         }
@@ -108,6 +126,7 @@ internal sealed class RequestQueue(int size, TimeSpan delay, TimeProvider clock)
 
     private void Wake()
     {
-        lock (gate) Monitor.PulseAll(gate);
+        lock (gate)
+            Monitor.PulseAll(gate);
     }
 }

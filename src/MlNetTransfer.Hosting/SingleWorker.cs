@@ -16,7 +16,8 @@ internal sealed class SingleWorker(EngineContext context, RequestQueue intake) :
         {
             context.Admission.Begin();
             PredictRequest request = taken[0];
-            if (!context.TryDecode(request, preprocessor, memory.Input(0))) continue;
+            if (!context.TryDecode(request, preprocessor, memory.Input(0)))
+                continue;
             try
             {
                 context.Run(memory, 1);

@@ -3,28 +3,47 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Hosting;
 
-/// <summary>How a model is served: named options of .NET, so that code and configuration can set them. Checked when the host starts; changes after that have no effect.</summary>
+/// <summary>
+/// How a model is served: named options of .NET, so that code and configuration can set them. Checked when the host
+/// starts; changes after that have no effect.
+/// </summary>
 public sealed class TransferModelOptions
 {
-    /// <summary>The model file, written by <c>train</c>. A relative path starts at the host's content root, or at the current folder where there is no host.</summary>
+    /// <summary>
+    /// The model file, written by <c>train</c>. A relative path starts at the host's content root, or at the current
+    /// folder where there is no host.
+    /// </summary>
     public string Path { get; set; } = "";
 
     /// <summary>Likeliest classes in a prediction, in [1, 1000]. Default 3.</summary>
     public int Top { get; set; } = 3;
 
-    /// <summary>What runs the model. Default the CPU. Another device must give the CPU's numbers before it is used.</summary>
+    /// <summary>
+    /// What runs the model. Default the CPU. Another device must give the CPU's numbers before it is used.
+    /// </summary>
     public ExecutionProvider Device { get; set; }
 
-    /// <summary>Threads that decode (and on a CPU also run), in [1, 1024]. No result depends on it. Default: one per core.</summary>
+    /// <summary>
+    /// Threads that decode (and on a CPU also run), in [1, 1024]. No result depends on it. Default: one per core.
+    /// </summary>
     public int Workers { get; set; } = Environment.ProcessorCount;
 
-    /// <summary>Requests that may wait for a worker, in [1, 1,000,000]; one more is refused with <see cref="ModelBusyException"/>. Default 256.</summary>
+    /// <summary>
+    /// Requests that may wait for a worker, in [1, 1,000,000]; one more is refused with
+    /// <see cref="ModelBusyException"/>. Default 256.
+    /// </summary>
     public int MaxWaiting { get; set; } = 256;
 
-    /// <summary>Images run together, in [1, 1024]. Default 1, which is best on a CPU; 16 to 64 suit a GPU. Same numbers to 1e-6 on the CPU.</summary>
+    /// <summary>
+    /// Images run together, in [1, 1024]. Default 1, which is best on a CPU; 16 to 64 suit a GPU. Same numbers to 1e-6
+    /// on the CPU.
+    /// </summary>
     public int MaxBatchSize { get; set; } = 1;
 
-    /// <summary>How long the oldest image of a batch waits for more, in [0, 10 s]. Default 2 ms. Without effect where <see cref="MaxBatchSize"/> is 1.</summary>
+    /// <summary>
+    /// How long the oldest image of a batch waits for more, in [0, 10 s]. Default 2 ms. Without effect where
+    /// <see cref="MaxBatchSize"/> is 1.
+    /// </summary>
     public TimeSpan MaxDelay { get; set; } = TimeSpan.FromMilliseconds(2);
 
     /// <summary>What an image may cost.</summary>
@@ -36,9 +55,13 @@ public sealed class TransferModelOptions
     /// <summary>How long the file must stay as it is before it is loaded, in [0, 1 h]. Default 0.5 s.</summary>
     public TimeSpan Debounce { get; set; } = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>How often the file is looked at, since no file watcher tells of every change, in [10 ms, 1 day]. Default 5 s.</summary>
+    /// <summary>
+    /// How often the file is looked at, since no file watcher tells of every change, in [10 ms, 1 day]. Default 5 s.
+    /// </summary>
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Whether a new file with other classes, or the same in another order, is refused. Default false.</summary>
+    /// <summary>
+    /// Whether a new file with other classes, or the same in another order, is refused. Default false.
+    /// </summary>
     public bool RequireSameLabels { get; set; }
 }

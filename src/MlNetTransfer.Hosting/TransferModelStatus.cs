@@ -8,4 +8,12 @@ namespace MlNetTransfer.Hosting;
 /// <param name="Labels">The classes; the index is the label id. Empty where no model is loaded.</param>
 /// <param name="LoadedAt">When it was loaded; null where none is.</param>
 /// <param name="ReloadError">Why the file that is there now is not served; null where it is.</param>
-public sealed record TransferModelStatus(string Name, string Path, TransferModelState State, ModelVersion? Version, IReadOnlyList<string> Labels, DateTimeOffset? LoadedAt, string? ReloadError);
+public sealed record TransferModelStatus(
+    string Name,
+    string Path,
+    TransferModelState State,
+    ModelVersion? Version,
+    IReadOnlyList<string> Labels,
+    DateTimeOffset? LoadedAt,
+    string? ReloadError
+);

@@ -2,7 +2,10 @@ using Microsoft.Extensions.Hosting;
 
 namespace MlNetTransfer.Hosting;
 
-/// <summary>Loads the models before any hosted service (the web server is one) starts, and stops them after all have stopped: who still has work to do finds them.</summary>
+/// <summary>
+/// Loads the models before any hosted service (the web server is one) starts, and stops them after all have stopped:
+/// who still has work to do finds them.
+/// </summary>
 internal sealed class TransferModelsLifetime(TransferModels models) : IHostedLifecycleService
 {
     public Task StartingAsync(CancellationToken cancellationToken) => models.StartAsync(cancellationToken);

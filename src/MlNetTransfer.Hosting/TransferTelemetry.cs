@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace MlNetTransfer.Hosting;
 
-/// <summary>Names of the measurements and traces, for OpenTelemetry or any other listener. Durations are in seconds; every measurement has the tag <see cref="ModelTag"/>.</summary>
+/// <summary>
+/// Names of the measurements and traces, for OpenTelemetry or any other listener. Durations are in seconds; every
+/// measurement has the tag <see cref="ModelTag"/>.
+/// </summary>
 public static class TransferTelemetry
 {
     /// <summary>Name of the meter.</summary>
@@ -14,7 +17,10 @@ public static class TransferTelemetry
     /// <summary>Tag: the registered name of the model.</summary>
     public const string ModelTag = "mlnettransfer.model";
 
-    /// <summary>Tag of requests (<c>ok</c>, <c>rejected</c>, <c>busy</c>, <c>cancelled</c>, <c>stopped</c>, <c>failed</c>) and reloads (<c>ok</c>, <c>failed</c>).</summary>
+    /// <summary>
+    /// Tag of requests (<c>ok</c>, <c>rejected</c>, <c>busy</c>, <c>cancelled</c>, <c>stopped</c>, <c>failed</c>) and
+    /// reloads (<c>ok</c>, <c>failed</c>).
+    /// </summary>
     public const string OutcomeTag = "mlnettransfer.outcome";
 
     /// <summary>Counter, {request}: requests answered or refused, by outcome.</summary>
@@ -41,10 +47,14 @@ public static class TransferTelemetry
     /// <summary>Counter, {reload}: new model files taken or refused, by outcome.</summary>
     public const string Reloads = "mlnettransfer.model.reloads";
 
-    /// <summary>Up-down counter, {model}: model files in memory; 2 while the requests of the old one are finished.</summary>
+    /// <summary>
+    /// Up-down counter, {model}: model files in memory; 2 while the requests of the old one are finished.
+    /// </summary>
     public const string LoadedModels = "mlnettransfer.model.loaded";
 
-    /// <summary>Activity of one request, a child of the caller's, with the model's name, its SHA-256 and the outcome.</summary>
+    /// <summary>
+    /// Activity of one request, a child of the caller's, with the model's name, its SHA-256 and the outcome.
+    /// </summary>
     public const string PredictActivity = "mlnettransfer.predict";
 
     /// <summary>Activity of one loading of a file, at the start or later.</summary>
@@ -53,5 +63,6 @@ public static class TransferTelemetry
     /// <summary>Tag of activities: SHA-256 of the model file.</summary>
     public const string Sha256Tag = "mlnettransfer.model.sha256";
 
-    internal static ActivitySource Source { get; } = new(ActivitySourceName, typeof(TransferTelemetry).Assembly.GetName().Version?.ToString(3));
+    internal static ActivitySource Source { get; } =
+        new(ActivitySourceName, typeof(TransferTelemetry).Assembly.GetName().Version?.ToString(3));
 }

@@ -2,10 +2,13 @@ using System.Buffers.Binary;
 
 namespace MlNetTransfer.Hosting;
 
-/// <summary>A small image in memory that every model can be tried on: a BMP of 16 x 16 pixels with a ramp in each channel.</summary>
+/// <summary>
+/// A small image in memory that every model can be tried on: a BMP of 16 x 16 pixels with a ramp in each channel.
+/// </summary>
 internal static class WarmUpImage
 {
-    private const int Side = 16, Header = 54;
+    private const int Side = 16,
+        Header = 54;
 
     public static ReadOnlyMemory<byte> Bytes { get; } = Make();
 

@@ -4,8 +4,9 @@ namespace MlNetTransfer.Onnx;
 internal static class AtomicFile
 {
     /// <summary>
-    /// Writes to a temporary file in the same folder, flushes it to the disk, and renames it onto <paramref name="path"/>. Whatever fails,
-    /// the temporary file is removed and a file that was there before stays as it was.
+    /// Writes to a temporary file in the same folder, flushes it to the disk, and renames it onto
+    /// <paramref name="path"/>. Whatever fails, the temporary file is removed and a file that was there before stays as
+    /// it was.
     /// </summary>
     /// <exception cref="GraphException">The file cannot be written; the message names it.</exception>
     public static void Write(string path, Action<Stream> write)
@@ -24,7 +25,11 @@ internal static class AtomicFile
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            throw new GraphException($"{path} could not be written ({cause.Message}). Nothing was changed. Make sure that the folder exists, is writable and has free space.", cause);
+            throw new GraphException(
+                $"{path} could not be written ({cause.Message}). Nothing was changed. Make sure that the folder "
+                    + $"exists, is writable and has free space.",
+                cause
+            );
         }
         finally
         {

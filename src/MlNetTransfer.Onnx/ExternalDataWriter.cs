@@ -18,8 +18,14 @@ internal static class ExternalDataWriter
     {
         string location = Path.GetFileName(path) + ".data";
         ModelProto light = model.Clone();
-        TensorProto[] tensors = [.. ExternalData.TensorsOf(light).Where(t => t.HasRawData && t.RawData.Length >= LeastBytes)];
-        AtomicFile.Write(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, location), stream => Write(tensors, location, stream));
+        TensorProto[] tensors =
+        [
+            .. ExternalData.TensorsOf(light).Where(t => t.HasRawData && t.RawData.Length >= LeastBytes),
+        ];
+        AtomicFile.Write(
+            Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, location),
+            stream => Write(tensors, location, stream)
+        );
         AtomicFile.Write(path, light.WriteTo);
     }
 
@@ -43,8 +49,16 @@ internal static class ExternalDataWriter
     {
         tensor.ExternalData.Clear();
         tensor.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = location });
-        tensor.ExternalData.Add(new StringStringEntryProto { Key = "offset", Value = offset.ToString(CultureInfo.InvariantCulture) });
-        tensor.ExternalData.Add(new StringStringEntryProto { Key = "length", Value = tensor.RawData.Length.ToString(CultureInfo.InvariantCulture) });
+        tensor.ExternalData.Add(
+            new StringStringEntryProto { Key = "offset", Value = offset.ToString(CultureInfo.InvariantCulture) }
+        );
+        tensor.ExternalData.Add(
+            new StringStringEntryProto
+            {
+                Key = "length",
+                Value = tensor.RawData.Length.ToString(CultureInfo.InvariantCulture),
+            }
+        );
         tensor.DataLocation = TensorProto.Types.DataLocation.External;
     }
 }

@@ -3,7 +3,10 @@ using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Onnx;
 
-/// <summary>Builds a new ONNX graph step by step; the names given are the names in the file. A new builder per graph; not thread-safe.</summary>
+/// <summary>
+/// Builds a new ONNX graph step by step; the names given are the names in the file. A new builder per graph; not
+/// thread-safe.
+/// </summary>
 /// <param name="name">Name of the graph.</param>
 /// <example><code>
 /// OnnxModel model = new GraphBuilder("double")
@@ -33,13 +36,15 @@ public sealed class GraphBuilder(string name = "graph")
     /// <param name="name">Name of the tensor.</param>
     /// <param name="values">Values [product of shape], row-major.</param>
     /// <param name="shape">Dimensions; empty for a scalar.</param>
-    public GraphBuilder Initializer(string name, ReadOnlySpan<float> values, params ReadOnlySpan<long> shape) => Initializer(TensorData.Floats(name, values, shape));
+    public GraphBuilder Initializer(string name, ReadOnlySpan<float> values, params ReadOnlySpan<long> shape) =>
+        Initializer(TensorData.Floats(name, values, shape));
 
     /// <summary>Adds an int64 constant.</summary>
     /// <param name="name">Name of the tensor.</param>
     /// <param name="values">Values [product of shape], row-major.</param>
     /// <param name="shape">Dimensions; empty for a scalar.</param>
-    public GraphBuilder Initializer(string name, ReadOnlySpan<long> values, params ReadOnlySpan<long> shape) => Initializer(TensorData.Longs(name, values, shape));
+    public GraphBuilder Initializer(string name, ReadOnlySpan<long> values, params ReadOnlySpan<long> shape) =>
+        Initializer(TensorData.Longs(name, values, shape));
 
     /// <summary>Adds a constant or weight made elsewhere.</summary>
     public GraphBuilder Initializer(TensorProto tensor)
@@ -54,7 +59,12 @@ public sealed class GraphBuilder(string name = "graph")
     /// <param name="inputs">Names of its inputs; empty for an optional input left out.</param>
     /// <param name="outputs">Names of its outputs; empty for an optional output left out.</param>
     /// <param name="attributes">Attributes, from <see cref="Attributes"/>.</param>
-    public GraphBuilder Node(string operatorType, IReadOnlyList<string> inputs, IReadOnlyList<string> outputs, params IReadOnlyList<AttributeProto> attributes)
+    public GraphBuilder Node(
+        string operatorType,
+        IReadOnlyList<string> inputs,
+        IReadOnlyList<string> outputs,
+        params IReadOnlyList<AttributeProto> attributes
+    )
     {
         NodeProto node = new() { OpType = operatorType };
         node.Input.AddRange(inputs);
@@ -66,8 +76,10 @@ public sealed class GraphBuilder(string name = "graph")
     /// <summary>Adds a node made elsewhere.</summary>
     public GraphBuilder Node(NodeProto node)
     {
-        foreach (string output in node.Output.Where(o => o.Length > 0)) Define(output);
-        if (node.Name.Length == 0) node.Name = NameAllocator.First(node.Output.FirstOrDefault(o => o.Length > 0) ?? node.OpType, nodeNames);
+        foreach (string output in node.Output.Where(o => o.Length > 0))
+            Define(output);
+        if (node.Name.Length == 0)
+            node.Name = NameAllocator.First(node.Output.FirstOrDefault(o => o.Length > 0) ?? node.OpType, nodeNames);
         nodeNames.Add(node.Name);
         graph.Node.Add(node);
         return this;
@@ -104,13 +116,24 @@ public sealed class GraphBuilder(string name = "graph")
     /// <param name="opset">Version of ONNX's operator set the nodes are written for. Default 17.</param>
     /// <param name="irVersion">Version of the file format. Default 8, which goes with operator sets up to 17.</param>
     /// <param name="producer">Name of the producer.</param>
-    /// <exception cref="GraphException">An input of a node or an output of the graph is made by nothing, the nodes form a cycle, or an operator needs a newer operator set.</exception>
+    /// <exception cref="GraphException">An input of a node or an output of the graph is made by nothing, the nodes form
+    /// a cycle, or an operator needs a newer operator set.</exception>
     public OnnxModel Build(int opset = 17, int irVersion = 8, string producer = "MlNetTransfer")
     {
-        foreach (NodeProto node in graph.Node) OperatorSets.Require(node, opset);
+        foreach (NodeProto node in graph.Node)
+            OperatorSets.Require(node, opset);
         GraphEdits.CheckInputs(graph.Node, defined);
-        if (graph.Output.FirstOrDefault(o => !defined.Contains(o.Name)) is { } output) throw new GraphException($"Output '{output.Name}' of the graph is made by nothing. Near names: {string.Join(", ", NearestNames.Of(output.Name, defined))}.");
-        ModelProto proto = new() { IrVersion = irVersion, ProducerName = producer, Graph = graph.Clone() };
+        if (graph.Output.FirstOrDefault(o => !defined.Contains(o.Name)) is { } output)
+            throw new GraphException(
+                $"Output '{output.Name}' of the graph is made by nothing. Near names: "
+                    + $"{string.Join(", ", NearestNames.Of(output.Name, defined))}."
+            );
+        ModelProto proto = new()
+        {
+            IrVersion = irVersion,
+            ProducerName = producer,
+            Graph = graph.Clone(),
+        };
         proto.Graph.Node.Clear();
         proto.Graph.Node.AddRange(NodeOrder.Sort(graph.Node).Select(n => n.Clone()));
         proto.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = opset });
@@ -121,6 +144,10 @@ public sealed class GraphBuilder(string name = "graph")
     private void Define(string tensor)
     {
         ArgumentException.ThrowIfNullOrEmpty(tensor);
-        if (!defined.Add(tensor)) throw new GraphException($"The graph already has a tensor '{tensor}'. Choose another name, for example {nameof(UniqueName)}(\"{tensor}\").");
+        if (!defined.Add(tensor))
+            throw new GraphException(
+                $"The graph already has a tensor '{tensor}'. Choose another name, for example "
+                    + $"{nameof(UniqueName)}(\"{tensor}\")."
+            );
     }
 }

@@ -9,11 +9,13 @@ internal static class NameAllocator
     public static string First(string prefix, IReadOnlySet<string> taken)
     {
         ArgumentException.ThrowIfNullOrEmpty(prefix);
-        if (!taken.Contains(prefix)) return prefix;
+        if (!taken.Contains(prefix))
+            return prefix;
         for (int i = 1; ; i++)
         {
             string name = string.Create(CultureInfo.InvariantCulture, $"{prefix}_{i}");
-            if (!taken.Contains(name)) return name;
+            if (!taken.Contains(name))
+                return name;
         }
     }
 }

@@ -6,7 +6,9 @@ using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Onnx;
 
-/// <summary>Makes and reads the values of ONNX tensors. Values are row-major; on disk little-endian (ONNX IR, "raw_data").</summary>
+/// <summary>
+/// Makes and reads the values of ONNX tensors. Values are row-major; on disk little-endian (ONNX IR, "raw_data").
+/// </summary>
 public static class TensorData
 {
     /// <summary>A float32 tensor.</summary>
@@ -18,8 +20,11 @@ public static class TensorData
     {
         TensorProto tensor = Empty(name, DataType.Float, values.Length, shape);
         byte[] bytes = new byte[values.Length * sizeof(float)];
-        if (BitConverter.IsLittleEndian) MemoryMarshal.AsBytes(values).CopyTo(bytes);
-        else for (int i = 0; i < values.Length; i++) BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(i * sizeof(float)), values[i]);
+        if (BitConverter.IsLittleEndian)
+            MemoryMarshal.AsBytes(values).CopyTo(bytes);
+        else
+            for (int i = 0; i < values.Length; i++)
+                BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(i * sizeof(float)), values[i]);
         tensor.RawData = UnsafeByteOperations.UnsafeWrap(bytes);
         return tensor;
     }
@@ -33,7 +38,8 @@ public static class TensorData
     {
         TensorProto tensor = Empty(name, DataType.Int64, values.Length, shape);
         byte[] bytes = new byte[values.Length * sizeof(long)];
-        for (int i = 0; i < values.Length; i++) BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(i * sizeof(long)), values[i]);
+        for (int i = 0; i < values.Length; i++)
+            BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(i * sizeof(long)), values[i]);
         tensor.RawData = UnsafeByteOperations.UnsafeWrap(bytes);
         return tensor;
     }
@@ -47,10 +53,17 @@ public static class TensorData
         {
             (DataType.Float, true) => Read(raw, sizeof(float), BinaryPrimitives.ReadSingleLittleEndian),
             (DataType.Float, false) => [.. tensor.FloatData],
-            (DataType.Double, true) => Read(raw, sizeof(double), b => (float)BinaryPrimitives.ReadDoubleLittleEndian(b)),
+            (DataType.Double, true) => Read(
+                raw,
+                sizeof(double),
+                b => (float)BinaryPrimitives.ReadDoubleLittleEndian(b)
+            ),
             (DataType.Double, false) => [.. tensor.DoubleData.Select(v => (float)v)],
             (DataType.Float16, true) => Read(raw, sizeof(ushort), b => (float)BinaryPrimitives.ReadHalfLittleEndian(b)),
-            (DataType.Float16, false) => [.. tensor.Int32Data.Select(v => (float)BitConverter.UInt16BitsToHalf((ushort)v))],
+            (DataType.Float16, false) =>
+            [
+                .. tensor.Int32Data.Select(v => (float)BitConverter.UInt16BitsToHalf((ushort)v)),
+            ],
             _ => throw WrongType(tensor, "float, double or float16"),
         };
         return Filling(tensor, values);
@@ -72,12 +85,20 @@ public static class TensorData
         return Filling(tensor, values);
     }
 
-    /// <summary>Bytes that the type and shape of a tensor need as raw data; null where the type has no fixed size or is packed.</summary>
+    /// <summary>
+    /// Bytes that the type and shape of a tensor need as raw data; null where the type has no fixed size or is packed.
+    /// </summary>
     internal static long? ByteLength(TensorProto tensor)
     {
         int size = (DataType)tensor.DataType switch
         {
-            DataType.Bool or DataType.Int8 or DataType.Uint8 or DataType.Float8E4M3Fn or DataType.Float8E4M3Fnuz or DataType.Float8E5M2 or DataType.Float8E5M2Fnuz => 1,
+            DataType.Bool
+            or DataType.Int8
+            or DataType.Uint8
+            or DataType.Float8E4M3Fn
+            or DataType.Float8E4M3Fnuz
+            or DataType.Float8E5M2
+            or DataType.Float8E5M2Fnuz => 1,
             DataType.Float16 or DataType.Bfloat16 or DataType.Int16 or DataType.Uint16 => 2,
             DataType.Float or DataType.Int32 or DataType.Uint32 => 4,
             DataType.Double or DataType.Int64 or DataType.Uint64 or DataType.Complex64 => 8,
@@ -92,25 +113,42 @@ public static class TensorData
     private static T[] Read<T>(ReadOnlySpan<byte> raw, int size, Reader<T> read)
     {
         T[] values = new T[raw.Length / size];
-        for (int i = 0; i < values.Length; i++) values[i] = read(raw.Slice(i * size, size));
+        for (int i = 0; i < values.Length; i++)
+            values[i] = read(raw.Slice(i * size, size));
         return values;
     }
 
     private static T[] Filling<T>(TensorProto tensor, T[] values) =>
-        values.Length == Count(tensor) ? values : throw new GraphException($"Tensor '{tensor.Name}' has {values.Length} values; its shape [{string.Join(", ", tensor.Dims)}] needs {Count(tensor)}. Export the model again.");
+        values.Length == Count(tensor)
+            ? values
+            : throw new GraphException(
+                $"Tensor '{tensor.Name}' has {values.Length} values; its shape [{string.Join(", ", tensor.Dims)}] "
+                    + $"needs {Count(tensor)}. Export the model again."
+            );
 
     /// <summary>Elements of a tensor, at most 2⁵⁵ so that the bytes can be counted too.</summary>
     private static long Count(TensorProto tensor)
     {
         Int128 count = tensor.Dims.Aggregate((Int128)1, (a, b) => b < 0 || a > 1L << 55 ? -1 : a * b);
-        return count >= 0 && count <= 1L << 55 ? (long)count : throw new GraphException($"Tensor '{tensor.Name}' has the impossible shape [{string.Join(", ", tensor.Dims)}]. Export the model again.");
+        return count >= 0 && count <= 1L << 55
+            ? (long)count
+            : throw new GraphException(
+                $"Tensor '{tensor.Name}' has the impossible shape [{string.Join(", ", tensor.Dims)}]. Export the "
+                    + $"model again."
+            );
     }
 
     private static TensorProto Empty(string name, DataType type, int count, ReadOnlySpan<long> shape)
     {
         TensorProto tensor = new() { Name = name, DataType = (int)type };
         tensor.Dims.AddRange(shape.ToArray());
-        return Count(tensor) == count ? tensor : throw new ArgumentException($"Tensor '{name}' of shape [{string.Join(", ", tensor.Dims)}] needs {Count(tensor)} values, not {count}.", nameof(shape));
+        return Count(tensor) == count
+            ? tensor
+            : throw new ArgumentException(
+                $"Tensor '{name}' of shape [{string.Join(", ", tensor.Dims)}] needs {Count(tensor)} values, not "
+                    + $"{count}.",
+                nameof(shape)
+            );
     }
 
     private static GraphException WrongType(TensorProto tensor, string expected) =>

@@ -17,8 +17,16 @@ public sealed record TensorShape(DataType ElementType, IReadOnlyList<Dimension> 
     internal ValueInfoProto ToValueInfo(string name)
     {
         TensorShapeProto shape = new();
-        foreach (Dimension dimension in Dimensions) shape.Dim.Add(ToProto(dimension));
-        return new ValueInfoProto { Name = name, Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = (int)ElementType, Shape = shape } } };
+        foreach (Dimension dimension in Dimensions)
+            shape.Dim.Add(ToProto(dimension));
+        return new ValueInfoProto
+        {
+            Name = name,
+            Type = new TypeProto
+            {
+                TensorType = new TypeProto.Types.Tensor { ElemType = (int)ElementType, Shape = shape },
+            },
+        };
     }
 
     internal static TensorShape? From(ValueInfoProto info) =>
@@ -27,9 +35,9 @@ public sealed record TensorShape(DataType ElementType, IReadOnlyList<Dimension> 
             : null;
 
     private static TensorShapeProto.Types.Dimension ToProto(Dimension dimension) =>
-        dimension.Size is { } size ? new() { DimValue = size } :
-        string.IsNullOrEmpty(dimension.Symbol) ? new() :
-        new() { DimParam = dimension.Symbol };
+        dimension.Size is { } size ? new() { DimValue = size }
+        : string.IsNullOrEmpty(dimension.Symbol) ? new()
+        : new() { DimParam = dimension.Symbol };
 
     private static Dimension FromProto(TensorShapeProto.Types.Dimension dimension) =>
         dimension.HasDimValue ? new(dimension.DimValue) : new(null, dimension.HasDimParam ? dimension.DimParam : null);

@@ -2,10 +2,13 @@ using System.Globalization;
 
 namespace MlNetTransfer;
 
-/// <summary>Holds an output for one run at a time: a lock file that is open exclusively while the run works and is deleted at its end.</summary>
+/// <summary>
+/// Holds an output for one run at a time: a lock file that is open exclusively while the run works and is deleted at
+/// its end.
+/// </summary>
 /// <remarks>
-/// The system lets go of the lock when the process ends, however it ends, so that a lock file that is left behind after a kill holds nobody up.
-/// Who holds it stands in a second file, since nobody else can read the first meanwhile.
+/// The system lets go of the lock when the process ends, however it ends, so that a lock file that is left behind after
+/// a kill holds nobody up. Who holds it stands in a second file, since nobody else can read the first meanwhile.
 /// </remarks>
 internal sealed class OutputLock : IDisposable
 {
@@ -16,10 +19,14 @@ internal sealed class OutputLock : IDisposable
     private readonly string? madeFolder;
     private readonly FileStream file;
 
-    private OutputLock(string path, string? madeFolder, FileStream file) => (this.path, this.madeFolder, this.file) = (path, madeFolder, file);
+    private OutputLock(string path, string? madeFolder, FileStream file) =>
+        (this.path, this.madeFolder, this.file) = (path, madeFolder, file);
 
-    /// <summary>Holds a folder; it is made where it is missing, and removed at the end if nothing was put into it.</summary>
-    /// <exception cref="TransferException">Another run holds it: the message says which process, and since when. Or the folder cannot be made or written to.</exception>
+    /// <summary>
+    /// Holds a folder; it is made where it is missing, and removed at the end if nothing was put into it.
+    /// </summary>
+    /// <exception cref="TransferException">Another run holds it: the message says which process, and since when. Or the
+    /// folder cannot be made or written to.</exception>
     public static OutputLock OfFolder(string folder)
     {
         bool isNew = !Directory.Exists(folder);
@@ -29,7 +36,10 @@ internal sealed class OutputLock : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new TransferException($"Folder '{folder}' cannot be made: {e.Message} Choose another output folder.", e);
+            throw new TransferException(
+                $"Folder '{folder}' cannot be made: {e.Message} Choose another output folder.",
+                e
+            );
         }
 
         return Take(Path.Combine(folder, FileName), $"Folder '{folder}'", isNew ? folder : null);
@@ -42,11 +52,15 @@ internal sealed class OutputLock : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        // An open file can be deleted everywhere but on Windows, and there nobody can take a file that is about to be deleted.
-        if (!OperatingSystem.IsWindows()) Delete();
+        // An open file can be deleted everywhere but on Windows, and there nobody can take a file that is about to be
+        // deleted.
+        if (!OperatingSystem.IsWindows())
+            Delete();
         file.Dispose();
-        if (OperatingSystem.IsWindows()) Delete();
-        if (madeFolder is not null) Quietly(() => RemoveEmpty(madeFolder));
+        if (OperatingSystem.IsWindows())
+            Delete();
+        if (madeFolder is not null)
+            Quietly(() => RemoveEmpty(madeFolder));
     }
 
     private static OutputLock Take(string path, string what, string? madeFolder)
@@ -54,7 +68,8 @@ internal sealed class OutputLock : IDisposable
         while (true)
         {
             FileStream file = Open(path, what);
-            // Who deleted the file while we waited for it holds nothing any more, and the lock on a deleted file is worth nothing.
+            // Who deleted the file while we waited for it holds nothing any more, and the lock on a deleted file is
+            // worth nothing.
             int mark = 1 + Random.Shared.Next(1 << 20);
             file.SetLength(mark);
             if (new FileInfo(path) is { Exists: true } named && named.Length == mark)
@@ -75,23 +90,36 @@ internal sealed class OutputLock : IDisposable
         }
         catch (IOException e) when (IsHeld(e))
         {
-            throw new TransferException($"{what} is in use: {Owner(path)} is writing there. Wait until it is done, or give another --output.", e);
+            throw new TransferException(
+                $"{what} is in use: {Owner(path)} is writing there. Wait until it is done, or give another --output.",
+                e
+            );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new TransferException($"{what} cannot be written to: {e.Message} Check the folder's permissions and the disk, or give another --output.", e);
+            throw new TransferException(
+                $"{what} cannot be written to: {e.Message} Check the folder's permissions and the disk, or give "
+                    + $"another --output.",
+                e
+            );
         }
     }
 
-    /// <summary>A sharing violation: EWOULDBLOCK of Linux (11) and macOS (35), ERROR_SHARING_VIOLATION of Windows (32).</summary>
+    /// <summary>
+    /// A sharing violation: EWOULDBLOCK of Linux (11) and macOS (35), ERROR_SHARING_VIOLATION of Windows (32).
+    /// </summary>
     private static bool IsHeld(IOException e) => (e.HResult & 0xFFFF) is 11 or 32 or 35;
 
     private static string Owner(string path)
     {
         try
         {
-            string owner = OwnerOf(path), process = File.ReadAllText(owner);
-            return string.Create(CultureInfo.InvariantCulture, $"process {process} has held it since {File.GetLastWriteTimeUtc(owner):yyyy-MM-dd HH:mm:ss} UTC and");
+            string owner = OwnerOf(path),
+                process = File.ReadAllText(owner);
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"process {process} has held it since {File.GetLastWriteTimeUtc(owner):yyyy-MM-dd HH:mm:ss} UTC and"
+            );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -103,14 +131,16 @@ internal sealed class OutputLock : IDisposable
 
     private static void RemoveEmpty(string folder)
     {
-        if (!Directory.EnumerateFileSystemEntries(folder).Any()) Directory.Delete(folder);
+        if (!Directory.EnumerateFileSystemEntries(folder).Any())
+            Directory.Delete(folder);
     }
 
-    private void Delete() => Quietly(() =>
-    {
-        File.Delete(OwnerOf(path));
-        File.Delete(path);
-    });
+    private void Delete() =>
+        Quietly(() =>
+        {
+            File.Delete(OwnerOf(path));
+            File.Delete(path);
+        });
 
     private static void Quietly(Action tidy)
     {
@@ -120,7 +150,8 @@ internal sealed class OutputLock : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // A file that is left behind is not locked: the next run takes it. Nor may tidying hide what the run has to say.
+            // A file that is left behind is not locked: the next run takes it. Nor may tidying hide what the run has to
+            // say.
         }
     }
 }

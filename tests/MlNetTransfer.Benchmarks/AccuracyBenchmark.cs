@@ -12,12 +12,14 @@ using MlNetTransfer.Tests.Shared;
 namespace MlNetTransfer.Benchmarks;
 
 /// <summary>
-/// Accuracy on three tasks: of a softmax head per backbone and tap, beside scikit-learn's logistic regression on the very same features, rows and
-/// folds; and of a training run with all its defaults. Clipart and stamps by 5 folds, Fashion-MNIST by its own 2,000 training and 2,000 test images.
+/// Accuracy on three tasks: of a softmax head per backbone and tap, beside scikit-learn's logistic regression on the
+/// very same features, rows and folds; and of a training run with all its defaults. Clipart and stamps by 5 folds,
+/// Fashion-MNIST by its own 2,000 training and 2,000 test images.
 /// </summary>
 internal static class AccuracyBenchmark
 {
-    private const int Folds = 5, Seed = 1;
+    private const int Folds = 5,
+        Seed = 1;
 
     public static int Run(string[] args)
     {
@@ -26,11 +28,20 @@ internal static class AccuracyBenchmark
         {
             PackagedFolders.WriteList(OpenClipart.Read(), Path.Combine(work, "clipart10.csv"));
             PackagedFolders.WriteList(TuxPaintStamps.Read(), Path.Combine(work, "stamps8.csv"));
-            if (args is ["defaults", ..]) return Defaults(args.ElementAtOrDefault(1) ?? BackboneCatalog.DefaultId, [Repository.At("data-samples/clipart"), Path.Combine(work, "stamps8.csv"), Path.Combine(work, "clipart10.csv")], Path.Combine(work, "out"));
+            if (args is ["defaults", ..])
+                return Defaults(
+                    args.ElementAtOrDefault(1) ?? BackboneCatalog.DefaultId,
+                    [
+                        Repository.At("data-samples/clipart"),
+                        Path.Combine(work, "stamps8.csv"),
+                        Path.Combine(work, "clipart10.csv"),
+                    ],
+                    Path.Combine(work, "out")
+                );
             FashionMnist.Write(Path.Combine(work, "fashion"), 2000, 2000);
             foreach (string id in args.Length > 0 ? args : [BackboneCatalog.DefaultId])
-                foreach (string task in (string[])["clipart10.csv", "stamps8.csv", "fashion"])
-                    Task(id, Path.Combine(work, task), Path.Combine(work, "out"));
+            foreach (string task in (string[])["clipart10.csv", "stamps8.csv", "fashion"])
+                Task(id, Path.Combine(work, task), Path.Combine(work, "out"));
             return 0;
         }
         finally
@@ -39,27 +50,62 @@ internal static class AccuracyBenchmark
         }
     }
 
-    /// <summary>A training run with all its defaults beside scikit-learn on the default tap's features, on the same folds, with three seeds.</summary>
+    /// <summary>
+    /// A training run with all its defaults beside scikit-learn on the default tap's features, on the same folds, with
+    /// three seeds.
+    /// </summary>
     private static int Defaults(string id, IReadOnlyList<string> sources, string output)
     {
         BackboneCard card = BackboneCatalog.Default.Get(id);
-        Console.WriteLine($"{id}, {Folds} folds, seeds 1 to 3; accuracy in %, mean and standard deviation of the folds");
+        Console.WriteLine(
+            $"{id}, {Folds} folds, seeds 1 to 3; accuracy in %, mean and standard deviation of the folds"
+        );
         foreach (string source in sources)
         {
             ImageDataset data = DatasetReader.Read(source);
-            using var extractor = new FeatureExtractor(new BackboneStore(BackboneCatalog.Default).Open(id), [card.DefaultTap]);
+            using var extractor = new FeatureExtractor(
+                new BackboneStore(BackboneCatalog.Default).Open(id),
+                [card.DefaultTap]
+            );
             ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
-            var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
+            var table = new FeatureTable(
+                data.ClassNames,
+                [.. rows.Accepted.Select(i => data.Items[i].Label)],
+                rows.Values,
+                rows.Width
+            );
             var ours = new List<double>();
             for (int seed = 1; seed <= 3; seed++)
             {
-                TrainSummary auto = new TrainJob(new TrainOptions { Folder = source, Output = output, Backbone = id, Folds = Folds, Seed = seed }).Run();
+                TrainSummary auto = new TrainJob(
+                    new TrainOptions
+                    {
+                        Folder = source,
+                        Output = output,
+                        Backbone = id,
+                        Folds = Folds,
+                        Seed = seed,
+                    }
+                ).Run();
                 ours.Add(auto.Accuracy);
                 string taken = auto.Taps.Count == 1 ? auto.Taps[0] : $"{auto.Taps.Count} taps together";
-                Console.WriteLine(FormattableString.Invariant($"  {Path.GetFileNameWithoutExtension(source),-10} seed {seed}: train {100 * auto.Accuracy:f1} ({taken}, {auto.Head}); scikit-learn {Sklearn(table, FoldsOf(data, rows, table, Folds, seed))}"));
+                Console.WriteLine(
+                    string.Create(
+                        System.Globalization.CultureInfo.InvariantCulture,
+                        $"  {Path.GetFileNameWithoutExtension(source), -10} seed {seed}: train "
+                            + $"{100 * auto.Accuracy:f1} ({taken}, {auto.Head}); scikit-learn "
+                            + $"{Sklearn(table, FoldsOf(data, rows, table, Folds, seed))}"
+                    )
+                );
             }
 
-            Console.WriteLine(FormattableString.Invariant($"  {Path.GetFileNameWithoutExtension(source),-10} train, mean of seeds {100 * ours.Average():f1} ({table.Rows} images, {table.Classes} classes)"));
+            Console.WriteLine(
+                string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"  {Path.GetFileNameWithoutExtension(source), -10} train, mean of seeds "
+                        + $"{100 * ours.Average():f1} ({table.Rows} images, {table.Classes} classes)"
+                )
+            );
         }
 
         return 0;
@@ -70,11 +116,23 @@ internal static class AccuracyBenchmark
         BackboneCard card = BackboneCatalog.Default.Get(id);
         ImageDataset data = DatasetReader.Read(source);
         int folds = data.Splits is null ? Folds : 0;
-        using var extractor = new FeatureExtractor(new BackboneStore(BackboneCatalog.Default).Open(id), [.. card.Taps.Select(t => t.Name)]);
+        using var extractor = new FeatureExtractor(
+            new BackboneStore(BackboneCatalog.Default).Open(id),
+            [.. card.Taps.Select(t => t.Name)]
+        );
         ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
-        var table = new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
+        var table = new FeatureTable(
+            data.ClassNames,
+            [.. rows.Accepted.Select(i => data.Items[i].Label)],
+            rows.Values,
+            rows.Width
+        );
         int[] fold = FoldsOf(data, rows, table, folds, Seed);
-        Console.WriteLine($"{id} on {Path.GetFileNameWithoutExtension(source)}: {table.Rows} images, {table.Classes} classes, {(folds > 0 ? $"{folds} folds" : "its own test part")}; accuracy in %, mean and standard deviation of the folds");
+        Console.WriteLine(
+            $"{id} on {Path.GetFileNameWithoutExtension(source)}: {table.Rows} images, {table.Classes} classes, "
+                + $"{(folds > 0 ? $"{folds} folds" : "its own test part")}; accuracy in %, mean and standard "
+                + $"deviation of the folds"
+        );
         int start = 0;
         foreach (BackboneTap tap in card.Taps)
         {
@@ -82,32 +140,65 @@ internal static class AccuracyBenchmark
             start += tap.Width;
         }
 
-        TrainSummary auto = new TrainJob(new TrainOptions { Folder = source, Output = output, Backbone = id, Folds = folds, Seed = Seed }).Run();
+        TrainSummary auto = new TrainJob(
+            new TrainOptions
+            {
+                Folder = source,
+                Output = output,
+                Backbone = id,
+                Folds = folds,
+                Seed = Seed,
+            }
+        ).Run();
         string figure = auto.FoldAccuracies.Count > 0 ? Figure([.. auto.FoldAccuracies]) : Figure([auto.Accuracy]);
         string taken = auto.Taps.Count == 1 ? auto.Taps[0] : $"{auto.Taps.Count} taps together";
-        Console.WriteLine(FormattableString.Invariant($"  {"train, all defaults",-26} {figure,-14} took {taken}, {auto.Head}; log-loss {auto.LogLoss:f3}; ECE {auto.EceUncalibrated:f3} before calibration, {auto.Ece:f3} after"));
+        Console.WriteLine(
+            string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"  {"train, all defaults", -26} {figure, -14} took {taken}, {auto.Head}; log-loss "
+                    + $"{auto.LogLoss:f3}; ECE {auto.EceUncalibrated:f3} before calibration, {auto.Ece:f3} after"
+            )
+        );
     }
 
-    /// <summary>The folds that the training job makes of the same images; where the images come with a split, its test part is fold 0 and the rest -1.</summary>
+    /// <summary>
+    /// The folds that the training job makes of the same images; where the images come with a split, its test part is
+    /// fold 0 and the rest -1.
+    /// </summary>
     private static int[] FoldsOf(ImageDataset data, ImageRows rows, FeatureTable table, int folds, int seed)
     {
-        if (folds == 0) return [.. rows.Accepted.Select(i => data.Splits![i] == SplitPart.Test ? 0 : -1)];
+        if (folds == 0)
+            return [.. rows.Accepted.Select(i => data.Splits![i] == SplitPart.Test ? 0 : -1)];
         int[] groups = Groups.OfDigests(rows.Digests);
-        return groups.Distinct().Count() < groups.Length ? StratifiedFolds.Assign(table.Labels, groups, folds, seed, table.ClassNames, rows.Digests) : StratifiedFolds.Assign(table.Labels, folds, seed, table.ClassNames, rows.Digests);
+        return groups.Distinct().Count() < groups.Length
+            ? StratifiedFolds.Assign(table.Labels, groups, folds, seed, table.ClassNames, rows.Digests)
+            : StratifiedFolds.Assign(table.Labels, folds, seed, table.ClassNames, rows.Digests);
     }
 
     private static void Row(string name, FeatureTable table, int[] fold)
     {
         int[] rows = [.. Enumerable.Range(0, table.Rows)];
-        Console.WriteLine($"  {name,-26} {Figure(Accuracies(null)),-14} at scikit-learn's penalty {Figure(Accuracies(n => 1.0 / n)),-14} scikit-learn {Sklearn(table, fold)}");
+        Console.WriteLine(
+            $"  {name, -26} {Figure(Accuracies(null)), -14} at scikit-learn's penalty "
+                + $"{Figure(Accuracies(n => 1.0 / n)), -14} scikit-learn {Sklearn(table, fold)}"
+        );
 
-        // scikit-learn minimises the sum of losses + ||W||²/2 at its default C = 1: with our mean of losses, L2 = 1 / rows.
-        double[] Accuracies(Func<int, double>? penalty) => [.. Enumerable.Range(0, fold.Max() + 1).Select(f =>
-        {
-            FeatureTable test = table.Select(Array.FindAll(rows, r => fold[r] == f)), train = table.Select(Array.FindAll(rows, r => fold[r] != f));
-            SoftmaxHead head = new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = Seed, L2 = penalty?.Invoke(train.Rows) }).Fit(train);
-            return ClassificationReport.Of(table.ClassNames, test.Labels, head.Predict(test)).Accuracy;
-        })];
+        // scikit-learn minimises the sum of losses + ||W||²/2 at its default C = 1: with our mean of losses, L2 = 1 /
+        // rows.
+        double[] Accuracies(Func<int, double>? penalty) =>
+            [
+                .. Enumerable
+                    .Range(0, fold.Max() + 1)
+                    .Select(f =>
+                    {
+                        FeatureTable test = table.Select(Array.FindAll(rows, r => fold[r] == f)),
+                            train = table.Select(Array.FindAll(rows, r => fold[r] != f));
+                        SoftmaxHead head = new SoftmaxTrainer(
+                            new SoftmaxTrainerOptions { Seed = Seed, L2 = penalty?.Invoke(train.Rows) }
+                        ).Fit(train);
+                        return ClassificationReport.Of(table.ClassNames, test.Labels, head.Predict(test)).Accuracy;
+                    }),
+            ];
     }
 
     private static string Figure(double[] accuracies)
@@ -115,7 +206,11 @@ internal static class AccuracyBenchmark
         double mean = accuracies.Average();
         return accuracies.Length == 1
             ? FormattableString.Invariant($"{100 * mean:f1}")
-            : FormattableString.Invariant($"{100 * mean:f1} +- {100 * Math.Sqrt(accuracies.Sum(a => (a - mean) * (a - mean)) / (accuracies.Length - 1)):f1}");
+            : string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"{100 * mean:f1} +- "
+                    + $"{100 * Math.Sqrt(accuracies.Sum(a => (a - mean) * (a - mean)) / (accuracies.Length - 1)):f1}"
+            );
     }
 
     private static string Sklearn(FeatureTable table, int[] fold)
@@ -130,7 +225,21 @@ internal static class AccuracyBenchmark
                 stream.Write(MemoryMarshal.AsBytes(fold.AsSpan()));
             }
 
-            using Process python = Process.Start(new ProcessStartInfo("/usr/bin/python3", ["-", file, table.Rows.ToString(CultureInfo.InvariantCulture), table.Width.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+            using Process python = Process.Start(
+                new ProcessStartInfo(
+                    "/usr/bin/python3",
+                    [
+                        "-",
+                        file,
+                        table.Rows.ToString(CultureInfo.InvariantCulture),
+                        table.Width.ToString(CultureInfo.InvariantCulture),
+                    ]
+                )
+                {
+                    RedirectStandardInput = true,
+                    RedirectStandardOutput = true,
+                }
+            )!;
             python.StandardInput.Write(Script);
             python.StandardInput.Close();
             return python.StandardOutput.ReadToEnd().Trim();

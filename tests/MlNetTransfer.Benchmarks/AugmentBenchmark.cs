@@ -4,14 +4,19 @@ using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
 
 /// <summary>
-/// Training images per second on one thread, augmented to float CHW 224 x 224, beside torchvision's transforms on PIL images in the same run:
-/// from decoded pixels, and with the decoding of a JPEG.
+/// Training images per second on one thread, augmented to float CHW 224 x 224, beside torchvision's transforms on PIL
+/// images in the same run: from decoded pixels, and with the decoding of a JPEG.
 /// </summary>
 internal static class AugmentBenchmark
 {
     private const int Rounds = 9;
 
-    private static readonly AugmentationPreset[] Presets = [AugmentationPreset.None, AugmentationPreset.Light, AugmentationPreset.Strong];
+    private static readonly AugmentationPreset[] Presets =
+    [
+        AugmentationPreset.None,
+        AugmentationPreset.Light,
+        AugmentationPreset.Strong,
+    ];
 
     /// <summary>Makes the images, then times torchvision: the best of nine rounds, in ms per image.</summary>
     private const string Script = """
@@ -67,8 +72,20 @@ internal static class AugmentBenchmark
             foreach (string[] line in RunTorchvision(folder))
             {
                 double theirs = 1000 / double.Parse(line[3], CultureInfo.InvariantCulture);
-                double ours = 1000 / Best(File.ReadAllBytes(Path.Combine(folder, line[0])), Enum.Parse<AugmentationPreset>(line[1]), line[2] == "pixels");
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{line[0],-17} {line[1],-7} {line[2],-7} {theirs,13:0} {ours,9:0} {ours / theirs,6:0.00}x"));
+                double ours =
+                    1000
+                    / Best(
+                        File.ReadAllBytes(Path.Combine(folder, line[0])),
+                        Enum.Parse<AugmentationPreset>(line[1]),
+                        line[2] == "pixels"
+                    );
+                Console.WriteLine(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{line[0], -17} {line[1], -7} {line[2], -7} {theirs, 13:0} {ours, 9:0} "
+                            + $"{ours / theirs, 6:0.00}x"
+                    )
+                );
             }
             return 0;
         }
@@ -78,22 +95,32 @@ internal static class AugmentBenchmark
         }
     }
 
-    /// <summary>Milliseconds per image, the best round, which other work on the machine disturbs least; every image is another draw, so that Strong meets all its operations.</summary>
+    /// <summary>
+    /// Milliseconds per image, the best round, which other work on the machine disturbs least; every image is another
+    /// draw, so that Strong meets all its operations.
+    /// </summary>
     private static double Best(byte[] encoded, AugmentationPreset preset, bool kept)
     {
-        Preprocessing preprocessing = new() { Size = 224, Mean = new(0.485f, 0.456f, 0.406f), Std = new(0.229f, 0.224f, 0.225f) };
+        Preprocessing preprocessing = new()
+        {
+            Size = 224,
+            Mean = new(0.485f, 0.456f, 0.406f),
+            Std = new(0.229f, 0.224f, 0.225f),
+        };
         using ImageAugmenter augmenter = new(preprocessing, AugmentationOptions.Of(preset));
         float[] tensor = new float[preprocessing.TensorLength];
         RgbImage pixels = augmenter.Decode(encoded);
         int number = 0;
         // Half a second, so that the timed code is the fully compiled one.
-        for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start).TotalSeconds < 0.5;) One();
+        for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start).TotalSeconds < 0.5; )
+            One();
         double[] times = new double[Rounds];
         for (int round = 0; round < Rounds; round++)
         {
             int images = 0;
             long start = Stopwatch.GetTimestamp();
-            for (; images == 0 || Stopwatch.GetElapsedTime(start).TotalMilliseconds < 150; images++) One();
+            for (; images == 0 || Stopwatch.GetElapsedTime(start).TotalMilliseconds < 150; images++)
+                One();
             times[round] = Stopwatch.GetElapsedTime(start).TotalMilliseconds / images;
         }
         return times.Min();
@@ -101,8 +128,10 @@ internal static class AugmentBenchmark
         void One()
         {
             AugmentationDraw draw = new(1, 0, number++);
-            if (kept) augmenter.Process(pixels, draw, tensor);
-            else augmenter.Process(encoded, draw, tensor);
+            if (kept)
+                augmenter.Process(pixels, draw, tensor);
+            else
+                augmenter.Process(encoded, draw, tensor);
         }
     }
 
@@ -112,7 +141,10 @@ internal static class AugmentBenchmark
         using Process process = Process.Start(start) ?? throw new InvalidOperationException("python3 does not start.");
         string[] lines = process.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         process.WaitForExit();
-        if (process.ExitCode != 0) throw new InvalidOperationException("This benchmark needs python3-torchvision: apt-get install python3-torchvision.");
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException(
+                "This benchmark needs python3-torchvision: apt-get install python3-torchvision."
+            );
         return [.. lines.Select(line => line.Split(' '))];
     }
 }

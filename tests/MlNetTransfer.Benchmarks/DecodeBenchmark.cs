@@ -3,7 +3,8 @@ using System.Globalization;
 using MlNetTransfer.Imaging;
 
 /// <summary>
-/// Encoded image → float CHW 224 x 224 on one thread, against Pillow doing the same in the same run. Images of 1/f noise, as photographs have it.
+/// Encoded image → float CHW 224 x 224 on one thread, against Pillow doing the same in the same run. Images of 1/f
+/// noise, as photographs have it.
 /// </summary>
 internal static class DecodeBenchmark
 {
@@ -58,8 +59,15 @@ internal static class DecodeBenchmark
             Console.WriteLine("image                          bytes   Pillow ms   ours ms   ratio");
             foreach (string file in Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal))
             {
-                double ours = Median(File.ReadAllBytes(file)), theirs = pillow[Path.GetFileName(file)];
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(file),-28} {new FileInfo(file).Length,8} {theirs,9:0.00} {ours,9:0.00} {theirs / ours,7:0.00}x"));
+                double ours = Median(File.ReadAllBytes(file)),
+                    theirs = pillow[Path.GetFileName(file)];
+                Console.WriteLine(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{Path.GetFileName(file), -28} {new FileInfo(file).Length, 8} {theirs, 9:0.00} "
+                            + $"{ours, 9:0.00} {theirs / ours, 7:0.00}x"
+                    )
+                );
             }
             return 0;
         }
@@ -71,17 +79,24 @@ internal static class DecodeBenchmark
 
     private static double Median(byte[] encoded)
     {
-        Preprocessing preprocessing = new() { Size = 224, Mean = new(0.485f, 0.456f, 0.406f), Std = new(0.229f, 0.224f, 0.225f) };
+        Preprocessing preprocessing = new()
+        {
+            Size = 224,
+            Mean = new(0.485f, 0.456f, 0.406f),
+            Std = new(0.229f, 0.224f, 0.225f),
+        };
         using ImagePreprocessor preprocessor = new(preprocessing);
         float[] tensor = new float[preprocessing.TensorLength];
         // Half a second, so that the timed code is the fully compiled one.
-        for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start).TotalSeconds < 0.5;) preprocessor.Process(encoded, tensor);
+        for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start).TotalSeconds < 0.5; )
+            preprocessor.Process(encoded, tensor);
         double[] times = new double[Rounds];
         for (int round = 0; round < Rounds; round++)
         {
             int images = 0;
             long start = Stopwatch.GetTimestamp();
-            for (; images == 0 || Stopwatch.GetElapsedTime(start).TotalMilliseconds < 40; images++) preprocessor.Process(encoded, tensor);
+            for (; images == 0 || Stopwatch.GetElapsedTime(start).TotalMilliseconds < 40; images++)
+                preprocessor.Process(encoded, tensor);
             times[round] = Stopwatch.GetElapsedTime(start).TotalMilliseconds / images;
         }
         Array.Sort(times);
@@ -94,7 +109,12 @@ internal static class DecodeBenchmark
         using Process process = Process.Start(start) ?? throw new InvalidOperationException("python3 does not start.");
         string[] lines = process.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         process.WaitForExit();
-        if (process.ExitCode != 0) throw new InvalidOperationException("This benchmark needs python3-pil and python3-numpy: apt-get install python3-pil python3-numpy.");
-        return lines.Select(line => line.Split(' ')).ToDictionary(parts => parts[0], parts => double.Parse(parts[1], CultureInfo.InvariantCulture));
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException(
+                "This benchmark needs python3-pil and python3-numpy: apt-get install python3-pil python3-numpy."
+            );
+        return lines
+            .Select(line => line.Split(' '))
+            .ToDictionary(parts => parts[0], parts => double.Parse(parts[1], CultureInfo.InvariantCulture));
     }
 }

@@ -17,13 +17,17 @@ internal static class FewShotBenchmark
     {
         ImageDataset data = OpenClipart.Read();
         var store = new BackboneStore(BackboneCatalog.Default);
-        foreach (string id in args.Length > 0 ? args : ["mobilenet_v2_140"]) Compare(id, OpenClipart.Features(data, store.Open(id)));
+        foreach (string id in args.Length > 0 ? args : ["mobilenet_v2_140"])
+            Compare(id, OpenClipart.Features(data, store.Open(id)));
         return 0;
     }
 
     private static void Compare(string id, FeatureTable table)
     {
-        Console.WriteLine($"{id}: {table.Rows} images, {table.Width} features, {table.Classes} classes; accuracy in % ± standard error over {Draws} draws, log-loss in nats, seconds per fit");
+        Console.WriteLine(
+            $"{id}: {table.Rows} images, {table.Width} features, {table.Classes} classes; accuracy in % ± standard "
+                + $"error over {Draws} draws, log-loss in nats, seconds per fit"
+        );
         foreach (int images in (int[])[1, 2, 5, 10, 20, 40])
         {
             var chosen = new Dictionary<string, int>();
@@ -31,36 +35,84 @@ internal static class FewShotBenchmark
             [
                 ("softmax", (train, seed) => new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = seed }).Fit(train)),
                 ("nearest mean", (train, _) => new NearestMeanTrainer().Fit(train)),
-                ("5 neighbours, calibrated", (train, seed) => new CalibratedTrainer(new KNearestNeighboursTrainer(), new CalibratedTrainerOptions { Seed = seed }).Fit(train)),
+                (
+                    "5 neighbours, calibrated",
+                    (train, seed) =>
+                        new CalibratedTrainer(
+                            new KNearestNeighboursTrainer(),
+                            new CalibratedTrainerOptions { Seed = seed }
+                        ).Fit(train)
+                ),
                 ("ridge", (train, _) => new RidgeTrainer().Fit(train)),
-                ("discriminant 0.7, calibrated", (train, seed) => new CalibratedTrainer(new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 }), new CalibratedTrainerOptions { Seed = seed }).Fit(train)),
+                (
+                    "discriminant 0.7, calibrated",
+                    (train, seed) =>
+                        new CalibratedTrainer(
+                            new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 }),
+                            new CalibratedTrainerOptions { Seed = seed }
+                        ).Fit(train)
+                ),
                 ("perceptron", (train, seed) => new MlpTrainer(new MlpTrainerOptions { Seed = seed }).Fit(train)),
-                ("auto", (train, seed) =>
-                {
-                    HeadSelection selection = new AutoHeadTrainer(new AutoHeadTrainerOptions { Seed = seed }).Select(train);
-                    chosen[selection.Name] = chosen.GetValueOrDefault(selection.Name) + 1;
-                    return selection.Head;
-                }),
+                (
+                    "auto",
+                    (train, seed) =>
+                    {
+                        HeadSelection selection = new AutoHeadTrainer(
+                            new AutoHeadTrainerOptions { Seed = seed }
+                        ).Select(train);
+                        chosen[selection.Name] = chosen.GetValueOrDefault(selection.Name) + 1;
+                        return selection.Head;
+                    }
+                ),
             ];
             foreach ((string name, Func<FeatureTable, int, IHead> fit) in heads)
             {
                 long started = Stopwatch.GetTimestamp();
-                ClassificationReport[] reports = [.. Enumerable.Range(0, Draws).Select(seed => Draw(table, images, seed, fit))];
-                double mean = 100 * reports.Average(r => r.Accuracy), error = 100 * Math.Sqrt(reports.Sum(r => Math.Pow(r.Accuracy - mean / 100, 2)) / Draws / (Draws - 1));
-                string choices = name == "auto" ? "  " + string.Join(", ", chosen.OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => $"{c.Key} {c.Value}")) : "";
-                Console.WriteLine(FormattableString.Invariant($"{images,3} per class  {name,-30} {mean,6:f2} ± {error:f2} %   {reports.Average(r => r.LogLoss):f3}   {Stopwatch.GetElapsedTime(started).TotalSeconds / Draws:f3} s{choices}"));
+                ClassificationReport[] reports =
+                [
+                    .. Enumerable.Range(0, Draws).Select(seed => Draw(table, images, seed, fit)),
+                ];
+                double mean = 100 * reports.Average(r => r.Accuracy),
+                    error =
+                        100 * Math.Sqrt(reports.Sum(r => Math.Pow(r.Accuracy - mean / 100, 2)) / Draws / (Draws - 1));
+                string choices =
+                    name == "auto"
+                        ? "  "
+                            + string.Join(
+                                ", ",
+                                chosen.OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => $"{c.Key} {c.Value}")
+                            )
+                        : "";
+                Console.WriteLine(
+                    string.Create(
+                        System.Globalization.CultureInfo.InvariantCulture,
+                        $"{images, 3} per class  {name, -30} {mean, 6:f2} ± {error:f2} %   "
+                            + $"{reports.Average(r => r.LogLoss):f3}   "
+                            + $"{Stopwatch.GetElapsedTime(started).TotalSeconds / Draws:f3} s{choices}"
+                    )
+                );
             }
         }
     }
 
-    private static ClassificationReport Draw(FeatureTable table, int images, int seed, Func<FeatureTable, int, IHead> fit)
+    private static ClassificationReport Draw(
+        FeatureTable table,
+        int images,
+        int seed,
+        Func<FeatureTable, int, IHead> fit
+    )
     {
         var rng = new Rng(seed);
-        int[] train = [.. RowsByClass.Of(table.Labels).SelectMany(rows =>
-        {
-            rng.Shuffle<int>(rows);
-            return rows.Take(images);
-        })];
+        int[] train =
+        [
+            .. RowsByClass
+                .Of(table.Labels)
+                .SelectMany(rows =>
+                {
+                    rng.Shuffle<int>(rows);
+                    return rows.Take(images);
+                }),
+        ];
         FeatureTable test = table.Select([.. Enumerable.Range(0, table.Rows).Except(train)]);
         return ClassificationReport.Of(table.ClassNames, test.Labels, fit(table.Select(train), seed).Predict(test));
     }

@@ -6,7 +6,9 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Benchmarks;
 
-/// <summary>Gradients of all parameters of whole networks, exported by PyTorch with random weights, against PyTorch in float64.</summary>
+/// <summary>
+/// Gradients of all parameters of whole networks, exported by PyTorch with random weights, against PyTorch in float64.
+/// </summary>
 internal static class GradientsBenchmark
 {
     private const double Allowed = 1e-4;
@@ -16,7 +18,12 @@ internal static class GradientsBenchmark
     [
         ("resnet18", "M.resnet18()", [2, 3, 64, 64], 13),
         ("resnet18_224", "M.resnet18()", [1, 3, 224, 224], 13),
-        ("resnet18_layer4", "torch.nn.Sequential(M.resnet18().layer4, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())", [16, 256, 14, 14], 13),
+        (
+            "resnet18_layer4",
+            "torch.nn.Sequential(M.resnet18().layer4, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())",
+            [16, 256, 14, 14],
+            13
+        ),
         ("mobilenet_v2", "M.mobilenet_v2()", [2, 3, 64, 64], 14),
         ("mobilenet_v3_small", "M.mobilenet_v3_small()", [2, 3, 64, 64], 13),
         ("mobilenet_v3_large", "M.mobilenet_v3_large()", [2, 3, 64, 64], 15),
@@ -43,8 +50,15 @@ internal static class GradientsBenchmark
     {
         HashSet<string> operators = [];
         bool good = true;
-        Console.WriteLine($"{"network",-20} {"opset",5} {"parameters",12} {"tensors",7} {"relative error",14} {"PyTorch float32",15} {"seconds",7} {"inputs",6}  worst tensor");
-        foreach ((string name, string module, int[] shape, int opset) in Networks.Where(n => names.Length == 0 || names.Contains(n.Name)))
+        Console.WriteLine(
+            $"{"network", -20} {"opset", 5} {"parameters", 12} {"tensors", 7} {"relative error", 14} "
+                + $"{"PyTorch float32", 15} {"seconds", 7} {"inputs", 6}  worst tensor"
+        );
+        foreach (
+            (string name, string module, int[] shape, int opset) in Networks.Where(n =>
+                names.Length == 0 || names.Contains(n.Name)
+            )
+        )
         {
             DirectoryInfo folder = Directory.CreateTempSubdirectory("gradients-");
             try
@@ -54,7 +68,14 @@ internal static class GradientsBenchmark
                 NetworkComparison c = NetworkGradients.Compare(folder.FullName, name, Allowed, threads: 2);
                 operators.UnionWith(c.Operators);
                 good &= c.Error <= Allowed;
-                Console.WriteLine(FormattableString.Invariant($"{c.Name,-20} {opset,5} {c.Parameters,12:N0} {c.Tensors,7} {c.Error,14:e1} {c.PeerError,15:e1} {Stopwatch.GetElapsedTime(started).TotalSeconds,7:f1} {c.Inputs,6}  {c.Worst}"));
+                Console.WriteLine(
+                    string.Create(
+                        System.Globalization.CultureInfo.InvariantCulture,
+                        $"{c.Name, -20} {opset, 5} {c.Parameters, 12:N0} {c.Tensors, 7} {c.Error, 14:e1} "
+                            + $"{c.PeerError, 15:e1} {Stopwatch.GetElapsedTime(started).TotalSeconds, 7:f1} "
+                            + $"{c.Inputs, 6}  {c.Worst}"
+                    )
+                );
             }
             finally
             {
@@ -62,19 +83,36 @@ internal static class GradientsBenchmark
             }
         }
 
-        Console.WriteLine($"Operators of these networks: {string.Join(", ", operators.Order(StringComparer.Ordinal))}.");
+        Console.WriteLine(
+            $"Operators of these networks: {string.Join(", ", operators.Order(StringComparer.Ordinal))}."
+        );
         Console.WriteLine($"Operators with a gradient: {string.Join(", ", Differentiator.Operators)}.");
-        Console.WriteLine(FormattableString.Invariant($"{(good ? "All" : "NOT all")} gradients are within {Allowed:e0} of PyTorch's in float64, relative to the largest of their tensor."));
+        Console.WriteLine(
+            string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"{(good ? "All" : "NOT all")} gradients are within {Allowed:e0} of PyTorch's in float64, relative "
+                    + $"to the largest of their tensor."
+            )
+        );
         return good ? 0 : 1;
     }
 
     private static void Export(string folder, string name, string module, int[] shape, int opset)
     {
         string list = JsonSerializer.Serialize(new object[] { new object[] { name, module, shape, opset, true } });
-        using Process python = Process.Start(new ProcessStartInfo("/usr/bin/python3", ["-", folder, list]) { RedirectStandardInput = true })!;
+        using Process python = Process.Start(
+            new ProcessStartInfo("/usr/bin/python3", ["-", folder, list]) { RedirectStandardInput = true }
+        )!;
         python.StandardInput.Write(NetworkGradients.Script);
         python.StandardInput.Close();
         python.WaitForExit();
-        if (python.ExitCode != 0) throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"python3 failed on {name} ({python.ExitCode}); this benchmark needs python3-torch, python3-torchvision and python3-onnx."));
+        if (python.ExitCode != 0)
+            throw new InvalidOperationException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"python3 failed on {name} ({python.ExitCode}); this benchmark needs python3-torch, "
+                        + $"python3-torchvision and python3-onnx."
+                )
+            );
     }
 }

@@ -23,7 +23,8 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("""
+    Console.Error.WriteLine(
+        """
         Usage: dotnet run -c Release --project tests/MlNetTransfer.Benchmarks -- COMMAND
           accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
           accuracy defaults [backbone]     training runs with all defaults, three seeds, beside scikit-learn on the same folds
@@ -44,6 +45,7 @@ static int Usage()
           trainstep [network|full|tail|cached|single|rounds ...] training steps, beside PyTorch
           torchexport [network|backbone ...] exports to TorchScript and TorchSharp beside PyTorch, and trained weights back
           transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
-        """);
+        """
+    );
     return 2;
 }

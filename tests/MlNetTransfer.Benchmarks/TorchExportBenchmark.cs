@@ -13,12 +13,20 @@ using MlNetTransfer.Tests.Shared;
 namespace MlNetTransfer.Benchmarks;
 
 /// <summary>
-/// Exports to torch beside the originals: torchvision's networks beside their own modules (outputs, loss, gradients), the catalog's backbones beside ONNX Runtime; a training step in PyTorch on the archive beside
-/// that of our own engine; and back again.
+/// Exports to torch beside the originals: torchvision's networks beside their own modules (outputs, loss, gradients),
+/// the catalog's backbones beside ONNX Runtime; a training step in PyTorch on the archive beside that of our own
+/// engine; and back again.
 /// </summary>
 internal static class TorchExportBenchmark
 {
-    private static readonly string[] Networks = ["torchvision/resnet18", "torchvision/mobilenet_v2", "torchvision/densenet121", "torchvision/efficientnet_b0", "torchvision/convnext_tiny"];
+    private static readonly string[] Networks =
+    [
+        "torchvision/resnet18",
+        "torchvision/mobilenet_v2",
+        "torchvision/densenet121",
+        "torchvision/efficientnet_b0",
+        "torchvision/convnext_tiny",
+    ];
 
     /// <summary>Largest difference of a gradient, relative to the largest of its tensor.</summary>
     private const double Allowed = 1e-3;
@@ -93,8 +101,10 @@ internal static class TorchExportBenchmark
             DirectoryInfo folder = Directory.CreateTempSubdirectory("torch-export-benchmark");
             try
             {
-                if (Networks.Contains(name)) Network(name, folder.FullName);
-                else Compare(name, new BackboneStore(catalog).Open(name).LoadModel(), folder.FullName);
+                if (Networks.Contains(name))
+                    Network(name, folder.FullName);
+                else
+                    Compare(name, new BackboneStore(catalog).Open(name).LoadModel(), folder.FullName);
             }
             finally
             {
@@ -117,7 +127,10 @@ internal static class TorchExportBenchmark
         Rng rng = new(1);
         float[] x = [.. Enumerable.Range(0, 4 * 3 * size * size).Select(_ => (float)rng.NextDouble())];
         File.WriteAllBytes(Path.Combine(folder, "x"), MemoryMarshal.AsBytes(x.AsSpan()).ToArray());
-        File.WriteAllBytes(Path.Combine(folder, "y"), MemoryMarshal.AsBytes(Predict(model, x, size).AsSpan()).ToArray());
+        File.WriteAllBytes(
+            Path.Combine(folder, "y"),
+            MemoryMarshal.AsBytes(Predict(model, x, size).AsSpan()).ToArray()
+        );
         long start = Stopwatch.GetTimestamp();
         TorchScript.Write(model, Path.Combine(folder, "model.pt"));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -126,17 +139,34 @@ internal static class TorchExportBenchmark
         start = Stopwatch.GetTimestamp();
         OnnxModel home = model.WithWeights(TorchWeights.Read(Path.Combine(folder, "trained.pt")));
         double importSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        float[] expected = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(Path.Combine(folder, "trained"))).ToArray(), found = Predict(home, x, size);
-        Console.WriteLine(FormattableString.Invariant($"{name}: written in {seconds:f2} s, {new FileInfo(Path.Combine(folder, "model.pt")).Length / 1e6:f1} MB; {facts.Trim()}; home in {importSeconds:f2} s, predictions off by {expected.Zip(found, (a, b) => Math.Abs(a - b)).Max():e1} of {expected.Max(Math.Abs):g2}"));
-        foreach (BatchNormalizationMode mode in Modes(model)) Step(model, size, mode, folder);
+        float[] expected = MemoryMarshal
+                .Cast<byte, float>(File.ReadAllBytes(Path.Combine(folder, "trained")))
+                .ToArray(),
+            found = Predict(home, x, size);
+        Console.WriteLine(
+            string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"{name}: written in {seconds:f2} s, "
+                    + $"{new FileInfo(Path.Combine(folder, "model.pt")).Length / 1e6:f1} MB; {facts.Trim()}; home "
+                    + $"in {importSeconds:f2} s, predictions off by "
+                    + $"{expected.Zip(found, (a, b) => Math.Abs(a - b)).Max():e1} of "
+                    + $"{expected.Max(Math.Abs):g2}"
+            )
+        );
+        foreach (BatchNormalizationMode mode in Modes(model))
+            Step(model, size, mode, folder);
     }
 
     private static IEnumerable<BatchNormalizationMode> Modes(OnnxModel model) =>
-        model.Nodes.Any(n => n.OpType == "BatchNormalization") ? [BatchNormalizationMode.Inference, BatchNormalizationMode.Training] : [BatchNormalizationMode.Inference];
+        model.Nodes.Any(n => n.OpType == "BatchNormalization")
+            ? [BatchNormalizationMode.Inference, BatchNormalizationMode.Training]
+            : [BatchNormalizationMode.Inference];
 
     /// <summary>
-    /// Eight images: with fewer the statistics of a batch magnify roundings until PyTorch's float32 leaves its own float64. Rounding may turn the sign of a value at a kink of a rectifier, and with it visible parts of the
-    /// gradients below, for us or for PyTorch: such images say nothing of the gradient. Where that happened, the network is tried once more with softplus in place of every rectifier.
+    /// Eight images: with fewer the statistics of a batch magnify roundings until PyTorch's float32 leaves its own
+    /// float64. Rounding may turn the sign of a value at a kink of a rectifier, and with it visible parts of the
+    /// gradients below, for us or for PyTorch: such images say nothing of the gradient. Where that happened, the
+    /// network is tried once more with softplus in place of every rectifier.
     /// </summary>
     private static void Step(OnnxModel model, int size, BatchNormalizationMode mode, string folder)
     {
@@ -147,48 +177,94 @@ internal static class TorchExportBenchmark
         (OnnxModel trained, string logits) = Logits(model);
         StepComparison step = NetworkStep.Compare(trained, logits, x, [Rows, 3, size, size], labels, mode, folder);
         Print($"batch norm in {mode}", step);
-        if (!(step.Difference <= Allowed)) Print($"batch norm in {mode}, softplus", NetworkStep.Compare(Smooth(trained), logits, x, [Rows, 3, size, size], labels, mode, folder));
+        if (!(step.Difference <= Allowed))
+            Print(
+                $"batch norm in {mode}, softplus",
+                NetworkStep.Compare(Smooth(trained), logits, x, [Rows, 3, size, size], labels, mode, folder)
+            );
     }
 
     private static void Print(string what, StepComparison step) =>
-        Console.WriteLine(FormattableString.Invariant($"  step, {what}: loss {step.Loss:f6}, PyTorch's off by {Math.Abs(step.Loss - step.TorchLoss):e1}; {step.Tensors} gradients, furthest from PyTorch's {step.Difference:e1}; from float64 {step.Error:e1} ({step.Worst}), PyTorch's own {step.TorchError:e1}"));
+        Console.WriteLine(
+            string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"  step, {what}: loss {step.Loss:f6}, PyTorch's off by {Math.Abs(step.Loss - step.TorchLoss):e1}; "
+                    + $"{step.Tensors} gradients, furthest from PyTorch's {step.Difference:e1}; from float64 "
+                    + $"{step.Error:e1} ({step.Worst}), PyTorch's own {step.TorchError:e1}"
+            )
+        );
 
-    private static OnnxModel Smooth(OnnxModel model) => model.With(proto =>
-    {
-        foreach (NodeProto node in proto.Graph.Node.Where(n => n.OpType is "Relu" or "Clip"))
+    private static OnnxModel Smooth(OnnxModel model) =>
+        model.With(proto =>
         {
-            node.OpType = "Softplus";
-            node.Attribute.Clear();
-            while (node.Input.Count > 1) node.Input.RemoveAt(1);
-        }
-    });
+            foreach (NodeProto node in proto.Graph.Node.Where(n => n.OpType is "Relu" or "Clip"))
+            {
+                node.OpType = "Softplus";
+                node.Attribute.Clear();
+                while (node.Input.Count > 1)
+                    node.Input.RemoveAt(1);
+            }
+        });
 
-    /// <summary>The tensor below a softmax; of a trunk without classes the mean of its last feature map, as if each channel were one.</summary>
+    /// <summary>
+    /// The tensor below a softmax; of a trunk without classes the mean of its last feature map, as if each channel were
+    /// one.
+    /// </summary>
     private static (OnnxModel Model, string Logits) Logits(OnnxModel model)
     {
         string output = model.Outputs[0].Name;
-        if (model.Nodes.First(n => n.Output.Contains(output)) is { OpType: "Softmax" } softmax) return (model, softmax.Input[0]);
-        if (model.DeclaredShape(output)!.Rank == 2) return (model, output);
-        return (model.With(proto =>
-        {
-            proto.Graph.Node.Add(new NodeProto { OpType = "GlobalAveragePool", Name = "mean", Input = { output }, Output = { "mean" } });
-            proto.Graph.Node.Add(new NodeProto { OpType = "Flatten", Name = "logits", Input = { "mean" }, Output = { "logits" } });
-            proto.Graph.Output.Clear();
-            proto.Graph.Output.Add(new ValueInfoProto { Name = "logits" });
-        }), "logits");
+        if (model.Nodes.First(n => n.Output.Contains(output)) is { OpType: "Softmax" } softmax)
+            return (model, softmax.Input[0]);
+        if (model.DeclaredShape(output)!.Rank == 2)
+            return (model, output);
+        return (
+            model.With(proto =>
+            {
+                proto.Graph.Node.Add(
+                    new NodeProto
+                    {
+                        OpType = "GlobalAveragePool",
+                        Name = "mean",
+                        Input = { output },
+                        Output = { "mean" },
+                    }
+                );
+                proto.Graph.Node.Add(
+                    new NodeProto
+                    {
+                        OpType = "Flatten",
+                        Name = "logits",
+                        Input = { "mean" },
+                        Output = { "logits" },
+                    }
+                );
+                proto.Graph.Output.Clear();
+                proto.Graph.Output.Add(new ValueInfoProto { Name = "logits" });
+            }),
+            "logits"
+        );
     }
 
     private static float[] Predict(OnnxModel model, float[] x, int size)
     {
         using SessionOptions options = new() { IntraOpNumThreads = 2 };
         using InferenceSession session = new(model.ToBytes(), options);
-        using var results = session.Run([NamedOnnxValue.CreateFromTensor(model.Inputs[0].Name, new DenseTensor<float>(x, [4, 3, size, size]))], [model.Outputs[0].Name]);
+        using var results = session.Run(
+            [NamedOnnxValue.CreateFromTensor(model.Inputs[0].Name, new DenseTensor<float>(x, [4, 3, size, size]))],
+            [model.Outputs[0].Name]
+        );
         return results[0].AsTensor<float>().ToArray();
     }
 
     private static string Python(string script, params string[] arguments)
     {
-        ProcessStartInfo start = new(File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3", ["-c", script, .. arguments]) { RedirectStandardOutput = true };
+        ProcessStartInfo start = new(
+            File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3",
+            ["-c", script, .. arguments]
+        )
+        {
+            RedirectStandardOutput = true,
+        };
         using Process python = Process.Start(start)!;
         string output = python.StandardOutput.ReadToEnd();
         python.WaitForExit();

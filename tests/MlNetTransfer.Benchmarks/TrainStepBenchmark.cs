@@ -6,20 +6,28 @@ using MlNetTransfer.Onnx.Training;
 namespace MlNetTransfer.Benchmarks;
 
 /// <summary>
-/// Training steps beside PyTorch's, batch 16 of 224 x 224, SGD with momentum: images per second by alternating rounds of two processes that live side by side, medians
-/// of the rounds, the ratio of processor times (less noisy with one thread on a busy machine), and the peak memory of each process.
+/// Training steps beside PyTorch's, batch 16 of 224 x 224, SGD with momentum: images per second by alternating rounds
+/// of two processes that live side by side, medians of the rounds, the ratio of processor times (less noisy with one
+/// thread on a busy machine), and the peak memory of each process.
 /// </summary>
 internal static class TrainStepBenchmark
 {
-    private const int Batch = 16, Classes = 10;
+    private const int Batch = 16,
+        Classes = 10;
 
-    private static readonly Dictionary<string, string> Boundary = new() { ["resnet18"] = "layer4", ["mobilenet_v2"] = "features.18" };
+    private static readonly Dictionary<string, string> Boundary = new()
+    {
+        ["resnet18"] = "layer4",
+        ["mobilenet_v2"] = "features.18",
+    };
 
-    /// <summary>Network, and what is trained: everything, the last block with the prefix computed each time, or with its activations cached.</summary>
+    /// <summary>
+    /// Network, and what is trained: everything, the last block with the prefix computed each time, or with its
+    /// activations cached.
+    /// </summary>
     private static readonly string[] Modes = ["full", "tail", "cached"];
 
-    private const string Script =
-        """
+    private const string Script = """
         import sys, time, warnings, torch, torch.nn as nn, torchvision
         warnings.filterwarnings("ignore")
         name, mode, folder, threads = sys.argv[1:5]
@@ -64,20 +72,38 @@ internal static class TrainStepBenchmark
 
     public static int Run(string[] args)
     {
-        if (args is ["worker", var mode, var path, var count]) return Work(mode, path, int.Parse(count, CultureInfo.InvariantCulture));
+        if (args is ["worker", var mode, var path, var count])
+            return Work(mode, path, int.Parse(count, CultureInfo.InvariantCulture));
         int threads = args.Contains("single") ? 1 : 2;
-        string[] networks = args.Where(Boundary.ContainsKey).ToArray() is { Length: > 0 } chosen ? chosen : [.. Boundary.Keys];
+        string[] networks = args.Where(Boundary.ContainsKey).ToArray() is { Length: > 0 } chosen
+            ? chosen
+            : [.. Boundary.Keys];
         string[] modes = args.Where(Modes.Contains).ToArray() is { Length: > 0 } some ? some : Modes;
-        int rounds = args.Select(a => int.TryParse(a, CultureInfo.InvariantCulture, out int n) ? n : 0).Max() is > 0 and var given ? given : 5;
+        int rounds = args.Select(a => int.TryParse(a, CultureInfo.InvariantCulture, out int n) ? n : 0).Max()
+            is > 0
+                and var given
+            ? given
+            : 5;
         DirectoryInfo folder = Directory.CreateTempSubdirectory("trainstep-benchmark");
         try
         {
-            Console.WriteLine(FormattableString.Invariant($"batch {Batch}, 224 x 224, {threads} threads of {Environment.ProcessorCount} cores, {rounds} alternating rounds"));
-            Console.WriteLine("network        trained   images/s   PyTorch   ratio of rounds: median (least, most)   of processor time   peak MB   PyTorch");
+            Console.WriteLine(
+                string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"batch {Batch}, 224 x 224, {threads} threads of {Environment.ProcessorCount} cores, {rounds} "
+                        + $"alternating rounds"
+                )
+            );
+            Console.WriteLine(
+                "network        trained   images/s   PyTorch   ratio of rounds: median (least, most)   of processor "
+                    + "time   peak MB   PyTorch"
+            );
             foreach (string network in networks)
             {
-                using (Process export = Torch(network, "full", folder.FullName, threads)) export.WaitForExit();
-                foreach (string trained in modes) Compare(network, trained, folder.FullName, rounds, threads);
+                using (Process export = Torch(network, "full", folder.FullName, threads))
+                    export.WaitForExit();
+                foreach (string trained in modes)
+                    Compare(network, trained, folder.FullName, rounds, threads);
             }
 
             return 0;
@@ -91,12 +117,20 @@ internal static class TrainStepBenchmark
     private static void Compare(string network, string mode, string folder, int rounds, int threads)
     {
         string model = Path.Combine(folder, $"{network}-{(mode == "cached" ? "tail" : "full")}.onnx");
-        using Process ours = Start(Environment.ProcessPath!, ["trainstep", "worker", mode, model, $"{threads}"]), theirs = Torch(network, mode, "", threads);
-        int steps = mode switch { "full" => 2, "tail" => 4, _ => 12 };
-        foreach (Process process in new[] { ours, theirs }) Ask(process, 2);
+        using Process ours = Start(Environment.ProcessPath!, ["trainstep", "worker", mode, model, $"{threads}"]),
+            theirs = Torch(network, mode, "", threads);
+        int steps = mode switch
+        {
+            "full" => 2,
+            "tail" => 4,
+            _ => 12,
+        };
+        foreach (Process process in new[] { ours, theirs })
+            Ask(process, 2);
         List<(double Ours, double Theirs)> seconds = [];
         List<double> busy = [];
-        double ourPeak = 0, theirPeak = 0;
+        double ourPeak = 0,
+            theirPeak = 0;
         for (int round = 0; round < rounds; round++)
         {
             (double a, ourPeak, double ourTime) = Ask(ours, steps);
@@ -112,46 +146,103 @@ internal static class TrainStepBenchmark
         }
 
         double[] ratios = [.. seconds.Select(s => s.Theirs / s.Ours).Order()];
-        Console.WriteLine(FormattableString.Invariant($"{network,-14} {mode,-8} {Batch / Median(seconds.Select(s => s.Ours)),9:f1} {Batch / Median(seconds.Select(s => s.Theirs)),9:f1}   {Median(ratios),8:f2} ({ratios[0]:f2}, {ratios[^1]:f2})              {Median(busy),12:f2}   {ourPeak,10:f0} {theirPeak,9:f0}"));
+        Console.WriteLine(
+            string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"{network, -14} {mode, -8} {Batch / Median(seconds.Select(s => s.Ours)), 9:f1} "
+                    + $"{Batch / Median(seconds.Select(s => s.Theirs)), 9:f1}   {Median(ratios), 8:f2} "
+                    + $"({ratios[0]:f2}, {ratios[^1]:f2})              {Median(busy), 12:f2}   {ourPeak, 10:f0} "
+                    + $"{theirPeak, 9:f0}"
+            )
+        );
     }
 
-    /// <summary>One line in, the number of steps; one line out: seconds, peak memory, seconds of processor time.</summary>
+    /// <summary>
+    /// One line in, the number of steps; one line out: seconds, peak memory, seconds of processor time.
+    /// </summary>
     private static int Work(string mode, string path, int threads)
     {
         OnnxModel model = OnnxModel.Load(path);
-        string[] prefixes = mode == "full" ? [""] : mode == "cached" ? ["0.", "3.", "1."] : ["1."];
-        string[] parameters = [.. model.Initializers.Where(i => i.DataType == 1 && i.Dims.Count > 0 && !i.Name.Contains("running") && !i.Name.StartsWith('/') && prefixes.Any(p => i.Name.StartsWith(p, StringComparison.Ordinal))).Select(i => i.Name)];
-        using TrainingSession session = new(model, new TrainingOptions { Logits = "logits", Groups = [new ParameterGroup { Name = "all", Parameters = parameters }] }, new TrainingSessionOptions { Threads = threads });
+        string[] prefixes =
+            mode == "full" ? [""]
+            : mode == "cached" ? ["0.", "3.", "1."]
+            : ["1."];
+        string[] parameters =
+        [
+            .. model
+                .Initializers.Where(i =>
+                    i.DataType == 1
+                    && i.Dims.Count > 0
+                    && !i.Name.Contains("running")
+                    && !i.Name.StartsWith('/')
+                    && prefixes.Any(p => i.Name.StartsWith(p, StringComparison.Ordinal))
+                )
+                .Select(i => i.Name),
+        ];
+        using TrainingSession session = new(
+            model,
+            new TrainingOptions
+            {
+                Logits = "logits",
+                Groups = [new ParameterGroup { Name = "all", Parameters = parameters }],
+            },
+            new TrainingSessionOptions { Threads = threads }
+        );
         Random random = new(1);
         long row = model.DeclaredShape("x")!.Dimensions.Skip(1).Aggregate(1L, (a, d) => a * d.Size!.Value);
-        float[] x = [.. Enumerable.Range(0, (int)(Batch * row)).Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
-        if (mode == "cached") for (int i = 0; i < x.Length; i++) x[i] = Math.Max(0, x[i]);
+        float[] x =
+        [
+            .. Enumerable
+                .Range(0, (int)(Batch * row))
+                .Select(_ =>
+                    (float)(
+                        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())
+                    )
+                ),
+        ];
+        if (mode == "cached")
+            for (int i = 0; i < x.Length; i++)
+                x[i] = Math.Max(0, x[i]);
         float[] targets = new float[Batch * Classes];
-        for (int i = 0; i < Batch; i++) targets[i * Classes + i % Classes] = 1;
+        for (int i = 0; i < Batch; i++)
+            targets[i * Classes + i % Classes] = 1;
         while (Console.ReadLine() is { } line)
         {
             using Process self = Process.GetCurrentProcess();
             TimeSpan before = self.TotalProcessorTime;
             long start = Stopwatch.GetTimestamp();
-            for (int i = int.Parse(line, CultureInfo.InvariantCulture); i > 0; i--) session.Step(x, targets, [], 1e-4f);
+            for (int i = int.Parse(line, CultureInfo.InvariantCulture); i > 0; i--)
+                session.Step(x, targets, [], 1e-4f);
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            string peak = File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmHWM", StringComparison.Ordinal)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1];
+            string peak = File.ReadLines("/proc/self/status")
+                .First(l => l.StartsWith("VmHWM", StringComparison.Ordinal))
+                .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1];
             self.Refresh();
-            Console.WriteLine(FormattableString.Invariant($"{seconds} {peak} {(self.TotalProcessorTime - before).TotalSeconds}"));
+            Console.WriteLine(
+                FormattableString.Invariant($"{seconds} {peak} {(self.TotalProcessorTime - before).TotalSeconds}")
+            );
         }
 
         return 0;
     }
 
     private static Process Torch(string network, string mode, string folder, int threads) =>
-        Start(File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3", ["-c", Script, network, mode, folder, $"{threads}"], threads);
+        Start(
+            File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3",
+            ["-c", Script, network, mode, folder, $"{threads}"],
+            threads
+        );
 
     private static Process Start(string program, string[] arguments, int threads = 1)
     {
         ProcessStartInfo info = new(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true };
-        // PyTorch without these gives large blocks back to the system after every step and gets them again page by page.
-        foreach (string threshold in new[] { "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_" }) info.Environment[threshold] = "8589934592";
-        info.Environment["OMP_NUM_THREADS"] = info.Environment["OPENBLAS_NUM_THREADS"] = threads.ToString(CultureInfo.InvariantCulture);
+        // PyTorch without these gives large blocks back to the system after every step and gets them again page by
+        // page.
+        foreach (string threshold in new[] { "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_" })
+            info.Environment[threshold] = "8589934592";
+        info.Environment["OMP_NUM_THREADS"] = info.Environment["OPENBLAS_NUM_THREADS"] = threads.ToString(
+            CultureInfo.InvariantCulture
+        );
         return Process.Start(info)!;
     }
 
@@ -159,8 +250,15 @@ internal static class TrainStepBenchmark
     {
         process.StandardInput.WriteLine(steps);
         process.StandardInput.Flush();
-        string[] answer = (process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("A worker ended early; its message is above.")).Split(' ');
-        return (double.Parse(answer[0], CultureInfo.InvariantCulture), double.Parse(answer[1], CultureInfo.InvariantCulture) / 1024, double.Parse(answer[2], CultureInfo.InvariantCulture));
+        string[] answer = (
+            process.StandardOutput.ReadLine()
+            ?? throw new InvalidOperationException("A worker ended early; its message is above.")
+        ).Split(' ');
+        return (
+            double.Parse(answer[0], CultureInfo.InvariantCulture),
+            double.Parse(answer[1], CultureInfo.InvariantCulture) / 1024,
+            double.Parse(answer[2], CultureInfo.InvariantCulture)
+        );
     }
 
     private static double Median(IEnumerable<double> values)

@@ -7,24 +7,43 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Benchmarks;
 
-/// <summary>Is the transfer real? Five-fold accuracy of the same head on pretrained features, on the same backbone with random weights, and on raw pixels.</summary>
+/// <summary>
+/// Is the transfer real? Five-fold accuracy of the same head on pretrained features, on the same backbone with random
+/// weights, and on raw pixels.
+/// </summary>
 internal static class TransferBenchmark
 {
-    private const int Folds = 5, Seed = 1;
+    private const int Folds = 5,
+        Seed = 1;
 
     public static int Run(string[] args)
     {
         ImageDataset data = OpenClipart.Read();
         var store = new BackboneStore(BackboneCatalog.Default);
-        Console.WriteLine($"{data.Items.Count} images, {data.ClassNames.Count} classes, {Folds} folds, seed {Seed}; softmax head, L2 by cross-validation inside each fold");
+        Console.WriteLine(
+            $"{data.Items.Count} images, {data.ClassNames.Count} classes, {Folds} folds, seed {Seed}; softmax head, "
+                + $"L2 by cross-validation inside each fold"
+        );
         foreach (string id in args.Length > 0 ? args : ["mobilenet_v2", "mobilenet_v2_140"])
         {
             Backbone backbone = store.Open(id);
             BackboneCard card = backbone.Card;
             string tensor = card.Tap().Tensor;
-            Report($"{id} at {card.DefaultTap}, pretrained", data, Features(data, FeatureGraph.Build(backbone.LoadModel(), tensor).ToBytes(), card.Preprocessing));
+            Report(
+                $"{id} at {card.DefaultTap}, pretrained",
+                data,
+                Features(data, FeatureGraph.Build(backbone.LoadModel(), tensor).ToBytes(), card.Preprocessing)
+            );
             for (int seed = 1; seed <= 3; seed++)
-                Report($"{id} at {card.DefaultTap}, random weights (seed {seed})", data, Features(data, FeatureGraph.Build(RandomWeights.Draw(backbone.LoadModel(), seed), tensor).ToBytes(), card.Preprocessing));
+                Report(
+                    $"{id} at {card.DefaultTap}, random weights (seed {seed})",
+                    data,
+                    Features(
+                        data,
+                        FeatureGraph.Build(RandomWeights.Draw(backbone.LoadModel(), seed), tensor).ToBytes(),
+                        card.Preprocessing
+                    )
+                );
         }
 
         Report("raw pixels, 32 x 32", data, Pixels(data));
@@ -35,7 +54,12 @@ internal static class TransferBenchmark
     {
         using var graph = new ImageGraph(onnx, FeatureGraph.Output, preprocessing);
         ImageRows rows = new ImageRunner(graph).Run(data.Items, "features");
-        return new FeatureTable(data.ClassNames, [.. rows.Accepted.Select(i => data.Items[i].Label)], rows.Values, rows.Width);
+        return new FeatureTable(
+            data.ClassNames,
+            [.. rows.Accepted.Select(i => data.Items[i].Label)],
+            rows.Values,
+            rows.Width
+        );
     }
 
     private static FeatureTable Pixels(ImageDataset data)
@@ -56,7 +80,8 @@ internal static class TransferBenchmark
             }
             catch (ImageRejectedException)
             {
-                // The same images are rejected for every row of the table; they are counted by the number of rows printed.
+                // The same images are rejected for every row of the table; they are counted by the number of rows
+                // printed.
             }
         }
 
@@ -67,13 +92,24 @@ internal static class TransferBenchmark
     {
         int[] fold = StratifiedFolds.Assign(table.Labels, Folds, Seed);
         int[] rows = [.. Enumerable.Range(0, table.Rows)];
-        double[] accuracy = [.. Enumerable.Range(0, Folds).Select(f =>
-        {
-            FeatureTable train = table.Select([.. rows.Where(r => fold[r] != f)]), test = table.Select([.. rows.Where(r => fold[r] == f)]);
-            SoftmaxHead head = new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = Seed }).Fit(train);
-            return ClassificationReport.Of(data.ClassNames, test.Labels, head.Predict(test)).Accuracy;
-        })];
-        double mean = accuracy.Average(), deviation = Math.Sqrt(accuracy.Sum(a => (a - mean) * (a - mean)) / (Folds - 1));
-        Console.WriteLine(FormattableString.Invariant($"{name,-72} {100 * mean:f1} +- {100 * deviation:f1} %   ({table.Rows} images, {table.Width} features)"));
+        double[] accuracy =
+        [
+            .. Enumerable
+                .Range(0, Folds)
+                .Select(f =>
+                {
+                    FeatureTable train = table.Select([.. rows.Where(r => fold[r] != f)]),
+                        test = table.Select([.. rows.Where(r => fold[r] == f)]);
+                    SoftmaxHead head = new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = Seed }).Fit(train);
+                    return ClassificationReport.Of(data.ClassNames, test.Labels, head.Predict(test)).Accuracy;
+                }),
+        ];
+        double mean = accuracy.Average(),
+            deviation = Math.Sqrt(accuracy.Sum(a => (a - mean) * (a - mean)) / (Folds - 1));
+        Console.WriteLine(
+            FormattableString.Invariant(
+                $"{name, -72} {100 * mean:f1} +- {100 * deviation:f1} %   ({table.Rows} images, {table.Width} features)"
+            )
+        );
     }
 }

@@ -15,7 +15,8 @@ internal static class Cli
     /// <summary>Runs in this process.</summary>
     public static CliResult Run(params string[] args)
     {
-        using StringWriter output = new(), error = new();
+        using StringWriter output = new(),
+            error = new();
         int code = CommandLine.Run(args, output, error, CancellationToken.None);
         return new CliResult(code, output.ToString(), error.ToString());
     }
@@ -25,12 +26,14 @@ internal static class Cli
 
     /// <summary>Starts a process of its own in a folder.</summary>
     public static Process StartIn(string folder, params string[] args) =>
-        Process.Start(new ProcessStartInfo("dotnet", [Program, .. args])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = folder,
-        })!;
+        Process.Start(
+            new ProcessStartInfo("dotnet", [Program, .. args])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                WorkingDirectory = folder,
+            }
+        )!;
 
     /// <summary>Runs a process of its own below another program, such as setpriv.</summary>
     public static CliResult RunBelow(string program, string[] before, params string[] args)
@@ -42,13 +45,16 @@ internal static class Cli
     /// <summary>Waits for a started process.</summary>
     public static CliResult Finish(Process process)
     {
-        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+        Task<string> output = process.StandardOutput.ReadToEndAsync(),
+            error = process.StandardError.ReadToEndAsync();
         Assert.IsTrue(process.WaitForExit(TimeSpan.FromMinutes(3)), "The process did not end within 3 minutes.");
         return new CliResult(process.ExitCode, output.Result, error.Result);
     }
 
     private static Process StartProgram(string program, string[] args) =>
-        Process.Start(new ProcessStartInfo(program, args) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        Process.Start(
+            new ProcessStartInfo(program, args) { RedirectStandardOutput = true, RedirectStandardError = true }
+        )!;
 }
 
 /// <summary>What a command printed and returned.</summary>

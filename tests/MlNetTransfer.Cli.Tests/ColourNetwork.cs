@@ -3,7 +3,10 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Cli.Tests;
 
-/// <summary>A foreign ONNX classifier whose answer is known: three layers that change nothing, then ten times the mean of each channel.</summary>
+/// <summary>
+/// A foreign ONNX classifier whose answer is known: three layers that change nothing, then ten times the mean of each
+/// channel.
+/// </summary>
 internal static class ColourNetwork
 {
     private static readonly float[] Identity = [1, 0, 0, 0, 1, 0, 0, 0, 1];
@@ -35,12 +38,25 @@ internal static class ColourNetwork
     /// <summary>An uncompressed image of one colour.</summary>
     public static string Image(TempFolder folder, string name, int red, int green, int blue)
     {
-        const int side = 16, start = 54, length = start + side * side * 3;
+        const int side = 16,
+            start = 54,
+            length = start + side * side * 3;
         var file = new byte[length];
         "BM"u8.CopyTo(file);
-        (int At, int Value)[] header = [(2, length), (10, start), (14, 40), (18, side), (22, side), (26, 1 | 24 << 16), (34, length - start)];
-        foreach ((int at, int value) in header) BitConverter.TryWriteBytes(file.AsSpan(at), value);
-        for (int i = start; i < length; i += 3) (file[i], file[i + 1], file[i + 2]) = ((byte)blue, (byte)green, (byte)red);
+        (int At, int Value)[] header =
+        [
+            (2, length),
+            (10, start),
+            (14, 40),
+            (18, side),
+            (22, side),
+            (26, 1 | 24 << 16),
+            (34, length - start),
+        ];
+        foreach ((int at, int value) in header)
+            BitConverter.TryWriteBytes(file.AsSpan(at), value);
+        for (int i = start; i < length; i += 3)
+            (file[i], file[i + 1], file[i + 2]) = ((byte)blue, (byte)green, (byte)red);
         return folder.Write(name, file);
     }
 }

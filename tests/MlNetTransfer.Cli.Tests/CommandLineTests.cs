@@ -48,7 +48,9 @@ public sealed class CommandLineTests
         string[] titles = ["Basics:", "Fine-tuning, with --strategy", "Advanced:"];
         int[] places = [.. titles.Select(t => result.Output.IndexOf(t, StringComparison.Ordinal))];
         Assert.IsTrue(places[0] > 0 && places[0] < places[1] && places[1] < places[2], result.Output);
-        foreach (string expected in (string[])["[default: resnet18]", "auto|softmax", "0.0001", "--test-fraction <0..1>"])
+        foreach (
+            string expected in (string[])["[default: resnet18]", "auto|softmax", "0.0001", "--test-fraction <0..1>"]
+        )
             StringAssert.Contains(result.Output, expected);
         foreach (string type in (string[])["HeadKind", "Nullable", "System.", "TrainingStrategy"])
             Assert.IsFalse(result.Output.Contains(type, StringComparison.Ordinal), type);
@@ -66,7 +68,10 @@ public sealed class CommandLineTests
         Assert.AreNotEqual(ExitCode.Done, result.Code);
         CollectionAssert.AreEqual(new[] { "error" }, result.Json.EnumerateObject().Select(p => p.Name).ToArray());
         JsonElement error = result.Json.GetProperty("error");
-        CollectionAssert.AreEqual(new[] { "code", "message", "fix" }, error.EnumerateObject().Select(p => p.Name).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "code", "message", "fix" },
+            error.EnumerateObject().Select(p => p.Name).ToArray()
+        );
         Assert.AreEqual(code, error.GetProperty("code").GetString());
         StringAssert.Contains(result.Error, error.GetProperty("message").GetString());
     }
@@ -74,10 +79,19 @@ public sealed class CommandLineTests
     [TestMethod]
     public void Cancelled_Json_SaysSo()
     {
-        using StringWriter output = new(), error = new();
-        int code = CommandLine.Run(["predict", Trained.Model, Banana, "--json"], output, error, new CancellationToken(canceled: true));
+        using StringWriter output = new(),
+            error = new();
+        int code = CommandLine.Run(
+            ["predict", Trained.Model, Banana, "--json"],
+            output,
+            error,
+            new CancellationToken(canceled: true)
+        );
         Assert.AreEqual(ExitCode.Cancelled, code, error.ToString());
-        Assert.AreEqual("cancelled", JsonDocument.Parse(output.ToString()).RootElement.GetProperty("error").GetProperty("code").GetString());
+        Assert.AreEqual(
+            "cancelled",
+            JsonDocument.Parse(output.ToString()).RootElement.GetProperty("error").GetProperty("code").GetString()
+        );
     }
 
     [TestMethod]
@@ -94,7 +108,9 @@ public sealed class CommandLineTests
     public void Predict_PatternsThatTheShellLeft_AreExpanded()
     {
         using var folder = new TempFolder();
-        foreach (string name in (string[])["a/1.png", "a/2.png", "a/deep/3.png", "b/4.png", "b/.hidden.png", "b/5.jpeg"])
+        foreach (
+            string name in (string[])["a/1.png", "a/2.png", "a/deep/3.png", "b/4.png", "b/.hidden.png", "b/5.jpeg"]
+        )
             File.Copy(Banana, folder.Write(name, []), overwrite: true);
         CollectionAssert.AreEqual(new[] { "1.png", "2.png" }, Found("a/*.png"));
         CollectionAssert.AreEqual(new[] { "1.png", "2.png", "4.png" }, Found("*/?.png"));
@@ -103,8 +119,13 @@ public sealed class CommandLineTests
         Assert.AreEqual(ExitCode.Failed, none.Code);
         StringAssert.Contains(none.Error, "No file matches");
 
-        string[] Found(string pattern) => [.. Cli.Run("predict", Trained.Model, folder.File(pattern), "--json").Json
-            .GetProperty("predictions").EnumerateArray().Select(p => Path.GetFileName(p.GetProperty("file").GetString()!))];
+        string[] Found(string pattern) =>
+            [
+                .. Cli.Run("predict", Trained.Model, folder.File(pattern), "--json")
+                    .Json.GetProperty("predictions")
+                    .EnumerateArray()
+                    .Select(p => Path.GetFileName(p.GetProperty("file").GetString()!)),
+            ];
     }
 
     [TestMethod]
@@ -112,7 +133,13 @@ public sealed class CommandLineTests
     {
         using var folder = new TempFolder();
         File.Copy(Banana, folder.File("@banana.png"));
-        using System.Diagnostics.Process process = Cli.StartIn(folder.Path, "predict", Trained.Model, "@banana.png", "--json");
+        using System.Diagnostics.Process process = Cli.StartIn(
+            folder.Path,
+            "predict",
+            Trained.Model,
+            "@banana.png",
+            "--json"
+        );
         CliResult result = Cli.Finish(process);
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         Assert.AreEqual("@banana.png", result.Json.GetProperty("predictions")[0].GetProperty("file").GetString());
@@ -126,15 +153,22 @@ public sealed class CommandLineTests
         string name = folder.File("\u001b]0;owned\u0007\u009b31m\u202Egnp.png");
         File.Copy(Banana, name);
         folder.Write("\u001b[2J.png", "no image"u8.ToArray());
-        foreach (CliResult result in (CliResult[])[
-            Cli.Run("predict", Trained.Model, folder.Path),
-            Cli.Run("predict", Trained.Model, name, "--json"),
-            Cli.Run("predict", Trained.Model, folder.File("\u001b[2J")),
-            Cli.Run("models", "show", "\u001b[31m"),
-            Cli.Run("\u001b[31m")])
+        foreach (
+            CliResult result in (CliResult[])
+                [
+                    Cli.Run("predict", Trained.Model, folder.Path),
+                    Cli.Run("predict", Trained.Model, name, "--json"),
+                    Cli.Run("predict", Trained.Model, folder.File("\u001b[2J")),
+                    Cli.Run("models", "show", "\u001b[31m"),
+                    Cli.Run("\u001b[31m"),
+                ]
+        )
         {
             string all = result.Output + result.Error;
-            Assert.IsFalse(all.Any(c => (char.IsControl(c) && c is not ('\n' or '\r')) || c == '\u202E'), result.ToString());
+            Assert.IsFalse(
+                all.Any(c => (char.IsControl(c) && c is not ('\n' or '\r')) || c == '\u202E'),
+                result.ToString()
+            );
         }
     }
 }

@@ -10,7 +10,12 @@ public sealed class DoctorCommandTests
     {
         CliResult result = Cli.Run("doctor", "--json");
         JsonElement[] findings = [.. result.Json.GetProperty("findings").EnumerateArray()];
-        string[] wrong = [.. findings.Where(f => f.GetProperty("verdict").GetString() == "wrong").Select(f => f.GetProperty("check").GetString()!)];
+        string[] wrong =
+        [
+            .. findings
+                .Where(f => f.GetProperty("verdict").GetString() == "wrong")
+                .Select(f => f.GetProperty("check").GetString()!),
+        ];
         Assert.AreEqual(wrong.Length > 0 ? ExitCode.Failed : ExitCode.Done, result.Code);
         CollectionAssert.IsSubsetOf(wrong, new[] { "GPU" }, "Only a GPU's set-up may be wrong where the tests run.");
         StringAssert.Contains(Found("ONNX Runtime"), "CPUExecutionProvider");
@@ -18,14 +23,16 @@ public sealed class DoctorCommandTests
         StringAssert.StartsWith(Found("cores"), $"{Environment.ProcessorCount},");
         StringAssert.Contains(Found("catalog"), "resnet18");
 
-        string Found(string check) => findings.Single(f => f.GetProperty("check").GetString() == check).GetProperty("found").GetString()!;
+        string Found(string check) =>
+            findings.Single(f => f.GetProperty("check").GetString() == check).GetProperty("found").GetString()!;
     }
 
     [TestMethod]
     public void Train_DeviceThatIsNotThere_SaysWhatToDo()
     {
         CliResult result = Cli.Run("predict", Trained.Model, Cli.Samples, "--device", "cuda");
-        if (result.Code == ExitCode.Done) Assert.Inconclusive("This machine has a GPU.");
+        if (result.Code == ExitCode.Done)
+            Assert.Inconclusive("This machine has a GPU.");
         Assert.AreEqual(ExitCode.Failed, result.Code);
         StringAssert.Contains(result.Error, "doctor");
     }

@@ -16,7 +16,10 @@ public sealed class EvaluateCommandTests
         foreach (string headline in (string[])["accuracy", "accuracyInterval", "unseen"])
             Assert.AreEqual(JsonValueKind.Null, result.Json.GetProperty(headline).ValueKind, headline);
         JsonElement seen = result.Json.GetProperty("seen");
-        Assert.AreEqual(157, seen.GetProperty("confusion").EnumerateArray().Sum(r => r.EnumerateArray().Sum(c => c.GetInt32())));
+        Assert.AreEqual(
+            157,
+            seen.GetProperty("confusion").EnumerateArray().Sum(r => r.EnumerateArray().Sum(c => c.GetInt32()))
+        );
         Assert.IsGreaterThan(0.9, seen.GetProperty("accuracy").GetDouble(), "It was trained on them.");
 
         string printed = Cli.Run("evaluate", Trained.Model, Cli.Samples).Output;
@@ -28,12 +31,28 @@ public sealed class EvaluateCommandTests
     public void Evaluate_SomeImagesSeen_HeadlineIsOfTheOthers()
     {
         using var folder = new TempFolder();
-        CliResult trained = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--tap", "map7_3", "--head", "ridge", "--test-fraction", "0.2", "--json");
+        CliResult trained = Cli.Run(
+            "train",
+            Cli.Samples,
+            "--output",
+            folder.Path,
+            "--tap",
+            "map7_3",
+            "--head",
+            "ridge",
+            "--test-fraction",
+            "0.2",
+            "--json"
+        );
         Assert.AreEqual(ExitCode.Done, trained.Code, trained.ToString());
         JsonElement json = Cli.Run("evaluate", folder.File("model.onnx"), Cli.Samples, "--json").Json;
         Assert.AreEqual(31, json.GetProperty("unseen").GetProperty("images").GetInt32());
         Assert.AreEqual(126, json.GetProperty("seen").GetProperty("images").GetInt32());
-        Assert.AreEqual(trained.Json.GetProperty("accuracy").GetDouble(), json.GetProperty("accuracy").GetDouble(), "the images held out, again");
+        Assert.AreEqual(
+            trained.Json.GetProperty("accuracy").GetDouble(),
+            json.GetProperty("accuracy").GetDouble(),
+            "the images held out, again"
+        );
         CollectionAssert.AreEqual(Counts(trained.Json), Counts(json.GetProperty("unseen")));
         string printed = Cli.Run("evaluate", folder.File("model.onnx"), Cli.Samples).Output;
         StringAssert.Contains(printed, "right on images it was not trained on");
@@ -44,7 +63,9 @@ public sealed class EvaluateCommandTests
     public void Evaluate_ModelWithoutHashes_SaysThatItCannotTell()
     {
         using var folder = new TempFolder();
-        Onnx.OnnxModel.Load(Trained.Model).WithMetadata("mlnet_transfer.training_images", null).Save(folder.File("old.onnx"));
+        Onnx.OnnxModel.Load(Trained.Model)
+            .WithMetadata("mlnet_transfer.training_images", null)
+            .Save(folder.File("old.onnx"));
         JsonElement json = Cli.Run("evaluate", folder.File("old.onnx"), Cli.Samples, "--json").Json;
         Assert.IsFalse(json.GetProperty("trainingImagesKnown").GetBoolean());
         Assert.AreEqual(157, json.GetProperty("unseen").GetProperty("images").GetInt32());
@@ -71,7 +92,16 @@ public sealed class EvaluateCommandTests
         CliResult result = Cli.Run("evaluate", Trained.Model, folder.Path, "--json");
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         Assert.AreEqual(8, result.Json.GetProperty("classes").GetInt32());
-        Assert.AreEqual(1, result.Json.GetProperty("seen").GetProperty("perClass").EnumerateArray().Single(c => c.GetProperty("name").GetString() == "fruit").GetProperty("support").GetInt32());
+        Assert.AreEqual(
+            1,
+            result
+                .Json.GetProperty("seen")
+                .GetProperty("perClass")
+                .EnumerateArray()
+                .Single(c => c.GetProperty("name").GetString() == "fruit")
+                .GetProperty("support")
+                .GetInt32()
+        );
     }
 
     [TestMethod]
@@ -85,5 +115,10 @@ public sealed class EvaluateCommandTests
     }
 
     private static int[] Counts(JsonElement figures) =>
-        [.. figures.GetProperty("confusion").EnumerateArray().SelectMany(row => row.EnumerateArray().Select(count => count.GetInt32()))];
+        [
+            .. figures
+                .GetProperty("confusion")
+                .EnumerateArray()
+                .SelectMany(row => row.EnumerateArray().Select(count => count.GetInt32())),
+        ];
 }

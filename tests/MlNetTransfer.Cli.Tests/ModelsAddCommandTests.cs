@@ -12,13 +12,31 @@ public sealed class ModelsAddCommandTests
     {
         using var folder = new TempFolder();
         File.WriteAllLines(folder.File("labels.txt"), ["red", "green", "blue", ""]);
-        CliResult added = Cli.Run("models", "add", ColourNetwork.Save(folder), "--id", "own_net", "--preprocessing", "unit", "--labels", folder.File("labels.txt"), "--license", "MIT", "--framing", "stretch", "--json");
+        CliResult added = Cli.Run(
+            "models",
+            "add",
+            ColourNetwork.Save(folder),
+            "--id",
+            "own_net",
+            "--preprocessing",
+            "unit",
+            "--labels",
+            folder.File("labels.txt"),
+            "--license",
+            "MIT",
+            "--framing",
+            "stretch",
+            "--json"
+        );
         Assert.AreEqual(ExitCode.Done, added.Code, added.ToString());
         Assert.AreEqual("own_net", added.Json.GetProperty("id").GetString());
         Assert.IsGreaterThanOrEqualTo(3, added.Json.GetProperty("taps").GetArrayLength());
 
         JsonElement list = Cli.Run("models", "list", "--json").Json;
-        CollectionAssert.Contains(list.GetProperty("own").EnumerateArray().Select(i => i.GetString()).ToArray(), "own_net");
+        CollectionAssert.Contains(
+            list.GetProperty("own").EnumerateArray().Select(i => i.GetString()).ToArray(),
+            "own_net"
+        );
         StringAssert.Contains(Cli.Run("models", "list").Output, "yours");
         StringAssert.Contains(Cli.Run("models", "show", "own_net").Output, "SHA-256");
 
@@ -26,7 +44,10 @@ public sealed class ModelsAddCommandTests
         CliResult classified = Cli.Run("classify", "own_net", image, "--json");
         Assert.AreEqual(ExitCode.Done, classified.Code, classified.ToString());
         JsonElement[] top = [.. classified.Json.GetProperty("predictions")[0].GetProperty("top").EnumerateArray()];
-        CollectionAssert.AreEqual(new[] { "green", "blue", "red" }, top.Select(t => t.GetProperty("label").GetString()).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "green", "blue", "red" },
+            top.Select(t => t.GetProperty("label").GetString()).ToArray()
+        );
         double[] softmax = ColourNetwork.Probabilities(0, 1, 0.2);
         Assert.AreEqual(softmax[1], top[0].GetProperty("probability").GetDouble(), 1e-5, "float32");
         Assert.AreEqual(softmax[2], top[1].GetProperty("probability").GetDouble(), 1e-5, "float32");
@@ -38,7 +59,16 @@ public sealed class ModelsAddCommandTests
             ColourNetwork.Image(folder, $"data/dark/{i}.bmp", 20 + i, 30, 40);
         }
 
-        CliResult trained = Cli.Run("train", folder.File("data"), "--backbone", "own_net", "--output", folder.File("out"), "--json", "--no-cache");
+        CliResult trained = Cli.Run(
+            "train",
+            folder.File("data"),
+            "--backbone",
+            "own_net",
+            "--output",
+            folder.File("out"),
+            "--json",
+            "--no-cache"
+        );
         Assert.AreEqual(ExitCode.Done, trained.Code, trained.ToString());
         Assert.AreEqual(1, trained.Json.GetProperty("accuracy").GetDouble());
 
@@ -52,18 +82,93 @@ public sealed class ModelsAddCommandTests
     {
         using var folder = new TempFolder();
         string model = folder.File("m.onnx");
-        new GraphBuilder().Input("x", ["N", 3, 16, 16]).Node("Relu", ["x"], ["y"]).Output("y", ["N", 3, 16, 16]).Build().Save(model);
+        new GraphBuilder()
+            .Input("x", ["N", 3, 16, 16])
+            .Node("Relu", ["x"], ["y"])
+            .Output("y", ["N", 3, 16, 16])
+            .Build()
+            .Save(model);
         Fails(ExitCode.Failed, "--preprocessing imagenet", "models", "add", model, "--id", "bad");
         Fails(ExitCode.Failed, "lower-case", "models", "add", model, "--id", "No Good", "--preprocessing", "unit");
-        Fails(ExitCode.Failed, "--sha256", "models", "add", "http://127.0.0.1:1/m.onnx", "--id", "bad", "--preprocessing", "unit");
-        Fails(ExitCode.Failed, "64 lower-case", "models", "add", model, "--id", "bad", "--preprocessing", "unit", "--sha256", "12");
+        Fails(
+            ExitCode.Failed,
+            "--sha256",
+            "models",
+            "add",
+            "http://127.0.0.1:1/m.onnx",
+            "--id",
+            "bad",
+            "--preprocessing",
+            "unit"
+        );
+        Fails(
+            ExitCode.Failed,
+            "64 lower-case",
+            "models",
+            "add",
+            model,
+            "--id",
+            "bad",
+            "--preprocessing",
+            "unit",
+            "--sha256",
+            "12"
+        );
         Fails(ExitCode.Failed, "above 0", "models", "add", model, "--id", "bad", "--mean", "0,0,0", "--std", "1,0,1");
-        Fails(ExitCode.Failed, "none.txt", "models", "add", model, "--id", "bad", "--preprocessing", "unit", "--labels", folder.File("none.txt"));
-        Fails(ExitCode.Failed, "comes with the product", "models", "add", model, "--id", "resnet18", "--preprocessing", "unit");
+        Fails(
+            ExitCode.Failed,
+            "none.txt",
+            "models",
+            "add",
+            model,
+            "--id",
+            "bad",
+            "--preprocessing",
+            "unit",
+            "--labels",
+            folder.File("none.txt")
+        );
+        Fails(
+            ExitCode.Failed,
+            "comes with the product",
+            "models",
+            "add",
+            model,
+            "--id",
+            "resnet18",
+            "--preprocessing",
+            "unit"
+        );
         Fails(ExitCode.Usage, "--id", "models", "add", model);
-        Fails(ExitCode.Usage, "three numbers", "models", "add", model, "--id", "bad", "--mean", "0,0", "--std", "1,1,1");
+        Fails(
+            ExitCode.Usage,
+            "three numbers",
+            "models",
+            "add",
+            model,
+            "--id",
+            "bad",
+            "--mean",
+            "0,0",
+            "--std",
+            "1,1,1"
+        );
         Fails(ExitCode.Usage, "go together", "models", "add", model, "--id", "bad", "--mean", "0,0,0");
-        Fails(ExitCode.Usage, "give one of them", "models", "add", model, "--id", "bad", "--mean", "0,0,0", "--std", "1,1,1", "--preprocessing", "unit");
+        Fails(
+            ExitCode.Usage,
+            "give one of them",
+            "models",
+            "add",
+            model,
+            "--id",
+            "bad",
+            "--mean",
+            "0,0,0",
+            "--std",
+            "1,1,1",
+            "--preprocessing",
+            "unit"
+        );
         Fails(ExitCode.Usage, "caffe", "models", "add", model, "--id", "bad", "--preprocessing", "caffe");
         Fails(ExitCode.Usage, "'classify'", "classify", "resnet18");
         Fails(ExitCode.Failed, "Did you mean 'resnet18'", "classify", "resnet8", model);
@@ -75,9 +180,25 @@ public sealed class ModelsAddCommandTests
         using var folder = new TempFolder();
         folder.Write("in/text.png", "no image"u8.ToArray());
         File.WriteAllLines(folder.File("labels.txt"), ["red", "green", "blue"]);
-        CliResult added = Cli.Run("models", "add", ColourNetwork.Save(folder), "--id", "colours", "--preprocessing", "unit", "--labels", folder.File("labels.txt"));
+        CliResult added = Cli.Run(
+            "models",
+            "add",
+            ColourNetwork.Save(folder),
+            "--id",
+            "colours",
+            "--preprocessing",
+            "unit",
+            "--labels",
+            folder.File("labels.txt")
+        );
         Assert.AreEqual(ExitCode.Done, added.Code, added.ToString());
-        CliResult result = Cli.Run("classify", "colours", Path.Combine(Cli.Samples, "fruit", "banana.png"), folder.File("in"), "--json");
+        CliResult result = Cli.Run(
+            "classify",
+            "colours",
+            Path.Combine(Cli.Samples, "fruit", "banana.png"),
+            folder.File("in"),
+            "--json"
+        );
         Assert.AreEqual(ExitCode.SomeRejected, result.Code, result.ToString());
         Assert.AreEqual(1, result.Json.GetProperty("predictions").GetArrayLength());
         Assert.AreEqual(3, result.Json.GetProperty("predictions")[0].GetProperty("top").GetArrayLength());

@@ -10,7 +10,15 @@ public sealed class PredictCommandTests
     public void Predict_FileAndFolder_ListsTheLikeliestClassesFalling()
     {
         string file = Path.Combine(Cli.Samples, "fruit", "banana.png");
-        CliResult result = Cli.Run("predict", Trained.Model, file, Path.Combine(Cli.Samples, "bird"), "--top", "2", "--json");
+        CliResult result = Cli.Run(
+            "predict",
+            Trained.Model,
+            file,
+            Path.Combine(Cli.Samples, "bird"),
+            "--top",
+            "2",
+            "--json"
+        );
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         JsonElement[] predictions = [.. result.Json.GetProperty("predictions").EnumerateArray()];
         Assert.HasCount(1 + Directory.GetFiles(Path.Combine(Cli.Samples, "bird")).Length, predictions);
@@ -20,11 +28,20 @@ public sealed class PredictCommandTests
             JsonElement[] top = [.. prediction.GetProperty("top").EnumerateArray()];
             Assert.HasCount(2, top);
             Assert.AreEqual(prediction.GetProperty("label").GetString(), top[0].GetProperty("label").GetString());
-            Assert.AreEqual(prediction.GetProperty("probability").GetDouble(), top[0].GetProperty("probability").GetDouble());
-            Assert.IsGreaterThanOrEqualTo(top[1].GetProperty("probability").GetDouble(), top[0].GetProperty("probability").GetDouble());
+            Assert.AreEqual(
+                prediction.GetProperty("probability").GetDouble(),
+                top[0].GetProperty("probability").GetDouble()
+            );
+            Assert.IsGreaterThanOrEqualTo(
+                top[1].GetProperty("probability").GetDouble(),
+                top[0].GetProperty("probability").GetDouble()
+            );
         }
 
-        Assert.IsGreaterThan(predictions.Length / 2, predictions.Count(p => p.GetProperty("label").GetString() == "bird"));
+        Assert.IsGreaterThan(
+            predictions.Length / 2,
+            predictions.Count(p => p.GetProperty("label").GetString() == "bird")
+        );
     }
 
     [TestMethod]
@@ -40,8 +57,17 @@ public sealed class PredictCommandTests
         CliResult result = Cli.Run("predict", Trained.Model, folder.Path, folder.File("missing.png"), "--json");
         Assert.AreEqual(ExitCode.SomeRejected, result.Code, result.ToString());
         Assert.AreEqual(1, result.Json.GetProperty("predictions").GetArrayLength());
-        Dictionary<string, string> reasons = result.Json.GetProperty("rejected").EnumerateArray().ToDictionary(r => Path.GetFileName(r.GetProperty("file").GetString()!), r => r.GetProperty("reason").GetString()!);
-        CollectionAssert.AreEquivalent(new[] { "text.jpg", "zero.png", "huge.png", "cut.png", "missing.png" }, reasons.Keys);
+        Dictionary<string, string> reasons = result
+            .Json.GetProperty("rejected")
+            .EnumerateArray()
+            .ToDictionary(
+                r => Path.GetFileName(r.GetProperty("file").GetString()!),
+                r => r.GetProperty("reason").GetString()!
+            );
+        CollectionAssert.AreEquivalent(
+            new[] { "text.jpg", "zero.png", "huge.png", "cut.png", "missing.png" },
+            reasons.Keys
+        );
         StringAssert.Contains(reasons["text.jpg"], "not an image");
         StringAssert.Contains(reasons["zero.png"], "empty");
         StringAssert.Contains(reasons["huge.png"], "megapixels");
@@ -65,7 +91,8 @@ public sealed class PredictCommandTests
     {
         using var folder = new TempFolder();
         var foreign = Onnx.OnnxModel.Load(Trained.Model);
-        foreach (string key in foreign.Metadata.Keys) foreign = foreign.WithMetadata(key, null);
+        foreach (string key in foreign.Metadata.Keys)
+            foreign = foreign.WithMetadata(key, null);
         string model = folder.File("foreign.onnx");
         foreign.Save(model);
         CliResult result = Cli.Run("predict", model, Cli.Samples);

@@ -17,21 +17,51 @@ public sealed class ResultFileTests
     public void Predict_Csv_HasARowForEveryImageAndAColumnForEveryClass()
     {
         using TempFolder folder = Images(out string images);
-        CliResult result = Cli.Run("predict", Trained.Model, images, "--output", folder.File("found.csv"), "--top", "8", "--json");
+        CliResult result = Cli.Run(
+            "predict",
+            Trained.Model,
+            images,
+            "--output",
+            folder.File("found.csv"),
+            "--top",
+            "8",
+            "--json"
+        );
         Assert.AreEqual(ExitCode.SomeRejected, result.Code, result.ToString());
         List<string[]> lines = Csv(folder.File("found.csv"));
-        List<Dictionary<string, string>> rows = [.. lines[1..].Select(l => lines[0].Zip(l).ToDictionary(c => c.First, c => c.Second))];
+        List<Dictionary<string, string>> rows =
+        [
+            .. lines[1..].Select(l => lines[0].Zip(l).ToDictionary(c => c.First, c => c.Second)),
+        ];
         JsonElement[] expected = [.. result.Json.GetProperty("predictions").EnumerateArray()];
         Assert.HasCount(expected.Length + 1, rows);
         CollectionAssert.AreEqual(
-            new[] { "file", "prediction", "probability", "p_bird", "p_drink", "p_flower", "p_fruit", "p_house", "p_insect", "p_instrument", "p_vehicle", "error" },
-            rows[0].Keys.ToArray());
+            new[]
+            {
+                "file",
+                "prediction",
+                "probability",
+                "p_bird",
+                "p_drink",
+                "p_flower",
+                "p_fruit",
+                "p_house",
+                "p_insect",
+                "p_instrument",
+                "p_vehicle",
+                "error",
+            },
+            rows[0].Keys.ToArray()
+        );
         foreach ((Dictionary<string, string> row, JsonElement json) in rows.Zip(expected))
         {
             Assert.AreEqual(json.GetProperty("file").GetString(), row["file"]);
             Assert.AreEqual(json.GetProperty("label").GetString(), row["prediction"]);
             foreach (JsonElement top in json.GetProperty("top").EnumerateArray())
-                Assert.AreEqual(top.GetProperty("probability").GetSingle(), float.Parse(row["p_" + top.GetProperty("label").GetString()], CultureInfo.InvariantCulture));
+                Assert.AreEqual(
+                    top.GetProperty("probability").GetSingle(),
+                    float.Parse(row["p_" + top.GetProperty("label").GetString()], CultureInfo.InvariantCulture)
+                );
         }
 
         StringAssert.Contains(rows[^1]["file"], "a \"b\", c.png");
@@ -45,16 +75,28 @@ public sealed class ResultFileTests
         using TempFolder folder = Images(out string images);
         Cli.Run("predict", Trained.Model, images, "--output", folder.File("found.jsonl"));
         Cli.Run("predict", Trained.Model, images, "--output", folder.File("found.parquet"));
-        JsonElement[] lines = [.. File.ReadAllLines(folder.File("found.jsonl")).Select(l => JsonDocument.Parse(l).RootElement)];
+        JsonElement[] lines =
+        [
+            .. File.ReadAllLines(folder.File("found.jsonl")).Select(l => JsonDocument.Parse(l).RootElement),
+        ];
         using FileStream stream = File.OpenRead(folder.File("found.parquet"));
         await using ParquetReader reader = await ParquetReader.CreateAsync(stream);
-        CollectionAssert.AreEqual(lines[0].EnumerateObject().Select(p => p.Name).ToArray(), reader.Schema.DataFields.Select(f => f.Name).ToArray());
+        CollectionAssert.AreEqual(
+            lines[0].EnumerateObject().Select(p => p.Name).ToArray(),
+            reader.Schema.DataFields.Select(f => f.Name).ToArray()
+        );
         using ParquetRowGroupReader group = reader.OpenRowGroupReader(0);
         Assert.AreEqual(lines.Length, group.RowCount);
         DataField fruit = reader.Schema.DataFields.Single(f => f.Name == "p_fruit");
         var probabilities = new float?[lines.Length];
         await group.ReadAsync<float>(fruit, probabilities.AsMemory());
-        CollectionAssert.AreEqual(lines.Select(l => l.GetProperty("p_fruit")).Select(p => p.ValueKind == JsonValueKind.Null ? null : (float?)p.GetSingle()).ToArray(), probabilities);
+        CollectionAssert.AreEqual(
+            lines
+                .Select(l => l.GetProperty("p_fruit"))
+                .Select(p => p.ValueKind == JsonValueKind.Null ? null : (float?)p.GetSingle())
+                .ToArray(),
+            probabilities
+        );
         Assert.IsNull(probabilities[^1]);
     }
 
@@ -85,7 +127,8 @@ public sealed class ResultFileTests
     public void Output_FailedRun_LeavesTheOldFile()
     {
         using var folder = new TempFolder();
-        string output = folder.Write("found.csv", "old"u8.ToArray()), bad = folder.Write("bad.png", "no image"u8.ToArray());
+        string output = folder.Write("found.csv", "old"u8.ToArray()),
+            bad = folder.Write("bad.png", "no image"u8.ToArray());
         Assert.AreEqual(ExitCode.Failed, Cli.Run("predict", Trained.Model, bad, "--output", output).Code);
         Assert.AreEqual("old", File.ReadAllText(output));
     }
@@ -98,9 +141,13 @@ public sealed class ResultFileTests
     {
         using var folder = new TempFolder();
         for (int c = 0; c < 2; c++)
-            for (int i = 0; i < 3; i++) ColourNetwork.Image(folder, $"data/{(c == 0 ? "bird" : "fruit")}/{i}.bmp", 200 * c, 10 * i, 50);
+        for (int i = 0; i < 3; i++)
+            ColourNetwork.Image(folder, $"data/{(c == 0 ? "bird" : "fruit")}/{i}.bmp", 200 * c, 10 * i, 50);
         folder.Write("data/bird/huge.png", HugePng.Make(1_200, 1_000));
-        string[] args = command == "train" ? ["train", folder.File("data"), "--output", folder.File("out")] : [command, Trained.Model, folder.File("data")];
+        string[] args =
+            command == "train"
+                ? ["train", folder.File("data"), "--output", folder.File("out")]
+                : [command, Trained.Model, folder.File("data")];
         CliResult result = Cli.Run([.. args, "--max-megapixels", "1", "--json"]);
         Assert.AreEqual(ExitCode.SomeRejected, result.Code, result.ToString());
         StringAssert.Contains(result.Json.GetProperty("rejected")[0].GetProperty("reason").GetString(), "megapixels");
@@ -111,7 +158,8 @@ public sealed class ResultFileTests
         using FileStream stream = File.OpenRead(file);
         using CsvReader csv = CsvReader.Create(stream, new CsvReaderOptions { HasHeader = false }, leaveOpen: true);
         List<string[]> rows = [];
-        while (csv.Read()) rows.Add([.. Enumerable.Range(0, csv.FieldCount).Select(csv.GetString)]);
+        while (csv.Read())
+            rows.Add([.. Enumerable.Range(0, csv.FieldCount).Select(csv.GetString)]);
         return rows;
     }
 

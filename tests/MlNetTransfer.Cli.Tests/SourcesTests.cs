@@ -16,15 +16,29 @@ public sealed class SourcesTests
         using var folder = new TempFolder();
         List<(string Path, string Label)> images = CopySamples(folder, "photos", 8);
         File.WriteAllLines(folder.File("list.csv"), ["path,label", .. images.Select(i => $"\"{i.Path}\",{i.Label}")]);
-        File.WriteAllLines(folder.File("list.jsonl"), images.Select(i => JsonSerializer.Serialize(new { path = i.Path, label = i.Label })));
+        File.WriteAllLines(
+            folder.File("list.jsonl"),
+            images.Select(i => JsonSerializer.Serialize(new { path = i.Path, label = i.Label }))
+        );
         ZipFile.CreateFromDirectory(folder.File("photos"), folder.File("photos.zip"));
-        string[] digests = [.. new[] { "photos", "list.csv", "list.jsonl", "photos.zip" }.Select(source =>
-        {
-            CliResult result = Cli.Run("train", folder.File(source), "--output", folder.File($"out-{source}"), "--tap", "map14_2", "--json");
-            Assert.AreEqual(ExitCode.Done, result.Code, $"{source}: {result}");
-            Assert.AreEqual(24, result.Json.GetProperty("images").GetInt32(), source);
-            return result.Json.GetProperty("modelSha256").GetString()!;
-        })];
+        string[] digests =
+        [
+            .. new[] { "photos", "list.csv", "list.jsonl", "photos.zip" }.Select(source =>
+            {
+                CliResult result = Cli.Run(
+                    "train",
+                    folder.File(source),
+                    "--output",
+                    folder.File($"out-{source}"),
+                    "--tap",
+                    "map14_2",
+                    "--json"
+                );
+                Assert.AreEqual(ExitCode.Done, result.Code, $"{source}: {result}");
+                Assert.AreEqual(24, result.Json.GetProperty("images").GetInt32(), source);
+                return result.Json.GetProperty("modelSha256").GetString()!;
+            }),
+        ];
         Assert.HasCount(1, digests.Distinct(), string.Join(", ", digests));
     }
 
@@ -34,12 +48,26 @@ public sealed class SourcesTests
         using var folder = new TempFolder();
         CopySamples(folder, "data/train", 6);
         CopySamples(folder, "data/test", 3, skip: 6);
-        CliResult result = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--tap", "map14_2", "--json");
+        CliResult result = Cli.Run(
+            "train",
+            folder.File("data"),
+            "--output",
+            folder.File("out"),
+            "--tap",
+            "map14_2",
+            "--json"
+        );
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
-        Assert.AreEqual((18, 9), (result.Json.GetProperty("trainImages").GetInt32(), result.Json.GetProperty("testImages").GetInt32()));
+        Assert.AreEqual(
+            (18, 9),
+            (result.Json.GetProperty("trainImages").GetInt32(), result.Json.GetProperty("testImages").GetInt32())
+        );
         StringAssert.Contains(result.Json.GetProperty("notes")[0].GetString(), "own");
         CliResult evaluated = Cli.Run("evaluate", folder.File("out/model.onnx"), folder.File("data"), "--json");
-        Assert.AreEqual(result.Json.GetProperty("accuracy").GetDouble(), evaluated.Json.GetProperty("accuracy").GetDouble());
+        Assert.AreEqual(
+            result.Json.GetProperty("accuracy").GetDouble(),
+            evaluated.Json.GetProperty("accuracy").GetDouble()
+        );
         CliResult folds = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--folds", "3");
         Assert.AreEqual(ExitCode.Failed, folds.Code);
         StringAssert.Contains(folds.Error, "split of its own");
@@ -52,28 +80,55 @@ public sealed class SourcesTests
         List<(string Path, string Label)> images = CopySamples(folder, "photos", 2);
         File.WriteAllLines(folder.File("list.csv"), ["path", .. images.Select(i => i.Path)]);
         ZipFile.CreateFromDirectory(folder.File("photos"), folder.File("photos.zip"));
-        CliResult result = Cli.Run("predict", Trained.Model, folder.File("photos.zip"), folder.File("list.csv"), "--json");
+        CliResult result = Cli.Run(
+            "predict",
+            Trained.Model,
+            folder.File("photos.zip"),
+            folder.File("list.csv"),
+            "--json"
+        );
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         JsonElement[] predictions = [.. result.Json.GetProperty("predictions").EnumerateArray()];
         Assert.HasCount(12, predictions);
         CollectionAssert.AreEquivalent(
             predictions[..6].Select(p => p.GetProperty("probability").GetDouble()).ToArray(),
-            predictions[6..].Select(p => p.GetProperty("probability").GetDouble()).ToArray());
+            predictions[6..].Select(p => p.GetProperty("probability").GetDouble()).ToArray()
+        );
     }
 
     [TestMethod]
     public void Train_Folds_PredictsEveryImageOnceAndTrainsOnAll()
     {
         using var folder = new TempFolder();
-        CliResult result = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--folds", "5", "--tap", "map14_2", "--json");
+        CliResult result = Cli.Run(
+            "train",
+            Cli.Samples,
+            "--output",
+            folder.Path,
+            "--folds",
+            "5",
+            "--tap",
+            "map14_2",
+            "--json"
+        );
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         double[] folds = [.. result.Json.GetProperty("foldAccuracies").EnumerateArray().Select(a => a.GetDouble())];
         Assert.HasCount(5, folds);
         Assert.AreEqual(folds.Average(), result.Json.GetProperty("foldAccuracyMean").GetDouble(), 1e-12);
-        Assert.AreEqual(157, result.Json.GetProperty("confusion").EnumerateArray().Sum(r => r.EnumerateArray().Sum(c => c.GetInt32())));
+        Assert.AreEqual(
+            157,
+            result.Json.GetProperty("confusion").EnumerateArray().Sum(r => r.EnumerateArray().Sum(c => c.GetInt32()))
+        );
         Assert.AreEqual(157, result.Json.GetProperty("trainImages").GetInt32());
-        double own = Cli.Run("evaluate", folder.File("model.onnx"), Cli.Samples, "--json").Json.GetProperty("seen").GetProperty("accuracy").GetDouble();
-        Assert.IsGreaterThan(result.Json.GetProperty("accuracy").GetDouble() + 0.1, own, "The written model has seen every image; the folds' models had not seen the ones they are judged on.");
+        double own = Cli.Run("evaluate", folder.File("model.onnx"), Cli.Samples, "--json")
+            .Json.GetProperty("seen")
+            .GetProperty("accuracy")
+            .GetDouble();
+        Assert.IsGreaterThan(
+            result.Json.GetProperty("accuracy").GetDouble() + 0.1,
+            own,
+            "The written model has seen every image; the folds' models had not seen the ones they are judged on."
+        );
     }
 
     [TestMethod]
@@ -102,7 +157,17 @@ public sealed class SourcesTests
     public void Train_EveryHead_IsFarAboveChanceAndAgreesInItsFile(string head)
     {
         using var folder = new TempFolder();
-        CliResult result = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--tap", "map14_2", "--head", head, "--json");
+        CliResult result = Cli.Run(
+            "train",
+            Cli.Samples,
+            "--output",
+            folder.Path,
+            "--tap",
+            "map14_2",
+            "--head",
+            head,
+            "--json"
+        );
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         Assert.AreEqual(head, result.Json.GetProperty("head").GetString());
         Assert.IsGreaterThan(0.35, result.Json.GetProperty("accuracy").GetDouble(), "Chance is 1 in 8.");
@@ -116,7 +181,13 @@ public sealed class SourcesTests
         foreach (string name in Classes)
         {
             Directory.CreateDirectory(folder.File($"{to}/{name}"));
-            foreach (string file in Directory.GetFiles(Path.Combine(Cli.Samples, name)).Order(StringComparer.Ordinal).Skip(skip).Take(count))
+            foreach (
+                string file in Directory
+                    .GetFiles(Path.Combine(Cli.Samples, name))
+                    .Order(StringComparer.Ordinal)
+                    .Skip(skip)
+                    .Take(count)
+            )
             {
                 string path = $"{to}/{name}/{Path.GetFileName(file)}";
                 File.Copy(file, folder.File(path));

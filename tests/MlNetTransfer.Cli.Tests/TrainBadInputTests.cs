@@ -13,9 +13,17 @@ public sealed class TrainBadInputTests
     public void Train_ColumnThatTheListLacks_IsNamedWithTheOption(string option, string name, string expected)
     {
         using var folder = new TempFolder();
-        CliResult result = Cli.Run("train", folder.Write("list.csv", "path;label\na.png;cat\n"u8.ToArray()), option, name, "--output", folder.File("out"));
+        CliResult result = Cli.Run(
+            "train",
+            folder.Write("list.csv", "path;label\na.png;cat\n"u8.ToArray()),
+            option,
+            name,
+            "--output",
+            folder.File("out")
+        );
         Assert.AreEqual(ExitCode.Failed, result.Code);
-        foreach (string text in (string[])["list.csv', line 1", expected, "Found: path, label", option]) StringAssert.Contains(result.Error, text);
+        foreach (string text in (string[])["list.csv', line 1", expected, "Found: path, label", option])
+            StringAssert.Contains(result.Error, text);
         Assert.AreEqual(ExitCode.Usage, Cli.Run("train", folder.File("list.csv"), option, "").Code);
     }
 
@@ -24,7 +32,10 @@ public sealed class TrainBadInputTests
     {
         using var folder = new TempFolder();
         Fails(Cli.Run("train", folder.Path, "--output", folder.File("out")), folder.Path, "one folder per class");
-        Assert.IsFalse(Directory.Exists(folder.File("out")), "Nothing is written before the input is known to be good.");
+        Assert.IsFalse(
+            Directory.Exists(folder.File("out")),
+            "Nothing is written before the input is known to be good."
+        );
     }
 
     [TestMethod]
@@ -32,7 +43,11 @@ public sealed class TrainBadInputTests
     {
         using var folder = new TempFolder();
         Copy(folder, "data/bird", "bird", 3);
-        Fails(Cli.Run("train", folder.File("data"), "--output", folder.File("out")), "'bird'", "at least two class folders");
+        Fails(
+            Cli.Run("train", folder.File("data"), "--output", folder.File("out")),
+            "'bird'",
+            "at least two class folders"
+        );
     }
 
     [TestMethod]
@@ -41,7 +56,12 @@ public sealed class TrainBadInputTests
         using var folder = new TempFolder();
         Copy(folder, "data/bird", "bird", 3);
         Copy(folder, "data/fruit", "fruit", 1);
-        Fails(Cli.Run("train", folder.File("data"), "--output", folder.File("out")), "'fruit'", "1 usable image;", "at least 2");
+        Fails(
+            Cli.Run("train", folder.File("data"), "--output", folder.File("out")),
+            "'fruit'",
+            "1 usable image;",
+            "at least 2"
+        );
     }
 
     [TestMethod]
@@ -51,7 +71,12 @@ public sealed class TrainBadInputTests
         Copy(folder, "data/bird", "bird", 3);
         Copy(folder, "data/fruit", "fruit", 1);
         folder.Write("data/fruit/text.jpg", "words"u8.ToArray());
-        Fails(Cli.Run("train", folder.File("data"), "--output", folder.File("out")), "'fruit'", "fruit/text.jpg", "not an image");
+        Fails(
+            Cli.Run("train", folder.File("data"), "--output", folder.File("out")),
+            "'fruit'",
+            "fruit/text.jpg",
+            "not an image"
+        );
     }
 
     [TestMethod]
@@ -60,7 +85,8 @@ public sealed class TrainBadInputTests
         using var folder = new TempFolder();
         Copy(folder, "data/bird", "bird", 2);
         Copy(folder, "data/Bird", "bird", 2);
-        if (Directory.GetDirectories(folder.File("data")).Length < 2) Assert.Inconclusive("This file system folds case, so the two folders are one.");
+        if (Directory.GetDirectories(folder.File("data")).Length < 2)
+            Assert.Inconclusive("This file system folds case, so the two folders are one.");
         Fails(Cli.Run("train", folder.File("data"), "--output", folder.File("out")), "'Bird', 'bird'", "rename");
     }
 
@@ -68,7 +94,11 @@ public sealed class TrainBadInputTests
     public void Train_UnknownBackbone_ListsTheKnownOnes()
     {
         using var folder = new TempFolder();
-        Fails(Cli.Run("train", Cli.Samples, "--output", folder.Path, "--backbone", "resnet9000"), "resnet9000", "resnet18");
+        Fails(
+            Cli.Run("train", Cli.Samples, "--output", folder.Path, "--backbone", "resnet9000"),
+            "resnet9000",
+            "resnet18"
+        );
     }
 
     [TestMethod]
@@ -83,10 +113,23 @@ public sealed class TrainBadInputTests
         CliResult result = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--json");
         Assert.AreEqual(ExitCode.SomeRejected, result.Code, result.ToString());
         Assert.AreEqual(12, result.Json.GetProperty("images").GetInt32());
-        string[] rejected = [.. result.Json.GetProperty("rejected").EnumerateArray().Select(r => r.GetProperty("file").GetString()!)];
-        CollectionAssert.AreEquivalent(new[] { "フルーツ/text.jpg", "フルーツ/zero.png", "bîrd of pаradise/huge.png" }, rejected);
+        string[] rejected =
+        [
+            .. result.Json.GetProperty("rejected").EnumerateArray().Select(r => r.GetProperty("file").GetString()!),
+        ];
+        CollectionAssert.AreEquivalent(
+            new[] { "フルーツ/text.jpg", "フルーツ/zero.png", "bîrd of pаradise/huge.png" },
+            rejected
+        );
         CliResult predicted = Cli.Run("predict", folder.File("out/model.onnx"), folder.File("data/フルーツ"), "--json");
-        CollectionAssert.Contains(predicted.Json.GetProperty("predictions").EnumerateArray().Select(p => p.GetProperty("label").GetString()).ToArray(), "フルーツ");
+        CollectionAssert.Contains(
+            predicted
+                .Json.GetProperty("predictions")
+                .EnumerateArray()
+                .Select(p => p.GetProperty("label").GetString())
+                .ToArray(),
+            "フルーツ"
+        );
     }
 
     [TestMethod]
@@ -102,9 +145,17 @@ public sealed class TrainBadInputTests
         try
         {
             // Root may read everything, so root gives up that right first.
-            CliResult result = Environment.UserName == "root"
-                ? Cli.RunBelow("setpriv", ["--bounding-set=-dac_override,-dac_read_search"], "train", folder.File("data"), "--output", folder.File("out"))
-                : Cli.Run("train", folder.File("data"), "--output", folder.File("out"));
+            CliResult result =
+                Environment.UserName == "root"
+                    ? Cli.RunBelow(
+                        "setpriv",
+                        ["--bounding-set=-dac_override,-dac_read_search"],
+                        "train",
+                        folder.File("data"),
+                        "--output",
+                        folder.File("out")
+                    )
+                    : Cli.Run("train", folder.File("data"), "--output", folder.File("out"));
             Fails(result, locked, "cannot be read", "permissions");
         }
         finally
@@ -116,14 +167,16 @@ public sealed class TrainBadInputTests
     [TestMethod]
     public void Train_DiskFullWhileWriting_KeepsTheOldModelAndLeavesNothingBehind()
     {
-        if (!OperatingSystem.IsLinux() || Environment.UserName != "root") Assert.Inconclusive("Needs root on Linux, to mount a small disk.");
+        if (!OperatingSystem.IsLinux() || Environment.UserName != "root")
+            Assert.Inconclusive("Needs root on Linux, to mount a small disk.");
         _ = Trained.Result;
         using var folder = new TempFolder();
         string disk = Directory.CreateDirectory(folder.File("disk")).FullName;
         using (Process mount = Process.Start("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk]))
         {
             mount.WaitForExit();
-            if (mount.ExitCode != 0) Assert.Inconclusive("This machine does not allow mounts.");
+            if (mount.ExitCode != 0)
+                Assert.Inconclusive("This machine does not allow mounts.");
         }
 
         try
@@ -146,14 +199,29 @@ public sealed class TrainBadInputTests
     {
         using var folder = new TempFolder();
         folder.Write("out/model.onnx", "an older model"u8.ToArray());
-        using Process process = Cli.Start("train", Cli.Samples, "--output", folder.File("out"), "--no-cache", "--workers", "1");
+        using Process process = Cli.Start(
+            "train",
+            Cli.Samples,
+            "--output",
+            folder.File("out"),
+            "--no-cache",
+            "--workers",
+            "1"
+        );
         string? line;
-        while ((line = process.StandardError.ReadLine()) is not null && !line.Contains("Extracting features", StringComparison.Ordinal)) { }
-        using (Process kill = Process.Start("kill", ["-INT", $"{process.Id}"])) kill.WaitForExit();
+        while (
+            (line = process.StandardError.ReadLine()) is not null
+            && !line.Contains("Extracting features", StringComparison.Ordinal)
+        ) { }
+        using (Process kill = Process.Start("kill", ["-INT", $"{process.Id}"]))
+            kill.WaitForExit();
         CliResult result = Cli.Finish(process);
         Assert.AreEqual(ExitCode.Cancelled, result.Code, result.ToString());
         StringAssert.Contains(result.Error, "Cancelled");
-        CollectionAssert.AreEqual(new[] { folder.File("out/model.onnx") }, Directory.GetFileSystemEntries(folder.File("out")));
+        CollectionAssert.AreEqual(
+            new[] { folder.File("out/model.onnx") },
+            Directory.GetFileSystemEntries(folder.File("out"))
+        );
         Assert.AreEqual("an older model", File.ReadAllText(folder.File("out/model.onnx")));
     }
 
@@ -166,10 +234,25 @@ public sealed class TrainBadInputTests
         using var folder = new TempFolder();
         Copy(folder, "data/bird", "bird", 4);
         Copy(folder, "data/fruit", "fruit", 4);
-        foreach (string file in Directory.GetFiles(folder.File("data/bird"))) File.Copy(file, Path.ChangeExtension(file, ".copy.png"));
-        CliResult result = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--json", "--test-fraction", "0.5", "--seed", seed);
+        foreach (string file in Directory.GetFiles(folder.File("data/bird")))
+            File.Copy(file, Path.ChangeExtension(file, ".copy.png"));
+        CliResult result = Cli.Run(
+            "train",
+            folder.File("data"),
+            "--output",
+            folder.File("out"),
+            "--json",
+            "--test-fraction",
+            "0.5",
+            "--seed",
+            seed
+        );
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
-        Assert.AreEqual(0, result.Json.GetProperty("notes").GetArrayLength(), "The report notes images that are in both parts.");
+        Assert.AreEqual(
+            0,
+            result.Json.GetProperty("notes").GetArrayLength(),
+            "The report notes images that are in both parts."
+        );
     }
 
     [TestMethod]
@@ -180,19 +263,29 @@ public sealed class TrainBadInputTests
         Copy(folder, "data/fruit", "fruit", 4);
         File.Copy(Directory.GetFiles(folder.File("data/bird"))[0], folder.File("data/fruit/same.png"));
         CliResult result = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--json");
-        StringAssert.Contains(result.Json.GetProperty("notes").EnumerateArray().Single().GetString(), "more than one class");
+        StringAssert.Contains(
+            result.Json.GetProperty("notes").EnumerateArray().Single().GetString(),
+            "more than one class"
+        );
     }
 
     private static void Fails(CliResult result, params string[] expected)
     {
         Assert.AreEqual(ExitCode.Failed, result.Code, result.ToString());
         Assert.AreEqual("", result.Output);
-        foreach (string text in expected) StringAssert.Contains(result.Error, text);
+        foreach (string text in expected)
+            StringAssert.Contains(result.Error, text);
     }
 
     private static void Copy(TempFolder folder, string to, string sampleClass, int count)
     {
         Directory.CreateDirectory(folder.File(to));
-        foreach (string file in Directory.GetFiles(Path.Combine(Cli.Samples, sampleClass)).Order(StringComparer.Ordinal).Take(count)) File.Copy(file, folder.File($"{to}/{Path.GetFileName(file)}"));
+        foreach (
+            string file in Directory
+                .GetFiles(Path.Combine(Cli.Samples, sampleClass))
+                .Order(StringComparer.Ordinal)
+                .Take(count)
+        )
+            File.Copy(file, folder.File($"{to}/{Path.GetFileName(file)}"));
     }
 }

@@ -22,12 +22,18 @@ public sealed class TrainCommandTests
         Assert.IsGreaterThan(0.5, interval[0], "Chance is 1 in 8; a pretrained backbone is far above it.");
         Assert.IsGreaterThan(0, json.GetProperty("logLoss").GetDouble());
         Assert.IsTrue(json.GetProperty("ece").GetDouble() is >= 0 and <= 1);
-        int[][] confusion = [.. json.GetProperty("confusion").EnumerateArray().Select(r => r.EnumerateArray().Select(c => c.GetInt32()).ToArray())];
+        int[][] confusion =
+        [
+            .. json.GetProperty("confusion")
+                .EnumerateArray()
+                .Select(r => r.EnumerateArray().Select(c => c.GetInt32()).ToArray()),
+        ];
         int tested = confusion.Sum(r => r.Sum());
         Assert.AreEqual(json.GetProperty("testImages").GetInt32(), tested);
         Assert.AreEqual(accuracy, (double)Enumerable.Range(0, 8).Sum(i => confusion[i][i]) / tested, 1e-12);
         foreach (JsonElement score in json.GetProperty("perClass").EnumerateArray())
-            foreach (string field in (string[])["name", "precision", "recall", "f1", "support"]) Assert.IsTrue(score.TryGetProperty(field, out _), field);
+        foreach (string field in (string[])["name", "precision", "recall", "f1", "support"])
+            Assert.IsTrue(score.TryGetProperty(field, out _), field);
         Assert.AreEqual(0, json.GetProperty("rejected").GetArrayLength());
         Assert.IsGreaterThan(0, json.GetProperty("imagesPerSecond").GetDouble());
         Assert.IsGreaterThan(0, json.GetProperty("seconds").GetDouble());
@@ -38,14 +44,27 @@ public sealed class TrainCommandTests
     [TestMethod]
     public void Train_FewImages_CrossValidatesAndTrainsOnAllUnlessAskedOtherwise()
     {
-        JsonElement json = Trained.Result.Json, protocol = json.GetProperty("protocol");
+        JsonElement json = Trained.Result.Json,
+            protocol = json.GetProperty("protocol");
         Assert.AreEqual("crossValidation", protocol.GetProperty("kind").GetString());
         Assert.AreEqual(5, protocol.GetProperty("folds").GetInt32());
-        Assert.AreEqual((157, 157), (json.GetProperty("trainImages").GetInt32(), json.GetProperty("testImages").GetInt32()));
+        Assert.AreEqual(
+            (157, 157),
+            (json.GetProperty("trainImages").GetInt32(), json.GetProperty("testImages").GetInt32())
+        );
         Assert.AreEqual(5, json.GetProperty("foldAccuracies").GetArrayLength());
 
         using var folder = new TempFolder();
-        CliResult asked = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--tap", "map7_3", "--test-fraction", "0.2");
+        CliResult asked = Cli.Run(
+            "train",
+            Cli.Samples,
+            "--output",
+            folder.Path,
+            "--tap",
+            "map7_3",
+            "--test-fraction",
+            "0.2"
+        );
         Assert.AreEqual(ExitCode.Done, asked.Code, asked.ToString());
         StringAssert.Contains(asked.Output, "126 images to train, 31 held out.");
     }
@@ -54,15 +73,30 @@ public sealed class TrainCommandTests
     public void Train_Samples_WritesTheReportItPrintsAndTheModelItNames()
     {
         JsonElement printed = Trained.Result.Json;
-        Assert.AreEqual(printed.ToString(), JsonDocument.Parse(File.ReadAllText(Trained.Report)).RootElement.ToString());
-        Assert.AreEqual(printed.GetProperty("modelSha256").GetString(), Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Trained.Model))));
+        Assert.AreEqual(
+            printed.ToString(),
+            JsonDocument.Parse(File.ReadAllText(Trained.Report)).RootElement.ToString()
+        );
+        Assert.AreEqual(
+            printed.GetProperty("modelSha256").GetString(),
+            Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Trained.Model)))
+        );
     }
 
     [TestMethod]
     public void Train_SameSeedOtherWorkersNoCache_GivesTheSameModelByteForByte()
     {
         using var folder = new TempFolder();
-        CliResult again = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--json", "--workers", "1", "--no-cache");
+        CliResult again = Cli.Run(
+            "train",
+            Cli.Samples,
+            "--output",
+            folder.Path,
+            "--json",
+            "--workers",
+            "1",
+            "--no-cache"
+        );
         Assert.AreEqual(ExitCode.Done, again.Code, again.ToString());
         _ = Trained.Result;
         CollectionAssert.AreEqual(File.ReadAllBytes(Trained.Model), File.ReadAllBytes(folder.File("model.onnx")));
@@ -73,7 +107,10 @@ public sealed class TrainCommandTests
     {
         using var folder = new TempFolder();
         CliResult other = Cli.Run("train", Cli.Samples, "--output", folder.Path, "--json", "--seed", "2");
-        Assert.AreNotEqual(Trained.Result.Json.GetProperty("trainingDigest").GetString(), other.Json.GetProperty("trainingDigest").GetString());
+        Assert.AreNotEqual(
+            Trained.Result.Json.GetProperty("trainingDigest").GetString(),
+            other.Json.GetProperty("trainingDigest").GetString()
+        );
     }
 
     [TestMethod]
@@ -82,7 +119,21 @@ public sealed class TrainCommandTests
         using var folder = new TempFolder();
         CliResult result = Cli.Run("train", Cli.Samples, "--output", folder.Path);
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
-        foreach (string expected in (string[])["right on images it has not seen; guessing the most common class gets 13 %, chance 13 %", "Accuracy", "95 % interval", "precision", "recall", "support", "Confusion", "images per second", "vehicle"]) StringAssert.Contains(result.Output, expected);
+        foreach (
+            string expected in (string[])
+                [
+                    "right on images it has not seen; guessing the most common class gets 13 %, chance 13 %",
+                    "Accuracy",
+                    "95 % interval",
+                    "precision",
+                    "recall",
+                    "support",
+                    "Confusion",
+                    "images per second",
+                    "vehicle",
+                ]
+        )
+            StringAssert.Contains(result.Output, expected);
         StringAssert.Contains(result.Error, "Extracting features");
     }
 }

@@ -7,7 +7,24 @@ namespace MlNetTransfer.Cli.Tests;
 [TestClass]
 public sealed class TrainStrategyTests
 {
-    private static readonly string[] Quick = ["--strategy", "finetune", "--freeze", "block:8", "--epochs", "2", "--augment", "none", "--taps", "map7_3", "--head", "ridge", "--test-fraction", "0.2", "--json"];
+    private static readonly string[] Quick =
+    [
+        "--strategy",
+        "finetune",
+        "--freeze",
+        "block:8",
+        "--epochs",
+        "2",
+        "--augment",
+        "none",
+        "--taps",
+        "map7_3",
+        "--head",
+        "ridge",
+        "--test-fraction",
+        "0.2",
+        "--json",
+    ];
 
     [TestMethod]
     public void Train_KilledInAnEpochThenResumed_GivesTheSameModel()
@@ -21,19 +38,28 @@ public sealed class TrainStrategyTests
         {
             // A checkpoint shows that the first epoch is over; the second has then begun.
             string checkpoint = folder.File("broken/checkpoints/fold-0.safetensors");
-            for (int i = 0; i < 1200 && !File.Exists(checkpoint) && !process.HasExited; i++) Thread.Sleep(100);
+            for (int i = 0; i < 1200 && !File.Exists(checkpoint) && !process.HasExited; i++)
+                Thread.Sleep(100);
             process.Kill();
             process.WaitForExit();
         }
 
         CliResult resumed = Cli.Run([.. again, "--resume"]);
         Assert.AreEqual(ExitCode.Done, resumed.Code, resumed.ToString());
-        CollectionAssert.AreEqual(File.ReadAllBytes(folder.File("whole/model.onnx")), File.ReadAllBytes(folder.File("broken/model.onnx")));
+        CollectionAssert.AreEqual(
+            File.ReadAllBytes(folder.File("whole/model.onnx")),
+            File.ReadAllBytes(folder.File("broken/model.onnx"))
+        );
         JsonElement training = resumed.Json.GetProperty("training");
         Assert.AreEqual(2, training.GetProperty("epochs").GetInt32());
         Assert.HasCount(3, File.ReadAllLines(folder.File("broken/metrics.jsonl")));
 
-        CliResult predicted = Cli.Run("predict", folder.File("whole/model.onnx"), Path.Combine(Cli.Samples, "fruit/banana.png"), "--json");
+        CliResult predicted = Cli.Run(
+            "predict",
+            folder.File("whole/model.onnx"),
+            Path.Combine(Cli.Samples, "fruit/banana.png"),
+            "--json"
+        );
         Assert.AreEqual(ExitCode.Done, predicted.Code, predicted.ToString());
     }
 

@@ -25,6 +25,7 @@ public static class Trained
     public static void Remove()
     {
         Home.Remove();
-        if (Run.IsValueCreated) Run.Value.Folder.Dispose();
+        if (Run.IsValueCreated)
+            Run.Value.Folder.Dispose();
     }
 }

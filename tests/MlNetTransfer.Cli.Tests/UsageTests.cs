@@ -43,7 +43,10 @@ public sealed class UsageTests
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
         StringAssert.Contains(result.Output, "resnet18");
         StringAssert.Contains(result.Output, "MIT");
-        Assert.IsGreaterThanOrEqualTo(1, Cli.Run("models", "list", "--json").Json.GetProperty("backbones").GetArrayLength());
+        Assert.IsGreaterThanOrEqualTo(
+            1,
+            Cli.Run("models", "list", "--json").Json.GetProperty("backbones").GetArrayLength()
+        );
     }
 
     [TestMethod]

@@ -14,7 +14,10 @@ internal sealed class App : IAsyncDisposable
     private App(string[] args)
     {
         File.Copy(Trained.Model, ModelPath);
-        app = PredictApp.Build(["--contentRoot", folder.Path, "--Logging:LogLevel:Default", "Warning", .. args], builder => builder.WebHost.UseTestServer());
+        app = PredictApp.Build(
+            ["--contentRoot", folder.Path, "--Logging:LogLevel:Default", "Warning", .. args],
+            builder => builder.WebHost.UseTestServer()
+        );
     }
 
     public string ModelPath => folder.File("model.onnx");

@@ -1,6 +1,8 @@
 namespace MlNetTransfer.Hosting.Tests;
 
-/// <summary>A stream that counts what is read, gives little at a time, and may hide its length as the body of a request does.</summary>
+/// <summary>
+/// A stream that counts what is read, gives little at a time, and may hide its length as the body of a request does.
+/// </summary>
 internal sealed class CountingStream(byte[] bytes, bool canSeek) : Stream
 {
     public int Count { get; private set; }
@@ -13,7 +15,11 @@ internal sealed class CountingStream(byte[] bytes, bool canSeek) : Stream
 
     public override long Length => canSeek ? bytes.Length : throw new NotSupportedException();
 
-    public override long Position { get => canSeek ? Count : throw new NotSupportedException(); set => throw new NotSupportedException(); }
+    public override long Position
+    {
+        get => canSeek ? Count : throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -23,11 +29,10 @@ internal sealed class CountingStream(byte[] bytes, bool canSeek) : Stream
         return ValueTask.FromResult(count);
     }
 
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("Only asynchronous reading is allowed, as on a server.");
+    public override int Read(byte[] buffer, int offset, int count) =>
+        throw new NotSupportedException("Only asynchronous reading is allowed, as on a server.");
 
-    public override void Flush()
-    {
-    }
+    public override void Flush() { }
 
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 

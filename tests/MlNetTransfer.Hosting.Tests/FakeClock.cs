@@ -8,14 +8,16 @@ internal sealed class FakeClock : TimeProvider
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
-    public override DateTimeOffset GetUtcNow() => new(new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddTicks(GetTimestamp()));
+    public override DateTimeOffset GetUtcNow() =>
+        new(new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddTicks(GetTimestamp()));
 
     public override long GetTimestamp() => Interlocked.Read(ref now);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         var timer = new Timer(this, () => callback(state));
-        lock (timers) timers.Add(timer);
+        lock (timers)
+            timers.Add(timer);
         timer.Change(dueTime, period);
         return timer;
     }
@@ -25,7 +27,8 @@ internal sealed class FakeClock : TimeProvider
     {
         get
         {
-            lock (timers) return timers.Count(t => t.Due is not null);
+            lock (timers)
+                return timers.Count(t => t.Due is not null);
         }
     }
 
@@ -36,10 +39,12 @@ internal sealed class FakeClock : TimeProvider
         {
             long after = Interlocked.Add(ref now, time.Ticks);
             due = [.. timers.Where(t => t.Due <= after)];
-            foreach (Timer timer in due) timer.Due = null;
+            foreach (Timer timer in due)
+                timer.Due = null;
         }
 
-        foreach (Timer timer in due) timer.Fire();
+        foreach (Timer timer in due)
+            timer.Fire();
     }
 
     private sealed class Timer(FakeClock clock, Action fire) : ITimer
@@ -52,7 +57,8 @@ internal sealed class FakeClock : TimeProvider
         {
             lock (clock.timers)
             {
-                if (!clock.timers.Contains(this)) return false;
+                if (!clock.timers.Contains(this))
+                    return false;
                 Due = dueTime == Timeout.InfiniteTimeSpan ? null : clock.now + dueTime.Ticks;
                 return true;
             }
@@ -60,7 +66,8 @@ internal sealed class FakeClock : TimeProvider
 
         public void Dispose()
         {
-            lock (clock.timers) clock.timers.Remove(this);
+            lock (clock.timers)
+                clock.timers.Remove(this);
         }
 
         public ValueTask DisposeAsync()

@@ -2,7 +2,10 @@ using System.Buffers;
 
 namespace MlNetTransfer.Hosting.Tests;
 
-/// <summary>An image whose bytes cannot be read before they are released: it holds the worker that has it in hand, without any hook in the product.</summary>
+/// <summary>
+/// An image whose bytes cannot be read before they are released: it holds the worker that has it in hand, without any
+/// hook in the product.
+/// </summary>
 internal sealed class GatedImage(byte[] bytes) : MemoryManager<byte>
 {
     private readonly ManualResetEventSlim released = new();
@@ -18,7 +21,8 @@ internal sealed class GatedImage(byte[] bytes) : MemoryManager<byte>
     public override Span<byte> GetSpan()
     {
         reached.TrySetResult();
-        if (!released.Wait(TimeSpan.FromSeconds(30))) throw new TimeoutException("Nobody released the image.");
+        if (!released.Wait(TimeSpan.FromSeconds(30)))
+            throw new TimeoutException("Nobody released the image.");
         return bytes;
     }
 

@@ -11,21 +11,34 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Hosting.Tests;
 
-/// <summary>The guide's code is code that is compiled and run here or in the sample application; its tables are what the product does.</summary>
+/// <summary>
+/// The guide's code is code that is compiled and run here or in the sample application; its tables are what the product
+/// does.
+/// </summary>
 [TestClass]
 [DoNotParallelize]
 public sealed class GuideTests
 {
-    private const string Guide = "docs/guide/aspnetcore.md", Sample = "tests/Samples/AspNetCore/", Here = "tests/MlNetTransfer.Hosting.Tests/GuideTests.cs";
+    private const string Guide = "docs/guide/aspnetcore.md",
+        Sample = "tests/Samples/AspNetCore/",
+        Here = "tests/MlNetTransfer.Hosting.Tests/GuideTests.cs";
 
     [TestMethod]
     public void Guide_EveryBlockOfCode_IsCodeThatIsRun()
     {
-        string[] run = [.. ((string[])[Sample + "PredictApp.cs", Sample + "PredictionErrors.cs", Sample + "HealthJson.cs", Here]).SelectMany(f => DocumentedCode.Parts(f, "// guide: ", "// guide end")).Select(DocumentedCode.Normal)];
+        string[] run =
+        [
+            .. ((string[])[Sample + "PredictApp.cs", Sample + "PredictionErrors.cs", Sample + "HealthJson.cs", Here])
+                .SelectMany(f => DocumentedCode.Parts(f, "// guide: ", "// guide end"))
+                .Select(DocumentedCode.Normal),
+        ];
         string[] shown = [.. DocumentedCode.Blocks(Guide, "csharp").Select(DocumentedCode.Normal)];
         CollectionAssert.AreEquivalent(run, shown);
         // No block in a language that is not checked.
-        Assert.HasCount(2 * (shown.Length + DocumentedCode.Blocks(Guide, "json").Count), Regex.Matches(File.ReadAllText(Repository.At(Guide)), "^```", RegexOptions.Multiline));
+        Assert.HasCount(
+            2 * (shown.Length + DocumentedCode.Blocks(Guide, "json").Count),
+            Regex.Matches(File.ReadAllText(Repository.At(Guide)), "^```", RegexOptions.Multiline)
+        );
     }
 
     [TestMethod]
@@ -46,53 +59,116 @@ public sealed class GuideTests
             Console.SetOut(console);
         }
 
-        StringAssert.Matches(printed.ToString(), new Regex($"^fruit \\(\\d+ ?%\\), said by {LoadedModel.Hash(Trained.Model)[..8]}"));
+        StringAssert.Matches(
+            printed.ToString(),
+            new Regex($"^fruit \\(\\d+ ?%\\), said by {LoadedModel.Hash(Trained.Model)[..8]}")
+        );
     }
 
     [TestMethod]
     public void Guide_Configuration_SetsEveryOptionItNames()
     {
         string json = DocumentedCode.Blocks(Guide, "json")[1];
-        IConfiguration configuration = new ConfigurationBuilder().AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes(json))).Build();
-        using ServiceProvider services = new ServiceCollection().AddTransferModel("clipart", "model.onnx").Configure<TransferModelOptions>("clipart", configuration.GetSection("Models:clipart")).BuildServiceProvider();
-        TransferModelOptions options = services.GetRequiredService<IOptionsMonitor<TransferModelOptions>>().Get("clipart");
-        Assert.AreEqual(("/models/clipart/model.onnx", 5, 4, 64, 1, true), (options.Path, options.Top, options.Workers, options.MaxWaiting, options.MaxBatchSize, options.RequireSameLabels));
-        Assert.AreEqual((0.002, 0.5, 5.0), (options.MaxDelay.TotalSeconds, options.Debounce.TotalSeconds, options.PollInterval.TotalSeconds));
+        IConfiguration configuration = new ConfigurationBuilder()
+            .AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes(json)))
+            .Build();
+        using ServiceProvider services = new ServiceCollection()
+            .AddTransferModel("clipart", "model.onnx")
+            .Configure<TransferModelOptions>("clipart", configuration.GetSection("Models:clipart"))
+            .BuildServiceProvider();
+        TransferModelOptions options = services
+            .GetRequiredService<IOptionsMonitor<TransferModelOptions>>()
+            .Get("clipart");
+        Assert.AreEqual(
+            ("/models/clipart/model.onnx", 5, 4, 64, 1, true),
+            (
+                options.Path,
+                options.Top,
+                options.Workers,
+                options.MaxWaiting,
+                options.MaxBatchSize,
+                options.RequireSameLabels
+            )
+        );
+        Assert.AreEqual(
+            (0.002, 0.5, 5.0),
+            (options.MaxDelay.TotalSeconds, options.Debounce.TotalSeconds, options.PollInterval.TotalSeconds)
+        );
         Assert.AreEqual((10_000_000, 40_000_000), (options.Limits.MaxBytes, options.Limits.MaxPixels));
-        foreach (IConfigurationSection option in configuration.GetSection("Models:clipart").GetChildren()) Assert.IsNotNull(typeof(TransferModelOptions).GetProperty(option.Key), option.Key);
+        foreach (IConfigurationSection option in configuration.GetSection("Models:clipart").GetChildren())
+            Assert.IsNotNull(typeof(TransferModelOptions).GetProperty(option.Key), option.Key);
     }
 
     [TestMethod]
     public async Task Guide_Answer_HasTheShapeOfTheAnswer()
     {
         await using App app = await App.StartAsync();
-        using HttpResponseMessage response = await app.Client.PostAsync("/predict", PredictAppTests.Body(File.ReadAllBytes(Trained.Images[0])));
-        using JsonDocument answer = JsonDocument.Parse(await response.Content.ReadAsStringAsync()), shown = JsonDocument.Parse(DocumentedCode.Blocks(Guide, "json")[0]);
+        using HttpResponseMessage response = await app.Client.PostAsync(
+            "/predict",
+            PredictAppTests.Body(File.ReadAllBytes(Trained.Images[0]))
+        );
+        using JsonDocument answer = JsonDocument.Parse(await response.Content.ReadAsStringAsync()),
+            shown = JsonDocument.Parse(DocumentedCode.Blocks(Guide, "json")[0]);
         Assert.AreEqual(Shape(answer.RootElement), Shape(shown.RootElement));
     }
 
-    /// <summary>The instruments that exist, by the names and units a listener sees, the constants of the API, and the table.</summary>
+    /// <summary>
+    /// The instruments that exist, by the names and units a listener sees, the constants of the API, and the table.
+    /// </summary>
     [TestMethod]
     public void Guide_TableOfInstruments_IsComplete()
     {
         List<string> published = [];
-        using MeterListener listener = new() { InstrumentPublished = (i, _) => { if (i.Meter.Name == "MlNetTransfer") lock (published) published.Add($"`{i.Name}` | {Kind(i)}, {i.Unit} |"); } };
+        using MeterListener listener = new()
+        {
+            InstrumentPublished = (i, _) =>
+            {
+                if (i.Meter.Name == "MlNetTransfer")
+                    lock (published)
+                        published.Add($"`{i.Name}` | {Kind(i)}, {i.Unit} |");
+            },
+        };
         using var instruments = new TransferInstruments(null);
         listener.Start();
-        string[] rows = [.. Regex.Matches(File.ReadAllText(Repository.At(Guide)), @"^\| (`mlnettransfer\.[a-z.]+` \| [a-z-]+( counter)?, \S+ \|)", RegexOptions.Multiline).Select(m => m.Groups[1].Value)];
-        lock (published) CollectionAssert.AreEquivalent(published.Distinct().ToArray(), rows);
-        string[] constants = [.. typeof(TransferTelemetry).GetFields(BindingFlags.Public | BindingFlags.Static).Select(f => (string)f.GetRawConstantValue()!)];
-        foreach (string row in rows) CollectionAssert.Contains(constants, row.Split('`')[1]);
+        string[] rows =
+        [
+            .. Regex
+                .Matches(
+                    File.ReadAllText(Repository.At(Guide)),
+                    @"^\| (`mlnettransfer\.[a-z.]+` \| [a-z-]+( counter)?, \S+ \|)",
+                    RegexOptions.Multiline
+                )
+                .Select(m => m.Groups[1].Value),
+        ];
+        lock (published)
+            CollectionAssert.AreEquivalent(published.Distinct().ToArray(), rows);
+        string[] constants =
+        [
+            .. typeof(TransferTelemetry)
+                .GetFields(BindingFlags.Public | BindingFlags.Static)
+                .Select(f => (string)f.GetRawConstantValue()!),
+        ];
+        foreach (string row in rows)
+            CollectionAssert.Contains(constants, row.Split('`')[1]);
     }
 
-    private static string Kind(Instrument instrument) => instrument.GetType().Name.Split('`')[0] switch { "Counter" => "counter", "UpDownCounter" => "up-down counter", "Histogram" => "histogram", var other => other };
+    private static string Kind(Instrument instrument) =>
+        instrument.GetType().Name.Split('`')[0] switch
+        {
+            "Counter" => "counter",
+            "UpDownCounter" => "up-down counter",
+            "Histogram" => "histogram",
+            var other => other,
+        };
 
-    private static string Shape(JsonElement element) => element.ValueKind switch
-    {
-        JsonValueKind.Object => $"{{{string.Join(", ", element.EnumerateObject().Select(p => $"{p.Name}: {Shape(p.Value)}"))}}}",
-        JsonValueKind.Array => $"[{string.Join(", ", element.EnumerateArray().Select(Shape))}]",
-        var kind => kind.ToString(),
-    };
+    private static string Shape(JsonElement element) =>
+        element.ValueKind switch
+        {
+            JsonValueKind.Object =>
+                $"{{{string.Join(", ", element.EnumerateObject().Select(p => $"{p.Name}: {Shape(p.Value)}"))}}}",
+            JsonValueKind.Array => $"[{string.Join(", ", element.EnumerateArray().Select(Shape))}]",
+            var kind => kind.ToString(),
+        };
 
     private static async Task RunAsync(string[] args)
     {

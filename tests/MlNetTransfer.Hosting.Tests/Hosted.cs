@@ -14,12 +14,17 @@ internal sealed class Hosted : IAsyncDisposable
         Measured = new Measured(Name);
         TinyModel.Put(Path, TinyModel.Bytes());
         var services = new ServiceCollection();
-        services.AddTransferModel(Name, Path, options =>
-        {
-            options.WatchFile = false;
-            configure?.Invoke(options);
-        });
-        if (clock is not null) services.AddSingleton(clock);
+        services.AddTransferModel(
+            Name,
+            Path,
+            options =>
+            {
+                options.WatchFile = false;
+                configure?.Invoke(options);
+            }
+        );
+        if (clock is not null)
+            services.AddSingleton(clock);
         Services = services.BuildServiceProvider();
     }
 
@@ -45,7 +50,8 @@ internal sealed class Hosted : IAsyncDisposable
     {
         for (int i = 0; !condition(); i++)
         {
-            if (i > 3000) Assert.Fail($"Still not so after 30 s: {what}");
+            if (i > 3000)
+                Assert.Fail($"Still not so after 30 s: {what}");
             await Task.Delay(10);
         }
     }

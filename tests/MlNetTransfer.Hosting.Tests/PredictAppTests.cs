@@ -15,20 +15,38 @@ public sealed class PredictAppTests
     [DataRow(8)]
     public async Task Predict_BodyAndForm_AnswerAsTheLibraryDoes(int batch)
     {
-        await using App app = await App.StartAsync("--Models:clipart:MaxBatchSize", $"{batch}", "--Models:clipart:MaxDelay", "00:00:00.050", "--Models:clipart:Top", "8");
+        await using App app = await App.StartAsync(
+            "--Models:clipart:MaxBatchSize",
+            $"{batch}",
+            "--Models:clipart:MaxDelay",
+            "00:00:00.050",
+            "--Models:clipart:Top",
+            "8"
+        );
         (IReadOnlyList<string> labels, float[][] rows) = Trained.Predict(Trained.Model);
-        TransferPrediction[] answers = await Task.WhenAll(Trained.Images.Select(async (image, i) =>
-        {
-            using HttpContent content = i % 2 == 0 ? Body(File.ReadAllBytes(image)) : Form(File.ReadAllBytes(image));
-            using HttpResponseMessage response = await app.Client.PostAsync("/predict", content);
-            Assert.AreEqual(HttpStatusCode.OK, response.StatusCode, await response.Content.ReadAsStringAsync());
-            return (await response.Content.ReadFromJsonAsync<TransferPrediction>())!;
-        }));
+        TransferPrediction[] answers = await Task.WhenAll(
+            Trained.Images.Select(
+                async (image, i) =>
+                {
+                    using HttpContent content =
+                        i % 2 == 0 ? Body(File.ReadAllBytes(image)) : Form(File.ReadAllBytes(image));
+                    using HttpResponseMessage response = await app.Client.PostAsync("/predict", content);
+                    Assert.AreEqual(HttpStatusCode.OK, response.StatusCode, await response.Content.ReadAsStringAsync());
+                    return (await response.Content.ReadFromJsonAsync<TransferPrediction>())!;
+                }
+            )
+        );
         for (int i = 0; i < answers.Length; i++)
         {
             Assert.AreEqual(labels[Array.IndexOf(rows[i], rows[i].Max())], answers[i].Label);
             Assert.HasCount(8, answers[i].Top);
-            foreach (Jobs.LabelProbability p in answers[i].Top) Assert.AreEqual(rows[i][labels.ToList().IndexOf(p.Label)], p.Probability, 1e-6, "a batch may add in another order, in float32");
+            foreach (Jobs.LabelProbability p in answers[i].Top)
+                Assert.AreEqual(
+                    rows[i][labels.ToList().IndexOf(p.Label)],
+                    p.Probability,
+                    1e-6,
+                    "a batch may add in another order, in float32"
+                );
             Assert.AreEqual(LoadedModel.Hash(Trained.Model), answers[i].Model.Sha256);
         }
     }
@@ -37,7 +55,11 @@ public sealed class PredictAppTests
     public async Task Predict_WhatCannotBeUsed_IsProblemDetailsOfTheRightStatus()
     {
         await using App app = await App.StartAsync("--Models:clipart:Limits:MaxBytes", "100000");
-        JsonElement notAnImage = await ProblemAsync(app, Body("hello, world"u8.ToArray()), HttpStatusCode.UnprocessableEntity);
+        JsonElement notAnImage = await ProblemAsync(
+            app,
+            Body("hello, world"u8.ToArray()),
+            HttpStatusCode.UnprocessableEntity
+        );
         StringAssert.Contains(notAnImage.GetProperty("detail").GetString(), "not an image");
         JsonElement tooLarge = await ProblemAsync(app, Body(new byte[100_001]), HttpStatusCode.RequestEntityTooLarge);
         StringAssert.Contains(tooLarge.GetProperty("detail").GetString(), "the limit is 100000 bytes");
@@ -76,39 +98,64 @@ public sealed class PredictAppTests
         Assert.AreEqual(app.ModelPath, data.GetProperty("path").GetString());
         Assert.AreEqual(LoadedModel.Hash(app.ModelPath), data.GetProperty("sha256").GetString());
         Assert.AreEqual(8, data.GetProperty("labels").GetInt32());
-        Assert.IsLessThan(TimeSpan.FromMinutes(5), DateTimeOffset.UtcNow - DateTimeOffset.Parse(data.GetProperty("loadedAt").GetString()!, System.Globalization.CultureInfo.InvariantCulture));
+        Assert.IsLessThan(
+            TimeSpan.FromMinutes(5),
+            DateTimeOffset.UtcNow
+                - DateTimeOffset.Parse(
+                    data.GetProperty("loadedAt").GetString()!,
+                    System.Globalization.CultureInfo.InvariantCulture
+                )
+        );
     }
 
     [TestMethod]
     public async Task Reload_BetweenConcurrentRequests_NoneFailsAndAllAreOfOneOfTheModels()
     {
-        await using App app = await App.StartAsync("--Models:clipart:Debounce", "00:00:00.020", "--Models:clipart:Top", "8");
+        await using App app = await App.StartAsync(
+            "--Models:clipart:Debounce",
+            "00:00:00.020",
+            "--Models:clipart:Top",
+            "8"
+        );
         byte[] image = File.ReadAllBytes(Trained.Images[0]);
         string[] versions = [LoadedModel.Hash(Trained.Model), LoadedModel.Hash(Trained.OtherModel)];
         float[][] expected = [Trained.Predict(Trained.Model).Rows[0], Trained.Predict(Trained.OtherModel).Rows[0]];
         Assert.AreNotEqual(versions[0], versions[1]);
         int[] answered = [0, 0];
-        Task[] callers = [.. Enumerable.Range(0, 6).Select(async _ =>
-        {
-            for (int after = 0; after < 10;)
-            {
-                using HttpResponseMessage response = await app.Client.PostAsync("/predict", Body(image));
-                Assert.AreEqual(HttpStatusCode.OK, response.StatusCode, await response.Content.ReadAsStringAsync());
-                TransferPrediction found = (await response.Content.ReadFromJsonAsync<TransferPrediction>())!;
-                int model = Array.IndexOf(versions, found.Model.Sha256);
-                Assert.AreEqual(expected[model].Max(), found.Probability, 1e-6);
-                Interlocked.Increment(ref answered[model]);
-                after += model;
-            }
-        })];
-        await Hosted.Until(() => Volatile.Read(ref answered[0]) >= 10 || callers.Any(c => c.IsCompleted), "the first model has answered");
+        Task[] callers =
+        [
+            .. Enumerable
+                .Range(0, 6)
+                .Select(async _ =>
+                {
+                    for (int after = 0; after < 10; )
+                    {
+                        using HttpResponseMessage response = await app.Client.PostAsync("/predict", Body(image));
+                        Assert.AreEqual(
+                            HttpStatusCode.OK,
+                            response.StatusCode,
+                            await response.Content.ReadAsStringAsync()
+                        );
+                        TransferPrediction found = (await response.Content.ReadFromJsonAsync<TransferPrediction>())!;
+                        int model = Array.IndexOf(versions, found.Model.Sha256);
+                        Assert.AreEqual(expected[model].Max(), found.Probability, 1e-6);
+                        Interlocked.Increment(ref answered[model]);
+                        after += model;
+                    }
+                }),
+        ];
+        await Hosted.Until(
+            () => Volatile.Read(ref answered[0]) >= 10 || callers.Any(c => c.IsCompleted),
+            "the first model has answered"
+        );
         TinyModel.Put(app.ModelPath, File.ReadAllBytes(Trained.OtherModel));
         await Task.WhenAll(callers).WaitAsync(TimeSpan.FromSeconds(60));
         Assert.IsGreaterThanOrEqualTo(10, answered[0]);
         Assert.IsGreaterThanOrEqualTo(60, answered[1]);
     }
 
-    internal static ByteArrayContent Body(byte[] image) => new(image) { Headers = { ContentType = new("application/octet-stream") } };
+    internal static ByteArrayContent Body(byte[] image) =>
+        new(image) { Headers = { ContentType = new("application/octet-stream") } };
 
     private static MultipartFormDataContent Form(byte[] image) => new() { { Body(image), "image", "image.png" } };
 

@@ -13,18 +13,35 @@ public sealed class PredictTests
     [DataRow(4)]
     public async Task Predict_ManyCallersAndColours_EachGetsItsClosedForm(int batch)
     {
-        await using Hosted hosted = new(o => { o.MaxBatchSize = batch; o.Workers = 3; });
-        await Parallel.ForAsync(0, 200, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, none) =>
+        await using Hosted hosted = new(o =>
         {
-            (byte red, byte green, byte blue) = ((byte)(i + 1), (byte)(255 - i), (byte)(i * 7 % 256));
-            byte[] image = Bmp.Plain(red, green, blue);
-            TransferPrediction found = i % 2 == 0 ? await hosted.Predictor.PredictAsync(image, none) : await hosted.Predictor.PredictAsync(new MemoryStream(image), none);
-            double[] expected = TinyModel.Expected(red, green, blue);
-            Assert.HasCount(3, found.Top);
-            foreach ((string label, float probability) in found.Top.Select(t => (t.Label, t.Probability)))
-                Assert.AreEqual(expected[Array.IndexOf(TinyModel.Labels, label)], probability, 1e-5, "float32 logarithms and a mean of 64 numbers");
-            Assert.AreEqual(expected.Max(), found.Probability, 1e-5);
+            o.MaxBatchSize = batch;
+            o.Workers = 3;
         });
+        await Parallel.ForAsync(
+            0,
+            200,
+            new ParallelOptions { MaxDegreeOfParallelism = 16 },
+            async (i, none) =>
+            {
+                (byte red, byte green, byte blue) = ((byte)(i + 1), (byte)(255 - i), (byte)(i * 7 % 256));
+                byte[] image = Bmp.Plain(red, green, blue);
+                TransferPrediction found =
+                    i % 2 == 0
+                        ? await hosted.Predictor.PredictAsync(image, none)
+                        : await hosted.Predictor.PredictAsync(new MemoryStream(image), none);
+                double[] expected = TinyModel.Expected(red, green, blue);
+                Assert.HasCount(3, found.Top);
+                foreach ((string label, float probability) in found.Top.Select(t => (t.Label, t.Probability)))
+                    Assert.AreEqual(
+                        expected[Array.IndexOf(TinyModel.Labels, label)],
+                        probability,
+                        1e-5,
+                        "float32 logarithms and a mean of 64 numbers"
+                    );
+                Assert.AreEqual(expected.Max(), found.Probability, 1e-5);
+            }
+        );
         Assert.AreEqual(200, hosted.Measured.Sum(TransferTelemetry.Requests, "ok"));
         Assert.AreEqual(200, hosted.Measured.Sum(TransferTelemetry.BatchSize));
         Assert.AreEqual((0, 0), hosted.Load);
@@ -35,8 +52,26 @@ public sealed class PredictTests
     [DataRow(5)]
     public async Task Predict_BadImagesAmongGoodOnes_OnlyTheyAreRejected(int batch)
     {
-        await using Hosted hosted = new(o => { o.MaxBatchSize = batch; o.MaxDelay = TimeSpan.FromMilliseconds(50); });
-        Task<TransferPrediction>[] answers = [.. Enumerable.Range(0, 20).Select(i => hosted.Predictor.PredictAsync((i % 4) switch { 1 => "hello, world"u8.ToArray(), 3 => Bmp.Plain(0, 0, 0), _ => Reddish }))];
+        await using Hosted hosted = new(o =>
+        {
+            o.MaxBatchSize = batch;
+            o.MaxDelay = TimeSpan.FromMilliseconds(50);
+        });
+        Task<TransferPrediction>[] answers =
+        [
+            .. Enumerable
+                .Range(0, 20)
+                .Select(i =>
+                    hosted.Predictor.PredictAsync(
+                        (i % 4) switch
+                        {
+                            1 => "hello, world"u8.ToArray(),
+                            3 => Bmp.Plain(0, 0, 0),
+                            _ => Reddish,
+                        }
+                    )
+                ),
+        ];
         for (int i = 0; i < answers.Length; i++)
         {
             if (i % 2 == 0)
@@ -58,13 +93,35 @@ public sealed class PredictTests
     [DataRow(6)]
     public async Task Predict_RunFailsBecauseOfOneImage_TheOthersAreAnswered(int batch)
     {
-        await using Hosted hosted = new(o => { o.MaxBatchSize = batch; o.MaxDelay = TimeSpan.FromSeconds(10); o.Workers = 1; });
+        await using Hosted hosted = new(o =>
+        {
+            o.MaxBatchSize = batch;
+            o.MaxDelay = TimeSpan.FromSeconds(10);
+            o.Workers = 1;
+        });
         TinyModel.Put(hosted.Path, TinyModel.Bytes(fragile: true));
-        Task<TransferPrediction>[] answers = [.. Enumerable.Range(0, 6).Select(i => hosted.Predictor.PredictAsync(i == 2 ? Bmp.Plain(255, 1, 1) : Bmp.Plain((byte)(100 + i), 50, 50)))];
+        Task<TransferPrediction>[] answers =
+        [
+            .. Enumerable
+                .Range(0, 6)
+                .Select(i =>
+                    hosted.Predictor.PredictAsync(i == 2 ? Bmp.Plain(255, 1, 1) : Bmp.Plain((byte)(100 + i), 50, 50))
+                ),
+        ];
         for (int i = 0; i < answers.Length; i++)
         {
-            if (i == 2) StringAssert.StartsWith((await Assert.ThrowsExactlyAsync<TransferException>(() => answers[2])).Message, "Cpu failed on 1 images");
-            else Assert.AreEqual(TinyModel.Expected((byte)(100 + i), 50, 50)[0], (await answers[i]).Probability, 1e-5, "float32");
+            if (i == 2)
+                StringAssert.StartsWith(
+                    (await Assert.ThrowsExactlyAsync<TransferException>(() => answers[2])).Message,
+                    "Cpu failed on 1 images"
+                );
+            else
+                Assert.AreEqual(
+                    TinyModel.Expected((byte)(100 + i), 50, 50)[0],
+                    (await answers[i]).Probability,
+                    1e-5,
+                    "float32"
+                );
         }
 
         Assert.AreEqual(1, hosted.Measured.Sum(TransferTelemetry.Requests, "failed"));
@@ -76,7 +133,9 @@ public sealed class PredictTests
     {
         await using Hosted hosted = new(o => o.Limits = new ImageLimits { MaxBytes = 1000 });
         var known = new CountingStream(new byte[5000], canSeek: true);
-        ImageTooLargeException e = await Assert.ThrowsExactlyAsync<ImageTooLargeException>(() => hosted.Predictor.PredictAsync(known));
+        ImageTooLargeException e = await Assert.ThrowsExactlyAsync<ImageTooLargeException>(() =>
+            hosted.Predictor.PredictAsync(known)
+        );
         StringAssert.Contains(e.Message, "5000 bytes, the limit is 1000 bytes");
         Assert.AreEqual(0, known.Count);
         var unknown = new CountingStream(new byte[5000], canSeek: false);
@@ -84,7 +143,10 @@ public sealed class PredictTests
         Assert.AreEqual(1001, unknown.Count);
         await Assert.ThrowsExactlyAsync<ImageTooLargeException>(() => hosted.Predictor.PredictAsync(new byte[1001]));
         Assert.AreEqual(3, hosted.Measured.Sum(TransferTelemetry.Requests, "rejected"));
-        Assert.AreEqual("red", (await hosted.Predictor.PredictAsync(new CountingStream(Bmp.Plain(9, 1, 1), canSeek: false))).Label);
+        Assert.AreEqual(
+            "red",
+            (await hosted.Predictor.PredictAsync(new CountingStream(Bmp.Plain(9, 1, 1), canSeek: false))).Label
+        );
     }
 
     [TestMethod]
@@ -98,7 +160,11 @@ public sealed class PredictTests
         new Random(1).NextBytes(bytes);
         foreach (bool canSeek in (bool[])[true, false])
         {
-            using EncodedImage image = await EncodedImage.ReadAsync(new CountingStream(bytes, canSeek), 300_000, CancellationToken.None);
+            using EncodedImage image = await EncodedImage.ReadAsync(
+                new CountingStream(bytes, canSeek),
+                300_000,
+                CancellationToken.None
+            );
             CollectionAssert.AreEqual(bytes, image.Bytes.ToArray());
         }
     }
@@ -106,12 +172,22 @@ public sealed class PredictTests
     [TestMethod]
     public async Task Predict_MoreThanMayWait_IsRefusedAndNothingElse()
     {
-        await using Hosted hosted = new(o => { o.Workers = 1; o.MaxWaiting = 2; });
+        await using Hosted hosted = new(o =>
+        {
+            o.Workers = 1;
+            o.MaxWaiting = 2;
+        });
         using GatedImage gated = new(Reddish);
         Task<TransferPrediction> first = hosted.Predictor.PredictAsync(gated.Memory);
         await gated.Reached;
-        Task<TransferPrediction>[] waiting = [hosted.Predictor.PredictAsync(Reddish), hosted.Predictor.PredictAsync(Reddish)];
-        ModelBusyException e = await Assert.ThrowsExactlyAsync<ModelBusyException>(() => hosted.Predictor.PredictAsync(Reddish));
+        Task<TransferPrediction>[] waiting =
+        [
+            hosted.Predictor.PredictAsync(Reddish),
+            hosted.Predictor.PredictAsync(Reddish),
+        ];
+        ModelBusyException e = await Assert.ThrowsExactlyAsync<ModelBusyException>(() =>
+            hosted.Predictor.PredictAsync(Reddish)
+        );
         StringAssert.Contains(e.Message, "2 requests are waiting");
         var unread = new CountingStream(Reddish, canSeek: false);
         await Assert.ThrowsExactlyAsync<ModelBusyException>(() => hosted.Predictor.PredictAsync(unread));
@@ -120,7 +196,8 @@ public sealed class PredictTests
         Assert.AreEqual(2, hosted.Measured.Sum(TransferTelemetry.QueueLength));
         Assert.AreEqual(1, hosted.Measured.Sum(TransferTelemetry.ActiveRequests));
         gated.Release();
-        foreach (Task<TransferPrediction> task in (Task<TransferPrediction>[])[first, .. waiting]) Assert.AreEqual("red", (await task).Label);
+        foreach (Task<TransferPrediction> task in (Task<TransferPrediction>[])[first, .. waiting])
+            Assert.AreEqual("red", (await task).Label);
         Assert.AreEqual(2, hosted.Measured.Sum(TransferTelemetry.Requests, "busy"));
         Assert.AreEqual(0, hosted.Measured.Sum(TransferTelemetry.QueueLength));
         Assert.AreEqual(0, hosted.Measured.Sum(TransferTelemetry.ActiveRequests));
@@ -144,18 +221,24 @@ public sealed class PredictTests
     [TestMethod]
     public async Task Predict_WaitingRequestCancelled_LeavesAtOnceAndDisturbsNobody()
     {
-        await using Hosted hosted = new(o => { o.Workers = 1; o.MaxWaiting = 2; });
+        await using Hosted hosted = new(o =>
+        {
+            o.Workers = 1;
+            o.MaxWaiting = 2;
+        });
         using GatedImage gated = new(Reddish);
         using CancellationTokenSource cancel = new();
         Task<TransferPrediction> first = hosted.Predictor.PredictAsync(gated.Memory);
         await gated.Reached;
-        Task<TransferPrediction> withdrawn = hosted.Predictor.PredictAsync(Reddish, cancel.Token), other = hosted.Predictor.PredictAsync(Reddish);
+        Task<TransferPrediction> withdrawn = hosted.Predictor.PredictAsync(Reddish, cancel.Token),
+            other = hosted.Predictor.PredictAsync(Reddish);
         await cancel.CancelAsync();
         await Assert.ThrowsAsync<OperationCanceledException>(() => withdrawn);
         Assert.AreEqual((1, 1), hosted.Load, "its place is free again while the worker is still held");
         Task<TransferPrediction> next = hosted.Predictor.PredictAsync(Reddish);
         gated.Release();
-        foreach (Task<TransferPrediction> task in (Task<TransferPrediction>[])[first, other, next]) Assert.AreEqual("red", (await task).Label);
+        foreach (Task<TransferPrediction> task in (Task<TransferPrediction>[])[first, other, next])
+            Assert.AreEqual("red", (await task).Label);
         Assert.AreEqual(1, hosted.Measured.Sum(TransferTelemetry.Requests, "cancelled"));
         Assert.AreEqual((0, 0), hosted.Load);
     }
@@ -193,15 +276,33 @@ public sealed class PredictTests
     public async Task Predict_BatchNotFull_WaitsForTheDelayOfItsOldestAndNoLonger()
     {
         FakeClock clock = new();
-        await using Hosted hosted = new(o => { o.MaxBatchSize = 4; o.MaxDelay = TimeSpan.FromSeconds(1); }, clock);
-        Task<TransferPrediction>[] three = [.. Enumerable.Range(0, 3).Select(_ => hosted.Predictor.PredictAsync(Reddish))];
-        await Hosted.Until(() => hosted.Load == (0, 3) && hosted.Measured.Values(TransferTelemetry.DecodeDuration).Length == 3 && clock.Pending > 0, "three images are decoded and one thread waits for a fourth");
+        await using Hosted hosted = new(
+            o =>
+            {
+                o.MaxBatchSize = 4;
+                o.MaxDelay = TimeSpan.FromSeconds(1);
+            },
+            clock
+        );
+        Task<TransferPrediction>[] three =
+        [
+            .. Enumerable.Range(0, 3).Select(_ => hosted.Predictor.PredictAsync(Reddish)),
+        ];
+        await Hosted.Until(
+            () =>
+                hosted.Load == (0, 3)
+                && hosted.Measured.Values(TransferTelemetry.DecodeDuration).Length == 3
+                && clock.Pending > 0,
+            "three images are decoded and one thread waits for a fourth"
+        );
         clock.Advance(TimeSpan.FromSeconds(0.9));
         await Task.Delay(50);
         Assert.IsFalse(three.Any(t => t.IsCompleted));
         clock.Advance(TimeSpan.FromSeconds(0.2));
-        foreach (Task<TransferPrediction> task in three) Assert.AreEqual("red", (await task.WaitAsync(TimeSpan.FromSeconds(30))).Label);
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => hosted.Predictor.PredictAsync(Reddish))).WaitAsync(TimeSpan.FromSeconds(30));
+        foreach (Task<TransferPrediction> task in three)
+            Assert.AreEqual("red", (await task.WaitAsync(TimeSpan.FromSeconds(30))).Label);
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => hosted.Predictor.PredictAsync(Reddish)))
+            .WaitAsync(TimeSpan.FromSeconds(30));
         double[] sizes = hosted.Measured.Values(TransferTelemetry.BatchSize);
         Assert.AreEqual(7, sizes.Sum());
         Assert.AreEqual(4, sizes[^1], "a full batch waits for no clock");
@@ -211,22 +312,35 @@ public sealed class PredictTests
     public async Task Predict_WaitingForABatchCancelled_LeavesAtOnce()
     {
         FakeClock clock = new();
-        await using Hosted hosted = new(o => { o.MaxBatchSize = 2; o.MaxDelay = TimeSpan.FromSeconds(1); o.Workers = 2; }, clock);
+        await using Hosted hosted = new(
+            o =>
+            {
+                o.MaxBatchSize = 2;
+                o.MaxDelay = TimeSpan.FromSeconds(1);
+                o.Workers = 2;
+            },
+            clock
+        );
         using CancellationTokenSource cancel = new();
         // More withdrawals than there are tensors: each must have given its own back.
         for (int i = 0; i < 20; i++)
         {
             using CancellationTokenSource each = new();
             Task<TransferPrediction> withdrawn = hosted.Predictor.PredictAsync(Reddish, each.Token);
-            await Hosted.Until(() => hosted.Measured.Values(TransferTelemetry.DecodeDuration).Length == i + 1, "the image is decoded");
+            await Hosted.Until(
+                () => hosted.Measured.Values(TransferTelemetry.DecodeDuration).Length == i + 1,
+                "the image is decoded"
+            );
             await each.CancelAsync();
-            // Cancelled between decoding and queueing, it leaves with its batch; the clock must not keep that one waiting.
+            // Cancelled between decoding and queueing, it leaves with its batch; the clock must not keep that one
+            // waiting.
             clock.Advance(TimeSpan.FromSeconds(2));
             await Hosted.Until(() => withdrawn.IsCompleted || Advance(clock), "the request is over");
             await Assert.ThrowsAsync<OperationCanceledException>(() => withdrawn);
         }
 
-        await Task.WhenAll(hosted.Predictor.PredictAsync(Reddish), hosted.Predictor.PredictAsync(Reddish)).WaitAsync(TimeSpan.FromSeconds(30));
+        await Task.WhenAll(hosted.Predictor.PredictAsync(Reddish), hosted.Predictor.PredictAsync(Reddish))
+            .WaitAsync(TimeSpan.FromSeconds(30));
         Assert.AreEqual((0, 0), hosted.Load);
     }
 
@@ -240,7 +354,10 @@ public sealed class PredictTests
             // Few distinct values, so that there are ties.
             float[] row = [.. labels.Select(_ => random.Next(4) / 4f)];
             int top = random.Next(1, 12);
-            string[] expected = [.. Enumerable.Range(0, 9).OrderByDescending(i => row[i]).Take(top).Select(i => labels[i])];
+            string[] expected =
+            [
+                .. Enumerable.Range(0, 9).OrderByDescending(i => row[i]).Take(top).Select(i => labels[i]),
+            ];
             TransferPrediction found = TransferPrediction.Of(labels, row, top, new ModelVersion("", ""));
             CollectionAssert.AreEqual(expected, found.Top.Select(t => t.Label).ToArray());
             Assert.AreEqual(expected[0], found.Label);

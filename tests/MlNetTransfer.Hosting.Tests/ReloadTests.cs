@@ -13,24 +13,29 @@ public sealed class ReloadTests
 
     /// <summary>Files that cannot be served, and what the error must say.</summary>
     public static IEnumerable<object[]> BadFiles =>
-    [
-        ["garbage", "hello, world"u8.ToArray(), ""],
-        ["empty", Array.Empty<byte>(), ""],
-        ["cut", TinyModel.Bytes(2)[..^200], ""],
-        ["foreign", new GraphBuilder("x").Input("a", ["N"]).Node("Relu", ["a"], ["b"]).Output("b", ["N"]).Build().ToBytes(), "not one that mlnet-transfer wrote"],
-        ["labels twice", TinyModel.Bytes(2, ["red", "green", "red"]), "'red' 2 times"],
-        ["labels missing", TinyModel.Bytes(2, ["red", "green"]), "2 labels"],
-        ["other labels", TinyModel.Bytes(2, ["red", "blue", "green"]), "red, green, blue were expected"],
-        ["no finite answer", TinyModel.Bytes(float.NaN), "no answer for a plain image"],
-        ["not probabilities", NotProbabilities(), "1 was expected"],
-    ];
+        [
+            ["garbage", "hello, world"u8.ToArray(), ""],
+            ["empty", Array.Empty<byte>(), ""],
+            ["cut", TinyModel.Bytes(2)[..^200], ""],
+            [
+                "foreign",
+                new GraphBuilder("x").Input("a", ["N"]).Node("Relu", ["a"], ["b"]).Output("b", ["N"]).Build().ToBytes(),
+                "not one that mlnet-transfer wrote",
+            ],
+            ["labels twice", TinyModel.Bytes(2, ["red", "green", "red"]), "'red' 2 times"],
+            ["labels missing", TinyModel.Bytes(2, ["red", "green"]), "2 labels"],
+            ["other labels", TinyModel.Bytes(2, ["red", "blue", "green"]), "red, green, blue were expected"],
+            ["no finite answer", TinyModel.Bytes(float.NaN), "no answer for a plain image"],
+            ["not probabilities", NotProbabilities(), "1 was expected"],
+        ];
 
     [TestMethod]
     public async Task Reload_WithARequestInHand_OldFinishesOnTheOldAndIsFreed()
     {
         await using Hosted hosted = new(o => o.Workers = 1);
         using GatedImage gated = new(Reddish);
-        Task<TransferPrediction> old = hosted.Predictor.PredictAsync(gated.Memory), waiting = hosted.Predictor.PredictAsync(Reddish);
+        Task<TransferPrediction> old = hosted.Predictor.PredictAsync(gated.Memory),
+            waiting = hosted.Predictor.PredictAsync(Reddish);
         await gated.Reached;
         await Hosted.Until(() => hosted.Load == (1, 1), "one request is in hand and the other accepted");
         InferenceSession first = Sessions.Of(hosted.Predictor).Single();
@@ -68,7 +73,8 @@ public sealed class ReloadTests
         TinyModel.Put(hosted.Path, bad);
 
         TransferException e = await Assert.ThrowsExactlyAsync<TransferException>(hosted.ReloadAsync);
-        foreach (string part in (string[])[hosted.Name, hosted.Path, reason]) StringAssert.Contains(e.Message, part);
+        foreach (string part in (string[])[hosted.Name, hosted.Path, reason])
+            StringAssert.Contains(e.Message, part);
         Assert.AreEqual(before.Model, (await hosted.Predictor.PredictAsync(Reddish)).Model);
         Assert.AreEqual(1, hosted.Measured.Sum(TransferTelemetry.Reloads, "failed"));
         Assert.AreEqual(1, hosted.Loaded, "the bad one is freed");
@@ -96,7 +102,8 @@ public sealed class ReloadTests
                 GC.Collect();
                 return !old.IsAlive;
             },
-            "the old model is collected");
+            "the old model is collected"
+        );
         Assert.AreEqual("gain 2", (await hosted.Predictor.PredictAsync(Reddish)).Model.TrainingDigest);
     }
 
@@ -114,7 +121,12 @@ public sealed class ReloadTests
     [TestMethod]
     public async Task Watch_FileReplaced_IsServedByTheFileSystemsWord()
     {
-        await using Hosted hosted = new(o => { o.WatchFile = true; o.PollInterval = TimeSpan.FromDays(1); o.Debounce = TimeSpan.FromMilliseconds(30); });
+        await using Hosted hosted = new(o =>
+        {
+            o.WatchFile = true;
+            o.PollInterval = TimeSpan.FromDays(1);
+            o.Debounce = TimeSpan.FromMilliseconds(30);
+        });
         string before = (await hosted.Predictor.PredictAsync(Reddish)).Model.TrainingDigest;
         Assert.AreEqual("gain 1", before);
         TinyModel.Put(hosted.Path, TinyModel.Bytes(2));
@@ -124,17 +136,34 @@ public sealed class ReloadTests
         Assert.AreEqual("gain 2", (await hosted.Predictor.PredictAsync(Reddish)).Model.TrainingDigest);
     }
 
-    /// <summary>Containers mount files behind a link to a folder, and exchange the link: of that, no watcher of the folder hears.</summary>
+    /// <summary>
+    /// Containers mount files behind a link to a folder, and exchange the link: of that, no watcher of the folder
+    /// hears.
+    /// </summary>
     [TestMethod]
     public async Task Watch_FolderLinkExchanged_IsFoundByPollingOnceItIsSettled()
     {
         FakeClock clock = new();
         using TempFolder folder = new();
-        // Written within one tick of the file system's clock, files of one length cannot be told apart by their stamps; models are not made that fast.
-        for (int gain = 1; gain <= 3; gain++) File.SetLastWriteTimeUtc(folder.Write($"v{gain}/model.onnx", TinyModel.Bytes(gain)), new DateTime(2026, 1, gain, 0, 0, 0, DateTimeKind.Utc));
+        // Written within one tick of the file system's clock, files of one length cannot be told apart by their stamps;
+        // models are not made that fast.
+        for (int gain = 1; gain <= 3; gain++)
+            File.SetLastWriteTimeUtc(
+                folder.Write($"v{gain}/model.onnx", TinyModel.Bytes(gain)),
+                new DateTime(2026, 1, gain, 0, 0, 0, DateTimeKind.Utc)
+            );
         string link = folder.File("current");
         Directory.CreateSymbolicLink(link, folder.File("v1"));
-        await using Hosted hosted = new(o => { o.Path = Path.Combine(link, "model.onnx"); o.WatchFile = true; o.PollInterval = TimeSpan.FromSeconds(5); o.Debounce = TimeSpan.FromSeconds(1); }, clock);
+        await using Hosted hosted = new(
+            o =>
+            {
+                o.Path = Path.Combine(link, "model.onnx");
+                o.WatchFile = true;
+                o.PollInterval = TimeSpan.FromSeconds(5);
+                o.Debounce = TimeSpan.FromSeconds(1);
+            },
+            clock
+        );
         await hosted.Predictor.PredictAsync(Reddish);
         await LookAsync(5);
         Assert.AreEqual("gain 1", Digest());
@@ -180,21 +209,37 @@ public sealed class ReloadTests
     [TestMethod]
     public async Task Reload_UnderManyCallers_NoRequestFails()
     {
-        await using Hosted hosted = new(o => { o.Workers = 2; o.MaxBatchSize = 3; });
+        await using Hosted hosted = new(o =>
+        {
+            o.Workers = 2;
+            o.MaxBatchSize = 3;
+        });
         await hosted.Predictor.PredictAsync(Reddish);
         using CancellationTokenSource end = new();
-        Task<int>[] callers = [.. Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
-        {
-            int calls = 0;
-            for (; !end.IsCancellationRequested; calls++)
-            {
-                TransferPrediction p = await hosted.Predictor.PredictAsync(Reddish);
-                double gain = p.Model.TrainingDigest == "gain 1" ? 1 : 2;
-                Assert.AreEqual(TinyModel.Expected(200, 100, 50, gain)[0], p.Probability, 1e-5, "the answer is that of the model it names");
-            }
+        Task<int>[] callers =
+        [
+            .. Enumerable
+                .Range(0, 8)
+                .Select(_ =>
+                    Task.Run(async () =>
+                    {
+                        int calls = 0;
+                        for (; !end.IsCancellationRequested; calls++)
+                        {
+                            TransferPrediction p = await hosted.Predictor.PredictAsync(Reddish);
+                            double gain = p.Model.TrainingDigest == "gain 1" ? 1 : 2;
+                            Assert.AreEqual(
+                                TinyModel.Expected(200, 100, 50, gain)[0],
+                                p.Probability,
+                                1e-5,
+                                "the answer is that of the model it names"
+                            );
+                        }
 
-            return calls;
-        }))];
+                        return calls;
+                    })
+                ),
+        ];
         for (int i = 0; i < 20; i++)
         {
             TinyModel.Put(hosted.Path, TinyModel.Bytes(2 - i % 2));
@@ -216,18 +261,32 @@ public sealed class ReloadTests
         {
             ShouldListenTo = source => source.Name == "MlNetTransfer",
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
-            ActivityStopped = activity => { lock (stopped) stopped.Add(activity); },
+            ActivityStopped = activity =>
+            {
+                lock (stopped)
+                    stopped.Add(activity);
+            },
         };
         ActivitySource.AddActivityListener(listener);
         await using Hosted hosted = new();
         string sha256 = (await hosted.Predictor.PredictAsync(Reddish)).Model.Sha256;
         await Assert.ThrowsAsync<TransferException>(() => hosted.Predictor.PredictAsync("hello"u8.ToArray()));
         Activity[] own;
-        lock (stopped) own = [.. stopped.Where(a => Equals(a.GetTagItem("mlnettransfer.model"), hosted.Name))];
-        CollectionAssert.AreEqual((string[])["mlnettransfer.reload", "mlnettransfer.predict", "mlnettransfer.predict"], own.Select(a => a.OperationName).ToArray());
+        lock (stopped)
+            own = [.. stopped.Where(a => Equals(a.GetTagItem("mlnettransfer.model"), hosted.Name))];
+        CollectionAssert.AreEqual(
+            (string[])["mlnettransfer.reload", "mlnettransfer.predict", "mlnettransfer.predict"],
+            own.Select(a => a.OperationName).ToArray()
+        );
         Assert.AreEqual(own[1].SpanId, own[0].ParentSpanId, "loaded by the first request");
-        CollectionAssert.AreEqual((object?[])[sha256, sha256, null], own.Select(a => a.GetTagItem("mlnettransfer.model.sha256")).ToArray());
-        CollectionAssert.AreEqual((object?[])[null, "ok", "rejected"], own.Select(a => a.GetTagItem("mlnettransfer.outcome")).ToArray());
+        CollectionAssert.AreEqual(
+            (object?[])[sha256, sha256, null],
+            own.Select(a => a.GetTagItem("mlnettransfer.model.sha256")).ToArray()
+        );
+        CollectionAssert.AreEqual(
+            (object?[])[null, "ok", "rejected"],
+            own.Select(a => a.GetTagItem("mlnettransfer.outcome")).ToArray()
+        );
         Assert.AreEqual(ActivityStatusCode.Error, own[2].Status);
     }
 
@@ -238,15 +297,24 @@ public sealed class ReloadTests
     private static Task<HealthCheckResult> HealthAsync(Hosted hosted)
     {
         var check = new TransferModelHealthCheck(hosted.Predictor);
-        return check.CheckHealthAsync(new HealthCheckContext { Registration = new HealthCheckRegistration("x", check, HealthStatus.Unhealthy, null) });
+        return check.CheckHealthAsync(
+            new HealthCheckContext
+            {
+                Registration = new HealthCheckRegistration("x", check, HealthStatus.Unhealthy, null),
+            }
+        );
     }
 
     /// <summary>Doubled probabilities: right in shape, wrong in kind.</summary>
-    private static byte[] NotProbabilities() => OnnxModel.Parse(TinyModel.Bytes(2)).With(proto =>
-    {
-        Onnx.Proto.NodeProto softmax = proto.Graph.Node.Single(n => n.OpType == "Softmax");
-        softmax.OpType = "Relu";
-        softmax.Attribute.Clear();
-        softmax.Input[0] = "means";
-    }).ToBytes();
+    private static byte[] NotProbabilities() =>
+        OnnxModel
+            .Parse(TinyModel.Bytes(2))
+            .With(proto =>
+            {
+                Onnx.Proto.NodeProto softmax = proto.Graph.Node.Single(n => n.OpType == "Softmax");
+                softmax.OpType = "Relu";
+                softmax.Attribute.Clear();
+                softmax.Input[0] = "means";
+            })
+            .ToBytes();
 }

@@ -6,17 +6,25 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Hosting.Tests;
 
-/// <summary>Two real models of the sample images, trained once for all tests, with what they say of some images.</summary>
+/// <summary>
+/// Two real models of the sample images, trained once for all tests, with what they say of some images.
+/// </summary>
 [TestClass]
 public static class Trained
 {
     private static readonly TempFolder Folder = new();
 
-    private static readonly Lazy<string> First = new(() => Train(1)), Second = new(() => Train(2));
+    private static readonly Lazy<string> First = new(() => Train(1)),
+        Second = new(() => Train(2));
 
     /// <summary>Images to ask about: every seventh of the samples.</summary>
     public static IReadOnlyList<string> Images { get; } =
-        [.. Directory.EnumerateFiles(Repository.At("data-samples/clipart"), "*.png", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Where((_, i) => i % 7 == 0)];
+    [
+        .. Directory
+            .EnumerateFiles(Repository.At("data-samples/clipart"), "*.png", SearchOption.AllDirectories)
+            .Order(StringComparer.Ordinal)
+            .Where((_, i) => i % 7 == 0),
+    ];
 
     public static string Model => First.Value;
 
@@ -24,7 +32,8 @@ public static class Trained
     public static string OtherModel => Second.Value;
 
     [AssemblyInitialize]
-    public static void SetHome(TestContext _) => Environment.SetEnvironmentVariable(DataFolder.Variable, Folder.File("home"));
+    public static void SetHome(TestContext _) =>
+        Environment.SetEnvironmentVariable(DataFolder.Variable, Folder.File("home"));
 
     [AssemblyCleanup]
     public static void Remove() => Folder.Dispose();
@@ -41,7 +50,16 @@ public static class Trained
     private static string Train(int seed)
     {
         string output = Folder.File($"seed{seed}");
-        new TrainJob(new TrainOptions { Folder = Repository.At("data-samples/clipart"), Output = output, Taps = ["map7_3"], Head = HeadKind.Ridge, Seed = seed }).Run();
+        new TrainJob(
+            new TrainOptions
+            {
+                Folder = Repository.At("data-samples/clipart"),
+                Output = output,
+                Taps = ["map7_3"],
+                Head = HeadKind.Ridge,
+                Seed = seed,
+            }
+        ).Run();
         return Path.Combine(output, "model.onnx");
     }
 }

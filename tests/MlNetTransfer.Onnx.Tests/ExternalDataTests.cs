@@ -21,12 +21,17 @@ public sealed class ExternalDataTests
             g = helper.make_graph([helper.make_node('MatMul', ['x', 'w'], ['h']), helper.make_node('Add', ['h', 'v'], ['y'])], 'g',
                 [helper.make_tensor_value_info('x', 1, [1, 2])], [helper.make_tensor_value_info('y', 1, [1, 3])], [w, v])
             onnx.save_model(helper.make_model(g, opset_imports=[helper.make_opsetid('', 17)], ir_version=8), sys.argv[1], save_as_external_data=True, all_tensors_to_one_file=True, location='weights.bin', size_threshold=0)
-            """, folder.File("m.onnx"));
+            """,
+            folder.File("m.onnx")
+        );
         OnnxModel model = OnnxModel.Load(folder.File("m.onnx"));
         CollectionAssert.AreEqual(new[] { 0f, 1, 2, 3, 4, 5 }, TensorData.ToFloats(model.Initializers[0]));
         CollectionAssert.AreEqual(new[] { 3f, 5.5f, 8 }, Ort.Run(model, ("x", [1, 1], [1, 2]))["y"]);
         File.Delete(folder.File("weights.bin"));
-        StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => OnnxModel.Load(folder.File("m.onnx"))).Message, "weights.bin");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<GraphException>(() => OnnxModel.Load(folder.File("m.onnx"))).Message,
+            "weights.bin"
+        );
     }
 
     [TestMethod]
@@ -73,7 +78,10 @@ public sealed class ExternalDataTests
         using TempFolder folder = new();
         File.WriteAllBytes(folder.File("data.bin"), new byte[4]);
         Write(folder.File("m.onnx"), "data.bin", offset, length);
-        StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => OnnxModel.Load(folder.File("m.onnx"))).Message, expected);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<GraphException>(() => OnnxModel.Load(folder.File("m.onnx"))).Message,
+            expected
+        );
     }
 
     [TestMethod]
@@ -84,13 +92,18 @@ public sealed class ExternalDataTests
         Assert.ThrowsExactly<GraphException>(() => OnnxModel.Parse(File.ReadAllBytes(folder.File("m.onnx"))));
     }
 
-    private static void Write(string path, string location, string offset = "0", string? length = null) => Models.Chain().With(proto =>
-    {
-        TensorProto tensor = proto.Graph.Initializer.Single(i => i.Name == "two");
-        tensor.ClearRawData();
-        tensor.DataLocation = TensorProto.Types.DataLocation.External;
-        tensor.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = location });
-        tensor.ExternalData.Add(new StringStringEntryProto { Key = "offset", Value = offset });
-        if (length is not null) tensor.ExternalData.Add(new StringStringEntryProto { Key = "length", Value = length });
-    }).Save(path);
+    private static void Write(string path, string location, string offset = "0", string? length = null) =>
+        Models
+            .Chain()
+            .With(proto =>
+            {
+                TensorProto tensor = proto.Graph.Initializer.Single(i => i.Name == "two");
+                tensor.ClearRawData();
+                tensor.DataLocation = TensorProto.Types.DataLocation.External;
+                tensor.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = location });
+                tensor.ExternalData.Add(new StringStringEntryProto { Key = "offset", Value = offset });
+                if (length is not null)
+                    tensor.ExternalData.Add(new StringStringEntryProto { Key = "length", Value = length });
+            })
+            .Save(path);
 }

@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Onnx.Tests;
 
-/// <summary>Damaged files: whatever the bytes, the outcome is a model or a <see cref="GraphException"/>, never another exception.</summary>
+/// <summary>
+/// Damaged files: whatever the bytes, the outcome is a model or a <see cref="GraphException"/>, never another
+/// exception.
+/// </summary>
 [TestClass]
 public sealed class FuzzTests
 {
@@ -17,8 +20,10 @@ public sealed class FuzzTests
         for (int i = 0; i < 3000; i++)
         {
             byte[] bytes = [.. intact];
-            for (int flips = random.Next(1, 6); flips > 0; flips--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
-            if (random.Next(4) == 0) bytes = bytes[..random.Next(bytes.Length)];
+            for (int flips = random.Next(1, 6); flips > 0; flips--)
+                bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            if (random.Next(4) == 0)
+                bytes = bytes[..random.Next(bytes.Length)];
             try
             {
                 OnnxModel model = OnnxModel.Parse(bytes);
@@ -39,7 +44,8 @@ public sealed class FuzzTests
         model.ToBytes();
         _ = model.Inputs.Count + model.OpsetVersion() + model.Metadata.Count;
         _ = model.UniqueName("x");
-        foreach (Onnx.Proto.ValueInfoProto output in model.Outputs) _ = model.DeclaredShape(output.Name);
+        foreach (Onnx.Proto.ValueInfoProto output in model.Outputs)
+            _ = model.DeclaredShape(output.Name);
         foreach (Onnx.Proto.TensorProto tensor in model.Initializers)
         {
             try
@@ -54,6 +60,7 @@ public sealed class FuzzTests
 
         model.TopologicalOrder();
         model.RemoveUnusedInitializers();
-        if (model.Nodes.Count > 0 && model.Nodes[0].Output is [{ Length: > 0 } name, ..]) model.RenameTensor(name, "renamed").CutAt("renamed");
+        if (model.Nodes.Count > 0 && model.Nodes[0].Output is [{ Length: > 0 } name, ..])
+            model.RenameTensor(name, "renamed").CutAt("renamed");
     }
 }

@@ -27,7 +27,10 @@ public sealed class GraphCutTests
         CollectionAssert.AreEqual(new[] { 1f, 2, 3, 4 }, values["x"]);
     }
 
-    /// <summary>sum &gt; 0: y = 30x; else y = 3x - 10. Both branches take 'outer' and 'scale' from outside, the else branch through a nested If.</summary>
+    /// <summary>
+    /// sum &gt; 0: y = 30x; else y = 3x - 10. Both branches take 'outer' and 'scale' from outside, the else branch
+    /// through a nested If.
+    /// </summary>
     [TestMethod]
     public void CutAt_BehindAnIf_KeepsWhatItsBranchesCapture()
     {
@@ -41,13 +44,18 @@ public sealed class GraphCutTests
     [TestMethod]
     public void CutAt_UnsortedNodes_ComeOutSorted()
     {
-        OnnxModel shuffled = Models.Chain().With(p =>
-        {
-            NodeProto[] reversed = [.. p.Graph.Node.Reverse()];
-            p.Graph.Node.Clear();
-            p.Graph.Node.AddRange(reversed);
-        });
-        CollectionAssert.AreEqual(new[] { "Mul", "Add", "Relu" }, shuffled.CutAt("y").Nodes.Select(n => n.OpType).ToArray());
+        OnnxModel shuffled = Models
+            .Chain()
+            .With(p =>
+            {
+                NodeProto[] reversed = [.. p.Graph.Node.Reverse()];
+                p.Graph.Node.Clear();
+                p.Graph.Node.AddRange(reversed);
+            });
+        CollectionAssert.AreEqual(
+            new[] { "Mul", "Add", "Relu" },
+            shuffled.CutAt("y").Nodes.Select(n => n.OpType).ToArray()
+        );
         CollectionAssert.AreEqual(new[] { 3f, 0 }, Ort.Run(shuffled.CutAt("y"), ("x", [1, 2], [1, 2]))["y"]);
     }
 
@@ -69,7 +77,9 @@ public sealed class GraphCutTests
         StringAssert.Contains(error.Message, "Mul node 'a'");
     }
 
-    /// <summary>Oracle: onnx.checker with full shape inference; and python reads the same fields and values as were written.</summary>
+    /// <summary>
+    /// Oracle: onnx.checker with full shape inference; and python reads the same fields and values as were written.
+    /// </summary>
     [TestMethod]
     public void Built_AndCutModels_PassOnnxChecker()
     {
@@ -88,14 +98,28 @@ public sealed class GraphCutTests
                 print(name, m.ir_version, m.opset_import[0].version, m.producer_name, m.graph.name, [(n.op_type, list(n.input), list(n.output)) for n in m.graph.node],
                     [(i.name, numpy_helper.to_array(i).tolist()) for i in m.graph.initializer], [[d.dim_param or d.dim_value for d in o.type.tensor_type.shape.dim] for o in m.graph.output],
                     [(p.key, p.value) for p in m.metadata_props])
-            """, folder.Path);
+            """,
+            folder.Path
+        );
         string[] lines = printed.Split('\n');
-        Assert.AreEqual("chain 8 17 MlNetTransfer chain [('Mul', ['x', 'two'], ['a']), ('Add', ['a', 'one'], ['b']), ('Neg', ['x'], ['side']), ('Relu', ['b'], ['y'])] [('two', 2.0), ('one', [1.0, -5.0])] [['N', 2], ['N', 2]] [('k', 'v')]", lines[0]);
-        Assert.AreEqual("cut 8 17 MlNetTransfer chain [('Mul', ['x', 'two'], ['a']), ('Add', ['a', 'one'], ['b'])] [('two', 2.0), ('one', [1.0, -5.0])] [['N', 2], ['N', 2]] []", lines[1]);
+        Assert.AreEqual(
+            "chain 8 17 MlNetTransfer chain [('Mul', ['x', 'two'], ['a']), ('Add', ['a', 'one'], ['b']), ('Neg', "
+                + "['x'], ['side']), ('Relu', ['b'], ['y'])] [('two', 2.0), ('one', [1.0, -5.0])] [['N', 2], ['N', "
+                + "2]] [('k', 'v')]",
+            lines[0]
+        );
+        Assert.AreEqual(
+            "cut 8 17 MlNetTransfer chain [('Mul', ['x', 'two'], ['a']), ('Add', ['a', 'one'], ['b'])] [('two', "
+                + "2.0), ('one', [1.0, -5.0])] [['N', 2], ['N', 2]] []",
+            lines[1]
+        );
         StringAssert.StartsWith(lines[2], "if 8 17");
     }
 
-    /// <summary>Field by field: python parses our bytes and writes them again; nothing may be lost, and both parsers must see equal messages.</summary>
+    /// <summary>
+    /// Field by field: python parses our bytes and writes them again; nothing may be lost, and both parsers must see
+    /// equal messages.
+    /// </summary>
     [TestMethod]
     public void Bytes_ThroughPythonOnnx_ComeBackEqual()
     {
@@ -103,7 +127,11 @@ public sealed class GraphCutTests
         using TempFolder folder = new();
         OnnxModel model = Models.Capturing().WithMetadata("k", "v");
         model.Save(folder.File("m.onnx"));
-        Python.Run("import onnx, sys; onnx.save(onnx.load(sys.argv[1]), sys.argv[2])", folder.File("m.onnx"), folder.File("again.onnx"));
+        Python.Run(
+            "import onnx, sys; onnx.save(onnx.load(sys.argv[1]), sys.argv[2])",
+            folder.File("m.onnx"),
+            folder.File("again.onnx")
+        );
         Assert.AreEqual(model.Proto, ModelProto.Parser.ParseFrom(File.ReadAllBytes(folder.File("again.onnx"))));
     }
 }

@@ -35,7 +35,9 @@ public sealed class OnnxModelTests
         StringAssert.Contains(error.Message, reason);
     }
 
-    /// <summary>A file cut short anywhere is refused, except at the two field ends after which every required part is there.</summary>
+    /// <summary>
+    /// A file cut short anywhere is refused, except at the two field ends after which every required part is there.
+    /// </summary>
     [TestMethod]
     public void Parse_EveryPrefix_IsRefusedOrComplete()
     {
@@ -59,22 +61,44 @@ public sealed class OnnxModelTests
 
     [TestMethod]
     public void Load_MissingFile_NamesIt() =>
-        StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => OnnxModel.Load("/nowhere/model.onnx")).Message, "/nowhere/model.onnx");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<GraphException>(() => OnnxModel.Load("/nowhere/model.onnx")).Message,
+            "/nowhere/model.onnx"
+        );
 
     [TestMethod]
     public void Load_LargerThanTheLimit_IsRefused()
     {
         using TempFolder folder = new();
         Models.Chain().Save(folder.File("m.onnx"));
-        StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => OnnxModel.Load(folder.File("m.onnx"), new OnnxLimits { MaxBytes = 100 })).Message, "at most 100");
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<GraphException>(() =>
+                    OnnxModel.Load(folder.File("m.onnx"), new OnnxLimits { MaxBytes = 100 })
+                )
+                .Message,
+            "at most 100"
+        );
     }
 
     [TestMethod]
     public void Parse_NestingBomb_IsRefused()
     {
         GraphProto graph = new() { Name = "g" };
-        for (int i = 0; i < 200; i++) graph = new GraphProto { Node = { new NodeProto { OpType = "If", Attribute = { Attributes.Of("then_branch", graph) } } } };
-        byte[] bytes = new ModelProto { IrVersion = 8, Graph = graph, OpsetImport = { new OperatorSetIdProto { Version = 17 } } }.ToByteArray();
+        for (int i = 0; i < 200; i++)
+            graph = new GraphProto
+            {
+                Node =
+                {
+                    new NodeProto { OpType = "If", Attribute = { Attributes.Of("then_branch", graph) } },
+                },
+            };
+        byte[] bytes = new ModelProto
+        {
+            IrVersion = 8,
+            Graph = graph,
+            OpsetImport = { new OperatorSetIdProto { Version = 17 } },
+        }.ToByteArray();
         Assert.ThrowsExactly<GraphException>(() => OnnxModel.Parse(bytes));
         using TempFolder folder = new();
         File.WriteAllBytes(folder.File("bomb.onnx"), bytes);
@@ -87,11 +111,16 @@ public sealed class OnnxModelTests
         using TempFolder folder = new();
         string path = folder.File("m.onnx");
         File.WriteAllText(path, "old");
-        GraphException error = Assert.ThrowsExactly<GraphException>(() => AtomicFile.Write(path, stream =>
-        {
-            stream.Write(new byte[100_000]);
-            throw new IOException("No space left on device");
-        }));
+        GraphException error = Assert.ThrowsExactly<GraphException>(() =>
+            AtomicFile.Write(
+                path,
+                stream =>
+                {
+                    stream.Write(new byte[100_000]);
+                    throw new IOException("No space left on device");
+                }
+            )
+        );
         StringAssert.Contains(error.Message, path);
         StringAssert.Contains(error.Message, "No space left");
         Assert.AreEqual("old", File.ReadAllText(path));
@@ -102,7 +131,10 @@ public sealed class OnnxModelTests
     public void Save_FolderMissing_NamesTheFile()
     {
         using TempFolder folder = new();
-        StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => Models.Chain().Save(folder.File("none/m.onnx"))).Message, "none/m.onnx");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<GraphException>(() => Models.Chain().Save(folder.File("none/m.onnx"))).Message,
+            "none/m.onnx"
+        );
     }
 
     [TestMethod]
@@ -110,7 +142,13 @@ public sealed class OnnxModelTests
     {
         OnnxModel model = Models.Chain();
         byte[] before = model.ToBytes();
-        OnnxModel edited = model.With(p => p.Graph.Node[0].OpType = "Div").RenameTensor("a", "c").RemoveUnusedInitializers().CutAt("c").WithOpset(17).WithMetadata("k", "v");
+        OnnxModel edited = model
+            .With(p => p.Graph.Node[0].OpType = "Div")
+            .RenameTensor("a", "c")
+            .RemoveUnusedInitializers()
+            .CutAt("c")
+            .WithOpset(17)
+            .WithMetadata("k", "v");
         Assert.AreEqual("Div", edited.Nodes[0].OpType);
         CollectionAssert.AreEqual(before, model.ToBytes());
     }

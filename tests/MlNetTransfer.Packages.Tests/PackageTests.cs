@@ -8,20 +8,44 @@ namespace MlNetTransfer.Packages.Tests;
 [TestClass]
 public sealed class PackageTests
 {
-    private const string Weights = "models/packages/Microsoft.ML.DnnImageFeaturizer.ResNet18/tools/DnnImageModels/ResNet18Onnx/ResNet18.onnx";
+    private const string Weights =
+        "models/packages/Microsoft.ML.DnnImageFeaturizer.ResNet18/tools/DnnImageModels/ResNet18Onnx/ResNet18.onnx";
 
     [TestMethod]
     public void Pack_Projects_GivesThePackagesThatAreMeant()
     {
-        string[] expected = [.. new[] { "MlNetTransfer", "MlNetTransfer.Hosting", "MlNetTransfer.Onnx", "mlnet-transfer" }.SelectMany(p => new[] { $"{p}.{Feed.Version}.nupkg", $"{p}.{Feed.Version}.snupkg" }).Order(StringComparer.Ordinal)];
-        CollectionAssert.AreEqual(expected, Directory.GetFiles(Feed.Folder).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal).ToArray());
+        string[] expected =
+        [
+            .. new[] { "MlNetTransfer", "MlNetTransfer.Hosting", "MlNetTransfer.Onnx", "mlnet-transfer" }
+                .SelectMany(p => new[] { $"{p}.{Feed.Version}.nupkg", $"{p}.{Feed.Version}.snupkg" })
+                .Order(StringComparer.Ordinal),
+        ];
+        CollectionAssert.AreEqual(
+            expected,
+            Directory.GetFiles(Feed.Folder).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal).ToArray()
+        );
         foreach (string package in Directory.GetFiles(Feed.Folder, "*.nupkg"))
         {
             using ZipArchive zip = ZipFile.OpenRead(package);
             string[] files = [.. zip.Entries.Select(e => e.FullName)];
-            CollectionAssert.IsSubsetOf(new[] { "README.md", "icon.png", "LICENSE", "THIRD-PARTY-NOTICES.md" }, files, package);
-            if (!Path.GetFileName(package).StartsWith("mlnet-transfer", StringComparison.Ordinal)) Assert.IsTrue(files.Any(f => f.StartsWith("lib/net10.0/", StringComparison.Ordinal) && f.EndsWith(".xml", StringComparison.Ordinal)), package);
-            else Assert.IsTrue(files.Any(f => f.Contains("notices/", StringComparison.Ordinal)), "the licences of the native libraries that it ships");
+            CollectionAssert.IsSubsetOf(
+                new[] { "README.md", "icon.png", "LICENSE", "THIRD-PARTY-NOTICES.md" },
+                files,
+                package
+            );
+            if (!Path.GetFileName(package).StartsWith("mlnet-transfer", StringComparison.Ordinal))
+                Assert.IsTrue(
+                    files.Any(f =>
+                        f.StartsWith("lib/net10.0/", StringComparison.Ordinal)
+                        && f.EndsWith(".xml", StringComparison.Ordinal)
+                    ),
+                    package
+                );
+            else
+                Assert.IsTrue(
+                    files.Any(f => f.Contains("notices/", StringComparison.Ordinal)),
+                    "the licences of the native libraries that it ships"
+                );
         }
     }
 
@@ -33,7 +57,12 @@ public sealed class PackageTests
         string project = NewProject(place, "console", "Guide", "MlNetTransfer");
         Feed.Run(project, "dotnet", "add", "package", "Microsoft.ML.LightGbm", "--version", "5.0.1");
         Directory.CreateSymbolicLink(Path.Combine(project, "data-samples"), Repository.At("data-samples"));
-        string[] programs = [.. new[] { "docs/guide/first-model.md", "docs/guide/from-ml-net.md" }.SelectMany(g => DocumentedCode.Blocks(g, "csharp")).Where(b => b.StartsWith("using Microsoft.ML;", StringComparison.Ordinal))];
+        string[] programs =
+        [
+            .. new[] { "docs/guide/first-model.md", "docs/guide/from-ml-net.md" }
+                .SelectMany(g => DocumentedCode.Blocks(g, "csharp"))
+                .Where(b => b.StartsWith("using Microsoft.ML;", StringComparison.Ordinal)),
+        ];
         Assert.HasCount(5, programs);
         var printed = new List<string>();
         foreach (string program in programs)
@@ -48,10 +77,14 @@ public sealed class PackageTests
         StringAssert.Matches(printed[2], new Regex(@"fruit \(\d+ ?%\)"));
         StringAssert.Matches(printed[3], new Regex(@"Stratified folds: (\d\d[.,]\d) ?% of 157 images"));
         StringAssert.Matches(printed[4], new Regex(@"MicroAccuracy \d+ ?%"));
-        foreach (string file in (string[])["model.zip", "model.onnx", "lightgbm.zip", "photos.zip"]) Assert.IsTrue(File.Exists(Path.Combine(project, file)), file);
+        foreach (string file in (string[])["model.zip", "model.onnx", "lightgbm.zip", "photos.zip"])
+            Assert.IsTrue(File.Exists(Path.Combine(project, file)), file);
     }
 
-    /// <summary>A model saved by one process gives the same probabilities in another, which needs no weights; changed weights are refused by their hash.</summary>
+    /// <summary>
+    /// A model saved by one process gives the same probabilities in another, which needs no weights; changed weights
+    /// are refused by their hash.
+    /// </summary>
     [TestMethod]
     public void SavedChain_InAnotherProcess_PredictsTheSame()
     {
@@ -66,7 +99,9 @@ public sealed class PackageTests
             class Image { public string ImagePath { get; set; } = ""; public string Label { get; set; } = ""; }
             class Scored { public float[] Score { get; set; } = []; }
             """;
-        File.WriteAllText(Path.Combine(project, "Program.cs"), $$"""
+        File.WriteAllText(
+            Path.Combine(project, "Program.cs"),
+            $$"""
             using System.Runtime.InteropServices;
             using Microsoft.ML;
             using MlNetTransfer;
@@ -83,19 +118,41 @@ public sealed class PackageTests
             File.WriteAllBytes("scores.bin", MemoryMarshal.AsBytes(Scores(model).AsSpan()).ToArray());
             ml.Model.Save(model, data.Schema, "model.zip");
             {{Types}}
-            """);
+            """
+        );
         Feed.Run(project, "dotnet", "build", "-c", "Release");
-        string program = Directory.GetFiles(Path.Combine(project, "bin", "Release"), "Saved.dll", SearchOption.AllDirectories)[0];
+        string program = Directory.GetFiles(
+            Path.Combine(project, "bin", "Release"),
+            "Saved.dll",
+            SearchOption.AllDirectories
+        )[0];
         Feed.Run(project, "dotnet", program);
-        string weights = Directory.GetFiles(Path.GetDirectoryName(program)!, "ResNet18.onnx", SearchOption.AllDirectories)[0];
+        string weights = Directory.GetFiles(
+            Path.GetDirectoryName(program)!,
+            "ResNet18.onnx",
+            SearchOption.AllDirectories
+        )[0];
         byte[] bytes = File.ReadAllBytes(weights);
         bytes[bytes.Length / 2] ^= 1;
         File.WriteAllBytes(weights, bytes);
-        Match match = Regex.Match(Feed.Run(project, "dotnet", program, "load"), "^(50) images, largest difference (.+)$", RegexOptions.Multiline);
+        Match match = Regex.Match(
+            Feed.Run(project, "dotnet", program, "load"),
+            "^(50) images, largest difference (.+)$",
+            RegexOptions.Multiline
+        );
         Assert.IsTrue(match.Success);
-        Assert.IsLessThanOrEqualTo(1e-5, double.Parse(match.Groups[2].Value, System.Globalization.CultureInfo.InvariantCulture));
+        Assert.IsLessThanOrEqualTo(
+            1e-5,
+            double.Parse(match.Groups[2].Value, System.Globalization.CultureInfo.InvariantCulture)
+        );
 
-        (int code, string output) = Feed.Try(project, "env", $"MLNETTRANSFER_CACHE={place.File("empty")}", "dotnet", program);
+        (int code, string output) = Feed.Try(
+            project,
+            "env",
+            $"MLNETTRANSFER_CACHE={place.File("empty")}",
+            "dotnet",
+            program
+        );
         Assert.AreNotEqual(0, code);
         StringAssert.Contains(output, "has SHA-256");
         StringAssert.Contains(output, weights);
@@ -106,7 +163,9 @@ public sealed class PackageTests
     {
         using TempFolder place = Feed.NewPlace();
         string project = NewProject(place, "web", "Service", "MlNetTransfer.Hosting");
-        File.WriteAllText(Path.Combine(project, "Program.cs"), """
+        File.WriteAllText(
+            Path.Combine(project, "Program.cs"),
+            """
             using MlNetTransfer.Hosting;
 
             var builder = WebApplication.CreateBuilder(args);
@@ -114,11 +173,21 @@ public sealed class PackageTests
             var app = builder.Build();
             app.MapPost("/predict", async (HttpRequest request, ITransferPredictor model, CancellationToken cancellation) => await model.PredictAsync(request.Body, cancellation));
             app.Run();
-            """);
+            """
+        );
         Feed.Run(project, "dotnet", "publish", "-c", "Release", "-o", place.File("published"));
         Assert.IsFalse(Directory.Exists(place.File("published/models")), "no weights");
         Assert.IsTrue(File.Exists(place.File("published/MlNetTransfer.Hosting.dll")));
-        Feed.Run(project, "dotnet", "publish", "-c", "Release", "-o", place.File("wanted"), "-p:MlNetTransferBackbone=true");
+        Feed.Run(
+            project,
+            "dotnet",
+            "publish",
+            "-c",
+            "Release",
+            "-o",
+            place.File("wanted"),
+            "-p:MlNetTransferBackbone=true"
+        );
         Assert.IsTrue(File.Exists(Path.Combine(place.File("wanted"), Weights)), "weights where they are asked for");
     }
 
@@ -129,7 +198,9 @@ public sealed class PackageTests
         using TempFolder place = Feed.NewPlace();
         string project = NewProject(place, "mstest", "Tests", "MlNetTransfer");
         File.Delete(Path.Combine(project, "Test1.cs"));
-        File.WriteAllText(Path.Combine(project, "Features.cs"), $$"""
+        File.WriteAllText(
+            Path.Combine(project, "Features.cs"),
+            $$"""
             using Microsoft.ML;
             using MlNetTransfer;
 
@@ -140,11 +211,14 @@ public sealed class PackageTests
                 public void Of_FiveImages_AreFive()
                 {
                     var ml = new MLContext(1);
-                    IDataView five = ml.Data.TakeRows(ml.Data.LoadImageFolder("{{Repository.At("data-samples/clipart")}}"), 5);
+                    IDataView five = ml.Data.TakeRows(ml.Data.LoadImageFolder("{{Repository.At(
+                "data-samples/clipart"
+            )}}"), 5);
                     Assert.HasCount(5, ml.Transforms.FeaturizeImages("Features", "ImagePath").Fit(five).Transform(five).Preview().RowView);
                 }
             }
-            """);
+            """
+        );
         StringAssert.Contains(Feed.Run(project, "dotnet", "test", "-c", "Release"), "Passed!");
     }
 
@@ -153,9 +227,16 @@ public sealed class PackageTests
     {
         using TempFolder place = Feed.NewPlace();
         string project = NewProject(place, "console", "Broken", "MlNetTransfer");
-        string targets = Directory.GetFiles(Path.Combine(PackageCache, "mlnettransfer", Feed.Version), "MlNetTransfer.targets", SearchOption.AllDirectories)[0];
+        string targets = Directory.GetFiles(
+            Path.Combine(PackageCache, "mlnettransfer", Feed.Version),
+            "MlNetTransfer.targets",
+            SearchOption.AllDirectories
+        )[0];
         string copy = place.Write("lib/a/b/c/MlNetTransfer.targets", File.ReadAllBytes(targets));
-        File.WriteAllText(Path.Combine(project, "Directory.Build.targets"), $"""<Project><Import Project="{copy}" /></Project>""");
+        File.WriteAllText(
+            Path.Combine(project, "Directory.Build.targets"),
+            $"""<Project><Import Project="{copy}" /></Project>"""
+        );
         (int code, string output) = Feed.Try(project, "dotnet", "build", "-c", "Release");
         Assert.AreNotEqual(0, code);
         StringAssert.Contains(output, "MNT001");
@@ -166,14 +247,31 @@ public sealed class PackageTests
     public void Tool_Installed_TrainsAndPredicts()
     {
         using TempFolder place = Feed.NewPlace();
-        Feed.Run(place.Path, "dotnet", "tool", "install", "mlnet-transfer", "--version", Feed.Version, "--tool-path", place.File("tools"), "--add-source", Feed.Folder);
+        Feed.Run(
+            place.Path,
+            "dotnet",
+            "tool",
+            "install",
+            "mlnet-transfer",
+            "--version",
+            Feed.Version,
+            "--tool-path",
+            place.File("tools"),
+            "--add-source",
+            Feed.Folder
+        );
         string tool = place.File("tools/mlnet-transfer");
         StringAssert.Contains(Feed.Run(place.Path, tool, "models", "list"), "resnet18");
         Feed.Run(place.Path, tool, "train", "data-samples/clipart", "--output", "out", "--test-fraction", "0.2");
-        StringAssert.Contains(Feed.Run(place.Path, tool, "predict", "out/model.onnx", "data-samples/clipart/fruit/banana.png"), "fruit");
+        StringAssert.Contains(
+            Feed.Run(place.Path, tool, "predict", "out/model.onnx", "data-samples/clipart/fruit/banana.png"),
+            "fruit"
+        );
     }
 
-    private static string PackageCache => Environment.GetEnvironmentVariable("NUGET_PACKAGES") ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+    private static string PackageCache =>
+        Environment.GetEnvironmentVariable("NUGET_PACKAGES")
+        ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
 
     private static string NewProject(TempFolder place, string template, string name, string package)
     {
@@ -184,5 +282,6 @@ public sealed class PackageTests
     }
 
     /// <summary>Without the digits that another kind of processor may round otherwise.</summary>
-    private static string Rough(string text) => Regex.Replace(DocumentedCode.Normal(text).Replace("\u00a0", " ", StringComparison.Ordinal), @"\d+\.\d+", "#");
+    private static string Rough(string text) =>
+        Regex.Replace(DocumentedCode.Normal(text).Replace("\u00a0", " ", StringComparison.Ordinal), @"\d+\.\d+", "#");
 }

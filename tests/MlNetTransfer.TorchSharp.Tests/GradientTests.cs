@@ -14,8 +14,10 @@ namespace MlNetTransfer.TorchSharp.Tests;
 [TestClass]
 public sealed class GradientTests
 {
-    private static readonly string Logits =
-        OnnxModel.Load(Trained.Model).Nodes.Single(n => n.OpType == "Softmax").Input[0];
+    private static readonly string Logits = OnnxModel
+        .Load(Trained.Model)
+        .Nodes.Single(n => n.OpType == "Softmax")
+        .Input[0];
 
     private static readonly TorchExportOptions Export = new() { Output = Logits };
 
@@ -49,9 +51,13 @@ public sealed class GradientTests
     /// Gradients by the names of the model's initializers: the archive brings them home in place of its weights.
     /// </summary>
     private static (double Loss, Dictionary<string, float[]> Gradients) Libtorch(
-        OnnxModel model, float[] images, long[] labels)
+        OnnxModel model,
+        float[] images,
+        long[] labels
+    )
     {
-        string file = Trained.At("logits.pt"), gradients = Trained.At("gradients.pt");
+        string file = Trained.At("logits.pt"),
+            gradients = Trained.At("gradients.pt");
         TorchScript.Write(model, file, Export);
         using IDisposable scope = NewDisposeScope();
         using jit.ScriptModule<Tensor, Tensor> net = jit.load<Tensor, Tensor>(file);
@@ -60,25 +66,35 @@ public sealed class GradientTests
         Tensor loss = nn.functional.cross_entropy(net.call(input), tensor(labels));
         loss.backward();
         using (no_grad())
-            foreach (var (_, parameter) in net.named_parameters()) parameter.copy_(parameter.grad!);
+            foreach (var (_, parameter) in net.named_parameters())
+                parameter.copy_(parameter.grad!);
         jit.save(net, gradients);
         Dictionary<string, TensorProto> before = model.Initializers.ToDictionary(i => i.Name);
-        return (loss.item<float>(), model.WithWeights(TorchWeights.Read(gradients), Export).Initializers
-            .Where(i => i.DataType == (int)TensorProto.Types.DataType.Float)
-            .Select(i => (i.Name, Values: TensorData.ToFloats(i)))
-            .Where(i => !i.Values.AsSpan().SequenceEqual(TensorData.ToFloats(before[i.Name])))
-            .ToDictionary());
+        return (
+            loss.item<float>(),
+            model
+                .WithWeights(TorchWeights.Read(gradients), Export)
+                .Initializers.Where(i => i.DataType == (int)TensorProto.Types.DataType.Float)
+                .Select(i => (i.Name, Values: TensorData.ToFloats(i)))
+                .Where(i => !i.Values.AsSpan().SequenceEqual(TensorData.ToFloats(before[i.Name])))
+                .ToDictionary()
+        );
     }
 
     private static (double Loss, Dictionary<string, float[]> Gradients) Own(
-        OnnxModel model, float[] images, long[] labels, string[] parameters)
+        OnnxModel model,
+        float[] images,
+        long[] labels,
+        string[] parameters
+    )
     {
         ParameterGroup all = new() { Name = "all", Parameters = parameters };
         TrainingOptions options = new() { Logits = Logits, Groups = [all] };
         Dictionary<string, TensorProto> before = model.Initializers.ToDictionary(i => i.Name);
         TrainingGraph graph = new TrainingStepBuilder(model, options).Build(labels.Length, TrainingGraphKind.Gradients);
         float[] targets = new float[labels.Length * graph.Columns];
-        for (int i = 0; i < labels.Length; i++) targets[i * graph.Columns + labels[i]] = 1;
+        for (int i = 0; i < labels.Length; i++)
+            targets[i * graph.Columns + labels[i]] = 1;
         float[] weights = [.. labels.Select(_ => 1f / labels.Length)];
         // The weights are inputs too.
         Dictionary<string, OrtValue> inputs = [];
@@ -93,8 +109,11 @@ public sealed class GradientTests
         using RunOptions run = new();
         string[] outputs = [TrainingGraph.Loss, .. parameters.Select(p => $"gradient_of/{p}")];
         using IDisposableReadOnlyCollection<OrtValue> results = session.Run(run, inputs, outputs);
-        foreach (OrtValue value in inputs.Values) value.Dispose();
-        return (results[0].GetTensorDataAsSpan<float>()[0],
-            parameters.Select((p, i) => (p, results[i + 1].GetTensorDataAsSpan<float>().ToArray())).ToDictionary());
+        foreach (OrtValue value in inputs.Values)
+            value.Dispose();
+        return (
+            results[0].GetTensorDataAsSpan<float>()[0],
+            parameters.Select((p, i) => (p, results[i + 1].GetTensorDataAsSpan<float>().ToArray())).ToDictionary()
+        );
     }
 }

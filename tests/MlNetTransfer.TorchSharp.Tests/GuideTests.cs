@@ -15,17 +15,21 @@ public sealed class GuideTests
     private const string Here = "tests/MlNetTransfer.TorchSharp.Tests/GuideTests.cs";
 
     [TestMethod]
-    public void Guide_Code_IsTheCodeBelow() => CollectionAssert.AreEqual(
-        DocumentedCode.Parts(Here, "// Guide:", "// End.").Select(DocumentedCode.Normal).ToArray(),
-        DocumentedCode.Blocks(Guide, "csharp").Select(DocumentedCode.Normal).ToArray());
+    public void Guide_Code_IsTheCodeBelow() =>
+        CollectionAssert.AreEqual(
+            DocumentedCode.Parts(Here, "// Guide:", "// End.").Select(DocumentedCode.Normal).ToArray(),
+            DocumentedCode.Blocks(Guide, "csharp").Select(DocumentedCode.Normal).ToArray()
+        );
 
     [TestMethod]
     public void Guide_Code_TrainsAndBringsHome()
     {
         InTorch.Require();
         using IDisposable scope = NewDisposeScope();
-        string model = Trained.Model, weights = Trained.StateDictionary;
-        string trained = Trained.At("guide.dat"), output = Trained.At("guide.onnx");
+        string model = Trained.Model,
+            weights = Trained.StateDictionary;
+        string trained = Trained.At("guide.dat"),
+            output = Trained.At("guide.onnx");
         string path = Repository.At("data-samples/clipart/fruit/banana.png");
         using TransferModel before = TransferModel.Load(model);
         Preprocessing preprocessing = before.Metadata.Preprocessing;
@@ -55,7 +59,8 @@ public sealed class GuideTests
         // End.
 
         using TransferModel after = TransferModel.Load(output);
-        float was = before.Predict([pixels])[fruit], now = after.Predict([pixels])[fruit];
+        float was = before.Predict([pixels])[fruit],
+            now = after.Predict([pixels])[fruit];
         Assert.AreEqual(Math.Exp(-loss.item<float>()), was, 1e-5, "rounding of float32");
         Assert.IsGreaterThan(was, now, "a step makes the label likelier");
     }

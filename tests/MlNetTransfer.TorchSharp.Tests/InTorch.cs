@@ -45,7 +45,8 @@ internal static class InTorch
         {
             Tensor loss = nn.functional.nll_loss(forward(input).log(), labels);
             losses.Add(loss.item<float>());
-            if (step == steps) break;
+            if (step == steps)
+                break;
             optimizer.zero_grad();
             loss.backward();
             optimizer.step();
@@ -67,8 +68,11 @@ internal static class InTorch
     }
 
     private static int[] LikeliestOf(float[] probabilities) =>
-        [.. probabilities.Chunk(probabilities.Length / Trained.Images.Length)
-            .Select(row => row.Index().MaxBy(p => p.Item).Index)];
+        [
+            .. probabilities
+                .Chunk(probabilities.Length / Trained.Images.Length)
+                .Select(row => row.Index().MaxBy(p => p.Item).Index),
+        ];
 
     private static Tensor Input(float[][] images) =>
         tensor(images.SelectMany(i => i).ToArray(), [images.Length, 3, 224, 224]);

@@ -45,14 +45,18 @@ public sealed class MarkVersionWeak : Task
         for (int section = 0; section < U16(file, 0x3C); section++)
         {
             int header = Header(file, section);
-            if (U32(file, header + 4) == VersionNeeds) Find(file, header, found);
+            if (U32(file, header + 4) == VersionNeeds)
+                Find(file, header, found);
         }
 
         if (found.Count != 1)
         {
             Log.LogError(
                 "'{0}' asks for {1} {2} times, not once. Another version of the package may not need this step.",
-                Source, Version, found.Count);
+                Source,
+                Version,
+                found.Count
+            );
             return false;
         }
 
@@ -73,7 +77,8 @@ public sealed class MarkVersionWeak : Task
             int entry = library + (int)U32(file, library + 8);
             for (int versions = U16(file, library + 2); versions > 0; versions--)
             {
-                if (Name(file, strings + (int)U32(file, entry + 8)) == Version) found.Add(entry);
+                if (Name(file, strings + (int)U32(file, entry + 8)) == Version)
+                    found.Add(entry);
                 entry += (int)U32(file, entry + 12);
             }
 

@@ -66,9 +66,11 @@ public sealed class OperatorClassTests
         CSharpCompilation compilation = CSharpCompilation.Create(
             "Exported",
             sources.Select(s => CSharpSyntaxTree.ParseText(s, version)),
-            platform.Where(p => p.EndsWith(".dll", StringComparison.Ordinal))
+            platform
+                .Where(p => p.EndsWith(".dll", StringComparison.Ordinal))
                 .Select(p => MetadataReference.CreateFromFile(p)),
-            new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, specificDiagnosticOptions: [unified]));
+            new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, specificDiagnosticOptions: [unified])
+        );
         using MemoryStream stream = new();
         ImmutableArray<Diagnostic> said = compilation.Emit(stream).Diagnostics;
         Diagnostic[] complaints = [.. said.Where(d => d.Severity >= DiagnosticSeverity.Warning)];

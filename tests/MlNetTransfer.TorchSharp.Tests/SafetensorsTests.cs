@@ -23,9 +23,10 @@ public sealed class SafetensorsTests
         {
             Tensor found = read[initializer.Name];
             CollectionAssert.AreEqual(initializer.Dims, found.shape, initializer.Name);
-            bool same = found.dtype == ScalarType.Float32
-                ? TensorData.ToFloats(initializer).AsSpan().SequenceEqual(found.data<float>().ToArray())
-                : TensorData.ToLongs(initializer).AsSpan().SequenceEqual(found.data<long>().ToArray());
+            bool same =
+                found.dtype == ScalarType.Float32
+                    ? TensorData.ToFloats(initializer).AsSpan().SequenceEqual(found.data<float>().ToArray())
+                    : TensorData.ToLongs(initializer).AsSpan().SequenceEqual(found.data<long>().ToArray());
             Assert.IsTrue(same, initializer.Name);
         }
 
@@ -41,7 +42,8 @@ public sealed class SafetensorsTests
         InTorch.Require();
         using ImageClassifier net = new();
         net.load(Trained.StateDictionary);
-        using (no_grad()) net.get_parameter("head.bias")!.neg_();
+        using (no_grad())
+            net.get_parameter("head.bias")!.neg_();
         float[] changed = InTorch.Predict(net, net.call);
         string saved = Trained.At("trained.safetensors");
         net.save_safetensors(saved);

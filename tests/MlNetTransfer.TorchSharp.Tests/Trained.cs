@@ -41,8 +41,11 @@ public static class Trained
     public static long[] Labels => [.. Files.Select(f => (long)Array.IndexOf(Classes, Class(f)))];
 
     private static string[] Samples { get; } =
-        [.. Directory.EnumerateFiles(Repository.At("data-samples/clipart"), "*.png", SearchOption.AllDirectories)
-            .Order(StringComparer.Ordinal)];
+    [
+        .. Directory
+            .EnumerateFiles(Repository.At("data-samples/clipart"), "*.png", SearchOption.AllDirectories)
+            .Order(StringComparer.Ordinal),
+    ];
 
     private static string[] Files => [.. Samples.Where((_, i) => i % 7 == 0).Take(20)];
 
@@ -106,12 +109,15 @@ public static class Trained
     {
         using TransferModel model = TransferModel.Load(Model);
         using ImagePreprocessor preprocessor = new(model.Metadata.Preprocessing);
-        float[][] tensors = [.. Files.Select(file =>
-        {
-            float[] tensor = new float[model.Metadata.Preprocessing.TensorLength];
-            preprocessor.Process(System.IO.File.ReadAllBytes(file), tensor);
-            return tensor;
-        })];
+        float[][] tensors =
+        [
+            .. Files.Select(file =>
+            {
+                float[] tensor = new float[model.Metadata.Preprocessing.TensorLength];
+                preprocessor.Process(System.IO.File.ReadAllBytes(file), tensor);
+                return tensor;
+            }),
+        ];
         CollectionAssert.AreEqual(Classes, model.ClassNames.ToArray());
         return (tensors, model.Predict(tensors));
     }

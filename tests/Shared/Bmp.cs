@@ -19,7 +19,8 @@ internal static class Bmp
         BinaryPrimitives.WriteInt16LittleEndian(file.AsSpan(26), 1);
         BinaryPrimitives.WriteInt16LittleEndian(file.AsSpan(28), 24);
         for (int y = 0; y < size; y++)
-            for (int x = 0; x < size; x++) new[] { blue, green, red }.CopyTo(file, 54 + y * stride + 3 * x);
+        for (int x = 0; x < size; x++)
+            new[] { blue, green, red }.CopyTo(file, 54 + y * stride + 3 * x);
         return file;
     }
 }

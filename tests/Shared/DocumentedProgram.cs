@@ -3,7 +3,9 @@ namespace MlNetTransfer.Tests.Shared;
 /// <summary>Runs documented code as its reader would: in a folder beside data-samples.</summary>
 internal static class DocumentedProgram
 {
-    /// <summary>What it prints. The current folder and the console are the process's, so nothing else may run beside it.</summary>
+    /// <summary>
+    /// What it prints. The current folder and the console are the process's, so nothing else may run beside it.
+    /// </summary>
     public static string Printed(TempFolder folder, Action program)
     {
         string before = Environment.CurrentDirectory;

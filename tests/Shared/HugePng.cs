@@ -24,7 +24,8 @@ internal static class HugePng
     {
         using var packed = new MemoryStream();
         using (var zlib = new ZLibStream(packed, CompressionLevel.Fastest, leaveOpen: true))
-            for (int y = 0; y < rows; y++) zlib.Write(row);
+            for (int y = 0; y < rows; y++)
+                zlib.Write(row);
         return packed.ToArray();
     }
 
@@ -46,7 +47,8 @@ internal static class HugePng
         foreach (byte b in bytes)
         {
             crc ^= b;
-            for (int bit = 0; bit < 8; bit++) crc = (crc & 1) != 0 ? 0xEDB88320u ^ (crc >> 1) : crc >> 1;
+            for (int bit = 0; bit < 8; bit++)
+                crc = (crc & 1) != 0 ? 0xEDB88320u ^ (crc >> 1) : crc >> 1;
         }
 
         return ~crc;

@@ -10,4 +10,14 @@ namespace MlNetTransfer.Tests.Shared;
 /// <param name="PeerError">The largest such error of PyTorch in float32.</param>
 /// <param name="Inputs">Inputs tried: 2 where the first gave a large error.</param>
 /// <param name="Operators">Operators of the exported network.</param>
-internal sealed record NetworkComparison(string Name, int Tensors, int Renamed, long Parameters, string Worst, double Error, double PeerError, int Inputs, IReadOnlyList<string> Operators);
+internal sealed record NetworkComparison(
+    string Name,
+    int Tensors,
+    int Renamed,
+    long Parameters,
+    string Worst,
+    double Error,
+    double PeerError,
+    int Inputs,
+    IReadOnlyList<string> Operators
+);

@@ -11,12 +11,13 @@ internal static class NetworkGradients
 {
     /// <summary>
     /// Arguments: a folder and a JSON list of [name, module, shape of the input, operator set, whether to
-    /// keep the parameters as they are: torch.onnx otherwise folds batch normalisation and transposes weights, and then fewer names are left]. Writes for each NAME.onnx, NAME.json and for two inputs NAME.0.f32 and NAME.1.f32
-    /// (input, gradient of the output, the gradients of all parameters and of the input by float64, then those by float32). Weights are random; so are statistics, biases and scales, which PyTorch starts at 0 or 1: equal
-    /// parameters would be exported as one.
+    /// keep the parameters as they are: torch.onnx otherwise folds batch normalisation and transposes weights, and then
+    /// fewer names are left]. Writes for each NAME.onnx, NAME.json and for two inputs NAME.0.f32 and NAME.1.f32 (input,
+    /// gradient of the output, the gradients of all parameters and of the input by float64, then those by float32).
+    /// Weights are random; so are statistics, biases and scales, which PyTorch starts at 0 or 1: equal parameters would
+    /// be exported as one.
     /// </summary>
-    public const string Script =
-        """
+    public const string Script = """
         import copy, json, sys, warnings, numpy as np, torch, torch.nn as nn, torch.nn.functional as F, torchvision.models as M
         warnings.filterwarnings("ignore")
         torch.set_num_threads(1)
@@ -65,8 +66,10 @@ internal static class NetworkGradients
         """;
 
     /// <summary>
-    /// Differentiates one exported network by its input and all parameters that it has under their names, and compares. Rounding may turn the sign of a value at a kink (ReLU, max-pooling), and with it visible parts of the
-    /// gradients below: such an input says nothing of the gradient, so one that fails is tried again with the second input. A wrong gradient fails with both.
+    /// Differentiates one exported network by its input and all parameters that it has under their names, and compares.
+    /// Rounding may turn the sign of a value at a kink (ReLU, max-pooling), and with it visible parts of the gradients
+    /// below: such an input says nothing of the gradient, so one that fails is tried again with the second input. A
+    /// wrong gradient fails with both.
     /// </summary>
     /// <param name="folder">Where the script wrote.</param>
     /// <param name="name">Name of the network.</param>
@@ -75,37 +78,78 @@ internal static class NetworkGradients
     public static NetworkComparison Compare(string folder, string name, double allowed, int threads = 1)
     {
         OnnxModel model = OnnxModel.Load(Path.Combine(folder, name + ".onnx"));
-        Description description = JsonSerializer.Deserialize<Description>(File.ReadAllText(Path.Combine(folder, name + ".json")))!;
+        Description description = JsonSerializer.Deserialize<Description>(
+            File.ReadAllText(Path.Combine(folder, name + ".json"))
+        )!;
         HashSet<string> there = ["x", .. model.Initializers.Select(i => i.Name)];
         string[] wanted = [.. description.names.Where(there.Contains)];
         OnnxModel product = Differentiator.VectorJacobianProduct(model, "y", wanted, (int)description.x[0], "dy");
-        using SessionOptions options = new() { IntraOpNumThreads = threads, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        using SessionOptions options = new()
+        {
+            IntraOpNumThreads = threads,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+        };
         using InferenceSession session = new(product.ToBytes(), options);
-        NetworkComparison empty = new(name, wanted.Length - 1, description.names.Length - wanted.Length, 0, "", 0, 0, 1, [.. model.Nodes.Select(n => n.OpType).Distinct().Order(StringComparer.Ordinal)]);
+        NetworkComparison empty = new(
+            name,
+            wanted.Length - 1,
+            description.names.Length - wanted.Length,
+            0,
+            "",
+            0,
+            0,
+            1,
+            [.. model.Nodes.Select(n => n.OpType).Distinct().Order(StringComparer.Ordinal)]
+        );
         NetworkComparison first = Compare(session, description, Path.Combine(folder, name + ".0.f32"), empty);
-        return first.Error <= allowed ? first : Compare(session, description, Path.Combine(folder, name + ".1.f32"), empty) with { Inputs = 2 };
+        return first.Error <= allowed
+            ? first
+            : Compare(session, description, Path.Combine(folder, name + ".1.f32"), empty) with
+            {
+                Inputs = 2,
+            };
     }
 
-    private static NetworkComparison Compare(InferenceSession session, Description description, string file, NetworkComparison comparison)
+    private static NetworkComparison Compare(
+        InferenceSession session,
+        Description description,
+        string file,
+        NetworkComparison comparison
+    )
     {
         ReadOnlySpan<float> values = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(file));
-        int x = (int)Product(description.x), dy = (int)Product(description.dy);
-        using OrtValue input = OrtValue.CreateTensorValueFromMemory(values[..x].ToArray(), description.x), seed = OrtValue.CreateTensorValueFromMemory(values.Slice(x, dy).ToArray(), description.dy);
+        int x = (int)Product(description.x),
+            dy = (int)Product(description.dy);
+        using OrtValue input = OrtValue.CreateTensorValueFromMemory(values[..x].ToArray(), description.x),
+            seed = OrtValue.CreateTensorValueFromMemory(values.Slice(x, dy).ToArray(), description.dy);
         using RunOptions run = new();
         string[] wanted = [.. session.OutputNames.Where(n => n != "y").Select(n => n["gradient_of/".Length..])];
-        using IDisposableReadOnlyCollection<OrtValue> results = session.Run(run, ["x", "dy"], [input, seed], [.. wanted.Select(n => $"gradient_of/{n}")]);
+        using IDisposableReadOnlyCollection<OrtValue> results = session.Run(
+            run,
+            ["x", "dy"],
+            [input, seed],
+            [.. wanted.Select(n => $"gradient_of/{n}")]
+        );
         ReadOnlySpan<float> doubles = values[(x + dy)..];
         ReadOnlySpan<float> floats = doubles[(doubles.Length / 2)..];
         Dictionary<string, OrtValue> gradients = wanted.Zip(results).ToDictionary();
         int at = 0;
         foreach ((string name, int size) in description.names.Zip(description.sizes))
         {
-            ReadOnlySpan<float> expected = doubles.Slice(at, size), inFloats = floats.Slice(at, size);
+            ReadOnlySpan<float> expected = doubles.Slice(at, size),
+                inFloats = floats.Slice(at, size);
             at += size;
-            if (!gradients.TryGetValue(name, out OrtValue? gradient)) continue;
-            double error = Error(expected, gradient.GetTensorDataAsSpan<float>()), peer = Error(expected, inFloats);
-            comparison = comparison with { Parameters = comparison.Parameters + (name == "x" ? 0 : size), PeerError = Math.Max(peer, comparison.PeerError) };
-            if (!(error <= comparison.Error)) comparison = comparison with { Worst = name, Error = error };
+            if (!gradients.TryGetValue(name, out OrtValue? gradient))
+                continue;
+            double error = Error(expected, gradient.GetTensorDataAsSpan<float>()),
+                peer = Error(expected, inFloats);
+            comparison = comparison with
+            {
+                Parameters = comparison.Parameters + (name == "x" ? 0 : size),
+                PeerError = Math.Max(peer, comparison.PeerError),
+            };
+            if (!(error <= comparison.Error))
+                comparison = comparison with { Worst = name, Error = error };
         }
 
         return comparison;
@@ -114,8 +158,10 @@ internal static class NetworkGradients
     /// <summary>Largest difference relative to the largest gradient of the tensor.</summary>
     private static double Error(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
     {
-        if (expected.Length != actual.Length) return double.NaN;
-        double scale = 0, error = 0;
+        if (expected.Length != actual.Length)
+            return double.NaN;
+        double scale = 0,
+            error = 0;
         for (int i = 0; i < expected.Length; i++)
         {
             scale = Math.Max(scale, Math.Abs(expected[i]));

@@ -10,15 +10,18 @@ using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Tests.Shared;
 
-/// <summary>One training step of a network as our own engine does it from the ONNX model, and as PyTorch does it from the TorchScript archive of that model.</summary>
+/// <summary>
+/// One training step of a network as our own engine does it from the ONNX model, and as PyTorch does it from the
+/// TorchScript archive of that model.
+/// </summary>
 internal static class NetworkStep
 {
     /// <summary>
-    /// Arguments: a folder with model.pt, x and labels; shape of x; train or eval. Writes state dictionaries: gradients.pt, double.pt (gradients of float64) and parameters.pt, in which every element
-    /// of a parameter is NaN. Prints the losses.
+    /// Arguments: a folder with model.pt, x and labels; shape of x; train or eval. Writes state dictionaries:
+    /// gradients.pt, double.pt (gradients of float64) and parameters.pt, in which every element of a parameter is NaN.
+    /// Prints the losses.
     /// </summary>
-    private const string Script =
-        """
+    private const string Script = """
         import sys, json, numpy as np, torch
         torch.set_num_threads(2)
         folder, shape, mode = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
@@ -44,20 +47,54 @@ internal static class NetworkStep
     /// <param name="labels">A class for each.</param>
     /// <param name="mode">Statistics of batch normalisation: PyTorch's eval() or train().</param>
     /// <param name="folder">For files.</param>
-    public static StepComparison Compare(OnnxModel model, string logits, float[] x, int[] shape, long[] labels, BatchNormalizationMode mode, string folder)
+    public static StepComparison Compare(
+        OnnxModel model,
+        string logits,
+        float[] x,
+        int[] shape,
+        long[] labels,
+        BatchNormalizationMode mode,
+        string folder
+    )
     {
         TorchExportOptions export = new() { Output = logits };
         Write(model, logits, x, labels, folder);
-        double[] losses = JsonSerializer.Deserialize<double[]>(Python(folder, JsonSerializer.Serialize(shape), mode == BatchNormalizationMode.Training ? "train" : "eval"))!;
+        double[] losses = JsonSerializer.Deserialize<double[]>(
+            Python(folder, JsonSerializer.Serialize(shape), mode == BatchNormalizationMode.Training ? "train" : "eval")
+        )!;
         // The import brings torch's values into the model's own layout and under its own names.
-        Dictionary<string, float[]> single = Read(model, export, folder, "gradients.pt"), twice = Read(model, export, folder, "double.pt");
-        string[] parameters = [.. Read(model, export, folder, "parameters.pt").Where(p => p.Value.Length > 0 && p.Value.All(float.IsNaN)).Select(p => p.Key)];
+        Dictionary<string, float[]> single = Read(model, export, folder, "gradients.pt"),
+            twice = Read(model, export, folder, "double.pt");
+        string[] parameters =
+        [
+            .. Read(model, export, folder, "parameters.pt")
+                .Where(p => p.Value.Length > 0 && p.Value.All(float.IsNaN))
+                .Select(p => p.Key),
+        ];
         OnnxModel archived = model.WithWeights(TorchWeights.Read(Path.Combine(folder, "model.pt")), export);
-        (double loss, Dictionary<string, float[]> own) = Gradients(archived, logits, x, shape, labels, mode, parameters);
+        (double loss, Dictionary<string, float[]> own) = Gradients(
+            archived,
+            logits,
+            x,
+            shape,
+            labels,
+            mode,
+            parameters
+        );
         double largest = parameters.Max(p => twice[p].Max(Math.Abs));
-        double Error(Dictionary<string, float[]> found, string parameter) => Difference(twice[parameter], found[parameter], 1e-4 * largest);
+        double Error(Dictionary<string, float[]> found, string parameter) =>
+            Difference(twice[parameter], found[parameter], 1e-4 * largest);
         string worst = parameters.MaxBy(p => Error(own, p))!;
-        return new StepComparison(parameters.Length, loss, losses[0], losses[1], worst, Error(own, worst), parameters.Max(p => Error(single, p)), parameters.Max(p => Difference(single[p], own[p], 1e-4 * largest)));
+        return new StepComparison(
+            parameters.Length,
+            loss,
+            losses[0],
+            losses[1],
+            worst,
+            Error(own, worst),
+            parameters.Max(p => Error(single, p)),
+            parameters.Max(p => Difference(single[p], own[p], 1e-4 * largest))
+        );
     }
 
     /// <summary>Writes model.pt, x and labels for PyTorch.</summary>
@@ -68,17 +105,34 @@ internal static class NetworkStep
         File.WriteAllBytes(Path.Combine(folder, "labels"), MemoryMarshal.AsBytes(labels.AsSpan()).ToArray());
     }
 
-    private static (double Loss, Dictionary<string, float[]> Gradients) Gradients(OnnxModel model, string logits, float[] x, int[] shape, long[] labels, BatchNormalizationMode mode, string[] parameters)
+    private static (double Loss, Dictionary<string, float[]> Gradients) Gradients(
+        OnnxModel model,
+        string logits,
+        float[] x,
+        int[] shape,
+        long[] labels,
+        BatchNormalizationMode mode,
+        string[] parameters
+    )
     {
-        TrainingOptions options = new() { Logits = logits, BatchNormalization = mode, Groups = [new ParameterGroup { Name = "all", Parameters = parameters }] };
+        TrainingOptions options = new()
+        {
+            Logits = logits,
+            BatchNormalization = mode,
+            Groups = [new ParameterGroup { Name = "all", Parameters = parameters }],
+        };
         TrainingGraph graph = new TrainingStepBuilder(model, options).Build(shape[0], TrainingGraphKind.Gradients);
         float[] targets = new float[shape[0] * graph.Columns];
-        for (int i = 0; i < labels.Length; i++) targets[i * graph.Columns + labels[i]] = 1;
+        for (int i = 0; i < labels.Length; i++)
+            targets[i * graph.Columns + labels[i]] = 1;
         Dictionary<string, OrtValue> values = new()
         {
             [model.Inputs[0].Name] = OrtValue.CreateTensorValueFromMemory(x, [.. shape.Select(d => (long)d)]),
             [TrainingGraph.Targets] = OrtValue.CreateTensorValueFromMemory(targets, [shape[0], graph.Columns]),
-            [TrainingGraph.RowWeights] = OrtValue.CreateTensorValueFromMemory([.. Enumerable.Repeat(1f / shape[0], shape[0])], [shape[0]]),
+            [TrainingGraph.RowWeights] = OrtValue.CreateTensorValueFromMemory(
+                [.. Enumerable.Repeat(1f / shape[0], shape[0])],
+                [shape[0]]
+            ),
         };
         try
         {
@@ -89,36 +143,72 @@ internal static class NetworkStep
                 values[input.Name] = OrtValue.CreateTensorValueFromMemory(TensorData.ToFloats(start), [.. start.Dims]);
             }
 
-            using SessionOptions running = new() { IntraOpNumThreads = 2, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+            using SessionOptions running = new()
+            {
+                IntraOpNumThreads = 2,
+                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+            };
             using InferenceSession session = new(graph.Model.ToBytes(), running);
             using RunOptions run = new();
             string[] wanted = [TrainingGraph.Loss, .. parameters.Select(p => $"gradient_of/{p}")];
-            using IDisposableReadOnlyCollection<OrtValue> results = session.Run(run, values.Keys, values.Values, wanted);
-            return (results[0].GetTensorDataAsSpan<float>()[0], parameters.Select((p, i) => (p, results[i + 1].GetTensorDataAsSpan<float>().ToArray())).ToDictionary());
+            using IDisposableReadOnlyCollection<OrtValue> results = session.Run(
+                run,
+                values.Keys,
+                values.Values,
+                wanted
+            );
+            return (
+                results[0].GetTensorDataAsSpan<float>()[0],
+                parameters.Select((p, i) => (p, results[i + 1].GetTensorDataAsSpan<float>().ToArray())).ToDictionary()
+            );
         }
         finally
         {
-            foreach (OrtValue value in values.Values) value.Dispose();
+            foreach (OrtValue value in values.Values)
+                value.Dispose();
         }
     }
 
-    private static Dictionary<string, float[]> Read(OnnxModel model, TorchExportOptions export, string folder, string file) =>
-        model.WithWeights(TorchWeights.Read(Path.Combine(folder, file)), export).Initializers.Where(i => i.DataType == (int)TensorProto.Types.DataType.Float).ToDictionary(i => i.Name, TensorData.ToFloats);
+    private static Dictionary<string, float[]> Read(
+        OnnxModel model,
+        TorchExportOptions export,
+        string folder,
+        string file
+    ) =>
+        model
+            .WithWeights(TorchWeights.Read(Path.Combine(folder, file)), export)
+            .Initializers.Where(i => i.DataType == (int)TensorProto.Types.DataType.Float)
+            .ToDictionary(i => i.Name, TensorData.ToFloats);
 
-    /// <summary>Largest difference relative to the tensor's largest gradient, or to the floor where all vanish.</summary>
+    /// <summary>
+    /// Largest difference relative to the tensor's largest gradient, or to the floor where all vanish.
+    /// </summary>
     private static double Difference(float[] expected, float[] found, double floor)
     {
-        if (expected.Length != found.Length) return double.PositiveInfinity;
+        if (expected.Length != found.Length)
+            return double.PositiveInfinity;
         double difference = expected.Zip(found, (e, f) => Math.Abs((double)e - f)).Max();
-        return double.IsNaN(difference) ? double.PositiveInfinity : difference / Math.Max(floor, expected.Max(Math.Abs));
+        return double.IsNaN(difference)
+            ? double.PositiveInfinity
+            : difference / Math.Max(floor, expected.Max(Math.Abs));
     }
 
     private static string Python(params string[] arguments)
     {
-        ProcessStartInfo info = new(File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3", ["-c", Script, .. arguments]) { RedirectStandardOutput = true };
+        ProcessStartInfo info = new(
+            File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3",
+            ["-c", Script, .. arguments]
+        )
+        {
+            RedirectStandardOutput = true,
+        };
         using Process python = Process.Start(info)!;
         string output = python.StandardOutput.ReadToEnd();
         python.WaitForExit();
-        return python.ExitCode == 0 ? output : throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"Python failed ({python.ExitCode}); see standard error."));
+        return python.ExitCode == 0
+            ? output
+            : throw new InvalidOperationException(
+                string.Create(CultureInfo.InvariantCulture, $"Python failed ({python.ExitCode}); see standard error.")
+            );
     }
 }

@@ -8,15 +8,26 @@ namespace MlNetTransfer.Tests.Shared;
 internal static class Ort
 {
     /// <summary>Runs without optimisations.</summary>
-    public static Dictionary<string, float[]> Run(OnnxModel model, params (string Name, float[] Values, int[] Shape)[] inputs) => Run(model, optimise: false, inputs);
+    public static Dictionary<string, float[]> Run(
+        OnnxModel model,
+        params (string Name, float[] Values, int[] Shape)[] inputs
+    ) => Run(model, optimise: false, inputs);
 
     /// <summary>Runs with all optimisations or without any.</summary>
-    public static Dictionary<string, float[]> Run(OnnxModel model, bool optimise, params (string Name, float[] Values, int[] Shape)[] inputs)
+    public static Dictionary<string, float[]> Run(
+        OnnxModel model,
+        bool optimise,
+        params (string Name, float[] Values, int[] Shape)[] inputs
+    )
     {
-        GraphOptimizationLevel level = optimise ? GraphOptimizationLevel.ORT_ENABLE_ALL : GraphOptimizationLevel.ORT_DISABLE_ALL;
+        GraphOptimizationLevel level = optimise
+            ? GraphOptimizationLevel.ORT_ENABLE_ALL
+            : GraphOptimizationLevel.ORT_DISABLE_ALL;
         using SessionOptions options = new() { GraphOptimizationLevel = level, IntraOpNumThreads = 1 };
         using InferenceSession session = new(model.ToBytes(), options);
-        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = session.Run([.. inputs.Select(i => NamedOnnxValue.CreateFromTensor(i.Name, new DenseTensor<float>(i.Values, i.Shape)))]);
+        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = session.Run([
+            .. inputs.Select(i => NamedOnnxValue.CreateFromTensor(i.Name, new DenseTensor<float>(i.Values, i.Shape))),
+        ]);
         return results.ToDictionary(r => r.Name, r => r.AsTensor<float>().ToArray());
     }
 }

@@ -3,18 +3,23 @@ using System.Diagnostics;
 
 namespace MlNetTransfer.Tests.Shared;
 
-/// <summary>Runs Python scripts as oracles. A test that needs a module which is not there is inconclusive, not failed.</summary>
+/// <summary>
+/// Runs Python scripts as oracles. A test that needs a module which is not there is inconclusive, not failed.
+/// </summary>
 internal static class Python
 {
     private static readonly string Executable = File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
 
     private static readonly ConcurrentDictionary<string, string?> Problems = new();
 
-    /// <summary>Makes the test inconclusive where Python or one of the modules is missing; each is looked for once.</summary>
+    /// <summary>
+    /// Makes the test inconclusive where Python or one of the modules is missing; each is looked for once.
+    /// </summary>
     public static void Require(params string[] modules)
     {
         foreach (string module in modules)
-            if (Problems.GetOrAdd(module, Problem) is { } problem) Assert.Inconclusive($"Needs python3 with {module}: {problem}");
+            if (Problems.GetOrAdd(module, Problem) is { } problem)
+                Assert.Inconclusive($"Needs python3 with {module}: {problem}");
     }
 
     /// <summary>Runs a script given on standard input; fails the test when it fails. Returns what it printed.</summary>
@@ -40,7 +45,12 @@ internal static class Python
 
     private static (int Code, string Output, string Error) Start(string script, string[] arguments)
     {
-        ProcessStartInfo info = new(Executable, ["-", .. arguments]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo info = new(Executable, ["-", .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         using Process process = Process.Start(info)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();

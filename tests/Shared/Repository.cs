@@ -11,7 +11,10 @@ internal static class Repository
     private static string Find(DirectoryInfo? folder)
     {
         for (; folder is not null; folder = folder.Parent)
-            if (File.Exists(Path.Combine(folder.FullName, "MlNetTransfer.sln"))) return folder.FullName;
-        throw new InvalidOperationException("The tests run from a checkout; MlNetTransfer.sln was not found above them.");
+            if (File.Exists(Path.Combine(folder.FullName, "MlNetTransfer.sln")))
+                return folder.FullName;
+        throw new InvalidOperationException(
+            "The tests run from a checkout; MlNetTransfer.sln was not found above them."
+        );
     }
 }

@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Tests.Shared;
 
-/// <summary>How one training step of our own engine compares with PyTorch's on the archive of the same model. Errors are relative to the largest gradient of the tensor.</summary>
+/// <summary>
+/// How one training step of our own engine compares with PyTorch's on the archive of the same model. Errors are
+/// relative to the largest gradient of the tensor.
+/// </summary>
 /// <param name="Tensors">Parameter tensors compared: all that the archive has.</param>
 /// <param name="Loss">Our loss.</param>
 /// <param name="TorchLoss">PyTorch's.</param>
@@ -9,4 +12,13 @@ namespace MlNetTransfer.Tests.Shared;
 /// <param name="Error">How far.</param>
 /// <param name="TorchError">The largest such error of PyTorch in float32.</param>
 /// <param name="Difference">Largest difference of our gradients from PyTorch's in float32.</param>
-internal sealed record StepComparison(int Tensors, double Loss, double TorchLoss, double DoubleLoss, string Worst, double Error, double TorchError, double Difference);
+internal sealed record StepComparison(
+    int Tensors,
+    double Loss,
+    double TorchLoss,
+    double DoubleLoss,
+    string Worst,
+    double Error,
+    double TorchError,
+    double Difference
+);

@@ -8,7 +8,13 @@ namespace MlNetTransfer.Onnx.Differentiation;
 /// <param name="graph">Writes the backward nodes.</param>
 /// <param name="gradients">Gradient of each output; null where nothing depends on the output.</param>
 /// <param name="needs">Whether each input needs a gradient.</param>
-internal sealed class BackwardNode(NodeProto node, StaticGraph forward, GraphEmitter graph, IReadOnlyList<Gradient?> gradients, IReadOnlyList<bool> needs)
+internal sealed class BackwardNode(
+    NodeProto node,
+    StaticGraph forward,
+    GraphEmitter graph,
+    IReadOnlyList<Gradient?> gradients,
+    IReadOnlyList<bool> needs
+)
 {
     /// <summary>Writes nodes and constants of the backward pass.</summary>
     public GraphEmitter Graph => graph;
@@ -47,8 +53,13 @@ internal sealed class BackwardNode(NodeProto node, StaticGraph forward, GraphEmi
     /// <summary>Gradient of an output, of the output's shape.</summary>
     public string OutputGradient(int output = 0) => Full(CompactGradient(output), OutputShape(output));
 
-    /// <summary>Gradient of an output as it is stored: perhaps smaller than the output. For operators that work on what broadcasts.</summary>
-    public Gradient CompactGradient(int output = 0) => gradients[output] ?? throw new InvalidOperationException($"Output {output} of {NodeOrder.Describe(node)} has no gradient.");
+    /// <summary>
+    /// Gradient of an output as it is stored: perhaps smaller than the output. For operators that work on what
+    /// broadcasts.
+    /// </summary>
+    public Gradient CompactGradient(int output = 0) =>
+        gradients[output]
+        ?? throw new InvalidOperationException($"Output {output} of {NodeOrder.Describe(node)} has no gradient.");
 
     /// <summary>Sums a gradient of the shape of the output over the axes on which the input was broadcast.</summary>
     public Gradient Unbroadcast(Gradient gradient, int input) => Unbroadcast(gradient, OutputShape(), input);
@@ -57,7 +68,9 @@ internal sealed class BackwardNode(NodeProto node, StaticGraph forward, GraphEmi
     public Gradient Unbroadcast(Gradient gradient, long[] shape, int input)
     {
         long[] target = InputShape(input);
-        return shape.AsSpan().SequenceEqual(target) ? gradient : Broadcasting.Undo(graph, Full(gradient, shape), shape, target);
+        return shape.AsSpan().SequenceEqual(target)
+            ? gradient
+            : Broadcasting.Undo(graph, Full(gradient, shape), shape, target);
     }
 
     /// <summary>An integer attribute.</summary>
@@ -80,17 +93,33 @@ internal sealed class BackwardNode(NodeProto node, StaticGraph forward, GraphEmi
     /// <exception cref="GraphException">The input is computed.</exception>
     public float[]? ConstantFloats(int input) => HasInput(input) ? TensorData.ToFloats(Constant(input)) : null;
 
-    /// <summary>Values of a float input where it is a constant of the graph; null where it is left out or computed.</summary>
-    public float[]? KnownFloats(int input) => HasInput(input) && forward.Constant(node.Input[input]) is { } constant ? TensorData.ToFloats(constant) : null;
+    /// <summary>
+    /// Values of a float input where it is a constant of the graph; null where it is left out or computed.
+    /// </summary>
+    public float[]? KnownFloats(int input) =>
+        HasInput(input) && forward.Constant(node.Input[input]) is { } constant ? TensorData.ToFloats(constant) : null;
 
-    /// <summary>Values of an integer input where it is a constant of the graph; null where it is left out or computed.</summary>
-    public long[]? KnownInts(int input) => HasInput(input) && forward.Constant(node.Input[input]) is { } constant ? TensorData.ToLongs(constant) : null;
+    /// <summary>
+    /// Values of an integer input where it is a constant of the graph; null where it is left out or computed.
+    /// </summary>
+    public long[]? KnownInts(int input) =>
+        HasInput(input) && forward.Constant(node.Input[input]) is { } constant ? TensorData.ToLongs(constant) : null;
 
     /// <summary>Value of an input of one element of any numeric type, where it is a constant of the graph.</summary>
     public float? KnownScalar(int input)
     {
-        if (!HasInput(input) || forward.Constant(node.Input[input]) is not { } constant || constant.Dims.Aggregate(1L, (a, b) => a * b) != 1) return null;
-        return (TensorProto.Types.DataType)constant.DataType is TensorProto.Types.DataType.Int32 or TensorProto.Types.DataType.Int64 ? TensorData.ToLongs(constant)[0] : TensorData.ToFloats(constant)[0];
+        if (
+            !HasInput(input)
+            || forward.Constant(node.Input[input]) is not { } constant
+            || constant.Dims.Aggregate(1L, (a, b) => a * b) != 1
+        )
+            return null;
+        return
+            (TensorProto.Types.DataType)constant.DataType
+                is TensorProto.Types.DataType.Int32
+                    or TensorProto.Types.DataType.Int64
+            ? TensorData.ToLongs(constant)[0]
+            : TensorData.ToFloats(constant)[0];
     }
 
     /// <summary>The attribute axis, counted from 0 over the axes of the first input.</summary>
@@ -100,10 +129,15 @@ internal sealed class BackwardNode(NodeProto node, StaticGraph forward, GraphEmi
         return (int)(axis < 0 ? axis + InputShape(0).Length : axis);
     }
 
-    /// <summary>Name of an optional output of the node, which is added to it where the forward graph leaves it out.</summary>
+    /// <summary>
+    /// Name of an optional output of the node, which is added to it where the forward graph leaves it out.
+    /// </summary>
     public string ExtraOutput(int output) => graph.Output(node.Output[0], output);
 
-    /// <summary>Computes the only output of the node in another way in the forward pass: what is written takes the place of the node.</summary>
+    /// <summary>
+    /// Computes the only output of the node in another way in the forward pass: what is written takes the place of the
+    /// node.
+    /// </summary>
     /// <param name="write">Writes nodes, the last of them with the name it is given.</param>
     public void Replace(Action<string> write) => graph.Replace(node.Output[0], write);
 
@@ -111,9 +145,12 @@ internal sealed class BackwardNode(NodeProto node, StaticGraph forward, GraphEmi
     /// <param name="form">What the node has, for example "mode 'cubic'".</param>
     public GraphException Unsupported(string form) => Refusal.Of(node, form);
 
-    private TensorProto Constant(int input) => forward.Constant(node.Input[input]) ?? throw Unsupported($"input '{node.Input[input]}' computed in the graph (it must be a constant)");
+    private TensorProto Constant(int input) =>
+        forward.Constant(node.Input[input])
+        ?? throw Unsupported($"input '{node.Input[input]}' computed in the graph (it must be a constant)");
 
     private AttributeProto? Attribute(string name) => node.Attribute.FirstOrDefault(a => a.Name == name);
 
-    private string Full(Gradient gradient, long[] shape) => gradient.Compact ? graph.Expand(gradient.Tensor, shape) : gradient.Tensor;
+    private string Full(Gradient gradient, long[] shape) =>
+        gradient.Compact ? graph.Expand(gradient.Tensor, shape) : gradient.Tensor;
 }

@@ -5,7 +5,10 @@ namespace MlNetTransfer.Onnx.Differentiation;
 /// <summary>Fixes the batch size of a model.</summary>
 internal static class BatchSize
 {
-    /// <summary>The model with the first dimension of every input set, its nodes sorted, and the shapes it declared for the open batch size dropped.</summary>
+    /// <summary>
+    /// The model with the first dimension of every input set, its nodes sorted, and the shapes it declared for the open
+    /// batch size dropped.
+    /// </summary>
     public static OnnxModel Fix(OnnxModel model, int batchSize)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
@@ -28,10 +31,24 @@ internal static class BatchSize
 
     private static TensorShape Fixed(ValueInfoProto input, int batchSize)
     {
-        TensorShape shape = TensorShape.From(input) ?? throw new GraphException($"Input '{input.Name}' states no shape; a training step needs one. Export the model with the shape of its input.");
-        if (shape.Rank == 0) return shape;
-        if (shape.Dimensions.Skip(1).Any(d => d.Size is null)) throw new GraphException($"Input '{input.Name}' is {shape}; only the batch size, the first dimension, may be open. Export the model with a fixed image size.");
-        if (shape.Dimensions[0].Size is { } size && size != batchSize) throw new GraphException($"Input '{input.Name}' is {shape}: its batch size is fixed at {size}, not {batchSize}. Export the model with an open batch size, or train with batches of {size}.");
+        TensorShape shape =
+            TensorShape.From(input)
+            ?? throw new GraphException(
+                $"Input '{input.Name}' states no shape; a training step needs one. Export the model with the shape "
+                    + $"of its input."
+            );
+        if (shape.Rank == 0)
+            return shape;
+        if (shape.Dimensions.Skip(1).Any(d => d.Size is null))
+            throw new GraphException(
+                $"Input '{input.Name}' is {shape}; only the batch size, the first dimension, may be open. Export "
+                    + $"the model with a fixed image size."
+            );
+        if (shape.Dimensions[0].Size is { } size && size != batchSize)
+            throw new GraphException(
+                $"Input '{input.Name}' is {shape}: its batch size is fixed at {size}, not {batchSize}. Export the "
+                    + $"model with an open batch size, or train with batches of {size}."
+            );
         return shape with { Dimensions = [batchSize, .. shape.Dimensions.Skip(1)] };
     }
 }

@@ -3,13 +3,17 @@ using MlNetTransfer.Onnx.Proto;
 namespace MlNetTransfer.Onnx.Differentiation;
 
 /// <summary>
-/// Folds batch normalisation with running statistics into the convolution before it, as nodes on the weights: s = γ / √(σ² + ε), W' = W·s, b' = β + (b - μ)·s. The pass
-/// over the activations is gone, and the gradients of W, γ and β follow from that of W' and b' by the ordinary rules, on tensors as small as the weights. Where the weights are more than
-/// the activations, as in the last block of a ResNet, the pair stays as it is.
+/// Folds batch normalisation with running statistics into the convolution before it, as nodes on the weights: s = γ /
+/// √(σ² + ε), W' = W·s, b' = β + (b - μ)·s. The pass over the activations is gone, and the gradients of W, γ and β
+/// follow from that of W' and b' by the ordinary rules, on tensors as small as the weights. Where the weights are more
+/// than the activations, as in the last block of a ResNet, the pair stays as it is.
 /// </summary>
 internal static class FoldedBatchNormalization
 {
-    /// <summary>A pair stays as it is where its weights have at least this many times the elements of its output: both ways take about five passes.</summary>
+    /// <summary>
+    /// A pair stays as it is where its weights have at least this many times the elements of its output: both ways take
+    /// about five passes.
+    /// </summary>
     private const double MostWeights = 2;
 
     /// <summary>Folds the pairs that a trained tensor reaches; the frozen ones are left to the runtime.</summary>
@@ -18,21 +22,47 @@ internal static class FoldedBatchNormalization
     /// <param name="outputs">Tensors that have to stay.</param>
     public static OnnxModel Apply(OnnxModel model, IReadOnlySet<string> around, IReadOnlyCollection<string> outputs)
     {
-        ILookup<string, NodeProto> users = model.Nodes.SelectMany(n => Subgraphs.NeededBy(n).Select(i => (Input: i, Node: n))).ToLookup(e => e.Input, e => e.Node);
+        ILookup<string, NodeProto> users = model
+            .Nodes.SelectMany(n => Subgraphs.NeededBy(n).Select(i => (Input: i, Node: n)))
+            .ToLookup(e => e.Input, e => e.Node);
         Dictionary<string, TensorProto> constants = model.Initializers.ToDictionary(i => i.Name);
         NodeProto[] pairs =
         [
-            .. model.Nodes.Where(n => n.OpType == "Conv" && OperatorSets.IsDefault(n.Domain) && around.Contains(n.Output[0]) && !outputs.Contains(n.Output[0]))
-                .Where(n => constants.ContainsKey(n.Input[1]) && users[n.Output[0]].ToArray() is [var user] && IsFoldable(user, n.Output[0], constants)),
+            .. model
+                .Nodes.Where(n =>
+                    n.OpType == "Conv"
+                    && OperatorSets.IsDefault(n.Domain)
+                    && around.Contains(n.Output[0])
+                    && !outputs.Contains(n.Output[0])
+                )
+                .Where(n =>
+                    constants.ContainsKey(n.Input[1])
+                    && users[n.Output[0]].ToArray() is [var user]
+                    && IsFoldable(user, n.Output[0], constants)
+                ),
         ];
-        if (pairs.Length == 0) return model;
+        if (pairs.Length == 0)
+            return model;
         IReadOnlyDictionary<string, TensorShape> shapes = StaticShapes.Of(model, [.. pairs.Select(n => n.Output[0])]);
-        HashSet<string> foldable = [.. pairs.Where(n => Elements(constants[n.Input[1]].Dims) < MostWeights * Elements(shapes[n.Output[0]].Dimensions.Select(d => d.Size!.Value))).Select(n => n.Output[0])];
-        if (foldable.Count == 0) return model;
+        HashSet<string> foldable =
+        [
+            .. pairs
+                .Where(n =>
+                    Elements(constants[n.Input[1]].Dims)
+                    < MostWeights * Elements(shapes[n.Output[0]].Dimensions.Select(d => d.Size!.Value))
+                )
+                .Select(n => n.Output[0]),
+        ];
+        if (foldable.Count == 0)
+            return model;
         return model.With(proto =>
         {
             GraphEmitter graph = new(proto.Graph, model.OpsetVersion());
-            foreach (NodeProto conv in proto.Graph.Node.Where(n => n.Output.Count == 1 && foldable.Contains(n.Output[0])).ToArray())
+            foreach (
+                NodeProto conv in proto
+                    .Graph.Node.Where(n => n.Output.Count == 1 && foldable.Contains(n.Output[0]))
+                    .ToArray()
+            )
             {
                 NodeProto norm = proto.Graph.Node.First(n => n.Input.Count > 0 && n.Input[0] == conv.Output[0]);
                 Fold(graph, conv, norm, constants);
@@ -44,16 +74,32 @@ internal static class FoldedBatchNormalization
     private static double Elements(IEnumerable<long> sizes) => sizes.Aggregate(1.0, (a, b) => a * b);
 
     private static bool IsFoldable(NodeProto node, string input, Dictionary<string, TensorProto> constants) =>
-        node.OpType == "BatchNormalization" && OperatorSets.IsDefault(node.Domain) && node.Input[0] == input && constants.ContainsKey(node.Input[3]) && constants.ContainsKey(node.Input[4])
-        && node.Output.Skip(1).All(o => o.Length == 0) && (node.Attribute.FirstOrDefault(a => a.Name == "training_mode")?.I ?? 0) == 0;
+        node.OpType == "BatchNormalization"
+        && OperatorSets.IsDefault(node.Domain)
+        && node.Input[0] == input
+        && constants.ContainsKey(node.Input[3])
+        && constants.ContainsKey(node.Input[4])
+        && node.Output.Skip(1).All(o => o.Length == 0)
+        && (node.Attribute.FirstOrDefault(a => a.Name == "training_mode")?.I ?? 0) == 0;
 
-    private static void Fold(GraphEmitter graph, NodeProto conv, NodeProto norm, Dictionary<string, TensorProto> constants)
+    private static void Fold(
+        GraphEmitter graph,
+        NodeProto conv,
+        NodeProto norm,
+        Dictionary<string, TensorProto> constants
+    )
     {
         graph.Scope = $"folded/{conv.Output[0]}";
         double epsilon = norm.Attribute.FirstOrDefault(a => a.Name == "epsilon")?.F ?? 1e-5f;
-        float[] inverse = [.. TensorData.ToFloats(constants[norm.Input[4]]).Select(v => (float)(1 / Math.Sqrt(v + epsilon)))];
+        float[] inverse =
+        [
+            .. TensorData.ToFloats(constants[norm.Input[4]]).Select(v => (float)(1 / Math.Sqrt(v + epsilon))),
+        ];
         string slope = graph.Mul(norm.Input[1], graph.Floats(inverse, inverse.Length));
-        string weights = graph.Mul(conv.Input[1], graph.Reshape(slope, [inverse.Length, .. constants[conv.Input[1]].Dims.Skip(1).Select(_ => 1L)]));
+        string weights = graph.Mul(
+            conv.Input[1],
+            graph.Reshape(slope, [inverse.Length, .. constants[conv.Input[1]].Dims.Skip(1).Select(_ => 1L)])
+        );
         bool biased = conv.Input.Count > 2 && conv.Input[2].Length > 0;
         string centre = biased ? graph.Sub(norm.Input[3], conv.Input[2]) : norm.Input[3];
         string bias = graph.Sub(norm.Input[2], graph.Mul(centre, slope));

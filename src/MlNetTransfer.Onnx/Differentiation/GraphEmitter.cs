@@ -31,7 +31,8 @@ internal sealed partial class GraphEmitter
         string prefix = $"{Scope}/{suffix}";
         int count = counters.GetValueOrDefault(prefix);
         string name;
-        do name = count++ == 0 ? prefix : FormattableString.Invariant($"{prefix}_{count}"); while (!taken.Add(name));
+        do name = count++ == 0 ? prefix : FormattableString.Invariant($"{prefix}_{count}");
+        while (!taken.Add(name));
         counters[prefix] = count;
         return name;
     }
@@ -39,16 +40,29 @@ internal sealed partial class GraphEmitter
     /// <summary>Takes a name as it is.</summary>
     /// <exception cref="GraphException">The graph has a tensor or node of that name.</exception>
     public string Reserve(string name) =>
-        taken.Add(name) ? name : throw new GraphException($"The model has a tensor or node '{name}', a name that the training step needs. Rename it with {nameof(OnnxModel)}.{nameof(OnnxModel.RenameTensor)}.");
+        taken.Add(name)
+            ? name
+            : throw new GraphException(
+                $"The model has a tensor or node '{name}', a name that the training step needs. Rename it with "
+                    + $"{nameof(OnnxModel)}.{nameof(OnnxModel.RenameTensor)}."
+            );
 
     /// <summary>Adds a node of one output.</summary>
     /// <returns>Name of the output.</returns>
-    public string Node(string operatorType, IReadOnlyList<string> inputs, params IReadOnlyList<AttributeProto> attributes) =>
-        Nodes(operatorType, inputs, 1, attributes)[0];
+    public string Node(
+        string operatorType,
+        IReadOnlyList<string> inputs,
+        params IReadOnlyList<AttributeProto> attributes
+    ) => Nodes(operatorType, inputs, 1, attributes)[0];
 
     /// <summary>Adds a node of several outputs.</summary>
     /// <returns>Names of the outputs.</returns>
-    public string[] Nodes(string operatorType, IReadOnlyList<string> inputs, int outputs, params IReadOnlyList<AttributeProto> attributes)
+    public string[] Nodes(
+        string operatorType,
+        IReadOnlyList<string> inputs,
+        int outputs,
+        params IReadOnlyList<AttributeProto> attributes
+    )
     {
         string[] names = [.. Enumerable.Range(0, outputs).Select(_ => NewName(operatorType))];
         Append(operatorType, "", inputs, names, attributes);
@@ -56,14 +70,31 @@ internal sealed partial class GraphEmitter
     }
 
     /// <summary>Adds a node whose output has a given, reserved name.</summary>
-    public void NodeNamed(string output, string operatorType, IReadOnlyList<string> inputs, params IReadOnlyList<AttributeProto> attributes) =>
-        Append(operatorType, "", inputs, [output], attributes);
+    public void NodeNamed(
+        string output,
+        string operatorType,
+        IReadOnlyList<string> inputs,
+        params IReadOnlyList<AttributeProto> attributes
+    ) => Append(operatorType, "", inputs, [output], attributes);
 
-    /// <summary>α · A · B over the last two axes, each transposed where asked; leading axes broadcast (com.microsoft FusedMatMul).</summary>
+    /// <summary>
+    /// α · A · B over the last two axes, each transposed where asked; leading axes broadcast (com.microsoft
+    /// FusedMatMul).
+    /// </summary>
     public string FusedMatMul(string a, string b, bool transposeA = false, bool transposeB = false, float alpha = 1)
     {
         string name = NewName("FusedMatMul");
-        Append("FusedMatMul", "com.microsoft", [a, b], [name], [Attributes.Of("transA", transposeA ? 1 : 0), Attributes.Of("transB", transposeB ? 1 : 0), Attributes.Of("alpha", alpha)]);
+        Append(
+            "FusedMatMul",
+            "com.microsoft",
+            [a, b],
+            [name],
+            [
+                Attributes.Of("transA", transposeA ? 1 : 0),
+                Attributes.Of("transB", transposeB ? 1 : 0),
+                Attributes.Of("alpha", alpha),
+            ]
+        );
         return name;
     }
 
@@ -73,19 +104,26 @@ internal sealed partial class GraphEmitter
     public string Output(string first, int index)
     {
         NodeProto node = graph.Node.First(n => n.Output.Count > 0 && n.Output[0] == first);
-        while (node.Output.Count <= index) node.Output.Add("");
-        if (node.Output[index].Length == 0) node.Output[index] = NewName($"output_{index}");
+        while (node.Output.Count <= index)
+            node.Output.Add("");
+        if (node.Output[index].Length == 0)
+            node.Output[index] = NewName($"output_{index}");
         return node.Output[index];
     }
 
-    /// <summary>Computes the output of a node of the graph in another way: the nodes that are written take its place.</summary>
+    /// <summary>
+    /// Computes the output of a node of the graph in another way: the nodes that are written take its place.
+    /// </summary>
     /// <param name="output">Its only output.</param>
     /// <param name="write">Writes the nodes, the last with <see cref="NodeNamed"/>.</param>
     public void Replace(string output, Action<string> write)
     {
-        int place = graph.Node.IndexOf(graph.Node.First(n => n.Output.Count == 1 && n.Output[0] == output)), start = graph.Node.Count;
+        int place = graph.Node.IndexOf(graph.Node.First(n => n.Output.Count == 1 && n.Output[0] == output)),
+            start = graph.Node.Count;
         write(output);
-        NodeProto[] before = [.. graph.Node.Take(place)], written = [.. graph.Node.Skip(start)], after = [.. graph.Node.Take(start).Skip(place + 1)];
+        NodeProto[] before = [.. graph.Node.Take(place)],
+            written = [.. graph.Node.Skip(start)],
+            after = [.. graph.Node.Take(start).Skip(place + 1)];
         graph.Node.Clear();
         graph.Node.AddRange([.. before, .. written, .. after]);
     }
@@ -99,7 +137,10 @@ internal sealed partial class GraphEmitter
 
     /// <summary>A float32 scalar, or one element of a higher rank.</summary>
     public string Scalar(float value, int rank = 0) =>
-        Constant(FormattableString.Invariant($"f:{BitConverter.SingleToInt32Bits(value)}:{rank}"), name => TensorData.Floats(name, [value], Ones(rank)));
+        Constant(
+            FormattableString.Invariant($"f:{BitConverter.SingleToInt32Bits(value)}:{rank}"),
+            name => TensorData.Floats(name, [value], Ones(rank))
+        );
 
     /// <summary>The sizes of one element.</summary>
     public static long[] Ones(int rank) => [.. Enumerable.Repeat(1L, rank)];
@@ -123,15 +164,27 @@ internal sealed partial class GraphEmitter
 
     private string Constant(string key, Func<string, TensorProto> make)
     {
-        if (constants.TryGetValue(key, out string? known)) return known;
+        if (constants.TryGetValue(key, out string? known))
+            return known;
         string name = NewName("constant");
         graph.Initializer.Add(make(name));
         return constants[key] = name;
     }
 
-    private void Append(string operatorType, string domain, IReadOnlyList<string> inputs, IReadOnlyList<string> outputs, IReadOnlyList<AttributeProto> attributes)
+    private void Append(
+        string operatorType,
+        string domain,
+        IReadOnlyList<string> inputs,
+        IReadOnlyList<string> outputs,
+        IReadOnlyList<AttributeProto> attributes
+    )
     {
-        NodeProto node = new() { OpType = operatorType, Domain = domain, Name = NewName("node") };
+        NodeProto node = new()
+        {
+            OpType = operatorType,
+            Domain = domain,
+            Name = NewName("node"),
+        };
         node.Input.AddRange(inputs);
         node.Output.AddRange(outputs);
         node.Attribute.AddRange(attributes);

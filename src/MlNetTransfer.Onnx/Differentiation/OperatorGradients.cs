@@ -56,8 +56,10 @@ internal static class OperatorGradients
         new WhereGradient(),
     ];
 
-    private static readonly FrozenDictionary<string, IOperatorGradient> ByOperator =
-        All.SelectMany(g => g.Operators.Select(o => (Operator: o, Gradient: g))).ToFrozenDictionary(e => e.Operator, e => e.Gradient);
+    private static readonly FrozenDictionary<string, IOperatorGradient> ByOperator = All.SelectMany(g =>
+            g.Operators.Select(o => (Operator: o, Gradient: g))
+        )
+        .ToFrozenDictionary(e => e.Operator, e => e.Gradient);
 
     /// <summary>Operator types that can be differentiated, sorted.</summary>
     public static IReadOnlyList<string> Supported { get; } = [.. ByOperator.Keys.Order(StringComparer.Ordinal)];

@@ -8,7 +8,8 @@ internal static class ReducedAxes
     {
         int rank = node.InputShape(0).Length;
         long[] axes = node.Ints("axes") ?? node.ConstantInts(1) ?? [];
-        if (axes.Length == 0) return node.Int("noop_with_empty_axes", 0) != 0 ? [] : [.. Enumerable.Range(0, rank).Select(i => (long)i)];
+        if (axes.Length == 0)
+            return node.Int("noop_with_empty_axes", 0) != 0 ? [] : [.. Enumerable.Range(0, rank).Select(i => (long)i)];
         return [.. axes.Select(a => a < 0 ? a + rank : a).Order()];
     }
 

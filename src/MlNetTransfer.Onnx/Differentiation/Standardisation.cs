@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Onnx.Differentiation;
 
-/// <summary>Values made of mean 0 and variance 1 over axes, x̂ = (x - mean) / √(variance + ε): what layer, instance and group normalisation share.</summary>
+/// <summary>
+/// Values made of mean 0 and variance 1 over axes, x̂ = (x - mean) / √(variance + ε): what layer, instance and group
+/// normalisation share.
+/// </summary>
 /// <param name="Values">x̂.</param>
 /// <param name="Inverse">1 / √(variance + ε), of size 1 on the axes.</param>
 /// <param name="Axes">The axes.</param>
@@ -17,7 +20,10 @@ internal sealed record Standardisation(string Values, string Inverse, long[] Axe
         return new Standardisation(graph.Mul(centred, inverse), inverse, axes, count);
     }
 
-    /// <summary>Gradient of x from that of x̂: dx = (g - mean(g) - x̂·mean(g·x̂)) / √(variance + ε) (Ba et al., Layer Normalization, 2016).</summary>
+    /// <summary>
+    /// Gradient of x from that of x̂: dx = (g - mean(g) - x̂·mean(g·x̂)) / √(variance + ε) (Ba et al., Layer
+    /// Normalization, 2016).
+    /// </summary>
     public string Backward(GraphEmitter graph, string g)
     {
         string shift = graph.Mul(graph.ReduceSum(g, Axes, keep: true), 1f / Count);

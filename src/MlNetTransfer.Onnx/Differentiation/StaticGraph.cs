@@ -3,7 +3,9 @@ using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Onnx.Differentiation;
 
-/// <summary>A forward graph whose batch size is fixed, so that every shape is a constant of the backward pass.</summary>
+/// <summary>
+/// A forward graph whose batch size is fixed, so that every shape is a constant of the backward pass.
+/// </summary>
 internal sealed class StaticGraph
 {
     private readonly Dictionary<string, TensorShape> shapes;
@@ -14,7 +16,8 @@ internal sealed class StaticGraph
         (Model, this.shapes) = (model, shapes);
         constants = model.Initializers.ToDictionary(i => i.Name);
         foreach (NodeProto node in model.Nodes.Where(n => n.OpType == "Constant"))
-            if (node.Attribute.FirstOrDefault(a => a.Name == "value")?.T is { } value) constants.TryAdd(node.Output[0], value);
+            if (node.Attribute.FirstOrDefault(a => a.Name == "value")?.T is { } value)
+                constants.TryAdd(node.Output[0], value);
     }
 
     /// <summary>The graph with its batch size fixed, its nodes in topological order.</summary>
@@ -24,16 +27,20 @@ internal sealed class StaticGraph
     /// <param name="model">The forward graph.</param>
     /// <param name="batchSize">Size of the first dimension of every input whose size is not fixed.</param>
     /// <param name="tensors">The tensors whose shapes are wanted.</param>
-    /// <exception cref="GraphException">An input has another dynamic dimension or another batch size, or a shape is not static.</exception>
+    /// <exception cref="GraphException">An input has another dynamic dimension or another batch size, or a shape is not
+    /// static.</exception>
     public static StaticGraph Of(OnnxModel model, int batchSize, IReadOnlyCollection<string> tensors)
     {
         OnnxModel fixedModel = BatchSize.Fix(model, batchSize);
         Dictionary<string, TensorShape> shapes = [];
-        foreach (ValueInfoProto input in fixedModel.Inputs) shapes[input.Name] = TensorShape.From(input)!;
-        foreach (TensorProto constant in fixedModel.Initializers) shapes[constant.Name] = new((DataType)constant.DataType, [.. constant.Dims.Select(d => new Dimension(d))]);
+        foreach (ValueInfoProto input in fixedModel.Inputs)
+            shapes[input.Name] = TensorShape.From(input)!;
+        foreach (TensorProto constant in fixedModel.Initializers)
+            shapes[constant.Name] = new((DataType)constant.DataType, [.. constant.Dims.Select(d => new Dimension(d))]);
         string[] unknown = [.. tensors.Where(t => !shapes.ContainsKey(t)).Distinct().Order(StringComparer.Ordinal)];
         if (unknown.Length > 0)
-            foreach ((string name, TensorShape shape) in StaticShapes.Of(fixedModel, unknown)) shapes[name] = shape;
+            foreach ((string name, TensorShape shape) in StaticShapes.Of(fixedModel, unknown))
+                shapes[name] = shape;
         return new StaticGraph(fixedModel, shapes);
     }
 
@@ -41,10 +48,13 @@ internal sealed class StaticGraph
     public long[] Shape(string tensor) => [.. shapes[tensor].Dimensions.Select(d => d.Size!.Value)];
 
     /// <summary>Whether a tensor can have a gradient: it is of float32.</summary>
-    public bool IsFloat(string tensor) => shapes.TryGetValue(tensor, out TensorShape? shape) && shape.ElementType == DataType.Float;
+    public bool IsFloat(string tensor) =>
+        shapes.TryGetValue(tensor, out TensorShape? shape) && shape.ElementType == DataType.Float;
 
     /// <summary>Whether a tensor has real values of any type.</summary>
-    public bool IsReal(string tensor) => shapes.TryGetValue(tensor, out TensorShape? shape) && shape.ElementType is (DataType.Float or DataType.Double or DataType.Float16 or DataType.Bfloat16);
+    public bool IsReal(string tensor) =>
+        shapes.TryGetValue(tensor, out TensorShape? shape)
+        && shape.ElementType is (DataType.Float or DataType.Double or DataType.Float16 or DataType.Bfloat16);
 
     /// <summary>Values of an initializer or a Constant node; null where the tensor is computed.</summary>
     public TensorProto? Constant(string tensor) => constants.GetValueOrDefault(tensor);

@@ -9,6 +9,8 @@ public enum CalibrationMethod
     /// <summary>Between two quantiles, so that a stated share of the values is kept.</summary>
     Percentile,
 
-    /// <summary>Where the quantised distribution diverges least from the one seen (Migacz, 8-bit Inference with TensorRT, 2017).</summary>
+    /// <summary>
+    /// Where the quantised distribution diverges least from the one seen (Migacz, 8-bit Inference with TensorRT, 2017).
+    /// </summary>
     Entropy,
 }

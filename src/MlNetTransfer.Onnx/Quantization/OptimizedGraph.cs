@@ -3,7 +3,10 @@ using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Quantization;
 
-/// <summary>A model as ONNX Runtime simplifies it before it chooses kernels: constants folded, batch normalisation and padding inside convolutions, standard operators only.</summary>
+/// <summary>
+/// A model as ONNX Runtime simplifies it before it chooses kernels: constants folded, batch normalisation and padding
+/// inside convolutions, standard operators only.
+/// </summary>
 internal static class OptimizedGraph
 {
     /// <param name="model">The model.</param>
@@ -15,18 +18,33 @@ internal static class OptimizedGraph
         string file = Path.Combine(Path.GetTempPath(), $"{Path.GetRandomFileName()}.onnx");
         try
         {
-            using (SessionOptions options = new() { GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_BASIC, OptimizedModelFilePath = file, IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR })
-            using (new InferenceSession(upgraded.ToBytes(), options))
-            {
-            }
+            using (
+                SessionOptions options = new()
+                {
+                    GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_BASIC,
+                    OptimizedModelFilePath = file,
+                    IntraOpNumThreads = 1,
+                    LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+                }
+            )
+            using (new InferenceSession(upgraded.ToBytes(), options)) { }
 
             OnnxModel optimized = OnnxModel.Load(file);
-            HashSet<string> domains = [.. optimized.Nodes.Select(n => n.Domain).Select(d => OperatorSets.IsDefault(d) ? "" : d), ""];
+            HashSet<string> domains =
+            [
+                .. optimized.Nodes.Select(n => n.Domain).Select(d => OperatorSets.IsDefault(d) ? "" : d),
+                "",
+            ];
             return optimized.With(proto =>
             {
                 // ONNX Runtime imports every domain it knows; other runtimes do not know them.
                 OnnxImports(proto, domains);
-                (proto.IrVersion, proto.ProducerName, proto.ProducerVersion, proto.DocString) = (model.Proto.IrVersion, model.Proto.ProducerName, model.Proto.ProducerVersion, model.Proto.DocString);
+                (proto.IrVersion, proto.ProducerName, proto.ProducerVersion, proto.DocString) = (
+                    model.Proto.IrVersion,
+                    model.Proto.ProducerName,
+                    model.Proto.ProducerVersion,
+                    model.Proto.DocString
+                );
                 proto.MetadataProps.Clear();
                 proto.MetadataProps.AddRange(model.Proto.MetadataProps.Select(e => e.Clone()));
                 proto.Graph.ValueInfo.Clear();
@@ -44,7 +62,10 @@ internal static class OptimizedGraph
 
     private static void OnnxImports(ModelProto proto, HashSet<string> domains)
     {
-        OperatorSetIdProto[] kept = [.. proto.OpsetImport.Where(o => domains.Contains(OperatorSets.IsDefault(o.Domain) ? "" : o.Domain))];
+        OperatorSetIdProto[] kept =
+        [
+            .. proto.OpsetImport.Where(o => domains.Contains(OperatorSets.IsDefault(o.Domain) ? "" : o.Domain)),
+        ];
         proto.OpsetImport.Clear();
         proto.OpsetImport.AddRange(kept);
     }

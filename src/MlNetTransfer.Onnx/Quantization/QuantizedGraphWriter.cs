@@ -5,7 +5,9 @@ namespace MlNetTransfer.Onnx.Quantization;
 /// <summary>Writes a quantised model by a plan. A new writer per model.</summary>
 internal sealed class QuantizedGraphWriter
 {
-    /// <summary>Steps of a bias on either side of zero, at most: leaves the sums of products their share of an int32.</summary>
+    /// <summary>
+    /// Steps of a bias on either side of zero, at most: leaves the sums of products their share of an int32.
+    /// </summary>
     private const double MostBiasSteps = 1 << 30;
 
     private readonly OnnxModel model;
@@ -16,7 +18,12 @@ internal sealed class QuantizedGraphWriter
     private readonly List<TensorProto> constants = [];
     private readonly List<NodeProto> nodes = [];
 
-    public QuantizedGraphWriter(OnnxModel model, QuantizationPlan plan, IReadOnlyDictionary<string, ValueRange> ranges, WeightBits bits)
+    public QuantizedGraphWriter(
+        OnnxModel model,
+        QuantizationPlan plan,
+        IReadOnlyDictionary<string, ValueRange> ranges,
+        WeightBits bits
+    )
     {
         (this.model, this.plan, this.bits) = (model, plan, bits);
         taken = [.. Subgraphs.DefinedAnywhere(model.Proto.Graph), .. model.Nodes.Select(n => n.Name)];
@@ -29,10 +36,16 @@ internal sealed class QuantizedGraphWriter
         OnnxModel changed = model.With(proto =>
         {
             Dictionary<string, NodeProto> byName = proto.Graph.Node.ToDictionary(n => n.Name);
-            string[] spared = [.. plan.OnBytes.Select(plan.Rectifier).OfType<NodeProto>().Where(IsDoneByRange).Select(r => r.Name)];
-            foreach (string name in spared) Remove(proto.Graph, byName[name]);
-            foreach (string tensor in plan.Tensors) QuantizeActivation(proto.Graph, tensor);
-            foreach (LayerNode layer in layers) QuantizeWeights(byName[layer.Node.Name], layer);
+            string[] spared =
+            [
+                .. plan.OnBytes.Select(plan.Rectifier).OfType<NodeProto>().Where(IsDoneByRange).Select(r => r.Name),
+            ];
+            foreach (string name in spared)
+                Remove(proto.Graph, byName[name]);
+            foreach (string tensor in plan.Tensors)
+                QuantizeActivation(proto.Graph, tensor);
+            foreach (LayerNode layer in layers)
+                QuantizeWeights(byName[layer.Node.Name], layer);
             proto.Graph.Node.AddRange(nodes);
             proto.Graph.Initializer.AddRange(constants);
         });
@@ -42,21 +55,32 @@ internal sealed class QuantizedGraphWriter
     private AffineQuantization Quantization(string tensor, IReadOnlyDictionary<string, ValueRange> ranges)
     {
         string source = plan.RangeOf(tensor);
-        return ranges.TryGetValue(source, out ValueRange range) ? AffineQuantization.Of(range) : throw new GraphException($"Tensor '{source}' has no range. Give one for each of {nameof(QuantizableGraph.Activations)}.");
+        return ranges.TryGetValue(source, out ValueRange range)
+            ? AffineQuantization.Of(range)
+            : throw new GraphException(
+                $"Tensor '{source}' has no range. Give one for each of {nameof(QuantizableGraph.Activations)}."
+            );
     }
 
     /// <summary>Whether clipping to the range of bytes does what the rectifier does: its bounds are the ends.</summary>
     private bool IsDoneByRange(NodeProto rectifier)
     {
         AffineQuantization bytes = quantizations[rectifier.Output[0]];
-        if (rectifier.OpType == "Relu") return bytes.Quantize(0) == byte.MinValue;
-        return Bound(rectifier, 1, float.NegativeInfinity) is { } low && Bound(rectifier, 2, float.PositiveInfinity) is { } high && bytes.Quantize(low) == byte.MinValue && bytes.Quantize(high) == byte.MaxValue;
+        if (rectifier.OpType == "Relu")
+            return bytes.Quantize(0) == byte.MinValue;
+        return Bound(rectifier, 1, float.NegativeInfinity) is { } low
+            && Bound(rectifier, 2, float.PositiveInfinity) is { } high
+            && bytes.Quantize(low) == byte.MinValue
+            && bytes.Quantize(high) == byte.MaxValue;
     }
 
     private float? Bound(NodeProto clip, int index, float missing)
     {
-        if (clip.Input.Count <= index || clip.Input[index].Length == 0) return missing;
-        return model.Initializers.FirstOrDefault(i => i.Name == clip.Input[index]) is { } constant ? TensorData.ToFloats(constant)[0] : null;
+        if (clip.Input.Count <= index || clip.Input[index].Length == 0)
+            return missing;
+        return model.Initializers.FirstOrDefault(i => i.Name == clip.Input[index]) is { } constant
+            ? TensorData.ToFloats(constant)[0]
+            : null;
     }
 
     private static void Remove(GraphProto graph, NodeProto rectifier)
@@ -66,21 +90,48 @@ internal sealed class QuantizedGraphWriter
         graph.Node.Remove(rectifier);
     }
 
-    /// <summary>Everything that reads the tensor reads it through bytes, so that what makes it can give bytes alone.</summary>
+    /// <summary>
+    /// Everything that reads the tensor reads it through bytes, so that what makes it can give bytes alone.
+    /// </summary>
     private void QuantizeActivation(GraphProto graph, string tensor)
     {
         AffineQuantization bytes = quantizations[tensor];
-        string scale = Constant(TensorData.Floats(Name($"{tensor}/scale"), [bytes.Scale])), zero = Constant(QuantizedTensors.Bytes(Name($"{tensor}/zero_point"), [bytes.ZeroPoint], []));
-        string quantized = Name($"{tensor}/quantized"), back = Name($"{tensor}/dequantized");
-        (string from, string to) = graph.Output.Any(o => o.Name == tensor) && graph.Node.FirstOrDefault(n => n.Output.Contains(tensor)) is { } maker ? (Renamed(maker, tensor), tensor) : (tensor, back);
+        string scale = Constant(TensorData.Floats(Name($"{tensor}/scale"), [bytes.Scale])),
+            zero = Constant(QuantizedTensors.Bytes(Name($"{tensor}/zero_point"), [bytes.ZeroPoint], []));
+        string quantized = Name($"{tensor}/quantized"),
+            back = Name($"{tensor}/dequantized");
+        (string from, string to) =
+            graph.Output.Any(o => o.Name == tensor)
+            && graph.Node.FirstOrDefault(n => n.Output.Contains(tensor)) is { } maker
+                ? (Renamed(maker, tensor), tensor)
+                : (tensor, back);
         foreach (NodeProto user in graph.Node)
             for (int i = 0; i < user.Input.Count; i++)
-                if (user.Input[i] == tensor) user.Input[i] = to;
-        nodes.Add(new NodeProto { OpType = "QuantizeLinear", Name = quantized, Input = { from, scale, zero }, Output = { quantized } });
-        nodes.Add(new NodeProto { OpType = "DequantizeLinear", Name = back, Input = { quantized, scale, zero }, Output = { to } });
+                if (user.Input[i] == tensor)
+                    user.Input[i] = to;
+        nodes.Add(
+            new NodeProto
+            {
+                OpType = "QuantizeLinear",
+                Name = quantized,
+                Input = { from, scale, zero },
+                Output = { quantized },
+            }
+        );
+        nodes.Add(
+            new NodeProto
+            {
+                OpType = "DequantizeLinear",
+                Name = back,
+                Input = { quantized, scale, zero },
+                Output = { to },
+            }
+        );
     }
 
-    /// <summary>Gives a node's output another name, so that the output of the graph that it was can be read through bytes too.</summary>
+    /// <summary>
+    /// Gives a node's output another name, so that the output of the graph that it was can be read through bytes too.
+    /// </summary>
     private string Renamed(NodeProto maker, string tensor)
     {
         int place = maker.Output.IndexOf(tensor);
@@ -92,21 +143,58 @@ internal sealed class QuantizedGraphWriter
         float input = quantizations[layer.Node.Input[0]].Scale;
         float[] bias = layer.Bias is null ? [] : TensorData.ToFloats(layer.Bias);
         float[] least = Array.ConvertAll(bias, b => (float)(Math.Abs(b) / (input * MostBiasSteps)));
-        QuantizedWeights weights = QuantizedWeights.Of(TensorData.ToFloats(layer.Weights), layer.Channels, layer.Inner, bits, least);
+        QuantizedWeights weights = QuantizedWeights.Of(
+            TensorData.ToFloats(layer.Weights),
+            layer.Channels,
+            layer.Inner,
+            bits,
+            least
+        );
         string scales = Constant(TensorData.Floats(Name($"{node.Name}/weight_scale"), weights.Scales, layer.Channels));
-        string zeros = Constant(QuantizedTensors.SignedBytes(Name($"{node.Name}/weight_zero_point"), new sbyte[layer.Channels], [layer.Channels]));
-        node.Input[1] = Dequantized($"{node.Name}/weight", QuantizedTensors.SignedBytes(Name($"{node.Name}/weight"), weights.Values, layer.Weights.Dims), scales, zeros, layer.Axis);
-        if (layer.Bias is null) return;
+        string zeros = Constant(
+            QuantizedTensors.SignedBytes(
+                Name($"{node.Name}/weight_zero_point"),
+                new sbyte[layer.Channels],
+                [layer.Channels]
+            )
+        );
+        node.Input[1] = Dequantized(
+            $"{node.Name}/weight",
+            QuantizedTensors.SignedBytes(Name($"{node.Name}/weight"), weights.Values, layer.Weights.Dims),
+            scales,
+            zeros,
+            layer.Axis
+        );
+        if (layer.Bias is null)
+            return;
         float[] steps = Array.ConvertAll(weights.Scales, s => s * input);
         int[] whole = [.. bias.Zip(steps, (b, s) => (int)Math.Round((double)b / s, MidpointRounding.ToEven))];
-        string step = Constant(TensorData.Floats(Name($"{node.Name}/bias_scale"), steps, layer.Channels)), none = Constant(QuantizedTensors.Ints(Name($"{node.Name}/bias_zero_point"), new int[layer.Channels], [layer.Channels]));
-        node.Input[2] = Dequantized($"{node.Name}/bias", QuantizedTensors.Ints(Name($"{node.Name}/bias"), whole, [layer.Channels]), step, none, 0);
+        string step = Constant(TensorData.Floats(Name($"{node.Name}/bias_scale"), steps, layer.Channels)),
+            none = Constant(
+                QuantizedTensors.Ints(Name($"{node.Name}/bias_zero_point"), new int[layer.Channels], [layer.Channels])
+            );
+        node.Input[2] = Dequantized(
+            $"{node.Name}/bias",
+            QuantizedTensors.Ints(Name($"{node.Name}/bias"), whole, [layer.Channels]),
+            step,
+            none,
+            0
+        );
     }
 
     private string Dequantized(string name, TensorProto values, string scale, string zero, int axis)
     {
         string back = Name($"{name}/dequantized");
-        nodes.Add(new NodeProto { OpType = "DequantizeLinear", Name = back, Input = { Constant(values), scale, zero }, Output = { back }, Attribute = { Attributes.Of("axis", axis) } });
+        nodes.Add(
+            new NodeProto
+            {
+                OpType = "DequantizeLinear",
+                Name = back,
+                Input = { Constant(values), scale, zero },
+                Output = { back },
+                Attribute = { Attributes.Of("axis", axis) },
+            }
+        );
         return back;
     }
 

@@ -6,7 +6,11 @@ namespace MlNetTransfer.Onnx.Torch;
 /// <param name="source">Where they come from, for messages.</param>
 /// <param name="tensors">The tensors by name.</param>
 /// <param name="metadata">What the file says besides; null where its format has no such place.</param>
-public sealed class NamedTensors(string source, IReadOnlyDictionary<string, SafeTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+public sealed class NamedTensors(
+    string source,
+    IReadOnlyDictionary<string, SafeTensor> tensors,
+    IReadOnlyDictionary<string, string>? metadata = null
+)
 {
     /// <summary>Where they come from, for messages.</summary>
     public string Source { get; } = source;

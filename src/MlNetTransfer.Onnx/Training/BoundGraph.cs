@@ -4,7 +4,10 @@ using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Training;
 
-/// <summary>A training graph loaded, with a value bound to each input and output; every state output is bound onto the input it replaces.</summary>
+/// <summary>
+/// A training graph loaded, with a value bound to each input and output; every state output is bound onto the input it
+/// replaces.
+/// </summary>
 internal sealed class BoundGraph : IDisposable
 {
     private readonly InferenceSession session;
@@ -18,8 +21,15 @@ internal sealed class BoundGraph : IDisposable
     public BoundGraph(TrainingGraph graph, StateStore state, int? threads)
     {
         Graph = graph;
-        // Without memory pattern: it allocates a second block. With the arena: a step without it spends its time on page faults.
-        using SessionOptions options = new() { EnableMemoryPattern = false, EnableCpuMemArena = true, IntraOpNumThreads = threads ?? 0, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        // Without memory pattern: it allocates a second block. With the arena: a step without it spends its time on
+        // page faults.
+        using SessionOptions options = new()
+        {
+            EnableMemoryPattern = false,
+            EnableCpuMemArena = true,
+            IntraOpNumThreads = threads ?? 0,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+        };
         try
         {
             session = new InferenceSession(graph.Model.ToBytes(), options);
@@ -53,7 +63,8 @@ internal sealed class BoundGraph : IDisposable
 
     public void Dispose()
     {
-        foreach (OrtValue value in own.Values) value.Dispose();
+        foreach (OrtValue value in own.Values)
+            value.Dispose();
         binding.Dispose();
         session.Dispose();
         run.Dispose();
@@ -65,17 +76,29 @@ internal sealed class BoundGraph : IDisposable
         foreach (StateTensor tensor in graph.State)
         {
             OrtValue value = state.Value(tensor);
-            if (bound.Add(tensor.Input)) binding.BindInput(tensor.Input, value);
-            if (tensor.Output is { } output && bound.Add(output)) binding.BindOutput(output, value);
+            if (bound.Add(tensor.Input))
+                binding.BindInput(tensor.Input, value);
+            if (tensor.Output is { } output && bound.Add(output))
+                binding.BindOutput(output, value);
         }
 
-        foreach (ValueInfoProto input in graph.Model.Inputs.Where(i => bound.Add(i.Name))) binding.BindInput(input.Name, Own(input.Name, session.InputMetadata[input.Name]));
-        foreach (ValueInfoProto output in graph.Model.Outputs.Where(o => bound.Add(o.Name))) binding.BindOutput(output.Name, Own(output.Name, session.OutputMetadata[output.Name]));
+        foreach (ValueInfoProto input in graph.Model.Inputs.Where(i => bound.Add(i.Name)))
+            binding.BindInput(input.Name, Own(input.Name, session.InputMetadata[input.Name]));
+        foreach (ValueInfoProto output in graph.Model.Outputs.Where(o => bound.Add(o.Name)))
+            binding.BindOutput(output.Name, Own(output.Name, session.OutputMetadata[output.Name]));
     }
 
     private OrtValue Own(string name, NodeMetadata metadata)
     {
-        if (metadata.ElementDataType != TensorElementType.Float) throw new GraphException($"'{name}' is of type {metadata.ElementDataType}; a training step is fed and read as float32. Convert the model's input to float32.");
-        return own[name] = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, TensorElementType.Float, [.. metadata.Dimensions.Select(d => (long)d)]);
+        if (metadata.ElementDataType != TensorElementType.Float)
+            throw new GraphException(
+                $"'{name}' is of type {metadata.ElementDataType}; a training step is fed and read as float32. "
+                    + $"Convert the model's input to float32."
+            );
+        return own[name] = OrtValue.CreateAllocatedTensorValue(
+            OrtAllocator.DefaultInstance,
+            TensorElementType.Float,
+            [.. metadata.Dimensions.Select(d => (long)d)]
+        );
     }
 }

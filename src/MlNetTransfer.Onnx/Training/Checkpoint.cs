@@ -6,8 +6,8 @@ using Microsoft.ML.OnnxRuntime;
 namespace MlNetTransfer.Onnx.Training;
 
 /// <summary>
-/// The state of a training session as bytes: "MNTSTATE", version, steps, count; then of each tensor its name, its number of values and the values, float32.
-/// All little-endian; equal states give equal bytes.
+/// The state of a training session as bytes: "MNTSTATE", version, steps, count; then of each tensor its name, its
+/// number of values and the values, float32. All little-endian; equal states give equal bytes.
 /// </summary>
 internal static class Checkpoint
 {
@@ -27,23 +27,39 @@ internal static class Checkpoint
             ReadOnlySpan<float> values = value.GetTensorDataAsSpan<float>();
             writer.Write(tensor.Input);
             writer.Write(values.Length);
-            if (BitConverter.IsLittleEndian) writer.Write(MemoryMarshal.AsBytes(values));
-            else foreach (float v in values) writer.Write(v);
+            if (BitConverter.IsLittleEndian)
+                writer.Write(MemoryMarshal.AsBytes(values));
+            else
+                foreach (float v in values)
+                    writer.Write(v);
         }
     }
 
     /// <summary>Reads a state whole before anything is changed.</summary>
     /// <returns>The steps done, and the values of each tensor.</returns>
-    /// <exception cref="GraphException">The bytes are no checkpoint, or one of another model or other options.</exception>
-    public static (long Steps, Dictionary<string, float[]> Values) Read(Stream stream, IReadOnlyList<StateTensor> expected)
+    /// <exception cref="GraphException">The bytes are no checkpoint, or one of another model or other
+    /// options.</exception>
+    public static (long Steps, Dictionary<string, float[]> Values) Read(
+        Stream stream,
+        IReadOnlyList<StateTensor> expected
+    )
     {
         try
         {
             using BinaryReader reader = new(stream, Encoding.UTF8, leaveOpen: true);
-            if (!reader.ReadBytes(Magic.Length).AsSpan().SequenceEqual(Magic)) throw new GraphException("The bytes are not a training state. Give what SaveState wrote.");
-            if (reader.ReadInt32() is var version && version != Version) throw new GraphException($"The training state is of version {version}; this library reads {Version}. Use the library that wrote it.");
+            if (!reader.ReadBytes(Magic.Length).AsSpan().SequenceEqual(Magic))
+                throw new GraphException("The bytes are not a training state. Give what SaveState wrote.");
+            if (reader.ReadInt32() is var version && version != Version)
+                throw new GraphException(
+                    $"The training state is of version {version}; this library reads {Version}. Use the library "
+                        + $"that wrote it."
+                );
             long steps = reader.ReadInt64();
-            if (reader.ReadInt32() is var count && count != expected.Count) throw new GraphException($"The training state has {count} tensors; this session has {expected.Count}. It belongs to another model or other options.");
+            if (reader.ReadInt32() is var count && count != expected.Count)
+                throw new GraphException(
+                    $"The training state has {count} tensors; this session has {expected.Count}. It belongs to "
+                        + $"another model or other options."
+                );
             return (steps, expected.ToDictionary(t => t.Input, t => Values(reader, t)));
         }
         catch (Exception cause) when (cause is EndOfStreamException or FormatException or DecoderFallbackException)
@@ -57,11 +73,17 @@ internal static class Checkpoint
         long size = tensor.Shape.Aggregate(1L, (a, b) => a * b);
         string name = reader.ReadString();
         int count = reader.ReadInt32();
-        if (name != tensor.Input || count != size) throw new GraphException($"The training state has '{name}' of {count} values where this session has '{tensor.Input}' of {size}. It belongs to another model or other options.");
+        if (name != tensor.Input || count != size)
+            throw new GraphException(
+                $"The training state has '{name}' of {count} values where this session has '{tensor.Input}' of "
+                    + $"{size}. It belongs to another model or other options."
+            );
         byte[] bytes = reader.ReadBytes(count * sizeof(float));
-        if (bytes.Length < count * sizeof(float)) throw new EndOfStreamException();
+        if (bytes.Length < count * sizeof(float))
+            throw new EndOfStreamException();
         float[] values = new float[count];
-        for (int i = 0; i < count; i++) values[i] = BinaryPrimitives.ReadSingleLittleEndian(bytes.AsSpan(i * sizeof(float)));
+        for (int i = 0; i < count; i++)
+            values[i] = BinaryPrimitives.ReadSingleLittleEndian(bytes.AsSpan(i * sizeof(float)));
         return values;
     }
 }

@@ -16,7 +16,8 @@ internal sealed record DropoutMask(string Input, IReadOnlyList<long> Shape, floa
         ulong state = Mix(Mix(Mix((uint)seed) ^ (ulong)step) ^ (uint)part);
         float kept = 1 / (1 - Ratio);
         ulong limit = (ulong)(Ratio * 4294967296.0);
-        for (int i = 0; i < mask.Length; i++) mask[i] = Mix(state + (ulong)i * 0x9E3779B97F4A7C15) >> 32 < limit ? 0 : kept;
+        for (int i = 0; i < mask.Length; i++)
+            mask[i] = Mix(state + (ulong)i * 0x9E3779B97F4A7C15) >> 32 < limit ? 0 : kept;
     }
 
     /// <summary>SplitMix64's finaliser (Steele, Lea and Flood, 2014).</summary>

@@ -21,7 +21,12 @@ internal static class LossGraph
             TrainingLoss.MeanSquaredError => SquaredError(graph, logits, columns),
             _ => throw new ArgumentOutOfRangeException(nameof(loss), loss, "No such loss."),
         };
-        graph.NodeNamed(graph.Reserve(TrainingGraph.Loss), "ReduceSum", [graph.Mul(rows, weights), graph.Longs(0)], Attributes.Of("keepdims", 0));
+        graph.NodeNamed(
+            graph.Reserve(TrainingGraph.Loss),
+            "ReduceSum",
+            [graph.Mul(rows, weights), graph.Longs(0)],
+            Attributes.Of("keepdims", 0)
+        );
         return graph.Mul(gradient, weights);
     }
 
@@ -38,7 +43,10 @@ internal static class LossGraph
     private static (string Rows, string Gradient) BinaryCrossEntropy(GraphEmitter graph, string logits, int columns)
     {
         string terms = graph.Sub(graph.Node("Softplus", [logits]), graph.Mul(TrainingGraph.Targets, logits));
-        return (Mean(graph, terms, columns), graph.Mul(graph.Sub(graph.Node("Sigmoid", [logits]), TrainingGraph.Targets), 1f / columns));
+        return (
+            Mean(graph, terms, columns),
+            graph.Mul(graph.Sub(graph.Node("Sigmoid", [logits]), TrainingGraph.Targets), 1f / columns)
+        );
     }
 
     /// <summary>Mean of (z - t)²; gradient 2·(z - t) / C.</summary>
@@ -48,5 +56,6 @@ internal static class LossGraph
         return (Mean(graph, graph.Mul(error, error), columns), graph.Mul(error, 2f / columns));
     }
 
-    private static string Mean(GraphEmitter graph, string terms, int columns) => graph.Mul(graph.ReduceSum(terms, [1], keep: true), 1f / columns);
+    private static string Mean(GraphEmitter graph, string terms, int columns) =>
+        graph.Mul(graph.ReduceSum(terms, [1], keep: true), 1f / columns);
 }

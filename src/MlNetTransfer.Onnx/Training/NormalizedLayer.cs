@@ -9,4 +9,11 @@ namespace MlNetTransfer.Onnx.Training;
 /// <param name="BatchMean">Tensor of the mean of the batch.</param>
 /// <param name="BatchVariance">Tensor of its variance, not corrected for the mean.</param>
 /// <param name="Keep">Share of the old statistics that is kept: 0.9 in PyTorch, which calls 0.1 the momentum.</param>
-internal sealed record NormalizedLayer(string Input, TensorProto Mean, TensorProto Variance, string BatchMean, string BatchVariance, float Keep);
+internal sealed record NormalizedLayer(
+    string Input,
+    TensorProto Mean,
+    TensorProto Variance,
+    string BatchMean,
+    string BatchVariance,
+    float Keep
+);

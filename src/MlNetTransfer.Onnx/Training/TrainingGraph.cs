@@ -1,15 +1,34 @@
 namespace MlNetTransfer.Onnx.Training;
 
-/// <summary>A training step as an ONNX model of standard operators and com.microsoft's FusedMatMul, for one batch size.</summary>
+/// <summary>
+/// A training step as an ONNX model of standard operators and com.microsoft's FusedMatMul, for one batch size.
+/// </summary>
 /// <remarks>
-/// Inputs: those of the forward model; <see cref="Targets"/> [N, C]; <see cref="RowWeights"/> [N], which should sum to 1; and for a step <see cref="LearningRates"/> [groups],
-/// the optimiser's factors, parameters and state. Outputs: <see cref="Loss"/> [1], <see cref="Logits"/> [N, C], <see cref="GradientNorm"/> [1] before clipping, and each
+/// Inputs: those of the forward model; <see cref="Targets"/> [N, C]; <see cref="RowWeights"/> [N], which should sum to
+/// 1; and for a step <see cref="LearningRates"/> [groups], the optimiser's factors, parameters and state. Outputs:
+/// <see cref="Loss"/> [1], <see cref="Logits"/> [N, C], <see cref="GradientNorm"/> [1] before clipping, and each
 /// parameter and state after the step (<c>next/NAME</c>), or the gradients (<c>gradient_of/NAME</c>).
 /// </remarks>
 public sealed class TrainingGraph
 {
-    internal TrainingGraph(OnnxModel model, TrainingGraphKind kind, int batchSize, int columns, string logits, IReadOnlyList<StateTensor> state, IReadOnlyList<DropoutMask> masks) =>
-        (Model, Kind, BatchSize, Columns, Logits, State, Masks) = (model, kind, batchSize, columns, logits, state, masks);
+    internal TrainingGraph(
+        OnnxModel model,
+        TrainingGraphKind kind,
+        int batchSize,
+        int columns,
+        string logits,
+        IReadOnlyList<StateTensor> state,
+        IReadOnlyList<DropoutMask> masks
+    ) =>
+        (Model, Kind, BatchSize, Columns, Logits, State, Masks) = (
+            model,
+            kind,
+            batchSize,
+            columns,
+            logits,
+            state,
+            masks
+        );
 
     /// <summary>Name of the input of targets [N, C].</summary>
     public const string Targets = "targets";

@@ -12,6 +12,9 @@ public enum TrainingGraphKind
     /// <summary>Adds the gradients to sums kept outside: the first part of a step over several micro-batches.</summary>
     Accumulate,
 
-    /// <summary>Updates the parameters by the sums of gradients: the last part of a step over several micro-batches. It has no forward pass.</summary>
+    /// <summary>
+    /// Updates the parameters by the sums of gradients: the last part of a step over several micro-batches. It has no
+    /// forward pass.
+    /// </summary>
     Apply,
 }

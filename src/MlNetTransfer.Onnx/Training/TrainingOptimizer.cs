@@ -19,7 +19,15 @@ public abstract record TrainingOptimizer
     /// <param name="state">The state now, in the order of <see cref="State"/>.</param>
     /// <param name="next">Names to give to the state after, in that order.</param>
     /// <param name="factors">One element of the parameter's rank for each of <see cref="StepFactors"/>.</param>
-    /// <param name="rank">Rank of the parameter, for constants: see <see cref="GraphEmitter.Mul(string, float, int)"/>.</param>
+    /// <param name="rank">Rank of the parameter, for constants: see
+    /// <see cref="GraphEmitter.Mul(string, float, int)"/>.</param>
     /// <returns>The direction, to be multiplied by the learning rate and subtracted.</returns>
-    internal abstract string Emit(GraphEmitter graph, string gradient, IReadOnlyList<string> state, IReadOnlyList<string> next, IReadOnlyList<string> factors, int rank);
+    internal abstract string Emit(
+        GraphEmitter graph,
+        string gradient,
+        IReadOnlyList<string> state,
+        IReadOnlyList<string> next,
+        IReadOnlyList<string> factors,
+        int rank
+    );
 }

@@ -4,10 +4,27 @@ namespace MlNetTransfer.Onnx.Training;
 public sealed record TrainingOptions
 {
     /// <summary>Name of the tensor of logits [N, C] in the model; it need not be an output.</summary>
-    public required string Logits { get; init => field = string.IsNullOrEmpty(value) ? throw new ArgumentException("Name the logits.", nameof(Logits)) : value; }
+    public required string Logits
+    {
+        get;
+        init =>
+            field = string.IsNullOrEmpty(value)
+                ? throw new ArgumentException("Name the logits.", nameof(Logits))
+                : value;
+    }
 
-    /// <summary>What is trained, at least one group; everything else is frozen. No parameter is in two groups.</summary>
-    public required IReadOnlyList<ParameterGroup> Groups { get; init { Check(value); field = [.. value]; } }
+    /// <summary>
+    /// What is trained, at least one group; everything else is frozen. No parameter is in two groups.
+    /// </summary>
+    public required IReadOnlyList<ParameterGroup> Groups
+    {
+        get;
+        init
+        {
+            Check(value);
+            field = [.. value];
+        }
+    }
 
     /// <summary>What is minimised. Default cross-entropy.</summary>
     public TrainingLoss Loss { get; init; }
@@ -15,19 +32,43 @@ public sealed record TrainingOptions
     /// <summary>How gradients become steps. Default SGD with momentum 0.9.</summary>
     public TrainingOptimizer Optimizer { get; init; } = new SgdOptimizer();
 
-    /// <summary>Gradients are scaled down together so that their global norm is at most this; in [1e-6, 1e9]; null for no clipping. (Pascanu et al., 2013.)</summary>
-    public double? ClipNorm { get; init => field = value is { } norm ? Range.Check(norm, 1e-6, 1e9) : null; }
+    /// <summary>
+    /// Gradients are scaled down together so that their global norm is at most this; in [1e-6, 1e9]; null for no
+    /// clipping. (Pascanu et al., 2013.)
+    /// </summary>
+    public double? ClipNorm
+    {
+        get;
+        init => field = value is { } norm ? Range.Check(norm, 1e-6, 1e9) : null;
+    }
 
-    /// <summary>L2-SP: each step also pulls the weights towards the starting ones by learning rate · this · (weight - start); in [0, 1e3]. Default 0. (Li et al., 2018, decoupled as weight decay is.)</summary>
-    public double StartingPointDecay { get; init => field = Range.Check(value, 0, 1e3); }
+    /// <summary>
+    /// L2-SP: each step also pulls the weights towards the starting ones by learning rate · this · (weight - start); in
+    /// [0, 1e3]. Default 0. (Li et al., 2018, decoupled as weight decay is.)
+    /// </summary>
+    public double StartingPointDecay
+    {
+        get;
+        init => field = Range.Check(value, 0, 1e3);
+    }
 
-    /// <summary>Decay of an exponential moving average of the weights, average ← decay · average + (1 - decay) · weights; in [0, 1); null for none.</summary>
-    public double? AverageDecay { get; init => field = value is { } decay ? Range.Check(decay, 0, 0.9999999) : null; }
+    /// <summary>
+    /// Decay of an exponential moving average of the weights, average ← decay · average + (1 - decay) · weights; in [0,
+    /// 1); null for none.
+    /// </summary>
+    public double? AverageDecay
+    {
+        get;
+        init => field = value is { } decay ? Range.Check(decay, 0, 0.9999999) : null;
+    }
 
     /// <summary>Statistics of batch normalisation. Default inference.</summary>
     public BatchNormalizationMode BatchNormalization { get; init; }
 
-    /// <summary>Whether the Dropout nodes of the model drop values (with their own ratios); otherwise they pass everything. Default false.</summary>
+    /// <summary>
+    /// Whether the Dropout nodes of the model drop values (with their own ratios); otherwise they pass everything.
+    /// Default false.
+    /// </summary>
     public bool Dropout { get; init; }
 
     /// <summary>Names of all parameters in the order of the groups.</summary>
@@ -35,7 +76,12 @@ public sealed record TrainingOptions
 
     private static void Check(IReadOnlyList<ParameterGroup> value)
     {
-        if (value.Count == 0) throw new ArgumentException("At least one parameter group is needed.", nameof(value));
-        if (value.SelectMany(g => g.Parameters).GroupBy(p => p).FirstOrDefault(p => p.Count() > 1) is { } twice) throw new ArgumentException($"Parameter '{twice.Key}' is given twice; give it to one group only.", nameof(value));
+        if (value.Count == 0)
+            throw new ArgumentException("At least one parameter group is needed.", nameof(value));
+        if (value.SelectMany(g => g.Parameters).GroupBy(p => p).FirstOrDefault(p => p.Count() > 1) is { } twice)
+            throw new ArgumentException(
+                $"Parameter '{twice.Key}' is given twice; give it to one group only.",
+                nameof(value)
+            );
     }
 }

@@ -2,8 +2,13 @@ using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Training;
 
-/// <summary>Runs training steps of a model; parameters and optimiser state stay in place from step to step. Not thread-safe.</summary>
-/// <remarks>Equal model, options and calls give equal bytes, on the same machine with the same number of threads. A graph is made for each batch size when it is first used.</remarks>
+/// <summary>
+/// Runs training steps of a model; parameters and optimiser state stay in place from step to step. Not thread-safe.
+/// </summary>
+/// <remarks>
+/// Equal model, options and calls give equal bytes, on the same machine with the same number of threads. A graph is
+/// made for each batch size when it is first used.
+/// </remarks>
 public sealed partial class TrainingSession : IDisposable
 {
     private readonly TrainingStepBuilder builder;
@@ -16,20 +21,31 @@ public sealed partial class TrainingSession : IDisposable
     private float[] logits = [];
 
     /// <summary>Prepares training; the first graph is made by the first step.</summary>
-    /// <param name="model">The forward model, of one float32 input whose first dimension is the batch: images, or activations at the freeze boundary.</param>
+    /// <param name="model">The forward model, of one float32 input whose first dimension is the batch: images, or
+    /// activations at the freeze boundary.</param>
     /// <param name="options">What a step does.</param>
     /// <param name="running">How it is run; null for the defaults.</param>
-    /// <exception cref="GraphException">The model does not have one input of a fixed shape, or a parameter does not exist.</exception>
+    /// <exception cref="GraphException">The model does not have one input of a fixed shape, or a parameter does not
+    /// exist.</exception>
     public TrainingSession(OnnxModel model, TrainingOptions options, TrainingSessionOptions? running = null)
     {
         (this.options, this.running) = (options, running ?? new TrainingSessionOptions());
         builder = new TrainingStepBuilder(model, options);
         IReadOnlyList<ValueInfoProto> inputs = model.CutAt(options.Logits).Inputs;
-        if (inputs.Count != 1) throw new GraphException($"The model has {inputs.Count} inputs ({string.Join(", ", inputs.Select(i => i.Name))}); training needs one, with the images or the activations at the freeze boundary.");
+        if (inputs.Count != 1)
+            throw new GraphException(
+                $"The model has {inputs.Count} inputs ({string.Join(", ", inputs.Select(i => i.Name))}); training "
+                    + $"needs one, with the images or the activations at the freeze boundary."
+            );
         input = inputs[0].Name;
-        if (TensorShape.From(inputs[0]) is not { Rank: > 0 } shape || shape.Dimensions.Skip(1).Any(d => d.Size is null)) throw new GraphException($"Input '{input}' must be [N, ...] with fixed sizes after the batch size N. Export the model with a fixed image size.");
+        if (TensorShape.From(inputs[0]) is not { Rank: > 0 } shape || shape.Dimensions.Skip(1).Any(d => d.Size is null))
+            throw new GraphException(
+                $"Input '{input}' must be [N, ...] with fixed sizes after the batch size N. Export the model with a "
+                    + $"fixed image size."
+            );
         rowLength = (int)shape.Dimensions.Skip(1).Aggregate(1L, (a, d) => a * d.Size!.Value);
-        foreach (StateTensor tensor in builder.State()) state.Value(tensor);
+        foreach (StateTensor tensor in builder.State())
+            state.Value(tensor);
     }
 
     /// <summary>Steps done.</summary>
@@ -41,21 +57,37 @@ public sealed partial class TrainingSession : IDisposable
     /// <summary>One step.</summary>
     /// <param name="inputs">Rows of the model's input [N, ...]; N is found from the length.</param>
     /// <param name="targets">Soft targets [N, C].</param>
-    /// <param name="rowWeights">Weights of the rows [N], 0 or more; they are divided by their sum. Empty for equal weights.</param>
+    /// <param name="rowWeights">Weights of the rows [N], 0 or more; they are divided by their sum. Empty for equal
+    /// weights.</param>
     /// <param name="learningRates">Learning rate of each group, 0 or more.</param>
     /// <returns>Loss and norm of the gradients, from before the update.</returns>
     /// <exception cref="ArgumentException">A length does not fit, or the weights are all zero.</exception>
     /// <exception cref="GraphException">The training graph cannot be made.</exception>
-    public StepResult Step(ReadOnlySpan<float> inputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> rowWeights, params ReadOnlySpan<float> learningRates)
+    public StepResult Step(
+        ReadOnlySpan<float> inputs,
+        ReadOnlySpan<float> targets,
+        ReadOnlySpan<float> rowWeights,
+        params ReadOnlySpan<float> learningRates
+    )
     {
-        if (inputs.Length == 0 || inputs.Length % rowLength != 0) throw new ArgumentException($"{inputs.Length} input values are not rows of {rowLength}.", nameof(inputs));
+        if (inputs.Length == 0 || inputs.Length % rowLength != 0)
+            throw new ArgumentException($"{inputs.Length} input values are not rows of {rowLength}.", nameof(inputs));
         int rows = inputs.Length / rowLength;
-        if (targets.Length % rows != 0) throw new ArgumentException($"{targets.Length} targets do not belong to {rows} rows.", nameof(targets));
-        if (learningRates.Length != options.Groups.Count) throw new ArgumentException($"{learningRates.Length} learning rates for {options.Groups.Count} parameter groups.", nameof(learningRates));
+        if (targets.Length % rows != 0)
+            throw new ArgumentException($"{targets.Length} targets do not belong to {rows} rows.", nameof(targets));
+        if (learningRates.Length != options.Groups.Count)
+            throw new ArgumentException(
+                $"{learningRates.Length} learning rates for {options.Groups.Count} parameter groups.",
+                nameof(learningRates)
+            );
         float[] weights = StepWeights.Of(rowWeights, rows);
-        if (logits.Length != targets.Length) logits = new float[targets.Length];
+        if (logits.Length != targets.Length)
+            logits = new float[targets.Length];
         int part = Math.Min(rows, running.MicroBatch ?? rows);
-        StepResult result = part == rows ? Whole(inputs, targets, weights, learningRates) : InParts(part, inputs, targets, weights, learningRates);
+        StepResult result =
+            part == rows
+                ? Whole(inputs, targets, weights, learningRates)
+                : InParts(part, inputs, targets, weights, learningRates);
         Steps++;
         return result;
     }
@@ -63,12 +95,18 @@ public sealed partial class TrainingSession : IDisposable
     /// <summary>Frees everything; the values are gone.</summary>
     public void Dispose()
     {
-        foreach (BoundGraph graph in graphs.Values) graph.Dispose();
+        foreach (BoundGraph graph in graphs.Values)
+            graph.Dispose();
         graphs.Clear();
         state.Dispose();
     }
 
-    private StepResult Whole(ReadOnlySpan<float> inputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, ReadOnlySpan<float> rates)
+    private StepResult Whole(
+        ReadOnlySpan<float> inputs,
+        ReadOnlySpan<float> targets,
+        ReadOnlySpan<float> weights,
+        ReadOnlySpan<float> rates
+    )
     {
         BoundGraph graph = Graph(TrainingGraphKind.Step, weights.Length);
         Feed(graph, rates);
@@ -76,7 +114,13 @@ public sealed partial class TrainingSession : IDisposable
         return new StepResult(loss, graph[TrainingGraph.GradientNorm][0]);
     }
 
-    private StepResult InParts(int size, ReadOnlySpan<float> inputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, ReadOnlySpan<float> rates)
+    private StepResult InParts(
+        int size,
+        ReadOnlySpan<float> inputs,
+        ReadOnlySpan<float> targets,
+        ReadOnlySpan<float> weights,
+        ReadOnlySpan<float> rates
+    )
     {
         int columns = targets.Length / weights.Length;
         float loss = 0;
@@ -85,7 +129,14 @@ public sealed partial class TrainingSession : IDisposable
         {
             int rows = Math.Min(size, weights.Length - start);
             BoundGraph part = Graph(TrainingGraphKind.Accumulate, rows);
-            loss += Forward(part, inputs.Slice(start * rowLength, rows * rowLength), targets.Slice(start * columns, rows * columns), weights.Slice(start, rows), logits.AsSpan(start * columns, rows * columns), start / size);
+            loss += Forward(
+                part,
+                inputs.Slice(start * rowLength, rows * rowLength),
+                targets.Slice(start * columns, rows * columns),
+                weights.Slice(start, rows),
+                logits.AsSpan(start * columns, rows * columns),
+                start / size
+            );
         }
 
         BoundGraph apply = Graph(TrainingGraphKind.Apply, 0);
@@ -94,13 +145,27 @@ public sealed partial class TrainingSession : IDisposable
         return new StepResult(loss, apply[TrainingGraph.GradientNorm][0]);
     }
 
-    private float Forward(BoundGraph graph, ReadOnlySpan<float> inputs, ReadOnlySpan<float> targets, ReadOnlySpan<float> weights, Span<float> result, int part)
+    private float Forward(
+        BoundGraph graph,
+        ReadOnlySpan<float> inputs,
+        ReadOnlySpan<float> targets,
+        ReadOnlySpan<float> weights,
+        Span<float> result,
+        int part
+    )
     {
-        if (targets.Length != weights.Length * graph.Graph.Columns) throw new ArgumentException($"{targets.Length} targets for {weights.Length} rows of {graph.Graph.Columns} logits.", nameof(targets));
+        if (targets.Length != weights.Length * graph.Graph.Columns)
+            throw new ArgumentException(
+                $"{targets.Length} targets for {weights.Length} rows of {graph.Graph.Columns} logits.",
+                nameof(targets)
+            );
         inputs.CopyTo(graph[input]);
         targets.CopyTo(graph[TrainingGraph.Targets]);
         weights.CopyTo(graph[TrainingGraph.RowWeights]);
-        for (int i = 0; i < graph.Graph.Masks.Count; i++) graph.Graph.Masks[i].Fill(graph[graph.Graph.Masks[i].Input], running.Seed, Steps, part * graph.Graph.Masks.Count + i);
+        for (int i = 0; i < graph.Graph.Masks.Count; i++)
+            graph
+                .Graph.Masks[i]
+                .Fill(graph[graph.Graph.Masks[i].Input], running.Seed, Steps, part * graph.Graph.Masks.Count + i);
         graph.Run();
         graph[options.Logits].CopyTo(result);
         return graph[TrainingGraph.Loss][0];
@@ -109,12 +174,14 @@ public sealed partial class TrainingSession : IDisposable
     private void Feed(BoundGraph graph, ReadOnlySpan<float> rates)
     {
         rates.CopyTo(graph[TrainingGraph.LearningRates]);
-        if (graph.Has(TrainingGraph.StepFactors)) options.Optimizer.StepFactors(Steps + 1).CopyTo(graph[TrainingGraph.StepFactors]);
+        if (graph.Has(TrainingGraph.StepFactors))
+            options.Optimizer.StepFactors(Steps + 1).CopyTo(graph[TrainingGraph.StepFactors]);
     }
 
     private BoundGraph Graph(TrainingGraphKind kind, int batchSize)
     {
-        if (graphs.TryGetValue((kind, batchSize), out BoundGraph? known)) return known;
+        if (graphs.TryGetValue((kind, batchSize), out BoundGraph? known))
+            return known;
         return graphs[(kind, batchSize)] = new BoundGraph(builder.Build(batchSize, kind), state, running.Threads);
     }
 }

@@ -13,9 +13,17 @@ public sealed record SafeTensor
     /// <exception cref="ArgumentException">There are more or fewer bytes than the shape needs.</exception>
     public SafeTensor(SafeTensorType type, IReadOnlyList<long> shape, ReadOnlyMemory<byte> data)
     {
-        if (shape.Any(size => size < 0)) throw new ArgumentException($"[{string.Join(", ", shape)}] is no shape: a size is negative.", nameof(shape));
+        if (shape.Any(size => size < 0))
+            throw new ArgumentException(
+                $"[{string.Join(", ", shape)}] is no shape: a size is negative.",
+                nameof(shape)
+            );
         long expected = checked(shape.Aggregate(1L, (a, b) => a * b) * type.Bytes());
-        if (expected != data.Length) throw new ArgumentException($"{type} [{string.Join(", ", shape)}] needs {expected} bytes, not {data.Length}.", nameof(data));
+        if (expected != data.Length)
+            throw new ArgumentException(
+                $"{type} [{string.Join(", ", shape)}] needs {expected} bytes, not {data.Length}.",
+                nameof(data)
+            );
         (Type, Shape, Data) = (type, [.. shape], data);
     }
 
@@ -34,8 +42,11 @@ public sealed record SafeTensor
     public static SafeTensor Of(ReadOnlySpan<float> values, params IReadOnlyList<long> shape)
     {
         byte[] data = new byte[values.Length * sizeof(float)];
-        if (BitConverter.IsLittleEndian) MemoryMarshal.AsBytes(values).CopyTo(data);
-        else for (int i = 0; i < values.Length; i++) BinaryPrimitives.WriteSingleLittleEndian(data.AsSpan(i * sizeof(float)), values[i]);
+        if (BitConverter.IsLittleEndian)
+            MemoryMarshal.AsBytes(values).CopyTo(data);
+        else
+            for (int i = 0; i < values.Length; i++)
+                BinaryPrimitives.WriteSingleLittleEndian(data.AsSpan(i * sizeof(float)), values[i]);
         return new SafeTensor(SafeTensorType.F32, shape, data);
     }
 
@@ -53,9 +64,13 @@ public sealed record SafeTensor
             {
                 SafeTensorType.F32 => BinaryPrimitives.ReadSingleLittleEndian(element),
                 SafeTensorType.F16 => (float)BinaryPrimitives.ReadHalfLittleEndian(element),
-                SafeTensorType.BF16 => BitConverter.Int32BitsToSingle(BinaryPrimitives.ReadUInt16LittleEndian(element) << 16),
+                SafeTensorType.BF16 => BitConverter.Int32BitsToSingle(
+                    BinaryPrimitives.ReadUInt16LittleEndian(element) << 16
+                ),
                 SafeTensorType.F64 => (float)BinaryPrimitives.ReadDoubleLittleEndian(element),
-                _ => throw new GraphException($"A tensor of type {Type} holds no real numbers; F32, F16, BF16 or F64 was expected."),
+                _ => throw new GraphException(
+                    $"A tensor of type {Type} holds no real numbers; F32, F16, BF16 or F64 was expected."
+                ),
             };
         }
 

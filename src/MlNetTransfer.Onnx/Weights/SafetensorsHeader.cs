@@ -8,7 +8,8 @@ internal static class SafetensorsHeader
     /// <exception cref="FormatException">The header and the data do not fit; the message says where.</exception>
     public static SafetensorsFile Read(JsonElement root, ReadOnlyMemory<byte> data, string metadataKey)
     {
-        if (root.ValueKind != JsonValueKind.Object) throw new FormatException("its header is no JSON object.");
+        if (root.ValueKind != JsonValueKind.Object)
+            throw new FormatException("its header is no JSON object.");
         Dictionary<string, SafeTensor> tensors = new(StringComparer.Ordinal);
         Dictionary<string, string> metadata = new(StringComparer.Ordinal);
         List<(long Start, long End, string Name)> places = [];
@@ -16,12 +17,15 @@ internal static class SafetensorsHeader
         {
             if (entry.Name == metadataKey)
             {
-                foreach (JsonProperty text in entry.Value.EnumerateObject()) metadata[text.Name] = text.Value.GetString() ?? throw new FormatException($"metadata '{text.Name}' is no text.");
+                foreach (JsonProperty text in entry.Value.EnumerateObject())
+                    metadata[text.Name] =
+                        text.Value.GetString() ?? throw new FormatException($"metadata '{text.Name}' is no text.");
                 continue;
             }
 
             (SafeTensor tensor, long start, long end) = Tensor(entry, data);
-            if (!tensors.TryAdd(entry.Name, tensor)) throw new FormatException($"tensor '{entry.Name}' is there twice.");
+            if (!tensors.TryAdd(entry.Name, tensor))
+                throw new FormatException($"tensor '{entry.Name}' is there twice.");
             places.Add((start, end, entry.Name));
         }
 
@@ -34,7 +38,8 @@ internal static class SafetensorsHeader
         json.WriteStartObject(name);
         json.WriteString("dtype", tensor.Type.ToString());
         json.WriteStartArray("shape");
-        foreach (long size in tensor.Shape) json.WriteNumberValue(size);
+        foreach (long size in tensor.Shape)
+            json.WriteNumberValue(size);
         json.WriteEndArray();
         json.WriteStartArray("data_offsets");
         json.WriteNumberValue(offset);
@@ -46,11 +51,17 @@ internal static class SafetensorsHeader
     private static (SafeTensor Tensor, long Start, long End) Tensor(JsonProperty entry, ReadOnlyMemory<byte> data)
     {
         string type = entry.Value.GetProperty("dtype").GetString() ?? "";
-        if (!Enum.GetNames<SafeTensorType>().Contains(type)) throw new FormatException($"tensor '{entry.Name}' has the type '{type}'; known are {string.Join(", ", Enum.GetNames<SafeTensorType>())}.");
+        if (!Enum.GetNames<SafeTensorType>().Contains(type))
+            throw new FormatException(
+                $"tensor '{entry.Name}' has the type '{type}'; known are "
+                    + $"{string.Join(", ", Enum.GetNames<SafeTensorType>())}."
+            );
         long[] shape = [.. entry.Value.GetProperty("shape").EnumerateArray().Select(e => e.GetInt64())];
         long[] offsets = [.. entry.Value.GetProperty("data_offsets").EnumerateArray().Select(e => e.GetInt64())];
         if (offsets is not [var start, var end] || start < 0 || end < start || end > data.Length)
-            throw new FormatException($"tensor '{entry.Name}' lies at [{string.Join(", ", offsets)}] of {data.Length} bytes of data.");
+            throw new FormatException(
+                $"tensor '{entry.Name}' lies at [{string.Join(", ", offsets)}] of {data.Length} bytes of data."
+            );
         try
         {
             return (new SafeTensor(Enum.Parse<SafeTensorType>(type), shape, data[(int)start..(int)end]), start, end);
@@ -66,10 +77,15 @@ internal static class SafetensorsHeader
         long next = 0;
         foreach ((long start, long end, string name) in places.OrderBy(p => p.Start).ThenBy(p => p.End))
         {
-            if (start != next) throw new FormatException($"tensor '{name}' begins at byte {start} of the data where {next} was expected: tensors must neither overlap nor leave a hole.");
+            if (start != next)
+                throw new FormatException(
+                    $"tensor '{name}' begins at byte {start} of the data where {next} was expected: tensors must "
+                        + $"neither overlap nor leave a hole."
+                );
             next = end;
         }
 
-        if (next != length) throw new FormatException($"its tensors have {next} bytes, the data {length}.");
+        if (next != length)
+            throw new FormatException($"its tensors have {next} bytes, the data {length}.");
     }
 }

@@ -14,10 +14,15 @@ internal static class BackboneCardJson
         RespectRequiredConstructorParameters = true,
         AllowDuplicateProperties = false,
         WriteIndented = true,
-        Converters = { new ChannelValuesJson(), new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
+        Converters =
+        {
+            new ChannelValuesJson(),
+            new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false),
+        },
     };
 
-    /// <exception cref="Exception">JsonException, ArgumentException or TransferException: the card is not valid; the message says why, not which.</exception>
+    /// <exception cref="Exception">JsonException, ArgumentException or TransferException: the card is not valid; the
+    /// message says why, not which.</exception>
     public static BackboneCard Read(JsonElement json)
     {
         BackboneCard card = json.Deserialize<BackboneCard>(Strict) ?? throw new JsonException("it is null.");

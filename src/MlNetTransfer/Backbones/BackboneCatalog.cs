@@ -3,7 +3,10 @@ using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>The backbones at hand: the cards of catalog.json, with the packages' files in the folder "packages" beside it. Immutable.</summary>
+/// <summary>
+/// The backbones at hand: the cards of catalog.json, with the packages' files in the folder "packages" beside it.
+/// Immutable.
+/// </summary>
 public sealed class BackboneCatalog
 {
     /// <summary>Id of the backbone taken where none is chosen.</summary>
@@ -11,7 +14,9 @@ public sealed class BackboneCatalog
 
     private const string FileName = "catalog.json";
 
-    private static readonly Lazy<BackboneCatalog> OfTheLibrary = new(() => LoadShipped(Path.Combine(AppContext.BaseDirectory, "models")));
+    private static readonly Lazy<BackboneCatalog> OfTheLibrary = new(() =>
+        LoadShipped(Path.Combine(AppContext.BaseDirectory, "models"))
+    );
 
     private readonly UserBackbones users;
 
@@ -19,14 +24,29 @@ public sealed class BackboneCatalog
     {
         (Folder, this.users) = (folder, users);
         Cards = [.. cards, .. users.Cards.Where(u => cards.All(c => c.Id != u.Id))];
-        Problems = [.. users.Problems, .. users.Cards.Where(u => cards.Any(c => c.Id == u.Id)).Select(u => $"Your backbone '{u.Id}' has the id of one that comes with this version. Remove it, and add it under another id.")];
+        Problems =
+        [
+            .. users.Problems,
+            .. users
+                .Cards.Where(u => cards.Any(c => c.Id == u.Id))
+                .Select(u =>
+                    $"Your backbone '{u.Id}' has the id of one that comes with this version. Remove it, and add it "
+                    + $"under another id."
+                ),
+        ];
     }
 
-    /// <summary>The catalog that comes with the library, and after it the cards of "models/catalog.json" beside the program, where there is one.</summary>
+    /// <summary>
+    /// The catalog that comes with the library, and after it the cards of "models/catalog.json" beside the program,
+    /// where there is one.
+    /// </summary>
     /// <exception cref="TransferException">The file beside the program is damaged.</exception>
     public static BackboneCatalog Shipped => OfTheLibrary.Value;
 
-    /// <summary>The backbones at hand: those that come with the library, then the user's own. Read anew each time, so that what was just added is there.</summary>
+    /// <summary>
+    /// The backbones at hand: those that come with the library, then the user's own. Read anew each time, so that what
+    /// was just added is there.
+    /// </summary>
     /// <exception cref="TransferException">The catalog beside the program is damaged.</exception>
     public static BackboneCatalog Default => Shipped.With(new UserCatalog().Read());
 
@@ -46,7 +66,8 @@ public sealed class BackboneCatalog
     public BackboneCatalog With(UserBackbones added) => new(Folder, [.. Cards.Where(c => !IsUsers(c))], added);
 
     /// <summary>Reads catalog.json in a folder.</summary>
-    /// <exception cref="TransferException">The file is missing, or a card has an unknown or missing member or a wrong value; the message names the file and the card.</exception>
+    /// <exception cref="TransferException">The file is missing, or a card has an unknown or missing member or a wrong
+    /// value; the message names the file and the card.</exception>
     public static BackboneCatalog Load(string folder)
     {
         string file = Path.Combine(Path.GetFullPath(folder), FileName);
@@ -56,7 +77,11 @@ public sealed class BackboneCatalog
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            throw new TransferException($"{file} could not be read ({cause.Message}). Build the project again, or give the folder of a catalog.json.", cause);
+            throw new TransferException(
+                $"{file} could not be read ({cause.Message}). Build the project again, or give the folder of a "
+                    + $"catalog.json.",
+                cause
+            );
         }
     }
 
@@ -65,10 +90,19 @@ public sealed class BackboneCatalog
         using Stream embedded = typeof(BackboneCatalog).Assembly.GetManifestResourceStream(FileName)!;
         using var bytes = new MemoryStream();
         embedded.CopyTo(bytes);
-        BackboneCatalog own = Parse(bytes.ToArray(), $"the catalog of {typeof(BackboneCatalog).Assembly.GetName().Name}", folder);
-        if (!File.Exists(Path.Combine(folder, FileName))) return own;
+        BackboneCatalog own = Parse(
+            bytes.ToArray(),
+            $"the catalog of {typeof(BackboneCatalog).Assembly.GetName().Name}",
+            folder
+        );
+        if (!File.Exists(Path.Combine(folder, FileName)))
+            return own;
         BackboneCatalog beside = Load(folder);
-        return new BackboneCatalog(own.Folder, [.. own.Cards, .. beside.Cards.Where(c => own.Cards.All(o => o.Id != c.Id))], UserBackbones.None);
+        return new BackboneCatalog(
+            own.Folder,
+            [.. own.Cards, .. beside.Cards.Where(c => own.Cards.All(o => o.Id != c.Id))],
+            UserBackbones.None
+        );
     }
 
     private static BackboneCatalog Parse(byte[] json, string file, string folder)
@@ -76,9 +110,18 @@ public sealed class BackboneCatalog
         try
         {
             using JsonDocument document = JsonDocument.Parse(json);
-            if (document.RootElement.ValueKind != JsonValueKind.Array) throw new TransferException($"{file} holds a {document.RootElement.ValueKind}; expected an array of cards.");
-            BackboneCard[] cards = [.. document.RootElement.EnumerateArray().Select((card, index) => Card(card, index, file))];
-            if (cards.GroupBy(c => c.Id).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new TransferException($"{file} has two cards with the id '{twice.Key}'; give one of them another.");
+            if (document.RootElement.ValueKind != JsonValueKind.Array)
+                throw new TransferException(
+                    $"{file} holds a {document.RootElement.ValueKind}; expected an array of cards."
+                );
+            BackboneCard[] cards =
+            [
+                .. document.RootElement.EnumerateArray().Select((card, index) => Card(card, index, file)),
+            ];
+            if (cards.GroupBy(c => c.Id).FirstOrDefault(g => g.Count() > 1) is { } twice)
+                throw new TransferException(
+                    $"{file} has two cards with the id '{twice.Key}'; give one of them another."
+                );
             return new BackboneCatalog(Path.GetFullPath(folder), cards, UserBackbones.None);
         }
         catch (JsonException cause)
@@ -88,18 +131,31 @@ public sealed class BackboneCatalog
     }
 
     /// <summary>The card of the given id.</summary>
-    /// <exception cref="TransferException">There is none; the message suggests the nearest id and lists all.</exception>
+    /// <exception cref="TransferException">There is none; the message suggests the nearest id and lists
+    /// all.</exception>
     public BackboneCard Get(string id) =>
         Cards.FirstOrDefault(c => c.Id == id)
-        ?? throw new TransferException($"There is no backbone '{id}'. {(Cards.Count > 0 ? $"Did you mean '{NearestNames.Of(id, Cards.Select(c => c.Id), 1)[0]}'? " : "")}Known: {string.Join(", ", Cards.Select(c => c.Id))}.{string.Concat(Problems.Select(p => $" {p}"))}");
+        ?? throw new TransferException(
+            $"There is no backbone '{id}'. "
+                + $"{(Cards.Count > 0 ? $"Did you mean '{NearestNames.Of(id, Cards.Select(c => c.Id), 1)[0]}'? " : "")}Known: {string.Join(", ", Cards.Select(c => c.Id))}.{string.Concat(Problems.Select(p => $" {p}"))}"
+        );
 
     /// <summary>Absolute path of a file of a card.</summary>
     internal string PathOf(BackboneCard card, BackboneFile file) =>
-        Path.Combine([.. IsUsers(card) ? [users.Folder] : (string[])[Folder, "packages"], .. card.Package.Split('/'), .. file.Path.Split('/')]);
+        Path.Combine([
+            .. IsUsers(card) ? [users.Folder] : (string[])[Folder, "packages"],
+            .. card.Package.Split('/'),
+            .. file.Path.Split('/'),
+        ]);
 
     private static BackboneCard Card(JsonElement json, int index, string file)
     {
-        string who = json.ValueKind == JsonValueKind.Object && json.TryGetProperty("id", out JsonElement id) && id.ValueKind == JsonValueKind.String ? $"'{id.GetString()}'" : "without an id";
+        string who =
+            json.ValueKind == JsonValueKind.Object
+            && json.TryGetProperty("id", out JsonElement id)
+            && id.ValueKind == JsonValueKind.String
+                ? $"'{id.GetString()}'"
+                : "without an id";
         try
         {
             return BackboneCardJson.Read(json);

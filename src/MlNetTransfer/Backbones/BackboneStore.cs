@@ -4,9 +4,13 @@ using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>Opens backbones: imports a card's files to ONNX at first use, and keeps the result in a cache folder; in memory where that cannot be written. Safe for threads, and for processes that share the folder.</summary>
+/// <summary>
+/// Opens backbones: imports a card's files to ONNX at first use, and keeps the result in a cache folder; in memory
+/// where that cannot be written. Safe for threads, and for processes that share the folder.
+/// </summary>
 /// <param name="catalog">The cards.</param>
-/// <param name="cacheFolder">Where imported models are kept; null for the folder "backbones" under MLNETTRANSFER_CACHE, or else under the user's cache.</param>
+/// <param name="cacheFolder">Where imported models are kept; null for the folder "backbones" under MLNETTRANSFER_CACHE,
+/// or else under the user's cache.</param>
 public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder = null)
 {
     private readonly Lock import = new();
@@ -14,16 +18,22 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
     /// <summary>Where imported models are kept, absolute.</summary>
     public string CacheFolder { get; } = Path.GetFullPath(cacheFolder ?? MlNetTransfer.CacheFolder.For("backbones"));
 
-    /// <summary>Opens a backbone; imports it where the cache does not have it yet, or not intact. The first time takes up to seconds.</summary>
+    /// <summary>
+    /// Opens a backbone; imports it where the cache does not have it yet, or not intact. The first time takes up to
+    /// seconds.
+    /// </summary>
     /// <param name="id">Id of the card.</param>
     /// <param name="cancellation">Stops between the steps; nothing half-made stays.</param>
-    /// <exception cref="TransferException">There is no such card; a source file is missing or has another digest than the card says.</exception>
+    /// <exception cref="TransferException">There is no such card; a source file is missing or has another digest than
+    /// the card says.</exception>
     public Backbone Open(string id, CancellationToken cancellation = default)
     {
         BackboneCard card = catalog.Get(id);
         string path = Path.Combine(CacheFolder, $"{card.Id}-{Key(card)}.onnx");
         lock (import)
-            return CachedDigest(path) is { } digest ? new Backbone(card, path, digest) : Import(card, path, cancellation);
+            return CachedDigest(path) is { } digest
+                ? new Backbone(card, path, digest)
+                : Import(card, path, cancellation);
     }
 
     private Backbone Import(BackboneCard card, string path, CancellationToken cancellation)
@@ -48,8 +58,10 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
         catch (Exception cause) when (cause is GraphException or IOException or UnauthorizedAccessException)
         {
             // Where a file that another process reads cannot be replaced, that process has just written the same bytes.
-            // Where nothing can be written, as in a container with a read-only disk, the import is only made again by the next process.
-            if (CachedDigest(path) != digest) return new Backbone(card, model, digest);
+            // Where nothing can be written, as in a container with a read-only disk, the import is only made again by
+            // the next process.
+            if (CachedDigest(path) != digest)
+                return new Backbone(card, model, digest);
         }
 
         return new Backbone(card, path, digest);
@@ -57,25 +69,42 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
 
     private static void Verify(BackboneCard card, string file, string expected)
     {
-        string fix = card.Restore is { } restore ? $"To get it: {restore}." : $"Restore the package {card.Package} {card.PackageVersion} (build the project again), or correct the card.";
-        if (!File.Exists(file)) throw new TransferException($"The weights of the backbone '{card.Id}' (package {card.Package} {card.PackageVersion}) are not here: {file} is missing. {fix}");
+        string fix = card.Restore is { } restore
+            ? $"To get it: {restore}."
+            : $"Restore the package {card.Package} {card.PackageVersion} (build the project again), or correct the "
+                + $"card.";
+        if (!File.Exists(file))
+            throw new TransferException(
+                $"The weights of the backbone '{card.Id}' (package {card.Package} {card.PackageVersion}) are not "
+                    + $"here: {file} is missing. {fix}"
+            );
         try
         {
             string found = FileDigest.Of(file);
-            if (found != expected) throw new TransferException($"{file} of the backbone '{card.Id}' has SHA-256 {found}; the card expects {expected}. It was changed or belongs to another version. {fix}");
+            if (found != expected)
+                throw new TransferException(
+                    $"{file} of the backbone '{card.Id}' has SHA-256 {found}; the card expects {expected}. It was "
+                        + $"changed or belongs to another version. {fix}"
+                );
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            throw new TransferException($"{file} of the backbone '{card.Id}' could not be read ({cause.Message}). {fix}", cause);
+            throw new TransferException(
+                $"{file} of the backbone '{card.Id}' could not be read ({cause.Message}). {fix}",
+                cause
+            );
         }
     }
 
-    /// <summary>The digest of a cached model that is intact; null where it is missing or its content is not what was written.</summary>
+    /// <summary>
+    /// The digest of a cached model that is intact; null where it is missing or its content is not what was written.
+    /// </summary>
     private static string? CachedDigest(string path)
     {
         try
         {
-            if (!File.Exists(path) || !File.Exists(DigestFile(path))) return null;
+            if (!File.Exists(path) || !File.Exists(DigestFile(path)))
+                return null;
             string found = FileDigest.Of(path);
             return found == File.ReadAllText(DigestFile(path), Encoding.ASCII) ? found : null;
         }
@@ -85,10 +114,13 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
         }
     }
 
-    /// <summary>Names what the import depends on: the importer, the format, the input size and the digests of the source files.</summary>
+    /// <summary>
+    /// Names what the import depends on: the importer, the format, the input size and the digests of the source files.
+    /// </summary>
     private static string Key(BackboneCard card)
     {
-        string content = $"{BackboneImporter.Version}\n{card.Format}\n{card.Preprocessing.Size}\n{string.Join('\n', card.Files.Select(f => $"{f.Path} {f.Sha256}"))}";
+        string content =
+            $"{BackboneImporter.Version}\n{card.Format}\n{card.Preprocessing.Size}\n{string.Join('\n', card.Files.Select(f => $"{f.Path} {f.Sha256}"))}";
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)))[..16];
     }
 

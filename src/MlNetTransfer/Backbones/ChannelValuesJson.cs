@@ -9,7 +9,8 @@ internal sealed class ChannelValuesJson : JsonConverter<ChannelValues>
 {
     public override ChannelValues Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
-        if (reader.TokenType != JsonTokenType.StartArray) throw Wrong();
+        if (reader.TokenType != JsonTokenType.StartArray)
+            throw Wrong();
         ChannelValues values = new(Number(ref reader), Number(ref reader), Number(ref reader));
         return reader.Read() && reader.TokenType == JsonTokenType.EndArray ? values : throw Wrong();
     }
@@ -23,7 +24,8 @@ internal sealed class ChannelValuesJson : JsonConverter<ChannelValues>
         writer.WriteEndArray();
     }
 
-    private static float Number(ref Utf8JsonReader reader) => reader.Read() && reader.TokenType == JsonTokenType.Number ? reader.GetSingle() : throw Wrong();
+    private static float Number(ref Utf8JsonReader reader) =>
+        reader.Read() && reader.TokenType == JsonTokenType.Number ? reader.GetSingle() : throw Wrong();
 
     private static JsonException Wrong() => new("channel values are written [red, green, blue], three numbers.");
 }

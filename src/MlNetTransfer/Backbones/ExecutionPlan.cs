@@ -6,8 +6,9 @@ namespace MlNetTransfer.Backbones;
 
 /// <summary>How graphs are run on a device: the one place where the CPU's plan and the GPU's differ.</summary>
 /// <remarks>
-/// CPU: one intra-op thread, one image per run (a few where no result depends on it, see <see cref="ImageGraph"/>), as many concurrent runs as workers, which
-/// overlap with decoding. GPU: large batches from one thread, filled ahead by as many decoding workers as cores.
+/// CPU: one intra-op thread, one image per run (a few where no result depends on it, see <see cref="ImageGraph"/>), as
+/// many concurrent runs as workers, which overlap with decoding. GPU: large batches from one thread, filled ahead by as
+/// many decoding workers as cores.
 /// </remarks>
 public sealed record ExecutionPlan
 {
@@ -15,16 +16,34 @@ public sealed record ExecutionPlan
     public ExecutionProvider Provider { get; init; }
 
     /// <summary>Number of the GPU, counted from 0; without effect on the CPU. Default 0.</summary>
-    public int DeviceId { get; init => field = Check.InRange(value, 0, 255); }
+    public int DeviceId
+    {
+        get;
+        init => field = Check.InRange(value, 0, 255);
+    }
 
-    /// <summary>Workers that decode (and on a CPU also run), in [1, 1024]. No result depends on it. Default: one per core.</summary>
-    public int Workers { get; init => field = Check.InRange(value, 1, 1024); } = Environment.ProcessorCount;
+    /// <summary>
+    /// Workers that decode (and on a CPU also run), in [1, 1024]. No result depends on it. Default: one per core.
+    /// </summary>
+    public int Workers
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1024);
+    } = Environment.ProcessorCount;
 
     /// <summary>Images per run, in [1, 1024]. Default 1.</summary>
-    public int BatchSize { get; init => field = Check.InRange(value, 1, 1024); } = 1;
+    public int BatchSize
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1024);
+    } = 1;
 
     /// <summary>Batches being filled or run at the same time, in [1, 64]: what bounds the memory. Default 1.</summary>
-    public int BatchesInFlight { get; init => field = Check.InRange(value, 1, 64); } = 1;
+    public int BatchesInFlight
+    {
+        get;
+        init => field = Check.InRange(value, 1, 64);
+    } = 1;
 
     /// <summary>The plan for a device.</summary>
     /// <param name="provider">What runs the graphs.</param>
@@ -34,11 +53,18 @@ public sealed record ExecutionPlan
         int cores = workers ?? Environment.ProcessorCount;
         return provider == ExecutionProvider.Cpu
             ? new ExecutionPlan { Workers = cores }
-            : new ExecutionPlan { Provider = provider, Workers = cores, BatchSize = 64, BatchesInFlight = 3 };
+            : new ExecutionPlan
+            {
+                Provider = provider,
+                Workers = cores,
+                BatchSize = 64,
+                BatchesInFlight = 3,
+            };
     }
 
     /// <summary>Session options for this plan.</summary>
-    /// <exception cref="TransferException">The provider is not in this build, or its libraries do not load; the message says which and how to mend it.</exception>
+    /// <exception cref="TransferException">The provider is not in this build, or its libraries do not load; the message
+    /// says which and how to mend it.</exception>
     internal SessionOptions CreateSessionOptions()
     {
         var options = new SessionOptions
@@ -50,30 +76,46 @@ public sealed record ExecutionPlan
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
         };
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
-        if (ByteKernels.MayClip) options.AddSessionConfigEntry("session.x64quantprecision", "1");
+        if (ByteKernels.MayClip)
+            options.AddSessionConfigEntry("session.x64quantprecision", "1");
         try
         {
-            if (Provider == ExecutionProvider.Cuda) options.AppendExecutionProvider_CUDA(DeviceId);
-            else if (Provider == ExecutionProvider.TensorRt) options.AppendExecutionProvider_Tensorrt(DeviceId);
+            if (Provider == ExecutionProvider.Cuda)
+                options.AppendExecutionProvider_CUDA(DeviceId);
+            else if (Provider == ExecutionProvider.TensorRt)
+                options.AppendExecutionProvider_Tensorrt(DeviceId);
             return options;
         }
         catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException or DllNotFoundException)
         {
             options.Dispose();
             string fix = HasGpuProviders
-                ? "Install what it names, in the version it names, and put its folder on the library path; or use the CPU. 'mlnet-transfer doctor' shows what is there."
-                : "This build has no GPU provider: build with -p:Gpu=true, or reference the package Microsoft.ML.OnnxRuntime.Gpu instead of Microsoft.ML.OnnxRuntime; or use the CPU. 'mlnet-transfer doctor' shows what is there.";
+                ? "Install what it names, in the version it names, and put its folder on the library path; or use "
+                    + "the CPU. 'mlnet-transfer doctor' shows what is there."
+                : "This build has no GPU provider: build with -p:Gpu=true, or reference the package "
+                    + "Microsoft.ML.OnnxRuntime.Gpu instead of Microsoft.ML.OnnxRuntime; or use the CPU. "
+                    + "'mlnet-transfer doctor' shows what is there.";
             throw new DeviceException($"{Provider} cannot be used: {MissingLibrary()}{OneLine(e.Message)} {fix}", e);
         }
     }
 
-    /// <summary>The library that the provider's own needs and the system does not find; ONNX Runtime tells its log alone. Empty where that cannot be said.</summary>
+    /// <summary>
+    /// The library that the provider's own needs and the system does not find; ONNX Runtime tells its log alone. Empty
+    /// where that cannot be said.
+    /// </summary>
     private string MissingLibrary()
     {
         string provider = Provider == ExecutionProvider.Cuda ? "cuda" : "tensorrt";
-        string file = OperatingSystem.IsWindows() ? $"onnxruntime_providers_{provider}.dll" : $"libonnxruntime_providers_{provider}.so";
-        string[] folders = [AppContext.BaseDirectory, Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native")];
-        if (folders.Select(f => Path.Combine(f, file)).FirstOrDefault(File.Exists) is not { } path) return "";
+        string file = OperatingSystem.IsWindows()
+            ? $"onnxruntime_providers_{provider}.dll"
+            : $"libonnxruntime_providers_{provider}.so";
+        string[] folders =
+        [
+            AppContext.BaseDirectory,
+            Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native"),
+        ];
+        if (folders.Select(f => Path.Combine(f, file)).FirstOrDefault(File.Exists) is not { } path)
+            return "";
         try
         {
             NativeLibrary.Free(NativeLibrary.Load(path));
@@ -86,7 +128,9 @@ public sealed record ExecutionPlan
         }
     }
 
-    /// <summary>Whether ONNX Runtime was built with NVIDIA's providers, whose libraries may be missing all the same.</summary>
+    /// <summary>
+    /// Whether ONNX Runtime was built with NVIDIA's providers, whose libraries may be missing all the same.
+    /// </summary>
     internal static bool HasGpuProviders => OrtEnv.Instance().GetAvailableProviders().Contains("CUDAExecutionProvider");
 
     private static string OneLine(string message)
@@ -96,7 +140,9 @@ public sealed record ExecutionPlan
     }
 }
 
-/// <summary>The device that was asked for cannot be used: a matter of the machine, not of the model or the images.</summary>
+/// <summary>
+/// The device that was asked for cannot be used: a matter of the machine, not of the model or the images.
+/// </summary>
 /// <param name="message">Which, why, and how to mend it.</param>
 /// <param name="inner">The cause.</param>
 public sealed class DeviceException(string message, Exception? inner = null) : TransferException(message, inner);

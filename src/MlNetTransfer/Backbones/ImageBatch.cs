@@ -2,7 +2,10 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>Memory of one batch, used for one batch after another. Each place is written by one worker; the batch is run once all its places are decided.</summary>
+/// <summary>
+/// Memory of one batch, used for one batch after another. Each place is written by one worker; the batch is run once
+/// all its places are decided.
+/// </summary>
 internal sealed class ImageBatch : IDisposable
 {
     private readonly ImageGraph graph;
@@ -19,7 +22,8 @@ internal sealed class ImageBatch : IDisposable
     public ImageBatch(ImageGraph graph, int number)
     {
         (this.graph, Number) = (graph, number);
-        int size = graph.Plan.BatchSize, side = graph.Preprocessing.Size;
+        int size = graph.Plan.BatchSize,
+            side = graph.Preprocessing.Size;
         input = GC.AllocateArray<float>(size * graph.Preprocessing.TensorLength, pinned: true);
         output = GC.AllocateArray<float>(size * graph.OutputWidth, pinned: true);
         filled = new bool[size];
@@ -35,13 +39,17 @@ internal sealed class ImageBatch : IDisposable
 
     public void Begin(int places) => missing = places;
 
-    public Span<float> Input(int place) => input.AsSpan(place * graph.Preprocessing.TensorLength, graph.Preprocessing.TensorLength);
+    public Span<float> Input(int place) =>
+        input.AsSpan(place * graph.Preprocessing.TensorLength, graph.Preprocessing.TensorLength);
 
     public ReadOnlySpan<float> Output(int place) => output.AsSpan(place * graph.OutputWidth, graph.OutputWidth);
 
     public bool IsFilled(int place) => filled[place];
 
-    /// <summary>Waits until the memory belongs to a batch; workers never wait for a batch whose predecessor waits for them, since images are taken in order.</summary>
+    /// <summary>
+    /// Waits until the memory belongs to a batch; workers never wait for a batch whose predecessor waits for them,
+    /// since images are taken in order.
+    /// </summary>
     public void WaitFor(int number, CancellationToken cancellation)
     {
         lock (gate)
@@ -64,10 +72,14 @@ internal sealed class ImageBatch : IDisposable
         }
     }
 
-    /// <summary>Runs the whole batch, unless no place of it is filled; places that are not keep what they held, and their rows are not looked at.</summary>
+    /// <summary>
+    /// Runs the whole batch, unless no place of it is filled; places that are not keep what they held, and their rows
+    /// are not looked at.
+    /// </summary>
     public void Run()
     {
-        if (filled.Contains(true)) graph.Session.RunWithBinding(options, binding);
+        if (filled.Contains(true))
+            graph.Session.RunWithBinding(options, binding);
     }
 
     /// <summary>Gives the memory to a later batch.</summary>

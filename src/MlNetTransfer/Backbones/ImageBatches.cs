@@ -4,7 +4,10 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>Large batches for a device: workers fill them ahead, one thread runs them. Batch b holds images b·size to (b+1)·size - 1, whoever decodes them.</summary>
+/// <summary>
+/// Large batches for a device: workers fill them ahead, one thread runs them. Batch b holds images b·size to (b+1)·size
+/// - 1, whoever decodes them.
+/// </summary>
 internal sealed class ImageBatches
 {
     private readonly ImageGraph graph;
@@ -17,8 +20,14 @@ internal sealed class ImageBatches
     {
         (this.graph, this.state, size) = (graph, state, graph.Plan.BatchSize);
         int batches = (state.Count + size - 1) / size;
-        ring = [.. Enumerable.Range(0, Math.Min(graph.Plan.BatchesInFlight, batches)).Select(first => new ImageBatch(graph, first))];
-        foreach (ImageBatch batch in ring) batch.Begin(CountOf(batch.Number));
+        ring =
+        [
+            .. Enumerable
+                .Range(0, Math.Min(graph.Plan.BatchesInFlight, batches))
+                .Select(first => new ImageBatch(graph, first)),
+        ];
+        foreach (ImageBatch batch in ring)
+            batch.Begin(CountOf(batch.Number));
     }
 
     /// <summary>Decodes images into their places until none is left.</summary>
@@ -30,7 +39,8 @@ internal sealed class ImageBatches
         {
             ImageBatch batch = ring[index / size % ring.Length];
             batch.WaitFor(index / size, cancellation);
-            if (batch.Finish(index % size, Decode(index, batch.Input(index % size), preprocessor, reader))) ready.Add(batch, cancellation);
+            if (batch.Finish(index % size, Decode(index, batch.Input(index % size), preprocessor, reader)))
+                ready.Add(batch, cancellation);
         }
     }
 
@@ -43,13 +53,15 @@ internal sealed class ImageBatches
             {
                 ImageBatch batch = ready.Take(cancellation);
                 batch.Run();
-                for (int place = 0; place < CountOf(batch.Number); place++) Deliver(batch, place);
+                for (int place = 0; place < CountOf(batch.Number); place++)
+                    Deliver(batch, place);
                 batch.Next(ring.Length, CountOf(batch.Number + ring.Length));
             }
         }
         finally
         {
-            foreach (ImageBatch batch in ring) batch.Dispose();
+            foreach (ImageBatch batch in ring)
+                batch.Dispose();
         }
     }
 
@@ -57,7 +69,8 @@ internal sealed class ImageBatches
 
     private bool Decode(int index, Span<float> input, ImagePreprocessor preprocessor, ImageItemReader reader)
     {
-        if (!state.TryRead(index, reader, out ReadOnlySpan<byte> encoded)) return false;
+        if (!state.TryRead(index, reader, out ReadOnlySpan<byte> encoded))
+            return false;
         try
         {
             preprocessor.Process(encoded, input);
@@ -76,7 +89,8 @@ internal sealed class ImageBatches
         if (batch.IsFilled(place))
         {
             ReadOnlySpan<float> row = batch.Output(place);
-            if (ImageGraphWorker.FirstNotFinite(row) is { } wrong) state.Reject(index, wrong);
+            if (ImageGraphWorker.FirstNotFinite(row) is { } wrong)
+                state.Reject(index, wrong);
             else
             {
                 row.CopyTo(state.Row(index));

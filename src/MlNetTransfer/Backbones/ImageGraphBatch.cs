@@ -4,10 +4,13 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>Memory of an <see cref="ImageGraph"/> for ready tensors that are run together, as many as there are: used for one run after another. Not thread-safe.</summary>
+/// <summary>
+/// Memory of an <see cref="ImageGraph"/> for ready tensors that are run together, as many as there are: used for one
+/// run after another. Not thread-safe.
+/// </summary>
 /// <remarks>
-/// On a CPU exactly the given places are run. Other devices prepare kernels per shape, so there the count is rounded up to a power of two; the rows of the
-/// places beyond it are not looked at.
+/// On a CPU exactly the given places are run. Other devices prepare kernels per shape, so there the count is rounded up
+/// to a power of two; the rows of the places beyond it are not looked at.
 /// </remarks>
 public sealed class ImageGraphBatch : IDisposable
 {
@@ -29,21 +32,28 @@ public sealed class ImageGraphBatch : IDisposable
 
     /// <summary>Where an image's tensor is to be written [3 × Size × Size].</summary>
     /// <param name="place">The place, in [0, <see cref="Size"/>).</param>
-    public Span<float> Input(int place) => input.AsSpan(place * graph.Preprocessing.TensorLength, graph.Preprocessing.TensorLength);
+    public Span<float> Input(int place) =>
+        input.AsSpan(place * graph.Preprocessing.TensorLength, graph.Preprocessing.TensorLength);
 
     /// <summary>Runs the first places through the graph.</summary>
     /// <param name="count">How many, in [1, <see cref="Size"/>].</param>
     /// <exception cref="TransferException">The device failed; what it said is in the message.</exception>
     public void Run(int count)
     {
-        int rows = graph.Plan.Provider == ExecutionProvider.Cpu ? count : Math.Min(Size, (int)BitOperations.RoundUpToPowerOf2((uint)count));
+        int rows =
+            graph.Plan.Provider == ExecutionProvider.Cpu
+                ? count
+                : Math.Min(Size, (int)BitOperations.RoundUpToPowerOf2((uint)count));
         try
         {
             graph.Session.RunWithBinding(run, (bound[rows] ??= new Bound(this, rows)).Binding);
         }
         catch (OnnxRuntimeException e)
         {
-            throw new TransferException($"{graph.Plan.Provider} failed on {count} images: {e.Message.ReplaceLineEndings(" ").Trim()}", e);
+            throw new TransferException(
+                $"{graph.Plan.Provider} failed on {count} images: {e.Message.ReplaceLineEndings(" ").Trim()}",
+                e
+            );
         }
     }
 
@@ -59,7 +69,8 @@ public sealed class ImageGraphBatch : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (Bound? shape in bound) shape?.Dispose();
+        foreach (Bound? shape in bound)
+            shape?.Dispose();
         run.Dispose();
     }
 
@@ -73,8 +84,16 @@ public sealed class ImageGraphBatch : IDisposable
         {
             ImageGraph graph = batch.graph;
             int side = graph.Preprocessing.Size;
-            input = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, batch.input.AsMemory(0, rows * graph.Preprocessing.TensorLength), [rows, 3, side, side]);
-            output = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, batch.output.AsMemory(0, rows * graph.OutputWidth), [rows, graph.OutputWidth]);
+            input = OrtValue.CreateTensorValueFromMemory(
+                OrtMemoryInfo.DefaultInstance,
+                batch.input.AsMemory(0, rows * graph.Preprocessing.TensorLength),
+                [rows, 3, side, side]
+            );
+            output = OrtValue.CreateTensorValueFromMemory(
+                OrtMemoryInfo.DefaultInstance,
+                batch.output.AsMemory(0, rows * graph.OutputWidth),
+                [rows, graph.OutputWidth]
+            );
             Binding = graph.Session.CreateIoBinding();
             Binding.BindInput(graph.InputName, input);
             Binding.BindOutput(graph.OutputName, output);

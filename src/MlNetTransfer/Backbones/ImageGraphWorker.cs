@@ -2,7 +2,10 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>One of the workers of an <see cref="ImageGraph"/>: decodes, preprocesses and runs one image after another, or a few together, in buffers of its own. Not thread-safe.</summary>
+/// <summary>
+/// One of the workers of an <see cref="ImageGraph"/>: decodes, preprocesses and runs one image after another, or a few
+/// together, in buffers of its own. Not thread-safe.
+/// </summary>
 public sealed class ImageGraphWorker : IDisposable
 {
     private readonly ImagePreprocessor preprocessor;
@@ -17,7 +20,8 @@ public sealed class ImageGraphWorker : IDisposable
     /// <summary>Runs an encoded image through preprocessing and graph.</summary>
     /// <param name="encoded">The image file's bytes.</param>
     /// <param name="row">Receives the graph's numbers [width].</param>
-    /// <exception cref="ImageRejectedException">The image cannot be decoded, or the graph gives a number that is not finite for it.</exception>
+    /// <exception cref="ImageRejectedException">The image cannot be decoded, or the graph gives a number that is not
+    /// finite for it.</exception>
     public void Run(ReadOnlySpan<byte> encoded, Span<float> row)
     {
         Decode(encoded, 0);
@@ -57,7 +61,8 @@ public sealed class ImageGraphWorker : IDisposable
     internal static string? FirstNotFinite(ReadOnlySpan<float> row)
     {
         foreach (float value in row)
-            if (!float.IsFinite(value)) return $"the graph gave {value} for this image";
+            if (!float.IsFinite(value))
+                return $"the graph gave {value} for this image";
         return null;
     }
 }

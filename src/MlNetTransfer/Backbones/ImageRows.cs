@@ -6,7 +6,10 @@ namespace MlNetTransfer.Backbones;
 /// <summary>What a graph gave for a list of images. Independent of the number of workers.</summary>
 public sealed class ImageRows
 {
-    /// <summary>Indices into the list of images: the images that have a row [rows]. Ascending, unless <see cref="Sort"/> was called.</summary>
+    /// <summary>
+    /// Indices into the list of images: the images that have a row [rows]. Ascending, unless <see cref="Sort"/> was
+    /// called.
+    /// </summary>
     public required int[] Accepted { get; init; }
 
     /// <summary>The rows [rows × width], row-major, in the order of <see cref="Accepted"/>.</summary>
@@ -50,7 +53,8 @@ public sealed class ImageRows
         var done = new bool[order.Length];
         for (int start = 0; start < order.Length; start++)
         {
-            if (done[start]) continue;
+            if (done[start])
+                continue;
             Row(start).CopyTo(kept);
             int to = start;
             for (; order[to] != start; to = order[to])

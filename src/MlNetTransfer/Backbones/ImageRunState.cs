@@ -10,7 +10,13 @@ namespace MlNetTransfer.Backbones;
 /// <param name="cache">Rows known from before.</param>
 /// <param name="stage">How the work is called in progress reports.</param>
 /// <param name="progress">Told after every image.</param>
-internal sealed class ImageRunState(IReadOnlyList<ImageItem> items, int width, IRowCache? cache, string stage, IProgress<JobProgress>? progress)
+internal sealed class ImageRunState(
+    IReadOnlyList<ImageItem> items,
+    int width,
+    IRowCache? cache,
+    string stage,
+    IProgress<JobProgress>? progress
+)
 {
     private readonly float[] values = new float[Length(items.Count, width)];
     private readonly byte[] digests = new byte[items.Count * SHA256.HashSizeInBytes];
@@ -29,11 +35,17 @@ internal sealed class ImageRunState(IReadOnlyList<ImageItem> items, int width, I
 
     public void Reject(int index, string reason) => reasons[index] = reason;
 
-    private static int Length(long images, long width) => images * width <= Array.MaxLength
-        ? (int)(images * width)
-        : throw new TransferException($"{images:N0} images with {width:N0} numbers each are more than one run can hold; at most {Array.MaxLength / width:N0} images. Run fewer at a time, or take a narrower tap.");
+    private static int Length(long images, long width) =>
+        images * width <= Array.MaxLength
+            ? (int)(images * width)
+            : throw new TransferException(
+                $"{images:N0} images with {width:N0} numbers each are more than one run can hold; at most "
+                    + $"{Array.MaxLength / width:N0} images. Run fewer at a time, or take a narrower tap."
+            );
 
-    /// <summary>Reads an image's file; false where its row is decided without decoding: known to the cache, or not readable.</summary>
+    /// <summary>
+    /// Reads an image's file; false where its row is decided without decoding: known to the cache, or not readable.
+    /// </summary>
     public bool TryRead(int index, ImageItemReader reader, out ReadOnlySpan<byte> encoded)
     {
         encoded = default;
@@ -41,7 +53,8 @@ internal sealed class ImageRunState(IReadOnlyList<ImageItem> items, int width, I
         {
             encoded = reader.Read(items[index]);
             SHA256.HashData(encoded, Digest(index));
-            if (cache is null || !cache.TryRead(Digest(index), Row(index))) return true;
+            if (cache is null || !cache.TryRead(Digest(index), Row(index)))
+                return true;
             Interlocked.Increment(ref cached);
         }
         catch (ImageRejectedException e)
@@ -64,10 +77,15 @@ internal sealed class ImageRunState(IReadOnlyList<ImageItem> items, int width, I
     public ImageRows Collect(TimeSpan elapsed)
     {
         int[] accepted = [.. Enumerable.Range(0, items.Count).Where(i => reasons[i] is null)];
-        var rejected = Enumerable.Range(0, items.Count).Where(i => reasons[i] is not null).Select(i => new RejectedImage(items[i].Name, reasons[i]!)).ToArray();
+        var rejected = Enumerable
+            .Range(0, items.Count)
+            .Where(i => reasons[i] is not null)
+            .Select(i => new RejectedImage(items[i].Name, reasons[i]!))
+            .ToArray();
         for (int row = 0; row < accepted.Length; row++)
         {
-            if (accepted[row] == row) continue;
+            if (accepted[row] == row)
+                continue;
             Row(accepted[row]).CopyTo(Row(row));
             Digest(accepted[row]).CopyTo(Digest(row));
         }

@@ -4,7 +4,10 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>Runs a graph over images by its plan. Results do not depend on the number of workers; memory beyond the results is bounded by it.</summary>
+/// <summary>
+/// Runs a graph over images by its plan. Results do not depend on the number of workers; memory beyond the results is
+/// bounded by it.
+/// </summary>
 /// <param name="graph">The graph; not disposed here.</param>
 /// <param name="cache">Rows known from before, looked up by the content of each image.</param>
 /// <param name="clock">Measures the wall time.</param>
@@ -26,7 +29,12 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>A row or a rejection for every image.</returns>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    public ImageRows Run(IReadOnlyList<ImageItem> items, string stage, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    public ImageRows Run(
+        IReadOnlyList<ImageItem> items,
+        string stage,
+        IProgress<JobProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         long started = clock.GetTimestamp();
         var state = new ImageRunState(items, graph.OutputWidth, cache, stage, progress);
@@ -34,12 +42,14 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         int count = Math.Max(1, Math.Min(graph.Plan.Workers, items.Count));
         if (graph.Plan.BatchSize == 1)
         {
-            for (int w = 0; w < count; w++) workers.Start(token => RunEach(state, token));
+            for (int w = 0; w < count; w++)
+                workers.Start(token => RunEach(state, token));
         }
         else
         {
             var batches = new ImageBatches(graph, state);
-            for (int w = 0; w < count; w++) workers.Start(batches.Fill);
+            for (int w = 0; w < count; w++)
+                workers.Start(batches.Fill);
             workers.Start(batches.Run);
         }
 
@@ -49,15 +59,18 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
 
     private void RunEach(ImageRunState state, CancellationToken cancellation)
     {
-        ImageGraphWorker worker = idle is not null && idle.TryTake(out ImageGraphWorker? spare) ? spare : graph.CreateWorker();
+        ImageGraphWorker worker =
+            idle is not null && idle.TryTake(out ImageGraphWorker? spare) ? spare : graph.CreateWorker();
         try
         {
             RunEach(state, worker, cancellation);
         }
         finally
         {
-            if (idle is not null) idle.Add(worker);
-            else worker.Dispose();
+            if (idle is not null)
+                idle.Add(worker);
+            else
+                worker.Dispose();
         }
     }
 
@@ -65,7 +78,8 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
     {
         using var reader = new ImageItemReader(graph.Limits);
         // Where there are few images, each worker gets its share of them.
-        int together = Math.Clamp((state.Count + graph.Plan.Workers - 1) / graph.Plan.Workers, 1, graph.ImagesPerRun), decoded = 0;
+        int together = Math.Clamp((state.Count + graph.Plan.Workers - 1) / graph.Plan.Workers, 1, graph.ImagesPerRun),
+            decoded = 0;
         Span<int> indices = stackalloc int[together];
         while (state.Next(out int index))
         {
@@ -77,18 +91,27 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
             }
 
             indices[decoded++] = index;
-            if (decoded < together) continue;
+            if (decoded < together)
+                continue;
             Finish(state, worker, indices);
             decoded = 0;
         }
 
-        if (decoded > 0) Finish(state, worker, indices[..decoded]);
+        if (decoded > 0)
+            Finish(state, worker, indices[..decoded]);
     }
 
     /// <summary>Decodes an image into a place of the worker; false where its row is decided without a run.</summary>
-    private static bool Decoded(ImageRunState state, int index, ImageItemReader reader, ImageGraphWorker worker, int place)
+    private static bool Decoded(
+        ImageRunState state,
+        int index,
+        ImageItemReader reader,
+        ImageGraphWorker worker,
+        int place
+    )
     {
-        if (!state.TryRead(index, reader, out ReadOnlySpan<byte> encoded)) return false;
+        if (!state.TryRead(index, reader, out ReadOnlySpan<byte> encoded))
+            return false;
         try
         {
             worker.Decode(encoded, place);

@@ -4,10 +4,13 @@ using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>The same architecture with random weights: the baseline that shows what the pretrained weights are worth.</summary>
+/// <summary>
+/// The same architecture with random weights: the baseline that shows what the pretrained weights are worth.
+/// </summary>
 /// <remarks>
-/// Weights of convolutions and matrix products are drawn from N(0, 2 / fan-in) (He et al., Delving Deep into Rectifiers, 2015), fan-in being
-/// the inputs of one output; biases are 0; batch norms are the identity. Other constants stay as they are.
+/// Weights of convolutions and matrix products are drawn from N(0, 2 / fan-in) (He et al., Delving Deep into
+/// Rectifiers, 2015), fan-in being the inputs of one output; biases are 0; batch norms are the identity. Other
+/// constants stay as they are.
 /// </remarks>
 public static class RandomWeights
 {
@@ -23,13 +26,15 @@ public static class RandomWeights
             var drawn = new HashSet<string>();
             foreach (NodeProto node in proto.Graph.Node)
                 for (int input = 1; input < node.Input.Count; input++)
-                    if (initializers.TryGetValue(node.Input[input], out TensorProto? tensor) && drawn.Add(tensor.Name)) Redraw(node, input, tensor, rng);
+                    if (initializers.TryGetValue(node.Input[input], out TensorProto? tensor) && drawn.Add(tensor.Name))
+                        Redraw(node, input, tensor, rng);
         });
     }
 
     private static void Redraw(NodeProto node, int input, TensorProto tensor, Rng rng)
     {
-        if (tensor.DataType != (int)TensorProto.Types.DataType.Float) return;
+        if (tensor.DataType != (int)TensorProto.Types.DataType.Float)
+            return;
         long[] shape = [.. tensor.Dims];
         long count = shape.Aggregate(1L, (a, b) => a * b);
         Func<float>? next = (node.OpType, input) switch
@@ -41,9 +46,11 @@ public static class RandomWeights
             ("BatchNormalization", 1 or 4) => () => 1,
             _ => null,
         };
-        if (next is null) return;
+        if (next is null)
+            return;
         var values = new float[count];
-        for (int i = 0; i < values.Length; i++) values[i] = next();
+        for (int i = 0; i < values.Length; i++)
+            values[i] = next();
         TensorProto fresh = TensorData.Floats(tensor.Name, values, shape);
         tensor.FloatData.Clear();
         tensor.RawData = fresh.RawData;

@@ -4,8 +4,11 @@ using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
 
-/// <summary>The user's own backbones: one folder each, with card.json and model.onnx, which appears whole or not at all.</summary>
-/// <param name="folder">The folder of all of them; null for "backbones" under MLNETTRANSFER_HOME, or else under the user's data folder.</param>
+/// <summary>
+/// The user's own backbones: one folder each, with card.json and model.onnx, which appears whole or not at all.
+/// </summary>
+/// <param name="folder">The folder of all of them; null for "backbones" under MLNETTRANSFER_HOME, or else under the
+/// user's data folder.</param>
 public sealed class UserCatalog(string? folder = null)
 {
     private const string CardFile = "card.json";
@@ -22,29 +25,52 @@ public sealed class UserCatalog(string? folder = null)
         try
         {
             // What begins with a dot is being added or removed.
-            foreach (string each in (Directory.Exists(Folder) ? Directory.GetDirectories(Folder) : []).Where(d => Path.GetFileName(d)[0] != '.').Order(StringComparer.Ordinal))
+            foreach (
+                string each in (Directory.Exists(Folder) ? Directory.GetDirectories(Folder) : [])
+                    .Where(d => Path.GetFileName(d)[0] != '.')
+                    .Order(StringComparer.Ordinal)
+            )
                 Read(each, cards, problems);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            problems.Add($"Your backbones in {Folder} cannot be read ({cause.Message}). Check its permissions, or set {DataFolder.Variable} to another folder.");
+            problems.Add(
+                $"Your backbones in {Folder} cannot be read ({cause.Message}). Check its permissions, or set "
+                    + $"{DataFolder.Variable} to another folder."
+            );
         }
 
         return new UserBackbones(Folder, cards, problems);
     }
 
-    /// <summary>Adds a model: fetches it where that is asked for, inspects it, and keeps it with a card. Takes up to seconds, and the download.</summary>
+    /// <summary>
+    /// Adds a model: fetches it where that is asked for, inspects it, and keeps it with a card. Takes up to seconds,
+    /// and the download.
+    /// </summary>
     /// <param name="backbone">The model, and what the user knows of it.</param>
     /// <param name="progress">Told how far a download is.</param>
     /// <param name="cancellation">Ends it between the steps; nothing half-made stays.</param>
     /// <returns>The new card.</returns>
-    /// <exception cref="TransferException">The id is taken, the file cannot be had, has another hash, or cannot be a backbone; or something is missing that only the user can know. The message says what and how to mend it.</exception>
+    /// <exception cref="TransferException">The id is taken, the file cannot be had, has another hash, or cannot be a
+    /// backbone; or something is missing that only the user can know. The message says what and how to mend
+    /// it.</exception>
     /// <exception cref="GraphException">The file is not ONNX, too large, or its external data does not fit.</exception>
-    public BackboneCard Add(NewBackbone backbone, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    public BackboneCard Add(
+        NewBackbone backbone,
+        IProgress<JobProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         string target = Path.Combine(Folder, backbone.Id);
-        if (BackboneCatalog.Shipped.Cards.Any(c => c.Id == backbone.Id)) throw new TransferException($"The id '{backbone.Id}' is that of a backbone that comes with the product. Choose another.");
-        if (Directory.Exists(target)) throw new TransferException($"You already have a backbone '{backbone.Id}'. Choose another id, or remove it first: mlnet-transfer models remove {backbone.Id}");
+        if (BackboneCatalog.Shipped.Cards.Any(c => c.Id == backbone.Id))
+            throw new TransferException(
+                $"The id '{backbone.Id}' is that of a backbone that comes with the product. Choose another."
+            );
+        if (Directory.Exists(target))
+            throw new TransferException(
+                $"You already have a backbone '{backbone.Id}'. Choose another id, or remove it first: "
+                    + $"mlnet-transfer models remove {backbone.Id}"
+            );
         string staging = Path.Combine(Folder, $".new-{Guid.NewGuid():N}");
         try
         {
@@ -56,15 +82,22 @@ public sealed class UserCatalog(string? folder = null)
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            throw new TransferException($"The backbone '{backbone.Id}' could not be kept in {Folder} ({cause.Message}). Set {DataFolder.Variable} to a folder that is writable and has room.", cause);
+            throw new TransferException(
+                $"The backbone '{backbone.Id}' could not be kept in {Folder} ({cause.Message}). Set "
+                    + $"{DataFolder.Variable} to a folder that is writable and has room.",
+                cause
+            );
         }
         finally
         {
-            if (Directory.Exists(staging)) Directory.Delete(staging, recursive: true);
+            if (Directory.Exists(staging))
+                Directory.Delete(staging, recursive: true);
         }
     }
 
-    /// <summary>Removes one of the user's backbones. Models trained on it stay as they are: they need it no more.</summary>
+    /// <summary>
+    /// Removes one of the user's backbones. Models trained on it stay as they are: they need it no more.
+    /// </summary>
     /// <exception cref="TransferException">There is none of this id, or it cannot be removed.</exception>
     public void Remove(string id)
     {
@@ -72,28 +105,46 @@ public sealed class UserCatalog(string? folder = null)
         try
         {
             string target = Path.Combine(Folder, BackboneCard.CheckId(id));
-            if (!Directory.Exists(target)) throw new TransferException($"You have no backbone '{id}'. Yours: {(known.Length > 0 ? known : "none")}. Those that come with the product cannot be removed.");
+            if (!Directory.Exists(target))
+                throw new TransferException(
+                    $"You have no backbone '{id}'. Yours: {(known.Length > 0 ? known : "none")}. Those that come "
+                        + $"with the product cannot be removed."
+                );
             string gone = Path.Combine(Folder, $".gone-{Guid.NewGuid():N}");
             Directory.Move(target, gone);
             Directory.Delete(gone, recursive: true);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new TransferException($"The backbone '{id}' in {Folder} could not be removed: {cause.Message}", cause);
+            throw new TransferException(
+                $"The backbone '{id}' in {Folder} could not be removed: {cause.Message}",
+                cause
+            );
         }
     }
 
-    private static BackboneCard Make(NewBackbone backbone, string staging, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    private static BackboneCard Make(
+        NewBackbone backbone,
+        string staging,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         ModelSource source = ModelSource.Get(backbone, Path.Combine(staging, "source.onnx"), progress, cancellation);
         progress?.Report(new JobProgress("Inspecting the model", 0, 0));
-        InspectedBackbone found = OnnxBackboneInspector.Inspect(OnnxModel.Load(source.File, backbone.ModelLimits), backbone.Inspection);
+        InspectedBackbone found = OnnxBackboneInspector.Inspect(
+            OnnxModel.Load(source.File, backbone.ModelLimits),
+            backbone.Inspection
+        );
         cancellation.ThrowIfCancellationRequested();
         if (backbone.Labels is { } labels && labels.Count != found.Classes)
-            throw new TransferException($"{labels.Count} labels were given; the model {(found.Classes == 0 ? "is no classifier and has no classes" : FormattableString.Invariant($"has {found.Classes} classes"))}. Give one label per line, in the order of the output.");
+            throw new TransferException(
+                $"{labels.Count} labels were given; the model {(found.Classes == 0 ? "is no classifier and has no classes" : FormattableString.Invariant($"has {found.Classes} classes"))}. Give one label per line, in the order of the output."
+            );
         string model = Path.Combine(staging, ModelFile);
         found.Model.Save(model);
-        if (source.Fetched) File.Delete(source.File);
+        if (source.Fetched)
+            File.Delete(source.File);
         BackboneCard card = Card(backbone, source, found, FileDigest.Of(model));
         try
         {
@@ -108,34 +159,52 @@ public sealed class UserCatalog(string? folder = null)
         return card;
     }
 
-    private static BackboneCard Card(NewBackbone backbone, ModelSource source, InspectedBackbone found, string sha256) => new()
-    {
-        Id = backbone.Id,
-        Name = string.IsNullOrWhiteSpace(backbone.Name) ? backbone.Id : backbone.Name,
-        Package = backbone.Id,
-        PackageVersion = source.Sha256[..12],
-        Format = BackboneFormat.Onnx,
-        Files = [new BackboneFile { Path = ModelFile, Sha256 = sha256 }],
-        License = backbone.License,
-        Provenance = $"Added by the user from {source.Name}, SHA-256 {source.Sha256}.",
-        Restore = $"mlnet-transfer models remove {backbone.Id}, then mlnet-transfer models add FILE --id {backbone.Id}",
-        Preprocessing = found.Preprocessing,
-        Taps = found.Taps,
-        DefaultTap = backbone.DefaultTap ?? found.Taps[^1].Name,
-        SourceClasses = backbone.Labels ?? found.Labels,
-    };
+    private static BackboneCard Card(
+        NewBackbone backbone,
+        ModelSource source,
+        InspectedBackbone found,
+        string sha256
+    ) =>
+        new()
+        {
+            Id = backbone.Id,
+            Name = string.IsNullOrWhiteSpace(backbone.Name) ? backbone.Id : backbone.Name,
+            Package = backbone.Id,
+            PackageVersion = source.Sha256[..12],
+            Format = BackboneFormat.Onnx,
+            Files = [new BackboneFile { Path = ModelFile, Sha256 = sha256 }],
+            License = backbone.License,
+            Provenance = $"Added by the user from {source.Name}, SHA-256 {source.Sha256}.",
+            Restore =
+                $"mlnet-transfer models remove {backbone.Id}, then mlnet-transfer models add FILE --id {backbone.Id}",
+            Preprocessing = found.Preprocessing,
+            Taps = found.Taps,
+            DefaultTap = backbone.DefaultTap ?? found.Taps[^1].Name,
+            SourceClasses = backbone.Labels ?? found.Labels,
+        };
 
     private static void Read(string folder, List<BackboneCard> cards, List<string> problems)
     {
-        string file = Path.Combine(folder, CardFile), id = Path.GetFileName(folder);
+        string file = Path.Combine(folder, CardFile),
+            id = Path.GetFileName(folder);
         try
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file));
             BackboneCard card = BackboneCardJson.Read(document.RootElement);
-            if (card.Id != id || card.Package != id) throw new TransferException($"its id is '{card.Id}' and its package '{card.Package}'; both must be the folder's name.");
+            if (card.Id != id || card.Package != id)
+                throw new TransferException(
+                    $"its id is '{card.Id}' and its package '{card.Package}'; both must be the folder's name."
+                );
             cards.Add(card);
         }
-        catch (Exception cause) when (cause is JsonException or ArgumentException or TransferException or IOException or UnauthorizedAccessException)
+        catch (Exception cause)
+            when (cause
+                    is JsonException
+                        or ArgumentException
+                        or TransferException
+                        or IOException
+                        or UnauthorizedAccessException
+            )
         {
             problems.Add($"Your backbone '{id}' cannot be used: {file}: {cause.Message} Remove it and add it again.");
         }

@@ -9,7 +9,15 @@ internal sealed class WorkerGroup(CancellationToken cancellation) : IDisposable
     private readonly List<Task> tasks = [];
 
     /// <summary>Starts a worker on a thread of its own.</summary>
-    public void Start(Action<CancellationToken> work) => tasks.Add(Task.Factory.StartNew(() => Work(work), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default));
+    public void Start(Action<CancellationToken> work) =>
+        tasks.Add(
+            Task.Factory.StartNew(
+                () => Work(work),
+                CancellationToken.None,
+                TaskCreationOptions.LongRunning,
+                TaskScheduler.Default
+            )
+        );
 
     /// <summary>Waits for all; throws the first failure that is not the end it caused in the others.</summary>
     public void Wait()
@@ -21,7 +29,9 @@ internal sealed class WorkerGroup(CancellationToken cancellation) : IDisposable
         catch (AggregateException e)
         {
             cancellation.ThrowIfCancellationRequested();
-            ExceptionDispatchInfo.Throw(e.InnerExceptions.FirstOrDefault(i => i is not OperationCanceledException) ?? e.InnerExceptions[0]);
+            ExceptionDispatchInfo.Throw(
+                e.InnerExceptions.FirstOrDefault(i => i is not OperationCanceledException) ?? e.InnerExceptions[0]
+            );
         }
     }
 

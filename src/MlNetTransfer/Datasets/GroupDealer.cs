@@ -2,14 +2,19 @@ using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Datasets;
 
-/// <summary>Deals whole groups out to the parts of a split so that every class comes as near to its share in each part as a greedy rule gets it.</summary>
+/// <summary>
+/// Deals whole groups out to the parts of a split so that every class comes as near to its share in each part as a
+/// greedy rule gets it.
+/// </summary>
 /// <remarks>
-/// Largest groups first, groups of one size in random order. With a(c,p) rows of class c in part p so far, n(c) in all and w(p) the part's share, the fault is
-/// Σ (a(c,p)/n(c) - w(p))² over classes and parts; each group goes where it adds least to it, that is where Σ g(c)/n(c) · (a(c,p)/n(c) - w(p)) over its g(c) rows is
-/// least; of equals, to the part that lacks most rows, then the first. For groups of one class each and equal shares, the classes' counts in the
-/// parts are those of scikit-learn's StratifiedGroupKFold, up to the parts' order. Then, while a class is in one part only, the group whose move costs least moves, if no other class is left in one part by it.
-/// For groups of one class each, the parts of a class are then off their shares by at most half its largest group, or, where a group had to move, by at most that group.
-/// O(groups · parts · classes per group).
+/// Largest groups first, groups of one size in random order. With a(c,p) rows of class c in part p so far, n(c) in all
+/// and w(p) the part's share, the fault is Σ (a(c,p)/n(c) - w(p))² over classes and parts; each group goes where it
+/// adds least to it, that is where Σ g(c)/n(c) · (a(c,p)/n(c) - w(p)) over its g(c) rows is least; of equals, to the
+/// part that lacks most rows, then the first. For groups of one class each and equal shares, the classes' counts in the
+/// parts are those of scikit-learn's StratifiedGroupKFold, up to the parts' order. Then, while a class is in one part
+/// only, the group whose move costs least moves, if no other class is left in one part by it. For groups of one class
+/// each, the parts of a class are then off their shares by at most half its largest group, or, where a group had to
+/// move, by at most that group. O(groups · parts · classes per group).
 /// </remarks>
 internal sealed class GroupDealer
 {
@@ -37,12 +42,23 @@ internal sealed class GroupDealer
     /// <exception cref="ArgumentException">The lengths differ, or a label is negative.</exception>
     /// <exception cref="TransferException">A class is in one group only, or the groups tie it to one part.</exception>
     public static int[] Deal(
-        ReadOnlySpan<int> labels, ReadOnlySpan<int> groups, double[] shares, int seed, IReadOnlyList<string>? classNames, ReadOnlySpan<byte> digests)
+        ReadOnlySpan<int> labels,
+        ReadOnlySpan<int> groups,
+        double[] shares,
+        int seed,
+        IReadOnlyList<string>? classNames,
+        ReadOnlySpan<byte> digests
+    )
     {
         if (labels.Length != groups.Length)
-            throw new ArgumentException($"{groups.Length} groups cannot belong to {labels.Length} labels; one per row is needed.", nameof(groups));
+            throw new ArgumentException(
+                $"{groups.Length} groups cannot belong to {labels.Length} labels; one per row is needed.",
+                nameof(groups)
+            );
         var order = new DrawOrder(labels, classNames, digests, groups);
-        return order.AsGiven(Deal(new GroupTable(order.Labels, order.Ordered(groups), order.ClassNames), shares, seed, order.ClassNames));
+        return order.AsGiven(
+            Deal(new GroupTable(order.Labels, order.Ordered(groups), order.ClassNames), shares, seed, order.ClassNames)
+        );
     }
 
     private static int[] Deal(GroupTable table, double[] shares, int seed, IReadOnlyList<string>? classNames)
@@ -50,14 +66,18 @@ internal sealed class GroupDealer
         int[] order = [.. Enumerable.Range(0, table.Sizes.Length)];
         new Rng(seed).Shuffle<int>(order);
         var dealer = new GroupDealer(table, shares);
-        foreach (int group in order.OrderByDescending(g => table.Sizes[g])) dealer.Put(group, dealer.BestPart(group));
+        foreach (int group in order.OrderByDescending(g => table.Sizes[g]))
+            dealer.Put(group, dealer.BestPart(group));
         for (int label = 0; label < table.Classes; label++)
         {
-            if (table.RowsPerClass[label] == 0 || dealer.Parts(label) > 1 || dealer.Spread(label)) continue;
+            if (table.RowsPerClass[label] == 0 || dealer.Parts(label) > 1 || dealer.Spread(label))
+                continue;
             string name = GroupTable.NameOf(label, classNames);
             throw new TransferException(
-                $"Class {name} cannot be brought to both sides of a split: its groups hold other classes that would be left on one side. " +
-                $"Divide those groups, or add images of {name} in a group of their own.");
+                $"Class {name} cannot be brought to both sides of a split: its groups hold other classes that would "
+                    + $"be left on one side. "
+                    + $"Divide those groups, or add images of {name} in a group of their own."
+            );
         }
 
         return table.ToRows(dealer.partOfGroup);
@@ -69,7 +89,8 @@ internal sealed class GroupDealer
         for (int part = 1; part < shares.Length; part++)
         {
             int order = Cost(group, part).CompareTo(Cost(group, best));
-            if (order < 0 || (order == 0 && Lacks(part) > Lacks(best))) best = part;
+            if (order < 0 || (order == 0 && Lacks(part) > Lacks(best)))
+                best = part;
         }
 
         return best;
@@ -93,19 +114,23 @@ internal sealed class GroupDealer
 
     private void Add(int group, int part, int sign)
     {
-        foreach ((int label, int count) in table.Members[group]) placed[label, part] += sign * count;
+        foreach ((int label, int count) in table.Members[group])
+            placed[label, part] += sign * count;
         rows[part] += sign * table.Sizes[group];
     }
 
     private int Parts(int label) => Enumerable.Range(0, shares.Length).Count(part => placed[label, part] > 0);
 
-    /// <summary>Moves a group of the class to another part; false where every move would leave another class in one part.</summary>
+    /// <summary>
+    /// Moves a group of the class to another part; false where every move would leave another class in one part.
+    /// </summary>
     private bool Spread(int label)
     {
         (double Cost, int Group, int Part)? best = null;
         for (int group = 0; group < partOfGroup.Length; group++)
         {
-            if (!Array.Exists(table.Members[group], m => m.Label == label)) continue;
+            if (!Array.Exists(table.Members[group], m => m.Label == label))
+                continue;
             int from = partOfGroup[group];
             int[] spread = [.. table.Members[group].Select(m => m.Label).Where(c => Parts(c) > 1)];
             Add(group, from, -1);
@@ -113,16 +138,19 @@ internal sealed class GroupDealer
             for (int part = 0; part < shares.Length; part++)
             {
                 double cost = Cost(group, part) - stay;
-                if (part == from || (best is not null && best.Value.Cost <= cost)) continue;
+                if (part == from || (best is not null && best.Value.Cost <= cost))
+                    continue;
                 Add(group, part, 1);
-                if (Array.TrueForAll(spread, c => Parts(c) > 1)) best = (cost, group, part);
+                if (Array.TrueForAll(spread, c => Parts(c) > 1))
+                    best = (cost, group, part);
                 Add(group, part, -1);
             }
 
             Add(group, from, 1);
         }
 
-        if (best is null) return false;
+        if (best is null)
+            return false;
         Add(best.Value.Group, partOfGroup[best.Value.Group], -1);
         Put(best.Value.Group, best.Value.Part);
         return true;

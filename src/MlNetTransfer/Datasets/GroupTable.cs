@@ -39,7 +39,10 @@ internal sealed class GroupTable
     /// <summary>Rows per class [classes].</summary>
     public int[] RowsPerClass { get; }
 
-    /// <summary>The classes of each group and its rows of each, by label [groups][classes of the group]. Groups are numbered in the order in which they appear.</summary>
+    /// <summary>
+    /// The classes of each group and its rows of each, by label [groups][classes of the group]. Groups are numbered in
+    /// the order in which they appear.
+    /// </summary>
     public (int Label, int Rows)[][] Members { get; }
 
     /// <summary>Rows per group [groups].</summary>
@@ -50,14 +53,20 @@ internal sealed class GroupTable
     /// <summary>Gives each row what its group has.</summary>
     public int[] ToRows(int[] partOfGroup) => Array.ConvertAll(groupOfRow, group => partOfGroup[group]);
 
-    public static string NameOf(int label, IReadOnlyList<string>? classNames) => classNames is not null && label < classNames.Count ? $"'{classNames[label]}'" : $"{label}";
+    public static string NameOf(int label, IReadOnlyList<string>? classNames) =>
+        classNames is not null && label < classNames.Count ? $"'{classNames[label]}'" : $"{label}";
 
     private void RefuseClassInOneGroup(IReadOnlyList<string>? classNames)
     {
         var groups = new int[Classes];
-        foreach ((int label, _) in Members.SelectMany(m => m)) groups[label]++;
+        foreach ((int label, _) in Members.SelectMany(m => m))
+            groups[label]++;
         int poor = Array.IndexOf(groups, 1);
         if (poor >= 0)
-            throw new TransferException($"Class {NameOf(poor, classNames)} has images of one group only ({RowsPerClass[poor]} image{(RowsPerClass[poor] == 1 ? "" : "s")}), so it cannot stand on both sides of a split that keeps groups together. Add images of a second group, or check the groups.");
+            throw new TransferException(
+                $"Class {NameOf(poor, classNames)} has images of one group only ({RowsPerClass[poor]} "
+                    + $"image{(RowsPerClass[poor] == 1 ? "" : "s")}), so it cannot stand on both sides of a split "
+                    + $"that keeps groups together. Add images of a second group, or check the groups."
+            );
     }
 }

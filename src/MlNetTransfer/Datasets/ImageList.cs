@@ -1,11 +1,18 @@
 namespace MlNetTransfer.Datasets;
 
-/// <summary>Makes a data set of a list's rows. Faults of the list are errors with their line; faults of single images go to the ledger.</summary>
+/// <summary>
+/// Makes a data set of a list's rows. Faults of the list are errors with their line; faults of single images go to the
+/// ledger.
+/// </summary>
 /// <param name="source">The list's file; relative paths start at its folder.</param>
 internal sealed class ImageList(string source)
 {
     private readonly string folder = Path.GetDirectoryName(Path.GetFullPath(source))!;
-    private readonly Dictionary<string, ListRow> seen = new(OperatingSystem.IsWindows() || OperatingSystem.IsMacOS() ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal);
+    private readonly Dictionary<string, ListRow> seen = new(
+        OperatingSystem.IsWindows() || OperatingSystem.IsMacOS()
+            ? StringComparer.OrdinalIgnoreCase
+            : StringComparer.Ordinal
+    );
     private readonly List<(ImageItem Item, ListRow Row)> found = [];
     private readonly List<RejectedImage> rejected = [];
     private readonly HashSet<string> labels = new(StringComparer.Ordinal);
@@ -15,7 +22,8 @@ internal sealed class ImageList(string source)
     /// <summary>The images in the list's order, whatever it says of them.</summary>
     public ImageDataset Unlabelled(IEnumerable<ListRow> rows, ListLimits limits)
     {
-        foreach (ListRow row in Within(rows, limits)) Add(row);
+        foreach (ListRow row in Within(rows, limits))
+            Add(row);
         return found.Count + rejected.Count == 0
             ? throw new TransferException($"'{source}' lists no images.")
             : new ImageDataset(source, [], [.. found.Select(f => f.Item)], rejected);
@@ -24,17 +32,42 @@ internal sealed class ImageList(string source)
     /// <summary>The images with their labels, groups and split, ordered by name.</summary>
     public ImageDataset Labelled(IEnumerable<ListRow> rows, DatasetOptions options)
     {
-        foreach (ListRow row in Within(rows, options.Lists)) Add(Checked(row));
-        if (labels.Count == 0) throw new TransferException($"'{source}' lists no images.");
+        foreach (ListRow row in Within(rows, options.Lists))
+            Add(Checked(row));
+        if (labels.Count == 0)
+            throw new TransferException($"'{source}' lists no images.");
         string[] classes = [.. labels.Order(StringComparer.Ordinal)];
-        if (classes.Length < options.MinimumClasses) throw new TransferException($"'{source}' has one class only ('{classes[0]}'). A classifier needs images of at least two classes.");
+        if (classes.Length < options.MinimumClasses)
+            throw new TransferException(
+                $"'{source}' has one class only ('{classes[0]}'). A classifier needs images of at least two classes."
+            );
         ClassList.RefuseTwins(source, classes);
         HashSet<string?> used = [.. found.Select(f => f.Row.Label)];
         if (Array.Find(classes, c => !used.Contains(c)) is { } empty)
-            throw new TransferException($"'{source}' has no image of class '{empty}' that can be used; the first of {rejected.Count} rejected: {rejected[0].File}: {rejected[0].Reason}. Check the paths: they start at '{folder}'.");
+            throw new TransferException(
+                $"'{source}' has no image of class '{empty}' that can be used; the first of {rejected.Count} "
+                    + $"rejected: {rejected[0].File}: {rejected[0].Reason}. Check the paths: they start at '{folder}'."
+            );
         RefuseGroupsOnTwoSides();
-        found.Sort((a, b) => string.CompareOrdinal(a.Item.Name, b.Item.Name) is var order and not 0 ? order : a.Row.Line.CompareTo(b.Row.Line));
-        return new ImageDataset(source, classes, [.. found.Select(f => f.Item with { Label = Array.BinarySearch(classes, f.Row.Label, StringComparer.Ordinal) })], rejected)
+        found.Sort(
+            (a, b) =>
+                string.CompareOrdinal(a.Item.Name, b.Item.Name) is var order and not 0
+                    ? order
+                    : a.Row.Line.CompareTo(b.Row.Line)
+        );
+        return new ImageDataset(
+            source,
+            classes,
+            [
+                .. found.Select(f =>
+                    f.Item with
+                    {
+                        Label = Array.BinarySearch(classes, f.Row.Label, StringComparer.Ordinal),
+                    }
+                ),
+            ],
+            rejected
+        )
         {
             Splits = found.Exists(f => f.Row.Split is not null) ? [.. found.Select(f => Part(f.Row))] : null,
             UnusedColumns = [.. unused],
@@ -45,24 +78,51 @@ internal sealed class ImageList(string source)
     {
         int count = 0;
         foreach (ListRow row in rows)
-            yield return ++count <= limits.MaxRows ? row : throw new TransferException($"'{source}', line {row.Line}: more than {limits.MaxRows} images, the most allowed. Divide the list, or raise {nameof(ListLimits.MaxRows)}.");
+            yield return ++count <= limits.MaxRows
+                ? row
+                : throw new TransferException(
+                    $"'{source}', line {row.Line}: more than {limits.MaxRows} images, the most allowed. Divide the "
+                        + $"list, or raise {nameof(ListLimits.MaxRows)}."
+                );
     }
 
     private ListRow Checked(ListRow row)
     {
-        if (columns != row.Columns) unused.UnionWith((columns = row.Columns).Unused);
+        if (columns != row.Columns)
+            unused.UnionWith((columns = row.Columns).Unused);
         string label = ClassList.Trimmed(row.Label ?? "");
-        if (label.Length == 0) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.LabelName}: the label is empty; expected the class of '{Printable(row.Path)}'. Fill it in, or remove the line.");
-        if (label.Any(char.IsControl)) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.LabelName}: '{Printable(label)}' has a line break or control character in it; expected one line of text. Is a closing quote missing?");
+        if (label.Length == 0)
+            throw new TransferException(
+                $"'{source}', line {row.Line}, {row.Columns.LabelName}: the label is empty; expected the class of "
+                    + $"'{Printable(row.Path)}'. Fill it in, or remove the line."
+            );
+        if (label.Any(char.IsControl))
+            throw new TransferException(
+                $"'{source}', line {row.Line}, {row.Columns.LabelName}: '{Printable(label)}' has a line break or "
+                    + $"control character in it; expected one line of text. Is a closing quote missing?"
+            );
         string? split = row.Split?.Trim() is { Length: > 0 } word ? word : null;
-        if (split is not null && SplitNames.Parse(split) is null) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.SplitName}: the split is '{Printable(split)}'; expected {SplitNames.Expected}.");
+        if (split is not null && SplitNames.Parse(split) is null)
+            throw new TransferException(
+                $"'{source}', line {row.Line}, {row.Columns.SplitName}: the split is '{Printable(split)}'; expected "
+                    + $"{SplitNames.Expected}."
+            );
         labels.Add(label);
-        return row with { Label = label, Group = row.Group?.Trim() is { Length: > 0 } group ? group : null, Split = split };
+        return row with
+        {
+            Label = label,
+            Group = row.Group?.Trim() is { Length: > 0 } group ? group : null,
+            Split = split,
+        };
     }
 
     private void Add(ListRow row)
     {
-        if (string.IsNullOrWhiteSpace(row.Path)) throw new TransferException($"'{source}', line {row.Line}, {row.Columns.PathName}: the path is empty; expected that of an image. Fill it in, or remove the line.");
+        if (string.IsNullOrWhiteSpace(row.Path))
+            throw new TransferException(
+                $"'{source}', line {row.Line}, {row.Columns.PathName}: the path is empty; expected that of an "
+                    + $"image. Fill it in, or remove the line."
+            );
         if (row.Path.Contains('\0'))
         {
             Reject(row, "the path has a NUL character in it");
@@ -75,21 +135,35 @@ internal sealed class ImageList(string source)
             RefuseContradiction(seen[path], row);
             Reject(row, $"is listed on line {seen[path].Line} already; only that line is used");
         }
-        else if (!File.Exists(path)) Reject(row, $"{(Directory.Exists(path) ? "is a folder, expected an image file" : "the file does not exist")} (looked for '{path}'){Hint(row.Path)}");
-        else found.Add((new ImageItem(path, row.Path, ImageItem.NoLabel, row.Group), row));
+        else if (!File.Exists(path))
+            Reject(
+                row,
+                $"{(Directory.Exists(path) ? "is a folder, expected an image file" : "the file does not exist")} "
+                    + $"(looked for '{path}'){Hint(row.Path)}"
+            );
+        else
+            found.Add((new ImageItem(path, row.Path, ImageItem.NoLabel, row.Group), row));
     }
 
-    private void Reject(ListRow row, string reason) => rejected.Add(new RejectedImage(Printable(row.Path), Printable($"line {row.Line}: {reason}")));
+    private void Reject(ListRow row, string reason) =>
+        rejected.Add(new RejectedImage(Printable(row.Path), Printable($"line {row.Line}: {reason}")));
 
     private void RefuseContradiction(ListRow first, ListRow second)
     {
-        if (labels.Count == 0) return;
-        if (first.Label != second.Label) throw Contradiction("labels", first.Label, second.Label);
-        if (Part(first) != Part(second)) throw Contradiction("splits", first.Split, second.Split);
-        if (first.Group != second.Group) throw Contradiction("groups", first.Group, second.Group);
+        if (labels.Count == 0)
+            return;
+        if (first.Label != second.Label)
+            throw Contradiction("labels", first.Label, second.Label);
+        if (Part(first) != Part(second))
+            throw Contradiction("splits", first.Split, second.Split);
+        if (first.Group != second.Group)
+            throw Contradiction("groups", first.Group, second.Group);
 
         TransferException Contradiction(string what, string? one, string? other) =>
-            new($"'{source}' gives '{Printable(first.Path)}' two {what}: '{one}' on line {first.Line} and '{other}' on line {second.Line}. Remove the wrong line.");
+            new(
+                $"'{source}' gives '{Printable(first.Path)}' two {what}: '{one}' on line {first.Line} and '{other}' "
+                    + $"on line {second.Line}. Remove the wrong line."
+            );
     }
 
     private void RefuseGroupsOnTwoSides()
@@ -97,16 +171,29 @@ internal sealed class ImageList(string source)
         var first = new Dictionary<string, ListRow>(StringComparer.Ordinal);
         foreach ((_, ListRow row) in found)
         {
-            if (row.Group is null || row.Split is null || first.TryAdd(row.Group, row) || Part(first[row.Group]) == Part(row)) continue;
-            throw new TransferException($"'{source}' has group '{row.Group}' in two parts of the split: '{first[row.Group].Split}' on line {first[row.Group].Line} and '{row.Split}' on line {row.Line}. A group must be in one part, or the evaluation is of images like those trained on.");
+            if (
+                row.Group is null
+                || row.Split is null
+                || first.TryAdd(row.Group, row)
+                || Part(first[row.Group]) == Part(row)
+            )
+                continue;
+            throw new TransferException(
+                $"'{source}' has group '{row.Group}' in two parts of the split: '{first[row.Group].Split}' on line "
+                    + $"{first[row.Group].Line} and '{row.Split}' on line {row.Line}. A group must be in one part, "
+                    + $"or the evaluation is of images like those trained on."
+            );
         }
     }
 
-    private static SplitPart Part(ListRow row) => row.Split is null ? SplitPart.None : SplitNames.Parse(row.Split) ?? SplitPart.None;
+    private static SplitPart Part(ListRow row) =>
+        row.Split is null ? SplitPart.None : SplitNames.Parse(row.Split) ?? SplitPart.None;
 
     private static string Hint(string path) =>
-        path.Contains('\\') && !OperatingSystem.IsWindows() ? "; the path has backslashes, folders are separated by '/' here" :
-        path.Length != path.Trim().Length ? "; the path begins or ends with a blank" : "";
+        path.Contains('\\') && !OperatingSystem.IsWindows()
+            ? "; the path has backslashes, folders are separated by '/' here"
+        : path.Length != path.Trim().Length ? "; the path begins or ends with a blank"
+        : "";
 
     private static string Printable(string text) => new([.. text.Select(c => char.IsControl(c) ? '?' : c)]);
 }

@@ -5,8 +5,17 @@ internal sealed class ListColumns
 {
     public const string Known = "path, label, group, split";
 
-    private const int Path = 0, Label = 1, Group = 2, Split = 3;
-    private static readonly string[][] Names = [["path", "ImagePath", "ImageSource", "image", "file", "filename"], ["label", "class"], ["group"], ["split"]];
+    private const int Path = 0,
+        Label = 1,
+        Group = 2,
+        Split = 3;
+    private static readonly string[][] Names =
+    [
+        ["path", "ImagePath", "ImageSource", "image", "file", "filename"],
+        ["label", "class"],
+        ["group"],
+        ["split"],
+    ];
     private static readonly string[] Switches = ["--path-column", "--label-column"];
     private readonly int[] index = [-1, -1, -1, -1];
     private readonly string place;
@@ -19,15 +28,28 @@ internal sealed class ListColumns
     /// <param name="header">Their names.</param>
     /// <param name="labelled">Whether labels, groups and splits count; otherwise the path alone does.</param>
     /// <param name="options">Names that were asked for, and what to do with other columns.</param>
-    /// <exception cref="TransferException">A column is there twice, or could be one of two; or there is no path; or one is unknown, where that is refused.</exception>
+    /// <exception cref="TransferException">A column is there twice, or could be one of two; or there is no path; or one
+    /// is unknown, where that is refused.</exception>
     public ListColumns(string place, string noun, string[] header, bool labelled, DatasetOptions options)
     {
-        (this.place, this.noun, this.header, asked) = (place, noun, header, [options.PathColumn, options.LabelColumn, null, null]);
+        (this.place, this.noun, this.header, asked) = (
+            place,
+            noun,
+            header,
+            [options.PathColumn, options.LabelColumn, null, null]
+        );
         int[] wanted = labelled ? [Path, Label, Group, Split] : [Path];
-        foreach (int column in wanted.OrderByDescending(c => asked[c] is not null)) index[column] = Single(column);
+        foreach (int column in wanted.OrderByDescending(c => asked[c] is not null))
+            index[column] = Single(column);
         Unused = [.. header.Where((_, i) => !index.Contains(i)).Select(name => name.Trim())];
-        if (options.ExtraColumns == ExtraColumns.Refuse && Array.Find(Unused, name => !Names.Any(known => Is(known, name))) is { } extra)
-            throw new TransferException($"{place}: the unknown {noun} '{extra}'. Known {noun}s: {Known}. Found: {Found}. Remove it, or have it ignored.");
+        if (
+            options.ExtraColumns == ExtraColumns.Refuse
+            && Array.Find(Unused, name => !Names.Any(known => Is(known, name))) is { } extra
+        )
+            throw new TransferException(
+                $"{place}: the unknown {noun} '{extra}'. Known {noun}s: {Known}. Found: {Found}. Remove it, or have "
+                    + $"it ignored."
+            );
         Require(Path);
     }
 
@@ -67,27 +89,40 @@ internal sealed class ListColumns
         string? Field(int column) => index[column] < 0 ? null : fields[index[column]];
     }
 
-    private static bool Is(string[] known, string name) => Array.Exists(known, k => name.AsSpan().Trim().Equals(k.AsSpan().Trim(), StringComparison.OrdinalIgnoreCase));
+    private static bool Is(string[] known, string name) =>
+        Array.Exists(known, k => name.AsSpan().Trim().Equals(k.AsSpan().Trim(), StringComparison.OrdinalIgnoreCase));
 
-    private string NameOf(int column) => $"{noun} '{(index[column] >= 0 ? header[index[column]].Trim() : asked[column] ?? Names[column][0])}'";
+    private string NameOf(int column) =>
+        $"{noun} '{(index[column] >= 0 ? header[index[column]].Trim() : asked[column] ?? Names[column][0])}'";
 
     private int Single(int column)
     {
         string[] names = asked[column] is { } name ? [name] : Names[column];
         int[] found = [.. Enumerable.Range(0, header.Length).Where(i => !index.Contains(i) && Is(names, header[i]))];
-        if (found.Length < 2) return found.Length == 0 ? -1 : found[0];
+        if (found.Length < 2)
+            return found.Length == 0 ? -1 : found[0];
         (string one, string other) = (header[found[0]].Trim(), header[found[1]].Trim());
         string where = $"({noun}s {found[0] + 1} and {found[1] + 1} of {header.Length})";
-        throw new TransferException(one.Equals(other, StringComparison.OrdinalIgnoreCase)
-            ? $"{place}: the {noun} '{names.First(n => Is([n], one))}' twice {where}; expected once. Remove one."
-            : $"{place}: two {noun}s that could be the {Names[column][0]}: '{one}' and '{other}' {where}; expected one. Say which: {Switches[column]} {one}, or {Switches[column]} {other}.");
+        throw new TransferException(
+            one.Equals(other, StringComparison.OrdinalIgnoreCase)
+                ? $"{place}: the {noun} '{names.First(n => Is([n], one))}' twice {where}; expected once. Remove one."
+                : $"{place}: two {noun}s that could be the {Names[column][0]}: '{one}' and '{other}' {where}; "
+                    + $"expected one. Say which: {Switches[column]} {one}, or {Switches[column]} {other}."
+        );
     }
 
     private void Require(int column)
     {
-        if (index[column] >= 0) return;
-        string expected = asked[column] is null ? $"Expected one of {string.Join(", ", Names[column])}, in any case; name another with {Switches[column]}." : $"It was asked for with {Switches[column]}.";
-        string hint = header is [var only] && only.Contains('|') ? " The columns seem to be separated by '|': commas or semicolons are expected in .csv files, tabs in .tsv files." : "";
+        if (index[column] >= 0)
+            return;
+        string expected = asked[column] is null
+            ? $"Expected one of {string.Join(", ", Names[column])}, in any case; name another with {Switches[column]}."
+            : $"It was asked for with {Switches[column]}.";
+        string hint =
+            header is [var only] && only.Contains('|')
+                ? " The columns seem to be separated by '|': commas or semicolons are expected in .csv files, tabs "
+                    + "in .tsv files."
+                : "";
         throw new TransferException($"{place}: no {NameOf(column)}. Found: {Found}. {expected}{hint}");
     }
 }

@@ -7,4 +7,11 @@ namespace MlNetTransfer.Datasets;
 /// <param name="Group">Its group; null where the list does not say.</param>
 /// <param name="Split">Its part of the split; null where the list does not say.</param>
 /// <param name="Columns">What the list calls these, for errors.</param>
-internal sealed record ListRow(long Line, string Path, string? Label, string? Group, string? Split, ListColumns Columns);
+internal sealed record ListRow(
+    long Line,
+    string Path,
+    string? Label,
+    string? Group,
+    string? Split,
+    ListColumns Columns
+);

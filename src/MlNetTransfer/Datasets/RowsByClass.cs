@@ -9,8 +9,10 @@ internal static class RowsByClass
         var rows = new List<List<int>>();
         for (int row = 0; row < labels.Length; row++)
         {
-            if (labels[row] < 0) throw new ArgumentException($"Row {row} has label {labels[row]}; labels start at 0.", nameof(labels));
-            while (rows.Count <= labels[row]) rows.Add([]);
+            if (labels[row] < 0)
+                throw new ArgumentException($"Row {row} has label {labels[row]}; labels start at 0.", nameof(labels));
+            while (rows.Count <= labels[row])
+                rows.Add([]);
             rows[labels[row]].Add(row);
         }
 

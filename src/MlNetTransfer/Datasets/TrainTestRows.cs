@@ -9,6 +9,9 @@ public sealed record TrainTestRows(IReadOnlyList<int> Train, IReadOnlyList<int> 
     internal static TrainTestRows Of(bool[] test)
     {
         int[] all = [.. Enumerable.Range(0, test.Length)];
-        return new TrainTestRows(Array.AsReadOnly(Array.FindAll(all, row => !test[row])), Array.AsReadOnly(Array.FindAll(all, row => test[row])));
+        return new TrainTestRows(
+            Array.AsReadOnly(Array.FindAll(all, row => !test[row])),
+            Array.AsReadOnly(Array.FindAll(all, row => test[row]))
+        );
     }
 }

@@ -1,6 +1,8 @@
 namespace MlNetTransfer.Evaluation;
 
-/// <summary>Collects (confidence, right or wrong) into bins of equal width, ((m-1)/M, m/M], and sums their calibration gaps.</summary>
+/// <summary>
+/// Collects (confidence, right or wrong) into bins of equal width, ((m-1)/M, m/M], and sums their calibration gaps.
+/// </summary>
 internal sealed class CalibrationBins(int bins)
 {
     private readonly double[] confidence = new double[bins];
@@ -14,7 +16,8 @@ internal sealed class CalibrationBins(int bins)
     {
         int bin = Math.Clamp((int)Math.Ceiling(probability * bins) - 1, 0, bins - 1);
         confidence[bin] += probability;
-        if (hit) correct[bin]++;
+        if (hit)
+            correct[bin]++;
         rows++;
     }
 }

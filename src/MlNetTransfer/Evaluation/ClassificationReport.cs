@@ -3,12 +3,24 @@ namespace MlNetTransfer.Evaluation;
 /// <summary>How well predicted probabilities agree with the true labels. Immutable.</summary>
 public sealed class ClassificationReport
 {
-    /// <summary>Probabilities below this count as this in the log-loss, so that one confident mistake costs at most 34.5 nats.</summary>
+    /// <summary>
+    /// Probabilities below this count as this in the log-loss, so that one confident mistake costs at most 34.5 nats.
+    /// </summary>
     public const double SmallestProbability = 1e-15;
 
-    private ClassificationReport(IReadOnlyList<string> classNames, int[][] confusion, double logLoss, double calibrationError)
+    private ClassificationReport(
+        IReadOnlyList<string> classNames,
+        int[][] confusion,
+        double logLoss,
+        double calibrationError
+    )
     {
-        (ClassNames, Confusion, LogLoss, CalibrationError) = (classNames, Array.ConvertAll(confusion, Array.AsReadOnly), logLoss, calibrationError);
+        (ClassNames, Confusion, LogLoss, CalibrationError) = (
+            classNames,
+            Array.ConvertAll(confusion, Array.AsReadOnly),
+            logLoss,
+            calibrationError
+        );
         Rows = confusion.Sum(row => row.Sum());
         int correct = Enumerable.Range(0, classNames.Count).Sum(i => confusion[i][i]);
         Accuracy = (double)correct / Rows;
@@ -29,12 +41,16 @@ public sealed class ClassificationReport
     /// <summary>95 % Wilson interval of the accuracy.</summary>
     public Interval AccuracyInterval { get; }
 
-    /// <summary>Mean of -ln(probability of the true class), in nats; probabilities are clipped below at <see cref="SmallestProbability"/> and not renormalised.</summary>
+    /// <summary>
+    /// Mean of -ln(probability of the true class), in nats; probabilities are clipped below at
+    /// <see cref="SmallestProbability"/> and not renormalised.
+    /// </summary>
     public double LogLoss { get; }
 
     /// <summary>
-    /// Expected calibration error in [0, 1]: Σ share of bin · |accuracy - mean confidence| over 15 bins of equal width on the highest
-    /// probability, each bin open below and closed above (Guo et al., On Calibration of Modern Neural Networks, 2017).
+    /// Expected calibration error in [0, 1]: Σ share of bin · |accuracy - mean confidence| over 15 bins of equal width
+    /// on the highest probability, each bin open below and closed above (Guo et al., On Calibration of Modern Neural
+    /// Networks, 2017).
     /// </summary>
     public double CalibrationError { get; }
 
@@ -50,20 +66,36 @@ public sealed class ClassificationReport
     /// <summary>Judges predictions.</summary>
     /// <param name="classNames">Names of the classes [classes]; the index is the label.</param>
     /// <param name="labels">True labels [rows], each in [0, classes); at least one row.</param>
-    /// <param name="probabilities">Predicted probabilities [rows × classes], row-major; each row sums to 1 (within 0.01, for the rounding of half-precision models).</param>
+    /// <param name="probabilities">Predicted probabilities [rows × classes], row-major; each row sums to 1 (within
+    /// 0.01, for the rounding of half-precision models).</param>
     /// <returns>The report. The predicted class is the likeliest; of equal ones, that with the lower index.</returns>
-    /// <exception cref="ArgumentException">Lengths do not agree, a label is out of range, or a row is no distribution; the message says which.</exception>
-    public static ClassificationReport Of(IReadOnlyList<string> classNames, ReadOnlySpan<int> labels, ReadOnlySpan<float> probabilities)
+    /// <exception cref="ArgumentException">Lengths do not agree, a label is out of range, or a row is no distribution;
+    /// the message says which.</exception>
+    public static ClassificationReport Of(
+        IReadOnlyList<string> classNames,
+        ReadOnlySpan<int> labels,
+        ReadOnlySpan<float> probabilities
+    )
     {
         int classes = classNames.Count;
-        if (labels.Length == 0) throw new ArgumentException("There are 0 rows to judge; give at least 1.", nameof(labels));
-        if ((long)labels.Length * classes != probabilities.Length) throw new ArgumentException($"{labels.Length} rows of {classes} classes need {(long)labels.Length * classes} probabilities, not {probabilities.Length}.", nameof(probabilities));
+        if (labels.Length == 0)
+            throw new ArgumentException("There are 0 rows to judge; give at least 1.", nameof(labels));
+        if ((long)labels.Length * classes != probabilities.Length)
+            throw new ArgumentException(
+                $"{labels.Length} rows of {classes} classes need {(long)labels.Length * classes} probabilities, not "
+                    + $"{probabilities.Length}.",
+                nameof(probabilities)
+            );
         int[][] confusion = [.. Enumerable.Range(0, classes).Select(_ => new int[classes])];
         var bins = new CalibrationBins(15);
         double loss = 0;
         for (int i = 0; i < labels.Length; i++)
         {
-            if ((uint)labels[i] >= (uint)classes) throw new ArgumentException($"Row {i} has label {labels[i]}; labels go from 0 to {classes - 1}.", nameof(labels));
+            if ((uint)labels[i] >= (uint)classes)
+                throw new ArgumentException(
+                    $"Row {i} has label {labels[i]}; labels go from 0 to {classes - 1}.",
+                    nameof(labels)
+                );
             ReadOnlySpan<float> row = probabilities.Slice(i * classes, classes);
             int predicted = Likeliest(row, i);
             confusion[labels[i]][predicted]++;
@@ -80,18 +112,37 @@ public sealed class ClassificationReport
         int best = 0;
         for (int c = 0; c < row.Length; c++)
         {
-            if (!(row[c] >= 0)) throw new ArgumentException($"Row {index} has probability {row[c]} for class {c}; probabilities go from 0 to 1.", nameof(row));
+            if (!(row[c] >= 0))
+                throw new ArgumentException(
+                    $"Row {index} has probability {row[c]} for class {c}; probabilities go from 0 to 1.",
+                    nameof(row)
+                );
             sum += row[c];
-            if (row[c] > row[best]) best = c;
+            if (row[c] > row[best])
+                best = c;
         }
 
-        return Math.Abs(sum - 1) <= 0.01 ? best : throw new ArgumentException($"The probabilities of row {index} sum to {sum:g6} instead of 1. Are they logits? Then take the softmax first.", nameof(row));
+        return Math.Abs(sum - 1) <= 0.01
+            ? best
+            : throw new ArgumentException(
+                $"The probabilities of row {index} sum to {sum:g6} instead of 1. Are they logits? Then take the "
+                    + $"softmax first.",
+                nameof(row)
+            );
     }
 
     private static ClassScore Score(string name, int index, int[][] confusion)
     {
-        int hits = confusion[index][index], support = confusion[index].Sum(), predicted = confusion.Sum(row => row[index]);
+        int hits = confusion[index][index],
+            support = confusion[index].Sum(),
+            predicted = confusion.Sum(row => row[index]);
         static double Share(int part, int whole) => whole == 0 ? 0 : (double)part / whole;
-        return new ClassScore(name, Share(hits, predicted), Share(hits, support), Share(2 * hits, predicted + support), support);
+        return new ClassScore(
+            name,
+            Share(hits, predicted),
+            Share(hits, support),
+            Share(2 * hits, predicted + support),
+            support
+        );
     }
 }

@@ -2,11 +2,15 @@ using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Evaluation;
 
-/// <summary>How two classifiers differ on the same rows: only rows that one gets right and the other wrong tell them apart.</summary>
+/// <summary>
+/// How two classifiers differ on the same rows: only rows that one gets right and the other wrong tell them apart.
+/// </summary>
 /// <remarks>
-/// Interval and test are the score method for paired proportions of T. Tango, Equivalence test and confidence interval for the difference in proportions for the paired-sample design, Statistics in Medicine
-/// 17, 1998: with b gained, c lost rows of n and δ the difference under test, <c>z(δ) = (b - c - nδ) / √(n·(2q + δ(1 - δ)))</c>, where q is the share of lost rows that is likeliest under δ. Unlike
-/// intervals of each accuracy alone it uses that both saw the same rows, and unlike Wald's it holds for small n and few differences.
+/// Interval and test are the score method for paired proportions of T. Tango, Equivalence test and confidence interval
+/// for the difference in proportions for the paired-sample design, Statistics in Medicine 17, 1998: with b gained, c
+/// lost rows of n and δ the difference under test, <c>z(δ) = (b - c - nδ) / √(n·(2q + δ(1 - δ)))</c>, where q is the
+/// share of lost rows that is likeliest under δ. Unlike intervals of each accuracy alone it uses that both saw the same
+/// rows, and unlike Wald's it holds for small n and few differences.
 /// </remarks>
 /// <param name="Gained">Rows that the second gets right and the first wrong.</param>
 /// <param name="Lost">Rows that the first gets right and the second wrong.</param>
@@ -21,12 +25,19 @@ public readonly record struct PairedDifference(int Gained, int Lost, int Rows)
     /// <param name="second">Whether the second classifier is right [rows].</param>
     public static PairedDifference Of(ReadOnlySpan<bool> first, ReadOnlySpan<bool> second)
     {
-        if (first.Length != second.Length) throw new ArgumentException($"{second.Length} rows cannot be compared with {first.Length}.", nameof(second));
-        int gained = 0, lost = 0;
+        if (first.Length != second.Length)
+            throw new ArgumentException(
+                $"{second.Length} rows cannot be compared with {first.Length}.",
+                nameof(second)
+            );
+        int gained = 0,
+            lost = 0;
         for (int i = 0; i < first.Length; i++)
         {
-            if (second[i] && !first[i]) gained++;
-            if (first[i] && !second[i]) lost++;
+            if (second[i] && !first[i])
+                gained++;
+            if (first[i] && !second[i])
+                lost++;
         }
 
         return new PairedDifference(gained, lost, first.Length);
@@ -40,13 +51,21 @@ public readonly record struct PairedDifference(int Gained, int Lost, int Rows)
         return Rows == 0 ? new Interval(-1, 1) : new Interval(Root(z, -1, Value), Root(-z, Value, 1));
     }
 
-    /// <summary>The standard normal statistic of the hypothesis that the difference is δ: above 1.645 the rows say, at 5 % from one side, that it is greater; below -1.645, that it is less. 0 without rows.</summary>
+    /// <summary>
+    /// The standard normal statistic of the hypothesis that the difference is δ: above 1.645 the rows say, at 5 % from
+    /// one side, that it is greater; below -1.645, that it is less. 0 without rows.
+    /// </summary>
     /// <param name="difference">δ, in (-1, 1).</param>
     public double Score(double difference)
     {
-        double delta = difference, n = Rows, above = Gained - Lost - n * delta;
-        if (above == 0) return 0;
-        double a = 2 * n, b = -Gained - Lost + (2 * n - Gained + Lost) * delta, c = -Lost * delta * (1 - delta);
+        double delta = difference,
+            n = Rows,
+            above = Gained - Lost - n * delta;
+        if (above == 0)
+            return 0;
+        double a = 2 * n,
+            b = -Gained - Lost + (2 * n - Gained + Lost) * delta,
+            c = -Lost * delta * (1 - delta);
         double share = (Math.Sqrt(Math.Max(0, b * b - 4 * a * c)) - b) / (2 * a);
         return above / Math.Sqrt(Math.Max(n * (2 * share + delta * (1 - delta)), double.Epsilon));
     }
@@ -57,8 +76,10 @@ public readonly record struct PairedDifference(int Gained, int Lost, int Rows)
         for (int i = 0; i < 60; i++)
         {
             double middle = (low + high) / 2;
-            if (Score(middle) > z) low = middle;
-            else high = middle;
+            if (Score(middle) > z)
+                low = middle;
+            else
+                high = middle;
         }
 
         return (low + high) / 2;

@@ -7,14 +7,16 @@ using MlNetTransfer.Backbones;
 namespace MlNetTransfer.Features;
 
 /// <summary>
-/// Bottleneck features on disk, content-addressed: one file per <see cref="FeatureSpace"/>, one record per image content. A stale hit is
-/// impossible, because everything that a feature depends on is in the file's name or the record's key.
+/// Bottleneck features on disk, content-addressed: one file per <see cref="FeatureSpace"/>, one record per image
+/// content. A stale hit is impossible, because everything that a feature depends on is in the file's name or the
+/// record's key.
 /// </summary>
 /// <remarks>
-/// File: "MNTFEAT1", the space's key [32], the width [int32], then records of image SHA-256 [32], features [width × float32] and the first 8
-/// bytes of SHA-256 over both; little-endian. Records are only ever appended. A record that was cut off or damaged fails its checksum and
-/// counts as a miss. One process writes at a time; others read what was there when they opened the file. Where the disk is full the cache stops
-/// storing and the job goes on. Memory: 40 bytes per record. Thread-safe.
+/// File: "MNTFEAT1", the space's key [32], the width [int32], then records of image SHA-256 [32], features [width ×
+/// float32] and the first 8 bytes of SHA-256 over both; little-endian. Records are only ever appended. A record that
+/// was cut off or damaged fails its checksum and counts as a miss. One process writes at a time; others read what was
+/// there when they opened the file. Where the disk is full the cache stops storing and the job goes on. Memory: 40
+/// bytes per record. Thread-safe.
 /// </remarks>
 public sealed class FeatureCache : IRowCache, IDisposable
 {
@@ -45,17 +47,28 @@ public sealed class FeatureCache : IRowCache, IDisposable
             Directory.CreateDirectory(folder);
             writerLock = TryLock(path + ".lock");
             canWrite = writerLock is not null;
-            file = File.OpenHandle(path, FileMode.OpenOrCreate, canWrite ? FileAccess.ReadWrite : FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            file = File.OpenHandle(
+                path,
+                FileMode.OpenOrCreate,
+                canWrite ? FileAccess.ReadWrite : FileAccess.Read,
+                FileShare.ReadWrite | FileShare.Delete
+            );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             writerLock?.Dispose();
-            throw new TransferException($"The feature cache '{path}' cannot be opened: {e.Message} Choose another cache folder or train without a cache.", e);
+            throw new TransferException(
+                $"The feature cache '{path}' cannot be opened: {e.Message} Choose another cache folder or train "
+                    + $"without a cache.",
+                e
+            );
         }
 
         byte[] header = [.. "MNTFEAT1"u8, .. key, .. BitConverter.GetBytes(width)];
-        if (HasHeader(header)) ReadIndex();
-        else if (canWrite) Store(0, header, truncate: true);
+        if (HasHeader(header))
+            ReadIndex();
+        else if (canWrite)
+            Store(0, header, truncate: true);
     }
 
     private int RecordSize => HashSize + width * sizeof(float) + ChecksumSize;
@@ -63,7 +76,11 @@ public sealed class FeatureCache : IRowCache, IDisposable
     /// <summary>Images in the cache.</summary>
     public int Count
     {
-        get { lock (gate) return index.Count; }
+        get
+        {
+            lock (gate)
+                return index.Count;
+        }
     }
 
     /// <inheritdoc/>
@@ -72,12 +89,18 @@ public sealed class FeatureCache : IRowCache, IDisposable
         var key = new ImageKey(image);
         long offset;
         lock (gate)
-            if (!index.TryGetValue(key, out offset)) return false;
+            if (!index.TryGetValue(key, out offset))
+                return false;
         byte[] record = ArrayPool<byte>.Shared.Rent(RecordSize);
         try
         {
             Span<byte> bytes = record.AsSpan(0, RecordSize);
-            if (RandomAccess.Read(file, bytes, offset) != RecordSize || !IsWhole(bytes) || !bytes[..HashSize].SequenceEqual(image)) return Forget(key);
+            if (
+                RandomAccess.Read(file, bytes, offset) != RecordSize
+                || !IsWhole(bytes)
+                || !bytes[..HashSize].SequenceEqual(image)
+            )
+                return Forget(key);
             bytes[HashSize..^ChecksumSize].CopyTo(MemoryMarshal.AsBytes(row));
             return true;
         }
@@ -100,7 +123,8 @@ public sealed class FeatureCache : IRowCache, IDisposable
             var key = new ImageKey(image);
             lock (gate)
             {
-                if (!canWrite || index.ContainsKey(key) || !Store(end, bytes, truncate: false)) return;
+                if (!canWrite || index.ContainsKey(key) || !Store(end, bytes, truncate: false))
+                    return;
                 index[key] = end;
                 end += RecordSize;
             }
@@ -120,8 +144,14 @@ public sealed class FeatureCache : IRowCache, IDisposable
 
     private static FileStream? TryLock(string path)
     {
-        try { return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None); }
-        catch (IOException) { return null; }
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 
     private bool HasHeader(byte[] header)
@@ -134,14 +164,16 @@ public sealed class FeatureCache : IRowCache, IDisposable
     {
         long length = RandomAccess.GetLength(file);
         Span<byte> hash = stackalloc byte[HashSize];
-        for (; end + RecordSize <= length && RandomAccess.Read(file, hash, end) == HashSize; end += RecordSize) index[new ImageKey(hash)] = end;
+        for (; end + RecordSize <= length && RandomAccess.Read(file, hash, end) == HashSize; end += RecordSize)
+            index[new ImageKey(hash)] = end;
     }
 
     private bool Store(long offset, ReadOnlySpan<byte> bytes, bool truncate)
     {
         try
         {
-            if (truncate) RandomAccess.SetLength(file, 0);
+            if (truncate)
+                RandomAccess.SetLength(file, 0);
             RandomAccess.Write(file, bytes, offset);
             return true;
         }
@@ -153,7 +185,8 @@ public sealed class FeatureCache : IRowCache, IDisposable
 
     private bool Forget(ImageKey key)
     {
-        lock (gate) index.Remove(key);
+        lock (gate)
+            index.Remove(key);
         return false;
     }
 

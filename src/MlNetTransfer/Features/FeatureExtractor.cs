@@ -7,7 +7,10 @@ using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Features;
 
-/// <summary>Turns images into bottleneck features: the activations of a frozen backbone at its taps, each averaged over the positions of the map.</summary>
+/// <summary>
+/// Turns images into bottleneck features: the activations of a frozen backbone at its taps, each averaged over the
+/// positions of the map.
+/// </summary>
 public sealed class FeatureExtractor : IDisposable
 {
     private readonly ImageGraph graph;
@@ -18,22 +21,45 @@ public sealed class FeatureExtractor : IDisposable
     /// <param name="taps">Names of the card's taps, side by side in this order; null for the card's default.</param>
     /// <param name="limits">What an image may cost.</param>
     /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
-    /// <exception cref="TransferException">The device cannot be used, or the card has no such tap, or a tap is given twice.</exception>
-    public FeatureExtractor(Backbone backbone, IReadOnlyList<string>? taps = null, ImageLimits? limits = null, ExecutionPlan? plan = null)
+    /// <exception cref="TransferException">The device cannot be used, or the card has no such tap, or a tap is given
+    /// twice.</exception>
+    public FeatureExtractor(
+        Backbone backbone,
+        IReadOnlyList<string>? taps = null,
+        ImageLimits? limits = null,
+        ExecutionPlan? plan = null
+    )
     {
         Taps = [.. (taps ?? [backbone.Card.DefaultTap]).Select(backbone.Card.Tap)];
-        if (Taps.Distinct().Count() < Taps.Count) throw new TransferException($"A tap is given twice: {string.Join(", ", Taps.Select(t => t.Name))}. Give each once.");
+        if (Taps.Distinct().Count() < Taps.Count)
+            throw new TransferException(
+                $"A tap is given twice: {string.Join(", ", Taps.Select(t => t.Name))}. Give each once."
+            );
         string[] tensors = [.. Taps.Select(t => t.Tensor)];
         OnnxModel features = FeatureGraph.Build(backbone.LoadModel(), tensors);
         byte[] onnx = features.ToBytes();
-        graph = new ImageGraph(onnx, FeatureGraph.Output, backbone.Card.Preprocessing, limits, plan, FeatureGraph.ImagesPerRun(features));
+        graph = new ImageGraph(
+            onnx,
+            FeatureGraph.Output,
+            backbone.Card.Preprocessing,
+            limits,
+            plan,
+            FeatureGraph.ImagesPerRun(features)
+        );
         parity = new DeviceParity(onnx, graph);
         Space = SpaceOf(backbone, tensors, graph.Plan);
     }
 
     /// <summary>Everything that features of a backbone depend on besides the image.</summary>
     internal static FeatureSpace SpaceOf(Backbone backbone, IReadOnlyList<string> tensors, ExecutionPlan plan) =>
-        new(backbone.Digest, tensors, backbone.Card.Preprocessing, DecoderVersion.Text, ImageGraph.RuntimeVersion, Device(plan.Provider));
+        new(
+            backbone.Digest,
+            tensors,
+            backbone.Card.Preprocessing,
+            DecoderVersion.Text,
+            ImageGraph.RuntimeVersion,
+            Device(plan.Provider)
+        );
 
     /// <summary>The taps, in the order of their features.</summary>
     public IReadOnlyList<BackboneTap> Taps { get; }
@@ -56,14 +82,24 @@ public sealed class FeatureExtractor : IDisposable
     /// <param name="progress">Told after every image, from any worker.</param>
     /// <param name="cancellation">Ends the work between two images; what was extracted stays in the cache.</param>
     /// <returns>Features [accepted × width], and a rejection for every other image.</returns>
-    public ImageRows Extract(IReadOnlyList<ImageItem> items, string? cacheFolder = null, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    public ImageRows Extract(
+        IReadOnlyList<ImageItem> items,
+        string? cacheFolder = null,
+        IProgress<JobProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         using FeatureCache? cache = cacheFolder is null ? null : new FeatureCache(cacheFolder, Space, Width);
         return Extract(items, cache, progress, cancellation);
     }
 
     /// <summary>Extracts the features of images, with a cache that is open already.</summary>
-    internal ImageRows Extract(IReadOnlyList<ImageItem> items, FeatureCache? cache, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    internal ImageRows Extract(
+        IReadOnlyList<ImageItem> items,
+        FeatureCache? cache,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         parity.Check(items, cancellation);
         return new ImageRunner(graph, cache).Run(items, "Extracting features", progress, cancellation);
@@ -74,9 +110,9 @@ public sealed class FeatureExtractor : IDisposable
 
     /// <summary>ONNX Runtime picks its kernels by these, and each sums in another order.</summary>
     private static string Device(ExecutionProvider provider) =>
-        provider != ExecutionProvider.Cpu ? provider.ToString() :
-        Avx512F.IsSupported ? "cpu avx512" :
-        Avx2.IsSupported ? "cpu avx2" :
-        AdvSimd.IsSupported ? "cpu neon" :
-        "cpu";
+        provider != ExecutionProvider.Cpu ? provider.ToString()
+        : Avx512F.IsSupported ? "cpu avx512"
+        : Avx2.IsSupported ? "cpu avx2"
+        : AdvSimd.IsSupported ? "cpu neon"
+        : "cpu";
 }

@@ -4,31 +4,71 @@ using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Features;
 
-/// <summary>Cuts a backbone at one tap or several and pools each: image [N, 3, H, W] to <see cref="Output"/> [N × width].</summary>
+/// <summary>
+/// Cuts a backbone at one tap or several and pools each: image [N, 3, H, W] to <see cref="Output"/> [N × width].
+/// </summary>
 public static class FeatureGraph
 {
     /// <summary>Name of the graph's only output.</summary>
     public const string Output = "features";
 
-    /// <summary>What convolutional networks are made of. Every one of them computes an image's numbers in the same order whatever runs beside it; a matrix product may not.</summary>
+    /// <summary>
+    /// What convolutional networks are made of. Every one of them computes an image's numbers in the same order
+    /// whatever runs beside it; a matrix product may not.
+    /// </summary>
     private static readonly HashSet<string> EachImageByItself =
     [
-        "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv", "Div", "Dropout", "Elu", "Flatten", "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity",
-        "LeakyRelu", "LRN", "MaxPool", "Mul", "Pad", "PRelu", "Relu", "Selu", "Sigmoid", "Softplus", "Split", "Sub", "Tanh",
+        "Add",
+        "AveragePool",
+        "BatchNormalization",
+        "Cast",
+        "Clip",
+        "Concat",
+        "Constant",
+        "Conv",
+        "Div",
+        "Dropout",
+        "Elu",
+        "Flatten",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "LeakyRelu",
+        "LRN",
+        "MaxPool",
+        "Mul",
+        "Pad",
+        "PRelu",
+        "Relu",
+        "Selu",
+        "Sigmoid",
+        "Softplus",
+        "Split",
+        "Sub",
+        "Tanh",
     ];
 
-    // Weights beyond this share of the usual processor's cache are read from memory at every run: 64 MB of resnet18 gained 8 % by four images a run, 14 MB of mobilenet_v2 lost 5 %.
+    // Weights beyond this share of the usual processor's cache are read from memory at every run: 64 MB of resnet18
+    // gained 8 % by four images a run, 14 MB of mobilenet_v2 lost 5 %.
     private const long WeightsOfALargeNetwork = 32 << 20;
 
-    /// <summary>How many images a worker on a CPU runs together: 4 where that pays and the features are the same bits either way, else 1.</summary>
+    /// <summary>
+    /// How many images a worker on a CPU runs together: 4 where that pays and the features are the same bits either
+    /// way, else 1.
+    /// </summary>
     /// <param name="features">The graph.</param>
     internal static int ImagesPerRun(OnnxModel features) =>
         features.WeightBytes > WeightsOfALargeNetwork
-        && features.Nodes.All(node => node.Domain.Length == 0 && EachImageByItself.Contains(node.OpType)) ? 4 : 1;
+        && features.Nodes.All(node => node.Domain.Length == 0 && EachImageByItself.Contains(node.OpType))
+            ? 4
+            : 1;
 
     /// <summary>Builds the graph.</summary>
     /// <param name="backbone">The whole backbone; not changed.</param>
-    /// <param name="tensors">The tensors to tap: maps [N, width, h, w], averaged over their positions, or rows [N, width]; side by side in this order. Half and double precision become float32 first.</param>
+    /// <param name="tensors">The tensors to tap: maps [N, width, h, w], averaged over their positions, or rows [N,
+    /// width]; side by side in this order. Half and double precision become float32 first.</param>
     /// <exception cref="TransferException">A tensor is neither a map nor a row.</exception>
     /// <exception cref="GraphException">A tensor does not exist.</exception>
     public static OnnxModel Build(OnnxModel backbone, params IReadOnlyList<string> tensors)
@@ -40,32 +80,81 @@ public static class FeatureGraph
         foreach (string tap in tensors)
         {
             string tensor = tap == Output ? renamed : tap;
-            if (shapes[tap].Rank is not (2 or 4)) throw new TransferException($"Tensor '{tap}' is {shapes[tap]}; a tap must be a map [N, channels, height, width] or a row [N, width]. Choose another tensor.");
+            if (shapes[tap].Rank is not (2 or 4))
+                throw new TransferException(
+                    $"Tensor '{tap}' is {shapes[tap]}; a tap must be a map [N, channels, height, width] or a row "
+                        + $"[N, width]. Choose another tensor."
+                );
             if (shapes[tap].ElementType is DataType.Float16 or DataType.Double)
             {
                 string single = model.UniqueName($"single_{rows.Count}");
-                nodes.Add(new NodeProto { OpType = "Cast", Name = single, Input = { tensor }, Output = { single }, Attribute = { Attributes.Of("to", (long)DataType.Float) } });
+                nodes.Add(
+                    new NodeProto
+                    {
+                        OpType = "Cast",
+                        Name = single,
+                        Input = { tensor },
+                        Output = { single },
+                        Attribute = { Attributes.Of("to", (long)DataType.Float) },
+                    }
+                );
                 tensor = single;
             }
 
             if (shapes[tap].Rank == 4)
             {
-                string pooled = model.UniqueName($"pooled_{rows.Count}"), flat = model.UniqueName($"flat_{rows.Count}");
-                nodes.Add(new NodeProto { OpType = "GlobalAveragePool", Name = pooled, Input = { tensor }, Output = { pooled } });
-                nodes.Add(new NodeProto { OpType = "Flatten", Name = flat, Input = { pooled }, Output = { flat }, Attribute = { Attributes.Of("axis", 1) } });
+                string pooled = model.UniqueName($"pooled_{rows.Count}"),
+                    flat = model.UniqueName($"flat_{rows.Count}");
+                nodes.Add(
+                    new NodeProto
+                    {
+                        OpType = "GlobalAveragePool",
+                        Name = pooled,
+                        Input = { tensor },
+                        Output = { pooled },
+                    }
+                );
+                nodes.Add(
+                    new NodeProto
+                    {
+                        OpType = "Flatten",
+                        Name = flat,
+                        Input = { pooled },
+                        Output = { flat },
+                        Attribute = { Attributes.Of("axis", 1) },
+                    }
+                );
                 tensor = flat;
             }
 
             rows.Add(tensor);
         }
 
-        nodes.Add(rows.Count == 1
-            ? new NodeProto { OpType = "Identity", Name = Output, Input = { rows[0] }, Output = { Output } }
-            : new NodeProto { OpType = "Concat", Name = Output, Input = { rows }, Output = { Output }, Attribute = { Attributes.Of("axis", 1) } });
+        nodes.Add(
+            rows.Count == 1
+                ? new NodeProto
+                {
+                    OpType = "Identity",
+                    Name = Output,
+                    Input = { rows[0] },
+                    Output = { Output },
+                }
+                : new NodeProto
+                {
+                    OpType = "Concat",
+                    Name = Output,
+                    Input = { rows },
+                    Output = { Output },
+                    Attribute = { Attributes.Of("axis", 1) },
+                }
+        );
         return model.Append(nodes).CutAt(Output);
     }
 
-    /// <summary>Frees a name that a new node wants, by renaming the tensor that has it; gives that tensor's new name, or the free name itself.</summary>
+    /// <summary>
+    /// Frees a name that a new node wants, by renaming the tensor that has it; gives that tensor's new name, or the
+    /// free name itself.
+    /// </summary>
     internal static (OnnxModel Model, string Renamed) WithFreeName(this OnnxModel model, string name)
     {
         string other = model.UniqueName(name);

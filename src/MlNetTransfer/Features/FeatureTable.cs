@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Features;
 
-/// <summary>Bottleneck features of labelled images: the matrix that heads are trained on. Immutable by convention: nobody writes to the arrays after construction.</summary>
+/// <summary>
+/// Bottleneck features of labelled images: the matrix that heads are trained on. Immutable by convention: nobody writes
+/// to the arrays after construction.
+/// </summary>
 public sealed class FeatureTable
 {
     /// <summary>Makes a table over the given arrays; they are kept, not copied.</summary>
@@ -8,15 +11,29 @@ public sealed class FeatureTable
     /// <param name="labels">One label per row [rows], each in [0, classes).</param>
     /// <param name="values">Features [rows × width], row-major; every value finite.</param>
     /// <param name="width">Features per row, at least 1.</param>
-    /// <exception cref="ArgumentException">Lengths do not agree, a label is out of range, or a value is not finite; the message says which row.</exception>
+    /// <exception cref="ArgumentException">Lengths do not agree, a label is out of range, or a value is not finite; the
+    /// message says which row.</exception>
     public FeatureTable(IReadOnlyList<string> classNames, int[] labels, float[] values, int width)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
-        if ((long)labels.Length * width != values.Length) throw new ArgumentException($"{labels.Length} rows of {width} features need {(long)labels.Length * width} values, not {values.Length}.", nameof(values));
+        if ((long)labels.Length * width != values.Length)
+            throw new ArgumentException(
+                $"{labels.Length} rows of {width} features need {(long)labels.Length * width} values, not "
+                    + $"{values.Length}.",
+                nameof(values)
+            );
         for (int row = 0; row < labels.Length; row++)
-            if ((uint)labels[row] >= (uint)classNames.Count) throw new ArgumentException($"Row {row} has label {labels[row]}; labels go from 0 to {classNames.Count - 1}.", nameof(labels));
+            if ((uint)labels[row] >= (uint)classNames.Count)
+                throw new ArgumentException(
+                    $"Row {row} has label {labels[row]}; labels go from 0 to {classNames.Count - 1}.",
+                    nameof(labels)
+                );
         for (int i = 0; i < values.Length; i++)
-            if (!float.IsFinite(values[i])) throw new ArgumentException($"Row {i / width}, feature {i % width} is {values[i]}; features must be finite.", nameof(values));
+            if (!float.IsFinite(values[i]))
+                throw new ArgumentException(
+                    $"Row {i / width}, feature {i % width} is {values[i]}; features must be finite.",
+                    nameof(values)
+                );
         (ClassNames, Labels, Values, Width) = (classNames, labels, values, width);
     }
 
@@ -46,9 +63,11 @@ public sealed class FeatureTable
     /// <param name="width">Number of features.</param>
     public FeatureTable Columns(int start, int width)
     {
-        if (start == 0 && width == Width) return this;
+        if (start == 0 && width == Width)
+            return this;
         var values = new float[Rows * width];
-        for (int row = 0; row < Rows; row++) Row(row).Slice(start, width).CopyTo(values.AsSpan(row * width));
+        for (int row = 0; row < Rows; row++)
+            Row(row).Slice(start, width).CopyTo(values.AsSpan(row * width));
         return new FeatureTable(ClassNames, Labels, values, width);
     }
 

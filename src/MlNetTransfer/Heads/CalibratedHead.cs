@@ -12,7 +12,15 @@ public sealed class CalibratedHead : IHead
     /// <param name="temperature">T, in [1e-4, 1e4]; see <see cref="TemperatureCalibration"/>.</param>
     public CalibratedHead(IHead inner, double temperature)
     {
-        (Inner, Temperature) = (inner, Check.InRange(temperature, TemperatureCalibration.Lowest, TemperatureCalibration.Highest, nameof(temperature)));
+        (Inner, Temperature) = (
+            inner,
+            Check.InRange(
+                temperature,
+                TemperatureCalibration.Lowest,
+                TemperatureCalibration.Highest,
+                nameof(temperature)
+            )
+        );
         scale = (float)(1 / temperature);
     }
 
@@ -32,19 +40,22 @@ public sealed class CalibratedHead : IHead
     public void Logits(ReadOnlySpan<float> rows, Span<float> logits)
     {
         Inner.Logits(rows, logits);
-        foreach (ref float logit in logits) logit *= scale;
+        foreach (ref float logit in logits)
+            logit *= scale;
     }
 
     /// <inheritdoc/>
     public void Predict(ReadOnlySpan<float> rows, Span<float> probabilities)
     {
         Logits(rows, probabilities);
-        for (int i = 0; i < probabilities.Length; i += ClassNames.Count) Softmax.InPlace(probabilities.Slice(i, ClassNames.Count));
+        for (int i = 0; i < probabilities.Length; i += ClassNames.Count)
+            Softmax.InPlace(probabilities.Slice(i, ClassNames.Count));
     }
 
     /// <inheritdoc/>
     public float[] Predict(FeatureTable table) => HeadRows.Predict(this, table);
 
     /// <inheritdoc/>
-    public string AddTo(HeadGraph graph) => graph.Node("Mul", "calibrated", [Inner.AddTo(graph), graph.Floats("head.scale", [scale], 1)]);
+    public string AddTo(HeadGraph graph) =>
+        graph.Node("Mul", "calibrated", [Inner.AddTo(graph), graph.Floats("head.scale", [scale], 1)]);
 }

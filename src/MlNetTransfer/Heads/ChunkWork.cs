@@ -18,7 +18,13 @@ internal readonly unsafe struct ChunkWork(SoftmaxDesign design, RowChunk chunk)
 
         for (int row = 0; row < chunk.Rows; row += Block)
             foreach (SoftmaxModel model in models)
-                if (model.Partial[index] is { } partial) model.PartialLoss[index] += TrainBlock(model, partial, chunk.Start + row, Math.Min(Block, chunk.Rows - row));
+                if (model.Partial[index] is { } partial)
+                    model.PartialLoss[index] += TrainBlock(
+                        model,
+                        partial,
+                        chunk.Start + row,
+                        Math.Min(Block, chunk.Rows - row)
+                    );
     }
 
     /// <returns>Logits [rows × classes], row-major.</returns>
@@ -31,7 +37,8 @@ internal readonly unsafe struct ChunkWork(SoftmaxDesign design, RowChunk chunk)
             int rows = Math.Min(Block, chunk.Rows - row);
             Logits(model, chunk.Start + row, rows);
             for (int i = 0; i < rows; i++)
-                for (int c = 0; c < design.Classes; c++) logits[((row + i) * design.Classes) + c] = z[(c * Block) + i] + model.Bias[c];
+            for (int c = 0; c < design.Classes; c++)
+                logits[((row + i) * design.Classes) + c] = z[(c * Block) + i] + model.Bias[c];
         }
 
         return logits;
@@ -39,7 +46,9 @@ internal readonly unsafe struct ChunkWork(SoftmaxDesign design, RowChunk chunk)
 
     private double TrainBlock(SoftmaxModel model, AlignedFloats partial, int start, int rows)
     {
-        float* values = stackalloc float[3 * Block], z = chunk.Buffer.Pointer, bias = partial.Pointer + design.WeightLength;
+        float* values = stackalloc float[3 * Block],
+            z = chunk.Buffer.Pointer,
+            bias = partial.Pointer + design.WeightLength;
         Forward(model, start, rows, values, values + Block, values + (2 * Block));
         double loss = 0;
         fixed (float* weights = &design.Weights[start])
@@ -53,14 +62,33 @@ internal readonly unsafe struct ChunkWork(SoftmaxDesign design, RowChunk chunk)
             for (int c = 0; c < design.Classes; c++)
             {
                 double sum = 0;
-                for (int i = 0; i < rows; i++) sum += z[(c * Block) + i] *= weights[i];
+                for (int i = 0; i < rows; i++)
+                    sum += z[(c * Block) + i] *= weights[i];
                 bias[c] += (float)sum;
             }
         }
 
         float* x = design.X.Pointer + ((nint)start * design.Stride);
-        if (Vector512.IsHardwareAccelerated) SoftmaxKernel<Lane512, Vector512<float>>.Gradient(x, design.Stride, rows, z, design.PaddedClasses, design.PaddedWidth, partial.Pointer);
-        else SoftmaxKernel<Lane256, Vector256<float>>.Gradient(x, design.Stride, rows, z, design.PaddedClasses, design.PaddedWidth, partial.Pointer);
+        if (Vector512.IsHardwareAccelerated)
+            SoftmaxKernel<Lane512, Vector512<float>>.Gradient(
+                x,
+                design.Stride,
+                rows,
+                z,
+                design.PaddedClasses,
+                design.PaddedWidth,
+                partial.Pointer
+            );
+        else
+            SoftmaxKernel<Lane256, Vector256<float>>.Gradient(
+                x,
+                design.Stride,
+                rows,
+                z,
+                design.PaddedClasses,
+                design.PaddedWidth,
+                partial.Pointer
+            );
         return loss;
     }
 
@@ -70,15 +98,53 @@ internal readonly unsafe struct ChunkWork(SoftmaxDesign design, RowChunk chunk)
         float* bias = model.Optimiser.Trial.Pointer + design.WeightLength;
         fixed (int* labels = &design.Labels[start])
         {
-            if (Vector512.IsHardwareAccelerated) SoftmaxKernel<Lane512, Vector512<float>>.Probabilities(chunk.Buffer.Pointer, bias, design.Classes, max, sum, labels, target);
-            else SoftmaxKernel<Lane256, Vector256<float>>.Probabilities(chunk.Buffer.Pointer, bias, design.Classes, max, sum, labels, target);
+            if (Vector512.IsHardwareAccelerated)
+                SoftmaxKernel<Lane512, Vector512<float>>.Probabilities(
+                    chunk.Buffer.Pointer,
+                    bias,
+                    design.Classes,
+                    max,
+                    sum,
+                    labels,
+                    target
+                );
+            else
+                SoftmaxKernel<Lane256, Vector256<float>>.Probabilities(
+                    chunk.Buffer.Pointer,
+                    bias,
+                    design.Classes,
+                    max,
+                    sum,
+                    labels,
+                    target
+                );
         }
     }
 
     private void Logits(SoftmaxModel model, int start, int rows)
     {
-        float* x = design.X.Pointer + ((nint)start * design.Stride), w = model.Optimiser.Trial.Pointer, z = chunk.Buffer.Pointer;
-        if (Vector512.IsHardwareAccelerated) SoftmaxKernel<Lane512, Vector512<float>>.Logits(x, design.Stride, rows, w, design.PaddedWidth, design.PaddedClasses, z);
-        else SoftmaxKernel<Lane256, Vector256<float>>.Logits(x, design.Stride, rows, w, design.PaddedWidth, design.PaddedClasses, z);
+        float* x = design.X.Pointer + ((nint)start * design.Stride),
+            w = model.Optimiser.Trial.Pointer,
+            z = chunk.Buffer.Pointer;
+        if (Vector512.IsHardwareAccelerated)
+            SoftmaxKernel<Lane512, Vector512<float>>.Logits(
+                x,
+                design.Stride,
+                rows,
+                w,
+                design.PaddedWidth,
+                design.PaddedClasses,
+                z
+            );
+        else
+            SoftmaxKernel<Lane256, Vector256<float>>.Logits(
+                x,
+                design.Stride,
+                rows,
+                w,
+                design.PaddedWidth,
+                design.PaddedClasses,
+                z
+            );
     }
 }

@@ -6,6 +6,8 @@ public enum ClassWeights
     /// <summary>Every row counts 1.</summary>
     None,
 
-    /// <summary>A row of class c counts rows / (classes · rows of c), so that all classes count the same in total.</summary>
+    /// <summary>
+    /// A row of class c counts rows / (classes · rows of c), so that all classes count the same in total.
+    /// </summary>
     Balanced,
 }

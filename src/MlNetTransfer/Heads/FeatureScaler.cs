@@ -3,21 +3,29 @@ using MlNetTransfer.Features;
 namespace MlNetTransfer.Heads;
 
 /// <summary>
-/// Standardises features: (x - mean) / sd over the rows it was made from, sd with divisor n. A constant feature (sd no larger than float32's
-/// rounding of the mean) has scale 0, so that its weight stays exactly 0. With damping d the divisor is √(sd² + d·mean of all sd²): features that hardly
-/// vary, of which few rows say little, are not blown up to the size of the others.
+/// Standardises features: (x - mean) / sd over the rows it was made from, sd with divisor n. A constant feature (sd no
+/// larger than float32's rounding of the mean) has scale 0, so that its weight stays exactly 0. With damping d the
+/// divisor is √(sd² + d·mean of all sd²): features that hardly vary, of which few rows say little, are not blown up to
+/// the size of the others.
 /// </summary>
 internal sealed class FeatureScaler
 {
     private const int Slice = 64;
-    private readonly double[] mean, scale;
+    private readonly double[] mean,
+        scale;
 
     public FeatureScaler(FeatureTable table, ParallelOptions parallel, double damping = 0)
     {
         mean = new double[table.Width];
         scale = new double[table.Width];
-        Parallel.For(0, (table.Width + Slice - 1) / Slice, parallel, slice => Measure(table, slice * Slice, Math.Min(Slice, table.Width - slice * Slice)));
-        if (damping > 0) Damp(damping);
+        Parallel.For(
+            0,
+            (table.Width + Slice - 1) / Slice,
+            parallel,
+            slice => Measure(table, slice * Slice, Math.Min(Slice, table.Width - slice * Slice))
+        );
+        if (damping > 0)
+            Damp(damping);
     }
 
     /// <summary>Mean of each feature [width].</summary>
@@ -29,7 +37,8 @@ internal sealed class FeatureScaler
     /// <summary>Writes the standardised row.</summary>
     public void Apply(ReadOnlySpan<float> row, Span<float> target)
     {
-        for (int i = 0; i < row.Length; i++) target[i] = (float)((row[i] - mean[i]) * scale[i]);
+        for (int i = 0; i < row.Length; i++)
+            target[i] = (float)((row[i] - mean[i]) * scale[i]);
     }
 
     /// <summary>Turns weights of standardised features into weights of raw ones: W/sd, and b - W/sd·mean.</summary>
@@ -56,23 +65,28 @@ internal sealed class FeatureScaler
     {
         double extra = damping * scale.Sum(value => value > 0 ? 1 / (value * value) : 0) / scale.Length;
         foreach (ref double value in scale.AsSpan())
-            if (value > 0) value = 1 / Math.Sqrt(1 / (value * value) + extra);
+            if (value > 0)
+                value = 1 / Math.Sqrt(1 / (value * value) + extra);
     }
 
     private void Measure(FeatureTable table, int start, int count)
     {
-        Span<double> sum = mean.AsSpan(start, count), squares = scale.AsSpan(start, count);
+        Span<double> sum = mean.AsSpan(start, count),
+            squares = scale.AsSpan(start, count);
         for (int r = 0; r < table.Rows; r++)
         {
             ReadOnlySpan<float> row = table.Row(r).Slice(start, count);
-            for (int i = 0; i < sum.Length && i < row.Length; i++) sum[i] += row[i];
+            for (int i = 0; i < sum.Length && i < row.Length; i++)
+                sum[i] += row[i];
         }
 
-        foreach (ref double value in sum) value /= table.Rows;
+        foreach (ref double value in sum)
+            value /= table.Rows;
         for (int r = 0; r < table.Rows; r++)
         {
             ReadOnlySpan<float> row = table.Row(r).Slice(start, count);
-            for (int i = 0; i < sum.Length && i < row.Length; i++) squares[i] += (row[i] - sum[i]) * (row[i] - sum[i]);
+            for (int i = 0; i < sum.Length && i < row.Length; i++)
+                squares[i] += (row[i] - sum[i]) * (row[i] - sum[i]);
         }
 
         for (int i = 0; i < count; i++)

@@ -6,4 +6,10 @@ namespace MlNetTransfer.Heads;
 /// <param name="LogLoss">Mean log-loss of the held-out rows at that temperature (nats).</param>
 /// <param name="StandardError">Its standard error over those rows.</param>
 /// <param name="Accuracy">Share of those rows predicted rightly, in [0, 1].</param>
-public sealed record FractionTrial(double Fraction, double Temperature, double LogLoss, double StandardError, double Accuracy);
+public sealed record FractionTrial(
+    double Fraction,
+    double Temperature,
+    double LogLoss,
+    double StandardError,
+    double Accuracy
+);

@@ -3,10 +3,12 @@ using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Heads;
 
-/// <summary>An ONNX graph that a head is being written into: takes nodes and constants under names that are free.</summary>
+/// <summary>
+/// An ONNX graph that a head is being written into: takes nodes and constants under names that are free.
+/// </summary>
 /// <remarks>
-/// Heads write standard operators whose form is the same in the operator sets 11 to 17, and leave the number of rows open. A new one per head; not
-/// thread-safe.
+/// Heads write standard operators whose form is the same in the operator sets 11 to 17, and leave the number of rows
+/// open. A new one per head; not thread-safe.
 /// </remarks>
 public sealed class HeadGraph
 {
@@ -56,8 +58,12 @@ public sealed class HeadGraph
     /// <param name="inputs">Names of its inputs.</param>
     /// <param name="attributes">Its attributes.</param>
     /// <returns>The output's name.</returns>
-    public string Node(string operatorType, string name, IReadOnlyList<string> inputs, params IReadOnlyList<AttributeProto> attributes) =>
-        Nodes(operatorType, [name], inputs, attributes)[0];
+    public string Node(
+        string operatorType,
+        string name,
+        IReadOnlyList<string> inputs,
+        params IReadOnlyList<AttributeProto> attributes
+    ) => Nodes(operatorType, [name], inputs, attributes)[0];
 
     /// <summary>Adds a node with several outputs.</summary>
     /// <param name="operatorType">Operator, for example <c>TopK</c>.</param>
@@ -65,17 +71,32 @@ public sealed class HeadGraph
     /// <param name="inputs">Names of its inputs.</param>
     /// <param name="attributes">Its attributes.</param>
     /// <returns>The outputs' names.</returns>
-    public IReadOnlyList<string> Nodes(string operatorType, IReadOnlyList<string> names, IReadOnlyList<string> inputs, params IReadOnlyList<AttributeProto> attributes)
+    public IReadOnlyList<string> Nodes(
+        string operatorType,
+        IReadOnlyList<string> names,
+        IReadOnlyList<string> inputs,
+        params IReadOnlyList<AttributeProto> attributes
+    )
     {
         string[] outputs = [.. names.Select(Free)];
-        nodes.Add(new NodeProto { OpType = operatorType, Name = outputs[0], Input = { inputs }, Output = { outputs }, Attribute = { attributes } });
+        nodes.Add(
+            new NodeProto
+            {
+                OpType = operatorType,
+                Name = outputs[0],
+                Input = { inputs },
+                Output = { outputs },
+                Attribute = { attributes },
+            }
+        );
         return outputs;
     }
 
     private string Free(string name)
     {
         string free = model.UniqueName(name);
-        for (int i = 1; !added.Add(free); i++) free = model.UniqueName(FormattableString.Invariant($"{name}_{i}"));
+        for (int i = 1; !added.Add(free); i++)
+            free = model.UniqueName(FormattableString.Invariant($"{name}_{i}"));
         return free;
     }
 }

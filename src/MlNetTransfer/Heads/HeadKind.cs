@@ -15,7 +15,9 @@ public enum HeadKind
     /// <summary>Linear discriminant.</summary>
     Discriminant,
 
-    /// <summary>Kernel ridge regression with a Gaussian kernel on the root of the features; keeps its training rows.</summary>
+    /// <summary>
+    /// Kernel ridge regression with a Gaussian kernel on the root of the features; keeps its training rows.
+    /// </summary>
     Kernel,
 
     /// <summary>Nearest class mean.</summary>

@@ -10,6 +10,7 @@ public interface IHeadTrainer
     /// <param name="progress">Told how far the fit has come, from the fitting thread.</param>
     /// <param name="cancellation">Honoured within one pass over the rows.</param>
     /// <returns>The fitted head; equal inputs and options give equal bytes.</returns>
-    /// <exception cref="TransferException">There are fewer than two classes, or some class has no training row; the message names it.</exception>
+    /// <exception cref="TransferException">There are fewer than two classes, or some class has no training row; the
+    /// message names it.</exception>
     IHead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default);
 }

@@ -8,7 +8,12 @@ public interface IHeadTrainer<out THead> : IHeadTrainer
     where THead : IHead
 {
     /// <inheritdoc cref="IHeadTrainer.Fit"/>
-    new THead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default);
+    new THead Fit(
+        FeatureTable train,
+        IProgress<FitProgress>? progress = null,
+        CancellationToken cancellation = default
+    );
 
-    IHead IHeadTrainer.Fit(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation) => Fit(train, progress, cancellation);
+    IHead IHeadTrainer.Fit(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation) =>
+        Fit(train, progress, cancellation);
 }

@@ -8,13 +8,21 @@ namespace MlNetTransfer.Heads;
 /// <remarks>A class without votes has probability 0 and logit ln(<see cref="SmallestShare"/>).</remarks>
 public sealed class KNearestNeighboursHead : IHead
 {
-    /// <summary>The share of the votes that a class without any counts as in its logit, since ln 0 is no number.</summary>
+    /// <summary>
+    /// The share of the votes that a class without any counts as in its logit, since ln 0 is no number.
+    /// </summary>
     public const float SmallestShare = 1e-7f;
 
     private readonly float[] rows;
     private readonly int[] labels;
 
-    internal KNearestNeighboursHead(IReadOnlyList<string> classNames, int width, float[] rows, int[] labels, int neighbours)
+    internal KNearestNeighboursHead(
+        IReadOnlyList<string> classNames,
+        int width,
+        float[] rows,
+        int[] labels,
+        int neighbours
+    )
     {
         (ClassNames, Width, Neighbours) = (classNames, width, neighbours);
         (this.rows, this.labels) = (rows, labels);
@@ -39,32 +47,57 @@ public sealed class KNearestNeighboursHead : IHead
     public void Logits(ReadOnlySpan<float> rows, Span<float> logits)
     {
         HeadRows.ForEach(this, rows, logits, Vote);
-        foreach (ref float value in logits) value = MathF.Log(MathF.Max(value, SmallestShare));
+        foreach (ref float value in logits)
+            value = MathF.Log(MathF.Max(value, SmallestShare));
     }
 
     /// <inheritdoc/>
-    public void Predict(ReadOnlySpan<float> rows, Span<float> probabilities) => HeadRows.ForEach(this, rows, probabilities, Vote);
+    public void Predict(ReadOnlySpan<float> rows, Span<float> probabilities) =>
+        HeadRows.ForEach(this, rows, probabilities, Vote);
 
     /// <inheritdoc/>
     public float[] Predict(FeatureTable table) => HeadRows.Predict(this, table);
 
     /// <inheritdoc/>
-    /// <remarks>Similarities by MatMul, the k highest by TopK (ties to the earlier row, as here), their one-hot labels averaged by a MatMul with 1/k.</remarks>
+    /// <remarks>
+    /// Similarities by MatMul, the k highest by TopK (ties to the earlier row, as here), their one-hot labels averaged
+    /// by a MatMul with 1/k.
+    /// </remarks>
     public string AddTo(HeadGraph graph)
     {
         int classes = ClassNames.Count;
-        float[] columns = new float[rows.Length], oneHot = new float[labels.Length * classes], shares = new float[Neighbours];
+        float[] columns = new float[rows.Length],
+            oneHot = new float[labels.Length * classes],
+            shares = new float[Neighbours];
         for (int i = 0; i < labels.Length; i++)
         {
             oneHot[i * classes + labels[i]] = 1;
-            for (int j = 0; j < Width; j++) columns[j * labels.Length + i] = rows[i * Width + j];
+            for (int j = 0; j < Width; j++)
+                columns[j * labels.Length + i] = rows[i * Width + j];
         }
 
         Array.Fill(shares, 1f / Neighbours);
-        string similarity = graph.Node("MatMul", "head.similarity", [graph.Features, graph.Floats("head.rows", columns, Width, labels.Length)]);
-        string nearest = graph.Nodes("TopK", ["head.similarities", "head.nearest"], [similarity, graph.Longs("head.neighbours", [Neighbours], 1)], Attributes.Of("axis", 1))[1];
-        string ballots = graph.Node("Gather", "head.ballots", [graph.Floats("head.labels", oneHot, labels.Length, classes), nearest]);
-        string counted = graph.Node("MatMul", "head.counted", [graph.Floats("head.shares", shares, 1, Neighbours), ballots]);
+        string similarity = graph.Node(
+            "MatMul",
+            "head.similarity",
+            [graph.Features, graph.Floats("head.rows", columns, Width, labels.Length)]
+        );
+        string nearest = graph.Nodes(
+            "TopK",
+            ["head.similarities", "head.nearest"],
+            [similarity, graph.Longs("head.neighbours", [Neighbours], 1)],
+            Attributes.Of("axis", 1)
+        )[1];
+        string ballots = graph.Node(
+            "Gather",
+            "head.ballots",
+            [graph.Floats("head.labels", oneHot, labels.Length, classes), nearest]
+        );
+        string counted = graph.Node(
+            "MatMul",
+            "head.counted",
+            [graph.Floats("head.shares", shares, 1, Neighbours), ballots]
+        );
         string votes = graph.Node("Flatten", "head.votes", [counted], Attributes.Of("axis", 1));
         string floored = graph.Node("Max", "head.floored", [votes, graph.Floats("head.floor", [SmallestShare], 1)]);
         return graph.Node("Log", "logits", [floored]);
@@ -75,9 +108,13 @@ public sealed class KNearestNeighboursHead : IHead
     {
         var similarity = new float[labels.Length];
         var order = new int[labels.Length];
-        for (int i = 0; i < order.Length; i++) (order[i], similarity[i]) = (i, Simd.Dot(rows.AsSpan(i * Width, Width), row));
-        order.AsSpan().Sort((a, b) => similarity[a] == similarity[b] ? a.CompareTo(b) : similarity[b].CompareTo(similarity[a]));
+        for (int i = 0; i < order.Length; i++)
+            (order[i], similarity[i]) = (i, Simd.Dot(rows.AsSpan(i * Width, Width), row));
+        order
+            .AsSpan()
+            .Sort((a, b) => similarity[a] == similarity[b] ? a.CompareTo(b) : similarity[b].CompareTo(similarity[a]));
         probabilities.Clear();
-        for (int i = 0; i < Neighbours; i++) probabilities[labels[order[i]]] += 1f / Neighbours;
+        for (int i = 0; i < Neighbours; i++)
+            probabilities[labels[order[i]]] += 1f / Neighbours;
     }
 }

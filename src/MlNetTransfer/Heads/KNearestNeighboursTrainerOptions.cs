@@ -4,5 +4,9 @@ namespace MlNetTransfer.Heads;
 public sealed record KNearestNeighboursTrainerOptions
 {
     /// <summary>Neighbours that vote, in [1, 1000]; never more than training rows. Default 5.</summary>
-    public int Neighbours { get; init => field = Check.InRange(value, 1, 1000, nameof(Neighbours)); } = 5;
+    public int Neighbours
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1000, nameof(Neighbours));
+    } = 5;
 }

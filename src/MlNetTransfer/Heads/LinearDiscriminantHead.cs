@@ -4,7 +4,5 @@ namespace MlNetTransfer.Heads;
 public sealed class LinearDiscriminantHead : LinearHead
 {
     internal LinearDiscriminantHead(IReadOnlyList<string> classNames, int width, float[] weights, float[] bias)
-        : base(classNames, width, weights, bias)
-    {
-    }
+        : base(classNames, width, weights, bias) { }
 }

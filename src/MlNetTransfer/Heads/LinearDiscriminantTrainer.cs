@@ -5,28 +5,43 @@ namespace MlNetTransfer.Heads;
 
 /// <summary>Fits Fisher's linear discriminant in closed form: no penalty to choose, no iteration.</summary>
 /// <remarks>
-/// <para>Classes are Gaussian with means m_c and one covariance S: logits m_c·S⁻¹·x - m_c·S⁻¹·m_c/2 + ln(share of c), the shares those of the training rows.
-/// S is the mean, weighted by the shares, of the classes' own covariances, each shrunk by Ledoit and Wolf's rule on features standardised within the
-/// class: scikit-learn's LinearDiscriminantAnalysis(solver='lsqr', shrinkage='auto').</para>
-/// <para>With <see cref="LinearDiscriminantTrainerOptions.Shrinkage"/> s given, S = (1 - s)·W + s·tr W/width·I instead, W the covariance within the classes of all rows
-/// together, on features standardised as for ridge (damping 0.1): solver='lsqr', shrinkage=s on such features. Where every class has a single row, S is the
-/// identity times the width: class means. With fewer rows than features it costs rows² · width / 2 + rows³ / 6 multiply-adds only (Woodbury).</para>
-/// <para>Features that vary in no class get weight 0. Cost: rows · width² / 2 + width³ / 6 multiply-adds and width² / 2 doubles per class at a time: meant for
-/// up to some thousand features.</para>
+/// <para>Classes are Gaussian with means m_c and one covariance S: logits m_c·S⁻¹·x - m_c·S⁻¹·m_c/2 + ln(share of c),
+/// the shares those of the training rows. S is the mean, weighted by the shares, of the classes' own covariances, each
+/// shrunk by Ledoit and Wolf's rule on features standardised within the class: scikit-learn's
+/// LinearDiscriminantAnalysis(solver='lsqr', shrinkage='auto').</para>
+/// <para>With <see cref="LinearDiscriminantTrainerOptions.Shrinkage"/> s given, S = (1 - s)·W + s·tr W/width·I instead,
+/// W the covariance within the classes of all rows together, on features standardised as for ridge (damping 0.1):
+/// solver='lsqr', shrinkage=s on such features. Where every class has a single row, S is the identity times the width:
+/// class means. With fewer rows than features it costs rows² · width / 2 + rows³ / 6 multiply-adds only
+/// (Woodbury).</para>
+/// <para>Features that vary in no class get weight 0. Cost: rows · width² / 2 + width³ / 6 multiply-adds and width² / 2
+/// doubles per class at a time: meant for up to some thousand features.</para>
 /// </remarks>
 /// <param name="options">How to fit; null for the defaults.</param>
-public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? options = null) : IHeadTrainer<LinearDiscriminantHead>
+public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? options = null)
+    : IHeadTrainer<LinearDiscriminantHead>
 {
     private readonly LinearDiscriminantTrainerOptions options = options ?? new LinearDiscriminantTrainerOptions();
 
     /// <inheritdoc/>
-    /// <exception cref="TransferException">The covariance has no inverse: too few rows for features that depend on each other; or as <see cref="IHeadTrainer.Fit"/>.</exception>
-    public LinearDiscriminantHead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="TransferException">The covariance has no inverse: too few rows for features that depend on each
+    /// other; or as <see cref="IHeadTrainer.Fit"/>.</exception>
+    public LinearDiscriminantHead Fit(
+        FeatureTable train,
+        IProgress<FitProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         HeadRows.CheckTrainable(train);
-        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation };
-        if (options.Shrinkage is { } shrinkage) return Shared(train, shrinkage, parallel, progress);
-        double[][] means = new double[train.Classes][], covariance = [.. Enumerable.Range(0, train.Width).Select(i => new double[i + 1])];
+        var parallel = new ParallelOptions
+        {
+            MaxDegreeOfParallelism = options.Workers,
+            CancellationToken = cancellation,
+        };
+        if (options.Shrinkage is { } shrinkage)
+            return Shared(train, shrinkage, parallel, progress);
+        double[][] means = new double[train.Classes][],
+            covariance = [.. Enumerable.Range(0, train.Width).Select(i => new double[i + 1])];
         var shares = new double[train.Classes];
         for (int c = 0; c < train.Classes; c++)
         {
@@ -37,32 +52,63 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
         }
 
         int[] varying = [.. Enumerable.Range(0, train.Width).Where(i => covariance[i][i] > 0)];
-        if (varying.Length == 0) throw new TransferException($"No feature varies within a class ({train.Rows} rows, {train.Classes} classes), so there is no covariance. Add images, or use the nearest-mean head.");
-        Cholesky factor = Cholesky.Factor([.. varying.Select(i => varying.TakeWhile(j => j <= i).Select(j => covariance[i][j]).ToArray())], parallel)
-            ?? throw new TransferException($"The covariance of {varying.Length} features has no inverse: with {train.Rows} rows some features depend on others. Add images, or use the softmax head.");
+        if (varying.Length == 0)
+            throw new TransferException(
+                $"No feature varies within a class ({train.Rows} rows, {train.Classes} classes), so there is no "
+                    + $"covariance. Add images, or use the nearest-mean head."
+            );
+        Cholesky factor =
+            Cholesky.Factor(
+                [.. varying.Select(i => varying.TakeWhile(j => j <= i).Select(j => covariance[i][j]).ToArray())],
+                parallel
+            )
+            ?? throw new TransferException(
+                $"The covariance of {varying.Length} features has no inverse: with {train.Rows} rows some features "
+                    + $"depend on others. Add images, or use the softmax head."
+            );
         return Head(train, means, shares, varying, factor);
     }
 
-    private static LinearDiscriminantHead Shared(FeatureTable train, double shrinkage, ParallelOptions parallel, IProgress<FitProgress>? progress)
+    private static LinearDiscriminantHead Shared(
+        FeatureTable train,
+        double shrinkage,
+        ParallelOptions parallel,
+        IProgress<FitProgress>? progress
+    )
     {
         var scaler = new FeatureScaler(train, parallel, 0.1);
         var within = new WithinClasses(train, scaler, parallel);
         double[][] solved = within.Solve(shrinkage);
         float[] weights = [.. solved.SelectMany(row => row.Select(value => (float)value))];
-        float[] bias = [.. solved.Select((row, c) => (float)(Math.Log((double)within.Counts[c] / train.Rows) - 0.5 * Simd.Dot(row, within.Means[c])))];
+        float[] bias =
+        [
+            .. solved.Select(
+                (row, c) =>
+                    (float)(Math.Log((double)within.Counts[c] / train.Rows) - 0.5 * Simd.Dot(row, within.Means[c]))
+            ),
+        ];
         scaler.FoldInto(weights, bias);
         progress?.Report(new FitProgress("Fitting the head", 1, 1));
         return new LinearDiscriminantHead(train.ClassNames, train.Width, weights, bias);
     }
 
-    private static LinearDiscriminantHead Head(FeatureTable train, double[][] means, double[] shares, int[] varying, Cholesky factor)
+    private static LinearDiscriminantHead Head(
+        FeatureTable train,
+        double[][] means,
+        double[] shares,
+        int[] varying,
+        Cholesky factor
+    )
     {
-        float[] weights = new float[train.Classes * train.Width], bias = new float[train.Classes];
+        float[] weights = new float[train.Classes * train.Width],
+            bias = new float[train.Classes];
         for (int c = 0; c < train.Classes; c++)
         {
-            double[] mean = [.. varying.Select(i => means[c][i])], solved = [.. mean];
+            double[] mean = [.. varying.Select(i => means[c][i])],
+                solved = [.. mean];
             factor.Solve(solved);
-            for (int i = 0; i < solved.Length; i++) weights[c * train.Width + varying[i]] = (float)solved[i];
+            for (int i = 0; i < solved.Length; i++)
+                weights[c * train.Width + varying[i]] = (float)solved[i];
             bias[c] = (float)(Math.Log(shares[c]) - 0.5 * Simd.Dot(mean, solved));
         }
 
@@ -70,7 +116,13 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
     }
 
     // Adds share · covariance of the rows; returns their mean [width].
-    private static double[] AddClass(FeatureTable train, int[] rows, double share, double[][] covariance, ParallelOptions parallel)
+    private static double[] AddClass(
+        FeatureTable train,
+        int[] rows,
+        double share,
+        double[][] covariance,
+        ParallelOptions parallel
+    )
     {
         FeatureTable members = train.Select(rows);
         var scaler = new FeatureScaler(members, parallel);
@@ -79,13 +131,15 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
         for (int r = 0; r < rows.Length; r++)
         {
             scaler.Apply(members.Row(r), row);
-            for (int i = 0; i < row.Length; i++) features[i][r] = row[i];
+            for (int i = 0; i < row.Length; i++)
+                features[i][r] = row[i];
         }
 
         double[][] standardised = LedoitWolf.Of(features, parallel).Covariance;
         double[] sd = [.. scaler.Scale.ToArray().Select(scale => scale > 0 ? 1 / scale : 0)];
         for (int i = 0; i < sd.Length; i++)
-            for (int j = 0; j <= i; j++) covariance[i][j] += share * standardised[i][j] * sd[i] * sd[j];
+        for (int j = 0; j <= i; j++)
+            covariance[i][j] += share * standardised[i][j] * sd[i] * sd[j];
         return scaler.Mean.ToArray();
     }
 }

@@ -4,17 +4,23 @@ using MlNetTransfer.Numerics;
 namespace MlNetTransfer.Heads;
 
 /// <summary>
-/// One hidden layer of rectified units, its loss and its gradient on blocks of rows, by the kernels of softmax regression. Hidden units are worked on in
-/// slices of fixed size, each by one thread, so that the result does not depend on the threads.
+/// One hidden layer of rectified units, its loss and its gradient on blocks of rows, by the kernels of softmax
+/// regression. Hidden units are worked on in slices of fixed size, each by one thread, so that the result does not
+/// depend on the threads.
 /// </summary>
 internal sealed unsafe class MlpNetwork
 {
     /// <summary>Rows of a block.</summary>
     public const int Rows = 32;
     private const int Slice = 64;
-    private readonly int classes, paddedWidth, paddedHidden, paddedClasses;
+    private readonly int classes,
+        paddedWidth,
+        paddedHidden,
+        paddedClasses;
     private readonly ParallelOptions parallel;
-    private readonly AlignedFloats hidden, active, output;
+    private readonly AlignedFloats hidden,
+        active,
+        output;
     private readonly int[] labels = new int[Rows];
 
     /// <param name="width">Features.</param>
@@ -24,11 +30,19 @@ internal sealed unsafe class MlpNetwork
     public MlpNetwork(int width, int units, int classes, ParallelOptions parallel)
     {
         (this.classes, this.parallel) = (classes, parallel);
-        (paddedWidth, paddedHidden, paddedClasses) = ((width + 63) / 64 * 64, (units + 63) / 64 * 64, (classes + 1) / 2 * 2);
+        (paddedWidth, paddedHidden, paddedClasses) = (
+            (width + 63) / 64 * 64,
+            (units + 63) / 64 * 64,
+            (classes + 1) / 2 * 2
+        );
         Stride = paddedWidth + 16;
         Weights1 = new MlpLayer(paddedHidden, paddedWidth);
         Weights2 = new MlpLayer(paddedClasses, paddedHidden);
-        (hidden, active, output) = (new AlignedFloats(paddedHidden * Rows), new AlignedFloats(Rows * paddedHidden), new AlignedFloats(paddedClasses * Rows));
+        (hidden, active, output) = (
+            new AlignedFloats(paddedHidden * Rows),
+            new AlignedFloats(Rows * paddedHidden),
+            new AlignedFloats(paddedClasses * Rows)
+        );
         Input = new AlignedFloats(Rows * Stride);
     }
 
@@ -44,12 +58,16 @@ internal sealed unsafe class MlpNetwork
     /// <summary>From hidden units to classes.</summary>
     public MlpLayer Weights2 { get; }
 
-    /// <summary>Logits of the block without dropout, less their bias's padding [classes × Rows]; returns Σ -ln p(true class) over the rows.</summary>
+    /// <summary>
+    /// Logits of the block without dropout, less their bias's padding [classes × Rows]; returns Σ -ln p(true class)
+    /// over the rows.
+    /// </summary>
     public double Loss(ReadOnlySpan<int> truth) => Forward(truth, null);
 
     /// <summary>Adds the gradient of scale · Σ -ln p(true class) over the block's rows to the layers.</summary>
     /// <param name="truth">True classes [rows ≤ Rows].</param>
-    /// <param name="mask">What each hidden unit of each row is multiplied by [padded hidden × Rows]; null for 1.</param>
+    /// <param name="mask">What each hidden unit of each row is multiplied by [padded hidden × Rows]; null for
+    /// 1.</param>
     /// <param name="scale">1 / rows of the batch.</param>
     /// <returns>The sum of the losses, not scaled.</returns>
     public double AddGradient(ReadOnlySpan<int> truth, float[]? mask, float scale)
@@ -57,7 +75,9 @@ internal sealed unsafe class MlpNetwork
         double loss = Forward(truth, mask);
         float* z = output.Pointer;
         for (int c = 0; c < paddedClasses; c++)
-            for (int r = 0; r < Rows; r++) z[c * Rows + r] = c < classes && r < truth.Length ? scale * (z[c * Rows + r] - (labels[r] == c ? 1 : 0)) : 0;
+        for (int r = 0; r < Rows; r++)
+            z[c * Rows + r] =
+                c < classes && r < truth.Length ? scale * (z[c * Rows + r] - (labels[r] == c ? 1 : 0)) : 0;
         Gradient(active.Pointer, paddedHidden, z, paddedClasses, paddedHidden, Weights2, 0);
         Parallel.For(0, paddedHidden / Slice, parallel, slice => Backward(slice * Slice, mask));
         return loss;
@@ -75,12 +95,31 @@ internal sealed unsafe class MlpNetwork
         float* values = stackalloc float[3 * Rows];
         fixed (int* labelled = labels)
         {
-            if (Vector512.IsHardwareAccelerated) SoftmaxKernel<Lane512, Vector512<float>>.Probabilities(output.Pointer, Weights2.Bias.Pointer, classes, values, values + Rows, labelled, values + (2 * Rows));
-            else SoftmaxKernel<Lane256, Vector256<float>>.Probabilities(output.Pointer, Weights2.Bias.Pointer, classes, values, values + Rows, labelled, values + (2 * Rows));
+            if (Vector512.IsHardwareAccelerated)
+                SoftmaxKernel<Lane512, Vector512<float>>.Probabilities(
+                    output.Pointer,
+                    Weights2.Bias.Pointer,
+                    classes,
+                    values,
+                    values + Rows,
+                    labelled,
+                    values + (2 * Rows)
+                );
+            else
+                SoftmaxKernel<Lane256, Vector256<float>>.Probabilities(
+                    output.Pointer,
+                    Weights2.Bias.Pointer,
+                    classes,
+                    values,
+                    values + Rows,
+                    labelled,
+                    values + (2 * Rows)
+                );
         }
 
         double loss = 0;
-        for (int r = 0; r < truth.Length; r++) loss += Math.Log(values[Rows + r]) + values[r] - values[(2 * Rows) + r];
+        for (int r = 0; r < truth.Length; r++)
+            loss += Math.Log(values[Rows + r]) + values[r] - values[(2 * Rows) + r];
         return loss;
     }
 
@@ -89,8 +128,10 @@ internal sealed unsafe class MlpNetwork
         float* z = hidden.Pointer + start * Rows;
         Products(Input.Pointer, Stride, Weights1.Weights.Pointer + (nint)start * paddedWidth, paddedWidth, Slice, z);
         for (int h = 0; h < Slice; h++)
-            for (int r = 0; r < Rows; r++)
-                active.Pointer[r * paddedHidden + start + h] = MathF.Max(0, z[h * Rows + r] + Weights1.Bias.Pointer[start + h]) * (mask is null ? 1 : mask[(start + h) * Rows + r]);
+        for (int r = 0; r < Rows; r++)
+            active.Pointer[r * paddedHidden + start + h] =
+                MathF.Max(0, z[h * Rows + r] + Weights1.Bias.Pointer[start + h])
+                * (mask is null ? 1 : mask[(start + h) * Rows + r]);
     }
 
     private void Backward(int start, float[]? mask)
@@ -98,15 +139,22 @@ internal sealed unsafe class MlpNetwork
         float* z = hidden.Pointer + start * Rows;
         for (int h = 0; h < Slice; h++)
         {
-            for (int r = 0; r < Rows; r++) z[h * Rows + r] = 0;
+            for (int r = 0; r < Rows; r++)
+                z[h * Rows + r] = 0;
             for (int c = 0; c < classes; c++)
             {
                 float weight = Weights2.Weights.Pointer[c * paddedHidden + start + h];
-                for (int r = 0; r < Rows; r++) z[h * Rows + r] += weight * output.Pointer[c * Rows + r];
+                for (int r = 0; r < Rows; r++)
+                    z[h * Rows + r] += weight * output.Pointer[c * Rows + r];
             }
 
             for (int r = 0; r < Rows; r++)
-                z[h * Rows + r] *= active.Pointer[r * paddedHidden + start + h] > 0 ? mask is null ? 1 : mask[(start + h) * Rows + r] : 0;
+                z[h * Rows + r] *=
+                    active.Pointer[r * paddedHidden + start + h] > 0
+                        ? mask is null
+                            ? 1
+                            : mask[(start + h) * Rows + r]
+                        : 0;
         }
 
         Gradient(Input.Pointer, Stride, z, Slice, paddedWidth, Weights1, start);
@@ -114,16 +162,29 @@ internal sealed unsafe class MlpNetwork
 
     private static void Products(float* x, nint stride, float* w, nint width, int units, float* z)
     {
-        if (Vector512.IsHardwareAccelerated) SoftmaxKernel<Lane512, Vector512<float>>.Logits(x, stride, Rows, w, width, units, z);
-        else SoftmaxKernel<Lane256, Vector256<float>>.Logits(x, stride, Rows, w, width, units, z);
+        if (Vector512.IsHardwareAccelerated)
+            SoftmaxKernel<Lane512, Vector512<float>>.Logits(x, stride, Rows, w, width, units, z);
+        else
+            SoftmaxKernel<Lane256, Vector256<float>>.Logits(x, stride, Rows, w, width, units, z);
     }
 
-    private static void Gradient(float* x, nint stride, float* residual, int units, nint width, MlpLayer layer, int start)
+    private static void Gradient(
+        float* x,
+        nint stride,
+        float* residual,
+        int units,
+        nint width,
+        MlpLayer layer,
+        int start
+    )
     {
         float* g = layer.WeightGradient.Pointer + start * width;
-        if (Vector512.IsHardwareAccelerated) SoftmaxKernel<Lane512, Vector512<float>>.Gradient(x, stride, Rows, residual, units, width, g);
-        else SoftmaxKernel<Lane256, Vector256<float>>.Gradient(x, stride, Rows, residual, units, width, g);
+        if (Vector512.IsHardwareAccelerated)
+            SoftmaxKernel<Lane512, Vector512<float>>.Gradient(x, stride, Rows, residual, units, width, g);
+        else
+            SoftmaxKernel<Lane256, Vector256<float>>.Gradient(x, stride, Rows, residual, units, width, g);
         for (int u = 0; u < units; u++)
-            for (int r = 0; r < Rows; r++) layer.BiasGradient.Pointer[start + u] += residual[u * Rows + r];
+        for (int r = 0; r < Rows; r++)
+            layer.BiasGradient.Pointer[start + u] += residual[u * Rows + r];
     }
 }

@@ -4,25 +4,39 @@ using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Heads;
 
-/// <summary>Fits a perceptron with one hidden layer: for classes that no line separates, from some thousand rows on.</summary>
+/// <summary>
+/// Fits a perceptron with one hidden layer: for classes that no line separates, from some thousand rows on.
+/// </summary>
 /// <remarks>
-/// <para>Rectified units on features standardised by the training part, mean cross-entropy (nats), dropout of hidden units scaled by 1 / (1 - rate) (Srivastava et
-/// al., 2014), AdamW (Loshchilov and Hutter, 2019; β 0.9 and 0.999, ε 1e-8), weights drawn from N(0, 2/inputs) (He et al., 2015), rows in a new order each epoch.</para>
-/// <para>A stratified part of the rows is never trained on: the weights of the epoch with its lowest log-loss are kept, and the fit ends when that has not
-/// fallen for <see cref="MlpTrainerOptions.Patience"/> epochs. Where every class has a single row there is no such part, and all epochs are done. Equal inputs,
-/// options and seed give equal bytes whatever the number of threads. O(epochs · rows · width · hidden).</para>
+/// <para>Rectified units on features standardised by the training part, mean cross-entropy (nats), dropout of hidden
+/// units scaled by 1 / (1 - rate) (Srivastava et al., 2014), AdamW (Loshchilov and Hutter, 2019; β 0.9 and 0.999, ε
+/// 1e-8), weights drawn from N(0, 2/inputs) (He et al., 2015), rows in a new order each epoch.</para>
+/// <para>A stratified part of the rows is never trained on: the weights of the epoch with its lowest log-loss are kept,
+/// and the fit ends when that has not fallen for <see cref="MlpTrainerOptions.Patience"/> epochs. Where every class has
+/// a single row there is no such part, and all epochs are done. Equal inputs, options and seed give equal bytes
+/// whatever the number of threads. O(epochs · rows · width · hidden).</para>
 /// </remarks>
 /// <param name="options">How to fit; null for the defaults.</param>
-/// <param name="validation">Rows that decide when to stop, as wide as the training rows, over the same classes; null to set a part of the training rows aside.</param>
-public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? validation = null) : IHeadTrainer<MlpHead>
+/// <param name="validation">Rows that decide when to stop, as wide as the training rows, over the same classes; null to
+/// set a part of the training rows aside.</param>
+public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? validation = null)
+    : IHeadTrainer<MlpHead>
 {
     private readonly MlpTrainerOptions options = options ?? new MlpTrainerOptions();
 
     /// <inheritdoc/>
-    public MlpHead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default)
+    public MlpHead Fit(
+        FeatureTable train,
+        IProgress<FitProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         HeadRows.CheckTrainable(train);
-        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation };
+        var parallel = new ParallelOptions
+        {
+            MaxDegreeOfParallelism = options.Workers,
+            CancellationToken = cancellation,
+        };
         (FeatureTable part, FeatureTable validation) = Parts(train);
         var scaler = new FeatureScaler(part, parallel);
         var network = new MlpNetwork(train.Width, options.Hidden, train.Classes, parallel);
@@ -31,15 +45,30 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? 
         Draw(network.Weights2, train.Classes, options.Hidden, rng);
         int[] order = [.. Enumerable.Range(0, part.Rows)];
         (double Loss, int Epoch, float[][] Weights) best = (double.PositiveInfinity, 0, Weights(network));
-        int epoch = 0, steps = 0;
+        int epoch = 0,
+            steps = 0;
         for (; epoch < options.MaxEpochs && (validation.Rows == 0 || epoch - best.Epoch < options.Patience); epoch++)
         {
             rng.Shuffle<int>(order);
             for (int start = 0; start < order.Length; start += options.BatchSize)
-                Step(network, part, scaler, order.AsSpan(start, Math.Min(options.BatchSize, order.Length - start)), rng, ++steps, parallel);
+                Step(
+                    network,
+                    part,
+                    scaler,
+                    order.AsSpan(start, Math.Min(options.BatchSize, order.Length - start)),
+                    rng,
+                    ++steps,
+                    parallel
+                );
             double loss = validation.Rows > 0 ? Loss(network, validation, scaler) : double.NaN;
-            if (!(loss >= best.Loss)) best = (loss, epoch + 1, Weights(network));
-            progress?.Report(new FitProgress("Fitting the head", epoch + 1, options.MaxEpochs) { ValidationLogLoss = double.IsNaN(loss) ? null : loss });
+            if (!(loss >= best.Loss))
+                best = (loss, epoch + 1, Weights(network));
+            progress?.Report(
+                new FitProgress("Fitting the head", epoch + 1, options.MaxEpochs)
+                {
+                    ValidationLogLoss = double.IsNaN(loss) ? null : loss,
+                }
+            );
         }
 
         var report = new MlpFitReport(epoch, best.Epoch, best.Loss, validation.Rows);
@@ -50,23 +79,46 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? 
     {
         if (validation is null)
         {
-            TrainTestRows split = StratifiedSplit.TrainTest(train.Labels, options.ValidationFraction, options.Seed, train.ClassNames);
+            TrainTestRows split = StratifiedSplit.TrainTest(
+                train.Labels,
+                options.ValidationFraction,
+                options.Seed,
+                train.ClassNames
+            );
             return (train.Select(split.Train), train.Select(split.Test));
         }
 
         if (validation.Width != train.Width || !validation.ClassNames.SequenceEqual(train.ClassNames))
-            throw new ArgumentException($"The validation rows have {validation.Width} features and {validation.Classes} classes, the training rows {train.Width} and {train.Classes}; both must agree.", nameof(train));
+            throw new ArgumentException(
+                $"The validation rows have {validation.Width} features and {validation.Classes} classes, the "
+                    + $"training rows {train.Width} and {train.Classes}; both must agree.",
+                nameof(train)
+            );
         return (train, validation);
     }
 
-    private void Step(MlpNetwork network, FeatureTable part, FeatureScaler scaler, ReadOnlySpan<int> batch, Rng rng, int step, ParallelOptions parallel)
+    private void Step(
+        MlpNetwork network,
+        FeatureTable part,
+        FeatureScaler scaler,
+        ReadOnlySpan<int> batch,
+        Rng rng,
+        int step,
+        ParallelOptions parallel
+    )
     {
         float[]? mask = options.Dropout > 0 ? new float[network.MaskLength] : null;
-        float kept = (float)(1 / (1 - options.Dropout)), scale = 1f / batch.Length;
+        float kept = (float)(1 / (1 - options.Dropout)),
+            scale = 1f / batch.Length;
         for (int start = 0; start < batch.Length; start += MlpNetwork.Rows)
         {
-            for (int i = 0; i < (mask?.Length ?? 0); i++) mask![i] = rng.NextDouble() < options.Dropout ? 0 : kept;
-            network.AddGradient(Load(network, part, scaler, batch[start..Math.Min(batch.Length, start + MlpNetwork.Rows)]), mask, scale);
+            for (int i = 0; i < (mask?.Length ?? 0); i++)
+                mask![i] = rng.NextDouble() < options.Dropout ? 0 : kept;
+            network.AddGradient(
+                Load(network, part, scaler, batch[start..Math.Min(batch.Length, start + MlpNetwork.Rows)]),
+                mask,
+                scale
+            );
         }
 
         network.Weights1.Step(step, options.LearningRate, options.WeightDecay, parallel);
@@ -78,7 +130,9 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? 
         int[] rows = [.. Enumerable.Range(0, validation.Rows)];
         double loss = 0;
         for (int start = 0; start < rows.Length; start += MlpNetwork.Rows)
-            loss += network.Loss(Load(network, validation, scaler, rows.AsSpan(start, Math.Min(MlpNetwork.Rows, rows.Length - start))));
+            loss += network.Loss(
+                Load(network, validation, scaler, rows.AsSpan(start, Math.Min(MlpNetwork.Rows, rows.Length - start)))
+            );
         return loss / rows.Length;
     }
 
@@ -99,16 +153,24 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? 
     {
         double deviation = Math.Sqrt(2.0 / inputs);
         for (int u = 0; u < units; u++)
-            for (int i = 0; i < inputs; i++) layer.Weights.Span[u * layer.Inputs + i] = (float)(deviation * rng.NextNormal());
+        for (int i = 0; i < inputs; i++)
+            layer.Weights.Span[u * layer.Inputs + i] = (float)(deviation * rng.NextNormal());
     }
 
     private static float[][] Weights(MlpNetwork network) =>
-        [network.Weights1.Weights.Span.ToArray(), network.Weights1.Bias.Span.ToArray(), network.Weights2.Weights.Span.ToArray(), network.Weights2.Bias.Span.ToArray()];
+        [
+            network.Weights1.Weights.Span.ToArray(),
+            network.Weights1.Bias.Span.ToArray(),
+            network.Weights2.Weights.Span.ToArray(),
+            network.Weights2.Bias.Span.ToArray(),
+        ];
 
     private MlpHead Head(FeatureTable train, FeatureScaler scaler, float[][] found, MlpFitReport report)
     {
-        float[] weights1 = Unpadded(found[0], options.Hidden, train.Width, found[0].Length / found[1].Length), bias1 = found[1][..options.Hidden];
-        float[] weights2 = Unpadded(found[2], train.Classes, options.Hidden, found[2].Length / found[3].Length), bias2 = found[3][..train.Classes];
+        float[] weights1 = Unpadded(found[0], options.Hidden, train.Width, found[0].Length / found[1].Length),
+            bias1 = found[1][..options.Hidden];
+        float[] weights2 = Unpadded(found[2], train.Classes, options.Hidden, found[2].Length / found[3].Length),
+            bias2 = found[3][..train.Classes];
         scaler.FoldInto(weights1, bias1);
         return new MlpHead(train.ClassNames, train.Width, weights1, bias1, weights2, bias2, report);
     }
@@ -116,7 +178,8 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? 
     private static float[] Unpadded(float[] padded, int units, int inputs, int stride)
     {
         var values = new float[units * inputs];
-        for (int u = 0; u < units; u++) padded.AsSpan(u * stride, inputs).CopyTo(values.AsSpan(u * inputs));
+        for (int u = 0; u < units; u++)
+            padded.AsSpan(u * stride, inputs).CopyTo(values.AsSpan(u * inputs));
         return values;
     }
 }

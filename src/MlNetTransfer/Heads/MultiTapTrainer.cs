@@ -2,48 +2,95 @@ using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Heads;
 
-/// <summary>Fits one linear head on the features of several taps, keeping the most relevant of them: Evci et al., Head2Toe, 2022.</summary>
+/// <summary>
+/// Fits one linear head on the features of several taps, keeping the most relevant of them: Evci et al., Head2Toe,
+/// 2022.
+/// </summary>
 /// <remarks>
-/// <para>Every feature is centred and divided by √(its variance + 0.1·mean variance of its tap), so that taps of any scale count the same per feature. A first fit on
-/// all of them gives feature i the relevance ‖W·i‖₂ over the classes; the most relevant share is kept, ties to the earlier feature, and fitted again.
-/// The share is the one with the lowest held-out log-loss at its best temperature, the larger of equal ones; relevance is measured anew inside every fold, from
-/// its training rows. The head brings that temperature. Means and variances are those of all training rows: the folds share them, never labels.</para>
-/// <para>The head is linear over all features with 0 where none was kept, so that it is written to ONNX like any other. Where no row can be held out, all
-/// features are kept. Cost: folds · (shares + 1) fits of the inner head.</para>
+/// <para>Every feature is centred and divided by √(its variance + 0.1·mean variance of its tap), so that taps of any
+/// scale count the same per feature. A first fit on all of them gives feature i the relevance ‖W·i‖₂ over the classes;
+/// the most relevant share is kept, ties to the earlier feature, and fitted again. The share is the one with the lowest
+/// held-out log-loss at its best temperature, the larger of equal ones; relevance is measured anew inside every fold,
+/// from its training rows. The head brings that temperature. Means and variances are those of all training rows: the
+/// folds share them, never labels.</para>
+/// <para>The head is linear over all features with 0 where none was kept, so that it is written to ONNX like any other.
+/// Where no row can be held out, all features are kept. Cost: folds · (shares + 1) fits of the inner head.</para>
 /// </remarks>
 /// <param name="groups">Which features come from which tap.</param>
 /// <param name="options">How to fit; null for the defaults.</param>
-/// <param name="inner">Fits the linear heads; null for discriminants with shrinkage 0.7, on seven taps of a real backbone better than ridge in log-loss.</param>
-public sealed class MultiTapTrainer(TapGroups groups, MultiTapTrainerOptions? options = null, IHeadTrainer<ILinearHead>? inner = null) : IHeadTrainer<MultiTapHead>
+/// <param name="inner">Fits the linear heads; null for discriminants with shrinkage 0.7, on seven taps of a real
+/// backbone better than ridge in log-loss.</param>
+public sealed class MultiTapTrainer(
+    TapGroups groups,
+    MultiTapTrainerOptions? options = null,
+    IHeadTrainer<ILinearHead>? inner = null
+) : IHeadTrainer<MultiTapHead>
 {
     private static readonly double[] Fractions = [1, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02];
     private readonly MultiTapTrainerOptions options = options ?? new MultiTapTrainerOptions();
-    private readonly IHeadTrainer<ILinearHead> inner = inner ?? new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage, Workers = (options ?? new MultiTapTrainerOptions()).Workers });
+    private readonly IHeadTrainer<ILinearHead> inner =
+        inner
+        ?? new LinearDiscriminantTrainer(
+            new LinearDiscriminantTrainerOptions
+            {
+                Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage,
+                Workers = (options ?? new MultiTapTrainerOptions()).Workers,
+            }
+        );
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The rows are not as wide as the taps together.</exception>
-    public MultiTapHead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default)
+    public MultiTapHead Fit(
+        FeatureTable train,
+        IProgress<FitProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
-        if (train.Width != groups.Width) throw new ArgumentException($"The taps ({string.Join(", ", groups.Names)}) have {groups.Width} features together, the rows have {train.Width}.", nameof(train));
+        if (train.Width != groups.Width)
+            throw new ArgumentException(
+                $"The taps ({string.Join(", ", groups.Names)}) have {groups.Width} features together, the rows have "
+                    + $"{train.Width}.",
+                nameof(train)
+            );
         HeadRows.CheckTrainable(train);
-        var scaling = new TapScaling(train, groups, new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation });
+        var scaling = new TapScaling(
+            train,
+            groups,
+            new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation }
+        );
         FeatureTable scaled = scaling.Apply(train);
         FractionTrial[] trials = Trials(scaled, progress, cancellation);
-        FractionTrial chosen = trials.MinBy(trial => trial.LogLoss) ?? new FractionTrial(options.Fraction ?? 1, 1, 0, 0, 0);
+        FractionTrial chosen =
+            trials.MinBy(trial => trial.LogLoss) ?? new FractionTrial(options.Fraction ?? 1, 1, 0, 0, 0);
         int[] kept = Kept(inner.Fit(scaled, progress, cancellation), chosen.Fraction);
         ILinearHead found = inner.Fit(Columns(scaled, kept), progress, cancellation);
         var weights = new float[train.Classes * train.Width];
         for (int c = 0; c < train.Classes; c++)
-            for (int k = 0; k < kept.Length; k++) weights[c * train.Width + kept[k]] = (float)(found.Weights.Span[c * kept.Length + k] / chosen.Temperature);
+        for (int k = 0; k < kept.Length; k++)
+            weights[c * train.Width + kept[k]] = (float)(found.Weights.Span[c * kept.Length + k] / chosen.Temperature);
         float[] bias = [.. found.Bias.ToArray().Select(b => (float)(b / chosen.Temperature))];
         scaling.FoldInto(weights, bias);
-        return new MultiTapHead(train.ClassNames, train.Width, weights, bias, chosen.Fraction, chosen.Temperature, scaling.Count(kept), options.Fraction is null ? trials : []);
+        return new MultiTapHead(
+            train.ClassNames,
+            train.Width,
+            weights,
+            bias,
+            chosen.Fraction,
+            chosen.Temperature,
+            scaling.Count(kept),
+            options.Fraction is null ? trials : []
+        );
     }
 
-    private FractionTrial[] Trials(FeatureTable scaled, IProgress<FitProgress>? progress, CancellationToken cancellation)
+    private FractionTrial[] Trials(
+        FeatureTable scaled,
+        IProgress<FitProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         int[] fold = CrossValidation.Folds(scaled.Labels, options.Folds, options.Seed, scaled.ClassNames);
-        if (!Array.Exists(fold, f => f != CrossValidation.NeverHeldOut)) return [];
+        if (!Array.Exists(fold, f => f != CrossValidation.NeverHeldOut))
+            return [];
         double[] fractions = options.Fraction is { } given ? [given] : Fractions;
         int folds = fold.Max() + 1;
         HeldOutLogits[] logits = [.. fractions.Select(_ => new HeldOutLogits(scaled.Classes))];
@@ -53,26 +100,47 @@ public sealed class MultiTapTrainer(TapGroups groups, MultiTapTrainerOptions? op
             Hold(scaled, fold, f, fractions, logits, cancellation);
         }
 
-        return [.. logits.Select((held, i) =>
-        {
-            double scale = held.Temper();
-            L2Trial judged = held.Judge(0, scale);
-            return new FractionTrial(fractions[i], 1 / scale, judged.LogLoss, judged.StandardError, judged.Accuracy);
-        })];
+        return
+        [
+            .. logits.Select(
+                (held, i) =>
+                {
+                    double scale = held.Temper();
+                    L2Trial judged = held.Judge(0, scale);
+                    return new FractionTrial(
+                        fractions[i],
+                        1 / scale,
+                        judged.LogLoss,
+                        judged.StandardError,
+                        judged.Accuracy
+                    );
+                }
+            ),
+        ];
     }
 
-    private void Hold(FeatureTable scaled, int[] fold, int held, double[] fractions, HeldOutLogits[] logits, CancellationToken cancellation)
+    private void Hold(
+        FeatureTable scaled,
+        int[] fold,
+        int held,
+        double[] fractions,
+        HeldOutLogits[] logits,
+        CancellationToken cancellation
+    )
     {
         int[] rows = [.. Enumerable.Range(0, scaled.Rows)];
-        FeatureTable train = scaled.Select(Array.FindAll(rows, row => fold[row] != held)), rest = scaled.Select(Array.FindAll(rows, row => fold[row] == held));
+        FeatureTable train = scaled.Select(Array.FindAll(rows, row => fold[row] != held)),
+            rest = scaled.Select(Array.FindAll(rows, row => fold[row] == held));
         ILinearHead first = inner.Fit(train, null, cancellation);
         for (int i = 0; i < fractions.Length; i++)
         {
             int[] kept = Kept(first, fractions[i]);
-            ILinearHead head = kept.Length == scaled.Width ? first : inner.Fit(Columns(train, kept), null, cancellation);
+            ILinearHead head =
+                kept.Length == scaled.Width ? first : inner.Fit(Columns(train, kept), null, cancellation);
             var found = new float[rest.Rows * scaled.Classes];
             head.Logits(Columns(rest, kept).Values, found);
-            for (int row = 0; row < rest.Rows; row++) logits[i].Add(found.AsSpan(row * scaled.Classes, scaled.Classes), rest.Labels[row], 1);
+            for (int row = 0; row < rest.Rows; row++)
+                logits[i].Add(found.AsSpan(row * scaled.Classes, scaled.Classes), rest.Labels[row], 1);
         }
     }
 
@@ -80,19 +148,22 @@ public sealed class MultiTapTrainer(TapGroups groups, MultiTapTrainerOptions? op
     {
         var relevance = new double[head.Width];
         ReadOnlySpan<float> weights = head.Weights.Span;
-        for (int i = 0; i < weights.Length; i++) relevance[i % head.Width] += (double)weights[i] * weights[i];
+        for (int i = 0; i < weights.Length; i++)
+            relevance[i % head.Width] += (double)weights[i] * weights[i];
         int count = Math.Max(1, (int)Math.Round(fraction * head.Width));
         return [.. Enumerable.Range(0, head.Width).OrderByDescending(i => relevance[i]).Take(count).Order()];
     }
 
     private static FeatureTable Columns(FeatureTable table, int[] columns)
     {
-        if (columns.Length == table.Width) return table;
+        if (columns.Length == table.Width)
+            return table;
         var values = new float[table.Rows * columns.Length];
         for (int i = 0; i < table.Rows; i++)
         {
             ReadOnlySpan<float> row = table.Row(i);
-            for (int k = 0; k < columns.Length; k++) values[i * columns.Length + k] = row[columns[k]];
+            for (int k = 0; k < columns.Length; k++)
+                values[i * columns.Length + k] = row[columns[k]];
         }
 
         return new FeatureTable(table.ClassNames, table.Labels, values, columns.Length);

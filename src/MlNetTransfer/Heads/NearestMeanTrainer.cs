@@ -4,12 +4,13 @@ namespace MlNetTransfer.Heads;
 
 /// <summary>Fits class prototypes: works from one row per class on.</summary>
 /// <remarks>
-/// <para>On features standardised by the training rows, p(c) ∝ exp(-‖x - m_c‖² / 2v) with m_c the class means (Snell et al., Prototypical Networks, 2017),
-/// moved to (1 - shrinkage)·m_c + shrinkage·mean of all m. ‖x‖² is the same for all classes, so that the logits are linear:
-/// (m_c·x - ‖m_c‖²/2) / v. All classes count the same whatever their number of rows.</para>
-/// <para>v, which sets how sure the probabilities are, minimises the log-loss of the training rows, each judged by means made without it
-/// (m_c - (x - m_c)/(n_c - 1) for its own class); rows of classes with a single row have no such mean and do not vote. Where none votes, v is the
-/// number of features that vary.</para>
+/// <para>On features standardised by the training rows, p(c) ∝ exp(-‖x - m_c‖² / 2v) with m_c the class means (Snell et
+/// al., Prototypical Networks, 2017), moved to (1 - shrinkage)·m_c + shrinkage·mean of all m. ‖x‖² is the same for all
+/// classes, so that the logits are linear: (m_c·x - ‖m_c‖²/2) / v. All classes count the same whatever their number of
+/// rows.</para>
+/// <para>v, which sets how sure the probabilities are, minimises the log-loss of the training rows, each judged by
+/// means made without it (m_c - (x - m_c)/(n_c - 1) for its own class); rows of classes with a single row have no such
+/// mean and do not vote. Where none votes, v is the number of features that vary.</para>
 /// </remarks>
 /// <param name="options">How to fit; null for the defaults.</param>
 public sealed class NearestMeanTrainer(NearestMeanTrainerOptions? options = null) : IHeadTrainer<NearestMeanHead>
@@ -17,15 +18,23 @@ public sealed class NearestMeanTrainer(NearestMeanTrainerOptions? options = null
     private readonly NearestMeanTrainerOptions options = options ?? new NearestMeanTrainerOptions();
 
     /// <inheritdoc/>
-    public NearestMeanHead Fit(FeatureTable train, IProgress<FitProgress>? progress = null, CancellationToken cancellation = default)
+    public NearestMeanHead Fit(
+        FeatureTable train,
+        IProgress<FitProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         HeadRows.CheckTrainable(train);
-        var scaler = new FeatureScaler(train, new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation });
+        var scaler = new FeatureScaler(
+            train,
+            new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation }
+        );
         (double[][] means, int[] counts) = Means(train, scaler, cancellation);
         HeldOutLogits logits = LeaveOneOut(train, scaler, means, counts, cancellation);
         int varying = scaler.Scale.ToArray().Count(scale => scale > 0);
         double variance = Math.Max(1, varying);
-        if (logits.Rows > 0) variance /= logits.Scale(1e-4, 1e4);
+        if (logits.Rows > 0)
+            variance /= logits.Scale(1e-4, 1e4);
         double[][] shrunk = Shrink(means);
         float[] weights = [.. shrunk.SelectMany(mean => mean.Select(value => (float)(value / variance)))];
         float[] bias = [.. shrunk.Select(mean => (float)(-0.5 * mean.Sum(value => value * value) / variance))];
@@ -34,7 +43,11 @@ public sealed class NearestMeanTrainer(NearestMeanTrainerOptions? options = null
         return new NearestMeanHead(train.ClassNames, train.Width, weights, bias, variance);
     }
 
-    private static (double[][] Means, int[] Counts) Means(FeatureTable train, FeatureScaler scaler, CancellationToken cancellation)
+    private static (double[][] Means, int[] Counts) Means(
+        FeatureTable train,
+        FeatureScaler scaler,
+        CancellationToken cancellation
+    )
     {
         double[][] means = [.. Enumerable.Range(0, train.Classes).Select(_ => new double[train.Width])];
         var counts = new int[train.Classes];
@@ -45,22 +58,35 @@ public sealed class NearestMeanTrainer(NearestMeanTrainerOptions? options = null
             scaler.Apply(train.Row(i), row);
             counts[train.Labels[i]]++;
             double[] sum = means[train.Labels[i]];
-            for (int j = 0; j < row.Length; j++) sum[j] += row[j];
+            for (int j = 0; j < row.Length; j++)
+                sum[j] += row[j];
         }
 
         for (int c = 0; c < means.Length; c++)
-            for (int j = 0; j < train.Width; j++) means[c][j] /= counts[c];
+        for (int j = 0; j < train.Width; j++)
+            means[c][j] /= counts[c];
         return (means, counts);
     }
 
     private double[][] Shrink(double[][] means)
     {
         double[] centre = [.. Enumerable.Range(0, means[0].Length).Select(j => means.Average(mean => mean[j]))];
-        return [.. means.Select(mean => mean.Select((value, j) => value + options.Shrinkage * (centre[j] - value)).ToArray())];
+        return
+        [
+            .. means.Select(mean =>
+                mean.Select((value, j) => value + options.Shrinkage * (centre[j] - value)).ToArray()
+            ),
+        ];
     }
 
     // Logits at a variance of the number of varying features, where distances are near 1.
-    private HeldOutLogits LeaveOneOut(FeatureTable train, FeatureScaler scaler, double[][] means, int[] counts, CancellationToken cancellation)
+    private HeldOutLogits LeaveOneOut(
+        FeatureTable train,
+        FeatureScaler scaler,
+        double[][] means,
+        int[] counts,
+        CancellationToken cancellation
+    )
     {
         var logits = new HeldOutLogits(train.Classes);
         double unit = Math.Max(1, scaler.Scale.ToArray().Count(scale => scale > 0));
@@ -71,12 +97,14 @@ public sealed class NearestMeanTrainer(NearestMeanTrainerOptions? options = null
         {
             cancellation.ThrowIfCancellationRequested();
             int own = train.Labels[i];
-            if (counts[own] < 2) continue;
+            if (counts[own] < 2)
+                continue;
             scaler.Apply(train.Row(i), row);
             double away = 1.0 / (counts[own] - 1);
             for (int c = 0; c < line.Length; c++)
             {
-                double distance = 0, towards = c == own ? away * (1 - options.Shrinkage) : 0;
+                double distance = 0,
+                    towards = c == own ? away * (1 - options.Shrinkage) : 0;
                 for (int j = 0; j < row.Length; j++)
                 {
                     double mean = shrunk[c][j] - towards * (row[j] - means[own][j]);

@@ -3,10 +3,13 @@ namespace MlNetTransfer.Heads;
 /// <summary>Predictions of rows by heads that were fitted without them. Immutable.</summary>
 public sealed class OutOfFoldPredictions
 {
-    /// <summary>The logit of a class that the head did not know: its exponential is 0, and it stays finite when scaled.</summary>
+    /// <summary>
+    /// The logit of a class that the head did not know: its exponential is 0, and it stays finite when scaled.
+    /// </summary>
     internal const float Unknown = -1e30f;
 
-    private readonly int[] rows, labels;
+    private readonly int[] rows,
+        labels;
     private readonly float[] logits;
 
     internal OutOfFoldPredictions(int[] rows, int[] labels, float[] logits, int classes)
@@ -33,7 +36,8 @@ public sealed class OutOfFoldPredictions
     {
         Check.InRange(temperature, TemperatureCalibration.Lowest, TemperatureCalibration.Highest, nameof(temperature));
         float[] probabilities = Array.ConvertAll(logits, logit => (float)(logit / temperature));
-        for (int i = 0; i < rows.Length; i++) Softmax.InPlace(probabilities.AsSpan(i * Classes, Classes));
+        for (int i = 0; i < rows.Length; i++)
+            Softmax.InPlace(probabilities.AsSpan(i * Classes, Classes));
         return probabilities;
     }
 
@@ -42,7 +46,8 @@ public sealed class OutOfFoldPredictions
     {
         var judged = new HeldOutLogits(Classes);
         for (int i = 0; i < rows.Length; i++)
-            if (logits[i * Classes + labels[i]] > Unknown) judged.Add(logits.AsSpan(i * Classes, Classes), labels[i], 1);
+            if (logits[i * Classes + labels[i]] > Unknown)
+                judged.Add(logits.AsSpan(i * Classes, Classes), labels[i], 1);
         return judged;
     }
 }

@@ -2,7 +2,10 @@ using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Heads;
 
-/// <summary>Consecutive rows of one fold that one thread works through, with its own room for partial sums; so the sums do not depend on the threads.</summary>
+/// <summary>
+/// Consecutive rows of one fold that one thread works through, with its own room for partial sums; so the sums do not
+/// depend on the threads.
+/// </summary>
 /// <param name="Start">First row of the design.</param>
 /// <param name="Rows">Rows, a multiple of 4.</param>
 /// <param name="Fold">The fold they are held out in; <see cref="SoftmaxDesign.NoFold"/> where never.</param>

@@ -7,10 +7,13 @@ internal static class Softmax
     public static void InPlace(Span<float> logits)
     {
         float max = float.NegativeInfinity;
-        foreach (float logit in logits) max = MathF.Max(max, logit);
+        foreach (float logit in logits)
+            max = MathF.Max(max, logit);
         double sum = 0;
-        for (int c = 0; c < logits.Length; c++) sum += logits[c] = MathF.Exp(logits[c] - max);
+        for (int c = 0; c < logits.Length; c++)
+            sum += logits[c] = MathF.Exp(logits[c] - max);
         float scale = (float)(1 / sum);
-        for (int c = 0; c < logits.Length; c++) logits[c] *= scale;
+        for (int c = 0; c < logits.Length; c++)
+            logits[c] *= scale;
     }
 }

@@ -4,8 +4,9 @@ using MlNetTransfer.Numerics;
 namespace MlNetTransfer.Heads;
 
 /// <summary>
-/// The three stages of softmax regression on a block of rows that stays in the cache between them: logits, residuals, gradient. Class-major buffers
-/// [classes × <see cref="Rows"/>] let the softmax run on <c>Count</c> rows at once whatever the number of classes.
+/// The three stages of softmax regression on a block of rows that stays in the cache between them: logits, residuals,
+/// gradient. Class-major buffers [classes × <see cref="Rows"/>] let the softmax run on <c>Count</c> rows at once
+/// whatever the number of classes.
 /// </summary>
 internal static unsafe class SoftmaxKernel<TLane, T>
     where TLane : struct, ILane<T>
@@ -14,7 +15,10 @@ internal static unsafe class SoftmaxKernel<TLane, T>
     /// <summary>Rows of a full block; a multiple of every vector's length.</summary>
     public const int Rows = 32;
 
-    /// <summary>z[c, r] = Σ w[c, d] · x[r, d], in tiles of 4 rows and 2 classes: 8 independent sums hide the latency of the multiply-add.</summary>
+    /// <summary>
+    /// z[c, r] = Σ w[c, d] · x[r, d], in tiles of 4 rows and 2 classes: 8 independent sums hide the latency of the
+    /// multiply-add.
+    /// </summary>
     /// <param name="x">Rows [rows × stride]; rows a multiple of 4.</param>
     /// <param name="stride">Floats from one row of x to the next.</param>
     /// <param name="rows">Rows of this block.</param>
@@ -29,11 +33,28 @@ internal static unsafe class SoftmaxKernel<TLane, T>
         {
             for (int c = 0; c < classes; c += 2)
             {
-                float* x0 = x, x1 = x + stride, x2 = x1 + stride, x3 = x2 + stride, w0 = w + (c * width), w1 = w0 + width;
-                T a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+                float* x0 = x,
+                    x1 = x + stride,
+                    x2 = x1 + stride,
+                    x3 = x2 + stride,
+                    w0 = w + (c * width),
+                    w1 = w0 + width;
+                T a0 = default,
+                    a1 = default,
+                    a2 = default,
+                    a3 = default,
+                    b0 = default,
+                    b1 = default,
+                    b2 = default,
+                    b3 = default;
                 for (nint d = 0; d < width; d += TLane.Count)
                 {
-                    T u = TLane.Load(w0 + d), v = TLane.Load(w1 + d), t0 = TLane.Load(x0 + d), t1 = TLane.Load(x1 + d), t2 = TLane.Load(x2 + d), t3 = TLane.Load(x3 + d);
+                    T u = TLane.Load(w0 + d),
+                        v = TLane.Load(w1 + d),
+                        t0 = TLane.Load(x0 + d),
+                        t1 = TLane.Load(x1 + d),
+                        t2 = TLane.Load(x2 + d),
+                        t3 = TLane.Load(x3 + d);
                     a0 = TLane.MultiplyAdd(u, t0, a0);
                     b0 = TLane.MultiplyAdd(v, t0, b0);
                     a1 = TLane.MultiplyAdd(u, t1, a1);
@@ -44,14 +65,17 @@ internal static unsafe class SoftmaxKernel<TLane, T>
                     b3 = TLane.MultiplyAdd(v, t3, b3);
                 }
 
-                float* za = z + (c * Rows) + r, zb = za + Rows;
+                float* za = z + (c * Rows) + r,
+                    zb = za + Rows;
                 (za[0], za[1], za[2], za[3]) = (TLane.Sum(a0), TLane.Sum(a1), TLane.Sum(a2), TLane.Sum(a3));
                 (zb[0], zb[1], zb[2], zb[3]) = (TLane.Sum(b0), TLane.Sum(b1), TLane.Sum(b2), TLane.Sum(b3));
             }
         }
     }
 
-    /// <summary>Turns logits without bias into probabilities, in place; returns the logarithm's parts for the loss.</summary>
+    /// <summary>
+    /// Turns logits without bias into probabilities, in place; returns the logarithm's parts for the loss.
+    /// </summary>
     /// <param name="z">Logits [classes × Rows]; becomes the probabilities.</param>
     /// <param name="bias">Biases [classes].</param>
     /// <param name="classes">Classes, no padding.</param>
@@ -60,11 +84,20 @@ internal static unsafe class SoftmaxKernel<TLane, T>
     /// <param name="labels">True class of each row [Rows].</param>
     /// <param name="target">Receives the logit of the true class of each row [Rows].</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Probabilities(float* z, float* bias, int classes, float* max, float* sum, int* labels, float* target)
+    public static void Probabilities(
+        float* z,
+        float* bias,
+        int classes,
+        float* max,
+        float* sum,
+        int* labels,
+        float* target
+    )
     {
         for (int v = 0; v < Rows; v += TLane.Count)
         {
-            T top = TLane.Broadcast(float.NegativeInfinity), total = default;
+            T top = TLane.Broadcast(float.NegativeInfinity),
+                total = default;
             for (int c = 0; c < classes; c++)
             {
                 T logit = TLane.Add(TLane.Load(z + (c * Rows) + v), TLane.Broadcast(bias[c]));
@@ -72,7 +105,8 @@ internal static unsafe class SoftmaxKernel<TLane, T>
                 top = TLane.Max(top, logit);
             }
 
-            for (int r = v; r < v + TLane.Count; r++) target[r] = z[(labels[r] * Rows) + r];
+            for (int r = v; r < v + TLane.Count; r++)
+                target[r] = z[(labels[r] * Rows) + r];
             for (int c = 0; c < classes; c++)
             {
                 T e = TLane.Exp(TLane.Subtract(TLane.Load(z + (c * Rows) + v), top));
@@ -83,7 +117,8 @@ internal static unsafe class SoftmaxKernel<TLane, T>
             TLane.Store(top, max + v);
             TLane.Store(total, sum + v);
             T scale = TLane.Divide(TLane.Broadcast(1), total);
-            for (int c = 0; c < classes; c++) TLane.Store(TLane.Multiply(TLane.Load(z + (c * Rows) + v), scale), z + (c * Rows) + v);
+            for (int c = 0; c < classes; c++)
+                TLane.Store(TLane.Multiply(TLane.Load(z + (c * Rows) + v), scale), z + (c * Rows) + v);
         }
     }
 
@@ -103,13 +138,27 @@ internal static unsafe class SoftmaxKernel<TLane, T>
         {
             for (int c = 0; c < classes; c += 2)
             {
-                float* ga = g + (c * width) + d, gb = ga + width, ra = residual + (c * Rows), rb = ra + Rows, row = x + d;
-                T a0 = TLane.Load(ga), a1 = TLane.Load(ga + lane), a2 = TLane.Load(ga + (2 * lane)), a3 = TLane.Load(ga + (3 * lane));
-                T b0 = TLane.Load(gb), b1 = TLane.Load(gb + lane), b2 = TLane.Load(gb + (2 * lane)), b3 = TLane.Load(gb + (3 * lane));
+                float* ga = g + (c * width) + d,
+                    gb = ga + width,
+                    ra = residual + (c * Rows),
+                    rb = ra + Rows,
+                    row = x + d;
+                T a0 = TLane.Load(ga),
+                    a1 = TLane.Load(ga + lane),
+                    a2 = TLane.Load(ga + (2 * lane)),
+                    a3 = TLane.Load(ga + (3 * lane));
+                T b0 = TLane.Load(gb),
+                    b1 = TLane.Load(gb + lane),
+                    b2 = TLane.Load(gb + (2 * lane)),
+                    b3 = TLane.Load(gb + (3 * lane));
                 for (int r = 0; r < rows; r++, row += stride)
                 {
-                    T u = TLane.Broadcast(ra[r]), v = TLane.Broadcast(rb[r]);
-                    T t0 = TLane.Load(row), t1 = TLane.Load(row + lane), t2 = TLane.Load(row + (2 * lane)), t3 = TLane.Load(row + (3 * lane));
+                    T u = TLane.Broadcast(ra[r]),
+                        v = TLane.Broadcast(rb[r]);
+                    T t0 = TLane.Load(row),
+                        t1 = TLane.Load(row + lane),
+                        t2 = TLane.Load(row + (2 * lane)),
+                        t3 = TLane.Load(row + (3 * lane));
                     a0 = TLane.MultiplyAdd(u, t0, a0);
                     a1 = TLane.MultiplyAdd(u, t1, a1);
                     a2 = TLane.MultiplyAdd(u, t2, a2);

@@ -17,7 +17,8 @@ internal sealed class SoftmaxModel
         PartialLoss = new double[design.Chunks.Count];
         for (int i = 0; i < Partial.Length; i++)
         {
-            if (design.Chunks[i].Fold == heldOut && heldOut != SoftmaxDesign.NoFold) continue;
+            if (design.Chunks[i].Fold == heldOut && heldOut != SoftmaxDesign.NoFold)
+                continue;
             Partial[i] = new AlignedFloats(design.ModelLength);
             TrainedWeight += design.Chunks[i].Weight;
         }
@@ -45,7 +46,10 @@ internal sealed class SoftmaxModel
 
     public ReadOnlySpan<float> Bias => Optimiser.Trial.Span.Slice(design.WeightLength, design.Classes);
 
-    /// <summary>Starts or goes on with another penalty, from the present weights and with the present knowledge of the curvature.</summary>
+    /// <summary>
+    /// Starts or goes on with another penalty, from the present weights and with the present knowledge of the
+    /// curvature.
+    /// </summary>
     public void Start(double l2, double tolerance, int maxIterations)
     {
         Optimiser.AddQuadratic(l2 - L2, design.WeightLength);
@@ -61,22 +65,27 @@ internal sealed class SoftmaxModel
         sums.Clear();
         foreach (AlignedFloats? partial in Partial)
         {
-            if (partial is null) continue;
+            if (partial is null)
+                continue;
             ReadOnlySpan<float> part = partial.Span.Slice(start, count);
-            for (int i = 0; i < sums.Length && i < part.Length; i++) sums[i] += part[i];
+            for (int i = 0; i < sums.Length && i < part.Length; i++)
+                sums[i] += part[i];
         }
 
         ReadOnlySpan<float> trial = Optimiser.Trial.Span.Slice(start, count);
-        for (int i = 0; i < count; i++) gradient[i] = (float)(sums[i] / TrainedWeight + (start + i < design.WeightLength ? L2 * trial[i] : 0));
+        for (int i = 0; i < count; i++)
+            gradient[i] = (float)(sums[i] / TrainedWeight + (start + i < design.WeightLength ? L2 * trial[i] : 0));
     }
 
     /// <summary>Hands the objective at the trial point to the optimiser; the gradient has been reduced.</summary>
     public void Advance()
     {
         double loss = 0;
-        foreach (double part in PartialLoss) loss += part;
+        foreach (double part in PartialLoss)
+            loss += part;
         double penalty = L2 / 2 * Simd.DotWide(Weights, Weights);
-        // p(1 - p) at equal probabilities is the curvature of the cross-entropy along one uncorrelated standardised feature.
+        // p(1 - p) at equal probabilities is the curvature of the cross-entropy along one uncorrelated standardised
+        // feature.
         double p = 1.0 / design.Classes;
         Optimiser.Advance(loss / TrainedWeight + penalty, 1 / (L2 + p * (1 - p)));
     }

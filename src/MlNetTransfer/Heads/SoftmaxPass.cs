@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Heads;
 
-/// <summary>One pass over the rows for several models at once: each block of rows is loaded once and used by all of them while it is in the cache.</summary>
+/// <summary>
+/// One pass over the rows for several models at once: each block of rows is loaded once and used by all of them while
+/// it is in the cache.
+/// </summary>
 internal sealed class SoftmaxPass(SoftmaxDesign design, ParallelOptions parallel)
 {
     // A slice of the gradient that one thread adds up.
@@ -11,7 +14,11 @@ internal sealed class SoftmaxPass(SoftmaxDesign design, ParallelOptions parallel
     /// <param name="passed">Told after each pass.</param>
     public void Minimise(IReadOnlyList<SoftmaxModel> models, Action? passed = null)
     {
-        for (SoftmaxModel[] active = [.. models]; active.Length > 0; active = Array.FindAll(active, model => !model.Optimiser.Done))
+        for (
+            SoftmaxModel[] active = [.. models];
+            active.Length > 0;
+            active = Array.FindAll(active, model => !model.Optimiser.Done)
+        )
         {
             Evaluate(active);
             passed?.Invoke();
@@ -22,17 +29,28 @@ internal sealed class SoftmaxPass(SoftmaxDesign design, ParallelOptions parallel
     public HeldOutLogits HeldOut(IReadOnlyList<SoftmaxModel> models)
     {
         var parts = new float[design.Chunks.Count][];
-        Parallel.For(0, parts.Length, parallel, i =>
-        {
-            RowChunk chunk = design.Chunks[i];
-            if (chunk.Fold != SoftmaxDesign.NoFold) parts[i] = new ChunkWork(design, chunk).Logits(models[chunk.Fold]);
-        });
+        Parallel.For(
+            0,
+            parts.Length,
+            parallel,
+            i =>
+            {
+                RowChunk chunk = design.Chunks[i];
+                if (chunk.Fold != SoftmaxDesign.NoFold)
+                    parts[i] = new ChunkWork(design, chunk).Logits(models[chunk.Fold]);
+            }
+        );
         var logits = new HeldOutLogits(design.Classes);
         for (int i = 0; i < parts.Length; i++)
         {
             RowChunk chunk = design.Chunks[i];
             for (int r = 0; parts[i] is not null && r < chunk.Rows; r++)
-                if (design.Weights[chunk.Start + r] > 0) logits.Add(parts[i].AsSpan(r * design.Classes, design.Classes), design.Labels[chunk.Start + r], design.Weights[chunk.Start + r]);
+                if (design.Weights[chunk.Start + r] > 0)
+                    logits.Add(
+                        parts[i].AsSpan(r * design.Classes, design.Classes),
+                        design.Labels[chunk.Start + r],
+                        design.Weights[chunk.Start + r]
+                    );
         }
 
         return logits;
@@ -43,11 +61,16 @@ internal sealed class SoftmaxPass(SoftmaxDesign design, ParallelOptions parallel
     {
         Parallel.For(0, design.Chunks.Count, parallel, i => new ChunkWork(design, design.Chunks[i]).Train(models, i));
         int slices = (design.ModelLength + Slice - 1) / Slice;
-        Parallel.For(0, slices * models.Length, parallel, i =>
-        {
-            int start = i % slices * Slice;
-            models[i / slices].Reduce(start, Math.Min(Slice, design.ModelLength - start));
-        });
+        Parallel.For(
+            0,
+            slices * models.Length,
+            parallel,
+            i =>
+            {
+                int start = i % slices * Slice;
+                models[i / slices].Reduce(start, Math.Min(Slice, design.ModelLength - start));
+            }
+        );
         Parallel.For(0, models.Length, parallel, i => models[i].Advance());
     }
 }

@@ -12,7 +12,10 @@ internal sealed class TapScaling
     public TapScaling(FeatureTable table, TapGroups groups, ParallelOptions parallel)
     {
         this.groups = groups;
-        scalers = [.. groups.Widths.Select((width, g) => new FeatureScaler(Part(table, Start(g), width), parallel, Damping))];
+        scalers =
+        [
+            .. groups.Widths.Select((width, g) => new FeatureScaler(Part(table, Start(g), width), parallel, Damping)),
+        ];
     }
 
     /// <summary>The standardised table.</summary>
@@ -20,8 +23,12 @@ internal sealed class TapScaling
     {
         var values = new float[table.Values.Length];
         for (int i = 0; i < table.Rows; i++)
-            for (int g = 0; g < scalers.Length; g++)
-                scalers[g].Apply(table.Row(i).Slice(Start(g), groups.Widths[g]), values.AsSpan(i * table.Width + Start(g), groups.Widths[g]));
+        for (int g = 0; g < scalers.Length; g++)
+            scalers[g]
+                .Apply(
+                    table.Row(i).Slice(Start(g), groups.Widths[g]),
+                    values.AsSpan(i * table.Width + Start(g), groups.Widths[g])
+                );
         return new FeatureTable(table.ClassNames, table.Labels, values, table.Width);
     }
 
@@ -30,22 +37,31 @@ internal sealed class TapScaling
     {
         for (int g = 0; g < scalers.Length; g++)
         {
-            int start = Start(g), width = groups.Widths[g];
-            float[] part = [.. Enumerable.Range(0, bias.Length).SelectMany(c => weights.AsSpan(c * groups.Width + start, width).ToArray())];
+            int start = Start(g),
+                width = groups.Widths[g];
+            float[] part =
+            [
+                .. Enumerable
+                    .Range(0, bias.Length)
+                    .SelectMany(c => weights.AsSpan(c * groups.Width + start, width).ToArray()),
+            ];
             scalers[g].FoldInto(part, bias);
-            for (int c = 0; c < bias.Length; c++) part.AsSpan(c * width, width).CopyTo(weights.AsSpan(c * groups.Width + start));
+            for (int c = 0; c < bias.Length; c++)
+                part.AsSpan(c * width, width).CopyTo(weights.AsSpan(c * groups.Width + start));
         }
     }
 
     /// <summary>How many of the given features each tap has [taps].</summary>
-    public int[] Count(int[] features) => [.. groups.Widths.Select((width, g) => features.Count(i => i >= Start(g) && i < Start(g) + width))];
+    public int[] Count(int[] features) =>
+        [.. groups.Widths.Select((width, g) => features.Count(i => i >= Start(g) && i < Start(g) + width))];
 
     private int Start(int group) => groups.Widths.Take(group).Sum();
 
     private static FeatureTable Part(FeatureTable table, int start, int width)
     {
         var values = new float[table.Rows * width];
-        for (int i = 0; i < table.Rows; i++) table.Row(i).Slice(start, width).CopyTo(values.AsSpan(i * width));
+        for (int i = 0; i < table.Rows; i++)
+            table.Row(i).Slice(start, width).CopyTo(values.AsSpan(i * width));
         return new FeatureTable(table.ClassNames, table.Labels, values, width);
     }
 }

@@ -21,13 +21,16 @@ internal sealed class WithinClasses
             scaler.Apply(train.Row(i), residuals[i]);
             Counts[train.Labels[i]]++;
             double[] sum = Means[train.Labels[i]];
-            for (int j = 0; j < width; j++) sum[j] += residuals[i][j];
+            for (int j = 0; j < width; j++)
+                sum[j] += residuals[i][j];
         }
 
         for (int c = 0; c < Means.Length; c++)
-            for (int j = 0; j < width; j++) Means[c][j] /= Counts[c];
+        for (int j = 0; j < width; j++)
+            Means[c][j] /= Counts[c];
         for (int i = 0; i < train.Rows; i++)
-            for (int j = 0; j < width; j++) residuals[i][j] = (float)(residuals[i][j] - Means[train.Labels[i]][j]);
+        for (int j = 0; j < width; j++)
+            residuals[i][j] = (float)(residuals[i][j] - Means[train.Labels[i]][j]);
     }
 
     /// <summary>Class means [classes][width].</summary>
@@ -40,9 +43,13 @@ internal sealed class WithinClasses
     public double[][] Solve(double shrinkage)
     {
         int rows = residuals.Length;
-        double variance = residuals.Sum(row => Simd.DotWide(row, row)) / rows / width, part = (1 - shrinkage) / rows, ridge = shrinkage * variance;
-        if (variance == 0) return [.. Means.Select(mean => Array.ConvertAll(mean, value => value / width))];
-        if (rows > width) return Primal(part, ridge);
+        double variance = residuals.Sum(row => Simd.DotWide(row, row)) / rows / width,
+            part = (1 - shrinkage) / rows,
+            ridge = shrinkage * variance;
+        if (variance == 0)
+            return [.. Means.Select(mean => Array.ConvertAll(mean, value => value / width))];
+        if (rows > width)
+            return Primal(part, ridge);
         Cholesky factor = Factor(residuals, part, ridge);
         return [.. Means.Select(mean => Dual(factor, mean, part, ridge))];
     }
@@ -50,11 +57,14 @@ internal sealed class WithinClasses
     // (ridge·I + part·RᵀR)⁻¹·m = (m - part·Rᵀ·(ridge·I + part·RRᵀ)⁻¹·R·m) / ridge.
     private double[] Dual(Cholesky factor, double[] mean, double part, double ridge)
     {
-        double[] image = [.. residuals.Select(row => Product(row, mean))], solved = [.. mean];
+        double[] image = [.. residuals.Select(row => Product(row, mean))],
+            solved = [.. mean];
         factor.Solve(image);
         for (int i = 0; i < residuals.Length; i++)
-            for (int j = 0; j < width; j++) solved[j] -= part * image[i] * residuals[i][j];
-        for (int j = 0; j < width; j++) solved[j] /= ridge;
+        for (int j = 0; j < width; j++)
+            solved[j] -= part * image[i] * residuals[i][j];
+        for (int j = 0; j < width; j++)
+            solved[j] /= ridge;
         return solved;
     }
 
@@ -62,29 +72,41 @@ internal sealed class WithinClasses
     {
         float[][] columns = [.. Enumerable.Range(0, width).Select(_ => new float[residuals.Length])];
         for (int i = 0; i < residuals.Length; i++)
-            for (int j = 0; j < width; j++) columns[j][i] = residuals[i][j];
+        for (int j = 0; j < width; j++)
+            columns[j][i] = residuals[i][j];
         Cholesky factor = Factor(columns, part, ridge);
         double[][] solved = [.. Means.Select(mean => (double[])mean.Clone())];
-        foreach (double[] row in solved) factor.Solve(row);
+        foreach (double[] row in solved)
+            factor.Solve(row);
         return solved;
     }
 
     private Cholesky Factor(float[][] vectors, double part, double ridge)
     {
         var products = new double[vectors.Length][];
-        Parallel.For(0, vectors.Length, parallel, i =>
-        {
-            products[i] = new double[i + 1];
-            for (int j = 0; j <= i; j++) products[i][j] = part * Simd.DotWide(vectors[i], vectors[j]);
-            products[i][i] += ridge;
-        });
-        return Cholesky.Factor(products, parallel) ?? throw new InvalidOperationException("A covariance with at least 1 % of its mean variance on the diagonal is positive definite.");
+        Parallel.For(
+            0,
+            vectors.Length,
+            parallel,
+            i =>
+            {
+                products[i] = new double[i + 1];
+                for (int j = 0; j <= i; j++)
+                    products[i][j] = part * Simd.DotWide(vectors[i], vectors[j]);
+                products[i][i] += ridge;
+            }
+        );
+        return Cholesky.Factor(products, parallel)
+            ?? throw new InvalidOperationException(
+                "A covariance with at least 1 % of its mean variance on the diagonal is positive definite."
+            );
     }
 
     private static double Product(float[] row, double[] vector)
     {
         double sum = 0;
-        for (int j = 0; j < row.Length; j++) sum += row[j] * vector[j];
+        for (int j = 0; j < row.Length; j++)
+            sum += row[j] * vector[j];
         return sum;
     }
 }

@@ -3,7 +3,9 @@ using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Imaging;
 
-/// <summary>Reads one image after another, from files or streams, into the same memory. Not thread-safe: one per worker.</summary>
+/// <summary>
+/// Reads one image after another, from files or streams, into the same memory. Not thread-safe: one per worker.
+/// </summary>
 /// <param name="limits">The largest file; the defaults of <see cref="ImageLimits"/> if null.</param>
 public sealed class ImageFileBuffer(ImageLimits? limits = null)
 {
@@ -12,12 +14,14 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
 
     /// <summary>The bytes of a file; valid until the next call.</summary>
     /// <param name="path">An image file. Only its length is checked here, its content when it is decoded.</param>
-    /// <exception cref="ImageRejectedException">Missing, not readable, empty or longer than <see cref="ImageLimits.MaxBytes"/>.</exception>
+    /// <exception cref="ImageRejectedException">Missing, not readable, empty or longer than
+    /// <see cref="ImageLimits.MaxBytes"/>.</exception>
     public ReadOnlySpan<byte> Read(string path)
     {
         try
         {
-            if (RegularFile.HasNoBytes(path)) throw new ImageRejectedException(RegularFile.NoBytes);
+            if (RegularFile.HasNoBytes(path))
+                throw new ImageRejectedException(RegularFile.NoBytes);
             using Microsoft.Win32.SafeHandles.SafeFileHandle file = RegularFile.OpenHandle(path);
             long length = RandomAccess.GetLength(file);
             ImageGuard.CheckBytes(length, limits);
@@ -26,7 +30,10 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
             while (read < length)
             {
                 int count = RandomAccess.Read(file, buffer.AsSpan(read, (int)length - read), read);
-                if (count == 0) throw new ImageRejectedException($"the file became shorter while it was read: {read} of {length} bytes");
+                if (count == 0)
+                    throw new ImageRejectedException(
+                        $"the file became shorter while it was read: {read} of {length} bytes"
+                    );
                 read += count;
             }
             return buffer.AsSpan(0, read);
@@ -35,29 +42,41 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
         {
             throw new ImageRejectedException("the file does not exist", e);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception e)
+            when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            string reason = Directory.Exists(path) ? "a folder, expected an image file" : e.Message.ReplaceLineEndings(" ");
+            string reason = Directory.Exists(path)
+                ? "a folder, expected an image file"
+                : e.Message.ReplaceLineEndings(" ");
             throw new ImageRejectedException($"the file cannot be read: {reason}", e);
         }
     }
 
-    /// <summary>The bytes of a stream whose length is announced, such as an entry of an archive; valid until the next call.</summary>
-    /// <param name="content">The stream; read to its end, or one byte past the announced length where it has more.</param>
+    /// <summary>
+    /// The bytes of a stream whose length is announced, such as an entry of an archive; valid until the next call.
+    /// </summary>
+    /// <param name="content">The stream; read to its end, or one byte past the announced length where it has
+    /// more.</param>
     /// <param name="length">How many bytes it must have.</param>
-    /// <exception cref="ImageRejectedException">Empty or longer than <see cref="ImageLimits.MaxBytes"/>, or it has fewer or more bytes than announced.</exception>
+    /// <exception cref="ImageRejectedException">Empty or longer than <see cref="ImageLimits.MaxBytes"/>, or it has
+    /// fewer or more bytes than announced.</exception>
     public ReadOnlySpan<byte> Read(Stream content, long length)
     {
         ImageGuard.CheckBytes(length, limits);
         Reserve(length + 1);
         int read = content.ReadAtLeast(buffer.AsSpan(0, (int)length + 1), (int)length + 1, throwOnEndOfStream: false);
-        if (read != length) throw new ImageRejectedException($"damaged: {length} bytes are announced, there are {(read > length ? "more" : read)}");
+        if (read != length)
+            throw new ImageRejectedException(
+                $"damaged: {length} bytes are announced, there are {(read > length ? "more" : read)}"
+            );
         return buffer.AsSpan(0, read);
     }
 
     /// <summary>The bytes of a stream of unknown length; valid until the next call.</summary>
-    /// <param name="content">The stream; read to its end, or one byte past <see cref="ImageLimits.MaxBytes"/> where it is longer.</param>
-    /// <exception cref="ImageRejectedException">Empty, longer than <see cref="ImageLimits.MaxBytes"/>, or it cannot be read.</exception>
+    /// <param name="content">The stream; read to its end, or one byte past <see cref="ImageLimits.MaxBytes"/> where it
+    /// is longer.</param>
+    /// <exception cref="ImageRejectedException">Empty, longer than <see cref="ImageLimits.MaxBytes"/>, or it cannot be
+    /// read.</exception>
     public ReadOnlySpan<byte> Read(Stream content)
     {
         try
@@ -65,14 +84,17 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
             int read = 0;
             for (int count; read <= limits.MaxBytes; read += count)
             {
-                if (read == buffer.Length) Grow(read);
+                if (read == buffer.Length)
+                    Grow(read);
                 count = content.Read(buffer, read, buffer.Length - read);
-                if (count == 0) break;
+                if (count == 0)
+                    break;
             }
             ImageGuard.CheckBytes(read, limits);
             return buffer.AsSpan(0, read);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException or NotSupportedException)
+        catch (Exception e)
+            when (e is IOException or UnauthorizedAccessException or ObjectDisposedException or NotSupportedException)
         {
             throw new ImageRejectedException($"the stream cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
         }
@@ -99,9 +121,15 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
 
     private void Reserve(long length)
     {
-        if (buffer.Length < length) buffer = GC.AllocateUninitializedArray<byte>(Capacity(length), pinned: true);
+        if (buffer.Length < length)
+            buffer = GC.AllocateUninitializedArray<byte>(Capacity(length), pinned: true);
     }
 
-    /// <summary>The next power of two, so that files of growing length do not make garbage of every buffer before.</summary>
-    private static int Capacity(long length) => length > 1 << 30 ? (int)length : (int)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)Math.Max(length, 1 << 16));
+    /// <summary>
+    /// The next power of two, so that files of growing length do not make garbage of every buffer before.
+    /// </summary>
+    private static int Capacity(long length) =>
+        length > 1 << 30
+            ? (int)length
+            : (int)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)Math.Max(length, 1 << 16));
 }

@@ -5,5 +5,6 @@ namespace MlNetTransfer.Imaging;
 /// <param name="Width">Columns in pixels as stored, before <paramref name="Orientation"/>.</param>
 /// <param name="Height">Rows in pixels as stored, before <paramref name="Orientation"/>.</param>
 /// <param name="Orientation">EXIF orientation, 1 to 8; 1 is upright, 5 to 8 swap width and height when shown.</param>
-/// <param name="HoldsWholeFrame">Whether the decoder must hold all pixels at once, so that <see cref="ImageLimits.MaxWholeFramePixels"/> applies.</param>
+/// <param name="HoldsWholeFrame">Whether the decoder must hold all pixels at once, so that
+/// <see cref="ImageLimits.MaxWholeFramePixels"/> applies.</param>
 public sealed record ImageInfo(ImageFormat Format, int Width, int Height, int Orientation, bool HoldsWholeFrame);

@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Imaging;
 
-/// <summary>What each 8-bit sample becomes in a tensor: a table, so that every value is the correctly rounded formula of <see cref="Preprocessing"/>.</summary>
+/// <summary>
+/// What each 8-bit sample becomes in a tensor: a table, so that every value is the correctly rounded formula of
+/// <see cref="Preprocessing"/>.
+/// </summary>
 internal static class PixelValues
 {
     /// <summary>(sample / 255 - mean) / std [3 × 256], channels in RGB order.</summary>

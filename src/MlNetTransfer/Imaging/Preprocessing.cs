@@ -1,16 +1,22 @@
 namespace MlNetTransfer.Imaging;
 
 /// <summary>
-/// What turns decoded sRGB pixels into a backbone's input tensor. It travels with the backbone's card and the saved model and is never
-/// passed separately: another preprocessing than the one a backbone was trained with costs accuracy silently.
+/// What turns decoded sRGB pixels into a backbone's input tensor. It travels with the backbone's card and the saved
+/// model and is never passed separately: another preprocessing than the one a backbone was trained with costs accuracy
+/// silently.
 /// </summary>
 /// <remarks>
-/// The tensor is float32, NCHW with channels in RGB order; <c>tensor[c] = (pixel[c] / 255 - Mean[c]) / Std[c]</c>, pixel in 0..255.
+/// The tensor is float32, NCHW with channels in RGB order; <c>tensor[c] = (pixel[c] / 255 - Mean[c]) / Std[c]</c>,
+/// pixel in 0..255.
 /// </remarks>
 public sealed record Preprocessing
 {
     /// <summary>Side of the square input in pixels; in [8, 4096].</summary>
-    public required int Size { get; init => field = Check.InRange(value, 8, 4096); }
+    public required int Size
+    {
+        get;
+        init => field = Check.InRange(value, 8, 4096);
+    }
 
     /// <summary>How the image fills the square. Default <see cref="Framing.Stretch"/>.</summary>
     public Framing Framing { get; init; } = Framing.Stretch;
@@ -25,7 +31,14 @@ public sealed record Preprocessing
     public ChannelValues Std
     {
         get;
-        init => field = value is { Red: > 0, Green: > 0, Blue: > 0 } ? value : throw new ArgumentOutOfRangeException(nameof(Std), value, "Every standard deviation must be above 0.");
+        init =>
+            field = value is { Red: > 0, Green: > 0, Blue: > 0 }
+                ? value
+                : throw new ArgumentOutOfRangeException(
+                    nameof(Std),
+                    value,
+                    "Every standard deviation must be above 0."
+                );
     } = new(1, 1, 1);
 
     /// <summary>Elements of one image's tensor: 3 · Size · Size.</summary>

@@ -4,7 +4,10 @@ using MlNetTransfer.Imaging.Decoding;
 namespace MlNetTransfer.Imaging;
 
 /// <summary>Decodes images at their full size, for what resizes them itself. Not thread-safe: one per worker.</summary>
-/// <remarks>Formats, orientation, colours and transparency are those of <see cref="ImagePreprocessor"/>, which may reduce a large JPEG as it decodes; this never does.</remarks>
+/// <remarks>
+/// Formats, orientation, colours and transparency are those of <see cref="ImagePreprocessor"/>, which may reduce a
+/// large JPEG as it decodes; this never does.
+/// </remarks>
 public sealed class RgbDecoder : IDisposable
 {
     /// <summary>An array of .NET holds no more bytes than 3 times this.</summary>

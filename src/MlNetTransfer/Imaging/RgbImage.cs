@@ -11,7 +11,11 @@ public sealed class RgbImage
     public RgbImage(int width, int height, ReadOnlyMemory<byte> pixels)
     {
         (Width, Height, Pixels) = (Check.InRange(width, 1, 1 << 30), Check.InRange(height, 1, 1 << 30), pixels);
-        if (3L * width * height != pixels.Length) throw new ArgumentException($"{width} x {height} pixels need {3L * width * height} bytes of RGB, not {pixels.Length}.", nameof(pixels));
+        if (3L * width * height != pixels.Length)
+            throw new ArgumentException(
+                $"{width} x {height} pixels need {3L * width * height} bytes of RGB, not {pixels.Length}.",
+                nameof(pixels)
+            );
     }
 
     /// <summary>Columns.</summary>

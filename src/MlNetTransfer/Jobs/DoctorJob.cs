@@ -8,30 +8,75 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>Looks at everything that a job needs of the machine: versions, cores, instruction sets, native libraries, GPU, cache, backbones.</summary>
+/// <summary>
+/// Looks at everything that a job needs of the machine: versions, cores, instruction sets, native libraries, GPU,
+/// cache, backbones.
+/// </summary>
 public static class DoctorJob
 {
     /// <summary>Runs all checks; changes nothing but an empty file that it removes again.</summary>
     public static IReadOnlyList<Finding> Run() =>
-    [
-        new("MlNetTransfer", Verdict.Good, typeof(DoctorJob).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "?"),
-        new("system", Verdict.Good, $"{RuntimeInformation.OSDescription}, {RuntimeInformation.RuntimeIdentifier}, {RuntimeInformation.FrameworkDescription}"),
-        new("cores", Verdict.Good, FormattableString.Invariant($"{Environment.ProcessorCount}, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20} MiB of memory")),
-        InstructionSets(),
-        Try("ONNX Runtime", () => $"{ImageGraph.RuntimeVersion}; providers {string.Join(", ", OrtEnv.Instance().GetAvailableProviders())}", "Restore and build again: the native library comes with the package Microsoft.ML.OnnxRuntime."),
-        Try("image decoder", () => DecoderVersion.Text, "Restore and build again: libvips comes with the package NetVips.Native."),
-        .. Gpu(),
-        Cache(),
-        .. Backbones(),
-    ];
+        [
+            new(
+                "MlNetTransfer",
+                Verdict.Good,
+                typeof(DoctorJob)
+                    .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()
+                    ?.InformationalVersion
+                    ?? "?"
+            ),
+            new(
+                "system",
+                Verdict.Good,
+                $"{RuntimeInformation.OSDescription}, {RuntimeInformation.RuntimeIdentifier}, "
+                    + $"{RuntimeInformation.FrameworkDescription}"
+            ),
+            new(
+                "cores",
+                Verdict.Good,
+                string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"{Environment.ProcessorCount}, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20} MiB of "
+                        + $"memory"
+                )
+            ),
+            InstructionSets(),
+            Try(
+                "ONNX Runtime",
+                () =>
+                    $"{ImageGraph.RuntimeVersion}; providers "
+                    + $"{string.Join(", ", OrtEnv.Instance().GetAvailableProviders())}",
+                "Restore and build again: the native library comes with the package Microsoft.ML.OnnxRuntime."
+            ),
+            Try(
+                "image decoder",
+                () => DecoderVersion.Text,
+                "Restore and build again: libvips comes with the package NetVips.Native."
+            ),
+            .. Gpu(),
+            Cache(),
+            .. Backbones(),
+        ];
 
     private static Finding InstructionSets()
     {
-        (string Name, bool There)[] sets = [("AVX-512", Avx512F.IsSupported), ("AVX2", Avx2.IsSupported), ("FMA", Fma.IsSupported), ("NEON", AdvSimd.IsSupported)];
+        (string Name, bool There)[] sets =
+        [
+            ("AVX-512", Avx512F.IsSupported),
+            ("AVX2", Avx2.IsSupported),
+            ("FMA", Fma.IsSupported),
+            ("NEON", AdvSimd.IsSupported),
+        ];
         string[] found = [.. sets.Where(s => s.There).Select(s => s.Name)];
         return found.Length > 0
             ? new("instruction sets", Verdict.Good, string.Join(", ", found))
-            : new("instruction sets", Verdict.Wrong, "no vector instructions that the fast paths use", "Use a processor with AVX2 or NEON, or expose it to the virtual machine; everything works without, several times slower.");
+            : new(
+                "instruction sets",
+                Verdict.Wrong,
+                "no vector instructions that the fast paths use",
+                "Use a processor with AVX2 or NEON, or expose it to the virtual machine; everything works without, "
+                    + "several times slower."
+            );
     }
 
     private static IEnumerable<Finding> Gpu()
@@ -40,47 +85,84 @@ public static class DoctorJob
         if (!NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out _))
         {
             yield return built
-                ? new("GPU", Verdict.Wrong, "this is a GPU build, but NVIDIA's driver library does not load", "Install NVIDIA's driver; in a container, start it with GPU access.")
+                ? new(
+                    "GPU",
+                    Verdict.Wrong,
+                    "this is a GPU build, but NVIDIA's driver library does not load",
+                    "Install NVIDIA's driver; in a container, start it with GPU access."
+                )
                 : new("GPU", Verdict.Absent, "no NVIDIA driver; jobs run on the CPU");
             yield break;
         }
 
         if (!built)
         {
-            yield return new("GPU", Verdict.Wrong, "NVIDIA's driver is there, but this build has no CUDA provider", "Build with -p:Gpu=true to use the GPU.");
+            yield return new(
+                "GPU",
+                Verdict.Wrong,
+                "NVIDIA's driver is there, but this build has no CUDA provider",
+                "Build with -p:Gpu=true to use the GPU."
+            );
             yield break;
         }
 
-        yield return Try("GPU", () =>
-        {
-            using SessionOptions options = ExecutionPlan.For(ExecutionProvider.Cuda).CreateSessionOptions();
-            return "CUDA provider loads";
-        }, "Install the CUDA and cuDNN versions that the message names, and put their folders on the library path.");
+        yield return Try(
+            "GPU",
+            () =>
+            {
+                using SessionOptions options = ExecutionPlan.For(ExecutionProvider.Cuda).CreateSessionOptions();
+                return "CUDA provider loads";
+            },
+            "Install the CUDA and cuDNN versions that the message names, and put their folders on the library path."
+        );
     }
 
-    private static Finding Cache() => Try("cache", () =>
-    {
-        Directory.CreateDirectory(CacheFolder.Root);
-        string probe = Path.Combine(CacheFolder.Root, $".probe-{Guid.NewGuid():N}");
-        File.WriteAllBytes(probe, []);
-        File.Delete(probe);
-        long bytes = new DirectoryInfo(CacheFolder.Root).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length);
-        return FormattableString.Invariant($"{CacheFolder.Root}: {bytes >> 20} MiB used, {new DriveInfo(Path.GetFullPath(CacheFolder.Root)).AvailableFreeSpace >> 20} MiB free");
-    }, $"Set {CacheFolder.Variable} to a folder that is writable.");
+    private static Finding Cache() =>
+        Try(
+            "cache",
+            () =>
+            {
+                Directory.CreateDirectory(CacheFolder.Root);
+                string probe = Path.Combine(CacheFolder.Root, $".probe-{Guid.NewGuid():N}");
+                File.WriteAllBytes(probe, []);
+                File.Delete(probe);
+                long bytes = new DirectoryInfo(CacheFolder.Root)
+                    .EnumerateFiles("*", SearchOption.AllDirectories)
+                    .Sum(f => f.Length);
+                return string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"{CacheFolder.Root}: {bytes >> 20} MiB used, "
+                        + $"{new DriveInfo(Path.GetFullPath(CacheFolder.Root)).AvailableFreeSpace >> 20} MiB free"
+                );
+            },
+            $"Set {CacheFolder.Variable} to a folder that is writable."
+        );
 
     private static IEnumerable<Finding> Backbones()
     {
         BackboneCatalog? catalog = null;
-        Finding found = Try("catalog", () =>
-        {
-            catalog = BackboneCatalog.Default;
-            return $"{catalog.Cards.Count} backbones: {string.Join(", ", catalog.Cards.Select(c => c.Id))}";
-        }, "Correct or remove models/catalog.json beside the program.");
+        Finding found = Try(
+            "catalog",
+            () =>
+            {
+                catalog = BackboneCatalog.Default;
+                return $"{catalog.Cards.Count} backbones: {string.Join(", ", catalog.Cards.Select(c => c.Id))}";
+            },
+            "Correct or remove models/catalog.json beside the program."
+        );
         yield return found;
         foreach (BackboneCard card in catalog?.Cards ?? [])
         {
             string? missing = card.Files.Select(f => catalog!.PathOf(card, f)).FirstOrDefault(f => !File.Exists(f));
-            if (missing is not null) yield return new Finding($"backbone {card.Id}", Verdict.Absent, $"{missing} is not there", card.Restore is { } restore ? $"To get it: {restore}." : $"Restore the package {card.Package} {card.PackageVersion} to use it.");
+            if (missing is not null)
+                yield return new Finding(
+                    $"backbone {card.Id}",
+                    Verdict.Absent,
+                    $"{missing} is not there",
+                    card.Restore is { } restore
+                        ? $"To get it: {restore}."
+                        : $"Restore the package {card.Package} {card.PackageVersion} to use it."
+                );
         }
     }
 
@@ -90,7 +172,15 @@ public static class DoctorJob
         {
             return new Finding(check, Verdict.Good, look());
         }
-        catch (Exception e) when (e is TransferException or OnnxRuntimeException or TypeInitializationException or DllNotFoundException or IOException or UnauthorizedAccessException)
+        catch (Exception e)
+            when (e
+                    is TransferException
+                        or OnnxRuntimeException
+                        or TypeInitializationException
+                        or DllNotFoundException
+                        or IOException
+                        or UnauthorizedAccessException
+            )
         {
             return new Finding(check, Verdict.Wrong, (e.InnerException ?? e).Message.ReplaceLineEndings(" "), fix);
         }

@@ -10,8 +10,18 @@ public record EvaluationFigures
     /// <param name="report">The judgement of the evaluated images.</param>
     internal EvaluationFigures(int images, ClassificationReport report)
     {
-        (Images, Classes, Accuracy, AccuracyInterval) = (images, report.ClassNames.Count, report.Accuracy, [report.AccuracyInterval.Low, report.AccuracyInterval.High]);
-        (LogLoss, Ece, Confusion, PerClass) = (report.LogLoss, report.CalibrationError, report.Confusion, report.PerClass);
+        (Images, Classes, Accuracy, AccuracyInterval) = (
+            images,
+            report.ClassNames.Count,
+            report.Accuracy,
+            [report.AccuracyInterval.Low, report.AccuracyInterval.High]
+        );
+        (LogLoss, Ece, Confusion, PerClass) = (
+            report.LogLoss,
+            report.CalibrationError,
+            report.Confusion,
+            report.PerClass
+        );
     }
 
     /// <summary>Images used.</summary>

@@ -6,7 +6,9 @@ public enum ProtocolKind
     /// <summary>A part of the images was held out.</summary>
     HeldOut,
 
-    /// <summary>Every image was predicted by a model that was not trained on it; the written model is trained on all.</summary>
+    /// <summary>
+    /// Every image was predicted by a model that was not trained on it; the written model is trained on all.
+    /// </summary>
     CrossValidation,
 
     /// <summary>The images came with a split of their own.</summary>
@@ -53,22 +55,36 @@ public sealed record EvaluationProtocol
     /// <param name="options">What was asked for: folds, a test fraction, or neither.</param>
     /// <param name="classNames">The classes.</param>
     /// <param name="images">Usable images of each class [classes].</param>
-    /// <param name="groups">Groups that hold images of each class [classes]; the images themselves where there are none.</param>
+    /// <param name="groups">Groups that hold images of each class [classes]; the images themselves where there are
+    /// none.</param>
     /// <param name="split">Whether the images come with a split of their own.</param>
     internal static EvaluationProtocol Of(
-        TrainOptions options, IReadOnlyList<string> classNames, IReadOnlyList<int> images, IReadOnlyList<int> groups, bool split)
+        TrainOptions options,
+        IReadOnlyList<string> classNames,
+        IReadOnlyList<int> images,
+        IReadOnlyList<int> groups,
+        bool split
+    )
     {
-        if (split) return new EvaluationProtocol(ProtocolKind.OwnSplit, "the images come with a split of their own");
-        if (options.Folds > 0) return Folded(options.Folds, "--folds asks for it") with { Asked = true };
-        if (options.TestFraction is { } asked) return Held(asked, "--test-fraction asks for it") with { Asked = true };
-        int total = images.Sum(), smallest = Enumerable.Range(0, images.Count).MinBy(c => images[c]);
+        if (split)
+            return new EvaluationProtocol(ProtocolKind.OwnSplit, "the images come with a split of their own");
+        if (options.Folds > 0)
+            return Folded(options.Folds, "--folds asks for it") with { Asked = true };
+        if (options.TestFraction is { } asked)
+            return Held(asked, "--test-fraction asks for it") with { Asked = true };
+        int total = images.Sum(),
+            smallest = Enumerable.Range(0, images.Count).MinBy(c => images[c]);
         // A class with one group only is refused by the division into folds, which names it.
         int folds = Math.Clamp(groups.Min(), 2, DefaultFolds);
-        if (total < FewImages) return Folded(folds, $"{total} images are fewer than {FewImages}");
+        if (total < FewImages)
+            return Folded(folds, $"{total} images are fewer than {FewImages}");
         if (images[smallest] * DefaultTestFraction < FewHeldOut)
         {
-            return Folded(folds, $"{FewHeldOut} images of every class should be held out, "
-                + $"and '{classNames[smallest]}' has {images[smallest]} in all");
+            return Folded(
+                folds,
+                $"{FewHeldOut} images of every class should be held out, "
+                    + $"and '{classNames[smallest]}' has {images[smallest]} in all"
+            );
         }
 
         return Held(DefaultTestFraction, "there are enough images");

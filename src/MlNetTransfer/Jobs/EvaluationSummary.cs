@@ -13,7 +13,13 @@ public record EvaluationSummary : EvaluationFigures
     /// <param name="rejected">Images that were not used, and why.</param>
     /// <param name="imagesPerSecond">Images per second through decoding, preprocessing and the graph.</param>
     /// <param name="elapsed">Wall time of the whole job.</param>
-    internal EvaluationSummary(int images, ClassificationReport report, IReadOnlyList<RejectedImage> rejected, double imagesPerSecond, TimeSpan elapsed)
+    internal EvaluationSummary(
+        int images,
+        ClassificationReport report,
+        IReadOnlyList<RejectedImage> rejected,
+        double imagesPerSecond,
+        TimeSpan elapsed
+    )
         : base(images, report) =>
         (Rejected, ImagesPerSecond, Seconds) = (rejected, imagesPerSecond, elapsed.TotalSeconds);
 
@@ -21,7 +27,9 @@ public record EvaluationSummary : EvaluationFigures
     [JsonPropertyOrder(-12)]
     public IReadOnlyList<RejectedImage> Rejected { get; }
 
-    /// <summary>Images per second through decoding, preprocessing and the graph (or the cache), on all workers.</summary>
+    /// <summary>
+    /// Images per second through decoding, preprocessing and the graph (or the cache), on all workers.
+    /// </summary>
     [JsonPropertyOrder(-11)]
     public double ImagesPerSecond { get; }
 

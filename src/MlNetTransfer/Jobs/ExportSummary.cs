@@ -9,4 +9,10 @@ namespace MlNetTransfer.Jobs;
 /// <param name="Parity">How far it agrees, as recorded in the file.</param>
 /// <param name="Rejected">Images that it was not checked on, and why.</param>
 /// <param name="Seconds">Wall time of the whole job in seconds.</param>
-public sealed record ExportSummary(string Format, IReadOnlyList<ExportedFile> Files, ExportRecord Parity, IReadOnlyList<RejectedImage> Rejected, double Seconds);
+public sealed record ExportSummary(
+    string Format,
+    IReadOnlyList<ExportedFile> Files,
+    ExportRecord Parity,
+    IReadOnlyList<RejectedImage> Rejected,
+    double Seconds
+);

@@ -11,4 +11,11 @@ namespace MlNetTransfer.Jobs;
 /// <param name="Space">What the features depend on besides the images.</param>
 /// <param name="Head">How the head to start from is fitted.</param>
 /// <param name="Metrics">Told about every epoch.</param>
-internal sealed record FineTuneInput(TrainingImages Images, FeatureTable Table, IReadOnlyList<BackboneTap> Taps, FeatureSpace Space, HeadRecipeOptions Head, MetricsFile Metrics);
+internal sealed record FineTuneInput(
+    TrainingImages Images,
+    FeatureTable Table,
+    IReadOnlyList<BackboneTap> Taps,
+    FeatureSpace Space,
+    HeadRecipeOptions Head,
+    MetricsFile Metrics
+);

@@ -9,7 +9,8 @@ internal interface ITrainingRoute
     /// <summary>Finds what cannot work before an image is read.</summary>
     /// <param name="taps">All taps that may be taken.</param>
     /// <param name="classes">Number of classes.</param>
-    /// <exception cref="TransferException">An option contradicts another, or the network cannot be trained as asked.</exception>
+    /// <exception cref="TransferException">An option contradicts another, or the network cannot be trained as
+    /// asked.</exception>
     void Check(IReadOnlyList<BackboneTap> taps, int classes);
 
     /// <summary>Trains and evaluates.</summary>

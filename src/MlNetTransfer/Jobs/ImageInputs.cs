@@ -2,11 +2,15 @@ using MlNetTransfer.Datasets;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>The images that a command line names: files, all files below folders and in zip archives, and the images that lists name.</summary>
+/// <summary>
+/// The images that a command line names: files, all files below folders and in zip archives, and the images that lists
+/// name.
+/// </summary>
 internal static class ImageInputs
 {
     /// <param name="inputs">Image files and sources, see <see cref="DatasetReader"/>.</param>
-    /// <returns>The images in the order given, those of a source in its order; and what was passed over in the sources.</returns>
+    /// <returns>The images in the order given, those of a source in its order; and what was passed over in the
+    /// sources.</returns>
     public static (IReadOnlyList<ImageItem> Items, IReadOnlyList<RejectedImage> Rejected) Of(IEnumerable<string> inputs)
     {
         List<ImageItem> items = [];

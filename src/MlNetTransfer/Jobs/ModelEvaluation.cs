@@ -3,7 +3,10 @@ using MlNetTransfer.Datasets;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>An evaluation of a model file, with the images that it was trained on apart: on those it is nearly always right, which says nothing of new ones.</summary>
+/// <summary>
+/// An evaluation of a model file, with the images that it was trained on apart: on those it is nearly always right,
+/// which says nothing of new ones.
+/// </summary>
 public sealed record ModelEvaluation
 {
     /// <summary>Images used.</summary>

@@ -33,7 +33,9 @@ public sealed record ModelReport
     /// <summary>Operators by name and how often each occurs.</summary>
     public required IReadOnlyDictionary<string, int> Operators { get; init; }
 
-    /// <summary>Tensors of a file of weights (.pt, .pth, .dat, .safetensors), sorted by name; null for an ONNX file.</summary>
+    /// <summary>
+    /// Tensors of a file of weights (.pt, .pth, .dat, .safetensors), sorted by name; null for an ONNX file.
+    /// </summary>
     public IReadOnlyList<TensorReport>? Tensors { get; init; }
 
     /// <summary>Elements of all weights.</summary>
@@ -60,24 +62,30 @@ public sealed record ModelReport
     /// <summary>What can be said of a file of any kind; all that is in its graph is left empty.</summary>
     /// <param name="path">The file.</param>
     /// <param name="entries">The metadata of the file, or of what lies beside it.</param>
-    /// <exception cref="TransferException">It is a file of this product, and an entry of its metadata cannot be understood.</exception>
-    internal static ModelReport Of(string path, IReadOnlyDictionary<string, string> entries) => new()
-    {
-        File = path,
-        Bytes = new FileInfo(path).Length,
-        Sha256 = FileDigest.Of(path),
-        Producer = "",
-        IrVersion = null,
-        OperatorSets = new Dictionary<string, long>(),
-        Inputs = [],
-        Outputs = [],
-        Operators = new Dictionary<string, int>(),
-        Parameters = 0,
-        WeightBytes = 0,
-        MultiplyAdds = null,
-        Metadata = ModelMetadata.IsOurs(entries) ? ModelMetadata.FromEntries(path, entries) : null,
-        Parity = entries.TryGetValue(ExportRecord.Key, out string? record) ? ExportRecord.FromJson(path, record) : null,
-        OtherMetadata = entries.Where(e => !e.Key.StartsWith(ModelMetadata.Prefix, StringComparison.Ordinal)).ToDictionary(),
-        Notes = [],
-    };
+    /// <exception cref="TransferException">It is a file of this product, and an entry of its metadata cannot be
+    /// understood.</exception>
+    internal static ModelReport Of(string path, IReadOnlyDictionary<string, string> entries) =>
+        new()
+        {
+            File = path,
+            Bytes = new FileInfo(path).Length,
+            Sha256 = FileDigest.Of(path),
+            Producer = "",
+            IrVersion = null,
+            OperatorSets = new Dictionary<string, long>(),
+            Inputs = [],
+            Outputs = [],
+            Operators = new Dictionary<string, int>(),
+            Parameters = 0,
+            WeightBytes = 0,
+            MultiplyAdds = null,
+            Metadata = ModelMetadata.IsOurs(entries) ? ModelMetadata.FromEntries(path, entries) : null,
+            Parity = entries.TryGetValue(ExportRecord.Key, out string? record)
+                ? ExportRecord.FromJson(path, record)
+                : null,
+            OtherMetadata = entries
+                .Where(e => !e.Key.StartsWith(ModelMetadata.Prefix, StringComparison.Ordinal))
+                .ToDictionary(),
+            Notes = [],
+        };
 }

@@ -3,7 +3,10 @@ namespace MlNetTransfer.Jobs;
 /// <summary>The folder that a run writes to, looked at before the work begins instead of after an hour of it.</summary>
 internal static class OutputFolder
 {
-    /// <summary>Tries to write a file there and removes it; where the folder is missing, in the nearest folder above it. Makes no folder.</summary>
+    /// <summary>
+    /// Tries to write a file there and removes it; where the folder is missing, in the nearest folder above it. Makes
+    /// no folder.
+    /// </summary>
     /// <exception cref="TransferException">It is a file, or nothing can be written there.</exception>
     public static void RequireWritable(string folder)
     {
@@ -11,18 +14,33 @@ internal static class OutputFolder
         string? existing = full;
         while (existing is not null && !Directory.Exists(existing))
         {
-            if (File.Exists(existing)) throw new TransferException($"'{existing}' is a file, so '{folder}' cannot be a folder for the model. Choose another output folder.");
+            if (File.Exists(existing))
+                throw new TransferException(
+                    $"'{existing}' is a file, so '{folder}' cannot be a folder for the model. Choose another output "
+                        + $"folder."
+                );
             existing = Path.GetDirectoryName(existing);
         }
 
         try
         {
             string probe = Path.Combine(existing ?? full, $".mlnet-transfer-{Guid.NewGuid():N}");
-            using FileStream stream = new(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+            using FileStream stream = new(
+                probe,
+                FileMode.CreateNew,
+                FileAccess.Write,
+                FileShare.None,
+                1,
+                FileOptions.DeleteOnClose
+            );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new TransferException($"The output folder '{folder}' cannot be written to: {e.Message} Check its permissions, or choose another folder.", e);
+            throw new TransferException(
+                $"The output folder '{folder}' cannot be written to: {e.Message} Check its permissions, or choose "
+                    + $"another folder.",
+                e
+            );
         }
     }
 }

@@ -16,7 +16,15 @@ public sealed record Prediction(string File, string Label, float Probability, IR
     internal static Prediction Of(IReadOnlyList<string> classes, string file, ReadOnlySpan<float> row, int top)
     {
         float[] probabilities = row.ToArray();
-        LabelProbability[] best = [.. Enumerable.Range(0, classes.Count).OrderByDescending(c => probabilities[c]).ThenBy(c => c).Take(top).Select(c => new LabelProbability(classes[c], probabilities[c]))];
+        LabelProbability[] best =
+        [
+            .. Enumerable
+                .Range(0, classes.Count)
+                .OrderByDescending(c => probabilities[c])
+                .ThenBy(c => c)
+                .Take(top)
+                .Select(c => new LabelProbability(classes[c], probabilities[c])),
+        ];
         return new Prediction(file, best[0].Label, best[0].Probability, best) { Probabilities = probabilities };
     }
 }

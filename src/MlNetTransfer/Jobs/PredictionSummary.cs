@@ -8,7 +8,12 @@ namespace MlNetTransfer.Jobs;
 /// <param name="Rejected">Images that were not used, and why.</param>
 /// <param name="ImagesPerSecond">Images per second, decoding included, on all workers.</param>
 /// <param name="Seconds">Wall time of the whole job in seconds.</param>
-public sealed record PredictionSummary(IReadOnlyList<Prediction> Predictions, IReadOnlyList<RejectedImage> Rejected, double ImagesPerSecond, double Seconds)
+public sealed record PredictionSummary(
+    IReadOnlyList<Prediction> Predictions,
+    IReadOnlyList<RejectedImage> Rejected,
+    double ImagesPerSecond,
+    double Seconds
+)
 {
     /// <summary>The classes; the index is the label id.</summary>
     [JsonIgnore]

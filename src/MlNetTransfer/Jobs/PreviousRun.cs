@@ -12,11 +12,18 @@ public sealed record PreviousRun(double Accuracy, IReadOnlyList<double> Accuracy
     internal static PreviousRun? Of(string folder)
     {
         string report = Path.Combine(folder, "report.json");
-        if (!File.Exists(Path.Combine(folder, "model.onnx")) || !File.Exists(report)) return null;
+        if (!File.Exists(Path.Combine(folder, "model.onnx")) || !File.Exists(report))
+            return null;
         try
         {
-            PreviousRun? found = JsonSerializer.Deserialize<PreviousRun>(File.ReadAllBytes(report), JsonSerializerOptions.Web);
-            return found is { TestImages: > 0, Accuracy: >= 0 and <= 1, AccuracyInterval: [>= 0 and <= 1, >= 0 and <= 1] } ? found : null;
+            PreviousRun? found = JsonSerializer.Deserialize<PreviousRun>(
+                File.ReadAllBytes(report),
+                JsonSerializerOptions.Web
+            );
+            return
+                found is { TestImages: > 0, Accuracy: >= 0 and <= 1, AccuracyInterval: [>= 0 and <= 1, >= 0 and <= 1] }
+                ? found
+                : null;
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {

@@ -15,5 +15,6 @@ internal static class ReportFile
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
 
-    public static void Write<T>(string path, T summary) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, summary, Json));
+    public static void Write<T>(string path, T summary) =>
+        AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, summary, Json));
 }

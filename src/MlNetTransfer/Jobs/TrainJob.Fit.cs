@@ -32,7 +32,8 @@ public sealed partial class TrainJob
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
         WrittenModel written = FitAndStage(route, backbone, set, progress, cancellation);
-        using (written.File) written.File.Take();
+        using (written.File)
+            written.File.Take();
         route.Written();
         var training = new ImageClassificationTraining
         {
@@ -53,4 +54,9 @@ public sealed partial class TrainJob
 /// <param name="Metadata">What it says of itself.</param>
 /// <param name="Sample">Some of the images.</param>
 /// <param name="Training">What the training did.</param>
-internal sealed record FittedModel(string Path, ModelMetadata Metadata, IReadOnlyList<ImageItem> Sample, ImageClassificationTraining Training);
+internal sealed record FittedModel(
+    string Path,
+    ModelMetadata Metadata,
+    IReadOnlyList<ImageItem> Sample,
+    ImageClassificationTraining Training
+);

@@ -7,10 +7,14 @@ using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>From labelled images to a model file and a report: features of a backbone, a head on them or the whole network trained, an evaluation on held-out images.</summary>
+/// <summary>
+/// From labelled images to a model file and a report: features of a backbone, a head on them or the whole network
+/// trained, an evaluation on held-out images.
+/// </summary>
 /// <remarks>
-/// No model is written before everything has worked: it is written beside, read back, checked on real images against what was evaluated, and only
-/// then takes its name. Equal images, options and seed give an equal model file on the same kind of machine.
+/// No model is written before everything has worked: it is written beside, read back, checked on real images against
+/// what was evaluated, and only then takes its name. Equal images, options and seed give an equal model file on the
+/// same kind of machine.
 /// </remarks>
 /// <param name="options">The run.</param>
 /// <param name="catalog">The backbones; null for those that come with the product.</param>
@@ -24,7 +28,8 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     /// <param name="cancellation">Ends the job; no model file is touched.</param>
     /// <returns>What <c>report.json</c> holds.</returns>
     /// <exception cref="TransferException">
-    /// The data set, an option or the written model is not as it has to be, or another run writes into the output folder; the message names it and the fix.
+    /// The data set, an option or the written model is not as it has to be, or another run writes into the output
+    /// folder; the message names it and the fix.
     /// </exception>
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
@@ -43,7 +48,10 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor, options), progress, cancellation);
     }
 
-    private ITrainingRoute RouteOf(Backbone backbone) => options.Strategy == TrainingStrategy.Head ? new HeadRoute(options, backbone) : new TuneRoute(options, backbone, clock);
+    private ITrainingRoute RouteOf(Backbone backbone) =>
+        options.Strategy == TrainingStrategy.Head
+            ? new HeadRoute(options, backbone)
+            : new TuneRoute(options, backbone, clock);
 
     /// <summary>From here on the output folder is this run's: another run fails at once, not after its work.</summary>
     private OutputLock HoldOutput()
@@ -57,7 +65,11 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             held.Dispose();
-            throw new TransferException($"What an earlier run left in '{options.Output}' cannot be removed: {e.Message} Check the folder's permissions, or give another --output.", e);
+            throw new TransferException(
+                $"What an earlier run left in '{options.Output}' cannot be removed: {e.Message} Check the folder's "
+                    + $"permissions, or give another --output.",
+                e
+            );
         }
     }
 
@@ -65,25 +77,42 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
 
     private BackboneTap[] Taps(Backbone backbone) => [.. options.Taps?.Select(backbone.Card.Tap) ?? backbone.Card.Taps];
 
-    private FeatureExtractor ExtractorOf(Backbone backbone, ExecutionPlan plan) => new(backbone, [.. Taps(backbone).Select(t => t.Name)], options.Limits, plan);
+    private FeatureExtractor ExtractorOf(Backbone backbone, ExecutionPlan plan) =>
+        new(backbone, [.. Taps(backbone).Select(t => t.Name)], options.Limits, plan);
 
     private Backbone OpenBackbone(CancellationToken cancellation)
     {
         string folder = Path.Combine(options.CacheFolder, "backbones");
-        Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, folder).Open(options.Backbone, cancellation);
+        Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, folder).Open(
+            options.Backbone,
+            cancellation
+        );
         return options.FineTune.InitialWeights is { } weights
             ? InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder)
             : backbone;
     }
 
     /// <summary>From features to the model file and the report.</summary>
-    private TrainSummary Finish(long started, ITrainingRoute route, Backbone backbone, TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    private TrainSummary Finish(
+        long started,
+        ITrainingRoute route,
+        Backbone backbone,
+        TrainingSet set,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         PreviousRun? previous = PreviousRun.Of(options.Output);
         WrittenModel written = FitAndStage(route, backbone, set, progress, cancellation);
         using StagedFile staged = written.File;
         (Trial trial, ModelMetadata metadata) = (written.Trial, written.Metadata);
-        var summary = new TrainSummary(set.Table.Rows, trial.Report!, set.Rejected, set.Rows.ImagesPerSecond, clock.GetElapsedTime(started))
+        var summary = new TrainSummary(
+            set.Table.Rows,
+            trial.Report!,
+            set.Rejected,
+            set.Rows.ImagesPerSecond,
+            clock.GetElapsedTime(started)
+        )
         {
             TrainImages = trial.TrainRows.Count,
             TestImages = trial.TestRows.Count,
@@ -108,18 +137,36 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             ModelSha256 = staged.Sha256,
             TrainingDigest = metadata.TrainingDigest,
             Parity = written.Parity,
-            Notes = [.. HeldOutRows.Notes(set.Data), .. TrainRules.Notes(options), .. DuplicateNotes.Of(set, trial), .. trial.Tuned?.Notes() ?? []],
+            Notes =
+            [
+                .. HeldOutRows.Notes(set.Data),
+                .. TrainRules.Notes(options),
+                .. DuplicateNotes.Of(set, trial),
+                .. trial.Tuned?.Notes() ?? [],
+            ],
         };
-        ModelAndReport.Write(staged, Path.Combine(options.Output, "report.json"), summary, () =>
-        {
-            if (options.SaveWeights) InitialWeights.Save(written.Onnx, Path.Combine(options.Output, "weights.safetensors"));
-        });
+        ModelAndReport.Write(
+            staged,
+            Path.Combine(options.Output, "report.json"),
+            summary,
+            () =>
+            {
+                if (options.SaveWeights)
+                    InitialWeights.Save(written.Onnx, Path.Combine(options.Output, "weights.safetensors"));
+            }
+        );
         route.Written();
         return summary;
     }
 
     /// <summary>Trains, and writes the model file beside its place once it agrees with what was evaluated.</summary>
-    private WrittenModel FitAndStage(ITrainingRoute route, Backbone backbone, TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    private WrittenModel FitAndStage(
+        ITrainingRoute route,
+        Backbone backbone,
+        TrainingSet set,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         Trial trial = route.Run(set, progress, cancellation);
         BackboneTap[] taps = set.Extractor.Taps.ToArray()[trial.Fit.Taps];
@@ -133,29 +180,52 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             TrainingDigest = route.Digest(set, trial),
             TrainingImages = ImageHashes.Of(set.Rows.Digests, trial.TrainRows),
         };
-        if (trial.Report is not null) metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set, trial).ToMarkdown() };
-        OnnxModel onnx = ModelGraph.Build(FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]), trial.Fit.Head, metadata);
+        if (trial.Report is not null)
+            metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set, trial).ToMarkdown() };
+        OnnxModel onnx = ModelGraph.Build(
+            FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]),
+            trial.Fit.Head,
+            metadata
+        );
         int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
-        var sample = new ParitySample([.. checkedRows.Select(set.Item)], route.Predict(set, trial, checkedRows, cancellation));
+        var sample = new ParitySample(
+            [.. checkedRows.Select(set.Item)],
+            route.Predict(set, trial, checkedRows, cancellation)
+        );
         string path = Path.Combine(options.Output, "model.onnx");
-        (StagedFile file, ParityRecord parity) = new ModelWriter(options.Limits, set.Extractor.Plan).Stage(onnx, path, sample, progress, cancellation);
+        (StagedFile file, ParityRecord parity) = new ModelWriter(options.Limits, set.Extractor.Plan).Stage(
+            onnx,
+            path,
+            sample,
+            progress,
+            cancellation
+        );
         return new WrittenModel(trial, metadata, onnx, sample, path, file, parity);
     }
 
-    private sealed record WrittenModel(Trial Trial, ModelMetadata Metadata, OnnxModel Onnx, ParitySample Sample, string Path, StagedFile File, ParityRecord Parity);
+    private sealed record WrittenModel(
+        Trial Trial,
+        ModelMetadata Metadata,
+        OnnxModel Onnx,
+        ParitySample Sample,
+        string Path,
+        StagedFile File,
+        ParityRecord Parity
+    );
 
-    private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) => new()
-    {
-        Labels = metadata.Labels,
-        TrainPerClass = TrainingSet.CountPerClass(set.Table, trial.TrainRows),
-        TestPerClass = TrainingSet.CountPerClass(set.Table, trial.TestRows),
-        Folds = set.Protocol.Folds,
-        Seed = options.Seed,
-        Report = trial.Report!,
-        Backbone = backbone,
-        Taps = metadata.Taps,
-        Head = trial.Fit.Selection.Name,
-        Temperature = trial.Fit.Selection.Temperature,
-        TrainingDigest = metadata.TrainingDigest,
-    };
+    private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) =>
+        new()
+        {
+            Labels = metadata.Labels,
+            TrainPerClass = TrainingSet.CountPerClass(set.Table, trial.TrainRows),
+            TestPerClass = TrainingSet.CountPerClass(set.Table, trial.TestRows),
+            Folds = set.Protocol.Folds,
+            Seed = options.Seed,
+            Report = trial.Report!,
+            Backbone = backbone,
+            Taps = metadata.Taps,
+            Head = trial.Fit.Selection.Name,
+            Temperature = trial.Fit.Selection.Temperature,
+            TrainingDigest = metadata.TrainingDigest,
+        };
 }

@@ -3,7 +3,9 @@ using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
-/// <summary>The options of a training run that have an effect only together with others, in one table. What has none is refused.</summary>
+/// <summary>
+/// The options of a training run that have an effect only together with others, in one table. What has none is refused.
+/// </summary>
 /// <remarks>An option that is given and silently ignored looks like one that was tried and did not help.</remarks>
 public static class TrainRules
 {
@@ -39,51 +41,89 @@ public static class TrainRules
         Tuning("--time-budget", nameof(Default.TimeBudget), o => o.TimeBudget is not null),
         Tuning(null, nameof(Default.Threads), o => o.Threads is not null),
         new("--resume", nameof(TrainOptions.Resume), o => o.Resume, IsTuned, Tuned),
-        new("--micro-batch", InFineTune(nameof(Default.MicroBatch)), o => o.FineTune.MicroBatch is not null,
-            o => o.FineTune.MicroBatch < o.FineTune.BatchSize, "a --batch that is larger"),
-        new("--init", InFineTune(nameof(Default.InitialWeights)), o => o.FineTune.InitialWeights is not null,
-            o => o.Strategy != TrainingStrategy.Scratch, "--strategy head, finetune or full: from scratch is from random weights"),
-        new("--head", nameof(TrainOptions.Head), o => o.Head != HeadKind.Auto,
-            o => o.Strategy != TrainingStrategy.Scratch, "--strategy head, finetune or full: from scratch, the head is trained with the network"),
-        new("--class-weights", nameof(TrainOptions.ClassWeights), o => o.ClassWeights != ClassWeights.None,
-            o => IsTuned(o) || o.Head is HeadKind.Softmax or HeadKind.Auto, "--head softmax (or auto, which it then is)"),
-        new("--l2", nameof(TrainOptions.L2), o => o.L2 is not null,
-            o => o.Strategy != TrainingStrategy.Scratch && IsSoftmax(o), "--head softmax"),
-        new("--test-fraction", nameof(TrainOptions.TestFraction), o => o.TestFraction is not null,
-            o => o.Folds == 0, "a run without --folds, which hold every image out once"),
+        new(
+            "--micro-batch",
+            InFineTune(nameof(Default.MicroBatch)),
+            o => o.FineTune.MicroBatch is not null,
+            o => o.FineTune.MicroBatch < o.FineTune.BatchSize,
+            "a --batch that is larger"
+        ),
+        new(
+            "--init",
+            InFineTune(nameof(Default.InitialWeights)),
+            o => o.FineTune.InitialWeights is not null,
+            o => o.Strategy != TrainingStrategy.Scratch,
+            "--strategy head, finetune or full: from scratch is from random weights"
+        ),
+        new(
+            "--head",
+            nameof(TrainOptions.Head),
+            o => o.Head != HeadKind.Auto,
+            o => o.Strategy != TrainingStrategy.Scratch,
+            "--strategy head, finetune or full: from scratch, the head is trained with the network"
+        ),
+        new(
+            "--class-weights",
+            nameof(TrainOptions.ClassWeights),
+            o => o.ClassWeights != ClassWeights.None,
+            o => IsTuned(o) || o.Head is HeadKind.Softmax or HeadKind.Auto,
+            "--head softmax (or auto, which it then is)"
+        ),
+        new(
+            "--l2",
+            nameof(TrainOptions.L2),
+            o => o.L2 is not null,
+            o => o.Strategy != TrainingStrategy.Scratch && IsSoftmax(o),
+            "--head softmax"
+        ),
+        new(
+            "--test-fraction",
+            nameof(TrainOptions.TestFraction),
+            o => o.TestFraction is not null,
+            o => o.Folds == 0,
+            "a run without --folds, which hold every image out once"
+        ),
     ];
 
     /// <summary>The first option that has no effect.</summary>
     /// <param name="options">The run.</param>
-    /// <param name="given">Names of command line options that were given, even if with their defaults; null outside the command line.</param>
+    /// <param name="given">Names of command line options that were given, even if with their defaults; null outside the
+    /// command line.</param>
     /// <returns>What to say of it, or null where all have an effect.</returns>
     public static string? Violation(TrainOptions options, IReadOnlyCollection<string>? given = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         Rule? broken = Table.FirstOrDefault(r => r.IsIn(options, given) && !r.HasEffect(options));
-        if (broken is null) return null;
-        string name = given is not null && broken.Option is { } option ? option
-            : broken.Option is null ? broken.Property : $"{broken.Property} ({broken.Option})";
-        return $"{name} has no effect here: it needs {broken.Needs}. Give that, or leave {broken.Option ?? broken.Property} out.";
+        if (broken is null)
+            return null;
+        string name =
+            given is not null && broken.Option is { } option ? option
+            : broken.Option is null ? broken.Property
+            : $"{broken.Property} ({broken.Option})";
+        return $"{name} has no effect here: it needs {broken.Needs}. Give that, or leave "
+            + $"{broken.Option ?? broken.Property} out.";
     }
 
     /// <exception cref="TransferException">An option has no effect; the message names it.</exception>
     internal static void Require(TrainOptions options)
     {
-        if (Violation(options) is { } message) throw new TransferException(message);
+        if (Violation(options) is { } message)
+            throw new TransferException(message);
     }
 
     /// <summary>What a reader should know of options that decide more than their name says.</summary>
     internal static IEnumerable<string> Notes(TrainOptions options)
     {
         if (options.Head == HeadKind.Auto && options.ClassWeights != ClassWeights.None)
-            yield return "Class weights are those of a softmax head, so that kind was taken without comparing it with others.";
+            yield return "Class weights are those of a softmax head, so that kind was taken without comparing it "
+                + "with others.";
     }
 
     private static bool IsTuned(TrainOptions options) => options.Strategy != TrainingStrategy.Head;
 
     private static bool IsSoftmax(TrainOptions options) =>
-        options.Head == HeadKind.Softmax || (options.Head == HeadKind.Auto && options.ClassWeights != ClassWeights.None);
+        options.Head == HeadKind.Softmax
+        || (options.Head == HeadKind.Auto && options.ClassWeights != ClassWeights.None);
 
     private static string InFineTune(string property) => $"{nameof(TrainOptions.FineTune)}.{property}";
 
@@ -97,10 +137,16 @@ public static class TrainRules
     /// <param name="HasEffect">Whether it has an effect with the other options as they are.</param>
     /// <param name="Needs">What it needs to have one.</param>
     private sealed record Rule(
-        string? Option, string Property, Func<TrainOptions, bool> IsGiven, Func<TrainOptions, bool> HasEffect, string Needs)
+        string? Option,
+        string Property,
+        Func<TrainOptions, bool> IsGiven,
+        Func<TrainOptions, bool> HasEffect,
+        string Needs
+    )
     {
         public bool IsIn(TrainOptions options, IReadOnlyCollection<string>? given) =>
-            IsGiven(options) || (Option is { } option && given is not null && given.Contains(option) && !IsNone(option, options));
+            IsGiven(options)
+            || (Option is { } option && given is not null && given.Contains(option) && !IsNone(option, options));
 
         /// <summary>Values that ask for nothing, such as --class-weights none, contradict nothing.</summary>
         private static bool IsNone(string option, TrainOptions options) =>

@@ -8,13 +8,22 @@ namespace MlNetTransfer.Jobs;
 /// <summary>What a training run did and how well its model does on images it was not trained on.</summary>
 public sealed record TrainSummary : EvaluationSummary
 {
-    internal TrainSummary(int images, ClassificationReport report, IReadOnlyList<RejectedImage> rejected, double imagesPerSecond, TimeSpan elapsed)
+    internal TrainSummary(
+        int images,
+        ClassificationReport report,
+        IReadOnlyList<RejectedImage> rejected,
+        double imagesPerSecond,
+        TimeSpan elapsed
+    )
         : base(images, report, rejected, imagesPerSecond, elapsed) { }
 
     /// <summary>Images that the written model was trained on.</summary>
     public required int TrainImages { get; init; }
 
-    /// <summary>Images that the evaluation is of: those held out, or with folds all, each predicted by a model that was not trained on it.</summary>
+    /// <summary>
+    /// Images that the evaluation is of: those held out, or with folds all, each predicted by a model that was not
+    /// trained on it.
+    /// </summary>
     public required int TestImages { get; init; }
 
     /// <summary>How the figures came about, and why in that way.</summary>
@@ -27,7 +36,12 @@ public sealed record TrainSummary : EvaluationSummary
     public double? FoldAccuracyMean => FoldAccuracies.Count == 0 ? null : FoldAccuracies.Average();
 
     /// <summary>Standard deviation of the folds' accuracies (n - 1); null without folds.</summary>
-    public double? FoldAccuracySd => FoldAccuracies.Count < 2 ? null : Math.Sqrt(FoldAccuracies.Sum(a => Math.Pow(a - FoldAccuracies.Average(), 2)) / (FoldAccuracies.Count - 1));
+    public double? FoldAccuracySd =>
+        FoldAccuracies.Count < 2
+            ? null
+            : Math.Sqrt(
+                FoldAccuracies.Sum(a => Math.Pow(a - FoldAccuracies.Average(), 2)) / (FoldAccuracies.Count - 1)
+            );
 
     /// <summary>How much of the network was trained: "head", "finetune", "full" or "scratch".</summary>
     public string Strategy { get; init; } = "head";
@@ -41,7 +55,10 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>The taps that the written model takes its features from.</summary>
     public required IReadOnlyList<string> Taps { get; init; }
 
-    /// <summary>What was found for each tap on the images that the written model was trained on; empty where the taps were given.</summary>
+    /// <summary>
+    /// What was found for each tap on the images that the written model was trained on; empty where the taps were
+    /// given.
+    /// </summary>
     public required IReadOnlyList<TapTrial> TapTrials { get; init; }
 
     /// <summary>Features per image.</summary>
@@ -50,10 +67,15 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>The kind of head that was written.</summary>
     public required string Head { get; init; }
 
-    /// <summary>What was found for each kind of head on the images that the written model was trained on; empty where the head was given.</summary>
+    /// <summary>
+    /// What was found for each kind of head on the images that the written model was trained on; empty where the head
+    /// was given.
+    /// </summary>
     public required IReadOnlyList<HeadTrial> HeadTrials { get; init; }
 
-    /// <summary>What the head's logits were divided by to calibrate it, fitted by cross-validation on the images to train.</summary>
+    /// <summary>
+    /// What the head's logits were divided by to calibrate it, fitted by cross-validation on the images to train.
+    /// </summary>
     public required double Temperature { get; init; }
 
     /// <summary>Mean log-loss of the evaluated images without that, in nats.</summary>

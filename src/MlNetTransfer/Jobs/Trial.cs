@@ -10,7 +10,14 @@ namespace MlNetTransfer.Jobs;
 /// <param name="Report">The judgement of those predictions; null where no image was held out.</param>
 /// <param name="Uncalibrated">The judgement of the same predictions without calibration.</param>
 /// <param name="FoldAccuracies">Accuracy of each fold; empty for a single split.</param>
-internal sealed record Trial(FittedHead Fit, IReadOnlyList<int> TrainRows, IReadOnlyList<int> TestRows, ClassificationReport? Report, ClassificationReport? Uncalibrated, IReadOnlyList<double> FoldAccuracies)
+internal sealed record Trial(
+    FittedHead Fit,
+    IReadOnlyList<int> TrainRows,
+    IReadOnlyList<int> TestRows,
+    ClassificationReport? Report,
+    ClassificationReport? Uncalibrated,
+    IReadOnlyList<double> FoldAccuracies
+)
 {
     /// <summary>The trained network; null where the backbone stayed frozen.</summary>
     public TunedModel? Tuned { get; init; }

@@ -18,7 +18,12 @@ internal sealed class TuneRoute : ITrainingRoute
     {
         OnnxModel network = backbone.LoadModel();
         this.options = options;
-        trials = new FineTuneTrials(options, backbone, options.Strategy == TrainingStrategy.Scratch ? RandomWeights.Draw(network, options.Seed) : network, clock);
+        trials = new FineTuneTrials(
+            options,
+            backbone,
+            options.Strategy == TrainingStrategy.Scratch ? RandomWeights.Draw(network, options.Seed) : network,
+            clock
+        );
     }
 
     public void Check(IReadOnlyList<BackboneTap> taps, int classes) => trials.Check(taps, classes);
@@ -26,7 +31,12 @@ internal sealed class TuneRoute : ITrainingRoute
     public Trial Run(TrainingSet set, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         input = Input(set);
-        TrialRunner runner = trials.Runner(input, set.Protocol.Kind == ProtocolKind.CrossValidation, progress, cancellation);
+        TrialRunner runner = trials.Runner(
+            input,
+            set.Protocol.Kind == ProtocolKind.CrossValidation,
+            progress,
+            cancellation
+        );
         return set.Judge(options, runner.Split, fold => runner.CrossValidate(fold));
     }
 
@@ -34,7 +44,8 @@ internal sealed class TuneRoute : ITrainingRoute
 
     public OnnxModel Network(Trial trial) => trial.Tuned!.Backbone;
 
-    public float[] Predict(TrainingSet set, Trial trial, IReadOnlyList<int> rows, CancellationToken cancellation) => trials.Predict(trial.Tuned!, input!, rows, null, cancellation);
+    public float[] Predict(TrainingSet set, Trial trial, IReadOnlyList<int> rows, CancellationToken cancellation) =>
+        trials.Predict(trial.Tuned!, input!, rows, null, cancellation);
 
     public TuneSummary? Summary(Trial trial) => TuneSummary.Of(trial.Tuned, input!.Metrics.Lines);
 
@@ -42,8 +53,21 @@ internal sealed class TuneRoute : ITrainingRoute
 
     private FineTuneInput Input(TrainingSet set)
     {
-        var images = new TrainingImages([.. Enumerable.Range(0, set.Table.Rows).Select(set.Item)], set.Table.Labels, set.Rows.Digests, set.Data.ClassNames, HeldOutRows.GroupsOf(set.Data, set.Rows, options));
-        return new FineTuneInput(images, set.Table, set.Extractor.Taps, set.Extractor.Space, HeadRoute.Recipe(options), new MetricsFile(Path.Combine(OutputFolder(), "metrics.jsonl"), options.Resume, options.OnEpoch));
+        var images = new TrainingImages(
+            [.. Enumerable.Range(0, set.Table.Rows).Select(set.Item)],
+            set.Table.Labels,
+            set.Rows.Digests,
+            set.Data.ClassNames,
+            HeldOutRows.GroupsOf(set.Data, set.Rows, options)
+        );
+        return new FineTuneInput(
+            images,
+            set.Table,
+            set.Extractor.Taps,
+            set.Extractor.Space,
+            HeadRoute.Recipe(options),
+            new MetricsFile(Path.Combine(OutputFolder(), "metrics.jsonl"), options.Resume, options.OnEpoch)
+        );
     }
 
     private string OutputFolder()
@@ -54,7 +78,10 @@ internal sealed class TuneRoute : ITrainingRoute
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new TransferException($"Folder '{options.Output}' cannot be made: {e.Message} Choose another output folder.", e);
+            throw new TransferException(
+                $"Folder '{options.Output}' cannot be made: {e.Message} Choose another output folder.",
+                e
+            );
         }
     }
 }

@@ -32,7 +32,8 @@ internal abstract class ClassKeys
         if (label.Annotations.Schema.GetColumnOrNull(Kind)?.Type is not VectorDataViewType { IsKnownSize: true } values)
             throw new TransferException(
                 $"Label column '{label.Name}' is {label.Type} without key values, so nobody knows what its "
-                + "classes are called. Make it with mlContext.Transforms.Conversion.MapValueToKey.");
+                    + "classes are called. Make it with mlContext.Transforms.Conversion.MapValueToKey."
+            );
         Type type = values.ItemType.RawType;
         return type == typeof(ReadOnlyMemory<char>) ? Read<ReadOnlyMemory<char>>(label)
             : type == typeof(bool) ? Read<bool>(label)
@@ -48,14 +49,18 @@ internal abstract class ClassKeys
             : type == typeof(double) ? Read<double>(label)
             : throw new TransferException(
                 $"The key values of label column '{label.Name}' are {values.ItemType}; text, numbers or booleans "
-                + "were expected. Convert the labels before MapValueToKey.");
+                    + "were expected. Convert the labels before MapValueToKey."
+            );
 
         static ClassKeys Read<T>(DataViewSchema.Column label)
         {
             VBuffer<T> values = default;
             label.Annotations.GetValue(Kind, ref values);
             T[] keys = [.. values.DenseValues()];
-            return new OfType<T>(keys, ((VectorDataViewType)label.Annotations.Schema[Kind].Type).ItemType) { Names = [.. keys.Select(k => Convert.ToString(k, CultureInfo.InvariantCulture)!)] };
+            return new OfType<T>(keys, ((VectorDataViewType)label.Annotations.Schema[Kind].Type).ItemType)
+            {
+                Names = [.. keys.Select(k => Convert.ToString(k, CultureInfo.InvariantCulture)!)],
+            };
         }
     }
 
@@ -65,7 +70,11 @@ internal abstract class ClassKeys
         {
             var annotations = new DataViewSchema.Annotations.Builder();
             var values = new VBuffer<T>(keys.Length, keys);
-            annotations.Add("KeyValues", new VectorDataViewType(type, keys.Length), (ref VBuffer<T> target) => values.CopyTo(ref target));
+            annotations.Add(
+                "KeyValues",
+                new VectorDataViewType(type, keys.Length),
+                (ref VBuffer<T> target) => values.CopyTo(ref target)
+            );
             return annotations.ToAnnotations();
         }
 

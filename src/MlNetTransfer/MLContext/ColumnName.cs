@@ -10,11 +10,14 @@ internal static class ColumnName
 
     public static string Checked(string? value, [CallerMemberName] string name = "")
     {
-        if (string.IsNullOrWhiteSpace(value)) throw new ArgumentException($"{name} must not be empty.", name);
+        if (string.IsNullOrWhiteSpace(value))
+            throw new ArgumentException($"{name} must not be empty.", name);
         if (value.EndsWith(Suffix, StringComparison.Ordinal) || value.StartsWith("mlnet.", StringComparison.Ordinal))
             throw new ArgumentException(
                 $"{name} is '{value}'; a column that ONNX models read or write cannot end in '{Suffix}' or start "
-                + "with 'mlnet.'. Choose another name.", name);
+                    + "with 'mlnet.'. Choose another name.",
+                name
+            );
         return value;
     }
 }

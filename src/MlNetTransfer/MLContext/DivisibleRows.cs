@@ -26,11 +26,18 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
         DataViewSchema.Column? group = groupColumn is null ? null : Column(rows.Schema, groupColumn);
         if (group is { } g && g.Type is not TextDataViewType)
             throw new TransferException(
-                $"Group column '{groupColumn}' is {g.Type}; text was expected. Convert it, or name another column.");
-        using DataViewRowCursor cursor = rows.GetRowCursor([rows.Schema[imageColumn], label, .. group is { } there ? [there] : (DataViewSchema.Column[])[]]);
+                $"Group column '{groupColumn}' is {g.Type}; text was expected. Convert it, or name another column."
+            );
+        using DataViewRowCursor cursor = rows.GetRowCursor([
+            rows.Schema[imageColumn],
+            label,
+            .. group is { } there ? [there] : (DataViewSchema.Column[])[],
+        ]);
         Func<string> className = ClassName(cursor, label);
         Func<ImageItem> image = images.Reader(cursor);
-        ValueGetter<ReadOnlyMemory<char>>? groupName = group is { } named ? cursor.GetGetter<ReadOnlyMemory<char>>(named) : null;
+        ValueGetter<ReadOnlyMemory<char>>? groupName = group is { } named
+            ? cursor.GetGetter<ReadOnlyMemory<char>>(named)
+            : null;
         List<string> classes = [];
         List<string?> groups = [];
         var digests = new MemoryStream();
@@ -49,13 +56,15 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
         return new DivisibleRows(names, labels, Datasets.Groups.Linking(groups, digests.ToArray()), digests.ToArray());
     }
 
-    public TrainTestRows Split(double testFraction, int seed) => Groups is { } groups
-        ? StratifiedSplit.TrainTest(Labels, groups, testFraction, seed, ClassNames, Digests)
-        : StratifiedSplit.TrainTest(Labels, testFraction, seed, ClassNames, Digests);
+    public TrainTestRows Split(double testFraction, int seed) =>
+        Groups is { } groups
+            ? StratifiedSplit.TrainTest(Labels, groups, testFraction, seed, ClassNames, Digests)
+            : StratifiedSplit.TrainTest(Labels, testFraction, seed, ClassNames, Digests);
 
-    public int[] Folds(int folds, int seed) => Groups is { } groups
-        ? StratifiedFolds.Assign(Labels, groups, folds, seed, ClassNames, Digests)
-        : StratifiedFolds.Assign(Labels, folds, seed, ClassNames, Digests);
+    public int[] Folds(int folds, int seed) =>
+        Groups is { } groups
+            ? StratifiedFolds.Assign(Labels, groups, folds, seed, ClassNames, Digests)
+            : StratifiedFolds.Assign(Labels, folds, seed, ClassNames, Digests);
 
     private static byte[] Digest(ImageItemReader reader, ImageItem item, string column)
     {
@@ -67,12 +76,15 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
         {
             throw new TransferException(
                 $"The image {item.Name} in column '{column}' cannot be read: {e.Reason}. Remove its row before "
-                + "the data is divided.", e);
+                    + "the data is divided.",
+                e
+            );
         }
     }
 
     private static DataViewSchema.Column Column(DataViewSchema schema, string name) =>
-        schema.GetColumnOrNull(name) ?? throw ImageColumn.Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
+        schema.GetColumnOrNull(name)
+        ?? throw ImageColumn.Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
 
     private static Func<string> ClassName(DataViewRow row, DataViewSchema.Column label)
     {
@@ -83,8 +95,12 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
             {
                 ReadOnlyMemory<char> value = default;
                 text(ref value);
-                return value.IsEmpty ? throw new TransferException(
-                    $"Row {row.Position.ToString(CultureInfo.InvariantCulture)} (counted from 0) has no label: '{label.Name}' is empty there. Remove such rows, or give them one.") : value.ToString();
+                return value.IsEmpty
+                    ? throw new TransferException(
+                        $"Row {row.Position.ToString(CultureInfo.InvariantCulture)} (counted from 0) has no label: "
+                            + $"'{label.Name}' is empty there. Remove such rows, or give them one."
+                    )
+                    : value.ToString();
             };
         }
 
@@ -109,8 +125,11 @@ internal sealed class RowSubset(IDataView source, bool[] kept) : IDataView
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null) =>
         new Cursor(source.GetRowCursor(columnsNeeded), kept);
 
-    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
-        [GetRowCursor(columnsNeeded, rand)];
+    public DataViewRowCursor[] GetRowCursorSet(
+        IEnumerable<DataViewSchema.Column> columnsNeeded,
+        int n,
+        Random? rand = null
+    ) => [GetRowCursor(columnsNeeded, rand)];
 
     private sealed class Cursor(DataViewRowCursor rows, bool[] kept) : DataViewRowCursor
     {
@@ -137,8 +156,10 @@ internal sealed class RowSubset(IDataView source, bool[] kept) : IDataView
                 if (++row >= kept.Length)
                     throw new InvalidOperationException(
                         $"The data has more rows now than the {kept.Length} that were divided. Give data that "
-                        + "stays the same.");
-                if (!kept[row]) continue;
+                            + "stays the same."
+                    );
+                if (!kept[row])
+                    continue;
                 position++;
                 return true;
             }
@@ -148,7 +169,8 @@ internal sealed class RowSubset(IDataView source, bool[] kept) : IDataView
 
         protected override void Dispose(bool disposing)
         {
-            if (disposing) rows.Dispose();
+            if (disposing)
+                rows.Dispose();
             base.Dispose(disposing);
         }
     }

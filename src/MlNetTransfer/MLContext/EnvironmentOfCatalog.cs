@@ -33,7 +33,8 @@ internal static class EnvironmentOfCatalog
     {
         ExecutionPlan cpu = ExecutionPlan.For(ExecutionProvider.Cpu, workers);
         const string Internal = "Microsoft.ML.Runtime.IHostEnvironmentInternal";
-        if (environment is null || Member(environment, Internal, "GpuDeviceId") is not int device) return cpu;
+        if (environment is null || Member(environment, Internal, "GpuDeviceId") is not int device)
+            return cpu;
         ExecutionPlan gpu = ExecutionPlan.For(ExecutionProvider.Cuda, workers) with { DeviceId = device };
         try
         {
@@ -53,7 +54,8 @@ internal static class EnvironmentOfCatalog
     /// <summary>Writes a line to <see cref="Microsoft.ML.MLContext.Log"/>.</summary>
     public static void Inform(IHostEnvironment? environment, string message)
     {
-        if (environment is null) return;
+        if (environment is null)
+            return;
         using IChannel channel = environment.Start(Source);
         channel.Info(MessageSensitivity.None, message);
     }
@@ -61,7 +63,8 @@ internal static class EnvironmentOfCatalog
     /// <summary>Writes a warning to <see cref="Microsoft.ML.MLContext.Log"/>.</summary>
     public static void Warn(IHostEnvironment? environment, string message)
     {
-        if (environment is null) return;
+        if (environment is null)
+            return;
         using IChannel channel = environment.Start(Source);
         channel.Warning(MessageSensitivity.None, message);
     }
@@ -86,8 +89,10 @@ internal sealed class LogProgress(IHostEnvironment? environment, IProgress<JobPr
         also?.Report(value);
         lock (gate)
         {
-            bool begins = stage != value.Stage, ends = value.Total > 0 && value.Done == value.Total;
-            if (!begins && !ends && Environment.TickCount64 - last < 2000) return;
+            bool begins = stage != value.Stage,
+                ends = value.Total > 0 && value.Done == value.Total;
+            if (!begins && !ends && Environment.TickCount64 - last < 2000)
+                return;
             (stage, last) = (value.Stage, Environment.TickCount64);
         }
 

@@ -13,12 +13,20 @@ namespace MlNetTransfer;
 public sealed record ImageFeaturizingOptions
 {
     /// <summary>Concurrent workers, in [1, 1024]; no result depends on it. Default null: one per core.</summary>
-    public int? Workers { get; init => field = value is { } n ? Check.InRange(n, 1, 1024) : null; }
+    public int? Workers
+    {
+        get;
+        init => field = value is { } n ? Check.InRange(n, 1, 1024) : null;
+    }
 
     /// <summary>
     /// Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.
     /// </summary>
-    public string CacheFolder { get; init => field = Check.NotEmpty(value); } = MlNetTransfer.CacheFolder.Root;
+    public string CacheFolder
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    } = MlNetTransfer.CacheFolder.Root;
 
     /// <summary>Whether features are looked up and kept by the content of each image. Default true.</summary>
     public bool CacheFeatures { get; init; } = true;
@@ -61,8 +69,8 @@ public static class ImageFeaturizingCatalog
         string inputColumnName,
         string backbone = BackboneCatalog.DefaultId,
         IReadOnlyList<string>? taps = null,
-        ImageFeaturizingOptions? options = null) =>
-        new(transforms, outputColumnName, inputColumnName, backbone, taps, options ?? new ImageFeaturizingOptions());
+        ImageFeaturizingOptions? options = null
+    ) => new(transforms, outputColumnName, inputColumnName, backbone, taps, options ?? new ImageFeaturizingOptions());
 }
 
 /// <summary>
@@ -77,14 +85,29 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
     private readonly IReadOnlyList<BackboneTap> taps;
     private readonly ImageFeaturizingOptions options;
 
-    internal ImageFeaturizingEstimator(TransformsCatalog transforms, string outputColumnName, string inputColumnName, string backbone, IReadOnlyList<string>? taps, ImageFeaturizingOptions options)
+    internal ImageFeaturizingEstimator(
+        TransformsCatalog transforms,
+        string outputColumnName,
+        string inputColumnName,
+        string backbone,
+        IReadOnlyList<string>? taps,
+        ImageFeaturizingOptions options
+    )
     {
         ArgumentNullException.ThrowIfNull(transforms);
         ArgumentException.ThrowIfNullOrWhiteSpace(inputColumnName);
-        (this.transforms, output, input, this.options) = (transforms, ColumnName.Checked(outputColumnName, nameof(outputColumnName)), inputColumnName, options);
+        (this.transforms, output, input, this.options) = (
+            transforms,
+            ColumnName.Checked(outputColumnName, nameof(outputColumnName)),
+            inputColumnName,
+            options
+        );
         if (output == input)
             throw new ArgumentException(
-                $"Features cannot replace the images that they are made of: both columns are '{output}'. Give the features another name.", nameof(outputColumnName));
+                $"Features cannot replace the images that they are made of: both columns are '{output}'. Give the "
+                    + $"features another name.",
+                nameof(outputColumnName)
+            );
         card = BackboneCatalog.Default.Get(backbone);
         this.taps = [.. (taps ?? [card.DefaultTap]).Select(card.Tap)];
     }
@@ -103,10 +126,22 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
         if (input.Schema.GetColumnOrNull(output) is not null)
             throw new TransferException(
                 $"The data has a column '{output}' already, so two steps would write it. Give these features a "
-                + "name of their own.");
+                    + "name of their own."
+            );
         IHostEnvironment? environment = EnvironmentOfCatalog.Of(transforms);
-        Backbone backbone = new BackboneStore(BackboneCatalog.Default, Path.Combine(options.CacheFolder, "backbones")).Open(card.Id, options.Cancellation);
-        return ImageFeaturizingTransformer.Make(output, images, backbone, taps, options, EnvironmentOfCatalog.Plan(environment, options.Workers), Samples.First(input, images));
+        Backbone backbone = new BackboneStore(
+            BackboneCatalog.Default,
+            Path.Combine(options.CacheFolder, "backbones")
+        ).Open(card.Id, options.Cancellation);
+        return ImageFeaturizingTransformer.Make(
+            output,
+            images,
+            backbone,
+            taps,
+            options,
+            EnvironmentOfCatalog.Plan(environment, options.Workers),
+            Samples.First(input, images)
+        );
     }
 
     /// <inheritdoc/>
@@ -118,7 +153,9 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
         SchemaDefinition features = SchemaDefinition.Create(typeof(FeatureRow));
         features[nameof(FeatureRow.Features)].ColumnName = output;
         features[output].ColumnType = new VectorDataViewType(NumberDataViewType.Single, taps.Sum(t => t.Width));
-        return transforms.CustomMapping<NoRow, FeatureRow>((_, _) => { }, null, SchemaDefinition.Create(typeof(NoRow)), features).GetOutputSchema(inputSchema);
+        return transforms
+            .CustomMapping<NoRow, FeatureRow>((_, _) => { }, null, SchemaDefinition.Create(typeof(NoRow)), features)
+            .GetOutputSchema(inputSchema);
     }
 
     /// <summary>
@@ -143,8 +180,16 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
     private readonly Backbone backbone;
     private readonly IReadOnlyList<BackboneTap> taps;
 
-    private ImageFeaturizingTransformer(string output, ImageColumn images, ImageRowScorer scorer, Backbone backbone, IReadOnlyList<BackboneTap> taps, IReadOnlyList<ImageItem> sample)
-        : base(images, scorer, [RowOutput.Vector(output, SlotNames(taps))], sample) => (this.output, this.backbone, this.taps) = (output, backbone, taps);
+    private ImageFeaturizingTransformer(
+        string output,
+        ImageColumn images,
+        ImageRowScorer scorer,
+        Backbone backbone,
+        IReadOnlyList<BackboneTap> taps,
+        IReadOnlyList<ImageItem> sample
+    )
+        : base(images, scorer, [RowOutput.Vector(output, SlotNames(taps))], sample) =>
+        (this.output, this.backbone, this.taps) = (output, backbone, taps);
 
     /// <summary>Name of the column of features.</summary>
     public string OutputColumnName => output;
@@ -152,15 +197,39 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
     /// <summary>Features per image.</summary>
     public int Width => Scorer.Width;
 
-    internal static ImageFeaturizingTransformer Make(string output, ImageColumn images, Backbone backbone, IReadOnlyList<BackboneTap> taps, ImageFeaturizingOptions options, ExecutionPlan plan, IReadOnlyList<ImageItem> sample)
+    internal static ImageFeaturizingTransformer Make(
+        string output,
+        ImageColumn images,
+        Backbone backbone,
+        IReadOnlyList<BackboneTap> taps,
+        ImageFeaturizingOptions options,
+        ExecutionPlan plan,
+        IReadOnlyList<ImageItem> sample
+    )
     {
         string[] tensors = [.. taps.Select(t => t.Tensor)];
         OnnxModel features = FeatureGraph.Build(backbone.LoadModel(), tensors);
         byte[] onnx = features.ToBytes();
-        var graph = new ImageGraph(onnx, FeatureGraph.Output, backbone.Card.Preprocessing, options.Limits, plan, FeatureGraph.ImagesPerRun(features));
+        var graph = new ImageGraph(
+            onnx,
+            FeatureGraph.Output,
+            backbone.Card.Preprocessing,
+            options.Limits,
+            plan,
+            FeatureGraph.ImagesPerRun(features)
+        );
         FeatureSpace space = FeatureExtractor.SpaceOf(backbone, tensors, plan);
-        FeatureCache? cache = options.CacheFeatures ? new FeatureCache(Path.Combine(options.CacheFolder, "features"), space, graph.OutputWidth) : null;
-        return new ImageFeaturizingTransformer(output, images, new ImageRowScorer(onnx, graph, cache), backbone, taps, sample)
+        FeatureCache? cache = options.CacheFeatures
+            ? new FeatureCache(Path.Combine(options.CacheFolder, "features"), space, graph.OutputWidth)
+            : null;
+        return new ImageFeaturizingTransformer(
+            output,
+            images,
+            new ImageRowScorer(onnx, graph, cache),
+            backbone,
+            taps,
+            sample
+        )
         {
             OnRejected = options.OnRejected,
             Cancellation = options.Cancellation,
@@ -168,10 +237,19 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
     }
 
     internal override StockChain Stock() =>
-        StockChain.OfImages(Images, backbone.Card.Preprocessing, FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]), StockOutputs.Features(output, SlotNames(taps)));
+        StockChain.OfImages(
+            Images,
+            backbone.Card.Preprocessing,
+            FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]),
+            StockOutputs.Features(output, SlotNames(taps))
+        );
 
     private static string[] SlotNames(IReadOnlyList<BackboneTap> taps) =>
-        [.. taps.SelectMany(t => Enumerable.Range(0, t.Width).Select(i => FormattableString.Invariant($"{t.Name}.{i}")))];
+        [
+            .. taps.SelectMany(t =>
+                Enumerable.Range(0, t.Width).Select(i => FormattableString.Invariant($"{t.Name}.{i}"))
+            ),
+        ];
 }
 
 /// <summary>Some images of a data set, kept to check what is saved on.</summary>
@@ -185,7 +263,8 @@ internal static class Samples
         using DataViewRowCursor cursor = data.GetRowCursor([data.Schema[images.Name]]);
         Func<ImageItem> image = images.Reader(cursor);
         var found = new List<ImageItem>();
-        while (found.Count < Most && cursor.MoveNext()) found.Add(image());
+        while (found.Count < Most && cursor.MoveNext())
+            found.Add(image());
         return found;
     }
 }

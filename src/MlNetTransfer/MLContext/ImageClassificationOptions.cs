@@ -21,28 +21,52 @@ public sealed record ImageClassificationOptions
     /// a
     /// vector of float32 of known size, on which a head is trained. Default "ImagePath".
     /// </summary>
-    public string FeatureColumnName { get; init => field = ColumnName.Checked(value); } = "ImagePath";
+    public string FeatureColumnName
+    {
+        get;
+        init => field = ColumnName.Checked(value);
+    } = "ImagePath";
 
     /// <summary>
     /// Column with the classes: of key type for several classes, as MapValueToKey gives it; bool for two. Default
     /// "Label".
     /// </summary>
-    public string LabelColumnName { get; init => field = ColumnName.Checked(value); } = "Label";
+    public string LabelColumnName
+    {
+        get;
+        init => field = ColumnName.Checked(value);
+    } = "Label";
 
     /// <summary>
     /// Column for the calibrated probabilities, a vector of float32 [classes] whose slot names are the classes; for two
     /// classes the log-odds of "true". Default "Score".
     /// </summary>
-    public string ScoreColumnName { get; init => field = ColumnName.Checked(value); } = "Score";
+    public string ScoreColumnName
+    {
+        get;
+        init => field = ColumnName.Checked(value);
+    } = "Score";
 
     /// <summary>Column for the likeliest class, of the label column's type. Default "PredictedLabel".</summary>
-    public string PredictedLabelColumnName { get; init => field = ColumnName.Checked(value); } = "PredictedLabel";
+    public string PredictedLabelColumnName
+    {
+        get;
+        init => field = ColumnName.Checked(value);
+    } = "PredictedLabel";
 
     /// <summary>Column for the calibrated probability of "true"; for two classes only. Default "Probability".</summary>
-    public string ProbabilityColumnName { get; init => field = ColumnName.Checked(value); } = "Probability";
+    public string ProbabilityColumnName
+    {
+        get;
+        init => field = ColumnName.Checked(value);
+    } = "Probability";
 
     /// <summary>Id of the pretrained backbone. Default <see cref="BackboneCatalog.DefaultId"/>.</summary>
-    public string Backbone { get; init => field = Check.NotEmpty(value); } = BackboneCatalog.DefaultId;
+    public string Backbone
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    } = BackboneCatalog.DefaultId;
 
     /// <summary>
     /// Names of the backbone's taps to take features from, side by side. Default null: chosen by cross-validation on
@@ -50,20 +74,34 @@ public sealed record ImageClassificationOptions
     /// </summary>
     public IReadOnlyList<string>? Taps
     {
-        get; init => field = value is null or { Count: > 0 } ? value : throw new ArgumentException(
-        "Name at least one tap, or none for the automatic choice.", nameof(Taps));
+        get;
+        init =>
+            field = value is null or { Count: > 0 }
+                ? value
+                : throw new ArgumentException("Name at least one tap, or none for the automatic choice.", nameof(Taps));
     }
 
     /// <summary>
     /// How much of the network is trained. Default <see cref="TrainingStrategy.Head"/>: the head alone.
     /// </summary>
-    public TrainingStrategy Strategy { get; init => field = Enum.IsDefined(value) ? value : throw new ArgumentOutOfRangeException(nameof(Strategy), value, "There is no such strategy."); }
+    public TrainingStrategy Strategy
+    {
+        get;
+        init =>
+            field = Enum.IsDefined(value)
+                ? value
+                : throw new ArgumentOutOfRangeException(nameof(Strategy), value, "There is no such strategy.");
+    }
 
     /// <summary>The kind of head. Default <see cref="HeadKind.Auto"/>.</summary>
     public HeadKind Head { get; init; }
 
     /// <summary>L2 penalty of a softmax head, in [0, 1e3]. Default null: chosen by cross-validation.</summary>
-    public double? L2 { get; init => field = value is { } l2 ? Check.InRange(l2, 0, 1e3) : null; }
+    public double? L2
+    {
+        get;
+        init => field = value is { } l2 ? Check.InRange(l2, 0, 1e3) : null;
+    }
 
     /// <summary>How much an image of each class counts in a softmax head. Default none: equally.</summary>
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
@@ -71,20 +109,36 @@ public sealed record ImageClassificationOptions
     /// <summary>
     /// Passes over the images of a training of the network, in [1, 10000]. Default null: 15, from scratch 30.
     /// </summary>
-    public int? Epoch { get; init => field = value is { } n ? Check.InRange(n, 1, 10_000) : null; }
+    public int? Epoch
+    {
+        get;
+        init => field = value is { } n ? Check.InRange(n, 1, 10_000) : null;
+    }
 
     /// <summary>Images of a step of a training of the network, in [1, 4096]. Default null: 16.</summary>
-    public int? BatchSize { get; init => field = value is { } n ? Check.InRange(n, 1, 4096) : null; }
+    public int? BatchSize
+    {
+        get;
+        init => field = value is { } n ? Check.InRange(n, 1, 4096) : null;
+    }
 
     /// <summary>
     /// Highest learning rate of a training of the network, in (0, 10]. Default null: by the strategy.
     /// </summary>
-    public double? LearningRate { get; init => field = value is { } rate ? Check.InRange(rate, 1e-12, 10) : null; }
+    public double? LearningRate
+    {
+        get;
+        init => field = value is { } rate ? Check.InRange(rate, 1e-12, 10) : null;
+    }
 
     /// <summary>
     /// Share of the rows that judge the epochs of a training of the network, in [0.02, 0.5]. Default null: 0.15.
     /// </summary>
-    public double? ValidationSetFraction { get; init => field = value is { } share ? Check.InRange(share, 0.02, 0.5) : null; }
+    public double? ValidationSetFraction
+    {
+        get;
+        init => field = value is { } share ? Check.InRange(share, 0.02, 0.5) : null;
+    }
 
     /// <summary>All else of how the network is trained. Default null: by the strategy.</summary>
     public FineTuneOptions? FineTune { get; init; }
@@ -96,18 +150,30 @@ public sealed record ImageClassificationOptions
     public int Seed { get; init; } = 1;
 
     /// <summary>Concurrent workers, in [1, 1024]; no result depends on it. Default null: one per core.</summary>
-    public int? Workers { get; init => field = value is { } n ? Check.InRange(n, 1, 1024) : null; }
+    public int? Workers
+    {
+        get;
+        init => field = value is { } n ? Check.InRange(n, 1, 1024) : null;
+    }
 
     /// <summary>
     /// Folder that keeps this library's own <c>model.onnx</c>, and checkpoints of an interrupted training; made where
     /// it is missing. Default null: none.
     /// </summary>
-    public string? WorkspacePath { get; init => field = value is null ? null : Check.NotEmpty(value); }
+    public string? WorkspacePath
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
 
     /// <summary>
     /// Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.
     /// </summary>
-    public string CacheFolder { get; init => field = Check.NotEmpty(value); } = MlNetTransfer.CacheFolder.Root;
+    public string CacheFolder
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    } = MlNetTransfer.CacheFolder.Root;
 
     /// <summary>Whether features are looked up and kept by the content of each image. Default true.</summary>
     public bool ReuseTrainSetBottleneckCachedValues { get; init; } = true;
@@ -135,23 +201,39 @@ public sealed record ImageClassificationOptions
     {
         if (Strategy == TrainingStrategy.Head)
         {
-            foreach ((string name, bool given) in ((string, bool)[])[(nameof(Epoch), Epoch is not null), (nameof(BatchSize), BatchSize is not null), (nameof(LearningRate), LearningRate is not null),
-                (nameof(ValidationSetFraction), ValidationSetFraction is not null), (nameof(FineTune), FineTune is not null), (nameof(MetricsCallback), MetricsCallback is not null)])
+            foreach (
+                (string name, bool given) in ((string, bool)[])
+                    [
+                        (nameof(Epoch), Epoch is not null),
+                        (nameof(BatchSize), BatchSize is not null),
+                        (nameof(LearningRate), LearningRate is not null),
+                        (nameof(ValidationSetFraction), ValidationSetFraction is not null),
+                        (nameof(FineTune), FineTune is not null),
+                        (nameof(MetricsCallback), MetricsCallback is not null),
+                    ]
+            )
                 if (given)
-                    yield return $"{name} is for a training of the network, and Strategy is Head. Leave it out, or set Strategy to FineTune, Full or Scratch.";
+                    yield return $"{name} is for a training of the network, and Strategy is Head. Leave it out, or "
+                        + $"set Strategy to FineTune, Full or Scratch.";
         }
 
         if (L2 is not null && Head is not HeadKind.Softmax)
-            yield return $"{nameof(L2)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to Softmax.";
+            yield return $"{nameof(L2)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to "
+                + $"Softmax.";
         if (Strategy == TrainingStrategy.Head && ClassWeights != ClassWeights.None && Head is not HeadKind.Softmax)
-            yield return $"{nameof(ClassWeights)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to Softmax.";
-        if (!onFeatures) yield break;
+            yield return $"{nameof(ClassWeights)} is for a softmax head, and Head is {Head}. Leave it out, or set "
+                + $"Head to Softmax.";
+        if (!onFeatures)
+            yield break;
         if (Strategy != TrainingStrategy.Head)
-            yield return $"Strategy {Strategy} needs the images, and column '{FeatureColumnName}' holds features. Set FeatureColumnName to the column of images.";
+            yield return $"Strategy {Strategy} needs the images, and column '{FeatureColumnName}' holds features. "
+                + $"Set FeatureColumnName to the column of images.";
         if (Taps is not null)
-            yield return $"{nameof(Taps)} is for images, and column '{FeatureColumnName}' holds features. Give the taps to FeaturizeImages.";
+            yield return $"{nameof(Taps)} is for images, and column '{FeatureColumnName}' holds features. Give the "
+                + $"taps to FeaturizeImages.";
         if (OnRejected is not null)
-            yield return $"{nameof(OnRejected)} is for images, and column '{FeatureColumnName}' holds features. Give it to FeaturizeImages.";
+            yield return $"{nameof(OnRejected)} is for images, and column '{FeatureColumnName}' holds features. "
+                + $"Give it to FeaturizeImages.";
     }
 
     /// <summary>The same run as this library's own job makes it, on all rows.</summary>

@@ -23,15 +23,23 @@ public static class ImageClassificationCatalog
     /// <exception cref="ArgumentException">
     /// Two columns have one name, or an option has no effect beside the others.
     /// </exception>
-    public static ImageClassificationTrainer ImageClassification(this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers, ImageClassificationOptions? options = null) =>
-        new(EnvironmentOfCatalog.Of(trainers), options ?? new ImageClassificationOptions(), binary: false);
+    public static ImageClassificationTrainer ImageClassification(
+        this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers,
+        ImageClassificationOptions? options = null
+    ) => new(EnvironmentOfCatalog.Of(trainers), options ?? new ImageClassificationOptions(), binary: false);
 
     /// <summary>Trains a classifier of several classes with all other options at their defaults.</summary>
     /// <param name="trainers"><c>mlContext.MulticlassClassification.Trainers</c>.</param>
     /// <param name="labelColumnName">Column with the classes, of key type.</param>
     /// <param name="featureColumnName">Column of images, or of their features.</param>
-    public static ImageClassificationTrainer ImageClassification(this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers, string labelColumnName, string featureColumnName = "ImagePath") =>
-        trainers.ImageClassification(new ImageClassificationOptions { LabelColumnName = labelColumnName, FeatureColumnName = featureColumnName });
+    public static ImageClassificationTrainer ImageClassification(
+        this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers,
+        string labelColumnName,
+        string featureColumnName = "ImagePath"
+    ) =>
+        trainers.ImageClassification(
+            new ImageClassificationOptions { LabelColumnName = labelColumnName, FeatureColumnName = featureColumnName }
+        );
 
     /// <summary>
     /// Trains a classifier of two classes on images, or on their features: the label is bool, and there is a column
@@ -42,8 +50,10 @@ public static class ImageClassificationCatalog
     /// <exception cref="ArgumentException">
     /// Two columns have one name, or an option has no effect beside the others.
     /// </exception>
-    public static ImageClassificationTrainer ImageClassification(this BinaryClassificationCatalog.BinaryClassificationTrainers trainers, ImageClassificationOptions? options = null) =>
-        new(EnvironmentOfCatalog.Of(trainers), options ?? new ImageClassificationOptions(), binary: true);
+    public static ImageClassificationTrainer ImageClassification(
+        this BinaryClassificationCatalog.BinaryClassificationTrainers trainers,
+        ImageClassificationOptions? options = null
+    ) => new(EnvironmentOfCatalog.Of(trainers), options ?? new ImageClassificationOptions(), binary: true);
 }
 
 /// <summary>Trains an image classifier: a head on features of a frozen backbone, or the network itself.</summary>
@@ -61,13 +71,26 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
     internal ImageClassificationTrainer(IHostEnvironment? environment, ImageClassificationOptions options, bool binary)
     {
         (this.environment, this.options, this.binary) = (environment, options, binary);
-        string[] names = [options.FeatureColumnName, options.LabelColumnName, options.ScoreColumnName, options.PredictedLabelColumnName, .. binary ? [options.ProbabilityColumnName] : (string[])[]];
+        string[] names =
+        [
+            options.FeatureColumnName,
+            options.LabelColumnName,
+            options.ScoreColumnName,
+            options.PredictedLabelColumnName,
+            .. binary ? [options.ProbabilityColumnName] : (string[])[],
+        ];
         if (names.GroupBy(n => n).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new ArgumentException(
-                $"'{twice.Key}' is the name of {twice.Count()} of the columns {string.Join(", ", names)} (images or features, label, score, predicted label). Give each a name of its own.", nameof(options));
+                $"'{twice.Key}' is the name of {twice.Count()} of the columns {string.Join(", ", names)} (images or "
+                    + $"features, label, score, predicted label). Give each a name of its own.",
+                nameof(options)
+            );
         if (!binary && options.ProbabilityColumnName != new ImageClassificationOptions().ProbabilityColumnName)
             throw new ArgumentException(
-                $"{nameof(options.ProbabilityColumnName)} is for two classes (mlContext.BinaryClassification). Leave it out.", nameof(options));
+                $"{nameof(options.ProbabilityColumnName)} is for two classes (mlContext.BinaryClassification). "
+                    + $"Leave it out.",
+                nameof(options)
+            );
         if (options.WithoutEffect(onFeatures: false).FirstOrDefault() is { } wrong)
             throw new ArgumentException(wrong, nameof(options));
     }
@@ -96,13 +119,16 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         SchemaShape.Column feature = ImageColumn.Find(inputSchema, options.FeatureColumnName);
-        if (feature.Kind != SchemaShape.Column.VectorKind.Vector || feature.ItemType != NumberDataViewType.Single) _ = ImageColumn.Of(inputSchema, options.FeatureColumnName);
+        if (feature.Kind != SchemaShape.Column.VectorKind.Vector || feature.ItemType != NumberDataViewType.Single)
+            _ = ImageColumn.Of(inputSchema, options.FeatureColumnName);
         LabelColumn.Check(inputSchema, options.LabelColumnName, binary);
         TransformsCatalog transforms = new MLContext(1).Transforms;
-        if (binary) return OutputsOfTwo(transforms).GetOutputSchema(inputSchema);
+        if (binary)
+            return OutputsOfTwo(transforms).GetOutputSchema(inputSchema);
 
         // One number per key value, named by it; the expression keeps of its annotations the slot names alone.
-        return transforms.Conversion.MapKeyToVector(options.ScoreColumnName, options.LabelColumnName)
+        return transforms
+            .Conversion.MapKeyToVector(options.ScoreColumnName, options.LabelColumnName)
             .Append(transforms.Expression(options.ScoreColumnName, "x : x", options.ScoreColumnName))
             .Append(transforms.CopyColumns(options.PredictedLabelColumnName, options.LabelColumnName))
             .GetOutputSchema(inputSchema);
@@ -114,36 +140,67 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         outputs[nameof(BinaryMapping.Yes.Odds)].ColumnName = options.ScoreColumnName;
         outputs[nameof(BinaryMapping.Yes.Share)].ColumnName = options.ProbabilityColumnName;
         outputs[nameof(BinaryMapping.Yes.Label)].ColumnName = options.PredictedLabelColumnName;
-        return transforms.CustomMapping<NoRow, BinaryMapping.Yes>((_, _) => { }, null, SchemaDefinition.Create(typeof(NoRow)), outputs);
+        return transforms.CustomMapping<NoRow, BinaryMapping.Yes>(
+            (_, _) => { },
+            null,
+            SchemaDefinition.Create(typeof(NoRow)),
+            outputs
+        );
     }
 
     private bool IsFeatures(DataViewSchema schema) =>
-        schema.GetColumnOrNull(options.FeatureColumnName)?.Type is VectorDataViewType { IsKnownSize: true } vector && vector.ItemType == NumberDataViewType.Single;
+        schema.GetColumnOrNull(options.FeatureColumnName)?.Type is VectorDataViewType { IsKnownSize: true } vector
+        && vector.ItemType == NumberDataViewType.Single;
 
     private ImageClassificationTransformer FitOnImages(IDataView input, LabelColumn label)
     {
         ImageColumn images = ImageColumn.Of(input.Schema, options.FeatureColumnName);
         ImageDataset data = ReadImages(input, images, label);
         ExecutionPlan plan = EnvironmentOfCatalog.Plan(environment, options.Workers);
-        string? temporary = options.WorkspacePath is null ? Directory.CreateTempSubdirectory("mlnet-transfer-").FullName : null;
+        string? temporary = options.WorkspacePath is null
+            ? Directory.CreateTempSubdirectory("mlnet-transfer-").FullName
+            : null;
         try
         {
             TrainOptions job = options.ToJob(options.WorkspacePath ?? temporary!, plan);
-            FittedModel fitted = new TrainJob(job).Fit(data, new LogProgress(environment, options.Progress), options.Cancellation);
-            foreach (RejectedImage image in fitted.Training.Rejected) Rejected(image);
+            FittedModel fitted = new TrainJob(job).Fit(
+                data,
+                new LogProgress(environment, options.Progress),
+                options.Cancellation
+            );
+            foreach (RejectedImage image in fitted.Training.Rejected)
+                Rejected(image);
             byte[] onnx = File.ReadAllBytes(fitted.Path);
             Preprocessing preprocessing = fitted.Metadata.Preprocessing;
-            var scorer = new ImageRowScorer(onnx, new ImageGraph(onnx, TransferModel.ProbabilitiesOutput, preprocessing, options.Limits, plan), null);
-            var rows = new ClassifierRows(images, scorer, label.Outputs(options), [.. fitted.Sample.Take(8)], onnx, preprocessing, label.Stock(options))
+            var scorer = new ImageRowScorer(
+                onnx,
+                new ImageGraph(onnx, TransferModel.ProbabilitiesOutput, preprocessing, options.Limits, plan),
+                null
+            );
+            var rows = new ClassifierRows(
+                images,
+                scorer,
+                label.Outputs(options),
+                [.. fitted.Sample.Take(8)],
+                onnx,
+                preprocessing,
+                label.Stock(options)
+            )
             {
                 OnRejected = options.OnRejected,
                 Cancellation = options.Cancellation,
             };
-            return new ImageClassificationTransformer(rows, options.FeatureColumnName, input.Schema[options.FeatureColumnName].Type, fitted.Training);
+            return new ImageClassificationTransformer(
+                rows,
+                options.FeatureColumnName,
+                input.Schema[options.FeatureColumnName].Type,
+                fitted.Training
+            );
         }
         finally
         {
-            if (temporary is not null) Directory.Delete(temporary, recursive: true);
+            if (temporary is not null)
+                Directory.Delete(temporary, recursive: true);
         }
     }
 
@@ -167,24 +224,59 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         if (options.OnRejected is null)
             throw new TransferException(
                 $"The image {image.File} in column '{options.FeatureColumnName}' cannot be used: {image.Reason}. "
-                + $"Remove its row, or set {nameof(options.OnRejected)} to go on without such rows.");
+                    + $"Remove its row, or set {nameof(options.OnRejected)} to go on without such rows."
+            );
         options.OnRejected(image);
     }
 
     private ImageClassificationTransformer FitOnFeatures(IDataView input, LabelColumn label)
     {
-        if (options.WithoutEffect(onFeatures: true).FirstOrDefault() is { } wrong) throw new TransferException(wrong);
+        if (options.WithoutEffect(onFeatures: true).FirstOrDefault() is { } wrong)
+            throw new TransferException(wrong);
         FeatureTable table = FeatureRows.Read(input, options.FeatureColumnName, label, options.Cancellation);
-        var recipe = new HeadRecipeOptions { Head = options.Head, L2 = options.L2, ClassWeights = options.ClassWeights, ChoosesTap = false, Seed = options.Seed, Workers = options.Workers ?? Environment.ProcessorCount };
-        FittedHead fitted = new HeadRecipe(recipe, new TapGroups([options.FeatureColumnName], [table.Width]), options.FeatureColumnName)
-            .Fit(table, FitToJobProgress.Of(new LogProgress(environment, options.Progress)), options.Cancellation);
-        StockChain chain = StockChain.OfFeatures(options.FeatureColumnName, table.Width, Alone(fitted.Head, table.Width), label.Stock(options));
-        var training = new ImageClassificationTraining { Strategy = TrainingStrategy.Head, Head = fitted.Selection.Name, Images = table.Rows };
-        return new ImageClassificationTransformer(chain.Model, options.FeatureColumnName, input.Schema[options.FeatureColumnName].Type, training);
+        var recipe = new HeadRecipeOptions
+        {
+            Head = options.Head,
+            L2 = options.L2,
+            ClassWeights = options.ClassWeights,
+            ChoosesTap = false,
+            Seed = options.Seed,
+            Workers = options.Workers ?? Environment.ProcessorCount,
+        };
+        FittedHead fitted = new HeadRecipe(
+            recipe,
+            new TapGroups([options.FeatureColumnName], [table.Width]),
+            options.FeatureColumnName
+        ).Fit(table, FitToJobProgress.Of(new LogProgress(environment, options.Progress)), options.Cancellation);
+        StockChain chain = StockChain.OfFeatures(
+            options.FeatureColumnName,
+            table.Width,
+            Alone(fitted.Head, table.Width),
+            label.Stock(options)
+        );
+        var training = new ImageClassificationTraining
+        {
+            Strategy = TrainingStrategy.Head,
+            Head = fitted.Selection.Name,
+            Images = table.Rows,
+        };
+        return new ImageClassificationTransformer(
+            chain.Model,
+            options.FeatureColumnName,
+            input.Schema[options.FeatureColumnName].Type,
+            training
+        );
     }
 
     private static OnnxModel Alone(IHead head, int width) =>
-        ModelGraph.WithHead(new GraphBuilder().Input(FeatureGraph.Output, ["N", width]).Node("Identity", [FeatureGraph.Output], ["features_alone"]).Output("features_alone", ["N", width]).Build(), head);
+        ModelGraph.WithHead(
+            new GraphBuilder()
+                .Input(FeatureGraph.Output, ["N", width])
+                .Node("Identity", [FeatureGraph.Output], ["features_alone"])
+                .Output("features_alone", ["N", width])
+                .Build(),
+            head
+        );
 
     private sealed class NoRow;
 }

@@ -37,19 +37,26 @@ public sealed record ImageClassificationTraining
 
     /// <inheritdoc/>
     public override string ToString() =>
-        $"{Head} head, strategy {Strategy}, trained on {Images} images{(Taps.Count > 0 ? $" at {string.Join(", ", Taps)}" : "")}{(Rejected.Count > 0 ? $"; {Rejected.Count} could not be used" : "")}";
+        $"{Head} head, strategy {Strategy}, trained on {Images} "
+        + $"images{(Taps.Count > 0 ? $" at {string.Join(", ", Taps)}" : "")}{(Rejected.Count > 0 ? $"; {Rejected.Count} could not be used" : "")}";
 }
 
 /// <summary>
 /// A trained image classifier. Saved, it is a chain of ML.NET's own transformers, behind a custom mapping that decodes
 /// and resizes where it takes images.
 /// </summary>
-public sealed class ImageClassificationTransformer : ISingleFeaturePredictionTransformer<ImageClassificationTraining>, IDisposable
+public sealed class ImageClassificationTransformer
+    : ISingleFeaturePredictionTransformer<ImageClassificationTraining>,
+        IDisposable
 {
     private readonly ITransformer inner;
 
-    internal ImageClassificationTransformer(ITransformer inner, string featureColumn, DataViewType featureType, ImageClassificationTraining training) =>
-        (this.inner, FeatureColumnName, FeatureColumnType, Model) = (inner, featureColumn, featureType, training);
+    internal ImageClassificationTransformer(
+        ITransformer inner,
+        string featureColumn,
+        DataViewType featureType,
+        ImageClassificationTraining training
+    ) => (this.inner, FeatureColumnName, FeatureColumnType, Model) = (inner, featureColumn, featureType, training);
 
     /// <summary>Column of images or features that it reads.</summary>
     public string FeatureColumnName { get; }
@@ -86,7 +93,15 @@ internal sealed class ClassifierRows : ImageRowTransformer
 {
     private readonly StockOutputs stock;
 
-    public ClassifierRows(ImageColumn images, ImageRowScorer scorer, IReadOnlyList<RowOutput> outputs, IReadOnlyList<ImageItem> sample, byte[] onnx, Preprocessing preprocessing, StockOutputs stock)
+    public ClassifierRows(
+        ImageColumn images,
+        ImageRowScorer scorer,
+        IReadOnlyList<RowOutput> outputs,
+        IReadOnlyList<ImageItem> sample,
+        byte[] onnx,
+        Preprocessing preprocessing,
+        StockOutputs stock
+    )
         : base(images, scorer, outputs, sample) => (Onnx, Preprocessing, this.stock) = (onnx, preprocessing, stock);
 
     /// <summary>This library's own model file.</summary>

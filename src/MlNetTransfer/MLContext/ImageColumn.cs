@@ -28,15 +28,20 @@ internal enum ImageColumnKind
 /// <param name="Kind">What it holds.</param>
 internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
 {
-    private const string Expected = "text (paths of image files), a vector of bytes (encoded images), MLImage or streams";
+    private const string Expected =
+        "text (paths of image files), a vector of bytes (encoded images), MLImage or streams";
 
     /// <summary>Finds the column in data.</summary>
     /// <exception cref="TransferException">It is missing or holds something else.</exception>
     public static ImageColumn Of(DataViewSchema schema, string name)
     {
-        DataViewSchema.Column column = schema.GetColumnOrNull(name) ?? throw Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
+        DataViewSchema.Column column =
+            schema.GetColumnOrNull(name) ?? throw Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
         DataViewType item = column.Type is VectorDataViewType vector ? vector.ItemType : column.Type;
-        return new ImageColumn(name, KindOf(item, column.Type is VectorDataViewType) ?? throw Wrong(name, $"{column.Type}"));
+        return new ImageColumn(
+            name,
+            KindOf(item, column.Type is VectorDataViewType) ?? throw Wrong(name, $"{column.Type}")
+        );
     }
 
     /// <summary>Finds the column before there is data.</summary>
@@ -45,15 +50,23 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
     {
         SchemaShape.Column column = Find(schema, name);
         bool isVector = column.Kind != SchemaShape.Column.VectorKind.Scalar;
-        return new ImageColumn(name, KindOf(column.ItemType, isVector) ?? throw Wrong(name, $"{column.Kind} of {column.ItemType}"));
+        return new ImageColumn(
+            name,
+            KindOf(column.ItemType, isVector) ?? throw Wrong(name, $"{column.Kind} of {column.ItemType}")
+        );
     }
 
     /// <exception cref="TransferException">There is no such column.</exception>
     public static SchemaShape.Column Find(SchemaShape schema, string name) =>
-        schema.FirstOrDefault(c => c.Name == name) is { Name: not null } found ? found : throw Missing(name, schema.Select(c => c.Name));
+        schema.FirstOrDefault(c => c.Name == name) is { Name: not null } found
+            ? found
+            : throw Missing(name, schema.Select(c => c.Name));
 
     public static TransferException Missing(string name, IEnumerable<string> there) =>
-        new($"There is no column '{name}'; the data has {string.Join(", ", there)}. Name the column, or make it earlier in the pipeline.");
+        new(
+            $"There is no column '{name}'; the data has {string.Join(", ", there)}. Name the column, or make it "
+                + $"earlier in the pipeline."
+        );
 
     /// <summary>Gives the image of the row that a cursor is at, and how it is called in messages.</summary>
     /// <param name="row">The cursor.</param>
@@ -64,7 +77,8 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
         if (now.Kind != Kind)
             throw new TransferException(
                 $"Column '{Name}' held {Text(Kind)} at Fit and holds {Text(now.Kind)} now. Give the data the form "
-                + "that the model was made for.");
+                    + "that the model was made for."
+            );
         DataViewSchema.Column column = row.Schema[Name];
         return Kind switch
         {
@@ -75,13 +89,17 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
         };
     }
 
-    private static Func<ImageItem> Paths(DataViewRow row, ValueGetter<ReadOnlyMemory<char>> getter) => () =>
-    {
-        ReadOnlyMemory<char> path = default;
-        getter(ref path);
-        string file = path.ToString();
-        return new ImageItem(new FileLocation(file), file.Length > 0 ? file : $"{RowName(row)}, whose path is empty");
-    };
+    private static Func<ImageItem> Paths(DataViewRow row, ValueGetter<ReadOnlyMemory<char>> getter) =>
+        () =>
+        {
+            ReadOnlyMemory<char> path = default;
+            getter(ref path);
+            string file = path.ToString();
+            return new ImageItem(
+                new FileLocation(file),
+                file.Length > 0 ? file : $"{RowName(row)}, whose path is empty"
+            );
+        };
 
     private static Func<ImageItem> Bytes(DataViewRow row, ValueGetter<VBuffer<byte>> getter)
     {
@@ -93,25 +111,28 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
         };
     }
 
-    private static Func<ImageItem> Images(DataViewRow row, ValueGetter<MLImage> getter) => () =>
-    {
-        MLImage image = null!;
-        getter(ref image);
-        return image is null
-            ? new ImageItem(new MemoryLocation(default), RowName(row))
-            : new ImageItem(new PixelsLocation(PixelsOf(image)), image.Tag ?? RowName(row));
-    };
+    private static Func<ImageItem> Images(DataViewRow row, ValueGetter<MLImage> getter) =>
+        () =>
+        {
+            MLImage image = null!;
+            getter(ref image);
+            return image is null
+                ? new ImageItem(new MemoryLocation(default), RowName(row))
+                : new ImageItem(new PixelsLocation(PixelsOf(image)), image.Tag ?? RowName(row));
+        };
 
     /// <summary>Read into memory at once: the cursor owns the row's stream, workers come later.</summary>
-    private static Func<ImageItem> Streams(DataViewRow row, ValueGetter<Stream> getter) => () =>
-    {
-        Stream stream = null!;
-        getter(ref stream);
-        using var bytes = new MemoryStream();
-        if (stream is { CanSeek: true }) stream.Position = 0;
-        stream?.CopyTo(bytes);
-        return new ImageItem(new MemoryLocation(bytes.ToArray()), RowName(row));
-    };
+    private static Func<ImageItem> Streams(DataViewRow row, ValueGetter<Stream> getter) =>
+        () =>
+        {
+            Stream stream = null!;
+            getter(ref stream);
+            using var bytes = new MemoryStream();
+            if (stream is { CanSeek: true })
+                stream.Position = 0;
+            stream?.CopyTo(bytes);
+            return new ImageItem(new MemoryLocation(bytes.ToArray()), RowName(row));
+        };
 
     /// <summary>The pixels of a decoded image, on white where it is transparent.</summary>
     public static RgbImage PixelsOf(MLImage image)
@@ -136,22 +157,24 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
     private static string RowName(DataViewRow row) =>
         string.Create(CultureInfo.InvariantCulture, $"row {row.Position} (counted from 0)");
 
-    private static ImageColumnKind? KindOf(DataViewType item, bool isVector) => (item, isVector) switch
-    {
-        (TextDataViewType, false) => ImageColumnKind.Path,
-        (NumberDataViewType, true) when item == NumberDataViewType.Byte => ImageColumnKind.Bytes,
-        (ImageDataViewType, false) => ImageColumnKind.Image,
-        (ImageStreamDataViewType, false) => ImageColumnKind.Stream,
-        _ => null,
-    };
+    private static ImageColumnKind? KindOf(DataViewType item, bool isVector) =>
+        (item, isVector) switch
+        {
+            (TextDataViewType, false) => ImageColumnKind.Path,
+            (NumberDataViewType, true) when item == NumberDataViewType.Byte => ImageColumnKind.Bytes,
+            (ImageDataViewType, false) => ImageColumnKind.Image,
+            (ImageStreamDataViewType, false) => ImageColumnKind.Stream,
+            _ => null,
+        };
 
-    private static string Text(ImageColumnKind kind) => kind switch
-    {
-        ImageColumnKind.Path => "paths",
-        ImageColumnKind.Bytes => "encoded images",
-        ImageColumnKind.Image => "MLImages",
-        _ => "streams",
-    };
+    private static string Text(ImageColumnKind kind) =>
+        kind switch
+        {
+            ImageColumnKind.Path => "paths",
+            ImageColumnKind.Bytes => "encoded images",
+            ImageColumnKind.Image => "MLImages",
+            _ => "streams",
+        };
 
     private static TransferException Wrong(string name, string found) =>
         new($"Column '{name}' is {found}; {Expected} was expected. Name the column with the images.");

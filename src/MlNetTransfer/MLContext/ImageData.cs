@@ -22,8 +22,11 @@ public static class ImageDataCatalog
     /// <exception cref="TransferException">
     /// The folder is missing, or not as it has to be; the message names the place and the fix.
     /// </exception>
-    public static IDataView LoadImageFolder(this DataOperationsCatalog data, string folder, Action<RejectedImage>? onRejected = null) =>
-        Load(data, folder, onRejected);
+    public static IDataView LoadImageFolder(
+        this DataOperationsCatalog data,
+        string folder,
+        Action<RejectedImage>? onRejected = null
+    ) => Load(data, folder, onRejected);
 
     /// <summary>Loads a .csv, .tsv, .jsonl or .ndjson list of images and labels.</summary>
     /// <param name="data"><c>mlContext.Data</c>.</param>
@@ -33,8 +36,11 @@ public static class ImageDataCatalog
     /// <exception cref="TransferException">
     /// The list is missing, or not as it has to be; the message names the line and the fix.
     /// </exception>
-    public static IDataView LoadImageList(this DataOperationsCatalog data, string list, Action<RejectedImage>? onRejected = null) =>
-        Load(data, list, onRejected);
+    public static IDataView LoadImageList(
+        this DataOperationsCatalog data,
+        string list,
+        Action<RejectedImage>? onRejected = null
+    ) => Load(data, list, onRejected);
 
     /// <summary>
     /// Loads a .zip of class folders. It is never extracted: an image is inflated when its row is read.
@@ -47,10 +53,28 @@ public static class ImageDataCatalog
     /// the archive has one.
     /// </returns>
     /// <exception cref="TransferException">The archive is missing, or not as it has to be.</exception>
-    public static IDataView LoadImageZip(this DataOperationsCatalog data, string zip, Action<RejectedImage>? onRejected = null)
+    public static IDataView LoadImageZip(
+        this DataOperationsCatalog data,
+        string zip,
+        Action<RejectedImage>? onRejected = null
+    )
     {
         ImageDataset read = Read(zip, onRejected);
-        return Without(data, read, data.LoadFromEnumerable(read.Items.Select((item, i) => new ZipRow(item) { ImagePath = item.Name, Label = read.ClassNames[item.Label], Split = SplitOf(read, i) })));
+        return Without(
+            data,
+            read,
+            data.LoadFromEnumerable(
+                read.Items.Select(
+                    (item, i) =>
+                        new ZipRow(item)
+                        {
+                            ImagePath = item.Name,
+                            Label = read.ClassNames[item.Label],
+                            Split = SplitOf(read, i),
+                        }
+                )
+            )
+        );
     }
 
     /// <summary>
@@ -71,7 +95,14 @@ public static class ImageDataCatalog
     /// A column is missing or of another type, an image cannot be read, or a class is all of one group.
     /// </exception>
     public static TrainTestData StratifiedSplit(
-        this DataOperationsCatalog data, IDataView rows, string labelColumnName = "Label", string? groupColumnName = null, string imageColumnName = "ImagePath", double testFraction = 0.2, int seed = 1)
+        this DataOperationsCatalog data,
+        IDataView rows,
+        string labelColumnName = "Label",
+        string? groupColumnName = null,
+        string imageColumnName = "ImagePath",
+        double testFraction = 0.2,
+        int seed = 1
+    )
     {
         ArgumentNullException.ThrowIfNull(data);
         DivisibleRows read = DivisibleRows.Read(rows, labelColumnName, groupColumnName, imageColumnName);
@@ -97,7 +128,14 @@ public static class ImageDataCatalog
     /// A column is missing or of another type, an image cannot be read, or there are too few groups.
     /// </exception>
     public static IReadOnlyList<TrainTestData> StratifiedFolds(
-        this DataOperationsCatalog data, IDataView rows, int folds = 5, string labelColumnName = "Label", string? groupColumnName = null, string imageColumnName = "ImagePath", int seed = 1)
+        this DataOperationsCatalog data,
+        IDataView rows,
+        int folds = 5,
+        string labelColumnName = "Label",
+        string? groupColumnName = null,
+        string imageColumnName = "ImagePath",
+        int seed = 1
+    )
     {
         ArgumentNullException.ThrowIfNull(data);
         DivisibleRows read = DivisibleRows.Read(rows, labelColumnName, groupColumnName, imageColumnName);
@@ -109,20 +147,35 @@ public static class ImageDataCatalog
     {
         bool[] test = [.. Enumerable.Range(0, count).Select(isTest)];
         // ML.NET's own type can only be made by itself.
-        object parts = Activator.CreateInstance(typeof(TrainTestData), System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic, null, [new RowSubset(rows, Array.ConvertAll(test, t => !t)), new RowSubset(rows, test)], null)!;
+        object parts = Activator.CreateInstance(
+            typeof(TrainTestData),
+            System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic,
+            null,
+            [new RowSubset(rows, Array.ConvertAll(test, t => !t)), new RowSubset(rows, test)],
+            null
+        )!;
         return (TrainTestData)parts;
     }
 
     private static IDataView Load(DataOperationsCatalog data, string source, Action<RejectedImage>? onRejected)
     {
         ImageDataset read = Read(source, onRejected);
-        return Without(data, read, data.LoadFromEnumerable(read.Items.Select((item, i) => new FileRow
-        {
-            ImagePath = ((FileLocation)item.Location).Path,
-            Label = read.ClassNames[item.Label],
-            Group = item.Group ?? "",
-            Split = SplitOf(read, i),
-        })));
+        return Without(
+            data,
+            read,
+            data.LoadFromEnumerable(
+                read.Items.Select(
+                    (item, i) =>
+                        new FileRow
+                        {
+                            ImagePath = ((FileLocation)item.Location).Path,
+                            Label = read.ClassNames[item.Label],
+                            Group = item.Group ?? "",
+                            Split = SplitOf(read, i),
+                        }
+                )
+            )
+        );
     }
 
     private static ImageDataset Read(string source, Action<RejectedImage>? onRejected)
@@ -131,25 +184,34 @@ public static class ImageDataCatalog
         if (onRejected is null && read.Rejected.Count > 0)
             throw new TransferException(
                 $"{read.Rejected[0].File} in '{source}' cannot be used: "
-                + $"{read.Rejected[0].Reason}.{(read.Rejected.Count > 1 ? $" So it is with {read.Rejected.Count - 1} more." : "")} Remove it, or pass onRejected to go on without it.");
-        foreach (RejectedImage file in read.Rejected) onRejected!(file);
+                    + $"{read.Rejected[0].Reason}.{(read.Rejected.Count > 1 ? $" So it is with {read.Rejected.Count - 1} more." : "")} Remove it, or pass onRejected to go on without it."
+            );
+        foreach (RejectedImage file in read.Rejected)
+            onRejected!(file);
         return read;
     }
 
     /// <summary>Columns that say nothing are not there.</summary>
     private static IDataView Without(DataOperationsCatalog data, ImageDataset read, IDataView rows)
     {
-        string[] empty = [.. read.Items.All(i => i.Group is null) && rows.Schema.GetColumnOrNull("Group") is not null ? ["Group"] : (string[])[], .. read.Splits is null ? ["Split"] : (string[])[]];
+        string[] empty =
+        [
+            .. read.Items.All(i => i.Group is null) && rows.Schema.GetColumnOrNull("Group") is not null
+                ? ["Group"]
+                : (string[])[],
+            .. read.Splits is null ? ["Split"] : (string[])[],
+        ];
         return empty.Length == 0 ? rows : new MLContext().Transforms.DropColumns(empty).Fit(rows).Transform(rows);
     }
 
-    private static string SplitOf(ImageDataset read, int row) => read.Splits?[row] switch
-    {
-        SplitPart.Train => "train",
-        SplitPart.Validation => "val",
-        SplitPart.Test => "test",
-        _ => "",
-    };
+    private static string SplitOf(ImageDataset read, int row) =>
+        read.Splits?[row] switch
+        {
+            SplitPart.Train => "train",
+            SplitPart.Validation => "val",
+            SplitPart.Test => "test",
+            _ => "",
+        };
 
     private sealed class FileRow
     {

@@ -15,16 +15,24 @@ public static class ImageEvaluationCatalog
     /// <param name="labelColumnName">Column of true classes, of key type.</param>
     /// <param name="scoreColumnName">Column of probabilities, a vector of float32 [classes].</param>
     /// <exception cref="TransferException">A column is missing or of another type, or there is no row.</exception>
-    public static ImageClassificationMetrics EvaluateWithIntervals(this MulticlassClassificationCatalog catalog, IDataView data, string labelColumnName = "Label", string scoreColumnName = "Score")
+    public static ImageClassificationMetrics EvaluateWithIntervals(
+        this MulticlassClassificationCatalog catalog,
+        IDataView data,
+        string labelColumnName = "Label",
+        string scoreColumnName = "Score"
+    )
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(data);
         LabelColumn label = LabelColumn.Of(data.Schema, labelColumnName, binary: false);
-        DataViewSchema.Column score = data.Schema.GetColumnOrNull(scoreColumnName) ?? throw ImageColumn.Missing(scoreColumnName, data.Schema.Where(c => !c.IsHidden).Select(c => c.Name));
+        DataViewSchema.Column score =
+            data.Schema.GetColumnOrNull(scoreColumnName)
+            ?? throw ImageColumn.Missing(scoreColumnName, data.Schema.Where(c => !c.IsHidden).Select(c => c.Name));
         if (score.Type is not VectorDataViewType { Size: var width } || width != label.Names.Count)
             throw new TransferException(
                 $"Column '{scoreColumnName}' is {score.Type}; a vector of Single with one probability for each of "
-                + $"the {label.Names.Count} classes of '{labelColumnName}' was expected. Name the column of scores.");
+                    + $"the {label.Names.Count} classes of '{labelColumnName}' was expected. Name the column of scores."
+            );
         var labels = new List<int>();
         var probabilities = new List<float>();
         using DataViewRowCursor cursor = data.GetRowCursor([data.Schema[labelColumnName], score]);
@@ -73,11 +81,26 @@ public sealed record ImageClassificationMetrics(ClassificationReport Report)
     public override string ToString()
     {
         var text = new StringBuilder();
-        Line($"MicroAccuracy {MicroAccuracy:P1} (95 % interval {MicroAccuracyInterval.Low:P1} to {MicroAccuracyInterval.High:P1}, {Rows} rows); chance {Chance:P1}, most frequent class {MajorityClass:P1}");
-        Line($"MacroAccuracy {MacroAccuracy:P1}, LogLoss {LogLoss:f3} nats");
-        if (Report.PerClass.Where(c => c.Support > 0).MinBy(c => c.Recall) is { Recall: < 1 } weakest) Line($"Weakest: {weakest.Name}, {weakest.Recall:P0} of {weakest.Support} found");
+        Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"MicroAccuracy {MicroAccuracy:P1} (95 % interval {MicroAccuracyInterval.Low:P1} to "
+                    + $"{MicroAccuracyInterval.High:P1}, {Rows} rows); chance {Chance:P1}, most frequent class "
+                    + $"{MajorityClass:P1}"
+            )
+        );
+        Line(
+            string.Create(CultureInfo.InvariantCulture, $"MacroAccuracy {MacroAccuracy:P1}, LogLoss {LogLoss:f3} nats")
+        );
+        if (Report.PerClass.Where(c => c.Support > 0).MinBy(c => c.Recall) is { Recall: < 1 } weakest)
+            Line(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Weakest: {weakest.Name}, {weakest.Recall:P0} of {weakest.Support} found"
+                )
+            );
         return text.ToString().TrimEnd('\n');
 
-        void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+        void Line(string line) => text.Append(line).Append('\n');
     }
 }

@@ -19,19 +19,29 @@ namespace MlNetTransfer;
 /// </remarks>
 internal static class ImageMappings
 {
-    public const string Source = "mlnet_transfer_source", Settings = "mlnet_transfer_settings", Image = "mlnet_transfer_image", Number = "mlnet_transfer_number";
+    public const string Source = "mlnet_transfer_source",
+        Settings = "mlnet_transfer_settings",
+        Image = "mlnet_transfer_image",
+        Number = "mlnet_transfer_number";
 
-    private const string Register = " (package MlNetTransfer; call mlContext.RegisterMlNetTransfer() before mlContext.Model.Load)";
+    private const string Register =
+        " (package MlNetTransfer; call mlContext.RegisterMlNetTransfer() before mlContext.Model.Load)";
 
-    public const string FromPath = "MlNetTransfer.ImageOfPath/1" + Register, FromBytes = "MlNetTransfer.ImageOfBytes/1" + Register, FromImage = "MlNetTransfer.ImageOfImage/1" + Register;
+    public const string FromPath = "MlNetTransfer.ImageOfPath/1" + Register,
+        FromBytes = "MlNetTransfer.ImageOfBytes/1" + Register,
+        FromImage = "MlNetTransfer.ImageOfImage/1" + Register;
 
-    public const string OneForBytes = "MlNetTransfer.OneForBytes/1" + Register, OneForImage = "MlNetTransfer.OneForImage/1" + Register;
+    public const string OneForBytes = "MlNetTransfer.OneForBytes/1" + Register,
+        OneForImage = "MlNetTransfer.OneForImage/1" + Register;
 
     private static readonly ConcurrentDictionary<string, ConcurrentBag<Resizer>> Idle = new(StringComparer.Ordinal);
 
     /// <summary>What a mapping has to know of the preprocessing; the rest is in the graph.</summary>
     public static string SettingsOf(Preprocessing preprocessing) =>
-        string.Create(CultureInfo.InvariantCulture, $"size={preprocessing.Size} framing={preprocessing.Framing} interpolation={preprocessing.Interpolation}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"size={preprocessing.Size} framing={preprocessing.Framing} interpolation={preprocessing.Interpolation}"
+        );
 
     /// <summary>An image of the backbone's size.</summary>
     /// <exception cref="TransferException">The image cannot be used, or the settings cannot be read.</exception>
@@ -56,14 +66,29 @@ internal static class ImageMappings
 
     private static Preprocessing Parse(string settings)
     {
-        Dictionary<string, string> entries = settings.Split(' ').Select(e => e.Split('=')).Where(e => e.Length == 2).ToDictionary(e => e[0], e => e[1], StringComparer.Ordinal);
-        if (entries.TryGetValue("size", out string? size) && int.TryParse(size, CultureInfo.InvariantCulture, out int side)
-            && entries.TryGetValue("framing", out string? framing) && Enum.TryParse(framing, out Framing frame)
-            && entries.TryGetValue("interpolation", out string? interpolation) && Enum.TryParse(interpolation, out Interpolation filter))
-            return new Preprocessing { Size = side, Framing = frame, Interpolation = filter };
+        Dictionary<string, string> entries = settings
+            .Split(' ')
+            .Select(e => e.Split('='))
+            .Where(e => e.Length == 2)
+            .ToDictionary(e => e[0], e => e[1], StringComparer.Ordinal);
+        if (
+            entries.TryGetValue("size", out string? size)
+            && int.TryParse(size, CultureInfo.InvariantCulture, out int side)
+            && entries.TryGetValue("framing", out string? framing)
+            && Enum.TryParse(framing, out Framing frame)
+            && entries.TryGetValue("interpolation", out string? interpolation)
+            && Enum.TryParse(interpolation, out Interpolation filter)
+        )
+            return new Preprocessing
+            {
+                Size = side,
+                Framing = frame,
+                Interpolation = filter,
+            };
         throw new TransferException(
             $"The model's settings '{settings}' cannot be read; 'size=224 framing=Stretch interpolation=Bilinear' "
-            + "or the like was expected. Load it with the version of MlNetTransfer that saved it, or a later one.");
+                + "or the like was expected. Load it with the version of MlNetTransfer that saved it, or a later one."
+        );
     }
 
     /// <summary>
@@ -75,8 +100,15 @@ internal static class ImageMappings
 #pragma warning restore CA1001
     {
         private readonly ImageItemReader reader = new();
+
         // Samples of the resized image are whole numbers of 0 to 255: x / 255 / (1 / 255), rounded.
-        private readonly ImagePreprocessor pixels = new(preprocessing with { Mean = new(0, 0, 0), Std = new(1 / 255f, 1 / 255f, 1 / 255f) });
+        private readonly ImagePreprocessor pixels = new(
+            preprocessing with
+            {
+                Mean = new(0, 0, 0),
+                Std = new(1 / 255f, 1 / 255f, 1 / 255f),
+            }
+        );
         private readonly float[] tensor = new float[preprocessing.TensorLength];
         private readonly byte[] rgba = new byte[4 * preprocessing.Size * preprocessing.Size];
 
@@ -172,7 +204,13 @@ internal static class ImageMappings
         public override Action<BytesRow, Resized> GetMapping() => Map;
 
         public static void Map(BytesRow source, Resized target) =>
-            target.Replace(Resize(new MemoryLocation(source.Bytes.DenseValues().ToArray()), FormattableString.Invariant($"of {source.Bytes.Length} bytes"), source.How));
+            target.Replace(
+                Resize(
+                    new MemoryLocation(source.Bytes.DenseValues().ToArray()),
+                    FormattableString.Invariant($"of {source.Bytes.Length} bytes"),
+                    source.How
+                )
+            );
     }
 
     [CustomMappingFactoryAttribute(FromImage)]
@@ -181,8 +219,17 @@ internal static class ImageMappings
         public override Action<ImageRow, Resized> GetMapping() => Map;
 
         public static void Map(ImageRow source, Resized target) =>
-            target.Replace(Resize(new PixelsLocation(ImageColumn.PixelsOf(source.Pixels ?? throw new TransferException(
-                "A row has no image. Remove it."))), "of a row", source.How));
+            target.Replace(
+                Resize(
+                    new PixelsLocation(
+                        ImageColumn.PixelsOf(
+                            source.Pixels ?? throw new TransferException("A row has no image. Remove it.")
+                        )
+                    ),
+                    "of a row",
+                    source.How
+                )
+            );
     }
 
     [CustomMappingFactoryAttribute(OneForBytes)]

@@ -38,7 +38,12 @@ public static class ImageModelCatalog
     /// Images must come in the backbone's size, resized as at training (antialiased, as Pillow does it); ML.NET's own
     /// ResizeImages gives other pixels and with them slightly other probabilities.
     /// </remarks>
-    public static void SaveStock(this ModelOperationsCatalog catalog, ITransformer model, string filePath, string imageColumnName = "Image")
+    public static void SaveStock(
+        this ModelOperationsCatalog catalog,
+        ITransformer model,
+        string filePath,
+        string imageColumnName = "Image"
+    )
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ClassifierRows classifier = ClassifierOf(model);
@@ -67,10 +72,16 @@ public static class ImageModelCatalog
     {
         ArgumentNullException.ThrowIfNull(model);
         ITransformer last = model;
-        while (last is IEnumerable<ITransformer> chain && chain.LastOrDefault() is { } step) last = step;
-        ITransformer? found = last is ImageClassificationTransformer ? last : (model as IEnumerable<ITransformer>)?.OfType<ImageClassificationTransformer>().LastOrDefault();
-        return (found as ImageClassificationTransformer)?.OfImages ?? throw new TransferException(
-            $"{model.GetType().Name} has no classifier that ImageClassification fitted on a column of images. "
-            + "Save it with mlContext.Model.Save instead, or train on the images themselves.");
+        while (last is IEnumerable<ITransformer> chain && chain.LastOrDefault() is { } step)
+            last = step;
+        ITransformer? found =
+            last is ImageClassificationTransformer
+                ? last
+                : (model as IEnumerable<ITransformer>)?.OfType<ImageClassificationTransformer>().LastOrDefault();
+        return (found as ImageClassificationTransformer)?.OfImages
+            ?? throw new TransferException(
+                $"{model.GetType().Name} has no classifier that ImageClassification fitted on a column of images. "
+                    + "Save it with mlContext.Model.Save instead, or train on the images themselves."
+            );
     }
 }

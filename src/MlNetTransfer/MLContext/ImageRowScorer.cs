@@ -50,7 +50,9 @@ internal sealed class ImageRowScorer : IDisposable
     public void RunOne(ImageItem item, Span<float> row)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
-        ImageItemReader reader = readers.TryTake(out ImageItemReader? spare) ? spare : new ImageItemReader(graph.Limits);
+        ImageItemReader reader = readers.TryTake(out ImageItemReader? spare)
+            ? spare
+            : new ImageItemReader(graph.Limits);
         ImageGraphWorker worker = idle.TryTake(out ImageGraphWorker? free) ? free : graph.CreateWorker();
         try
         {
@@ -66,8 +68,10 @@ internal sealed class ImageRowScorer : IDisposable
     public void Dispose()
     {
         disposed = true;
-        while (idle.TryTake(out ImageGraphWorker? worker)) worker.Dispose();
-        while (readers.TryTake(out ImageItemReader? reader)) reader.Dispose();
+        while (idle.TryTake(out ImageGraphWorker? worker))
+            worker.Dispose();
+        while (readers.TryTake(out ImageItemReader? reader))
+            reader.Dispose();
         cache?.Dispose();
         graph.Dispose();
     }

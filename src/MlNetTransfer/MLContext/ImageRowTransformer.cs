@@ -14,7 +14,12 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
     private readonly Lock gate = new();
     private readonly List<RejectedImage> rejected = [];
 
-    private protected ImageRowTransformer(ImageColumn images, ImageRowScorer scorer, IReadOnlyList<RowOutput> outputs, IReadOnlyList<ImageItem> sample)
+    private protected ImageRowTransformer(
+        ImageColumn images,
+        ImageRowScorer scorer,
+        IReadOnlyList<RowOutput> outputs,
+        IReadOnlyList<ImageItem> sample
+    )
     {
         (Images, Scorer, Outputs, Sample) = (images, scorer, outputs, sample);
     }
@@ -43,7 +48,8 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
     {
         get
         {
-            lock (gate) return [.. rejected];
+            lock (gate)
+                return [.. rejected];
         }
     }
 
@@ -58,10 +64,12 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
         if (found.Kind != Images.Kind)
             throw new TransferException(
                 $"Column '{Images.Name}' is {inputSchema[Images.Name].Type} now and held another kind of image at "
-                + "Fit. Give the data the form that the model was made for.");
+                    + "Fit. Give the data the form that the model was made for."
+            );
         var schema = new DataViewSchema.Builder();
         schema.AddColumns(inputSchema);
-        foreach (RowOutput output in Outputs) schema.AddColumn(output.Name, output.Type, output.Annotations);
+        foreach (RowOutput output in Outputs)
+            schema.AddColumn(output.Name, output.Type, output.Annotations);
         return schema.ToSchema();
     }
 
@@ -96,19 +104,26 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
 
     private protected virtual void Dispose(bool disposing)
     {
-        if (disposing) Scorer.Dispose();
+        if (disposing)
+            Scorer.Dispose();
     }
 
     /// <exception cref="TransferException">Nobody asked to be told of images that cannot be used.</exception>
     internal void Reject(RejectedImage image)
     {
-        if (OnRejected is null) throw CannotBeUsed(image.File, image.Reason, null);
-        lock (gate) rejected.Add(image);
+        if (OnRejected is null)
+            throw CannotBeUsed(image.File, image.Reason, null);
+        lock (gate)
+            rejected.Add(image);
         OnRejected(image);
     }
 
     internal TransferException CannotBeUsed(string image, string reason, Exception? cause) =>
-        new($"The image {image} in column '{Images.Name}' cannot be used: {reason}. Remove its row, or pass OnRejected to go on without such rows.", cause);
+        new(
+            $"The image {image} in column '{Images.Name}' cannot be used: {reason}. Remove its row, or pass "
+                + $"OnRejected to go on without such rows.",
+            cause
+        );
 }
 
 /// <summary>Row after row on the caller's thread, as prediction engines want it.</summary>
@@ -121,8 +136,12 @@ internal sealed class ImageRowMapper(ImageRowTransformer parent, DataViewSchema 
     public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns)
     {
         DataViewSchema.Column[] wanted = [.. dependingColumns];
-        IEnumerable<DataViewSchema.Column> passed = wanted.Where(c => c.Index < input.Count).Select(c => input[c.Index]);
-        return wanted.Any(c => c.Index >= input.Count) ? passed.Append(input[parent.Images.Name]).DistinctBy(c => c.Index) : passed;
+        IEnumerable<DataViewSchema.Column> passed = wanted
+            .Where(c => c.Index < input.Count)
+            .Select(c => input[c.Index]);
+        return wanted.Any(c => c.Index >= input.Count)
+            ? passed.Append(input[parent.Images.Name]).DistinctBy(c => c.Index)
+            : passed;
     }
 
     public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) =>
@@ -168,7 +187,8 @@ internal sealed class ImageRowMapper(ImageRowTransformer parent, DataViewSchema 
         /// </summary>
         private ReadOnlyMemory<float> Numbers()
         {
-            if (computed == row.Position && computed >= 0) return numbers;
+            if (computed == row.Position && computed >= 0)
+                return numbers;
             ImageItem item = image.Value();
             try
             {

@@ -29,8 +29,11 @@ internal sealed class ImageRowsView : IDataView
     /// <summary>Not known where rows may be left out.</summary>
     public long? GetRowCount() => parent.OnRejected is null ? source.GetRowCount() : null;
 
-    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
-        [GetRowCursor(columnsNeeded, rand)];
+    public DataViewRowCursor[] GetRowCursorSet(
+        IEnumerable<DataViewSchema.Column> columnsNeeded,
+        int n,
+        Random? rand = null
+    ) => [GetRowCursor(columnsNeeded, rand)];
 
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null)
     {
@@ -39,13 +42,21 @@ internal sealed class ImageRowsView : IDataView
         // Which rows there are must not depend on the columns that are read.
         bool runs = needed.Any(i => i >= own) || parent.OnRejected is not null;
         int? seed = rand?.Next();
-        DataViewRowCursor rows = source.GetRowCursor(source.Schema.Where(c => needed.Contains(c.Index)), seed is { } s ? new Random(s) : null);
-        if (!runs) return new Cursor(this, rows, null, needed);
-        DataViewRowCursor ahead = source.GetRowCursor([source.Schema[parent.Images.Name]], seed is { } same ? new Random(same) : null);
+        DataViewRowCursor rows = source.GetRowCursor(
+            source.Schema.Where(c => needed.Contains(c.Index)),
+            seed is { } s ? new Random(s) : null
+        );
+        if (!runs)
+            return new Cursor(this, rows, null, needed);
+        DataViewRowCursor ahead = source.GetRowCursor(
+            [source.Schema[parent.Images.Name]],
+            seed is { } same ? new Random(same) : null
+        );
         return new Cursor(this, rows, new RowsAhead(ahead, parent), needed);
     }
 
-    private sealed class Cursor(ImageRowsView view, DataViewRowCursor rows, RowsAhead? ahead, HashSet<int> active) : DataViewRowCursor
+    private sealed class Cursor(ImageRowsView view, DataViewRowCursor rows, RowsAhead? ahead, HashSet<int> active)
+        : DataViewRowCursor
     {
         private bool disposed;
 
@@ -62,17 +73,20 @@ internal sealed class ImageRowsView : IDataView
         public override bool MoveNext()
         {
             while (rows.MoveNext())
-                if (ahead is null || ahead.MoveNext()) return true;
+                if (ahead is null || ahead.MoveNext())
+                    return true;
             return false;
         }
 
         public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
         {
             int own = rows.Schema.Count;
-            if (column.Index < own) return rows.GetGetter<TValue>(rows.Schema[column.Index]);
+            if (column.Index < own)
+                return rows.GetGetter<TValue>(rows.Schema[column.Index]);
             if (ahead is null)
                 throw new InvalidOperationException(
-                    $"Column '{column.Name}' is not active in this cursor. Name it among the columns needed.");
+                    $"Column '{column.Name}' is not active in this cursor. Name it among the columns needed."
+                );
             return (ValueGetter<TValue>)view.parent.Outputs[column.Index - own].Getter(() => ahead.Row);
         }
 
@@ -120,8 +134,10 @@ internal sealed class RowsAhead : IDisposable
     /// <exception cref="TransferException">The image cannot be used, and nobody asked to be told of it.</exception>
     public bool MoveNext()
     {
-        if (current is null || ++at == current.Items.Length) Advance();
-        if (current!.Reason(at) is not { } reason) return true;
+        if (current is null || ++at == current.Items.Length)
+            Advance();
+        if (current!.Reason(at) is not { } reason)
+            return true;
         parent.Reject(new RejectedImage(current.Items[at].Name, reason));
         return false;
     }
@@ -145,9 +161,12 @@ internal sealed class RowsAhead : IDisposable
     private void Advance()
     {
         next ??= Start();
-        current = next.GetAwaiter().GetResult() ?? throw new InvalidOperationException(
-            "The data has more rows now than when its images were read. Give data that stays the same while it "
-            + "is read.");
+        current =
+            next.GetAwaiter().GetResult()
+            ?? throw new InvalidOperationException(
+                "The data has more rows now than when its images were read. Give data that stays the same while it "
+                    + "is read."
+            );
         at = 0;
         next = Start();
     }
@@ -157,13 +176,19 @@ internal sealed class RowsAhead : IDisposable
     {
         int count = size;
         size = Math.Min(2 * size, parent.Scorer.ChunkSize);
-        return Task.Factory.StartNew(() => Read(count), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        return Task.Factory.StartNew(
+            () => Read(count),
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default
+        );
     }
 
     private Chunk? Read(int count)
     {
         var items = new List<ImageItem>(count);
-        while (items.Count < count && cursor.MoveNext()) items.Add(image());
+        while (items.Count < count && cursor.MoveNext())
+            items.Add(image());
         return items.Count == 0 ? null : new Chunk([.. items], parent.Scorer.Run(items, stop.Token));
     }
 
@@ -178,7 +203,8 @@ internal sealed class RowsAhead : IDisposable
             (Items, this.rows, rejected) = (items, rows, new Queue<RejectedImage>(rows.Rejected));
             place = new int[items.Length];
             Array.Fill(place, -1);
-            for (int row = 0; row < rows.Accepted.Length; row++) place[rows.Accepted[row]] = row;
+            for (int row = 0; row < rows.Accepted.Length; row++)
+                place[rows.Accepted[row]] = row;
         }
 
         public ImageItem[] Items { get; }

@@ -20,7 +20,11 @@ internal abstract record RowOutput(string Name, DataViewType Type, DataViewSchem
     {
         var annotations = new DataViewSchema.Annotations.Builder();
         var names = new VBuffer<ReadOnlyMemory<char>>(slots.Count, [.. slots.Select(s => s.AsMemory())]);
-        annotations.Add("SlotNames", new VectorDataViewType(TextDataViewType.Instance, slots.Count), (ref VBuffer<ReadOnlyMemory<char>> target) => names.CopyTo(ref target));
+        annotations.Add(
+            "SlotNames",
+            new VectorDataViewType(TextDataViewType.Instance, slots.Count),
+            (ref VBuffer<ReadOnlyMemory<char>> target) => names.CopyTo(ref target)
+        );
         return new VectorOutput(name, slots.Count, annotations.ToAnnotations());
     }
 
@@ -29,23 +33,34 @@ internal abstract record RowOutput(string Name, DataViewType Type, DataViewSchem
     /// <param name="type">Its type.</param>
     /// <param name="annotations">Its annotations; null for none.</param>
     /// <param name="value">What it is, given the numbers.</param>
-    public static RowOutput Scalar<T>(string name, DataViewType type, DataViewSchema.Annotations? annotations, Func<ReadOnlyMemory<float>, T> value) =>
-        new ScalarOutput<T>(name, type, annotations, value);
+    public static RowOutput Scalar<T>(
+        string name,
+        DataViewType type,
+        DataViewSchema.Annotations? annotations,
+        Func<ReadOnlyMemory<float>, T> value
+    ) => new ScalarOutput<T>(name, type, annotations, value);
 
     private sealed record VectorOutput(string Name, int Width, DataViewSchema.Annotations? Annotations)
         : RowOutput(Name, new VectorDataViewType(NumberDataViewType.Single, Width), Annotations)
     {
-        public override Delegate Getter(Func<ReadOnlyMemory<float>> row) => (ValueGetter<VBuffer<float>>)((ref VBuffer<float> value) =>
-        {
-            ReadOnlySpan<float> numbers = row().Span;
-            VBufferEditor<float> editor = VBufferEditor.Create(ref value, numbers.Length);
-            numbers.CopyTo(editor.Values);
-            value = editor.Commit();
-        });
+        public override Delegate Getter(Func<ReadOnlyMemory<float>> row) =>
+            (ValueGetter<VBuffer<float>>)(
+                (ref VBuffer<float> value) =>
+                {
+                    ReadOnlySpan<float> numbers = row().Span;
+                    VBufferEditor<float> editor = VBufferEditor.Create(ref value, numbers.Length);
+                    numbers.CopyTo(editor.Values);
+                    value = editor.Commit();
+                }
+            );
     }
 
-    private sealed record ScalarOutput<T>(string Name, DataViewType Type, DataViewSchema.Annotations? Annotations, Func<ReadOnlyMemory<float>, T> Value)
-        : RowOutput(Name, Type, Annotations)
+    private sealed record ScalarOutput<T>(
+        string Name,
+        DataViewType Type,
+        DataViewSchema.Annotations? Annotations,
+        Func<ReadOnlyMemory<float>, T> Value
+    ) : RowOutput(Name, Type, Annotations)
     {
         public override Delegate Getter(Func<ReadOnlyMemory<float>> row) =>
             (ValueGetter<T>)((ref T value) => value = Value(row()));

@@ -36,29 +36,83 @@ internal sealed class StockChain : IDisposable
     /// <param name="preprocessing">What turns an image into the graph's input.</param>
     /// <param name="network">Image [N, 3, Size, Size], preprocessed, to the outputs.</param>
     /// <param name="outputs">The graph's outputs as columns.</param>
-    public static StockChain OfImages(ImageColumn images, Preprocessing preprocessing, OnnxModel network, StockOutputs outputs)
+    public static StockChain OfImages(
+        ImageColumn images,
+        Preprocessing preprocessing,
+        OnnxModel network,
+        StockOutputs outputs
+    )
     {
         var context = NewContext();
         if (images.Kind == ImageColumnKind.Stream)
             throw new TransferException(
                 $"Column '{images.Name}' holds streams, which ML.NET cannot save. Fit on paths or encoded bytes "
-                + "to save the model.");
+                    + "to save the model."
+            );
         IEstimator<ITransformer> chain = context.Transforms.CopyColumns(ImageMappings.Source, images.Name);
         chain = images.Kind switch
         {
-            ImageColumnKind.Path => chain.Append(Constant(ImageMappings.Source))
-                .Append(context.Transforms.CustomMapping<ImageMappings.PathRow, ImageMappings.Resized>(ImageMappings.OfPath.Map, ImageMappings.FromPath)),
-            ImageColumnKind.Bytes => chain.Append(context.Transforms.CustomMapping<ImageMappings.OnlyBytes, ImageMappings.One>(ImageMappings.OneOfBytes.Map, ImageMappings.OneForBytes))
+            ImageColumnKind.Path => chain
+                .Append(Constant(ImageMappings.Source))
+                .Append(
+                    context.Transforms.CustomMapping<ImageMappings.PathRow, ImageMappings.Resized>(
+                        ImageMappings.OfPath.Map,
+                        ImageMappings.FromPath
+                    )
+                ),
+            ImageColumnKind.Bytes => chain
+                .Append(
+                    context.Transforms.CustomMapping<ImageMappings.OnlyBytes, ImageMappings.One>(
+                        ImageMappings.OneOfBytes.Map,
+                        ImageMappings.OneForBytes
+                    )
+                )
                 .Append(Constant(ImageMappings.Number))
-                .Append(context.Transforms.CustomMapping<ImageMappings.BytesRow, ImageMappings.Resized>(ImageMappings.OfBytes.Map, ImageMappings.FromBytes)),
-            _ => chain.Append(context.Transforms.CustomMapping<ImageMappings.OnlyImage, ImageMappings.One>(ImageMappings.OneOfImage.Map, ImageMappings.OneForImage))
+                .Append(
+                    context.Transforms.CustomMapping<ImageMappings.BytesRow, ImageMappings.Resized>(
+                        ImageMappings.OfBytes.Map,
+                        ImageMappings.FromBytes
+                    )
+                ),
+            _ => chain
+                .Append(
+                    context.Transforms.CustomMapping<ImageMappings.OnlyImage, ImageMappings.One>(
+                        ImageMappings.OneOfImage.Map,
+                        ImageMappings.OneForImage
+                    )
+                )
                 .Append(Constant(ImageMappings.Number))
-                .Append(context.Transforms.CustomMapping<ImageMappings.ImageRow, ImageMappings.Resized>(ImageMappings.OfImage.Map, ImageMappings.FromImage)),
+                .Append(
+                    context.Transforms.CustomMapping<ImageMappings.ImageRow, ImageMappings.Resized>(
+                        ImageMappings.OfImage.Map,
+                        ImageMappings.FromImage
+                    )
+                ),
         };
-        string[] made = [ImageMappings.Source, ImageMappings.Settings, ImageMappings.Image, .. images.Kind == ImageColumnKind.Path ? [] : (string[])[ImageMappings.Number]];
-        return Build(context, chain, ImageMappings.Image, preprocessing, network, outputs, made, Rows(context, images, []));
+        string[] made =
+        [
+            ImageMappings.Source,
+            ImageMappings.Settings,
+            ImageMappings.Image,
+            .. images.Kind == ImageColumnKind.Path ? [] : (string[])[ImageMappings.Number],
+        ];
+        return Build(
+            context,
+            chain,
+            ImageMappings.Image,
+            preprocessing,
+            network,
+            outputs,
+            made,
+            Rows(context, images, [])
+        );
 
-        ExpressionEstimator Constant(string of) => context.Transforms.Expression(ImageMappings.Settings, $"x : \"{ImageMappings.SettingsOf(preprocessing)}\"", of);
+        ExpressionEstimator Constant(string of) =>
+            context.Transforms.Expression(
+                ImageMappings.Settings,
+                $"x : \"{ImageMappings.SettingsOf(preprocessing)}\"",
+                of
+            );
     }
 
     /// <summary>Builds a chain of ML.NET's own transformers alone, over MLImages of the graph's size.</summary>
@@ -66,11 +120,25 @@ internal sealed class StockChain : IDisposable
     /// <param name="preprocessing">What turns an image into the graph's input.</param>
     /// <param name="network">Image [N, 3, Size, Size], preprocessed, to the outputs.</param>
     /// <param name="outputs">The graph's outputs as columns.</param>
-    public static StockChain OfDecoded(string column, Preprocessing preprocessing, OnnxModel network, StockOutputs outputs)
+    public static StockChain OfDecoded(
+        string column,
+        Preprocessing preprocessing,
+        OnnxModel network,
+        StockOutputs outputs
+    )
     {
         var context = NewContext();
         IEstimator<ITransformer> chain = context.Transforms.CopyColumns(ImageMappings.Image, column);
-        return Build(context, chain, ImageMappings.Image, preprocessing, network, outputs, [ImageMappings.Image], Rows(context, new ImageColumn(column, ImageColumnKind.Image), []));
+        return Build(
+            context,
+            chain,
+            ImageMappings.Image,
+            preprocessing,
+            network,
+            outputs,
+            [ImageMappings.Image],
+            Rows(context, new ImageColumn(column, ImageColumnKind.Image), [])
+        );
     }
 
     /// <summary>Builds a chain over a column of features, of ML.NET's own transformers alone.</summary>
@@ -85,8 +153,17 @@ internal sealed class StockChain : IDisposable
         schema[nameof(FeaturesOnly.Value)].ColumnName = column;
         schema[column].ColumnType = new VectorDataViewType(NumberDataViewType.Single, width);
         string input = network.Inputs.Single().Name;
-        if (network.UniqueName(column) is var free && free != column && column != input) network = network.RenameTensor(column, free);
-        return Build(context, null, network.RenameTensor(input, column), column, outputs, [], context.Data.LoadFromEnumerable(Array.Empty<FeaturesOnly>(), schema));
+        if (network.UniqueName(column) is var free && free != column && column != input)
+            network = network.RenameTensor(column, free);
+        return Build(
+            context,
+            null,
+            network.RenameTensor(input, column),
+            column,
+            outputs,
+            [],
+            context.Data.LoadFromEnumerable(Array.Empty<FeaturesOnly>(), schema)
+        );
     }
 
     /// <summary>Compares with what a transformer gives for the images that it was fitted on.</summary>
@@ -99,11 +176,15 @@ internal sealed class StockChain : IDisposable
     /// <summary>Compares on the kept images, or on a generated one where the data had none.</summary>
     /// <param name="expected">What the chain was made of.</param>
     /// <param name="stockRows">The same images in the form that the chain takes.</param>
-    private void Check(ImageRowTransformer expected, Func<MLContext, IDataView, IReadOnlyList<ImageItem>, IDataView> stockRows)
+    private void Check(
+        ImageRowTransformer expected,
+        Func<MLContext, IDataView, IReadOnlyList<ImageItem>, IDataView> stockRows
+    )
     {
         MLContext context = NewContext();
         string? temporary = null;
-        IReadOnlyList<ImageItem> sample = expected.Sample.Count > 0 ? expected.Sample : [Generated(expected.Images.Kind, out temporary)];
+        IReadOnlyList<ImageItem> sample =
+            expected.Sample.Count > 0 ? expected.Sample : [Generated(expected.Images.Kind, out temporary)];
         try
         {
             IDataView rows = Rows(context, expected.Images, sample);
@@ -111,26 +192,34 @@ internal sealed class StockChain : IDisposable
         }
         finally
         {
-            if (temporary is not null) File.Delete(temporary);
+            if (temporary is not null)
+                File.Delete(temporary);
         }
     }
 
     private void Compare(ImageRowTransformer expected, IDataView rows, IDataView stockRows, int count)
     {
         int width = expected.Outputs[0].Type is VectorDataViewType vector ? vector.Size : 1;
-        float[] own = Read(expected.Transform(rows), expected.Outputs[0], width), stock = Read(Model.Transform(stockRows), expected.Outputs[0], width);
+        float[] own = Read(expected.Transform(rows), expected.Outputs[0], width),
+            stock = Read(Model.Transform(stockRows), expected.Outputs[0], width);
         double difference = 0;
         for (int row = 0; row < count; row++)
         {
-            ReadOnlySpan<float> a = own.AsSpan(row * width, width), b = stock.AsSpan(row * width, width);
+            ReadOnlySpan<float> a = own.AsSpan(row * width, width),
+                b = stock.AsSpan(row * width, width);
             double scale = Math.Max(1, Math.Abs(System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(a)));
-            for (int i = 0; i < width; i++) difference = Math.Max(difference, Math.Abs(a[i] - b[i]) / scale);
+            for (int i = 0; i < width; i++)
+                difference = Math.Max(difference, Math.Abs(a[i] - b[i]) / scale);
         }
 
-        if (difference <= Tolerance) return;
+        if (difference <= Tolerance)
+            return;
         throw new TransferException(
-            $"The model was not saved: on {count} images ML.NET's form of it differs by up to {Number(difference)}, where at most "
-            + $"{Number(Tolerance)} was expected. This is a fault of the export: report it with the backbone and the version of Microsoft.ML.");
+            $"The model was not saved: on {count} images ML.NET's form of it differs by up to {Number(difference)}, "
+                + $"where at most "
+                + $"{Number(Tolerance)} was expected. This is a fault of the export: report it with the backbone "
+                + $"and the version of Microsoft.ML."
+        );
     }
 
     /// <summary>Compares on the same images, decoded and resized as at training.</summary>
@@ -140,8 +229,14 @@ internal sealed class StockChain : IDisposable
         ReadOnlyMemory<char> settings = ImageMappings.SettingsOf(expected.Preprocessing).AsMemory();
         SchemaDefinition schema = SchemaDefinition.Create(typeof(ImageOnly));
         schema["Value"].ColumnName = column;
-        Check(expected, (context, _, sample) => context.Data.LoadFromEnumerable(
-            sample.Select(i => new ImageOnly { Value = ImageMappings.Resize(i.Location, i.Name, settings) }), schema));
+        Check(
+            expected,
+            (context, _, sample) =>
+                context.Data.LoadFromEnumerable(
+                    sample.Select(i => new ImageOnly { Value = ImageMappings.Resize(i.Location, i.Name, settings) }),
+                    schema
+                )
+        );
     }
 
     private static string Number(double value) => value.ToString("g3", CultureInfo.InvariantCulture);
@@ -155,16 +250,39 @@ internal sealed class StockChain : IDisposable
         return context;
     }
 
-    private static StockChain Build(MLContext context, IEstimator<ITransformer> chain, string image, Preprocessing preprocessing, OnnxModel network, StockOutputs outputs, string[] made, IDataView empty)
+    private static StockChain Build(
+        MLContext context,
+        IEstimator<ITransformer> chain,
+        string image,
+        Preprocessing preprocessing,
+        OnnxModel network,
+        StockOutputs outputs,
+        string[] made,
+        IDataView empty
+    )
     {
         int size = preprocessing.Size;
         chain = chain
             .Append(context.Transforms.ResizeImages(image, size, size, image, ImageResizingEstimator.ResizingKind.Fill))
-            .Append(context.Transforms.ExtractPixels(Pixels, image, orderOfExtraction: ImagePixelExtractingEstimator.ColorsOrder.ARGB));
+            .Append(
+                context.Transforms.ExtractPixels(
+                    Pixels,
+                    image,
+                    orderOfExtraction: ImagePixelExtractingEstimator.ColorsOrder.ARGB
+                )
+            );
         return Build(context, chain, FromPixels(network, preprocessing), Pixels, outputs, [.. made, Pixels], empty);
     }
 
-    private static StockChain Build(MLContext context, IEstimator<ITransformer>? before, OnnxModel network, string input, StockOutputs outputs, string[] made, IDataView empty)
+    private static StockChain Build(
+        MLContext context,
+        IEstimator<ITransformer>? before,
+        OnnxModel network,
+        string input,
+        StockOutputs outputs,
+        string[] made,
+        IDataView empty
+    )
     {
         string file = Path.Combine(Path.GetTempPath(), $"mlnet-transfer-{Guid.NewGuid():N}.onnx");
         try
@@ -172,8 +290,10 @@ internal sealed class StockChain : IDisposable
             outputs.Graph(network).Save(file);
             IEstimator<ITransformer> run = context.Transforms.ApplyOnnxModel([.. outputs.Columns], [input], file);
             IEstimator<ITransformer> chain = before is null ? run : before.Append(run);
-            foreach (IEstimator<ITransformer> step in outputs.After(context)) chain = chain.Append(step);
-            if (made.Length > 0) chain = chain.Append(context.Transforms.DropColumns(made));
+            foreach (IEstimator<ITransformer> step in outputs.After(context))
+                chain = chain.Append(step);
+            if (made.Length > 0)
+                chain = chain.Append(context.Transforms.DropColumns(made));
             ITransformer fitted = chain.Fit(empty);
             using var saved = new MemoryStream();
             context.Model.Save(fitted, null, saved);
@@ -193,9 +313,13 @@ internal sealed class StockChain : IDisposable
     private static OnnxModel FromPixels(OnnxModel network, Preprocessing preprocessing)
     {
         (ChannelValues mean, ChannelValues std) = (preprocessing.Mean, preprocessing.Std);
-        string image = network.Inputs.Single().Name, inner = network.UniqueName($"{image}_normalised");
-        string most = network.UniqueName("pixels_most"), means = network.UniqueName("pixels_mean"), stds = network.UniqueName("pixels_std");
-        string unit = network.UniqueName("pixels_unit"), centred = network.UniqueName("pixels_centred");
+        string image = network.Inputs.Single().Name,
+            inner = network.UniqueName($"{image}_normalised");
+        string most = network.UniqueName("pixels_most"),
+            means = network.UniqueName("pixels_mean"),
+            stds = network.UniqueName("pixels_std");
+        string unit = network.UniqueName("pixels_unit"),
+            centred = network.UniqueName("pixels_centred");
         OnnxModel model = network.RenameTensor(image, inner);
         return model.With(proto =>
         {
@@ -208,21 +332,38 @@ internal sealed class StockChain : IDisposable
             proto.Graph.Node.Insert(2, Binary("Div", centred, stds, inner));
         });
 
-        static NodeProto Binary(string type, string a, string b, string output) => new() { OpType = type, Name = output, Input = { a, b }, Output = { output } };
+        static NodeProto Binary(string type, string a, string b, string output) =>
+            new()
+            {
+                OpType = type,
+                Name = output,
+                Input = { a, b },
+                Output = { output },
+            };
     }
 
-    private static float[] Read(IDataView rows, RowOutput output, int width) => width > 1 || output.Type is VectorDataViewType
-        ? [.. rows.GetColumn<VBuffer<float>>(output.Name).SelectMany(v => v.DenseValues().ToArray())]
-        : [.. rows.GetColumn<float>(output.Name)];
+    private static float[] Read(IDataView rows, RowOutput output, int width) =>
+        width > 1 || output.Type is VectorDataViewType
+            ? [.. rows.GetColumn<VBuffer<float>>(output.Name).SelectMany(v => v.DenseValues().ToArray())]
+            : [.. rows.GetColumn<float>(output.Name)];
 
     /// <summary>Rows of images in the form that the column has.</summary>
     private static IDataView Rows(MLContext context, ImageColumn images, IReadOnlyList<ImageItem> items)
     {
         return images.Kind switch
         {
-            ImageColumnKind.Path => context.Data.LoadFromEnumerable(items.Select(i => new PathOnly { Value = ((FileLocation)i.Location).Path }), Named<PathOnly>()),
-            ImageColumnKind.Bytes => context.Data.LoadFromEnumerable(items.Select(i => new BytesOnly { Value = ((MemoryLocation)i.Location).Bytes.ToArray() }), Named<BytesOnly>()),
-            _ => context.Data.LoadFromEnumerable(items.Select(i => new ImageOnly { Value = Decoded(((PixelsLocation)i.Location).Image) }), Named<ImageOnly>()),
+            ImageColumnKind.Path => context.Data.LoadFromEnumerable(
+                items.Select(i => new PathOnly { Value = ((FileLocation)i.Location).Path }),
+                Named<PathOnly>()
+            ),
+            ImageColumnKind.Bytes => context.Data.LoadFromEnumerable(
+                items.Select(i => new BytesOnly { Value = ((MemoryLocation)i.Location).Bytes.ToArray() }),
+                Named<BytesOnly>()
+            ),
+            _ => context.Data.LoadFromEnumerable(
+                items.Select(i => new ImageOnly { Value = Decoded(((PixelsLocation)i.Location).Image) }),
+                Named<ImageOnly>()
+            ),
         };
 
         SchemaDefinition Named<T>()
@@ -253,11 +394,14 @@ internal sealed class StockChain : IDisposable
         const int Side = 96;
         temporary = null;
         var rgb = new byte[3 * Side * Side];
-        for (int i = 0; i < rgb.Length; i++) rgb[i] = (byte)(i * 7 % 251);
+        for (int i = 0; i < rgb.Length; i++)
+            rgb[i] = (byte)(i * 7 % 251);
         var image = new RgbImage(Side, Side, rgb);
-        if (kind == ImageColumnKind.Image) return new ImageItem(new PixelsLocation(image), "generated");
+        if (kind == ImageColumnKind.Image)
+            return new ImageItem(new PixelsLocation(image), "generated");
         byte[] bytes = new ImageFileBuffer().Read(image).ToArray();
-        if (kind == ImageColumnKind.Bytes) return new ImageItem(new MemoryLocation(bytes), "generated");
+        if (kind == ImageColumnKind.Bytes)
+            return new ImageItem(new MemoryLocation(bytes), "generated");
         temporary = Path.Combine(Path.GetTempPath(), $"mlnet-transfer-{Guid.NewGuid():N}.bmp");
         File.WriteAllBytes(temporary, bytes);
         return new ImageItem(temporary, "generated");

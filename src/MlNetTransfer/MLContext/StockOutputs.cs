@@ -48,27 +48,46 @@ internal abstract class StockOutputs
     private static OnnxModel Vector(OnnxModel model, string tensor, string column, int slots)
     {
         (model, tensor) = Aside(model, tensor);
-        if (model.UniqueName(column) is var free && free != column) model = model.RenameTensor(column, free);
+        if (model.UniqueName(column) is var free && free != column)
+            model = model.RenameTensor(column, free);
         string shape = model.UniqueName($"{column}_shape");
-        NodeProto flat = new() { OpType = "Reshape", Name = column, Input = { tensor, shape }, Output = { column } };
+        NodeProto flat = new()
+        {
+            OpType = "Reshape",
+            Name = column,
+            Input = { tensor, shape },
+            Output = { column },
+        };
         return model.Append([flat], [TensorData.Longs(shape, [slots], 1)]);
     }
 
     /// <summary>
     /// OnnxTransformer runs row by row; stating that makes every size known, which its vector types need.
     /// </summary>
-    private static OnnxModel OneImage(OnnxModel model, params (string Output, DataType Type, int Length)[] outputs) => model.CutAt([.. outputs.Select(o => o.Output)]).With(proto =>
-    {
-        ValueInfoProto image = proto.Graph.Input.Single(i => proto.Graph.Initializer.All(c => c.Name != i.Name));
-        image.Type.TensorType.Shape.Dim[0] = new TensorShapeProto.Types.Dimension { DimValue = 1 };
-        foreach ((string output, DataType type, int length) in outputs)
-        {
-            proto.Graph.Output.Single(o => o.Name == output).Type = new TypeProto
+    private static OnnxModel OneImage(OnnxModel model, params (string Output, DataType Type, int Length)[] outputs) =>
+        model
+            .CutAt([.. outputs.Select(o => o.Output)])
+            .With(proto =>
             {
-                TensorType = new TypeProto.Types.Tensor { ElemType = (int)type, Shape = new TensorShapeProto { Dim = { new TensorShapeProto.Types.Dimension { DimValue = length } } } },
-            };
-        }
-    });
+                ValueInfoProto image = proto.Graph.Input.Single(i =>
+                    proto.Graph.Initializer.All(c => c.Name != i.Name)
+                );
+                image.Type.TensorType.Shape.Dim[0] = new TensorShapeProto.Types.Dimension { DimValue = 1 };
+                foreach ((string output, DataType type, int length) in outputs)
+                {
+                    proto.Graph.Output.Single(o => o.Name == output).Type = new TypeProto
+                    {
+                        TensorType = new TypeProto.Types.Tensor
+                        {
+                            ElemType = (int)type,
+                            Shape = new TensorShapeProto
+                            {
+                                Dim = { new TensorShapeProto.Types.Dimension { DimValue = length } },
+                            },
+                        },
+                    };
+                }
+            });
 
     /// <summary>Gives a tensor a name that no column has taken.</summary>
     private static (OnnxModel Model, string Name) Aside(OnnxModel model, string tensor)
@@ -85,22 +104,40 @@ internal abstract class StockOutputs
     private static void AddSlotNames(ModelProto proto, string column, IReadOnlyList<string> slots)
     {
         const string Domain = "ai.onnx.ml";
-        if (proto.OpsetImport.All(o => o.Domain != Domain)) proto.OpsetImport.Add(new OperatorSetIdProto { Domain = Domain, Version = 2 });
-        string node = $"mlnet.{column}.SlotNames", input = $"mlnet.{column}.unusedInput", output = $"mlnet.{column}.unusedOutput";
-        proto.Graph.Initializer.Add(new TensorProto { Name = input, DataType = (int)DataType.String, Dims = { 1 }, StringData = { ByteString.CopyFromUtf8("none") } });
-        proto.Graph.Node.Add(new NodeProto
-        {
-            Domain = Domain,
-            OpType = "LabelEncoder",
-            Name = node,
-            Input = { input },
-            Output = { output },
-            Attribute =
+        if (proto.OpsetImport.All(o => o.Domain != Domain))
+            proto.OpsetImport.Add(new OperatorSetIdProto { Domain = Domain, Version = 2 });
+        string node = $"mlnet.{column}.SlotNames",
+            input = $"mlnet.{column}.unusedInput",
+            output = $"mlnet.{column}.unusedOutput";
+        proto.Graph.Initializer.Add(
+            new TensorProto
             {
-                new AttributeProto { Name = "keys_strings", Type = AttributeType.Strings, Strings = { slots.Select(ByteString.CopyFromUtf8) } },
-                Attributes.Of("values_int64s", [.. Enumerable.Range(0, slots.Count).Select(i => (long)i)]),
-            },
-        });
+                Name = input,
+                DataType = (int)DataType.String,
+                Dims = { 1 },
+                StringData = { ByteString.CopyFromUtf8("none") },
+            }
+        );
+        proto.Graph.Node.Add(
+            new NodeProto
+            {
+                Domain = Domain,
+                OpType = "LabelEncoder",
+                Name = node,
+                Input = { input },
+                Output = { output },
+                Attribute =
+                {
+                    new AttributeProto
+                    {
+                        Name = "keys_strings",
+                        Type = AttributeType.Strings,
+                        Strings = { slots.Select(ByteString.CopyFromUtf8) },
+                    },
+                    Attributes.Of("values_int64s", [.. Enumerable.Range(0, slots.Count).Select(i => (long)i)]),
+                },
+            }
+        );
     }
 
     private sealed class FeatureColumn(string column, IReadOnlyList<string> slots) : StockOutputs
@@ -108,7 +145,14 @@ internal abstract class StockOutputs
         public override IReadOnlyList<string> Columns => [column];
 
         public override OnnxModel Graph(OnnxModel network) =>
-            WithSlots(OneImage(Vector(network, FeatureGraph.Output, column, slots.Count), (column, DataType.Float, slots.Count)), column, slots);
+            WithSlots(
+                OneImage(
+                    Vector(network, FeatureGraph.Output, column, slots.Count),
+                    (column, DataType.Float, slots.Count)
+                ),
+                column,
+                slots
+            );
     }
 
     private sealed class ClassColumns(string score, string predicted, ClassKeys classes) : StockOutputs
@@ -119,8 +163,13 @@ internal abstract class StockOutputs
         {
             (OnnxModel model, string label) = Aside(network, TransferModel.LabelOutput);
             model = Vector(model, TransferModel.ProbabilitiesOutput, score, classes.Names.Count);
-            if (model.UniqueName(predicted) is var free && free != predicted) model = model.RenameTensor(predicted, free);
-            model = OneImage(model.RenameTensor(label, predicted), (score, DataType.Float, classes.Names.Count), (predicted, DataType.Int64, 1));
+            if (model.UniqueName(predicted) is var free && free != predicted)
+                model = model.RenameTensor(predicted, free);
+            model = OneImage(
+                model.RenameTensor(label, predicted),
+                (score, DataType.Float, classes.Names.Count),
+                (predicted, DataType.Int64, 1)
+            );
             return WithSlots(model, score, classes.Names);
         }
 
@@ -135,10 +184,23 @@ internal abstract class StockOutputs
             for (uint seed = 0; ; seed++)
             {
                 var column = new HashingEstimator.ColumnOptions(predicted, ClassKeys.Index, seed: seed, combine: true);
-                IDataView lookup = context.Transforms.Conversion.Hash(column).Append(context.Transforms.Conversion.MapValueToKey(ClassKeys.Value)).Fit(rows).Transform(rows);
-                if (lookup.GetColumn<uint>(predicted).Distinct().Count() < classes.Names.Count) continue;
-                yield return context.Transforms.Conversion.Hash(new HashingEstimator.ColumnOptions(predicted, predicted, seed: seed, combine: true));
-                yield return context.Transforms.Conversion.MapValue(predicted, lookup, lookup.Schema[predicted], lookup.Schema[ClassKeys.Value], predicted);
+                IDataView lookup = context
+                    .Transforms.Conversion.Hash(column)
+                    .Append(context.Transforms.Conversion.MapValueToKey(ClassKeys.Value))
+                    .Fit(rows)
+                    .Transform(rows);
+                if (lookup.GetColumn<uint>(predicted).Distinct().Count() < classes.Names.Count)
+                    continue;
+                yield return context.Transforms.Conversion.Hash(
+                    new HashingEstimator.ColumnOptions(predicted, predicted, seed: seed, combine: true)
+                );
+                yield return context.Transforms.Conversion.MapValue(
+                    predicted,
+                    lookup,
+                    lookup.Schema[predicted],
+                    lookup.Schema[ClassKeys.Value],
+                    predicted
+                );
                 yield break;
             }
         }
@@ -149,16 +211,27 @@ internal abstract class StockOutputs
         public override IReadOnlyList<string> Columns => [BinaryMapping.Probabilities];
 
         public override OnnxModel Graph(OnnxModel network) =>
-            OneImage(Vector(network, TransferModel.ProbabilitiesOutput, BinaryMapping.Probabilities, 2), (BinaryMapping.Probabilities, DataType.Float, 2));
+            OneImage(
+                Vector(network, TransferModel.ProbabilitiesOutput, BinaryMapping.Probabilities, 2),
+                (BinaryMapping.Probabilities, DataType.Float, 2)
+            );
 
         public override IEnumerable<IEstimator<ITransformer>> After(MLContext context) =>
-        [
-            context.Transforms.CustomMapping<BinaryMapping.Two, BinaryMapping.Yes>(BinaryMapping.Map, BinaryMapping.Contract),
-            context.Transforms.CopyColumns(names.Score, BinaryMapping.Score),
-            context.Transforms.CopyColumns(names.Probability, BinaryMapping.Probability),
-            context.Transforms.CopyColumns(names.Predicted, BinaryMapping.Predicted),
-            context.Transforms.DropColumns(BinaryMapping.Probabilities, BinaryMapping.Score, BinaryMapping.Probability, BinaryMapping.Predicted),
-        ];
+            [
+                context.Transforms.CustomMapping<BinaryMapping.Two, BinaryMapping.Yes>(
+                    BinaryMapping.Map,
+                    BinaryMapping.Contract
+                ),
+                context.Transforms.CopyColumns(names.Score, BinaryMapping.Score),
+                context.Transforms.CopyColumns(names.Probability, BinaryMapping.Probability),
+                context.Transforms.CopyColumns(names.Predicted, BinaryMapping.Predicted),
+                context.Transforms.DropColumns(
+                    BinaryMapping.Probabilities,
+                    BinaryMapping.Score,
+                    BinaryMapping.Probability,
+                    BinaryMapping.Predicted
+                ),
+            ];
     }
 
     /// <summary>A cut takes the node of the slot names along, since nothing uses it; so it is added last.</summary>
@@ -172,9 +245,14 @@ internal abstract class StockOutputs
 [CustomMappingFactoryAttribute(Contract)]
 internal sealed class BinaryMapping : CustomMappingFactory<BinaryMapping.Two, BinaryMapping.Yes>
 {
-    public const string Contract = "MlNetTransfer.TwoClasses/1 (package MlNetTransfer; call mlContext.RegisterMlNetTransfer() before mlContext.Model.Load)";
+    public const string Contract =
+        "MlNetTransfer.TwoClasses/1 (package MlNetTransfer; call mlContext.RegisterMlNetTransfer() before "
+        + "mlContext.Model.Load)";
 
-    public const string Probabilities = "mlnet_transfer_two", Score = "mlnet_transfer_score", Probability = "mlnet_transfer_probability", Predicted = "mlnet_transfer_predicted";
+    public const string Probabilities = "mlnet_transfer_two",
+        Score = "mlnet_transfer_score",
+        Probability = "mlnet_transfer_probability",
+        Predicted = "mlnet_transfer_predicted";
 
     public override Action<Two, Yes> GetMapping() => Map;
 
@@ -187,7 +265,8 @@ internal sealed class BinaryMapping : CustomMappingFactory<BinaryMapping.Two, Bi
     /// <summary>ln(p / (1 - p)), finite.</summary>
     public static float LogOdds(ReadOnlySpan<float> probabilities)
     {
-        double no = Math.Max(probabilities[0], 1e-30), yes = Math.Max(probabilities[1], 1e-30);
+        double no = Math.Max(probabilities[0], 1e-30),
+            yes = Math.Max(probabilities[1], 1e-30);
         return (float)Math.Log(yes / no);
     }
 

@@ -5,7 +5,9 @@ using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Models;
 
-/// <summary>Puts a head on a feature graph: logits by the head, probabilities = softmax(logits), label = the likeliest class.</summary>
+/// <summary>
+/// Puts a head on a feature graph: logits by the head, probabilities = softmax(logits), label = the likeliest class.
+/// </summary>
 public static class ModelGraph
 {
     /// <summary>The first operator set in which heads' operators have the form that heads write.</summary>
@@ -22,7 +24,8 @@ public static class ModelGraph
     public static OnnxModel Build(OnnxModel features, IHead head, ModelMetadata metadata)
     {
         OnnxModel model = WithHead(features, head);
-        foreach ((string key, string value) in metadata.ToEntries()) model = model.WithMetadata(key, value);
+        foreach ((string key, string value) in metadata.ToEntries())
+            model = model.WithMetadata(key, value);
         return model;
     }
 
@@ -31,15 +34,33 @@ public static class ModelGraph
     /// <param name="head">The head.</param>
     internal static OnnxModel WithHead(OnnxModel features, IHead head)
     {
-        if (features.OpsetVersion() < OldestOfHeads) features = features.UpgradeOpset(UpgradeTo);
-        OnnxModel model = features.WithFreeName(TransferModel.ProbabilitiesOutput).Model.WithFreeName(TransferModel.LabelOutput).Model;
+        if (features.OpsetVersion() < OldestOfHeads)
+            features = features.UpgradeOpset(UpgradeTo);
+        OnnxModel model = features
+            .WithFreeName(TransferModel.ProbabilitiesOutput)
+            .Model.WithFreeName(TransferModel.LabelOutput)
+            .Model;
         var graph = new HeadGraph(model, FeatureGraph.Output);
         string logits = head.AddTo(graph);
         model = graph.Build();
         NodeProto[] nodes =
         [
-            new() { OpType = "Softmax", Name = TransferModel.ProbabilitiesOutput, Input = { logits }, Output = { TransferModel.ProbabilitiesOutput }, Attribute = { Attributes.Of("axis", 1) } },
-            new() { OpType = "ArgMax", Name = TransferModel.LabelOutput, Input = { logits }, Output = { TransferModel.LabelOutput }, Attribute = { Attributes.Of("axis", 1), Attributes.Of("keepdims", 0) } },
+            new()
+            {
+                OpType = "Softmax",
+                Name = TransferModel.ProbabilitiesOutput,
+                Input = { logits },
+                Output = { TransferModel.ProbabilitiesOutput },
+                Attribute = { Attributes.Of("axis", 1) },
+            },
+            new()
+            {
+                OpType = "ArgMax",
+                Name = TransferModel.LabelOutput,
+                Input = { logits },
+                Output = { TransferModel.LabelOutput },
+                Attribute = { Attributes.Of("axis", 1), Attributes.Of("keepdims", 0) },
+            },
         ];
         return model.Append(nodes).CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput);
     }

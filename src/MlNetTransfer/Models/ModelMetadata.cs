@@ -5,7 +5,9 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models;
 
-/// <summary>What a model file says of itself, in the ONNX file's own metadata: all that scoring needs besides the graph.</summary>
+/// <summary>
+/// What a model file says of itself, in the ONNX file's own metadata: all that scoring needs besides the graph.
+/// </summary>
 public sealed record ModelMetadata
 {
     /// <summary>The format of the entries.</summary>
@@ -42,29 +44,38 @@ public sealed record ModelMetadata
     /// <summary>The taps that the features are taken from, side by side.</summary>
     public required IReadOnlyList<string> Taps { get; init; }
 
-    /// <summary>SHA-256 over all that training depended on: images, labels, split, options, versions; hexadecimal.</summary>
+    /// <summary>
+    /// SHA-256 over all that training depended on: images, labels, split, options, versions; hexadecimal.
+    /// </summary>
     public required string TrainingDigest { get; init; }
 
-    /// <summary>The model card, Markdown; null where the file has none: it was written by an earlier version, or without an evaluation.</summary>
+    /// <summary>
+    /// The model card, Markdown; null where the file has none: it was written by an earlier version, or without an
+    /// evaluation.
+    /// </summary>
     public string? ModelCard { get; init; }
 
-    /// <summary>The images it was trained on; null where that is not known: it was trained on tensors, or by an earlier version.</summary>
+    /// <summary>
+    /// The images it was trained on; null where that is not known: it was trained on tensors, or by an earlier version.
+    /// </summary>
     [JsonIgnore]
     public ImageHashes? TrainingImages { get; init; }
 
     /// <summary>The entries to store, in a fixed order.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> ToEntries() =>
-    [
-        new(Prefix + "format", Format),
-        new(Prefix + "labels", JsonSerializer.Serialize(Labels, Json)),
-        new(Prefix + "preprocessing", JsonSerializer.Serialize(Preprocessing, Json)),
-        new(Prefix + "backbone", Backbone),
-        new(Prefix + "card_digest", CardDigest),
-        new(Prefix + "taps", JsonSerializer.Serialize(Taps, Json)),
-        new(Prefix + "training_digest", TrainingDigest),
-        .. TrainingImages is null ? Array.Empty<KeyValuePair<string, string>>() : [new(ImagesKey, TrainingImages.ToString())],
-        .. ModelCard is null ? Array.Empty<KeyValuePair<string, string>>() : [new(CardKey, ModelCard)],
-    ];
+        [
+            new(Prefix + "format", Format),
+            new(Prefix + "labels", JsonSerializer.Serialize(Labels, Json)),
+            new(Prefix + "preprocessing", JsonSerializer.Serialize(Preprocessing, Json)),
+            new(Prefix + "backbone", Backbone),
+            new(Prefix + "card_digest", CardDigest),
+            new(Prefix + "taps", JsonSerializer.Serialize(Taps, Json)),
+            new(Prefix + "training_digest", TrainingDigest),
+            .. TrainingImages is null
+                ? Array.Empty<KeyValuePair<string, string>>()
+                : [new(ImagesKey, TrainingImages.ToString())],
+            .. ModelCard is null ? Array.Empty<KeyValuePair<string, string>>() : [new(CardKey, ModelCard)],
+        ];
 
     /// <summary>Whether a file's metadata is of this product.</summary>
     /// <param name="entries">The ONNX file's metadata.</param>
@@ -77,7 +88,11 @@ public sealed record ModelMetadata
     public static ModelMetadata FromEntries(string file, IReadOnlyDictionary<string, string> entries)
     {
         string format = Get("format");
-        if (format != Format) throw new TransferException($"'{file}' has format '{format}'; this version reads '{Format}'. Update mlnet-transfer, or train the model again.");
+        if (format != Format)
+            throw new TransferException(
+                $"'{file}' has format '{format}'; this version reads '{Format}'. Update mlnet-transfer, or train "
+                    + $"the model again."
+            );
         return new ModelMetadata
         {
             Labels = Parse<string[]>("labels"),
@@ -90,20 +105,30 @@ public sealed record ModelMetadata
             ModelCard = entries.GetValueOrDefault(CardKey),
         };
 
-        string Get(string name) => entries.TryGetValue(Prefix + name, out string? value)
-            ? value
-            : throw new TransferException($"'{file}' is an ONNX model, but not one that mlnet-transfer wrote: it has no metadata '{Prefix}{name}', so its labels and preprocessing are not known. Use a model.onnx written by 'mlnet-transfer train'.");
+        string Get(string name) =>
+            entries.TryGetValue(Prefix + name, out string? value)
+                ? value
+                : throw new TransferException(
+                    $"'{file}' is an ONNX model, but not one that mlnet-transfer wrote: it has no metadata "
+                        + $"'{Prefix}{name}', so its labels and preprocessing are not known. Use a model.onnx "
+                        + $"written by 'mlnet-transfer train'."
+                );
 
         ImageHashes? Hashes()
         {
-            if (!entries.TryGetValue(ImagesKey, out string? text)) return null;
+            if (!entries.TryGetValue(ImagesKey, out string? text))
+                return null;
             try
             {
                 return ImageHashes.Parse(text);
             }
             catch (FormatException e)
             {
-                throw new TransferException($"Metadata '{ImagesKey}' of '{file}' cannot be read: {e.Message} The file is damaged or was edited; train the model again.", e);
+                throw new TransferException(
+                    $"Metadata '{ImagesKey}' of '{file}' cannot be read: {e.Message} The file is damaged or was "
+                        + $"edited; train the model again.",
+                    e
+                );
             }
         }
 
@@ -115,7 +140,11 @@ public sealed record ModelMetadata
             }
             catch (Exception e) when (e is JsonException or ArgumentException)
             {
-                throw new TransferException($"Metadata '{Prefix}{name}' of '{file}' cannot be read: {e.Message} The file is damaged or was edited; train the model again.", e);
+                throw new TransferException(
+                    $"Metadata '{Prefix}{name}' of '{file}' cannot be read: {e.Message} The file is damaged or was "
+                        + $"edited; train the model again.",
+                    e
+                );
             }
         }
     }

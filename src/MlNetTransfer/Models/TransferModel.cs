@@ -7,8 +7,9 @@ namespace MlNetTransfer.Models;
 
 /// <summary>A trained image classifier from one ONNX file. Thread-safe.</summary>
 /// <remarks>
-/// The file takes a float image [N, 3, Size, Size] after the stated preprocessing and gives <see cref="ProbabilitiesOutput"/> [N × classes] and
-/// <see cref="LabelOutput"/> [N]; labels and preprocessing are in its metadata, so loading needs nothing else.
+/// The file takes a float image [N, 3, Size, Size] after the stated preprocessing and gives
+/// <see cref="ProbabilitiesOutput"/> [N × classes] and <see cref="LabelOutput"/> [N]; labels and preprocessing are in
+/// its metadata, so loading needs nothing else.
 /// </remarks>
 public sealed class TransferModel : IDisposable
 {
@@ -20,7 +21,8 @@ public sealed class TransferModel : IDisposable
 
     private readonly DeviceParity parity;
 
-    private TransferModel(ModelMetadata metadata, ImageGraph graph, DeviceParity parity) => (Metadata, Graph, this.parity) = (metadata, graph, parity);
+    private TransferModel(ModelMetadata metadata, ImageGraph graph, DeviceParity parity) =>
+        (Metadata, Graph, this.parity) = (metadata, graph, parity);
 
     /// <summary>What the file says of itself.</summary>
     public ModelMetadata Metadata { get; }
@@ -28,7 +30,9 @@ public sealed class TransferModel : IDisposable
     /// <summary>The classes; the index is the label id.</summary>
     public IReadOnlyList<string> ClassNames => Metadata.Labels;
 
-    /// <summary>The graph from image to probabilities, for hosts that feed it themselves. Disposed with the model.</summary>
+    /// <summary>
+    /// The graph from image to probabilities, for hosts that feed it themselves. Disposed with the model.
+    /// </summary>
     public ImageGraph Graph { get; }
 
     /// <summary>Loads a model file.</summary>
@@ -36,19 +40,30 @@ public sealed class TransferModel : IDisposable
     /// <param name="limits">What an image may cost when scored.</param>
     /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
     /// <exception cref="GraphException">The file cannot be read or is no ONNX model.</exception>
-    /// <exception cref="TransferException">The file is an ONNX model that this product did not write, or its parts do not agree.</exception>
+    /// <exception cref="TransferException">The file is an ONNX model that this product did not write, or its parts do
+    /// not agree.</exception>
     public static TransferModel Load(string path, ImageLimits? limits = null, ExecutionPlan? plan = null)
     {
         OnnxModel onnx = OnnxModel.Load(path);
         ModelMetadata metadata = ModelMetadata.FromEntries(path, onnx.Metadata);
-        if (onnx.Inputs is [var input] && onnx.DeclaredShape(input.Name) is { ElementType: Onnx.Proto.TensorProto.Types.DataType.Uint8 } pixels)
-            throw new TransferException($"'{path}' is an export for other programs: its input '{input.Name}' is {pixels}, decoded images. Use the model.onnx that it was made of.");
+        if (
+            onnx.Inputs is [var input]
+            && onnx.DeclaredShape(input.Name) is { ElementType: Onnx.Proto.TensorProto.Types.DataType.Uint8 } pixels
+        )
+            throw new TransferException(
+                $"'{path}' is an export for other programs: its input '{input.Name}' is {pixels}, decoded images. "
+                    + $"Use the model.onnx that it was made of."
+            );
         ImageGraph? graph = null;
         try
         {
             byte[] bytes = onnx.ToBytes();
             graph = new ImageGraph(bytes, ProbabilitiesOutput, metadata.Preprocessing, limits, plan);
-            if (graph.OutputWidth != metadata.Labels.Count) throw new TransferException($"its metadata names {metadata.Labels.Count} labels, its graph gives {graph.OutputWidth} probabilities.");
+            if (graph.OutputWidth != metadata.Labels.Count)
+                throw new TransferException(
+                    $"its metadata names {metadata.Labels.Count} labels, its graph gives {graph.OutputWidth} "
+                        + $"probabilities."
+                );
             return new TransferModel(metadata, graph, new DeviceParity(bytes, graph));
         }
         catch (TransferException e) when (e is not DeviceException)
@@ -63,11 +78,15 @@ public sealed class TransferModel : IDisposable
     /// <param name="progress">Told after every image, from any worker.</param>
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>Probabilities [accepted × classes], and a rejection for every other image.</returns>
-    public ImageRows Predict(IReadOnlyList<ImageItem> items, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default) =>
-        Predict(items, "Scoring images", progress, cancellation);
+    public ImageRows Predict(
+        IReadOnlyList<ImageItem> items,
+        IProgress<JobProgress>? progress = null,
+        CancellationToken cancellation = default
+    ) => Predict(items, "Scoring images", progress, cancellation);
 
     /// <summary>Scores images that are preprocessed already.</summary>
-    /// <param name="tensors">The images after <see cref="ModelMetadata.Preprocessing"/>, each [3 × Size × Size].</param>
+    /// <param name="tensors">The images after <see cref="ModelMetadata.Preprocessing"/>, each [3 × Size ×
+    /// Size].</param>
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>Probabilities [tensors × classes].</returns>
     /// <exception cref="ImageRejectedException">The graph gives a number that is not finite.</exception>
@@ -78,14 +97,24 @@ public sealed class TransferModel : IDisposable
         for (int i = 0; i < tensors.Count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            if (tensors[i].Length != Metadata.Preprocessing.TensorLength) throw new ArgumentException($"Tensor {i} has {tensors[i].Length} elements; {Metadata.Preprocessing.TensorLength} were expected.", nameof(tensors));
+            if (tensors[i].Length != Metadata.Preprocessing.TensorLength)
+                throw new ArgumentException(
+                    $"Tensor {i} has {tensors[i].Length} elements; {Metadata.Preprocessing.TensorLength} were "
+                        + $"expected.",
+                    nameof(tensors)
+                );
             worker.Run(tensors[i], probabilities.AsSpan(i * ClassNames.Count, ClassNames.Count));
         }
 
         return probabilities;
     }
 
-    internal ImageRows Predict(IReadOnlyList<ImageItem> items, string stage, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    internal ImageRows Predict(
+        IReadOnlyList<ImageItem> items,
+        string stage,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         parity.Check(items, cancellation);
         return new ImageRunner(Graph).Run(items, stage, progress, cancellation);

@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Numerics;
 
-/// <summary>Zeroed floats that start on a cache line and do not move: what the vector kernels read and write. Freed by the garbage collector.</summary>
+/// <summary>
+/// Zeroed floats that start on a cache line and do not move: what the vector kernels read and write. Freed by the
+/// garbage collector.
+/// </summary>
 internal sealed unsafe class AlignedFloats
 {
     private const int Line = 64 / sizeof(float);
@@ -9,11 +12,17 @@ internal sealed unsafe class AlignedFloats
 
     public AlignedFloats(long length)
     {
-        if (length > Array.MaxLength - Line) throw new TransferException($"{length} numbers were asked for in one block, {Array.MaxLength - Line} are the most. Train on fewer rows.");
+        if (length > Array.MaxLength - Line)
+            throw new TransferException(
+                $"{length} numbers were asked for in one block, {Array.MaxLength - Line} are the most. Train on "
+                    + $"fewer rows."
+            );
         storage = GC.AllocateArray<float>((int)length + Line, pinned: true);
-        fixed (float* first = storage) start = (int)((64 - ((nuint)first & 63)) & 63) / sizeof(float);
+        fixed (float* first = storage)
+            start = (int)((64 - ((nuint)first & 63)) & 63) / sizeof(float);
         Length = (int)length;
-        fixed (float* first = storage) Pointer = first + start;
+        fixed (float* first = storage)
+            Pointer = first + start;
     }
 
     public int Length { get; }

@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Numerics;
 
-/// <summary>The operations of a vector width, so that one kernel serves them all; the just-in-time compiler makes each instance straight vector code.</summary>
+/// <summary>
+/// The operations of a vector width, so that one kernel serves them all; the just-in-time compiler makes each instance
+/// straight vector code.
+/// </summary>
 /// <typeparam name="T">A hardware vector of float.</typeparam>
 internal unsafe interface ILane<T>
     where T : struct

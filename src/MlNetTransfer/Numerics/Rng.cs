@@ -4,16 +4,21 @@ using System.Numerics;
 namespace MlNetTransfer.Numerics;
 
 /// <summary>
-/// xoshiro256** (Blackman and Vigna, Scrambled Linear Pseudorandom Number Generators, 2021), seeded through SplitMix64. The same seed gives the
-/// same numbers on every platform and .NET version, which System.Random does not promise.
+/// xoshiro256** (Blackman and Vigna, Scrambled Linear Pseudorandom Number Generators, 2021), seeded through SplitMix64.
+/// The same seed gives the same numbers on every platform and .NET version, which System.Random does not promise.
 /// </summary>
 internal sealed class Rng
 {
-    private ulong a, b, c, d;
+    private ulong a,
+        b,
+        c,
+        d;
 
     public Rng(int seed) => Start((uint)seed);
 
-    /// <summary>Starts over at a state that is a hash of three keys: a stream for each triple, without an allocation.</summary>
+    /// <summary>
+    /// Starts over at a state that is a hash of three keys: a stream for each triple, without an allocation.
+    /// </summary>
     public void Restart(ulong first, ulong second, ulong third)
     {
         ulong state = first;
@@ -35,12 +40,15 @@ internal sealed class Rng
         return result;
     }
 
-    /// <summary>Uniform in [0, limit), without bias: Lemire, Fast Random Integer Generation in an Interval, 2019.</summary>
+    /// <summary>
+    /// Uniform in [0, limit), without bias: Lemire, Fast Random Integer Generation in an Interval, 2019.
+    /// </summary>
     public int Next(int limit)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         ulong high = Math.BigMul(NextBits(), (ulong)limit, out ulong low);
-        for (ulong threshold = (0 - (ulong)limit) % (ulong)limit; low < threshold;) high = Math.BigMul(NextBits(), (ulong)limit, out low);
+        for (ulong threshold = (0 - (ulong)limit) % (ulong)limit; low < threshold; )
+            high = Math.BigMul(NextBits(), (ulong)limit, out low);
         return (int)high;
     }
 
@@ -48,8 +56,10 @@ internal sealed class Rng
     public void Fill(Span<byte> bytes)
     {
         Span<byte> last = stackalloc byte[8];
-        for (; bytes.Length >= 8; bytes = bytes[8..]) BinaryPrimitives.WriteUInt64LittleEndian(bytes, NextBits());
-        if (bytes.Length == 0) return;
+        for (; bytes.Length >= 8; bytes = bytes[8..])
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes, NextBits());
+        if (bytes.Length == 0)
+            return;
         BinaryPrimitives.WriteUInt64LittleEndian(last, NextBits());
         last[..bytes.Length].CopyTo(bytes);
     }
@@ -57,34 +67,46 @@ internal sealed class Rng
     /// <summary>Uniform in [0, 1), a multiple of 2⁻⁵³.</summary>
     public double NextDouble() => (NextBits() >> 11) * (1.0 / (1UL << 53));
 
-    /// <summary>Standard normal by Box and Muller; the second value of each pair is not kept, so that the state is the seed and the count alone.</summary>
+    /// <summary>
+    /// Standard normal by Box and Muller; the second value of each pair is not kept, so that the state is the seed and
+    /// the count alone.
+    /// </summary>
     public double NextNormal()
     {
         double radius = Math.Sqrt(-2 * Math.Log(1 - NextDouble()));
         return radius * Math.Cos(2 * Math.PI * NextDouble());
     }
 
-    /// <summary>Beta(a, b), a and b above 0: the share of one gamma variate in the sum of two, taken in logarithms so that small shapes do not underflow to 0/0.</summary>
+    /// <summary>
+    /// Beta(a, b), a and b above 0: the share of one gamma variate in the sum of two, taken in logarithms so that small
+    /// shapes do not underflow to 0/0.
+    /// </summary>
     public double NextBeta(double a, double b)
     {
-        double first = NextLogGamma(a), second = NextLogGamma(b);
+        double first = NextLogGamma(a),
+            second = NextLogGamma(b);
         return 1 / (1 + Math.Exp(second - first));
     }
 
     /// <summary>
-    /// Logarithm of a gamma variate of scale 1 (Marsaglia and Tsang, A Simple Method for Generating Gamma Variables, 2000); below shape 1 that of
-    /// shape + 1 times U^(1/shape).
+    /// Logarithm of a gamma variate of scale 1 (Marsaglia and Tsang, A Simple Method for Generating Gamma Variables,
+    /// 2000); below shape 1 that of shape + 1 times U^(1/shape).
     /// </summary>
     private double NextLogGamma(double shape)
     {
-        if (shape < 1) return NextLogGamma(shape + 1) + (Math.Log(1 - NextDouble()) / shape);
-        double d = shape - (1.0 / 3), c = 1 / Math.Sqrt(9 * d);
+        if (shape < 1)
+            return NextLogGamma(shape + 1) + (Math.Log(1 - NextDouble()) / shape);
+        double d = shape - (1.0 / 3),
+            c = 1 / Math.Sqrt(9 * d);
         while (true)
         {
-            double x = NextNormal(), root = 1 + (c * x);
-            if (root <= 0) continue;
+            double x = NextNormal(),
+                root = 1 + (c * x);
+            if (root <= 0)
+                continue;
             double v = root * root * root;
-            if (Math.Log(1 - NextDouble()) < (0.5 * x * x) + d - (d * v) + (d * Math.Log(v))) return Math.Log(d * v);
+            if (Math.Log(1 - NextDouble()) < (0.5 * x * x) + d - (d * v) + (d * Math.Log(v)))
+                return Math.Log(d * v);
         }
     }
 
@@ -98,7 +120,8 @@ internal sealed class Rng
         }
     }
 
-    private void Start(ulong state) => (a, b, c, d) = (SplitMix(ref state), SplitMix(ref state), SplitMix(ref state), SplitMix(ref state));
+    private void Start(ulong state) =>
+        (a, b, c, d) = (SplitMix(ref state), SplitMix(ref state), SplitMix(ref state), SplitMix(ref state));
 
     private static ulong SplitMix(ref ulong state)
     {

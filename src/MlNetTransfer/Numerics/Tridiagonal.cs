@@ -1,16 +1,22 @@
 namespace MlNetTransfer.Numerics;
 
-/// <summary>A symmetric matrix as A = Q·T·Qᵀ, T tridiagonal and Q orthogonal: after that, A + α·I is inverted for any number of α at O(n) per vector.</summary>
+/// <summary>
+/// A symmetric matrix as A = Q·T·Qᵀ, T tridiagonal and Q orthogonal: after that, A + α·I is inverted for any number of
+/// α at O(n) per vector.
+/// </summary>
 /// <remarks>
-/// Householder's reduction (Golub and Van Loan, Matrix Computations, 8.3.1), 2n³ operations, the update by one reflector and the product with the next in one
-/// pass over the rows. Q is kept as its n - 2 reflectors. For a path of α this does what eigenvectors would do, without iterating for them.
+/// Householder's reduction (Golub and Van Loan, Matrix Computations, 8.3.1), 2n³ operations, the update by one
+/// reflector and the product with the next in one pass over the rows. Q is kept as its n - 2 reflectors. For a path of
+/// α this does what eigenvectors would do, without iterating for them.
 /// </remarks>
 internal sealed class Tridiagonal
 {
-    private readonly double[] diagonal, below;
+    private readonly double[] diagonal,
+        below;
     private readonly double[][] reflectors;
 
-    private Tridiagonal(double[] diagonal, double[] below, double[][] reflectors) => (this.diagonal, this.below, this.reflectors) = (diagonal, below, reflectors);
+    private Tridiagonal(double[] diagonal, double[] below, double[][] reflectors) =>
+        (this.diagonal, this.below, this.reflectors) = (diagonal, below, reflectors);
 
     /// <summary>Size of the matrix.</summary>
     public int Size => diagonal.Length;
@@ -20,16 +26,21 @@ internal sealed class Tridiagonal
     public static Tridiagonal Of(double[][] matrix, ParallelOptions parallel)
     {
         int n = matrix.Length;
-        double[] diagonal = new double[n], below = new double[Math.Max(0, n - 1)], product = new double[n];
+        double[] diagonal = new double[n],
+            below = new double[Math.Max(0, n - 1)],
+            product = new double[n];
         var reflectors = new double[Math.Max(0, n - 2)][];
-        double[] last = [], shift = [];
+        double[] last = [],
+            shift = [];
         for (int k = 0; k < n; k++)
         {
             Update(matrix[k], k, k, last, shift);
             diagonal[k] = matrix[k][k];
-            if (k == n - 1) break;
+            if (k == n - 1)
+                break;
             double[] v = Reflector(matrix[k].AsSpan(k + 1), out below[k]);
-            if (k < n - 2) reflectors[k] = v;
+            if (k < n - 2)
+                reflectors[k] = v;
             (double[] u, double[] w) = (last, shift);
             int step = k;
             void Row(int i)
@@ -39,8 +50,11 @@ internal sealed class Tridiagonal
             }
 
             // Below this many multiply-adds, starting threads costs more than it saves.
-            if ((long)(n - k) * (n - k) > 40_000) Parallel.For(k + 1, n, parallel, Row);
-            else for (int i = k + 1; i < n; i++) Row(i);
+            if ((long)(n - k) * (n - k) > 40_000)
+                Parallel.For(k + 1, n, parallel, Row);
+            else
+                for (int i = k + 1; i < n; i++)
+                    Row(i);
             double[] next = product[(k + 1)..];
             Simd.AddScaled(next, -0.5 * Simd.Dot(next, v), v);
             (last, shift) = (v, next);
@@ -52,30 +66,35 @@ internal sealed class Tridiagonal
     /// <summary>row ← row·Q.</summary>
     public void MultiplyQ(Span<double> row)
     {
-        for (int k = 0; k < reflectors.Length; k++) Reflect(row[(k + 1)..], reflectors[k]);
+        for (int k = 0; k < reflectors.Length; k++)
+            Reflect(row[(k + 1)..], reflectors[k]);
     }
 
     /// <summary>The same for several rows, each reflector read once.</summary>
     public void MultiplyQ(ReadOnlySpan<double[]> rows)
     {
         for (int k = 0; k < reflectors.Length; k++)
-            foreach (double[] row in rows) Reflect(row.AsSpan(k + 1), reflectors[k]);
+            foreach (double[] row in rows)
+                Reflect(row.AsSpan(k + 1), reflectors[k]);
     }
 
     /// <summary>row ← row·Qᵀ.</summary>
     public void MultiplyTransposedQ(Span<double> row)
     {
-        for (int k = reflectors.Length - 1; k >= 0; k--) Reflect(row[(k + 1)..], reflectors[k]);
+        for (int k = reflectors.Length - 1; k >= 0; k--)
+            Reflect(row[(k + 1)..], reflectors[k]);
     }
 
     /// <summary>The factors of T + α·I = L·D·Lᵀ; α is such that it is positive definite.</summary>
     public (double[] Pivots, double[] Lower) Factor(double alpha)
     {
-        double[] pivots = new double[Size], lower = new double[below.Length];
+        double[] pivots = new double[Size],
+            lower = new double[below.Length];
         for (int i = 0; i < Size; i++)
         {
             pivots[i] = diagonal[i] + alpha - (i > 0 ? lower[i - 1] * below[i - 1] : 0);
-            if (i < lower.Length) lower[i] = below[i] / pivots[i];
+            if (i < lower.Length)
+                lower[i] = below[i] / pivots[i];
         }
 
         return (pivots, lower);
@@ -84,8 +103,10 @@ internal sealed class Tridiagonal
     /// <summary>b ← (T + α·I)⁻¹·b.</summary>
     public static void Solve((double[] Pivots, double[] Lower) factor, Span<double> b)
     {
-        for (int i = 1; i < b.Length; i++) b[i] -= factor.Lower[i - 1] * b[i - 1];
-        for (int i = b.Length - 1; i >= 0; i--) b[i] = b[i] / factor.Pivots[i] - (i + 1 < b.Length ? factor.Lower[i] * b[i + 1] : 0);
+        for (int i = 1; i < b.Length; i++)
+            b[i] -= factor.Lower[i - 1] * b[i - 1];
+        for (int i = b.Length - 1; i >= 0; i--)
+            b[i] = b[i] / factor.Pivots[i] - (i + 1 < b.Length ? factor.Lower[i] * b[i + 1] : 0);
     }
 
     // H = I - v·vᵀ with ‖v‖² = 2 takes x to (norm, 0, …, 0); v = 0 where there is nothing to do.
@@ -93,7 +114,8 @@ internal sealed class Tridiagonal
     {
         double[] v = x.ToArray();
         double largest = 0;
-        foreach (double value in v.AsSpan(1)) largest = Math.Max(largest, Math.Abs(value));
+        foreach (double value in v.AsSpan(1))
+            largest = Math.Max(largest, Math.Abs(value));
         first = v[0];
         if (largest == 0)
         {
@@ -102,13 +124,15 @@ internal sealed class Tridiagonal
         }
 
         largest = Math.Max(largest, Math.Abs(v[0]));
-        foreach (ref double value in v.AsSpan()) value /= largest;
+        foreach (ref double value in v.AsSpan())
+            value /= largest;
         double norm = Math.Sqrt(Simd.Dot(v, v));
         double sign = v[0] > 0 ? -1 : 1;
         first = sign * norm * largest;
         v[0] -= sign * norm;
         double scale = Math.Sqrt(2 / Simd.Dot(v, v));
-        foreach (ref double value in v.AsSpan()) value *= scale;
+        foreach (ref double value in v.AsSpan())
+            value *= scale;
         return v;
     }
 
@@ -117,7 +141,8 @@ internal sealed class Tridiagonal
     // A ← A - v·wᵀ - w·vᵀ in one row; v and w belong to the rows from (n - length) on.
     private static void Update(double[] row, int i, int from, double[] v, double[] w)
     {
-        if (v.Length == 0) return;
+        if (v.Length == 0)
+            return;
         int start = row.Length - v.Length;
         Span<double> part = row.AsSpan(from);
         Simd.AddScaled(part, -v[i - start], w.AsSpan(from - start));

@@ -24,10 +24,14 @@ internal sealed record FittedHead(Range Taps, int Start, HeadSelection Selection
         for (int row = 0; row < calibrated.Length; row += classes)
         {
             // Relative to the largest, so that a high temperature cannot take every power to 0.
-            double largest = 0, sum = 0;
-            for (int c = row; c < row + classes; c++) largest = Math.Max(largest, calibrated[c]);
-            for (int c = row; c < row + classes; c++) sum += Math.Pow(calibrated[c] / largest, Selection.Temperature);
-            for (int c = row; c < row + classes; c++) raw[c] = (float)(Math.Pow(calibrated[c] / largest, Selection.Temperature) / sum);
+            double largest = 0,
+                sum = 0;
+            for (int c = row; c < row + classes; c++)
+                largest = Math.Max(largest, calibrated[c]);
+            for (int c = row; c < row + classes; c++)
+                sum += Math.Pow(calibrated[c] / largest, Selection.Temperature);
+            for (int c = row; c < row + classes; c++)
+                raw[c] = (float)(Math.Pow(calibrated[c] / largest, Selection.Temperature) / sum);
         }
 
         return raw;

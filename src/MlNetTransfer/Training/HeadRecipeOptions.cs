@@ -18,7 +18,9 @@ internal sealed record HeadRecipeOptions
     /// <summary>Whether the best of several taps is looked for; else all are taken together.</summary>
     public bool ChoosesTap { get; init; } = true;
 
-    /// <summary>Whether the automatic choice is among linear heads only, which can become a layer of a network.</summary>
+    /// <summary>
+    /// Whether the automatic choice is among linear heads only, which can become a layer of a network.
+    /// </summary>
     public bool LinearOnly { get; init; }
 
     /// <summary>Seed of the folds and of whatever is drawn.</summary>
@@ -30,6 +32,8 @@ internal sealed record HeadRecipeOptions
     /// <summary>How a perceptron is fitted; null for the defaults with the recipe's seed.</summary>
     public MlpTrainerOptions? Mlp { get; init; }
 
-    /// <summary>Rows that decide when a perceptron's fit ends, as wide as the training rows; null: a part of those.</summary>
+    /// <summary>
+    /// Rows that decide when a perceptron's fit ends, as wide as the training rows; null: a part of those.
+    /// </summary>
     public FeatureTable? Validation { get; init; }
 }

@@ -6,13 +6,13 @@ using MlNetTransfer.Tests.Shared;
 namespace MlNetTransfer.Onnx.Tests.Differentiation;
 
 /// <summary>
-/// Compares gradients with PyTorch's in float64, and with central differences of ONNX Runtime's own forward pass. All cases given at once share one
-/// Python process, since importing torch takes seconds: make one test of a class call this once.
+/// Compares gradients with PyTorch's in float64, and with central differences of ONNX Runtime's own forward pass. All
+/// cases given at once share one Python process, since importing torch takes seconds: make one test of a class call
+/// this once.
 /// </summary>
 internal static class GradientCheck
 {
-    private const string Script =
-        """
+    private const string Script = """
         import json, sys, numpy as np, torch, torch.nn.functional as F
         torch.set_num_threads(1)
         folder = sys.argv[1]
@@ -44,15 +44,23 @@ internal static class GradientCheck
         Prepared[] prepared = [.. cases.Select(Prepare)];
         using TempFolder folder = new();
         using (FileStream file = File.Create(folder.File("in.f32")))
-            foreach (float[] values in prepared.SelectMany(p => p.Tensors.Select(t => t.Values).Append(p.OutputGradient))) file.Write(MemoryMarshal.AsBytes(values.AsSpan()));
-        File.WriteAllText(folder.File("cases.json"), JsonSerializer.Serialize(prepared.Select(p => new
-        {
-            name = p.Case.Name,
-            torch = p.Case.Torch,
-            tensors = p.Tensors.Select(t => new object[] { t.Name, t.Shape }),
-            wanted = p.Wanted,
-            dy = p.OutputShape,
-        })));
+            foreach (
+                float[] values in prepared.SelectMany(p => p.Tensors.Select(t => t.Values).Append(p.OutputGradient))
+            )
+                file.Write(MemoryMarshal.AsBytes(values.AsSpan()));
+        File.WriteAllText(
+            folder.File("cases.json"),
+            JsonSerializer.Serialize(
+                prepared.Select(p => new
+                {
+                    name = p.Case.Name,
+                    torch = p.Case.Torch,
+                    tensors = p.Tensors.Select(t => new object[] { t.Name, t.Shape }),
+                    wanted = p.Wanted,
+                    dy = p.OutputShape,
+                })
+            )
+        );
         Python.Run(Script, folder.Path);
         double[] expected = MemoryMarshal.Cast<byte, double>(File.ReadAllBytes(folder.File("out.f64"))).ToArray();
         int at = 0;
@@ -61,7 +69,14 @@ internal static class GradientCheck
         Assert.AreEqual("", string.Join('\n', problems));
     }
 
-    private sealed record Prepared(GradientCase Case, OnnxModel Model, string[] Wanted, (string Name, long[] Shape, float[] Values)[] Tensors, long[] OutputShape, float[] OutputGradient);
+    private sealed record Prepared(
+        GradientCase Case,
+        OnnxModel Model,
+        string[] Wanted,
+        (string Name, long[] Shape, float[] Values)[] Tensors,
+        long[] OutputShape,
+        float[] OutputGradient
+    );
 
     private static Prepared Prepare(GradientCase test)
     {
@@ -70,7 +85,10 @@ internal static class GradientCheck
             string[] wanted = [.. test.Wanted ?? [.. test.Tensors.Select(t => t.Name)]];
             OnnxModel model = Differentiator.VectorJacobianProduct(test.Model, "y", wanted, test.BatchSize, "dy");
             long[] shape = [.. model.DeclaredShape("dy")!.Dimensions.Select(d => d.Size!.Value)];
-            (string, long[], float[])[] tensors = [.. test.Tensors.Select(t => (t.Name, t.Shape, test.ValuesOf(t.Name, t.Shape)))];
+            (string, long[], float[])[] tensors =
+            [
+                .. test.Tensors.Select(t => (t.Name, t.Shape, test.ValuesOf(t.Name, t.Shape))),
+            ];
             return new Prepared(test, model, wanted, tensors, shape, GradientCase.Draw($"{test.Name}/dy", shape));
         }
         catch (Exception cause) when (cause is GraphException or KeyNotFoundException or InvalidOperationException)
@@ -86,32 +104,59 @@ internal static class GradientCheck
         foreach (string name in test.Wanted.Select(w => $"gradient_of/{w}").Prepend("y"))
         {
             double[] right = expected[at..(at += actual[name].Length)];
-            double scale = Math.Max(right.Max(Math.Abs), 1e-3), error = right.Zip(actual[name], (r, a) => Math.Abs(r - a)).Aggregate(0.0, Math.Max) / scale;
-            if (!(error <= test.Case.Tolerance)) problems.Add(FormattableString.Invariant($"{test.Case.Name}: {name} is off by {error:g3} of its largest value {scale:g3}; allowed {test.Case.Tolerance:g2}. PyTorch {string.Join(' ', right.Take(6).Select(v => v.ToString("g4", null)))}; here {string.Join(' ', actual[name].Take(6).Select(v => v.ToString("g4", null)))}"));
+            double scale = Math.Max(right.Max(Math.Abs), 1e-3),
+                error = right.Zip(actual[name], (r, a) => Math.Abs(r - a)).Aggregate(0.0, Math.Max) / scale;
+            if (!(error <= test.Case.Tolerance))
+                problems.Add(
+                    string.Create(
+                        System.Globalization.CultureInfo.InvariantCulture,
+                        $"{test.Case.Name}: {name} is off by {error:g3} of its largest value {scale:g3}; allowed "
+                            + $"{test.Case.Tolerance:g2}. PyTorch "
+                            + $"{string.Join(' ', right.Take(6).Select(v => v.ToString("g4", null)))}; here "
+                            + $"{string.Join(' ', actual[name].Take(6).Select(v => v.ToString("g4", null)))}"
+                    )
+                );
         }
 
-        if (test.Case.Differences) problems.AddRange(test.Wanted.Select(w => Difference(test, actual, w)).OfType<string>());
+        if (test.Case.Differences)
+            problems.AddRange(test.Wanted.Select(w => Difference(test, actual, w)).OfType<string>());
         return problems;
     }
 
     /// <summary>
-    /// ⟨dy, (f(v + εd) - f(v - εd)) / 2ε⟩ against ⟨gradient, d⟩ along the gradient's own direction, where the derivative is largest. Tolerance 2 %: float32 leaves 2⁻²⁴/ε ≈ 1e-4
-    /// of the value, which may be a hundred times the derivative, and ε² curves the rest.
+    /// ⟨dy, (f(v + εd) - f(v - εd)) / 2ε⟩ against ⟨gradient, d⟩ along the gradient's own direction, where the
+    /// derivative is largest. Tolerance 2 %: float32 leaves 2⁻²⁴/ε ≈ 1e-4 of the value, which may be a hundred times
+    /// the derivative, and ε² curves the rest.
     /// </summary>
     private static string? Difference(Prepared test, Dictionary<string, float[]> actual, string wanted)
     {
         float[] gradient = actual[$"gradient_of/{wanted}"];
         double norm = Math.Sqrt(gradient.Sum(g => (double)g * g));
-        if (norm == 0) return null;
+        if (norm == 0)
+            return null;
         const double Step = 4e-3;
         double slope = 0;
         foreach (int sign in new[] { 1, -1 })
         {
-            float[] moved = [.. test.Tensors.First(t => t.Name == wanted).Values.Zip(gradient, (v, g) => (float)(v + sign * Step * g / norm))];
-            slope += sign * Run(test, new Dictionary<string, float[]> { [wanted] = moved })["y"].Zip(test.OutputGradient, (y, d) => (double)y * d).Sum() / (2 * Step);
+            float[] moved =
+            [
+                .. test
+                    .Tensors.First(t => t.Name == wanted)
+                    .Values.Zip(gradient, (v, g) => (float)(v + sign * Step * g / norm)),
+            ];
+            slope +=
+                sign
+                * Run(test, new Dictionary<string, float[]> { [wanted] = moved })["y"]
+                    .Zip(test.OutputGradient, (y, d) => (double)y * d)
+                    .Sum()
+                / (2 * Step);
         }
 
-        return Math.Abs(slope - norm) <= 0.02 * norm ? null : FormattableString.Invariant($"{test.Case.Name}: along the gradient of {wanted}, {norm:g5} long, differences rise by {slope:g5}");
+        return Math.Abs(slope - norm) <= 0.02 * norm
+            ? null
+            : FormattableString.Invariant(
+                $"{test.Case.Name}: along the gradient of {wanted}, {norm:g5} long, differences rise by {slope:g5}"
+            );
     }
 
     private static Dictionary<string, float[]> Run(Prepared test, Dictionary<string, float[]> moved)
@@ -121,8 +166,24 @@ internal static class GradientCheck
         {
             foreach ((string name, long[] shape, float[] values) in test.Tensors)
                 for (int i = 0; i < proto.Graph.Initializer.Count; i++)
-                    if (proto.Graph.Initializer[i].Name == name) proto.Graph.Initializer[i] = TensorData.Floats(name, moved.GetValueOrDefault(name, values), shape);
+                    if (proto.Graph.Initializer[i].Name == name)
+                        proto.Graph.Initializer[i] = TensorData.Floats(
+                            name,
+                            moved.GetValueOrDefault(name, values),
+                            shape
+                        );
         });
-        return Ort.Run(model, optimise: true, [.. test.Tensors.Where(t => inputs.Contains(t.Name)).Select(t => (t.Name, moved.GetValueOrDefault(t.Name, t.Values), t.Shape.Select(s => (int)s).ToArray())), ("dy", test.OutputGradient, [.. test.OutputShape.Select(s => (int)s)])]);
+        return Ort.Run(
+            model,
+            optimise: true,
+            [
+                .. test
+                    .Tensors.Where(t => inputs.Contains(t.Name))
+                    .Select(t =>
+                        (t.Name, moved.GetValueOrDefault(t.Name, t.Values), t.Shape.Select(s => (int)s).ToArray())
+                    ),
+                ("dy", test.OutputGradient, [.. test.OutputShape.Select(s => (int)s)]),
+            ]
+        );
     }
 }

@@ -23,7 +23,10 @@ public sealed class AffineQuantizationTests
     [DataRow(0f, float.PositiveInfinity)]
     [DataRow(2f, 1f)]
     public void Of_NoRange_SaysWhatWasFound(float low, float high) =>
-        StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => AffineQuantization.Of(new ValueRange(low, high))).Message, "cannot be quantised");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<GraphException>(() => AffineQuantization.Of(new ValueRange(low, high))).Message,
+            "cannot be quantised"
+        );
 
     [TestMethod]
     public void Dequantize_OfQuantize_IsWithinHalfAStepAndZeroIsExact()
@@ -31,12 +34,20 @@ public sealed class AffineQuantizationTests
         var random = new Random(1);
         for (int i = 0; i < 2000; i++)
         {
-            float low = -10 * random.NextSingle(), high = 10 * random.NextSingle(), value = low + ((high - low) * random.NextSingle());
+            float low = -10 * random.NextSingle(),
+                high = 10 * random.NextSingle(),
+                value = low + ((high - low) * random.NextSingle());
             AffineQuantization bytes = AffineQuantization.Of(new ValueRange(low, high));
             Assert.AreEqual(0f, bytes.Dequantize(bytes.Quantize(0)));
-            // The zero point is rounded by up to half a step, so that the ends may lie a further half step beyond the bytes.
+            // The zero point is rounded by up to half a step, so that the ends may lie a further half step beyond the
+            // bytes.
             bool inside = value >= bytes.Dequantize(0) && value <= bytes.Dequantize(255);
-            Assert.AreEqual(value, bytes.Dequantize(bytes.Quantize(value)), (inside ? 0.5 : 1) * bytes.Scale * 1.0001, "half a step, and float32's rounding");
+            Assert.AreEqual(
+                value,
+                bytes.Dequantize(bytes.Quantize(value)),
+                (inside ? 0.5 : 1) * bytes.Scale * 1.0001,
+                "half a step, and float32's rounding"
+            );
         }
     }
 

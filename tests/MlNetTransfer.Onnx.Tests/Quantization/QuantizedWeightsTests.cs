@@ -8,7 +8,11 @@ public sealed class QuantizedWeightsTests
     [TestMethod]
     public void Of_TwoChannels_EachHasItsOwnScaleAndRoundsHalvesToEven()
     {
-        QuantizedWeights found = QuantizedWeights.Of([127, 0.5f, 1.5f, -2.5f, 0.254f, -0.001f, 0.003f, 0.005f], channels: 2, inner: 4);
+        QuantizedWeights found = QuantizedWeights.Of(
+            [127, 0.5f, 1.5f, -2.5f, 0.254f, -0.001f, 0.003f, 0.005f],
+            channels: 2,
+            inner: 4
+        );
         CollectionAssert.AreEqual(new[] { 1f, 0.254f / 127 }, found.Scales);
         CollectionAssert.AreEqual(new sbyte[] { 127, 0, 2, -2, 127, 0, 2, 2 }, found.Values);
     }
@@ -25,7 +29,10 @@ public sealed class QuantizedWeightsTests
     public void Of_ChannelOfZeros_TakesItsBoundOrOne()
     {
         CollectionAssert.AreEqual(new[] { 1f, 1f / 127 }, QuantizedWeights.Of([0, 0, 1, -1], 2, 2).Scales);
-        CollectionAssert.AreEqual(new[] { 0.125f, 1f / 127 }, QuantizedWeights.Of([0, 0, 1, -1], 2, 2, WeightBits.Eight, [0.125f, 0]).Scales);
+        CollectionAssert.AreEqual(
+            new[] { 0.125f, 1f / 127 },
+            QuantizedWeights.Of([0, 0, 1, -1], 2, 2, WeightBits.Eight, [0.125f, 0]).Scales
+        );
     }
 
     [TestMethod]
@@ -50,10 +57,19 @@ public sealed class QuantizedWeightsTests
             Assert.AreEqual(end, found.Values.Skip(40 * c).Take(40).Max(v => Math.Abs((int)v)));
         }
 
-        for (int i = 0; i < weights.Length; i++) Assert.AreEqual(weights[i], found.Scales[i / 40] * found.Values[i], 0.50001 * found.Scales[i / 40], "half a step, and float32's rounding");
+        for (int i = 0; i < weights.Length; i++)
+            Assert.AreEqual(
+                weights[i],
+                found.Scales[i / 40] * found.Values[i],
+                0.50001 * found.Scales[i / 40],
+                "half a step, and float32's rounding"
+            );
     }
 
-    /// <summary>What <see cref="WeightBits.Seven"/> promises: the largest pair of products fits 16 bits, which that of eight bits does not.</summary>
+    /// <summary>
+    /// What <see cref="WeightBits.Seven"/> promises: the largest pair of products fits 16 bits, which that of eight
+    /// bits does not.
+    /// </summary>
     [TestMethod]
     public void Seven_LargestPairOfProducts_FitsSixteenBits()
     {
@@ -63,5 +79,9 @@ public sealed class QuantizedWeightsTests
     }
 
     [TestMethod]
-    public void Of_NotFinite_NamesTheWeight() => StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => QuantizedWeights.Of([1, float.NaN], 1, 2)).Message, "Weight 1 is NaN");
+    public void Of_NotFinite_NamesTheWeight() =>
+        StringAssert.Contains(
+            Assert.ThrowsExactly<GraphException>(() => QuantizedWeights.Of([1, float.NaN], 1, 2)).Message,
+            "Weight 1 is NaN"
+        );
 }

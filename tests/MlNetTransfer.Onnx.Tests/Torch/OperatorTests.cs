@@ -8,8 +8,7 @@ namespace MlNetTransfer.Onnx.Tests.Torch;
 [TestClass]
 public sealed class OperatorTests
 {
-    private const string Script =
-        """
+    private const string Script = """
         import sys, glob, numpy as np, torch
         for path in sorted(glob.glob(sys.argv[1] + "/*.pt")):
             net = torch.jit.load(path)
@@ -34,7 +33,12 @@ public sealed class OperatorTests
             File.WriteAllText(folder.File(name + ".shape"), string.Join(' ', shape));
             foreach (int rows in new[] { 2, 5 })
             {
-                float[] x = [.. Enumerable.Range(0, rows * shape.Aggregate(1, (a, b) => a * b)).Select(i => (float)Math.Sin(i * 0.37 + rows))];
+                float[] x =
+                [
+                    .. Enumerable
+                        .Range(0, rows * shape.Aggregate(1, (a, b) => a * b))
+                        .Select(i => (float)Math.Sin(i * 0.37 + rows)),
+                ];
                 File.WriteAllBytes(folder.File($"{name}.{rows}.x"), MemoryMarshal.AsBytes(x.AsSpan()).ToArray());
                 expected[$"{name}.{rows}"] = Ort.Run(model, ("x", x, [rows, .. shape]))["y"];
             }
@@ -45,7 +49,8 @@ public sealed class OperatorTests
         {
             float[] found = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(folder.File(name + ".y"))).ToArray();
             Assert.HasCount(values.Length, found, name);
-            for (int i = 0; i < values.Length; i++) Assert.AreEqual(values[i], found[i], Tolerance * Math.Max(1, Math.Abs(values[i])), $"{name}[{i}]");
+            for (int i = 0; i < values.Length; i++)
+                Assert.AreEqual(values[i], found[i], Tolerance * Math.Max(1, Math.Abs(values[i])), $"{name}[{i}]");
         }
     }
 }

@@ -4,11 +4,13 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Onnx.Tests.Torch;
 
-/// <summary>torchvision's networks with random weights, exported by PyTorch: the ONNX file, and the module that it came from as the oracle.</summary>
+/// <summary>
+/// torchvision's networks with random weights, exported by PyTorch: the ONNX file, and the module that it came from as
+/// the oracle.
+/// </summary>
 internal static class TorchFolder
 {
-    private const string Export =
-        """
+    private const string Export = """
         import sys, warnings, torch
         import torchvision.models as tv
         warnings.simplefilter("ignore")
@@ -27,8 +29,7 @@ internal static class TorchFolder
         """;
 
     /// <summary>Reads a .dat as its description says: independent of the code under test.</summary>
-    public const string DatReader =
-        """
+    public const string DatReader = """
         import struct, numpy as np
         def dat(path):
             data, at, found = open(path, "rb").read(), 0, {}
@@ -66,7 +67,8 @@ internal static class TorchFolder
 
     public static void Remove()
     {
-        if (Exported.IsValueCreated) Exported.Value.Dispose();
+        if (Exported.IsValueCreated)
+            Exported.Value.Dispose();
     }
 
     /// <summary>Runs a script that prints one JSON object of numbers.</summary>

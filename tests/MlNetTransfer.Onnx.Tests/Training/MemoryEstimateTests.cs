@@ -9,14 +9,30 @@ public sealed class MemoryEstimateTests
     [TestMethod]
     public void Of_TwoLayers_IsWhatTheShapesSay()
     {
-        OnnxModel model = new GraphBuilder().Input("x", ["N", 1000]).Initializer("w", new float[1_000_000], 1000, 1000).Initializer("p", new float[2000], 1000, 2)
-            .Node("MatMul", ["x", "w"], ["h"]).Node("Relu", ["h"], ["r"]).Node("MatMul", ["r", "p"], ["logits"]).Output("logits", ["N", 2]).Build();
-        TrainingStepBuilder builder = new(model, new TrainingOptions { Logits = "logits", Groups = [new ParameterGroup { Name = "all", Parameters = ["w", "p"] }] });
-        MemoryEstimate small = MemoryEstimate.Of(builder.Build(8)), large = MemoryEstimate.Of(builder.Build(4096));
+        OnnxModel model = new GraphBuilder()
+            .Input("x", ["N", 1000])
+            .Initializer("w", new float[1_000_000], 1000, 1000)
+            .Initializer("p", new float[2000], 1000, 2)
+            .Node("MatMul", ["x", "w"], ["h"])
+            .Node("Relu", ["h"], ["r"])
+            .Node("MatMul", ["r", "p"], ["logits"])
+            .Output("logits", ["N", 2])
+            .Build();
+        TrainingStepBuilder builder = new(
+            model,
+            new TrainingOptions
+            {
+                Logits = "logits",
+                Groups = [new ParameterGroup { Name = "all", Parameters = ["w", "p"] }],
+            }
+        );
+        MemoryEstimate small = MemoryEstimate.Of(builder.Build(8)),
+            large = MemoryEstimate.Of(builder.Build(4096));
         Assert.AreEqual(2 * 4 * 1_002_000, small.State, "weights and momentum");
         Assert.AreEqual(small.State, large.State);
         Assert.IsTrue(small.Constants < 1000, $"{small.Constants}: no weight is a constant");
-        // Alive at the widest point of the small batch: the gradient of w, and what the step makes of it; of the large one: r, its mask, its gradient.
+        // Alive at the widest point of the small batch: the gradient of w, and what the step makes of it; of the large
+        // one: r, its mask, its gradient.
         Assert.AreEqual(2 * 4_000_000.0, small.Activations, 0.6 * 4_000_000);
         Assert.AreEqual(3 * 4 * 4096 * 1000.0, large.Activations, 4 * 4096 * 1000);
         Assert.AreEqual(small.Total, small.Activations + small.State + small.Constants + small.Inputs);

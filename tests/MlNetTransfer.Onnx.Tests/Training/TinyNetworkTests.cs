@@ -6,8 +6,7 @@ namespace MlNetTransfer.Onnx.Tests.Training;
 [TestClass]
 public sealed class TinyNetworkTests
 {
-    private const string Script =
-        """
+    private const string Script = """
         class Tiny(nn.Module):
             def __init__(self):
                 super().__init__()
@@ -58,18 +57,36 @@ public sealed class TinyNetworkTests
     private static readonly Dictionary<string, TrainingOptions> Cases = new()
     {
         ["sgd"] = Options(TrainingLoss.CrossEntropy, new SgdOptimizer()),
-        ["plain"] = Options(TrainingLoss.BinaryCrossEntropy, new SgdOptimizer { Momentum = 0 }) with { ClipNorm = 0.05 },
-        ["nesterov"] = Options(TrainingLoss.MeanSquaredError, new SgdOptimizer { Momentum = 0.8, Nesterov = true }, decay: 0.1) with { StartingPointDecay = 0.2 },
-        ["adamw"] = Options(TrainingLoss.CrossEntropy, new AdamWOptimizer(), decay: 0.1) with { AverageDecay = 0.9, ClipNorm = 0.1 },
+        ["plain"] = Options(TrainingLoss.BinaryCrossEntropy, new SgdOptimizer { Momentum = 0 }) with
+        {
+            ClipNorm = 0.05,
+        },
+        ["nesterov"] = Options(
+            TrainingLoss.MeanSquaredError,
+            new SgdOptimizer { Momentum = 0.8, Nesterov = true },
+            decay: 0.1
+        ) with
+        {
+            StartingPointDecay = 0.2,
+        },
+        ["adamw"] = Options(TrainingLoss.CrossEntropy, new AdamWOptimizer(), decay: 0.1) with
+        {
+            AverageDecay = 0.9,
+            ClipNorm = 0.1,
+        },
     };
 
     [ClassCleanup]
     public static void Clean()
     {
-        if (Torch.IsValueCreated) Torch.Value.Dispose();
+        if (Torch.IsValueCreated)
+            Torch.Value.Dispose();
     }
 
-    /// <summary>Six float32 steps drift from float64 ones by a few times 2⁻²⁴ each; AdamW's division by √v amplifies that of near-zero gradients.</summary>
+    /// <summary>
+    /// Six float32 steps drift from float64 ones by a few times 2⁻²⁴ each; AdamW's division by √v amplifies that of
+    /// near-zero gradients.
+    /// </summary>
     [TestMethod]
     [DataRow("sgd", null, 1e-5)]
     [DataRow("plain", null, 1e-5)]
@@ -80,7 +97,11 @@ public sealed class TinyNetworkTests
     public void Step_SixSteps_AsPyTorch(string name, int? microBatch, double tolerance)
     {
         TorchRun torch = Torch.Value;
-        using TrainingSession session = new(torch.Model("tiny"), Cases[name], new TrainingSessionOptions { Threads = 1, MicroBatch = microBatch });
+        using TrainingSession session = new(
+            torch.Model("tiny"),
+            Cases[name],
+            new TrainingSessionOptions { Threads = 1, MicroBatch = microBatch }
+        );
         for (int step = 0; step < 6; step++)
         {
             StepResult result = Step(session, torch, step);
@@ -89,32 +110,52 @@ public sealed class TinyNetworkTests
             Near(torch[$"{name}/logits/{step}"], [.. session.Logits], tolerance, "logits");
         }
 
-        foreach ((string parameter, float[] values) in session.Parameters()) Near(torch[$"{name}/weights/{parameter}"], values, tolerance, parameter);
+        foreach ((string parameter, float[] values) in session.Parameters())
+            Near(torch[$"{name}/weights/{parameter}"], values, tolerance, parameter);
         if (Cases[name].AverageDecay is not null)
-            foreach ((string parameter, float[] values) in session.Averages()) Near(torch[$"{name}/average/{parameter}"], values, tolerance, parameter);
+            foreach ((string parameter, float[] values) in session.Averages())
+                Near(torch[$"{name}/average/{parameter}"], values, tolerance, parameter);
     }
 
-    private static TrainingOptions Options(TrainingLoss loss, TrainingOptimizer optimizer, double decay = 0) => new()
-    {
-        Logits = "logits",
-        Loss = loss,
-        Optimizer = optimizer,
-        Groups =
-        [
-            new ParameterGroup { Name = "backbone", Parameters = ["a.weight", "a.bias", "b.weight", "b.bias"], WeightDecay = decay },
-            new ParameterGroup { Name = "head", Parameters = ["fc.weight", "fc.bias"], WeightDecay = decay },
-        ],
-    };
+    private static TrainingOptions Options(TrainingLoss loss, TrainingOptimizer optimizer, double decay = 0) =>
+        new()
+        {
+            Logits = "logits",
+            Loss = loss,
+            Optimizer = optimizer,
+            Groups =
+            [
+                new ParameterGroup
+                {
+                    Name = "backbone",
+                    Parameters = ["a.weight", "a.bias", "b.weight", "b.bias"],
+                    WeightDecay = decay,
+                },
+                new ParameterGroup
+                {
+                    Name = "head",
+                    Parameters = ["fc.weight", "fc.bias"],
+                    WeightDecay = decay,
+                },
+            ],
+        };
 
     private static StepResult Step(TrainingSession session, TorchRun torch, int step)
     {
         int batch = step % 3;
-        return session.Step(torch.Floats("x").AsSpan(batch * 768, 768), torch.Floats("t").AsSpan(batch * 20, 20), torch.Floats("w").AsSpan(batch * 4, 4), 0.05f, 0.2f);
+        return session.Step(
+            torch.Floats("x").AsSpan(batch * 768, 768),
+            torch.Floats("t").AsSpan(batch * 20, 20),
+            torch.Floats("w").AsSpan(batch * 4, 4),
+            0.05f,
+            0.2f
+        );
     }
 
     private static void Near(double[] expected, float[] actual, double tolerance, string what)
     {
         Assert.AreEqual(expected.Length, actual.Length, what);
-        for (int i = 0; i < actual.Length; i++) Assert.AreEqual(expected[i], actual[i], tolerance, $"{what}[{i}]");
+        for (int i = 0; i < actual.Length; i++)
+            Assert.AreEqual(expected[i], actual[i], tolerance, $"{what}[{i}]");
     }
 }

@@ -4,11 +4,13 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Onnx.Tests.Training;
 
-/// <summary>What one Python process with torch left: ONNX files and named tensors. A script calls <c>save(name, tensor)</c> and <c>export(module, name, example)</c>.</summary>
+/// <summary>
+/// What one Python process with torch left: ONNX files and named tensors. A script calls <c>save(name, tensor)</c> and
+/// <c>export(module, name, example)</c>.
+/// </summary>
 internal sealed class TorchRun : IDisposable
 {
-    private const string Prelude =
-        """
+    private const string Prelude = """
         import copy, json, sys, warnings, numpy as np, torch, torch.nn as nn, torch.nn.functional as F
         warnings.filterwarnings("ignore")
         torch.set_num_threads(1)
@@ -33,8 +35,7 @@ internal sealed class TorchRun : IDisposable
 
         """;
 
-    private const string Ending =
-        """
+    private const string Ending = """
 
         np.concatenate(saved).tofile(folder + "/out.f64")
         json.dump(index, open(folder + "/out.json", "w"))
@@ -48,14 +49,20 @@ internal sealed class TorchRun : IDisposable
         Python.Require("torch", "torchvision", "onnx");
         Python.Run(Prelude + script + Ending, folder.Path);
         double[] all = MemoryMarshal.Cast<byte, double>(File.ReadAllBytes(folder.File("out.f64"))).ToArray();
-        foreach ((string name, int[] part) in JsonSerializer.Deserialize<Dictionary<string, int[]>>(File.ReadAllText(folder.File("out.json")))!) tensors[name] = all[part[0]..(part[0] + part[1])];
+        foreach (
+            (string name, int[] part) in JsonSerializer.Deserialize<Dictionary<string, int[]>>(
+                File.ReadAllText(folder.File("out.json"))
+            )!
+        )
+            tensors[name] = all[part[0]..(part[0] + part[1])];
     }
 
     /// <summary>Values saved under a name.</summary>
     public double[] this[string name] => tensors[name];
 
     /// <summary>Names saved under a prefix, the prefix cut off.</summary>
-    public IEnumerable<string> Names(string prefix) => tensors.Keys.Where(k => k.StartsWith(prefix, StringComparison.Ordinal)).Select(k => k[prefix.Length..]);
+    public IEnumerable<string> Names(string prefix) =>
+        tensors.Keys.Where(k => k.StartsWith(prefix, StringComparison.Ordinal)).Select(k => k[prefix.Length..]);
 
     public float[] Floats(string name) => [.. this[name].Select(v => (float)v)];
 

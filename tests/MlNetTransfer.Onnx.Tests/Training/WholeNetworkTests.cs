@@ -3,12 +3,13 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Onnx.Tests.Training;
 
-/// <summary>Gradients and ten steps of torchvision's networks with random weights, on small images, against PyTorch in float64.</summary>
+/// <summary>
+/// Gradients and ten steps of torchvision's networks with random weights, on small images, against PyTorch in float64.
+/// </summary>
 [TestClass]
 public sealed class WholeNetworkTests
 {
-    private const string Script =
-        """
+    private const string Script = """
         import torchvision
         # Seeds and sizes at which PyTorch's own float32 gradients are near those of float64. At most others some activation lies within
         # rounding of the kink of a ReLU and falls to one side or the other, which moves gradients by a hundredth, for PyTorch as for us.
@@ -48,12 +49,14 @@ public sealed class WholeNetworkTests
     [ClassCleanup]
     public static void Clean()
     {
-        if (Torch.IsValueCreated) Torch.Value.Dispose();
+        if (Torch.IsValueCreated)
+            Torch.Value.Dispose();
     }
 
     /// <summary>
-    /// 1e-3 of the tensor's largest gradient, or three times what PyTorch's float32 is off by, where that is more (mobilenet_v2 in training mode). Gradients that vanish by
-    /// symmetry (a bias before a batch normalisation) are measured against 1e-4, a fiftieth of the smallest others.
+    /// 1e-3 of the tensor's largest gradient, or three times what PyTorch's float32 is off by, where that is more
+    /// (mobilenet_v2 in training mode). Gradients that vanish by symmetry (a bias before a batch normalisation) are
+    /// measured against 1e-4, a fiftieth of the smallest others.
     /// </summary>
     [TestMethod]
     [DataRow("resnet18", BatchNormalizationMode.Inference)]
@@ -65,21 +68,35 @@ public sealed class WholeNetworkTests
         TorchRun torch = Torch.Value;
         string prefix = $"{name}/{Name(mode)}/";
         int[] shape = [.. torch[$"{name}/shape"].Select(s => (int)s)];
-        TrainingGraph graph = new TrainingStepBuilder(torch.Model(name), Options(torch, name, mode)).Build(shape[0], TrainingGraphKind.Gradients);
+        TrainingGraph graph = new TrainingStepBuilder(torch.Model(name), Options(torch, name, mode)).Build(
+            shape[0],
+            TrainingGraphKind.Gradients
+        );
         (string, float[], int[])[] inputs =
         [
-            ("x", torch.Floats($"{name}/x"), shape), ("targets", torch.Floats($"{name}/t"), [shape[0], 10]), ("row_weights", [.. Enumerable.Repeat(1f / shape[0], shape[0])], [shape[0]]),
+            ("x", torch.Floats($"{name}/x"), shape),
+            ("targets", torch.Floats($"{name}/t"), [shape[0], 10]),
+            ("row_weights", [.. Enumerable.Repeat(1f / shape[0], shape[0])], [shape[0]]),
             .. graph.State.Select(s => (s.Input, TensorData.ToFloats(s.Start!), s.Shape.Select(d => (int)d).ToArray())),
         ];
         Dictionary<string, float[]> outputs = Ort.Run(graph.Model, optimise: true, inputs);
         Assert.AreEqual(torch[prefix + "loss"][0], outputs["loss"][0], 1e-5);
         double tolerance = Math.Max(1e-3, 3 * torch[prefix + "noise"][0]);
-        foreach (string parameter in torch.Names(prefix + "gradient/")) Near(torch[$"{prefix}gradient/{parameter}"], outputs[$"gradient_of/{parameter}"], tolerance, 1e-4, parameter);
+        foreach (string parameter in torch.Names(prefix + "gradient/"))
+            Near(
+                torch[$"{prefix}gradient/{parameter}"],
+                outputs[$"gradient_of/{parameter}"],
+                tolerance,
+                1e-4,
+                parameter
+            );
     }
 
     /// <summary>
-    /// 1e-3 of the tensor's largest weight; and, since low rates move weights by less than that, a tenth of the tensor's largest movement: activations at the kink of a ReLU that fall to the other side move it by up to
-    /// 4 hundredths. Not mobilenet_v2 in training mode, where PyTorch's float32 leaves float64 by a hundredth after one step.
+    /// 1e-3 of the tensor's largest weight; and, since low rates move weights by less than that, a tenth of the
+    /// tensor's largest movement: activations at the kink of a ReLU that fall to the other side move it by up to 4
+    /// hundredths. Not mobilenet_v2 in training mode, where PyTorch's float32 leaves float64 by a hundredth after one
+    /// step.
     /// </summary>
     [TestMethod]
     [DataRow("resnet18", BatchNormalizationMode.Inference, 1e-4f)]
@@ -90,33 +107,49 @@ public sealed class WholeNetworkTests
         TorchRun torch = Torch.Value;
         string prefix = $"{name}/{Name(mode)}/weights/";
         using TrainingSession session = new(torch.Model(name), Options(torch, name, mode));
-        for (int step = 0; step < 10; step++) session.Step(torch.Floats($"{name}/x"), torch.Floats($"{name}/t"), [], rate);
+        for (int step = 0; step < 10; step++)
+            session.Step(torch.Floats($"{name}/x"), torch.Floats($"{name}/t"), [], rate);
         OnnxModel model = torch.Model(name).WithInitializers(session.Parameters());
         foreach (string parameter in torch.Names(prefix))
         {
             double[] expected = torch[prefix + parameter];
-            float[] actual = Values(model), start = Values(torch.Model(name));
+            float[] actual = Values(model),
+                start = Values(torch.Model(name));
             Near(expected, actual, 1e-3, 1e-2, parameter);
-            Near([.. expected.Zip(start, (e, s) => e - s)], [.. actual.Zip(start, (a, s) => a - s)], 0.1, 3e-5 * start.Max(Math.Abs), $"{parameter}, movement");
+            Near(
+                [.. expected.Zip(start, (e, s) => e - s)],
+                [.. actual.Zip(start, (a, s) => a - s)],
+                0.1,
+                3e-5 * start.Max(Math.Abs),
+                $"{parameter}, movement"
+            );
 
             float[] Values(OnnxModel from) => TensorData.ToFloats(from.Initializers.First(i => i.Name == parameter));
         }
     }
 
-    private static string Name(BatchNormalizationMode mode) => mode == BatchNormalizationMode.Training ? "training" : "inference";
+    private static string Name(BatchNormalizationMode mode) =>
+        mode == BatchNormalizationMode.Training ? "training" : "inference";
 
-    private static TrainingOptions Options(TorchRun torch, string name, BatchNormalizationMode mode) => new()
-    {
-        Logits = "logits",
-        BatchNormalization = mode,
-        Groups = [new ParameterGroup { Name = "all", Parameters = [.. torch.Names($"{name}/{Name(mode)}/gradient/")] }],
-    };
+    private static TrainingOptions Options(TorchRun torch, string name, BatchNormalizationMode mode) =>
+        new()
+        {
+            Logits = "logits",
+            BatchNormalization = mode,
+            Groups =
+            [
+                new ParameterGroup { Name = "all", Parameters = [.. torch.Names($"{name}/{Name(mode)}/gradient/")] },
+            ],
+        };
 
     private static void Near(double[] expected, float[] actual, double tolerance, double floor, string what)
     {
         double scale = Math.Max(expected.Max(Math.Abs), floor);
         double error = expected.Zip(actual, (e, a) => Math.Abs(e - a)).Max() / scale;
         Assert.AreEqual(expected.Length, actual.Length, what);
-        Assert.IsTrue(error < tolerance, FormattableString.Invariant($"{what}: {error:g3} of the largest value {scale:g3}"));
+        Assert.IsTrue(
+            error < tolerance,
+            FormattableString.Invariant($"{what}: {error:g3} of the largest value {scale:g3}")
+        );
     }
 }

@@ -31,7 +31,9 @@ public sealed class BackboneStoreTests
         byte[] bytes = File.ReadAllBytes(shard);
         bytes[3] ^= 1;
         File.WriteAllBytes(shard, bytes);
-        TransferException error = Assert.ThrowsExactly<TransferException>(() => new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny"));
+        TransferException error = Assert.ThrowsExactly<TransferException>(() =>
+            new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny")
+        );
         StringAssert.Contains(error.Message, shard);
         StringAssert.Contains(error.Message, Convert.ToHexStringLower(SHA256.HashData(bytes)));
         StringAssert.Contains(error.Message, tiny.Catalog.Get("tiny").Files[1].Sha256);
@@ -44,7 +46,12 @@ public sealed class BackboneStoreTests
     {
         using TinyCatalog tiny = new();
         File.Delete(tiny.ModelFile);
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny")).Message, tiny.ModelFile);
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() => new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny"))
+                .Message,
+            tiny.ModelFile
+        );
     }
 
     [TestMethod]
@@ -70,12 +77,16 @@ public sealed class BackboneStoreTests
     {
         using TinyCatalog tiny = new();
         string[] digests = new string[16];
-        Parallel.For(0, digests.Length, i =>
-        {
-            Backbone backbone = new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny");
-            backbone.LoadModel();
-            digests[i] = backbone.Digest;
-        });
+        Parallel.For(
+            0,
+            digests.Length,
+            i =>
+            {
+                Backbone backbone = new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny");
+                backbone.LoadModel();
+                digests[i] = backbone.Digest;
+            }
+        );
         Assert.HasCount(1, digests.Distinct());
         Assert.HasCount(2, Directory.GetFiles(tiny.Cache));
     }
@@ -84,16 +95,20 @@ public sealed class BackboneStoreTests
     public void Open_Cancelled_LeavesNothing()
     {
         using TinyCatalog tiny = new();
-        Assert.ThrowsExactly<OperationCanceledException>(() => new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny", new CancellationToken(canceled: true)));
+        Assert.ThrowsExactly<OperationCanceledException>(() =>
+            new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny", new CancellationToken(canceled: true))
+        );
         Assert.IsFalse(Directory.Exists(tiny.Cache));
     }
 
     [TestMethod]
     public void Open_CacheThatCannotBeWritten_HoldsTheModelInMemory()
     {
-        using TinyCatalog tiny = new(), writable = new();
+        using TinyCatalog tiny = new(),
+            writable = new();
         File.WriteAllText(tiny.Cache, "");
-        Backbone held = new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny"), kept = new BackboneStore(writable.Catalog, writable.Cache).Open("tiny");
+        Backbone held = new BackboneStore(tiny.Catalog, tiny.Cache).Open("tiny"),
+            kept = new BackboneStore(writable.Catalog, writable.Cache).Open("tiny");
         Assert.IsNull(held.Path);
         Assert.AreEqual(kept.Digest, held.Digest);
         CollectionAssert.AreEqual(File.ReadAllBytes(kept.Path!), held.LoadModel().ToBytes());
@@ -118,6 +133,10 @@ public sealed class BackboneStoreTests
         using TempFolder cache = new();
         Backbone backbone = Restored.Open(id, cache);
         backbone.CutAt().Save(cache.File("cut.onnx"));
-        Python.Run("import onnx, sys\nfor path in sys.argv[1:]: onnx.checker.check_model(onnx.load(path), full_check=True)", backbone.Path!, cache.File("cut.onnx"));
+        Python.Run(
+            "import onnx, sys\nfor path in sys.argv[1:]: onnx.checker.check_model(onnx.load(path), full_check=True)",
+            backbone.Path!,
+            cache.File("cut.onnx")
+        );
     }
 }

@@ -11,7 +11,10 @@ namespace MlNetTransfer.Tests.Backbones;
 [TestClass]
 public sealed class GoldenVectorTests
 {
-    /// <summary>Both sides are float32 and sum in another order: differences grow to about 1e-5 over 50 layers of values up to 6 (6.4e-6 measured). 1e-4 is an order above that, and far below what any import trap costs.</summary>
+    /// <summary>
+    /// Both sides are float32 and sum in another order: differences grow to about 1e-5 over 50 layers of values up to 6
+    /// (6.4e-6 measured). 1e-4 is an order above that, and far below what any import trap costs.
+    /// </summary>
     private const double Tolerance = 1e-4;
 
     public TestContext TestContext { get; set; } = null!;
@@ -38,9 +41,23 @@ public sealed class GoldenVectorTests
             string output = whole.Outputs.Single().Name;
             OnnxModel cut = whole.CutAt([.. taps.Select(t => backbone.Card.Tap(t).Tensor), output]);
             int size = backbone.Card.Preprocessing.Size;
-            Dictionary<string, float[]> values = Ort.Run(cut, optimise, (Backbone.InputName, Pixels(Path.Combine(folder, image.Name), backbone.Card.Preprocessing), [1, 3, size, size]));
-            foreach (string tap in taps) Compare($"{id} (optimised: {optimise}) {image.Name} {tap}", image.Value.GetProperty("taps").GetProperty(tap), Pool(values[backbone.Card.Tap(tap).Tensor], backbone.Card.Tap(tap)));
-            if (image.Value.TryGetProperty("probabilities", out JsonElement probabilities)) Compare($"{id} (optimised: {optimise}) {image.Name} probabilities", probabilities, values[output]);
+            Dictionary<string, float[]> values = Ort.Run(
+                cut,
+                optimise,
+                (
+                    Backbone.InputName,
+                    Pixels(Path.Combine(folder, image.Name), backbone.Card.Preprocessing),
+                    [1, 3, size, size]
+                )
+            );
+            foreach (string tap in taps)
+                Compare(
+                    $"{id} (optimised: {optimise}) {image.Name} {tap}",
+                    image.Value.GetProperty("taps").GetProperty(tap),
+                    Pool(values[backbone.Card.Tap(tap).Tensor], backbone.Card.Tap(tap))
+                );
+            if (image.Value.TryGetProperty("probabilities", out JsonElement probabilities))
+                Compare($"{id} (optimised: {optimise}) {image.Name} probabilities", probabilities, values[output]);
         }
     }
 
@@ -50,7 +67,9 @@ public sealed class GoldenVectorTests
         Assert.HasCount(reference.Length, actual);
         Assert.IsGreaterThan(0.01, reference.Max(), "the golden values are alive");
         double difference = reference.Zip(actual, (e, a) => Math.Abs(e - a)).Max();
-        TestContext.WriteLine($"{what}: max difference {difference:E2} over {reference.Length} values up to {reference.Max():F3}");
+        TestContext.WriteLine(
+            $"{what}: max difference {difference:E2} over {reference.Length} values up to {reference.Max():F3}"
+        );
         Assert.IsLessThan(Tolerance, difference, what);
     }
 
@@ -65,10 +84,17 @@ public sealed class GoldenVectorTests
     {
         int size = preprocessing.Size;
         (ChannelValues m, ChannelValues s) = (preprocessing.Mean, preprocessing.Std);
-        float[] mean = [m.Red, m.Green, m.Blue], std = [s.Red, s.Green, s.Blue];
+        float[] mean = [m.Red, m.Green, m.Blue],
+            std = [s.Red, s.Green, s.Blue];
         using GZipStream stream = new(File.OpenRead(file), CompressionMode.Decompress);
         byte[] bytes = new byte[size * size * 3];
         stream.ReadExactly(bytes);
-        return [.. Enumerable.Range(0, bytes.Length).Select(i => (Channel: i / (size * size), Pixel: i % (size * size))).Select(i => (bytes[i.Pixel * 3 + i.Channel] / 255f - mean[i.Channel]) / std[i.Channel])];
+        return
+        [
+            .. Enumerable
+                .Range(0, bytes.Length)
+                .Select(i => (Channel: i / (size * size), Pixel: i % (size * size)))
+                .Select(i => (bytes[i.Pixel * 3 + i.Channel] / 255f - mean[i.Channel]) / std[i.Channel]),
+        ];
     }
 }

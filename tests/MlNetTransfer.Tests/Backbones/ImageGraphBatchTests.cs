@@ -13,17 +13,20 @@ public sealed class ImageGraphBatchTests
         using ImageGraph graph = new(TinyOnnx.Model().ToBytes(), "logits", new Preprocessing { Size = TinyOnnx.Size });
         using ImageGraphWorker worker = graph.CreateWorker();
         using ImageGraphBatch batch = graph.CreateBatch(5);
-        float[] images = TinyOnnx.Images(5), expected = new float[graph.OutputWidth];
+        float[] images = TinyOnnx.Images(5),
+            expected = new float[graph.OutputWidth];
         int length = graph.Preprocessing.TensorLength;
         // Falling as well, so that a place keeps a row of an earlier run that must not be taken for one of this.
         foreach (int count in (int[])[1, 5, 3, 2, 5])
         {
-            for (int i = 0; i < count; i++) images.AsSpan((i + count) % 5 * length, length).CopyTo(batch.Input(i));
+            for (int i = 0; i < count; i++)
+                images.AsSpan((i + count) % 5 * length, length).CopyTo(batch.Input(i));
             batch.Run(count);
             for (int i = 0; i < count; i++)
             {
                 worker.Run(images.AsSpan((i + count) % 5 * length, length), expected);
-                for (int j = 0; j < expected.Length; j++) Assert.AreEqual(expected[j], batch.Row(i)[j], 1e-5, "float32 sums, perhaps in another order");
+                for (int j = 0; j < expected.Length; j++)
+                    Assert.AreEqual(expected[j], batch.Row(i)[j], 1e-5, "float32 sums, perhaps in another order");
             }
         }
     }

@@ -18,7 +18,8 @@ public sealed class ImageRunnerTests
         .Node("GlobalAveragePool", ["image"], ["pooled"])
         .Node("Flatten", ["pooled"], ["row"], Attributes.Of("axis", 1))
         .Output("row", ["N", 3])
-        .Build().ToBytes();
+        .Build()
+        .ToBytes();
 
     [TestMethod]
     [DataRow(1, 1, 1, 1)]
@@ -31,18 +32,46 @@ public sealed class ImageRunnerTests
     [DataRow(3, 8, 2, 1)]
     [DataRow(7, 7, 3, 1)]
     [DataRow(2, 64, 4, 1)]
-    public void Run_PlainColours_GivesTheirMeansInOrderForAnyPlan(int workers, int batchSize, int batchesInFlight, int imagesPerRun)
+    public void Run_PlainColours_GivesTheirMeansInOrderForAnyPlan(
+        int workers,
+        int batchSize,
+        int batchesInFlight,
+        int imagesPerRun
+    )
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = workers, BatchSize = batchSize, BatchesInFlight = batchesInFlight }, imagesPerRun: imagesPerRun);
-        ImageItem[] items = [.. Enumerable.Range(0, 40).Select(i => new ImageItem(folder.Write($"{i}.bmp", Bmp.Plain((byte)(6 * i), 100, (byte)(255 - 6 * i))), $"{i}.bmp"))];
+        using var graph = new ImageGraph(
+            MeanColour,
+            "row",
+            Small,
+            plan: new ExecutionPlan
+            {
+                Workers = workers,
+                BatchSize = batchSize,
+                BatchesInFlight = batchesInFlight,
+            },
+            imagesPerRun: imagesPerRun
+        );
+        ImageItem[] items =
+        [
+            .. Enumerable
+                .Range(0, 40)
+                .Select(i => new ImageItem(
+                    folder.Write($"{i}.bmp", Bmp.Plain((byte)(6 * i), 100, (byte)(255 - 6 * i))),
+                    $"{i}.bmp"
+                )),
+        ];
         ImageRows rows = new ImageRunner(graph).Run(items, "means");
         CollectionAssert.AreEqual(Enumerable.Range(0, 40).ToArray(), rows.Accepted);
         for (int i = 0; i < 40; i++)
         {
             float[] expected = [6 * i / 255f, 100 / 255f, (255 - 6 * i) / 255f];
-            for (int c = 0; c < 3; c++) Assert.AreEqual(expected[c], rows.Row(i)[c], 1e-5f, "a mean of 256 equal floats");
-            CollectionAssert.AreEqual(SHA256.HashData(File.ReadAllBytes(((FileLocation)items[i].Location).Path)), rows.Digests[(i * 32)..((i + 1) * 32)]);
+            for (int c = 0; c < 3; c++)
+                Assert.AreEqual(expected[c], rows.Row(i)[c], 1e-5f, "a mean of 256 equal floats");
+            CollectionAssert.AreEqual(
+                SHA256.HashData(File.ReadAllBytes(((FileLocation)items[i].Location).Path)),
+                rows.Digests[(i * 32)..((i + 1) * 32)]
+            );
         }
     }
 
@@ -55,7 +84,18 @@ public sealed class ImageRunnerTests
     public void Run_SomeFilesBad_KeepsTheOthersInOrderAndExplainsEach(int batchSize, int imagesPerRun)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = 2, BatchSize = batchSize, BatchesInFlight = 2 }, imagesPerRun: imagesPerRun);
+        using var graph = new ImageGraph(
+            MeanColour,
+            "row",
+            Small,
+            plan: new ExecutionPlan
+            {
+                Workers = 2,
+                BatchSize = batchSize,
+                BatchesInFlight = 2,
+            },
+            imagesPerRun: imagesPerRun
+        );
         ImageItem[] items =
         [
             new(folder.Write("text.jpg", "hello"u8.ToArray()), "text.jpg"),
@@ -67,7 +107,10 @@ public sealed class ImageRunnerTests
         ImageRows rows = new ImageRunner(graph).Run(items, "means");
         CollectionAssert.AreEqual(new[] { 1, 4 }, rows.Accepted);
         CollectionAssert.AreEqual(new float[] { 1, 0, 0, 0, 0, 1 }, rows.Values);
-        CollectionAssert.AreEqual(new[] { "text.jpg", "zero.png", "missing.png" }, rows.Rejected.Select(r => r.File).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "text.jpg", "zero.png", "missing.png" },
+            rows.Rejected.Select(r => r.File).ToArray()
+        );
         Assert.IsTrue(rows.Rejected.All(r => r.Reason.Length > 0 && !r.Reason.Contains('\n')));
         Assert.HasCount(2 * 32, rows.Digests);
     }
@@ -99,12 +142,28 @@ public sealed class ImageRunnerTests
     public void Run_Cancelled_Throws(int batchSize)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = 2, BatchSize = batchSize, BatchesInFlight = 2 });
+        using var graph = new ImageGraph(
+            MeanColour,
+            "row",
+            Small,
+            plan: new ExecutionPlan
+            {
+                Workers = 2,
+                BatchSize = batchSize,
+                BatchesInFlight = 2,
+            }
+        );
         string path = folder.Write("red.bmp", Bmp.Plain(255, 0, 0));
         using var cancellation = new CancellationTokenSource();
-        var progress = new Callback(p => { if (p.Done == 3) cancellation.Cancel(); });
+        var progress = new Callback(p =>
+        {
+            if (p.Done == 3)
+                cancellation.Cancel();
+        });
         ImageItem[] items = [.. Enumerable.Repeat(new ImageItem(path, "x"), 1000)];
-        Assert.ThrowsExactly<OperationCanceledException>(() => new ImageRunner(graph).Run(items, "means", progress, cancellation.Token));
+        Assert.ThrowsExactly<OperationCanceledException>(() =>
+            new ImageRunner(graph).Run(items, "means", progress, cancellation.Token)
+        );
     }
 
     [TestMethod]
@@ -113,11 +172,30 @@ public sealed class ImageRunnerTests
     public void Run_ProgressThrows_ThatErrorComesOut(int batchSize)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small, plan: new ExecutionPlan { Workers = 2, BatchSize = batchSize, BatchesInFlight = 2 });
+        using var graph = new ImageGraph(
+            MeanColour,
+            "row",
+            Small,
+            plan: new ExecutionPlan
+            {
+                Workers = 2,
+                BatchSize = batchSize,
+                BatchesInFlight = 2,
+            }
+        );
         string path = folder.Write("red.bmp", Bmp.Plain(255, 0, 0));
-        var progress = new Callback(p => { if (p.Done == 3) throw new InvalidOperationException("from the caller"); });
+        var progress = new Callback(p =>
+        {
+            if (p.Done == 3)
+                throw new InvalidOperationException("from the caller");
+        });
         ImageItem[] items = [.. Enumerable.Repeat(new ImageItem(path, "x"), 100)];
-        Assert.AreEqual("from the caller", Assert.ThrowsExactly<InvalidOperationException>(() => new ImageRunner(graph).Run(items, "means", progress)).Message);
+        Assert.AreEqual(
+            "from the caller",
+            Assert
+                .ThrowsExactly<InvalidOperationException>(() => new ImageRunner(graph).Run(items, "means", progress))
+                .Message
+        );
     }
 
     [TestMethod]
@@ -141,21 +219,28 @@ public sealed class ImageRunnerTests
     public void Run_MoreNumbersThanAnArrayHolds_SaysHowManyImagesFit()
     {
         using var graph = new ImageGraph(MeanColour, "row", Small);
-        var e = Assert.ThrowsExactly<TransferException>(() => new ImageRunner(graph).Run(new Endless(new ImageItem("x", "x")), "means"));
+        var e = Assert.ThrowsExactly<TransferException>(() =>
+            new ImageRunner(graph).Run(new Endless(new ImageItem("x", "x")), "means")
+        );
         StringAssert.Contains(e.Message, "715,827,");
     }
 
     [TestMethod]
     public void Construct_OtherInputSize_NamesBothShapes()
     {
-        var e = Assert.ThrowsExactly<TransferException>(() => new ImageGraph(MeanColour, "row", new Preprocessing { Size = 32 }));
+        var e = Assert.ThrowsExactly<TransferException>(() =>
+            new ImageGraph(MeanColour, "row", new Preprocessing { Size = 32 })
+        );
         StringAssert.Contains(e.Message, "16");
         StringAssert.Contains(e.Message, "[N, 3, 32, 32]");
     }
 
     [TestMethod]
     public void Construct_UnknownOutput_ListsTheOutputs() =>
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => new ImageGraph(MeanColour, "rows", Small)).Message, "it has row");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => new ImageGraph(MeanColour, "rows", Small)).Message,
+            "it has row"
+        );
 
     private sealed class OneRow(byte[] image, float[] row) : IRowCache
     {
@@ -165,7 +250,8 @@ public sealed class ImageRunnerTests
             return asked.SequenceEqual(image);
         }
 
-        public void Add(ReadOnlySpan<byte> asked, ReadOnlySpan<float> given) => Assert.Fail("Nothing new was computed.");
+        public void Add(ReadOnlySpan<byte> asked, ReadOnlySpan<float> given) =>
+            Assert.Fail("Nothing new was computed.");
     }
 
     /// <summary>A list of as many images as an index can name.</summary>

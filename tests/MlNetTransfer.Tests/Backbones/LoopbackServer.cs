@@ -4,7 +4,10 @@ using System.Text;
 
 namespace MlNetTransfer.Tests.Backbones;
 
-/// <summary>A web server of this machine that answers every request by a function: the bytes to send, headers included; null never answers.</summary>
+/// <summary>
+/// A web server of this machine that answers every request by a function: the bytes to send, headers included; null
+/// never answers.
+/// </summary>
 internal sealed class LoopbackServer : IDisposable
 {
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
@@ -23,9 +26,20 @@ internal sealed class LoopbackServer : IDisposable
 
     public int Requests => requests;
 
-    public static byte[] Ok(byte[] body, long? length = null) => [.. Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\n{(length == -1 ? "" : $"Content-Length: {length ?? body.Length}\r\n")}Connection: close\r\n\r\n"), .. body];
+    public static byte[] Ok(byte[] body, long? length = null) =>
+        [
+            .. Encoding.ASCII.GetBytes(
+                $"HTTP/1.1 200 "
+                    + $"OK\r\n{(length == -1 ? "" : $"Content-Length: {length ?? body.Length}\r\n")}Connection: "
+                    + $"close\r\n\r\n"
+            ),
+            .. body,
+        ];
 
-    public static byte[] Redirect(string to) => Encoding.ASCII.GetBytes($"HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    public static byte[] Redirect(string to) =>
+        Encoding.ASCII.GetBytes(
+            $"HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
 
     public void Dispose()
     {
@@ -59,8 +73,10 @@ internal sealed class LoopbackServer : IDisposable
                 int read = await client.GetStream().ReadAsync(request, stopped);
                 string path = Encoding.ASCII.GetString(request, 0, read).Split(' ')[1];
                 byte[]? bytes = answer(path);
-                if (bytes is not null) await client.GetStream().WriteAsync(bytes, stopped);
-                if (bytes is null || path.Contains("stall", StringComparison.Ordinal)) await Task.Delay(Timeout.Infinite, stopped);
+                if (bytes is not null)
+                    await client.GetStream().WriteAsync(bytes, stopped);
+                if (bytes is null || path.Contains("stall", StringComparison.Ordinal))
+                    await Task.Delay(Timeout.Infinite, stopped);
             }
             catch (Exception e) when (e is IOException or OperationCanceledException) { }
         }

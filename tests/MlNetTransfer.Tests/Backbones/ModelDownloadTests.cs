@@ -15,13 +15,23 @@ public sealed class ModelDownloadTests
     public void Add_Address_FetchesFollowsRedirectsAndChecksTheHash()
     {
         using TempFolder folder = new();
-        using LoopbackServer server = new(path => path == "/start" ? LoopbackServer.Redirect("/m.onnx") : LoopbackServer.Ok(Model));
+        using LoopbackServer server = new(path =>
+            path == "/start" ? LoopbackServer.Redirect("/m.onnx") : LoopbackServer.Ok(Model)
+        );
         List<JobProgress> told = [];
-        BackboneCard card = UserCatalogTests.Users(folder).Add(New($"{server.Address.Replace("//", "//user:secret@", StringComparison.Ordinal)}/start?token=secret"), new Told(told));
+        BackboneCard card = UserCatalogTests
+            .Users(folder)
+            .Add(
+                New($"{server.Address.Replace("//", "//user:secret@", StringComparison.Ordinal)}/start?token=secret"),
+                new Told(told)
+            );
         StringAssert.Contains(card.Provenance, $"{server.Address}/start, SHA-256 {Sha256}");
         Assert.IsFalse(card.Provenance.Contains("secret", StringComparison.Ordinal));
         Assert.IsTrue(told.Any(t => t.Total == Model.Length && t.Done == Model.Length));
-        CollectionAssert.AreEquivalent(new[] { "card.json", "model.onnx" }, Directory.GetFiles(folder.File("home/my_net")).Select(Path.GetFileName).ToArray());
+        CollectionAssert.AreEquivalent(
+            new[] { "card.json", "model.onnx" },
+            Directory.GetFiles(folder.File("home/my_net")).Select(Path.GetFileName).ToArray()
+        );
     }
 
     [TestMethod]
@@ -31,7 +41,16 @@ public sealed class ModelDownloadTests
         using LoopbackServer server = new(_ => LoopbackServer.Ok(Model));
         UserCatalogTests.Refused(folder, New($"{server.Address}/m") with { Sha256 = null }, "--sha256");
         Assert.AreEqual(0, server.Requests, "without a hash nothing is fetched");
-        UserCatalogTests.Refused(folder, New($"{server.Address}/m") with { Sha256 = new string('a', 64) }, Sha256, new string('a', 64), "not used");
+        UserCatalogTests.Refused(
+            folder,
+            New($"{server.Address}/m") with
+            {
+                Sha256 = new string('a', 64),
+            },
+            Sha256,
+            new string('a', 64),
+            "not used"
+        );
     }
 
     [TestMethod]
@@ -41,7 +60,15 @@ public sealed class ModelDownloadTests
     {
         using TempFolder folder = new();
         using LoopbackServer server = new(_ => LoopbackServer.Ok(Model, length));
-        UserCatalogTests.Refused(folder, New($"{server.Address}/m") with { DownloadLimits = new DownloadLimits { MaxBytes = 1000 } }, expected, "at most 1,000");
+        UserCatalogTests.Refused(
+            folder,
+            New($"{server.Address}/m") with
+            {
+                DownloadLimits = new DownloadLimits { MaxBytes = 1000 },
+            },
+            expected,
+            "at most 1,000"
+        );
     }
 
     [TestMethod]
@@ -89,8 +116,19 @@ public sealed class ModelDownloadTests
         using TempFolder folder = new();
         using LoopbackServer server = new(_ => beforeTheAnswer ? null : LoopbackServer.Ok(Model[..500], Model.Length));
         long started = TimeProvider.System.GetTimestamp();
-        UserCatalogTests.Refused(folder, New($"{server.Address}/stall") with { DownloadLimits = new DownloadLimits { Stall = TimeSpan.FromMilliseconds(300) } }, "0.3 seconds");
-        Assert.IsLessThan(10, TimeProvider.System.GetElapsedTime(started).TotalSeconds, "0.3 seconds, and room for a busy machine");
+        UserCatalogTests.Refused(
+            folder,
+            New($"{server.Address}/stall") with
+            {
+                DownloadLimits = new DownloadLimits { Stall = TimeSpan.FromMilliseconds(300) },
+            },
+            "0.3 seconds"
+        );
+        Assert.IsLessThan(
+            10,
+            TimeProvider.System.GetElapsedTime(started).TotalSeconds,
+            "0.3 seconds, and room for a busy machine"
+        );
     }
 
     [TestMethod]
@@ -98,7 +136,11 @@ public sealed class ModelDownloadTests
     {
         using TempFolder folder = new();
         string gone;
-        using (LoopbackServer server = new(_ => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8.ToArray()))
+        using (
+            LoopbackServer server = new(_ =>
+                "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8.ToArray()
+            )
+        )
         {
             UserCatalogTests.Refused(folder, New($"{server.Address}/m"), "404");
             gone = server.Address;
@@ -113,7 +155,9 @@ public sealed class ModelDownloadTests
         using TempFolder folder = new();
         using CancellationTokenSource cancel = new(TimeSpan.FromMilliseconds(300));
         using LoopbackServer server = new(_ => null);
-        Assert.Throws<OperationCanceledException>(() => UserCatalogTests.Users(folder).Add(New($"{server.Address}/stall"), null, cancel.Token));
+        Assert.Throws<OperationCanceledException>(() =>
+            UserCatalogTests.Users(folder).Add(New($"{server.Address}/stall"), null, cancel.Token)
+        );
         Assert.IsEmpty(Directory.GetFileSystemEntries(folder.File("home")));
     }
 

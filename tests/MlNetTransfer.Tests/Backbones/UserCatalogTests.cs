@@ -17,7 +17,16 @@ public sealed class UserCatalogTests
     {
         using TempFolder folder = new();
         string file = Saved(folder);
-        BackboneCard card = Users(folder).Add(New(file) with { Name = "Mine", License = "CC0-1.0", Labels = ["a", "b", "c", "d", "e"], DefaultTap = "map4_1" });
+        BackboneCard card = Users(folder)
+            .Add(
+                New(file) with
+                {
+                    Name = "Mine",
+                    License = "CC0-1.0",
+                    Labels = ["a", "b", "c", "d", "e"],
+                    DefaultTap = "map4_1",
+                }
+            );
         File.Delete(file);
         UserBackbones read = Users(folder).Read();
         Assert.IsEmpty(read.Problems);
@@ -27,14 +36,23 @@ public sealed class UserCatalogTests
         Assert.IsTrue(catalog.IsUsers(catalog.Get("my_net")));
 
         Backbone backbone = new BackboneStore(catalog, folder.File("cache")).Open("my_net");
-        Assert.AreEqual(("CC0-1.0", "map4_1", 5), (backbone.Card.License, backbone.Card.Tap().Name, backbone.Card.SourceClasses.Count));
+        Assert.AreEqual(
+            ("CC0-1.0", "map4_1", 5),
+            (backbone.Card.License, backbone.Card.Tap().Name, backbone.Card.SourceClasses.Count)
+        );
         using var extractor = new FeatureExtractor(backbone);
         Assert.AreEqual(8, extractor.Width);
         string image = folder.Write("red.bmp", Bmp.Plain(200, 30, 60));
         ImageRows rows = extractor.Extract([new ImageItem(image, "red")]);
-        float[] plain = [.. from channel in (float[])[200 / 255f, 30 / 255f, 60 / 255f] from _ in Enumerable.Range(0, 256) select channel];
+        float[] plain =
+        [
+            .. from channel in (float[])[200 / 255f, 30 / 255f, 60 / 255f]
+            from _ in Enumerable.Range(0, 256)
+            select channel,
+        ];
         float[] map = Ort.Run(TinyOnnx.Model().CutAt("relu2"), ("pixels", plain, [1, 3, 16, 16]))["relu2"];
-        for (int c = 0; c < 8; c++) Assert.AreEqual(map[(c * 16)..(c * 16 + 16)].Average(), rows.Values[c], 1e-5f);
+        for (int c = 0; c < 8; c++)
+            Assert.AreEqual(map[(c * 16)..(c * 16 + 16)].Average(), rows.Values[c], 1e-5f);
     }
 
     [TestMethod]
@@ -45,7 +63,10 @@ public sealed class UserCatalogTests
         Users(folder).Add(New(file));
         Refused(folder, New(file), "already have a backbone 'my_net'", "models remove my_net");
         Refused(folder, New(file) with { Id = "resnet18" }, "'resnet18'", "comes with the product");
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => New(file) with { Id = "../x" }).Message, "lower-case");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(() => New(file) with { Id = "../x" }).Message,
+            "lower-case"
+        );
     }
 
     [TestMethod]
@@ -57,7 +78,8 @@ public sealed class UserCatalogTests
         Users(folder).Add(New(file) with { Id = "other" });
         Users(folder).Remove("my_net");
         Assert.AreEqual("other", Users(folder).Read().Cards.Single().Id);
-        foreach (string id in (string[])["my_net", "resnet18", "..", "../cache"]) Assert.ThrowsExactly<TransferException>(() => Users(folder).Remove(id));
+        foreach (string id in (string[])["my_net", "resnet18", "..", "../cache"])
+            Assert.ThrowsExactly<TransferException>(() => Users(folder).Remove(id));
         Assert.HasCount(1, Directory.GetFileSystemEntries(folder.File("home")));
     }
 
@@ -72,7 +94,10 @@ public sealed class UserCatalogTests
         UserBackbones read = Users(folder).Read();
         Assert.AreEqual("my_net", read.Cards.Single().Id);
         StringAssert.Contains(read.Problems.Single(), "'broken'");
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Shipped.With(read).Get("broken")).Message, "card.json");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => BackboneCatalog.Shipped.With(read).Get("broken")).Message,
+            "card.json"
+        );
     }
 
     [TestMethod]
@@ -81,7 +106,9 @@ public sealed class UserCatalogTests
         using TempFolder folder = new();
         Users(folder).Add(New(Saved(folder)));
         File.AppendAllText(folder.File("home/my_net/model.onnx"), "x");
-        TransferException error = Assert.ThrowsExactly<TransferException>(() => new BackboneStore(BackboneCatalog.Shipped.With(Users(folder).Read()), folder.File("cache")).Open("my_net"));
+        TransferException error = Assert.ThrowsExactly<TransferException>(() =>
+            new BackboneStore(BackboneCatalog.Shipped.With(Users(folder).Read()), folder.File("cache")).Open("my_net")
+        );
         StringAssert.Contains(error.Message, "models remove my_net");
     }
 
@@ -95,7 +122,10 @@ public sealed class UserCatalogTests
         Refused(folder, New(file) with { DefaultTap = "nope" }, "'nope'", "map8_1, map4_1, vector_1");
         Refused(folder, New(folder.File("missing.onnx")), "missing.onnx");
         Refused(folder, New(folder.Write("text.onnx", "hello"u8.ToArray())), "not an ONNX model");
-        Assert.AreEqual(Hash(File.ReadAllBytes(file)), (New(file) with { Sha256 = Hash(File.ReadAllBytes(file)).ToUpperInvariant() }).Sha256);
+        Assert.AreEqual(
+            Hash(File.ReadAllBytes(file)),
+            (New(file) with { Sha256 = Hash(File.ReadAllBytes(file)).ToUpperInvariant() }).Sha256
+        );
     }
 
     [TestMethod]
@@ -113,8 +143,13 @@ public sealed class UserCatalogTests
         Users(folder).Add(New(file));
         File.Delete(file);
         File.Delete(folder.File("weights.bin"));
-        OnnxModel kept = new BackboneStore(BackboneCatalog.Shipped.With(Users(folder).Read()), folder.File("cache")).Open("my_net").LoadModel();
-        CollectionAssert.AreEqual(TensorData.ToFloats(TinyOnnx.Model().Initializers.Single(i => i.Name == "fc")), TensorData.ToFloats(kept.Initializers.Single(i => i.Name == "fc")));
+        OnnxModel kept = new BackboneStore(BackboneCatalog.Shipped.With(Users(folder).Read()), folder.File("cache"))
+            .Open("my_net")
+            .LoadModel();
+        CollectionAssert.AreEqual(
+            TensorData.ToFloats(TinyOnnx.Model().Initializers.Single(i => i.Name == "fc")),
+            TensorData.ToFloats(kept.Initializers.Single(i => i.Name == "fc"))
+        );
     }
 
     [TestMethod]
@@ -131,7 +166,9 @@ public sealed class UserCatalogTests
     public void Add_Cancelled_LeavesNothing()
     {
         using TempFolder folder = new();
-        Assert.ThrowsExactly<OperationCanceledException>(() => Users(folder).Add(New(Saved(folder)), null, new CancellationToken(canceled: true)));
+        Assert.ThrowsExactly<OperationCanceledException>(() =>
+            Users(folder).Add(New(Saved(folder)), null, new CancellationToken(canceled: true))
+        );
         Assert.IsEmpty(Directory.GetFileSystemEntries(folder.File("home")));
     }
 
@@ -139,15 +176,28 @@ public sealed class UserCatalogTests
 
     internal static UserCatalog Users(TempFolder folder) => new(folder.File("home"));
 
-    internal static NewBackbone New(string source) => new() { Source = source, Id = "my_net", Inspection = TinyOnnx.Unit };
+    internal static NewBackbone New(string source) =>
+        new()
+        {
+            Source = source,
+            Id = "my_net",
+            Inspection = TinyOnnx.Unit,
+        };
 
     internal static void Refused(TempFolder folder, NewBackbone backbone, params string[] expected)
     {
-        int before = Directory.Exists(folder.File("home")) ? Directory.GetFileSystemEntries(folder.File("home")).Length : 0;
+        int before = Directory.Exists(folder.File("home"))
+            ? Directory.GetFileSystemEntries(folder.File("home")).Length
+            : 0;
         Exception error = Assert.Throws<Exception>(() => Users(folder).Add(backbone));
         Assert.IsTrue(error is TransferException or GraphException, error.ToString());
-        foreach (string text in expected) StringAssert.Contains(error.Message, text);
-        Assert.AreEqual(before, Directory.Exists(folder.File("home")) ? Directory.GetFileSystemEntries(folder.File("home")).Length : 0, "nothing half-made stays");
+        foreach (string text in expected)
+            StringAssert.Contains(error.Message, text);
+        Assert.AreEqual(
+            before,
+            Directory.Exists(folder.File("home")) ? Directory.GetFileSystemEntries(folder.File("home")).Length : 0,
+            "nothing half-made stays"
+        );
     }
 
     private static string Saved(TempFolder folder)
@@ -158,14 +208,17 @@ public sealed class UserCatalogTests
 
     private static string External(TempFolder folder, string location, string into = "")
     {
-        TinyOnnx.Model().With(proto =>
-        {
-            TensorProto fc = proto.Graph.Initializer.Single(i => i.Name == "fc");
-            folder.Write(into + "weights.bin", fc.RawData.ToByteArray());
-            fc.ClearRawData();
-            fc.DataLocation = TensorProto.Types.DataLocation.External;
-            fc.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = location });
-        }).Save(folder.File(into + "external.onnx"));
+        TinyOnnx
+            .Model()
+            .With(proto =>
+            {
+                TensorProto fc = proto.Graph.Initializer.Single(i => i.Name == "fc");
+                folder.Write(into + "weights.bin", fc.RawData.ToByteArray());
+                fc.ClearRawData();
+                fc.DataLocation = TensorProto.Types.DataLocation.External;
+                fc.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = location });
+            })
+            .Save(folder.File(into + "external.onnx"));
         return folder.File(into + "external.onnx");
     }
 }

@@ -16,7 +16,10 @@ public sealed class ImageFolderTests
         folder.Write("ant/Z.PNG", [1]);
         ImageDataset data = ImageFolder.ReadClasses(folder.Path);
         CollectionAssert.AreEqual(new[] { "ant", "zèbre", "アリ" }, data.ClassNames.ToArray());
-        CollectionAssert.AreEqual(new[] { "ant/Z.PNG", "zèbre/a.png", "zèbre/b c.png", "アリ/x/深い.png" }, data.Items.Select(i => i.Name).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "ant/Z.PNG", "zèbre/a.png", "zèbre/b c.png", "アリ/x/深い.png" },
+            data.Items.Select(i => i.Name).ToArray()
+        );
         CollectionAssert.AreEqual(new[] { 0, 1, 1, 2 }, data.Items.Select(i => i.Label).ToArray());
         CollectionAssert.AreEqual(new[] { 1, 2, 1 }, data.CountPerClass());
     }
@@ -32,7 +35,10 @@ public sealed class ImageFolderTests
         folder.Write("b/notes.txt", [1]);
         folder.Write("loose.png", [1]);
         ImageDataset data = ImageFolder.ReadClasses(folder.Path);
-        CollectionAssert.AreEqual(new[] { "a/1.png", "b/1.png", "b/notes.txt" }, data.Items.Select(i => i.Name).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "a/1.png", "b/1.png", "b/notes.txt" },
+            data.Items.Select(i => i.Name).ToArray()
+        );
         Assert.AreEqual("loose.png", data.Rejected.Single().File);
     }
 
@@ -73,7 +79,10 @@ public sealed class ImageFolderTests
         using var folder = new TempFolder();
         folder.Write("a/1.png", [1]);
         Directory.CreateDirectory(folder.File("hollow"));
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => ImageFolder.ReadClasses(folder.Path)).Message, "hollow");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => ImageFolder.ReadClasses(folder.Path)).Message,
+            "hollow"
+        );
     }
 
     [TestMethod]
@@ -83,7 +92,8 @@ public sealed class ImageFolderTests
         folder.Write("Cat/1.png", [1]);
         folder.Write("cat/1.png", [1]);
         folder.Write("dog/1.png", [1]);
-        if (Directory.GetDirectories(folder.Path).Length < 3) Assert.Inconclusive("This file system folds case, so the two folders are one.");
+        if (Directory.GetDirectories(folder.Path).Length < 3)
+            Assert.Inconclusive("This file system folds case, so the two folders are one.");
         var e = Assert.ThrowsExactly<TransferException>(() => ImageFolder.ReadClasses(folder.Path));
         StringAssert.Contains(e.Message, "'Cat', 'cat'");
     }
@@ -92,9 +102,15 @@ public sealed class ImageFolderTests
     public void ReadClasses_MissingFolderOrFile_SaysWhich()
     {
         using var folder = new TempFolder();
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => ImageFolder.ReadClasses(folder.File("nowhere"))).Message, "does not exist");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => ImageFolder.ReadClasses(folder.File("nowhere"))).Message,
+            "does not exist"
+        );
         string file = folder.Write("file.txt", [1]);
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => ImageFolder.ReadClasses(file)).Message, "is a file");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => ImageFolder.ReadClasses(file)).Message,
+            "is a file"
+        );
     }
 
     [TestMethod]

@@ -8,18 +8,26 @@ namespace MlNetTransfer.Tests.Datasets;
 public sealed class ImageItemReaderTests
 {
     // From APPNOTE 4.3.7 and 4.3.12: offsets of the fields in the directory's header and in the local header.
-    private const int DirectoryFlags = 8, DirectoryCrc = 16, DirectorySize = 24, LocalFlags = 6;
+    private const int DirectoryFlags = 8,
+        DirectoryCrc = 16,
+        DirectorySize = 24,
+        LocalFlags = 6;
 
     [TestMethod]
     public void Read_FileZipEntryAndMemory_GivesTheSameBytes()
     {
         using var folder = new TempFolder();
-        byte[] small = Bmp.Plain(1, 2, 3), large = [.. Enumerable.Range(0, 200_000).Select(i => (byte)(i * 31 / 7))];
-        string file = folder.Write("a.bmp", small), zip = folder.Zip("b.zip", ("x/a.bmp", small), ("large", large));
+        byte[] small = Bmp.Plain(1, 2, 3),
+            large = [.. Enumerable.Range(0, 200_000).Select(i => (byte)(i * 31 / 7))];
+        string file = folder.Write("a.bmp", small),
+            zip = folder.Zip("b.zip", ("x/a.bmp", small), ("large", large));
         using var reader = new ImageItemReader();
         CollectionAssert.AreEqual(small, reader.Read(new ImageItem(file, "a")).ToArray());
         CollectionAssert.AreEqual(large, reader.Read(new ImageItem(new ZipEntryLocation(zip, "large"), "l")).ToArray());
-        CollectionAssert.AreEqual(small, reader.Read(new ImageItem(new ZipEntryLocation(zip, "x/a.bmp"), "x")).ToArray());
+        CollectionAssert.AreEqual(
+            small,
+            reader.Read(new ImageItem(new ZipEntryLocation(zip, "x/a.bmp"), "x")).ToArray()
+        );
         CollectionAssert.AreEqual(small, reader.Read(new ImageItem(new MemoryLocation(small), "m")).ToArray());
     }
 
@@ -28,8 +36,12 @@ public sealed class ImageItemReaderTests
     {
         using var folder = new TempFolder();
         byte[] bytes = new byte[1001];
-        string file = folder.Write("a", bytes), zip = folder.Zip("a.zip", ("a", bytes));
-        foreach (ImageLocation location in (ImageLocation[])[new FileLocation(file), new ZipEntryLocation(zip, "a"), new MemoryLocation(bytes)])
+        string file = folder.Write("a", bytes),
+            zip = folder.Zip("a.zip", ("a", bytes));
+        foreach (
+            ImageLocation location in (ImageLocation[])
+                [new FileLocation(file), new ZipEntryLocation(zip, "a"), new MemoryLocation(bytes)]
+        )
             StringAssert.Contains(Reason(location, new ImageLimits { MaxBytes = 1000 }), "1001 bytes", $"{location}");
     }
 
@@ -37,7 +49,14 @@ public sealed class ImageItemReaderTests
     public void Read_Empty_IsRejectedFromEverySource()
     {
         using var folder = new TempFolder();
-        foreach (ImageLocation location in (ImageLocation[])[new FileLocation(folder.Write("a", [])), new ZipEntryLocation(folder.Zip("a.zip", ("a", [])), "a"), new MemoryLocation(default)])
+        foreach (
+            ImageLocation location in (ImageLocation[])
+                [
+                    new FileLocation(folder.Write("a", [])),
+                    new ZipEntryLocation(folder.Zip("a.zip", ("a", [])), "a"),
+                    new MemoryLocation(default),
+                ]
+        )
             StringAssert.Contains(Reason(location), "empty", $"{location}");
     }
 
@@ -63,7 +82,11 @@ public sealed class ImageItemReaderTests
         var item = new ImageItem(new ZipEntryLocation(zip, "a"), "a");
         long before = GC.GetAllocatedBytesForCurrentThread();
         Assert.ThrowsExactly<ImageRejectedException>(() => reader.Read(item));
-        Assert.IsLessThan(2L << 20, GC.GetAllocatedBytesForCurrentThread() - before, "buffers for 1000 bytes, not for 100 MiB");
+        Assert.IsLessThan(
+            2L << 20,
+            GC.GetAllocatedBytesForCurrentThread() - before,
+            "buffers for 1000 bytes, not for 100 MiB"
+        );
     }
 
     [TestMethod]
@@ -89,7 +112,15 @@ public sealed class ImageItemReaderTests
     {
         using var folder = new TempFolder();
         string zip = folder.Zip("a.zip", ("a", [1]));
-        foreach (ImageLocation location in (ImageLocation[])[new FileLocation(folder.File("no")), new ZipEntryLocation(folder.File("no.zip"), "a"), new ZipEntryLocation(zip, "b"), new ZipEntryLocation(folder.Write("text.zip", "hello"u8.ToArray()), "a")])
+        foreach (
+            ImageLocation location in (ImageLocation[])
+                [
+                    new FileLocation(folder.File("no")),
+                    new ZipEntryLocation(folder.File("no.zip"), "a"),
+                    new ZipEntryLocation(zip, "b"),
+                    new ZipEntryLocation(folder.Write("text.zip", "hello"u8.ToArray()), "a"),
+                ]
+        )
             Assert.DoesNotContain('\n', Reason(location), $"{location}");
     }
 
@@ -97,19 +128,37 @@ public sealed class ImageItemReaderTests
     public void Read_ManyEntries_AllocatesNoBufferPerImage()
     {
         using var folder = new TempFolder();
-        string zip = folder.Zip("a.zip", [.. Enumerable.Range(0, 50).Select(i => ($"{i}", Enumerable.Range(0, 100_000).Select(b => (byte)(b * (i + 1) >> 4)).ToArray()))]);
-        ImageItem[] items = [.. Enumerable.Range(0, 50).Select(i => new ImageItem(new ZipEntryLocation(zip, $"{i}"), "x"))];
+        string zip = folder.Zip(
+            "a.zip",
+            [
+                .. Enumerable
+                    .Range(0, 50)
+                    .Select(i =>
+                        ($"{i}", Enumerable.Range(0, 100_000).Select(b => (byte)(b * (i + 1) >> 4)).ToArray())
+                    ),
+            ]
+        );
+        ImageItem[] items =
+        [
+            .. Enumerable.Range(0, 50).Select(i => new ImageItem(new ZipEntryLocation(zip, $"{i}"), "x")),
+        ];
         using var reader = new ImageItemReader();
         reader.Read(items[0]);
         long before = GC.GetAllocatedBytesForCurrentThread();
-        foreach (ImageItem item in items) reader.Read(item);
-        Assert.IsLessThan(20_000L, (GC.GetAllocatedBytesForCurrentThread() - before) / 50, "the zip stream itself, not 100,000 bytes of image");
+        foreach (ImageItem item in items)
+            reader.Read(item);
+        Assert.IsLessThan(
+            20_000L,
+            (GC.GetAllocatedBytesForCurrentThread() - before) / 50,
+            "the zip stream itself, not 100,000 bytes of image"
+        );
     }
 
     [TestMethod]
     public void Crc32_OfTheStandardsCheckText_IsItsCheckValue()
     {
-        // "123456789" and CBF43926 are the check of CRC-32/ISO-HDLC in every catalogue of checksums; 1 to 9 bytes also cross the step of eight.
+        // "123456789" and CBF43926 are the check of CRC-32/ISO-HDLC in every catalogue of checksums; 1 to 9 bytes also
+        // cross the step of eight.
         Assert.AreEqual(0xCBF43926u, Crc32.Of("123456789"u8));
         Assert.AreEqual(0u, Crc32.Of([]));
     }

@@ -11,7 +11,8 @@ public sealed class ListDatasetTests : IDisposable
 
     public ListDatasetTests()
     {
-        foreach (string name in (string[])["a.png", "b.png", "sub/c, \"d\".png", "sub/ü\u3042.png"]) folder.Write(name, [1]);
+        foreach (string name in (string[])["a.png", "b.png", "sub/c, \"d\".png", "sub/ü\u3042.png"])
+            folder.Write(name, [1]);
     }
 
     public void Dispose() => folder.Dispose();
@@ -21,13 +22,28 @@ public sealed class ListDatasetTests : IDisposable
     [DataRow("\r\n", true)]
     public void Read_CsvWithEveryColumn_QuotesBomAndLineEnds(string end, bool bom)
     {
-        string text = string.Join(end, "Split,LABEL, Group ,path", "train,cat,g1,a.png", "TEST,\"dog, big\",,b.png", "", "val,cat,g2,\"sub/c, \"\"d\"\".png\"", "train,\"dog, big\",g1,sub/ü\u3042.png") + end;
+        string text =
+            string.Join(
+                end,
+                "Split,LABEL, Group ,path",
+                "train,cat,g1,a.png",
+                "TEST,\"dog, big\",,b.png",
+                "",
+                "val,cat,g2,\"sub/c, \"\"d\"\".png\"",
+                "train,\"dog, big\",g1,sub/ü\u3042.png"
+            ) + end;
         ImageDataset data = DatasetReader.Read(Write("x.csv", text, new UTF8Encoding(bom)));
         CollectionAssert.AreEqual(new[] { "cat", "dog, big" }, data.ClassNames.ToArray());
-        CollectionAssert.AreEqual(new[] { "a.png", "b.png", "sub/c, \"d\".png", "sub/ü\u3042.png" }, data.Items.Select(i => i.Name).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "a.png", "b.png", "sub/c, \"d\".png", "sub/ü\u3042.png" },
+            data.Items.Select(i => i.Name).ToArray()
+        );
         CollectionAssert.AreEqual(new[] { 0, 1, 0, 1 }, data.Items.Select(i => i.Label).ToArray());
         CollectionAssert.AreEqual(new[] { "g1", null, "g2", "g1" }, data.Items.Select(i => i.Group).ToArray());
-        CollectionAssert.AreEqual(new[] { SplitPart.Train, SplitPart.Test, SplitPart.Validation, SplitPart.Train }, data.Splits!.ToArray());
+        CollectionAssert.AreEqual(
+            new[] { SplitPart.Train, SplitPart.Test, SplitPart.Validation, SplitPart.Train },
+            data.Splits!.ToArray()
+        );
         Assert.IsTrue(data.Items.All(i => File.Exists(((FileLocation)i.Location).Path)));
     }
 
@@ -35,44 +51,77 @@ public sealed class ListDatasetTests : IDisposable
     public void Read_TsvAndUtf16_Work()
     {
         Assert.HasCount(2, DatasetReader.Read(Write("x.tsv", "path\tlabel\na.png\tcat\nb.png\tdog, or wolf\n")).Items);
-        Assert.HasCount(2, DatasetReader.Read(Write("y.csv", "path,label\na.png,cat\nb.png,dog\n", Encoding.Unicode)).Items);
+        Assert.HasCount(
+            2,
+            DatasetReader.Read(Write("y.csv", "path,label\na.png,cat\nb.png,dog\n", Encoding.Unicode)).Items
+        );
     }
 
     [TestMethod]
-    public void Read_AbsolutePaths_AreAllowed() => Assert.HasCount(2, DatasetReader.Read(Write("deep/x.csv", $"path,label\n{folder.File("a.png")},cat\n../b.png,dog\n")).Items);
+    public void Read_AbsolutePaths_AreAllowed() =>
+        Assert.HasCount(
+            2,
+            DatasetReader.Read(Write("deep/x.csv", $"path,label\n{folder.File("a.png")},cat\n../b.png,dog\n")).Items
+        );
 
     [TestMethod]
     public void Read_JsonLines_TheSameFields()
     {
-        ImageDataset data = DatasetReader.Read(Write("x.jsonl", "{\"path\":\"a.png\",\"Label\":\"cat\",\"group\":7}\r\n\n{\"label\":\"dog\\u0021\",\"path\":\"b.png\",\"group\":null}"));
+        ImageDataset data = DatasetReader.Read(
+            Write(
+                "x.jsonl",
+                "{\"path\":\"a.png\",\"Label\":\"cat\",\"group\":7}\r\n\n{\"label\":\"dog\\u0021\",\"path\":\"b.png\",\"group\":null}"
+            )
+        );
         CollectionAssert.AreEqual(new[] { "cat", "dog!" }, data.ClassNames.ToArray());
         CollectionAssert.AreEqual(new[] { "7", null }, data.Items.Select(i => i.Group).ToArray());
         Assert.IsNull(data.Splits);
-        Assert.HasCount(2, DatasetReader.Read(Write("x.ndjson", "{\"path\":\"a.png\",\"label\":1}\n{\"path\":\"b.png\",\"label\":2}\n")).Items);
+        Assert.HasCount(
+            2,
+            DatasetReader
+                .Read(Write("x.ndjson", "{\"path\":\"a.png\",\"label\":1}\n{\"path\":\"b.png\",\"label\":2}\n"))
+                .Items
+        );
     }
 
     [TestMethod]
     public void Read_NewlineInsideQuotes_IsPartOfTheFieldAndLinesAreCounted()
     {
-        if (!OperatingSystem.IsWindows()) folder.Write("new\nline.png", [1]);
-        string list = Write("x.csv", "path,label,group\na.png,cat,\"g\n1\n\"\n\"new\nline.png\",cat,g2\nb.png,dog,g3\nb.png,,g3\n");
+        if (!OperatingSystem.IsWindows())
+            folder.Write("new\nline.png", [1]);
+        string list = Write(
+            "x.csv",
+            "path,label,group\na.png,cat,\"g\n1\n\"\n\"new\nline.png\",cat,g2\nb.png,dog,g3\nb.png,,g3\n"
+        );
         Fails(list, "line 8", "label is empty");
-        ImageDataset data = DatasetReader.Read(Write("x.csv", "path,label,group\n\"new\nline.png\",cat,g2\na.png,cat,\"g\n1\"\nb.png,dog,g3\n"));
-        if (!OperatingSystem.IsWindows()) CollectionAssert.AreEqual(new[] { "a.png", "b.png", "new\nline.png" }, data.Items.Select(i => i.Name).ToArray());
+        ImageDataset data = DatasetReader.Read(
+            Write("x.csv", "path,label,group\n\"new\nline.png\",cat,g2\na.png,cat,\"g\n1\"\nb.png,dog,g3\n")
+        );
+        if (!OperatingSystem.IsWindows())
+            CollectionAssert.AreEqual(
+                new[] { "a.png", "b.png", "new\nline.png" },
+                data.Items.Select(i => i.Name).ToArray()
+            );
         Assert.AreEqual("g\n1", data.Items[0].Group);
     }
 
     [TestMethod]
     public void Read_MissingAndDoubleImages_AreInTheLedgerWithTheirLines()
     {
-        ImageDataset data = DatasetReader.Read(Write("x.csv", "path,label\na.png,cat\nno.png,cat\n./a.png,cat\nsub,cat\nb.png,dog\nsub\\x.png,dog\n"));
+        ImageDataset data = DatasetReader.Read(
+            Write("x.csv", "path,label\na.png,cat\nno.png,cat\n./a.png,cat\nsub,cat\nb.png,dog\nsub\\x.png,dog\n")
+        );
         Assert.HasCount(2, data.Items);
         string[] reasons = [.. data.Rejected.Select(r => r.Reason)];
-        CollectionAssert.AreEqual(new[] { "no.png", "./a.png", "sub", "sub\\x.png" }, data.Rejected.Select(r => r.File).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "no.png", "./a.png", "sub", "sub\\x.png" },
+            data.Rejected.Select(r => r.File).ToArray()
+        );
         StringAssert.StartsWith(reasons[0], "line 3: the file does not exist");
         StringAssert.StartsWith(reasons[1], "line 4: is listed on line 2 already");
         StringAssert.StartsWith(reasons[2], "line 5: is a folder");
-        if (!OperatingSystem.IsWindows()) StringAssert.Contains(reasons[3], "backslashes");
+        if (!OperatingSystem.IsWindows())
+            StringAssert.Contains(reasons[3], "backslashes");
     }
 
     [TestMethod]
@@ -85,9 +134,22 @@ public sealed class ListDatasetTests : IDisposable
     [DataRow("path,label\na.png,\"c\nat\"\nb.png,dog\n", "line 2, column 'label'", "line break")]
     [DataRow("path,label,split\na.png,cat,trian\n", "line 2", "'trian'", "train, val")]
     [DataRow("path|label\na.png|cat\n", "line 1", "no column 'path'", "path|label", "'|'", "commas or semicolons")]
-    [DataRow("photo,label\na.png,cat\n", "line 1", "no column 'path'", "Found: photo, label", "ImagePath", "--path-column")]
+    [DataRow(
+        "photo,label\na.png,cat\n",
+        "line 1",
+        "no column 'path'",
+        "Found: photo, label",
+        "ImagePath",
+        "--path-column"
+    )]
     [DataRow("path,kind\na.png,cat\n", "no column 'label'", "Found: path, kind", "--label-column")]
-    [DataRow("path,Image,label\na.png,a.png,cat\n", "line 1", "'path' and 'Image'", "columns 1 and 2 of 3", "--path-column Image")]
+    [DataRow(
+        "path,Image,label\na.png,a.png,cat\n",
+        "line 1",
+        "'path' and 'Image'",
+        "columns 1 and 2 of 3",
+        "--path-column Image"
+    )]
     [DataRow("path,CLASS,label\na.png,1,cat\n", "line 1", "'CLASS' and 'label'", "--label-column CLASS")]
     [DataRow("path;label\na.png;cat;1,5\n", "line 2", "3 fields", "expected 2", "'1,5'", "semicolons")]
     [DataRow("file,class\na.png,\n", "line 2, column 'class'", "label is empty")]
@@ -104,20 +166,27 @@ public sealed class ListDatasetTests : IDisposable
     [DataRow("path,label\n", "lists no images")]
     [DataRow("", "an empty file")]
     [DataRow("\n", "is empty")]
-    public void Read_BadCsv_SaysWhatAndWhere(string text, params string[] expected) => Fails(Write("x.csv", text), expected);
+    public void Read_BadCsv_SaysWhatAndWhere(string text, params string[] expected) =>
+        Fails(Write("x.csv", text), expected);
 
     [TestMethod]
     [DataRow("{\"path\":\"a.png\",\"label\":\"cat\"}\n{\"path\":\"b.png\"", "line 2", "not a JSON object")]
     [DataRow("[1]", "line 1", "array")]
     [DataRow("{\"label\":\"cat\"}", "line 1", "no field 'path'", "Found: label")]
-    [DataRow("{\"path\":\"a.png\",\"file\":\"b.png\",\"label\":\"cat\"}", "line 1", "'path' and 'file'", "--path-column file")]
+    [DataRow(
+        "{\"path\":\"a.png\",\"file\":\"b.png\",\"label\":\"cat\"}",
+        "line 1",
+        "'path' and 'file'",
+        "--path-column file"
+    )]
     [DataRow("{\"path\":\"a.png\",\"PATH\":\"b.png\",\"label\":\"cat\"}", "line 1", "twice")]
     [DataRow("{\"path\":[\"a.png\"],\"label\":\"cat\"}", "line 1", "'path' is array")]
     [DataRow("{\"path\":\"a.png\"}", "line 1", "label is empty")]
     [DataRow("{\"path\":\"\\uD800\",\"label\":\"cat\"}", "line 1")]
     [DataRow("", "an empty file")]
     [DataRow("\n", "lists no images")]
-    public void Read_BadJsonLines_SaysWhatAndWhere(string text, params string[] expected) => Fails(Write("x.jsonl", text), expected);
+    public void Read_BadJsonLines_SaysWhatAndWhere(string text, params string[] expected) =>
+        Fails(Write("x.jsonl", text), expected);
 
     [TestMethod]
     public void Read_NotUtf8_SaysSo()
@@ -130,7 +199,12 @@ public sealed class ListDatasetTests : IDisposable
     public void Read_ExtraColumns_AreIgnoredAndNamed()
     {
         ImageDataset csv = DatasetReader.Read(Write("x.csv", "id,path,label,note\n1,a.png,cat,x\n2,b.png,dog,\n"));
-        ImageDataset json = DatasetReader.Read(Write("x.jsonl", "{\"path\":\"a.png\",\"label\":\"cat\",\"box\":[1,2]}\n{\"id\":2,\"path\":\"b.png\",\"label\":\"dog\"}"));
+        ImageDataset json = DatasetReader.Read(
+            Write(
+                "x.jsonl",
+                "{\"path\":\"a.png\",\"label\":\"cat\",\"box\":[1,2]}\n{\"id\":2,\"path\":\"b.png\",\"label\":\"dog\"}"
+            )
+        );
         foreach (ImageDataset data in (ImageDataset[])[csv, json])
         {
             CollectionAssert.AreEqual(new[] { "a.png", "b.png" }, data.Items.Select(i => i.Name).ToArray());
@@ -148,8 +222,11 @@ public sealed class ListDatasetTests : IDisposable
     public void Read_ExtraColumnsRefused_NamesTheFirst(string name, string text)
     {
         var options = new DatasetOptions { ExtraColumns = ExtraColumns.Refuse };
-        string message = Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(Write(name, text), options)).Message;
-        foreach (string expected in (string[])["line 1", "'grp'", "path, label, group, split", "path, label, grp"]) StringAssert.Contains(message, expected);
+        string message = Assert
+            .ThrowsExactly<TransferException>(() => DatasetReader.Read(Write(name, text), options))
+            .Message;
+        foreach (string expected in (string[])["line 1", "'grp'", "path, label, group, split", "path, label, grp"])
+            StringAssert.Contains(message, expected);
     }
 
     /// <summary>Fields as spreadsheets of a language with a decimal comma save them.</summary>
@@ -159,7 +236,8 @@ public sealed class ListDatasetTests : IDisposable
     public void Read_SemicolonCsv_WithCommasAndQuotesInFields(bool bom)
     {
         folder.Write("e;f.png", [1]);
-        string text = "Breite;path;label;Notiz\r\n0,5;a.png;cat;\"ein \"\"Zitat\"\"; lang\"\r\n1,25;\"e;f.png\";dog, big;\r\n";
+        string text =
+            "Breite;path;label;Notiz\r\n0,5;a.png;cat;\"ein \"\"Zitat\"\"; lang\"\r\n1,25;\"e;f.png\";dog, big;\r\n";
         ImageDataset data = DatasetReader.Read(Write("x.csv", text, new UTF8Encoding(bom)));
         CollectionAssert.AreEqual(new[] { "a.png", "e;f.png" }, data.Items.Select(i => i.Name).ToArray());
         CollectionAssert.AreEqual(new[] { "cat", "dog, big" }, data.ClassNames.ToArray());
@@ -177,21 +255,48 @@ public sealed class ListDatasetTests : IDisposable
     {
         ImageDataset csv = DatasetReader.Read(Write("x.csv", $"{label};{path}\ncat;a.png\ndog;b.png\n"));
         ImageDataset tsv = DatasetReader.Read(Write("x.tsv", $"{label}\t{path}\ncat\ta.png\ndog\tb.png\n"));
-        ImageDataset json = DatasetReader.Read(Write("x.jsonl", $"{{\"{path}\":\"a.png\",\"{label}\":\"cat\"}}\n{{\"{label}\":\"dog\",\"{path}\":\"b.png\"}}"));
+        ImageDataset json = DatasetReader.Read(
+            Write(
+                "x.jsonl",
+                $"{{\"{path}\":\"a.png\",\"{label}\":\"cat\"}}\n{{\"{label}\":\"dog\",\"{path}\":\"b.png\"}}"
+            )
+        );
         foreach (ImageDataset data in (ImageDataset[])[csv, tsv, json])
-            CollectionAssert.AreEqual(new[] { "a.png 0", "b.png 1" }, data.Items.Select(i => $"{i.Name} {i.Label}").ToArray());
+            CollectionAssert.AreEqual(
+                new[] { "a.png 0", "b.png 1" },
+                data.Items.Select(i => $"{i.Name} {i.Label}").ToArray()
+            );
     }
 
     [TestMethod]
     public void Read_AskedColumns_AreTakenBesideTheKnownOnes()
     {
         var options = new DatasetOptions { PathColumn = "photo", LabelColumn = "species" };
-        ImageDataset csv = DatasetReader.Read(Write("x.csv", "path;Photo;label;Species\nx;a.png;1;cat\ny;b.png;1;dog\n"), options);
-        ImageDataset json = DatasetReader.Read(Write("x.jsonl", "{\"photo\":\"a.png\",\"label\":1,\"species\":\"cat\"}\n{\"photo\":\"b.png\",\"species\":\"dog\"}"), options);
+        ImageDataset csv = DatasetReader.Read(
+            Write("x.csv", "path;Photo;label;Species\nx;a.png;1;cat\ny;b.png;1;dog\n"),
+            options
+        );
+        ImageDataset json = DatasetReader.Read(
+            Write(
+                "x.jsonl",
+                "{\"photo\":\"a.png\",\"label\":1,\"species\":\"cat\"}\n{\"photo\":\"b.png\",\"species\":\"dog\"}"
+            ),
+            options
+        );
         foreach (ImageDataset data in (ImageDataset[])[csv, json])
-            CollectionAssert.AreEqual(new[] { "a.png cat", "b.png dog" }, data.Items.Select(i => $"{i.Name} {data.ClassNames[i.Label]}").ToArray());
-        string message = Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(Write("y.csv", "path,label\na.png,cat\n"), options)).Message;
-        foreach (string expected in (string[])["y.csv', line 1", "no column 'photo'", "Found: path, label", "--path-column"]) StringAssert.Contains(message, expected);
+            CollectionAssert.AreEqual(
+                new[] { "a.png cat", "b.png dog" },
+                data.Items.Select(i => $"{i.Name} {data.ClassNames[i.Label]}").ToArray()
+            );
+        string message = Assert
+            .ThrowsExactly<TransferException>(() =>
+                DatasetReader.Read(Write("y.csv", "path,label\na.png,cat\n"), options)
+            )
+            .Message;
+        foreach (
+            string expected in (string[])["y.csv', line 1", "no column 'photo'", "Found: path, label", "--path-column"]
+        )
+            StringAssert.Contains(message, expected);
         Assert.ThrowsExactly<ArgumentException>(() => new DatasetOptions { LabelColumn = " " });
     }
 
@@ -204,11 +309,27 @@ public sealed class ListDatasetTests : IDisposable
     [DataRow("x.jsonl", "")]
     public void Read_MoreRowsOrLongerRowsThanAllowed_SaysTheLimit(string name, string head)
     {
-        string Row(string path, string label) => name == "x.csv" ? $"{path},{label}\n" : $"{{\"path\":\"{path}\",\"label\":\"{label}\"}}\n";
+        string Row(string path, string label) =>
+            name == "x.csv" ? $"{path},{label}\n" : $"{{\"path\":\"{path}\",\"label\":\"{label}\"}}\n";
         string list = Write(name, head + Row("a.png", "cat") + Row("b.png", "dog") + Row("c.png", "dog"));
-        Assert.HasCount(2, DatasetReader.Read(list, new DatasetOptions { Lists = new ListLimits { MaxRows = 3, MaxRowLength = 40 } }).Items);
+        Assert.HasCount(
+            2,
+            DatasetReader
+                .Read(
+                    list,
+                    new DatasetOptions
+                    {
+                        Lists = new ListLimits { MaxRows = 3, MaxRowLength = 40 },
+                    }
+                )
+                .Items
+        );
         Fails(list, new ListLimits { MaxRows = 2 }, "more than 2 images");
-        Fails(Write(name, head + Row("a.png", new string('x', 100))), new ListLimits { MaxRowLength = 99 }, "99 characters");
+        Fails(
+            Write(name, head + Row("a.png", new string('x', 100))),
+            new ListLimits { MaxRowLength = 99 },
+            "99 characters"
+        );
     }
 
     [TestMethod]
@@ -220,25 +341,37 @@ public sealed class ListDatasetTests : IDisposable
         string list = Write(name, head + new string('x', 64 << 20));
         long before = GC.GetAllocatedBytesForCurrentThread();
         Fails(list, "MaxRowLength");
-        Assert.IsLessThan(8L << 20, GC.GetAllocatedBytesForCurrentThread() - before, "a few rows of 65,536 characters, not 64 million characters");
+        Assert.IsLessThan(
+            8L << 20,
+            GC.GetAllocatedBytesForCurrentThread() - before,
+            "a few rows of 65,536 characters, not 64 million characters"
+        );
     }
 
     [TestMethod]
     public void ReadUnlabelled_List_KeepsItsOrderAndNeedsNoLabels()
     {
-        ImageDataset data = DatasetReader.ReadUnlabelled(Write("x.csv", "path,label,split\nb.png,,what\nno.png,,\na.png,,\nb.png,x,\n"));
+        ImageDataset data = DatasetReader.ReadUnlabelled(
+            Write("x.csv", "path,label,split\nb.png,,what\nno.png,,\na.png,,\nb.png,x,\n")
+        );
         CollectionAssert.AreEqual(new[] { "b.png", "a.png" }, data.Items.Select(i => i.Name).ToArray());
         CollectionAssert.AreEqual(new[] { "no.png", "b.png" }, data.Rejected.Select(r => r.File).ToArray());
-        CollectionAssert.AreEqual(new[] { "a.png" }, DatasetReader.ReadUnlabelled(Write("y.jsonl", "{\"path\":\"a.png\"}")).Items.Select(i => i.Name).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "a.png" },
+            DatasetReader.ReadUnlabelled(Write("y.jsonl", "{\"path\":\"a.png\"}")).Items.Select(i => i.Name).ToArray()
+        );
     }
 
     private static void Fails(string list, params string[] expected) => Fails(list, new ListLimits(), expected);
 
     private static void Fails(string list, ListLimits limits, params string[] expected)
     {
-        string message = Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(list, new DatasetOptions { Lists = limits })).Message;
+        string message = Assert
+            .ThrowsExactly<TransferException>(() => DatasetReader.Read(list, new DatasetOptions { Lists = limits }))
+            .Message;
         StringAssert.Contains(message, Path.GetFileName(list));
-        foreach (string text in expected) StringAssert.Contains(message, text);
+        foreach (string text in expected)
+            StringAssert.Contains(message, text);
         Assert.IsLessThan(2000, message.Length);
     }
 

@@ -17,17 +17,32 @@ public sealed class LookAlikesTests
     [DataRow("cat", "c\u200Bat", "nothing", "U+200B")]
     [DataRow("cat", "cat\uFEFF", "nothing", "U+FEFF")]
     [DataRow("\u2764", "\u2764\uFE0F", "nothing", "U+FE0F")]
-    public void Read_LabelsThatLookTheSame_AreNamedWithTheirCodePoints(string one, string other, string point, string otherPoint)
+    public void Read_LabelsThatLookTheSame_AreNamedWithTheirCodePoints(
+        string one,
+        string other,
+        string point,
+        string otherPoint
+    )
     {
         using var folder = new TempFolder();
-        foreach (string name in (string[])[one, other]) folder.Write($"data/{name}/1.png", [1]);
-        foreach (string name in (string[])["1.png", "2.png"]) folder.Write(name, [1]);
-        string list = folder.Write("x.jsonl", System.Text.Encoding.UTF8.GetBytes(
-            $"{JsonSerializer.Serialize(new { path = "1.png", label = one })}\n{JsonSerializer.Serialize(new { path = "2.png", label = other })}\n"));
+        foreach (string name in (string[])[one, other])
+            folder.Write($"data/{name}/1.png", [1]);
+        foreach (string name in (string[])["1.png", "2.png"])
+            folder.Write(name, [1]);
+        string list = folder.Write(
+            "x.jsonl",
+            System.Text.Encoding.UTF8.GetBytes(
+                $"{JsonSerializer.Serialize(new { path = "1.png", label = one })}\n{JsonSerializer.Serialize(new { path = "2.png", label = other })}\n"
+            )
+        );
         foreach (string source in (string[])[folder.File("data"), list])
         {
             string message = Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(source)).Message;
-            foreach (string expected in (string[])["look the same", $"'{one}' with {point} ", $"'{other}' with {otherPoint} "]) StringAssert.Contains(message, expected);
+            foreach (
+                string expected in (string[])
+                    ["look the same", $"'{one}' with {point} ", $"'{other}' with {otherPoint} "]
+            )
+                StringAssert.Contains(message, expected);
         }
     }
 
@@ -36,46 +51,65 @@ public sealed class LookAlikesTests
     [DataRow("cat", "c a t")]
     [DataRow("a\u0301b", "ab\u0301")]
     [DataRow("\u0430", "a")]
-    public void Find_NamesThatDiffer_AreLeftAlone(string one, string other) => Assert.IsNull(LookAlikes.Find([one, other]));
+    public void Find_NamesThatDiffer_AreLeftAlone(string one, string other) =>
+        Assert.IsNull(LookAlikes.Find([one, other]));
 
     [TestMethod]
     public void Read_BlanksAroundLabels_DoNotCountInFoldersEither()
     {
         using var folder = new TempFolder();
-        foreach (string name in (string[])["cat/1.png", " cat\u00A0/2.png", "dog /3.png"]) folder.Write(name, [1]);
+        foreach (string name in (string[])["cat/1.png", " cat\u00A0/2.png", "dog /3.png"])
+            folder.Write(name, [1]);
         ImageDataset data = DatasetReader.Read(folder.Path);
         CollectionAssert.AreEqual(new[] { "cat", "dog" }, data.ClassNames.ToArray());
-        CollectionAssert.AreEquivalent(new[] { "cat/1.png 0", " cat\u00A0/2.png 0", "dog /3.png 1" }, data.Items.Select(i => $"{i.Name} {i.Label}").ToArray());
+        CollectionAssert.AreEquivalent(
+            new[] { "cat/1.png 0", " cat\u00A0/2.png 0", "dog /3.png 1" },
+            data.Items.Select(i => $"{i.Name} {i.Label}").ToArray()
+        );
         folder.Write(" /4.png", [1]);
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.Path)).Message, "blank");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.Path)).Message,
+            "blank"
+        );
     }
 
     [TestMethod]
     public void Read_SplitWhosePartsWriteAClassDifferently_ShowsTheCodePoints()
     {
         using var folder = new TempFolder();
-        foreach (string name in (string[])["train/caf\u00E9/1", "train/bar/1", "test/cafe\u0301/1", "test/bar/1"]) folder.Write(name, [1]);
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.Path)).Message, "U+0065 U+0301");
+        foreach (string name in (string[])["train/caf\u00E9/1", "train/bar/1", "test/cafe\u0301/1", "test/bar/1"])
+            folder.Write(name, [1]);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.Path)).Message,
+            "U+0065 U+0301"
+        );
     }
 
-    /// <summary>Oracle: Python's unicodedata. Two characters look the same if their canonical decompositions are the same.</summary>
+    /// <summary>
+    /// Oracle: Python's unicodedata. Two characters look the same if their canonical decompositions are the same.
+    /// </summary>
     [TestMethod]
     public void Skeleton_EveryComposedCharacter_IsThatOfItsDecomposition()
     {
         Python.Require("unicodedata");
-        string[] lines = Python.Run("""
-            import unicodedata
-            for cp in range(0x80, 0x10000):
-                c = chr(cp)
-                if 0xD800 <= cp < 0xE000: continue
-                d = unicodedata.normalize('NFD', c)
-                if d != c and max(d) < '\U00010000': print('%04X' % cp, ' '.join('%04X' % ord(x) for x in d))
-            """).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        string[] lines = Python
+            .Run(
+                """
+                import unicodedata
+                for cp in range(0x80, 0x10000):
+                    c = chr(cp)
+                    if 0xD800 <= cp < 0xE000: continue
+                    d = unicodedata.normalize('NFD', c)
+                    if d != c and max(d) < '\U00010000': print('%04X' % cp, ' '.join('%04X' % ord(x) for x in d))
+                """
+            )
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.IsGreaterThan(12_000, lines.Length, "11,172 syllables and about 2,000 others");
         foreach (string line in lines)
         {
             string[] points = line.Split(' ');
-            string composed = Text(points[..1]), decomposed = Text(points[1..]);
+            string composed = Text(points[..1]),
+                decomposed = Text(points[1..]);
             Assert.AreEqual(LookAlikes.Skeleton("x" + decomposed), LookAlikes.Skeleton("x" + composed), line);
         }
 

@@ -26,7 +26,9 @@ public sealed class SpecialFileTests : IDisposable
     {
         folder.Write("data/cat/1.bmp", Bmp.Plain(1, 2, 3));
         folder.Write("data/dog/1.bmp", Bmp.Plain(3, 2, 1));
-        string pipe = Pipe("data/cat/pipe.jpg"), link = folder.File("data/cat/link.jpg"), device = folder.File("data/cat/device.jpg");
+        string pipe = Pipe("data/cat/pipe.jpg"),
+            link = folder.File("data/cat/link.jpg"),
+            device = folder.File("data/cat/device.jpg");
         File.CreateSymbolicLink(link, pipe);
         File.CreateSymbolicLink(device, "/dev/zero");
         using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -34,9 +36,12 @@ public sealed class SpecialFileTests : IDisposable
 
         ImageDataset data = DatasetReader.Read(folder.File("data"));
         Assert.HasCount(6, data.Items, "none is dropped: the ledger names them when they are read");
-        string[] refused = await Ends(() => data.Items.Where(i => !i.Name.EndsWith(".bmp", StringComparison.Ordinal)).Select(Reason).ToArray());
+        string[] refused = await Ends(() =>
+            data.Items.Where(i => !i.Name.EndsWith(".bmp", StringComparison.Ordinal)).Select(Reason).ToArray()
+        );
         Assert.HasCount(4, refused);
-        foreach (string reason in refused) StringAssert.Contains(reason, "named pipe");
+        foreach (string reason in refused)
+            StringAssert.Contains(reason, "named pipe");
         using var reader = new ImageItemReader();
         Assert.AreEqual(1, data.Items.Count(i => i.Name == "cat/1.bmp" && reader.Read(i).Length > 0));
     }
@@ -50,7 +55,10 @@ public sealed class SpecialFileTests : IDisposable
     public async Task Read_SourceThatIsAPipe_IsRefused(string name)
     {
         string pipe = Pipe(name);
-        StringAssert.Contains((await Ends(() => Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(pipe)))).Message, "named pipe");
+        StringAssert.Contains(
+            (await Ends(() => Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(pipe)))).Message,
+            "named pipe"
+        );
     }
 
     [TestMethod]
@@ -58,17 +66,28 @@ public sealed class SpecialFileTests : IDisposable
     public async Task Load_ModelOrWeightsThatAreAPipe_AreRefused()
     {
         string pipe = Pipe("model.onnx");
-        foreach (Action load in (Action[])[() => OnnxModel.Load(pipe), () => TransferModel.Load(pipe), () => SafetensorsFile.Load(pipe)])
+        foreach (
+            Action load in (Action[])
+                [() => OnnxModel.Load(pipe), () => TransferModel.Load(pipe), () => SafetensorsFile.Load(pipe)]
+        )
             StringAssert.Contains((await Ends(() => Assert.Throws<Exception>(load))).Message, "named pipe");
     }
 
     /// <summary>A blocked open cannot be cancelled; a thread of its own can be left behind.</summary>
-    private static Task<T> Ends<T>(Func<T> work) => Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).WaitAsync(TimeSpan.FromSeconds(10));
+    private static Task<T> Ends<T>(Func<T> work) =>
+        Task
+            .Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+            .WaitAsync(TimeSpan.FromSeconds(10));
 
     private static string Reason(ImageItem item)
     {
         using var reader = new ImageItemReader();
-        return Assert.ThrowsExactly<ImageRejectedException>(() => { reader.Read(item); }).Reason;
+        return Assert
+            .ThrowsExactly<ImageRejectedException>(() =>
+            {
+                reader.Read(item);
+            })
+            .Reason;
     }
 
     private string Pipe(string name)

@@ -17,18 +17,30 @@ public sealed class SplitFoldersTests
     public void Read_TrainValTest_GivesEachImageItsPart(string train, string validation, string test)
     {
         string[] images = ["cat/1", "dog/1", "dog/2"];
-        using var folder = Make([.. new[] { train, validation, test }.SelectMany(part => images.Select(i => $"{part}/{i}")), "readme.txt", $"{train}/note"]);
+        using var folder = Make([
+            .. new[] { train, validation, test }.SelectMany(part => images.Select(i => $"{part}/{i}")),
+            "readme.txt",
+            $"{train}/note",
+        ]);
         ImageDataset data = DatasetReader.Read(folder.Path);
         CollectionAssert.AreEqual(new[] { "cat", "dog" }, data.ClassNames.ToArray());
         Assert.HasCount(9, data.Items);
         for (int i = 0; i < 9; i++)
         {
             string top = data.Items[i].Name.Split('/')[0];
-            Assert.AreEqual(top == train ? SplitPart.Train : top == test ? SplitPart.Test : SplitPart.Validation, data.Splits![i]);
+            Assert.AreEqual(
+                top == train ? SplitPart.Train
+                    : top == test ? SplitPart.Test
+                    : SplitPart.Validation,
+                data.Splits![i]
+            );
             Assert.AreEqual(data.Items[i].Name.Contains("/cat/") ? 0 : 1, data.Items[i].Label);
         }
 
-        CollectionAssert.AreEquivalent(new[] { "readme.txt", $"{train}/note" }, data.Rejected.Select(r => r.File).ToArray());
+        CollectionAssert.AreEquivalent(
+            new[] { "readme.txt", $"{train}/note" },
+            data.Rejected.Select(r => r.File).ToArray()
+        );
     }
 
     [TestMethod]
@@ -70,7 +82,8 @@ public sealed class SplitFoldersTests
     }
 
     [TestMethod]
-    public void Read_TwoValidationFolders_NamesBoth() => Fails("'val', 'valid'", "train/a/1", "train/b/1", "val/a/1", "val/b/1", "valid/a/1", "valid/b/1");
+    public void Read_TwoValidationFolders_NamesBoth() =>
+        Fails("'val', 'valid'", "train/a/1", "train/b/1", "val/a/1", "val/b/1", "valid/a/1", "valid/b/1");
 
     [TestMethod]
     public void ReadClasses_SplitFolders_StayClassesThere()
@@ -83,20 +96,30 @@ public sealed class SplitFoldersTests
     public void Read_UnknownKindOfFileOrMissing_ListsTheFormats()
     {
         using var folder = Make("list.txt");
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.File("list.txt"))).Message, ".jsonl");
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.File("nowhere"))).Message, "does not exist");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.File("list.txt"))).Message,
+            ".jsonl"
+        );
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.File("nowhere"))).Message,
+            "does not exist"
+        );
     }
 
     private static void Fails(string expected, params string[] files)
     {
         using var folder = Make(files);
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.Path)).Message, expected);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.Path)).Message,
+            expected
+        );
     }
 
     private static TempFolder Make(params string[] files)
     {
         var folder = new TempFolder();
-        foreach (string file in files) folder.Write(file, [1]);
+        foreach (string file in files)
+            folder.Write(file, [1]);
         return folder;
     }
 }

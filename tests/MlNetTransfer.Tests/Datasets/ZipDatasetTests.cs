@@ -14,21 +14,39 @@ public sealed class ZipDatasetTests
     public void Read_FolderPerClass_WithOrWithoutACommonTop(string top)
     {
         using var folder = new TempFolder();
-        string zip = folder.Zip("a.zip", (top + "zèbre/b c.png", Image), (top + "アリ/x/深い.png", Image), (top + "ant/Z.PNG", Image), (top + "ant/.DS_Store", Image), ("__MACOSX/ant/Z.PNG", Image));
+        string zip = folder.Zip(
+            "a.zip",
+            (top + "zèbre/b c.png", Image),
+            (top + "アリ/x/深い.png", Image),
+            (top + "ant/Z.PNG", Image),
+            (top + "ant/.DS_Store", Image),
+            ("__MACOSX/ant/Z.PNG", Image)
+        );
         ImageDataset data = DatasetReader.Read(zip);
         CollectionAssert.AreEqual(new[] { "ant", "zèbre", "アリ" }, data.ClassNames.ToArray());
-        CollectionAssert.AreEqual(new[] { "ant/Z.PNG", "zèbre/b c.png", "アリ/x/深い.png" }, data.Items.Select(i => i.Name).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "ant/Z.PNG", "zèbre/b c.png", "アリ/x/深い.png" },
+            data.Items.Select(i => i.Name).ToArray()
+        );
         Assert.IsEmpty(data.Rejected);
         Assert.IsNull(data.Splits);
         using var reader = new ImageItemReader();
-        foreach (ImageItem item in data.Items) CollectionAssert.AreEqual(Image, reader.Read(item).ToArray());
+        foreach (ImageItem item in data.Items)
+            CollectionAssert.AreEqual(Image, reader.Read(item).ToArray());
     }
 
     [TestMethod]
     public void Read_LicenceBesideTheClassesBelowTheCommonTop_IsInTheLedger()
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.Read(folder.Zip("a.zip", ("photos/LICENSE.txt", Image), ("photos/rose/1.png", Image), ("photos/tulip/1.png", Image)));
+        ImageDataset data = DatasetReader.Read(
+            folder.Zip(
+                "a.zip",
+                ("photos/LICENSE.txt", Image),
+                ("photos/rose/1.png", Image),
+                ("photos/tulip/1.png", Image)
+            )
+        );
         CollectionAssert.AreEqual(new[] { "rose", "tulip" }, data.ClassNames.ToArray());
         Assert.AreEqual("LICENSE.txt", data.Rejected.Single().File);
     }
@@ -37,7 +55,10 @@ public sealed class ZipDatasetTests
     public void Read_OneClassWithFoldersBelow_IsThatClass()
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.Read(folder.Zip("a.zip", ("cat/1.png", Image), ("cat/more/2.png", Image)), new DatasetOptions { MinimumClasses = 1 });
+        ImageDataset data = DatasetReader.Read(
+            folder.Zip("a.zip", ("cat/1.png", Image), ("cat/more/2.png", Image)),
+            new DatasetOptions { MinimumClasses = 1 }
+        );
         CollectionAssert.AreEqual(new[] { "cat" }, data.ClassNames.ToArray());
         Assert.HasCount(2, data.Items);
     }
@@ -46,8 +67,19 @@ public sealed class ZipDatasetTests
     public void Read_SplitFoldersInTheArchive_AreASplit()
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.Read(folder.Zip("a.zip", ("d/train/a/1", Image), ("d/train/b/1", Image), ("d/test/a/2", Image), ("d/test/b/2", Image)));
-        CollectionAssert.AreEqual(new[] { SplitPart.Test, SplitPart.Test, SplitPart.Train, SplitPart.Train }, data.Splits!.ToArray());
+        ImageDataset data = DatasetReader.Read(
+            folder.Zip(
+                "a.zip",
+                ("d/train/a/1", Image),
+                ("d/train/b/1", Image),
+                ("d/test/a/2", Image),
+                ("d/test/b/2", Image)
+            )
+        );
+        CollectionAssert.AreEqual(
+            new[] { SplitPart.Test, SplitPart.Test, SplitPart.Train, SplitPart.Train },
+            data.Splits!.ToArray()
+        );
     }
 
     [TestMethod]
@@ -75,7 +107,9 @@ public sealed class ZipDatasetTests
     public void Read_ZipBomb_IsRejectedByItsRatioBeforeInflating()
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.Read(folder.Zip("a.zip", ("a/1", Image), ("b/1", Image), ("b/bomb", new byte[50 << 20])));
+        ImageDataset data = DatasetReader.Read(
+            folder.Zip("a.zip", ("a/1", Image), ("b/1", Image), ("b/bomb", new byte[50 << 20]))
+        );
         Assert.AreEqual("b/bomb", data.Rejected.Single().File);
         StringAssert.Contains(data.Rejected.Single().Reason, "zip bomb");
     }
@@ -85,7 +119,12 @@ public sealed class ZipDatasetTests
     {
         using var folder = new TempFolder();
         string zip = folder.Zip("a.zip", ("a/1", Image), ("b/1", Image));
-        Fails(() => DatasetReader.Read(zip, new DatasetOptions { Zip = new ZipLimits { MaxInflatedBytes = 1000 } }), zip, $"{2 * Image.Length}", "1000");
+        Fails(
+            () => DatasetReader.Read(zip, new DatasetOptions { Zip = new ZipLimits { MaxInflatedBytes = 1000 } }),
+            zip,
+            $"{2 * Image.Length}",
+            "1000"
+        );
     }
 
     [TestMethod]
@@ -101,9 +140,19 @@ public sealed class ZipDatasetTests
     public void Read_MoreEntriesThanAllowed_SaysHowMany()
     {
         using var folder = new TempFolder();
-        string zip = folder.Zip("a.zip", [.. Enumerable.Range(0, 11).Select(i => ($"{(i % 2 == 0 ? "a" : "b")}/{i}", Image))]);
-        Assert.HasCount(11, DatasetReader.Read(zip, new DatasetOptions { Zip = new ZipLimits { MaxEntries = 11 } }).Items);
-        Fails(() => DatasetReader.Read(zip, new DatasetOptions { Zip = new ZipLimits { MaxEntries = 10 } }), zip, "more than 10 entries");
+        string zip = folder.Zip(
+            "a.zip",
+            [.. Enumerable.Range(0, 11).Select(i => ($"{(i % 2 == 0 ? "a" : "b")}/{i}", Image))]
+        );
+        Assert.HasCount(
+            11,
+            DatasetReader.Read(zip, new DatasetOptions { Zip = new ZipLimits { MaxEntries = 11 } }).Items
+        );
+        Fails(
+            () => DatasetReader.Read(zip, new DatasetOptions { Zip = new ZipLimits { MaxEntries = 10 } }),
+            zip,
+            "more than 10 entries"
+        );
     }
 
     [TestMethod]
@@ -124,10 +173,18 @@ public sealed class ZipDatasetTests
         using var folder = new TempFolder();
         string whole = folder.Zip("whole.zip", ("a/1", Image), ("b/1", Image));
         byte[] bytes = File.ReadAllBytes(whole);
-        Fails(() => DatasetReader.Read(folder.Write("text.zip", "hello"u8.ToArray())), "text.zip", "not a whole zip archive");
+        Fails(
+            () => DatasetReader.Read(folder.Write("text.zip", "hello"u8.ToArray())),
+            "text.zip",
+            "not a whole zip archive"
+        );
         Fails(() => DatasetReader.Read(folder.Write("zero.zip", [])), "zero.zip", "an empty file");
         for (int length = 1; length < bytes.Length; length += 7)
-            Fails(() => DatasetReader.Read(folder.Write("cut.zip", bytes[..length])), "cut.zip", "not a whole zip archive");
+            Fails(
+                () => DatasetReader.Read(folder.Write("cut.zip", bytes[..length])),
+                "cut.zip",
+                "not a whole zip archive"
+            );
         Fails(() => DatasetReader.Read(folder.Zip("empty.zip")), "empty.zip", "no class folders");
         Fails(() => DatasetReader.Read(folder.File("missing.zip")), "missing.zip", "does not exist");
     }
@@ -146,7 +203,8 @@ public sealed class ZipDatasetTests
             try
             {
                 using var reader = new ImageItemReader();
-                foreach (ImageItem item in DatasetReader.Read(path, new DatasetOptions { MinimumClasses = 1 }).Items) reader.Read(item);
+                foreach (ImageItem item in DatasetReader.Read(path, new DatasetOptions { MinimumClasses = 1 }).Items)
+                    reader.Read(item);
             }
             catch (TransferException)
             {
@@ -159,7 +217,9 @@ public sealed class ZipDatasetTests
     public void ReadUnlabelled_Archive_ListsEveryFile()
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.ReadUnlabelled(folder.Zip("a.zip", ("top/b.png", Image), ("a.png", Image), ("../x", Image)));
+        ImageDataset data = DatasetReader.ReadUnlabelled(
+            folder.Zip("a.zip", ("top/b.png", Image), ("a.png", Image), ("../x", Image))
+        );
         CollectionAssert.AreEqual(new[] { "a.png", "top/b.png" }, data.Items.Select(i => i.Name).ToArray());
         Assert.HasCount(1, data.Rejected);
         Assert.IsTrue(data.Items.All(i => i.Label == ImageItem.NoLabel));
@@ -168,6 +228,7 @@ public sealed class ZipDatasetTests
     private static void Fails(Action action, params string[] expected)
     {
         string message = Assert.ThrowsExactly<TransferException>(action).Message;
-        foreach (string text in expected) StringAssert.Contains(message, text);
+        foreach (string text in expected)
+            StringAssert.Contains(message, text);
     }
 }

@@ -22,14 +22,18 @@ internal static class Zips
         return folder.Write(name, stream.ToArray());
     }
 
-    /// <summary>Changes a number of the directory's header of the first entry, and of its local header where that has it too.</summary>
+    /// <summary>
+    /// Changes a number of the directory's header of the first entry, and of its local header where that has it too.
+    /// </summary>
     public static void Patch(string zip, int directoryOffset, int? localOffset, Func<uint, uint> change)
     {
         byte[] bytes = File.ReadAllBytes(zip);
         Change(bytes.AsSpan(bytes.AsSpan().IndexOf("PK\u0001\u0002"u8) + directoryOffset));
-        if (localOffset is { } local) Change(bytes.AsSpan(local));
+        if (localOffset is { } local)
+            Change(bytes.AsSpan(local));
         File.WriteAllBytes(zip, bytes);
 
-        void Change(Span<byte> at) => BinaryPrimitives.WriteUInt32LittleEndian(at, change(BinaryPrimitives.ReadUInt32LittleEndian(at)));
+        void Change(Span<byte> at) =>
+            BinaryPrimitives.WriteUInt32LittleEndian(at, change(BinaryPrimitives.ReadUInt32LittleEndian(at)));
     }
 }

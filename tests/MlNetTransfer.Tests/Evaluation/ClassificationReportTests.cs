@@ -14,7 +14,8 @@ public sealed class ClassificationReportTests
     {
         (int[] labels, float[] probabilities) = Draw(400, 5);
         ClassificationReport report = ClassificationReport.Of(["a", "b", "c", "d", "e"], labels, probabilities);
-        JsonElement expected = Sklearn.Run("""
+        JsonElement expected = Sklearn.Run(
+            """
             from sklearn.metrics import accuracy_score, log_loss, confusion_matrix, precision_recall_fscore_support
             y, p = np.array(d['labels']), np.array(d['probabilities'], dtype=np.float64).reshape(-1, 5)
             q, top = p.argmax(1), p.max(1)
@@ -22,12 +23,27 @@ public sealed class ClassificationReportTests
             s = precision_recall_fscore_support(y, q, labels=range(5), zero_division=0)
             r = dict(accuracy=accuracy_score(y, q), loss=log_loss(y, p, eps=1e-15, labels=range(5)), ece=sum(gaps), confusion=confusion_matrix(y, q, labels=range(5)).ravel(),
                      precision=s[0], recall=s[1], f1=s[2], support=s[3], macro=s[2].mean())
-            """, new { labels, probabilities });
+            """,
+            new { labels, probabilities }
+        );
         Assert.AreEqual(expected.GetProperty("accuracy").GetDouble(), report.Accuracy, 1e-15);
-        Assert.AreEqual(expected.GetProperty("loss").GetDouble(), report.LogLoss, 1e-6, "scikit-learn renormalises float32 rows, whose sums are off by 1e-7");
-        Assert.AreEqual(expected.GetProperty("ece").GetDouble(), report.CalibrationError, 1e-9, "float32 read as double on both sides");
+        Assert.AreEqual(
+            expected.GetProperty("loss").GetDouble(),
+            report.LogLoss,
+            1e-6,
+            "scikit-learn renormalises float32 rows, whose sums are off by 1e-7"
+        );
+        Assert.AreEqual(
+            expected.GetProperty("ece").GetDouble(),
+            report.CalibrationError,
+            1e-9,
+            "float32 read as double on both sides"
+        );
         Assert.AreEqual(expected.GetProperty("macro").GetDouble(), report.MacroF1, 1e-12);
-        CollectionAssert.AreEqual(expected.GetProperty("confusion").Doubles(), report.Confusion.SelectMany(row => row).Select(n => (double)n).ToArray());
+        CollectionAssert.AreEqual(
+            expected.GetProperty("confusion").Doubles(),
+            report.Confusion.SelectMany(row => row).Select(n => (double)n).ToArray()
+        );
         for (int c = 0; c < 5; c++)
         {
             Assert.AreEqual(expected.GetProperty("precision")[c].GetDouble(), report.PerClass[c].Precision, 1e-12);
@@ -68,7 +84,9 @@ public sealed class ClassificationReportTests
     [TestMethod]
     public void Of_Logits_AreRefusedWithTheFix()
     {
-        ArgumentException e = Assert.ThrowsExactly<ArgumentException>(() => ClassificationReport.Of(Names, [0], [3, 1, 2]));
+        ArgumentException e = Assert.ThrowsExactly<ArgumentException>(() =>
+            ClassificationReport.Of(Names, [0], [3, 1, 2])
+        );
         StringAssert.Contains(e.Message, "sum to 6 instead of 1");
         StringAssert.Contains(e.Message, "softmax");
     }
@@ -89,8 +107,12 @@ public sealed class ClassificationReportTests
         var probabilities = new float[rows * classes];
         for (int i = 0; i < rows; i++)
         {
-            double[] odds = [.. Enumerable.Range(0, classes).Select(c => Math.Exp(2 * rng.NextNormal() + (c == labels[i] ? 2 : 0)))];
-            for (int c = 0; c < classes; c++) probabilities[i * classes + c] = (float)(odds[c] / odds.Sum());
+            double[] odds =
+            [
+                .. Enumerable.Range(0, classes).Select(c => Math.Exp(2 * rng.NextNormal() + (c == labels[i] ? 2 : 0))),
+            ];
+            for (int c = 0; c < classes; c++)
+                probabilities[i * classes + c] = (float)(odds[c] / odds.Sum());
         }
 
         return (labels, probabilities);

@@ -9,9 +9,14 @@ public sealed class PairedDifferenceTests
 
     [TestMethod]
     public void Of_Rows_CountsThoseThatTellApart() =>
-        Assert.AreEqual(new PairedDifference(1, 2, 6), PairedDifference.Of([true, true, true, false, false, true], [true, false, false, true, false, true]));
+        Assert.AreEqual(
+            new PairedDifference(1, 2, 6),
+            PairedDifference.Of([true, true, true, false, false, true], [true, false, false, true, false, true])
+        );
 
-    /// <summary>Without a row that tells them apart the statistic is -√(nδ / (1 - δ)), so that the ends are ±z² / (n + z²).</summary>
+    /// <summary>
+    /// Without a row that tells them apart the statistic is -√(nδ / (1 - δ)), so that the ends are ±z² / (n + z²).
+    /// </summary>
     [TestMethod]
     [DataRow(1)]
     [DataRow(40)]
@@ -24,7 +29,10 @@ public sealed class PairedDifferenceTests
         Assert.AreEqual(-end, found.Low, 1e-9, "bisection");
     }
 
-    /// <summary>Oracle: the likelihood of three outcomes maximised under the hypothesis by golden-section search, and the score statistic from its definition.</summary>
+    /// <summary>
+    /// Oracle: the likelihood of three outcomes maximised under the hypothesis by golden-section search, and the score
+    /// statistic from its definition.
+    /// </summary>
     [TestMethod]
     [DataRow(4, 0, 15, 0.02)]
     [DataRow(0, 4, 15, -0.02)]
@@ -34,18 +42,31 @@ public sealed class PairedDifferenceTests
     [DataRow(1, 9, 10, -0.3)]
     public void Score_AnyHypothesis_IsThatOfTheConstrainedLikelihood(int gained, int lost, int rows, double difference)
     {
-        double low = Math.Max(0, -difference), high = (1 - difference) / 2;
+        double low = Math.Max(0, -difference),
+            high = (1 - difference) / 2;
         for (int i = 0; i < 300; i++)
         {
-            double a = low + (high - low) / 3, b = high - (high - low) / 3;
-            if (LogLikelihood(a) < LogLikelihood(b)) low = a;
-            else high = b;
+            double a = low + (high - low) / 3,
+                b = high - (high - low) / 3;
+            if (LogLikelihood(a) < LogLikelihood(b))
+                low = a;
+            else
+                high = b;
         }
 
-        double share = (low + high) / 2, z = (gained - lost - rows * difference) / Math.Sqrt(rows * (2 * share + difference - difference * difference));
-        Assert.AreEqual(z, new PairedDifference(gained, lost, rows).Score(difference), 1e-5, "the flat top of a likelihood is found to the root of the precision");
+        double share = (low + high) / 2,
+            z =
+                (gained - lost - rows * difference)
+                / Math.Sqrt(rows * (2 * share + difference - difference * difference));
+        Assert.AreEqual(
+            z,
+            new PairedDifference(gained, lost, rows).Score(difference),
+            1e-5,
+            "the flat top of a likelihood is found to the root of the precision"
+        );
 
-        double LogLikelihood(double q) => Term(gained, q + difference) + Term(lost, q) + Term(rows - gained - lost, 1 - 2 * q - difference);
+        double LogLikelihood(double q) =>
+            Term(gained, q + difference) + Term(lost, q) + Term(rows - gained - lost, 1 - 2 * q - difference);
         static double Term(int count, double p) => count == 0 ? 0 : count * Math.Log(Math.Max(p, 1e-300));
     }
 
@@ -67,5 +88,6 @@ public sealed class PairedDifferenceTests
     }
 
     [TestMethod]
-    public void Interval_NoRows_IsEverything() => Assert.AreEqual(new Interval(-1, 1), default(PairedDifference).Interval());
+    public void Interval_NoRows_IsEverything() =>
+        Assert.AreEqual(new Interval(-1, 1), default(PairedDifference).Interval());
 }

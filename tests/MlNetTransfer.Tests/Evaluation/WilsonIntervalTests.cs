@@ -27,7 +27,18 @@ public sealed class WilsonIntervalTests
     [DataRow(1, 3, 0.5)]
     public void Of_Anything_MatchesScipy(int successes, int n, double confidence)
     {
-        double[] expected = Sklearn.Run("from scipy.stats import binomtest\ni = binomtest(d['s'], d['n']).proportion_ci(d['c'], method='wilson')\nr = [i.low, i.high]", new { s = successes, n, c = confidence }).Doubles();
+        double[] expected = Sklearn
+            .Run(
+                "from scipy.stats import binomtest\ni = binomtest(d['s'], d['n']).proportion_ci(d['c'], "
+                    + "method='wilson')\nr = [i.low, i.high]",
+                new
+                {
+                    s = successes,
+                    n,
+                    c = confidence,
+                }
+            )
+            .Doubles();
         Interval interval = WilsonInterval.Of(successes, n, confidence);
         Assert.AreEqual(expected[0], interval.Low, 1e-12, "both are double closed forms");
         Assert.AreEqual(expected[1], interval.High, 1e-12);
@@ -35,14 +46,23 @@ public sealed class WilsonIntervalTests
 
     [TestMethod]
     public void Of_Anything_HoldsTheShareAndMirrors() =>
-        Prop.ForAll(Gen.Choose(1, 5000).SelectMany(n => Gen.Choose(0, n).Select(s => (s, n))).ToArbitrary(), trial =>
-        {
-            (int s, int n) = trial;
-            (Interval a, Interval b) = (WilsonInterval.Of(s, n), WilsonInterval.Of(n - s, n));
-            double p = (double)s / n;
-            return 0 <= a.Low && a.Low <= p && p <= a.High && a.High <= 1 && Math.Abs(a.Low + b.High - 1) < 1e-12;
-        }).QuickCheckThrowOnFailure();
+        Prop.ForAll(
+                Gen.Choose(1, 5000).SelectMany(n => Gen.Choose(0, n).Select(s => (s, n))).ToArbitrary(),
+                trial =>
+                {
+                    (int s, int n) = trial;
+                    (Interval a, Interval b) = (WilsonInterval.Of(s, n), WilsonInterval.Of(n - s, n));
+                    double p = (double)s / n;
+                    return 0 <= a.Low
+                        && a.Low <= p
+                        && p <= a.High
+                        && a.High <= 1
+                        && Math.Abs(a.Low + b.High - 1) < 1e-12;
+                }
+            )
+            .QuickCheckThrowOnFailure();
 
     [TestMethod]
-    public void Of_MoreSuccessesThanTrials_IsRefused() => Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => WilsonInterval.Of(4, 3));
+    public void Of_MoreSuccessesThanTrials_IsRefused() =>
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => WilsonInterval.Of(4, 3));
 }

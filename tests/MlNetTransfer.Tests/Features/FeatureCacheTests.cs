@@ -8,7 +8,14 @@ namespace MlNetTransfer.Tests.Features;
 [TestClass]
 public sealed class FeatureCacheTests
 {
-    private static readonly FeatureSpace Space = new("abc", ["tap"], new Preprocessing { Size = 224 }, "decoder 1", "runtime 1", "cpu");
+    private static readonly FeatureSpace Space = new(
+        "abc",
+        ["tap"],
+        new Preprocessing { Size = 224 },
+        "decoder 1",
+        "runtime 1",
+        "cpu"
+    );
     private static readonly byte[] Image = SHA256.HashData([1]);
     private static readonly float[] Row = [1, -2, 3.5f];
 
@@ -16,7 +23,8 @@ public sealed class FeatureCacheTests
     public void TryRead_AfterReopening_GivesTheStoredBits()
     {
         using var folder = new TempFolder();
-        using (var cache = new FeatureCache(folder.Path, Space, 3)) cache.Add(Image, Row);
+        using (var cache = new FeatureCache(folder.Path, Space, 3))
+            cache.Add(Image, Row);
         using var again = new FeatureCache(folder.Path, Space, 3);
         var found = new float[3];
         Assert.IsTrue(again.TryRead(Image, found));
@@ -28,19 +36,50 @@ public sealed class FeatureCacheTests
     public void TryRead_OtherSpace_IsAMissForEveryPartOfTheKey()
     {
         using var folder = new TempFolder();
-        using (var cache = new FeatureCache(folder.Path, Space, 3)) cache.Add(Image, Row);
+        using (var cache = new FeatureCache(folder.Path, Space, 3))
+            cache.Add(Image, Row);
         FeatureSpace[] others =
         [
-            Space with { Graph = "abd" },
-            Space with { Taps = ["other"] },
-            Space with { Preprocessing = Space.Preprocessing with { Size = 192 } },
-            Space with { Preprocessing = Space.Preprocessing with { Interpolation = Interpolation.Bicubic } },
-            Space with { Preprocessing = Space.Preprocessing with { Framing = Framing.CenterCrop } },
-            Space with { Preprocessing = Space.Preprocessing with { Mean = new ChannelValues(0, 0, 0.5f) } },
-            Space with { Preprocessing = Space.Preprocessing with { Std = new ChannelValues(1, 1, 0.5f) } },
-            Space with { Decoder = "decoder 2" },
-            Space with { Runtime = "runtime 2" },
-            Space with { Device = "gpu" },
+            Space with
+            {
+                Graph = "abd",
+            },
+            Space with
+            {
+                Taps = ["other"],
+            },
+            Space with
+            {
+                Preprocessing = Space.Preprocessing with { Size = 192 },
+            },
+            Space with
+            {
+                Preprocessing = Space.Preprocessing with { Interpolation = Interpolation.Bicubic },
+            },
+            Space with
+            {
+                Preprocessing = Space.Preprocessing with { Framing = Framing.CenterCrop },
+            },
+            Space with
+            {
+                Preprocessing = Space.Preprocessing with { Mean = new ChannelValues(0, 0, 0.5f) },
+            },
+            Space with
+            {
+                Preprocessing = Space.Preprocessing with { Std = new ChannelValues(1, 1, 0.5f) },
+            },
+            Space with
+            {
+                Decoder = "decoder 2",
+            },
+            Space with
+            {
+                Runtime = "runtime 2",
+            },
+            Space with
+            {
+                Device = "gpu",
+            },
         ];
         foreach (FeatureSpace other in others)
         {
@@ -53,7 +92,8 @@ public sealed class FeatureCacheTests
     public void TryRead_AnyByteOfTheRecordDamaged_IsAMissAndCanBeStoredAgain()
     {
         using var folder = new TempFolder();
-        using (var cache = new FeatureCache(folder.Path, Space, 3)) cache.Add(Image, Row);
+        using (var cache = new FeatureCache(folder.Path, Space, 3))
+            cache.Add(Image, Row);
         string file = Directory.GetFiles(folder.Path, "*.features").Single();
         byte[] whole = File.ReadAllBytes(file);
         const int header = 8 + 32 + 4;
@@ -83,7 +123,8 @@ public sealed class FeatureCacheTests
 
         string file = Directory.GetFiles(folder.Path, "*.features").Single();
         byte[] whole = File.ReadAllBytes(file);
-        const int header = 8 + 32 + 4, record = 32 + 3 * 4 + 8;
+        const int header = 8 + 32 + 4,
+            record = 32 + 3 * 4 + 8;
         for (int length = 0; length < whole.Length; length++)
         {
             File.WriteAllBytes(file, whole[..length]);
@@ -128,6 +169,9 @@ public sealed class FeatureCacheTests
     {
         using var folder = new TempFolder();
         string file = folder.Write("x", [1]);
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => new FeatureCache(file, Space, 3)).Message, file);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => new FeatureCache(file, Space, 3)).Message,
+            file
+        );
     }
 }

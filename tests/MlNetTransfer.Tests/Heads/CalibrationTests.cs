@@ -18,9 +18,12 @@ public sealed class CalibrationTests
         for (int i = 0; i < found.Rows.Count; i++)
         {
             int row = found.Rows[i];
-            NearestMeanHead head = new NearestMeanTrainer().Fit(table.Select([.. Enumerable.Range(0, 30).Where(r => fold[r] != fold[row])]));
+            NearestMeanHead head = new NearestMeanTrainer().Fit(
+                table.Select([.. Enumerable.Range(0, 30).Where(r => fold[r] != fold[row])])
+            );
             float[] expected = head.Predict(table.Select([row]));
-            for (int c = 0; c < 3; c++) Assert.AreEqual(expected[c], probabilities[i * 3 + c], 1e-6, "float32");
+            for (int c = 0; c < 3; c++)
+                Assert.AreEqual(expected[c], probabilities[i * 3 + c], 1e-6, "float32");
         }
     }
 
@@ -29,7 +32,12 @@ public sealed class CalibrationTests
     {
         FeatureTable table = Rows.Clusters(60, 5, 3, 0.5);
         int[] fold = CrossValidation.Folds(table.Labels, 5, 3);
-        float[][] logits = [.. new[] { 1, 4 }.Select(workers => CrossValidation.OutOfFold(new SoftmaxTrainer(), table, fold, workers).Logits.ToArray())];
+        float[][] logits =
+        [
+            .. new[] { 1, 4 }.Select(workers =>
+                CrossValidation.OutOfFold(new SoftmaxTrainer(), table, fold, workers).Logits.ToArray()
+            ),
+        ];
         CollectionAssert.AreEqual(logits[0], logits[1]);
     }
 
@@ -48,7 +56,18 @@ public sealed class CalibrationTests
 
     [TestMethod]
     public void OutOfFold_OneClassLeft_SaysSo() =>
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => CrossValidation.OutOfFold(new NearestMeanTrainer(), Rows.Table([0, 0, 1, 1], [1, 2, 3, 4], 1, 2), [0, 0, 1, 1])).Message, "at least 2");
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() =>
+                    CrossValidation.OutOfFold(
+                        new NearestMeanTrainer(),
+                        Rows.Table([0, 0, 1, 1], [1, 2, 3, 4], 1, 2),
+                        [0, 0, 1, 1]
+                    )
+                )
+                .Message,
+            "at least 2"
+        );
 
     [TestMethod]
     public void OutOfFold_Cancelled_Throws()
@@ -56,7 +75,16 @@ public sealed class CalibrationTests
         using var source = new CancellationTokenSource();
         source.Cancel();
         FeatureTable table = Rows.Clusters(30, 4, 3);
-        Assert.ThrowsExactly<OperationCanceledException>(() => CrossValidation.OutOfFold(new NearestMeanTrainer(), table, CrossValidation.Folds(table.Labels, 3, 0), 1, null, source.Token));
+        Assert.ThrowsExactly<OperationCanceledException>(() =>
+            CrossValidation.OutOfFold(
+                new NearestMeanTrainer(),
+                table,
+                CrossValidation.Folds(table.Labels, 3, 0),
+                1,
+                null,
+                source.Token
+            )
+        );
     }
 
     [TestMethod]
@@ -70,10 +98,13 @@ public sealed class CalibrationTests
     [TestMethod]
     public void Fit_KnownOddsTooSure_FindsTheTemperature()
     {
-        // Of ten rows with logits (4, 0) eight are of the first class: the best softmax has ln(8 / 2) between them, T = 4 / ln 4.
+        // Of ten rows with logits (4, 0) eight are of the first class: the best softmax has ln(8 / 2) between them, T =
+        // 4 / ln 4.
         int[] labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
         float[] logits = [.. Enumerable.Range(0, 10).SelectMany(_ => new[] { 4f, 0f })];
-        TemperatureCalibration found = TemperatureCalibration.Fit(new OutOfFoldPredictions([.. Enumerable.Range(0, 10)], labels, logits, 2));
+        TemperatureCalibration found = TemperatureCalibration.Fit(
+            new OutOfFoldPredictions([.. Enumerable.Range(0, 10)], labels, logits, 2)
+        );
         Assert.AreEqual(4 / Math.Log(4), found.Temperature, 1e-4, "Newton's stopping rule is 1e-6 of the factor");
         Assert.AreEqual(-0.8 * Math.Log(0.8) - 0.2 * Math.Log(0.2), found.LogLoss, 1e-6, "entropy at the optimum");
         Assert.IsLessThan(found.LogLossBefore, found.LogLoss);
@@ -83,15 +114,26 @@ public sealed class CalibrationTests
     public void Apply_LinearAndOther_DivideTheLogits()
     {
         FeatureTable table = Rows.Clusters(40, 4, 3, 0.6);
-        foreach (IHead head in (IHead[])[new NearestMeanTrainer().Fit(table), new KNearestNeighboursTrainer().Fit(table)])
+        foreach (
+            IHead head in (IHead[])[new NearestMeanTrainer().Fit(table), new KNearestNeighboursTrainer().Fit(table)]
+        )
         {
             IHead calibrated = new TemperatureCalibration(2.5, 0, 0, 1).Apply(head);
             Assert.AreEqual(head is ILinearHead, calibrated is ILinearHead);
-            float[] before = new float[40 * 3], after = new float[40 * 3], p = calibrated.Predict(table), own = head.Predict(table);
+            float[] before = new float[40 * 3],
+                after = new float[40 * 3],
+                p = calibrated.Predict(table),
+                own = head.Predict(table);
             head.Logits(table.Values, before);
             calibrated.Logits(table.Values, after);
-            for (int i = 0; i < before.Length; i++) Assert.AreEqual(before[i] / 2.5, after[i], 1e-5 * (1 + Math.Abs(before[i])), "float32");
-            for (int i = 0; i < 40; i++) Assert.AreEqual(Array.IndexOf(own, own[(i * 3)..(i * 3 + 3)].Max(), i * 3), Array.IndexOf(p, p[(i * 3)..(i * 3 + 3)].Max(), i * 3), "no class moves past another");
+            for (int i = 0; i < before.Length; i++)
+                Assert.AreEqual(before[i] / 2.5, after[i], 1e-5 * (1 + Math.Abs(before[i])), "float32");
+            for (int i = 0; i < 40; i++)
+                Assert.AreEqual(
+                    Array.IndexOf(own, own[(i * 3)..(i * 3 + 3)].Max(), i * 3),
+                    Array.IndexOf(p, p[(i * 3)..(i * 3 + 3)].Max(), i * 3),
+                    "no class moves past another"
+                );
         }
     }
 
@@ -99,11 +141,20 @@ public sealed class CalibrationTests
     public void Fit_OverconfidentVotes_LosesCalibrationError()
     {
         // One neighbour is always certain and often wrong.
-        FeatureTable train = Rows.Clusters(300, 4, 3, 0.6), test = Rows.Clusters(600, 4, 3, 0.6);
+        FeatureTable train = Rows.Clusters(300, 4, 3, 0.6),
+            test = Rows.Clusters(600, 4, 3, 0.6);
         FeatureTable unseen = test.Select([.. Enumerable.Range(300, 300)]);
         var one = new KNearestNeighboursTrainer(new KNearestNeighboursTrainerOptions { Neighbours = 1 });
-        ClassificationReport before = ClassificationReport.Of(train.ClassNames, unseen.Labels, one.Fit(train).Predict(unseen));
-        ClassificationReport after = ClassificationReport.Of(train.ClassNames, unseen.Labels, new CalibratedTrainer(one).Fit(train).Predict(unseen));
+        ClassificationReport before = ClassificationReport.Of(
+            train.ClassNames,
+            unseen.Labels,
+            one.Fit(train).Predict(unseen)
+        );
+        ClassificationReport after = ClassificationReport.Of(
+            train.ClassNames,
+            unseen.Labels,
+            new CalibratedTrainer(one).Fit(train).Predict(unseen)
+        );
         Assert.AreEqual(before.Accuracy, after.Accuracy);
         Assert.IsGreaterThan(0.15, before.CalibrationError);
         Assert.IsLessThan(0.1, after.CalibrationError, "300 rows: the error of a share of 0.5 is 0.03");
@@ -114,6 +165,9 @@ public sealed class CalibrationTests
     public void Fit_OneRowPerClass_LeavesTheHead()
     {
         FeatureTable table = Rows.Clusters(3, 4, 3);
-        CollectionAssert.AreEqual(new NearestMeanTrainer().Fit(table).Predict(table), new CalibratedTrainer(new NearestMeanTrainer()).Fit(table).Predict(table));
+        CollectionAssert.AreEqual(
+            new NearestMeanTrainer().Fit(table).Predict(table),
+            new CalibratedTrainer(new NearestMeanTrainer()).Fit(table).Predict(table)
+        );
     }
 }

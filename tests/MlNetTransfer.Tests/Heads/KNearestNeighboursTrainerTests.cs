@@ -11,14 +11,29 @@ public sealed class KNearestNeighboursTrainerTests
     [DataRow(5)]
     public void Predict_AnyRow_MatchesSklearn(int neighbours)
     {
-        FeatureTable table = Rows.Clusters(80, 7, 3, 0.5), test = Rows.Clusters(40, 7, 3, 0.5, 4);
-        double[] expected = Sklearn.Run("""
-            from sklearn.neighbors import KNeighborsClassifier
-            m = KNeighborsClassifier(d['k'], metric='cosine').fit(np.array(d['values']).reshape(-1, 7), d['labels'])
-            r = m.predict_proba(np.array(d['test']).reshape(-1, 7)).ravel()
-            """, new { values = table.Values, labels = table.Labels, test = test.Values, k = neighbours }).Doubles();
-        float[] p = new KNearestNeighboursTrainer(new KNearestNeighboursTrainerOptions { Neighbours = neighbours }).Fit(table).Predict(test);
-        for (int i = 0; i < p.Length; i++) Assert.AreEqual(expected[i], p[i], 1e-6, "votes over k in float32");
+        FeatureTable table = Rows.Clusters(80, 7, 3, 0.5),
+            test = Rows.Clusters(40, 7, 3, 0.5, 4);
+        double[] expected = Sklearn
+            .Run(
+                """
+                from sklearn.neighbors import KNeighborsClassifier
+                m = KNeighborsClassifier(d['k'], metric='cosine').fit(np.array(d['values']).reshape(-1, 7), d['labels'])
+                r = m.predict_proba(np.array(d['test']).reshape(-1, 7)).ravel()
+                """,
+                new
+                {
+                    values = table.Values,
+                    labels = table.Labels,
+                    test = test.Values,
+                    k = neighbours,
+                }
+            )
+            .Doubles();
+        float[] p = new KNearestNeighboursTrainer(new KNearestNeighboursTrainerOptions { Neighbours = neighbours })
+            .Fit(table)
+            .Predict(test);
+        for (int i = 0; i < p.Length; i++)
+            Assert.AreEqual(expected[i], p[i], 1e-6, "votes over k in float32");
     }
 
     [TestMethod]

@@ -11,35 +11,69 @@ public sealed class KernelRidgeTests
     [DataRow(25, 60, 4)]
     public void Fit_GivenPenalty_MatchesSklearn(int rows, int width, int classes)
     {
-        FeatureTable table = Rows.Clusters(rows, width, classes, 0.5), test = Rows.Clusters(30, width, classes, 0.5, 7);
+        FeatureTable table = Rows.Clusters(rows, width, classes, 0.5),
+            test = Rows.Clusters(30, width, classes, 0.5, 7);
         KernelRidgeHead head = new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Penalty = 0.1 }).Fit(table);
-        double[] expected = Sklearn.Run(Oracle + """
+        double[] expected = Sklearn
+            .Run(
+                Oracle
+                    + """
 
-            m = KernelRidge(alpha=alpha, kernel='precomputed').fit(c.transform(K), Y - Y.mean(0))
-            r = (m.predict(c.transform(rbf_kernel((root(T) - mean) / sd, Z, gamma=gamma))) + Y.mean(0)).ravel()
-            """, new { labels = table.Labels, values = table.Values, test = test.Values, width, penalty = head.Penalty }).Doubles();
+                    m = KernelRidge(alpha=alpha, kernel='precomputed').fit(c.transform(K), Y - Y.mean(0))
+                    r = (m.predict(c.transform(rbf_kernel((root(T) - mean) / sd, Z, gamma=gamma))) + Y.mean(0)).ravel()
+                    """,
+                new
+                {
+                    labels = table.Labels,
+                    values = table.Values,
+                    test = test.Values,
+                    width,
+                    penalty = head.Penalty,
+                }
+            )
+            .Doubles();
         var logits = new float[30 * classes];
         head.Logits(test.Values, logits);
-        for (int i = 0; i < logits.Length; i++) Assert.AreEqual(expected[i], logits[i] * head.Temperature, 2e-5, "standardised roots and coefficients are float32");
+        for (int i = 0; i < logits.Length; i++)
+            Assert.AreEqual(
+                expected[i],
+                logits[i] * head.Temperature,
+                2e-5,
+                "standardised roots and coefficients are float32"
+            );
     }
 
     [TestMethod]
     public void Path_EveryPenalty_JudgesWhatFitsWithoutTheRowSay()
     {
-        // scikit-learn refits once for every row, with the kernel's width and the standardisation of all rows: as the exact formula does.
+        // scikit-learn refits once for every row, with the kernel's width and the standardisation of all rows: as the
+        // exact formula does.
         FeatureTable table = Rows.Clusters(40, 12, 3, 0.5);
         KernelRidgeHead head = new KernelRidgeTrainer().Fit(table);
         L2Trial trial = head.Path.First(t => Math.Abs(t.L2 - 0.1) < 1e-9);
-        double accuracy = Sklearn.Run(Oracle + """
+        double accuracy = Sklearn
+            .Run(
+                Oracle
+                    + """
 
-            hits = 0
-            for i in range(len(y)):
-                k = np.delete(np.arange(len(y)), i)
-                inner = KernelCenterer().fit(K[np.ix_(k, k)])
-                m = KernelRidge(alpha=alpha, kernel='precomputed').fit(inner.transform(K[np.ix_(k, k)]), Y[k] - Y[k].mean(0))
-                hits += (m.predict(inner.transform(K[i:i+1, k])) + Y[k].mean(0)).argmax() == y[i]
-            r = [hits / len(y)]
-            """, new { labels = table.Labels, values = table.Values, test = table.Values, width = 12, penalty = 0.1 }).Doubles()[0];
+                    hits = 0
+                    for i in range(len(y)):
+                        k = np.delete(np.arange(len(y)), i)
+                        inner = KernelCenterer().fit(K[np.ix_(k, k)])
+                        m = KernelRidge(alpha=alpha, kernel='precomputed').fit(inner.transform(K[np.ix_(k, k)]), Y[k] - Y[k].mean(0))
+                        hits += (m.predict(inner.transform(K[i:i+1, k])) + Y[k].mean(0)).argmax() == y[i]
+                    r = [hits / len(y)]
+                    """,
+                new
+                {
+                    labels = table.Labels,
+                    values = table.Values,
+                    test = table.Values,
+                    width = 12,
+                    penalty = 0.1,
+                }
+            )
+            .Doubles()[0];
         Assert.AreEqual(accuracy, trial.Accuracy, 1e-9);
         Assert.AreEqual(head.Path.MinBy(t => t.LogLoss)!.L2, head.Penalty);
     }
@@ -52,8 +86,13 @@ public sealed class KernelRidgeTests
         var values = new float[160];
         for (int i = 0; i < 80; i++)
         {
-            double angle = 2 * Math.PI * i / 40, radius = i < 40 ? 0.05 : 4;
-            (labels[i], values[2 * i], values[2 * i + 1]) = (i / 40, (float)(radius * Math.Cos(angle)), (float)(radius * Math.Sin(angle)));
+            double angle = 2 * Math.PI * i / 40,
+                radius = i < 40 ? 0.05 : 4;
+            (labels[i], values[2 * i], values[2 * i + 1]) = (
+                i / 40,
+                (float)(radius * Math.Cos(angle)),
+                (float)(radius * Math.Sin(angle))
+            );
         }
 
         FeatureTable table = Rows.Table(labels, values, 2, 2);
@@ -74,13 +113,16 @@ public sealed class KernelRidgeTests
         Assert.AreEqual(1, head.Temperature);
         Assert.IsEmpty(head.Path);
         float[] p = head.Predict(Rows.Clusters(4, 6, 4));
-        for (int i = 0; i < 4; i++) Assert.AreEqual(p[(4 * i)..(4 * i + 4)].Max(), p[5 * i]);
+        for (int i = 0; i < 4; i++)
+            Assert.AreEqual(p[(4 * i)..(4 * i + 4)].Max(), p[5 * i]);
     }
 
     [TestMethod]
     public void Fit_NothingVaries_GivesTheShares()
     {
-        float[] p = new KernelRidgeTrainer().Fit(Rows.Table([0, 0, 0, 1], [2, 2, 2, 2], 1, 2)).Predict(Rows.Table([0], [2], 1, 2));
+        float[] p = new KernelRidgeTrainer()
+            .Fit(Rows.Table([0, 0, 0, 1], [2, 2, 2, 2], 1, 2))
+            .Predict(Rows.Table([0], [2], 1, 2));
         Assert.IsTrue(p.All(float.IsFinite));
         Assert.IsGreaterThan(p[1], p[0]);
     }
@@ -89,14 +131,21 @@ public sealed class KernelRidgeTests
     public void Fit_AnyNumberOfWorkers_GivesTheSameBytes()
     {
         FeatureTable table = Rows.Clusters(300, 50, 3, 0.2);
-        float[][] found = [.. new[] { 1, 4 }.Select(workers => new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = workers }).Fit(table).Predict(table))];
+        float[][] found =
+        [
+            .. new[] { 1, 4 }.Select(workers =>
+                new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = workers }).Fit(table).Predict(table)
+            ),
+        ];
         CollectionAssert.AreEqual(found[0], found[1]);
     }
 
     [TestMethod]
     public void Fit_MoreRowsThanItKeeps_IsRefused()
     {
-        TransferException refusal = Assert.ThrowsExactly<TransferException>(() => new KernelRidgeTrainer().Fit(Rows.Clusters(KernelRidgeTrainer.MostRows + 1, 1, 2)));
+        TransferException refusal = Assert.ThrowsExactly<TransferException>(() =>
+            new KernelRidgeTrainer().Fit(Rows.Clusters(KernelRidgeTrainer.MostRows + 1, 1, 2))
+        );
         StringAssert.Contains(refusal.Message, "at most 5000");
     }
 

@@ -12,18 +12,35 @@ public sealed class LinearDiscriminantTrainerTests
     [DataRow(60, 40, 4)]
     public void Fit_AnyData_MatchesSklearn(int rows, int width, int classes)
     {
-        FeatureTable table = Rows.Clusters(rows, width, classes, 0.4), test = Rows.Clusters(30, width, classes, 0.4, 7);
-        JsonElement expected = Sklearn.Run("""
+        FeatureTable table = Rows.Clusters(rows, width, classes, 0.4),
+            test = Rows.Clusters(30, width, classes, 0.4, 7);
+        JsonElement expected = Sklearn.Run(
+            """
             from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
             X = np.array(d['values']).reshape(len(d['labels']), -1)
             m = LinearDiscriminantAnalysis(solver='lsqr', shrinkage='auto').fit(X, d['labels'])
             r = dict(p=m.predict_proba(np.array(d['test']).reshape(-1, X.shape[1])).ravel(), w=m.coef_.ravel())
-            """, new { values = table.Values, labels = table.Labels, test = test.Values });
+            """,
+            new
+            {
+                values = table.Values,
+                labels = table.Labels,
+                test = test.Values,
+            }
+        );
         LinearDiscriminantHead head = new LinearDiscriminantTrainer().Fit(table);
-        double[] p = expected.GetProperty("p").Doubles(), w = expected.GetProperty("w").Doubles();
+        double[] p = expected.GetProperty("p").Doubles(),
+            w = expected.GetProperty("w").Doubles();
         float[] found = head.Predict(test);
-        for (int i = 0; i < p.Length; i++) Assert.AreEqual(p[i], found[i], 2e-5, "standardised values and weights are float32, logits up to 100 in size");
-        for (int i = 0; i < w.Length; i++) Assert.AreEqual(w[i], head.Weights.Span[i], 1e-4 * w.Max(Math.Abs), "as above");
+        for (int i = 0; i < p.Length; i++)
+            Assert.AreEqual(
+                p[i],
+                found[i],
+                2e-5,
+                "standardised values and weights are float32, logits up to 100 in size"
+            );
+        for (int i = 0; i < w.Length; i++)
+            Assert.AreEqual(w[i], head.Weights.Span[i], 1e-4 * w.Max(Math.Abs), "as above");
     }
 
     [TestMethod]
@@ -31,7 +48,8 @@ public sealed class LinearDiscriminantTrainerTests
     {
         FeatureTable table = Rows.Clusters(50, 4, 2);
         float[] values = [.. table.Values];
-        for (int i = 0; i < table.Rows; i++) values[i * 4 + 2] = 0.1f;
+        for (int i = 0; i < table.Rows; i++)
+            values[i * 4 + 2] = 0.1f;
         LinearDiscriminantHead head = new LinearDiscriminantTrainer().Fit(Rows.Table(table.Labels, values, 4, 2));
         Assert.AreEqual(0f, head.Weights.Span[2]);
         Assert.IsTrue(head.Weights.ToArray().All(float.IsFinite));
@@ -41,41 +59,94 @@ public sealed class LinearDiscriminantTrainerTests
     public void Fit_AnyNumberOfWorkers_GivesTheSameBytes()
     {
         FeatureTable table = Rows.Clusters(300, 60, 4, 0.3);
-        float[][] weights = [.. new[] { 1, 4 }.Select(workers => new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Workers = workers }).Fit(table).Weights.ToArray())];
+        float[][] weights =
+        [
+            .. new[] { 1, 4 }.Select(workers =>
+                new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Workers = workers })
+                    .Fit(table)
+                    .Weights.ToArray()
+            ),
+        ];
         CollectionAssert.AreEqual(weights[0], weights[1]);
     }
 
     [TestMethod]
     public void Fit_OneRowPerClass_SaysWhatElseWorks() =>
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => new LinearDiscriminantTrainer().Fit(Rows.Clusters(3, 5, 3))).Message, "nearest-mean head");
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() => new LinearDiscriminantTrainer().Fit(Rows.Clusters(3, 5, 3)))
+                .Message,
+            "nearest-mean head"
+        );
 
     [TestMethod]
     [DataRow(120, 9, 3)]
     [DataRow(25, 60, 4)]
     public void Fit_GivenShrinkage_MatchesSklearn(int rows, int width, int classes)
     {
-        FeatureTable table = Rows.Clusters(rows, width, classes, 0.5), test = Rows.Clusters(30, width, classes, 0.5, 7);
-        JsonElement expected = Sklearn.Run("""
+        FeatureTable table = Rows.Clusters(rows, width, classes, 0.5),
+            test = Rows.Clusters(30, width, classes, 0.5, 7);
+        JsonElement expected = Sklearn.Run(
+            """
             from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
             X, T = np.array(d['values']).reshape(-1, d['width']), np.array(d['test']).reshape(-1, d['width'])
             m, s = X.mean(0), np.sqrt(X.var(0) + 0.1 * X.var(0).mean())
             r = LinearDiscriminantAnalysis(solver='lsqr', shrinkage=0.7).fit((X - m) / s, d['labels']).predict_proba((T - m) / s).ravel()
-            """, new { labels = table.Labels, values = table.Values, test = test.Values, width });
-        float[] p = new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 }).Fit(table).Predict(test);
+            """,
+            new
+            {
+                labels = table.Labels,
+                values = table.Values,
+                test = test.Values,
+                width,
+            }
+        );
+        float[] p = new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 })
+            .Fit(table)
+            .Predict(test);
         double[] q = expected.Doubles();
-        for (int i = 0; i < p.Length; i++) Assert.AreEqual(q[i], p[i], 2e-5, "standardised values and weights are float32");
+        for (int i = 0; i < p.Length; i++)
+            Assert.AreEqual(q[i], p[i], 2e-5, "standardised values and weights are float32");
     }
 
     [TestMethod]
     public void Fit_OneRowPerClassAndShrinkage_IsTheNearestMean()
     {
-        FeatureTable table = Rows.Clusters(4, 6, 4), test = Rows.Clusters(20, 6, 4, 1, 3);
-        float[] p = new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 }).Fit(table).Predict(test);
-        double[] variance = [.. Enumerable.Range(0, 6).Select(j => Enumerable.Range(0, 4).Average(i => Math.Pow(table.Row(i)[j] - Enumerable.Range(0, 4).Average(r => table.Row(r)[j]), 2)))];
+        FeatureTable table = Rows.Clusters(4, 6, 4),
+            test = Rows.Clusters(20, 6, 4, 1, 3);
+        float[] p = new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 })
+            .Fit(table)
+            .Predict(test);
+        double[] variance =
+        [
+            .. Enumerable
+                .Range(0, 6)
+                .Select(j =>
+                    Enumerable
+                        .Range(0, 4)
+                        .Average(i =>
+                            Math.Pow(table.Row(i)[j] - Enumerable.Range(0, 4).Average(r => table.Row(r)[j]), 2)
+                        )
+                ),
+        ];
         for (int i = 0; i < 20; i++)
         {
-            double[] distance = [.. Enumerable.Range(0, 4).Select(c => Enumerable.Range(0, 6).Sum(j => Math.Pow(test.Row(i)[j] - table.Row(c)[j], 2) / (variance[j] + 0.1 * variance.Average())))];
-            Assert.AreEqual(table.Labels[Array.IndexOf(distance, distance.Min())], Array.IndexOf(p, p[(i * 4)..(i * 4 + 4)].Max(), i * 4) - i * 4);
+            double[] distance =
+            [
+                .. Enumerable
+                    .Range(0, 4)
+                    .Select(c =>
+                        Enumerable
+                            .Range(0, 6)
+                            .Sum(j =>
+                                Math.Pow(test.Row(i)[j] - table.Row(c)[j], 2) / (variance[j] + 0.1 * variance.Average())
+                            )
+                    ),
+            ];
+            Assert.AreEqual(
+                table.Labels[Array.IndexOf(distance, distance.Min())],
+                Array.IndexOf(p, p[(i * 4)..(i * 4 + 4)].Max(), i * 4) - i * 4
+            );
         }
     }
 }

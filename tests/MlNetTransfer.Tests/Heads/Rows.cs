@@ -6,7 +6,9 @@ namespace MlNetTransfer.Tests.Heads;
 /// <summary>Small feature tables with known shapes.</summary>
 internal static class Rows
 {
-    /// <summary>Gaussian clusters with different scales and offsets per feature, so that standardising matters.</summary>
+    /// <summary>
+    /// Gaussian clusters with different scales and offsets per feature, so that standardising matters.
+    /// </summary>
     public static FeatureTable Clusters(int rows, int width, int classes, double separation = 1, int seed = 1)
     {
         var rng = new Rng(seed);
@@ -16,7 +18,9 @@ internal static class Rows
         for (int i = 0; i < values.Length; i++)
         {
             int j = i % width;
-            values[i] = (float)((centres[labels[i / width] * width + j] + rng.NextNormal()) * (1 + j % 5) + 3 * (j % 3));
+            values[i] = (float)(
+                (centres[labels[i / width] * width + j] + rng.NextNormal()) * (1 + j % 5) + 3 * (j % 3)
+            );
         }
 
         return Table(labels, values, width, classes);

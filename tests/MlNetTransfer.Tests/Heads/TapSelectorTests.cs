@@ -11,11 +11,19 @@ public sealed class TapSelectorTests
     public void Measure_OneInformativeTapAmongNoise_FindsIt()
     {
         FeatureTable table = Table(classes: 3, perClass: 20, (5, 0), (7, 2), (3, 0));
-        IReadOnlyList<TapTrial> trials = new TapSelector().Measure(table, [("noise", 5), ("signal", 7), ("more noise", 3)]);
+        IReadOnlyList<TapTrial> trials = new TapSelector().Measure(
+            table,
+            [("noise", 5), ("signal", 7), ("more noise", 3)]
+        );
         Assert.AreEqual("signal", TapSelector.Best(trials).Tap);
         Assert.AreEqual(7, TapSelector.Best(trials).Width);
         Assert.IsGreaterThan(0.9, TapSelector.Best(trials).Accuracy);
-        Assert.AreEqual(Math.Log(3), trials[0].LogLoss, 0.15, "Noise predicts no better than the class shares: ln 3 nats.");
+        Assert.AreEqual(
+            Math.Log(3),
+            trials[0].LogLoss,
+            0.15,
+            "Noise predicts no better than the class shares: ln 3 nats."
+        );
     }
 
     [TestMethod]
@@ -34,7 +42,9 @@ public sealed class TapSelectorTests
     [TestMethod]
     public void Measure_WidthsThatDoNotAddUp_SaysSo()
     {
-        var e = Assert.ThrowsExactly<ArgumentException>(() => new TapSelector().Measure(Table(2, 3, (4, 1)), [("a", 3)]));
+        var e = Assert.ThrowsExactly<ArgumentException>(() =>
+            new TapSelector().Measure(Table(2, 3, (4, 1)), [("a", 3)])
+        );
         StringAssert.Contains(e.Message, "3");
         StringAssert.Contains(e.Message, "4");
     }
@@ -44,7 +54,21 @@ public sealed class TapSelectorTests
     {
         var rng = new Rng(7);
         int[] labels = [.. Enumerable.Range(0, classes * perClass).Select(i => i % classes)];
-        float[] values = [.. labels.SelectMany(label => taps.SelectMany(tap => Enumerable.Range(0, tap.Width).Select(f => (float)(rng.NextNormal() + (f == label ? 2 * tap.Signal : 0)))))];
-        return new FeatureTable([.. Enumerable.Range(0, classes).Select(c => $"class {c}")], labels, values, taps.Sum(t => t.Width));
+        float[] values =
+        [
+            .. labels.SelectMany(label =>
+                taps.SelectMany(tap =>
+                    Enumerable
+                        .Range(0, tap.Width)
+                        .Select(f => (float)(rng.NextNormal() + (f == label ? 2 * tap.Signal : 0)))
+                )
+            ),
+        ];
+        return new FeatureTable(
+            [.. Enumerable.Range(0, classes).Select(c => $"class {c}")],
+            labels,
+            values,
+            taps.Sum(t => t.Width)
+        );
     }
 }

@@ -11,7 +11,13 @@ internal static class Fixtures
 
     /// <summary>Every image that is to be decoded, by file name.</summary>
     public static IReadOnlyList<string> Good { get; } =
-        [.. Directory.EnumerateFiles(Folder).Select(file => Path.GetFileName(file)).Where(name => File.Exists(PathOf(name + ".rgb"))).Order(StringComparer.Ordinal)];
+    [
+        .. Directory
+            .EnumerateFiles(Folder)
+            .Select(file => Path.GetFileName(file))
+            .Where(name => File.Exists(PathOf(name + ".rgb")))
+            .Order(StringComparer.Ordinal),
+    ];
 
     public static string PathOf(string name) => Path.Combine(Folder, name);
 
@@ -45,7 +51,8 @@ internal static class Fixtures
     {
         Assert.AreEqual(a.Length, b.Length);
         int largest = 0;
-        for (int i = 0; i < a.Length; i++) largest = Math.Max(largest, Math.Abs(a[i] - b[i]));
+        for (int i = 0; i < a.Length; i++)
+            largest = Math.Max(largest, Math.Abs(a[i] - b[i]));
         return largest;
     }
 }

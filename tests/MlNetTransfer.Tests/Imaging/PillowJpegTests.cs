@@ -36,25 +36,36 @@ public sealed class PillowJpegTests
         {
             byte[] expected = folder.Read(Path.ChangeExtension(name, "rgb"));
             int difference = Fixtures.LargestDifference(expected, Fixtures.Pixels(folder.Read(name), size: 64));
-            Assert.AreEqual(0, difference, string.Create(CultureInfo.InvariantCulture, $"{name}: a pixel differs by {difference} levels."));
+            Assert.AreEqual(
+                0,
+                difference,
+                string.Create(CultureInfo.InvariantCulture, $"{name}: a pixel differs by {difference} levels.")
+            );
         }
     }
 
-    /// <summary>The cut is far below the centre square, so the pixels asked for are all there: the framing still must not decide.</summary>
+    /// <summary>
+    /// The cut is far below the centre square, so the pixels asked for are all there: the framing still must not
+    /// decide.
+    /// </summary>
     [TestMethod]
     public void Process_JpegCutBelowTheCrop_IsRejectedUnderEitherFraming()
     {
-        using PillowFolder folder = Pillow.Run("""
+        using PillowFolder folder = Pillow.Run(
+            """
             import random
             from PIL import Image
             random.seed(4)
             Image.frombytes('L', (64, 640), random.randbytes(64 * 640)).save(f'{folder}/tall.jpg', quality=95)
-            """);
+            """
+        );
         byte[] file = folder.Read("tall.jpg");
         foreach (Framing framing in Enum.GetValues<Framing>())
         {
             Fixtures.Pixels(file, framing);
-            ImageRejectedException e = Assert.ThrowsExactly<ImageRejectedException>(() => Fixtures.Pixels(file.AsSpan(0, file.Length * 9 / 10), framing));
+            ImageRejectedException e = Assert.ThrowsExactly<ImageRejectedException>(() =>
+                Fixtures.Pixels(file.AsSpan(0, file.Length * 9 / 10), framing)
+            );
             StringAssert.StartsWith(e.Reason, "truncated JPEG: ", framing.ToString());
         }
     }

@@ -4,11 +4,16 @@ using MlNetTransfer.Imaging.Resizing;
 
 namespace MlNetTransfer.Tests.Imaging;
 
-/// <summary>The resize against Pillow itself, byte for byte: no tolerance, since both compute the same integers.</summary>
+/// <summary>
+/// The resize against Pillow itself, byte for byte: no tolerance, since both compute the same integers.
+/// </summary>
 [TestClass]
 public sealed class PillowResizeTests
 {
-    /// <summary>Noise of many shapes, larger and smaller than the target, to sizes that are and are not multiples of 16; sizes travel in the file's name.</summary>
+    /// <summary>
+    /// Noise of many shapes, larger and smaller than the target, to sizes that are and are not multiples of 16; sizes
+    /// travel in the file's name.
+    /// </summary>
     private const string Script = """
         import random
         from PIL import Image
@@ -37,7 +42,8 @@ public sealed class PillowResizeTests
     public void Pixels_NoiseOfManyShapes_AreBitIdenticalToPillow(string instructions)
     {
         SimdLevel level = Enum.Parse<SimdLevel>(instructions);
-        if (level > SimdLevels.Best) Assert.Inconclusive($"This processor has no {level}.");
+        if (level > SimdLevels.Best)
+            Assert.Inconclusive($"This processor has no {level}.");
         using PillowFolder folder = Pillow.Run(Script);
         int compared = 0;
         foreach (string name in folder.Names("*.rgb"))

@@ -24,7 +24,8 @@ public sealed class RejectionTests
     public void Process_MoreBytesThanAllowed_NamesTheOption() =>
         Assert.AreEqual(
             "0 MiB (1075 bytes), the limit is 0 MiB; raise MaxBytes or shrink the image",
-            Fixtures.Rejection(Fixtures.Read("orientation-1.jpg"), new ImageLimits { MaxBytes = 1074 }));
+            Fixtures.Rejection(Fixtures.Read("orientation-1.jpg"), new ImageLimits { MaxBytes = 1074 })
+        );
 
     /// <summary>The header alone decides: the file holds no pixels for the size it claims.</summary>
     [TestMethod]
@@ -33,7 +34,8 @@ public sealed class RejectionTests
         byte[] png = WithPngSize(Fixtures.Read("rgb.png"), 14_000, 12_000);
         Assert.AreEqual(
             "168 megapixels (14000 x 12000), the limit is 100 megapixels; raise MaxPixels or shrink the image",
-            Fixtures.Rejection(png));
+            Fixtures.Rejection(png)
+        );
     }
 
     [TestMethod]
@@ -42,7 +44,9 @@ public sealed class RejectionTests
         ImageLimits limits = new() { MaxWholeFramePixels = 1000 };
         StringAssert.StartsWith(
             Fixtures.Rejection(Fixtures.Read("interlaced.png"), limits),
-            "0.0011 megapixels (41 x 28), the limit for an interlaced PNG, whose decoder holds the whole frame, is 0.001 megapixels; raise MaxWholeFramePixels");
+            "0.0011 megapixels (41 x 28), the limit for an interlaced PNG, whose decoder holds the whole frame, is "
+                + "0.001 megapixels; raise MaxWholeFramePixels"
+        );
         StringAssert.Contains(Fixtures.Rejection(Fixtures.Read("progressive.jpg"), limits), "a progressive JPEG");
         StringAssert.Contains(Fixtures.Rejection(Fixtures.Read("lossless.avif"), limits), "AVIF");
         using ImagePreprocessor preprocessor = new(new Preprocessing { Size = 16 }, limits);
@@ -51,7 +55,10 @@ public sealed class RejectionTests
 
     [TestMethod]
     public void Process_LongestSide_IsBounded() =>
-        StringAssert.StartsWith(Fixtures.Rejection(WithPngSize(Fixtures.Read("rgb.png"), 65_536, 1)), "65536 x 1 pixels, the longest side allowed is 65535");
+        StringAssert.StartsWith(
+            Fixtures.Rejection(WithPngSize(Fixtures.Read("rgb.png"), 65_536, 1)),
+            "65536 x 1 pixels, the longest side allowed is 65535"
+        );
 
     [TestMethod]
     public void Process_AnyFixtureCutInTwo_IsRejectedAsTruncated()
@@ -64,11 +71,14 @@ public sealed class RejectionTests
         }
     }
 
-    /// <summary>Whatever the values: those within 0 to 1 or 0 to 255 may be the dark part of something larger.</summary>
+    /// <summary>
+    /// Whatever the values: those within 0 to 1 or 0 to 255 may be the dark part of something larger.
+    /// </summary>
     [TestMethod]
     public void Process_TiffSamplesWithoutARange_AreRejectedNotShownBlackOrWhite()
     {
-        using PillowFolder folder = Pillow.Run("""
+        using PillowFolder folder = Pillow.Run(
+            """
             import struct
             from PIL import Image
             ramp = [i / 255 for i in range(256)]
@@ -77,18 +87,25 @@ public sealed class RejectionTests
             Image.frombytes('I', (16, 16), struct.pack('<256i', *[int(100000 * v) for v in ramp])).save(f'{folder}/int.tif')
             Image.frombytes('I;16', (16, 16), struct.pack('<256H', *[257 * i for i in range(256)])).save(f'{folder}/good-16.tif')
             Image.frombytes('L', (16, 16), bytes(range(256))).save(f'{folder}/good-8.tif')
-            """);
-        foreach (string name in folder.Names("float-*.tif")) StringAssert.StartsWith(Fixtures.Rejection(folder.Read(name)), "TIFF with 32-bit float samples", name);
+            """
+        );
+        foreach (string name in folder.Names("float-*.tif"))
+            StringAssert.StartsWith(Fixtures.Rejection(folder.Read(name)), "TIFF with 32-bit float samples", name);
         StringAssert.StartsWith(Fixtures.Rejection(folder.Read("int.tif")), "TIFF with signed 32-bit integer samples");
         byte[] ramp = [.. Enumerable.Range(0, 256).SelectMany(i => Enumerable.Repeat((byte)i, 3))];
-        foreach (string name in folder.Names("good-*.tif")) CollectionAssert.AreEqual(ramp, Fixtures.Pixels(folder.Read(name)), name);
+        foreach (string name in folder.Names("good-*.tif"))
+            CollectionAssert.AreEqual(ramp, Fixtures.Pixels(folder.Read(name)), name);
     }
 
-    /// <summary>The decoder fills the missing pixels with grey and only warns. Trifles that it warns of too are no reason: the pixels are all there.</summary>
+    /// <summary>
+    /// The decoder fills the missing pixels with grey and only warns. Trifles that it warns of too are no reason: the
+    /// pixels are all there.
+    /// </summary>
     [TestMethod]
     public void Process_JpegWithoutItsPixels_IsRejectedAndOneWithTriflesIsNot()
     {
-        using PillowFolder folder = Pillow.Run("""
+        using PillowFolder folder = Pillow.Run(
+            """
             import random
             from PIL import Image
             random.seed(5)
@@ -96,15 +113,29 @@ public sealed class RejectionTests
                 image = Image.frombytes('RGB', (40, 40), random.randbytes(4800)).resize((size, size))
                 for kind in ('baseline', 'progressive', 'grey'):
                     image.convert('L' if kind == 'grey' else 'RGB').save(f'{folder}/{size}-{kind}.jpg', quality=90, progressive=kind == 'progressive')
-            """);
+            """
+        );
         foreach (string name in folder.Names("*.jpg"))
         {
             byte[] file = folder.Read(name);
-            int scan = file.AsSpan().IndexOf((ReadOnlySpan<byte>)[0xFF, 0xDA]), pixels = scan + 2 + (file[scan + 2] << 8) + file[scan + 3];
+            int scan = file.AsSpan().IndexOf((ReadOnlySpan<byte>)[0xFF, 0xDA]),
+                pixels = scan + 2 + (file[scan + 2] << 8) + file[scan + 3];
             byte[] expected = Fixtures.Pixels(file);
-            StringAssert.StartsWith(Fixtures.Rejection([.. file[..pixels], 0xFF, 0xD9]), "truncated JPEG", $"{name}, no pixels");
-            StringAssert.StartsWith(Fixtures.Rejection([.. file[..((pixels + file.Length) / 2)], 0xFF, 0xD9]), "truncated JPEG", $"{name}, half of them");
-            CollectionAssert.AreEqual(expected, Fixtures.Pixels([.. file[..^2], 0, 1, 2, 3, 0xFF, 0xD9]), $"{name}, bytes too many before the end");
+            StringAssert.StartsWith(
+                Fixtures.Rejection([.. file[..pixels], 0xFF, 0xD9]),
+                "truncated JPEG",
+                $"{name}, no pixels"
+            );
+            StringAssert.StartsWith(
+                Fixtures.Rejection([.. file[..((pixels + file.Length) / 2)], 0xFF, 0xD9]),
+                "truncated JPEG",
+                $"{name}, half of them"
+            );
+            CollectionAssert.AreEqual(
+                expected,
+                Fixtures.Pixels([.. file[..^2], 0, 1, 2, 3, 0xFF, 0xD9]),
+                $"{name}, bytes too many before the end"
+            );
         }
     }
 
@@ -112,7 +143,9 @@ public sealed class RejectionTests
     public void Process_WrongDestination_IsTheCallersError()
     {
         using ImagePreprocessor preprocessor = new(new Preprocessing { Size = 16 });
-        ArgumentException e = Assert.ThrowsExactly<ArgumentException>(() => preprocessor.Process(Fixtures.Read("rgb.png"), new float[767]));
+        ArgumentException e = Assert.ThrowsExactly<ArgumentException>(() =>
+            preprocessor.Process(Fixtures.Read("rgb.png"), new float[767])
+        );
         StringAssert.StartsWith(e.Message, "767 elements, expected 3 x 16 x 16 = 768.");
     }
 
@@ -121,7 +154,9 @@ public sealed class RejectionTests
     {
         using ImagePreprocessor preprocessor = new(new Preprocessing { Size = 16 });
         byte[] pixels = new byte[768];
-        Assert.ThrowsExactly<OperationCanceledException>(() => preprocessor.ProcessToPixels(Fixtures.Read("rgb.png"), pixels, new CancellationToken(canceled: true)));
+        Assert.ThrowsExactly<OperationCanceledException>(() =>
+            preprocessor.ProcessToPixels(Fixtures.Read("rgb.png"), pixels, new CancellationToken(canceled: true))
+        );
         preprocessor.ProcessToPixels(Fixtures.Read("rgb.png"), pixels);
         CollectionAssert.AreEqual(Fixtures.Read("rgb.png.rgb"), pixels);
     }
@@ -135,7 +170,8 @@ public sealed class RejectionTests
         foreach (byte value in png.AsSpan(12, 17))
         {
             crc ^= value;
-            for (int bit = 0; bit < 8; bit++) crc = (crc & 1) != 0 ? (crc >> 1) ^ 0xEDB88320 : crc >> 1;
+            for (int bit = 0; bit < 8; bit++)
+                crc = (crc & 1) != 0 ? (crc >> 1) ^ 0xEDB88320 : crc >> 1;
         }
         System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(29), ~crc);
         return png;

@@ -8,14 +8,21 @@ public sealed class TensorTests
     [TestMethod]
     public void Tensor_OfPixels_IsTheStatedFormulaInChannelOrder()
     {
-        Preprocessing preprocessing = new() { Size = 19, Mean = new(0.485f, 0.456f, 0.406f), Std = new(0.229f, 0.224f, 0.225f) };
+        Preprocessing preprocessing = new()
+        {
+            Size = 19,
+            Mean = new(0.485f, 0.456f, 0.406f),
+            Std = new(0.229f, 0.224f, 0.225f),
+        };
         using ImagePreprocessor preprocessor = new(preprocessing);
-        byte[] file = Fixtures.Read("orientation-6.jpg"), pixels = new byte[preprocessing.TensorLength];
+        byte[] file = Fixtures.Read("orientation-6.jpg"),
+            pixels = new byte[preprocessing.TensorLength];
         float[] tensor = new float[preprocessing.TensorLength];
         preprocessor.ProcessToPixels(file, pixels);
         preprocessor.Process(file, tensor);
 
-        double[] mean = [0.485f, 0.456f, 0.406f], std = [0.229f, 0.224f, 0.225f];
+        double[] mean = [0.485f, 0.456f, 0.406f],
+            std = [0.229f, 0.224f, 0.225f];
         for (int channel = 0; channel < 3; channel++)
         {
             for (int i = 0; i < 19 * 19; i++)

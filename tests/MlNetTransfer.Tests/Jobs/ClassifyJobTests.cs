@@ -20,11 +20,25 @@ public sealed class ClassifyJobTests
         TinyOnnx.Model(end: end).Save(folder.File("m.onnx"));
         string[]? labels = labelled ? ["ant", "bee", "cat", "dog", "eel"] : null;
         var users = new UserCatalog(folder.File("home"));
-        users.Add(new NewBackbone { Source = folder.File("m.onnx"), Id = "mine", Inspection = TinyOnnx.Unit, Labels = labels });
+        users.Add(
+            new NewBackbone
+            {
+                Source = folder.File("m.onnx"),
+                Id = "mine",
+                Inspection = TinyOnnx.Unit,
+                Labels = labels,
+            }
+        );
         string image = folder.Write("images/red.bmp", Bmp.Plain(255, 0, 0));
         folder.Write("images/text.png", "no image"u8.ToArray());
 
-        PredictionSummary summary = new ClassifyJob("mine", [folder.File("images"), image], top: 5, BackboneCatalog.Shipped.With(users.Read()), folder.File("cache")).Run();
+        PredictionSummary summary = new ClassifyJob(
+            "mine",
+            [folder.File("images"), image],
+            top: 5,
+            BackboneCatalog.Shipped.With(users.Read()),
+            folder.File("cache")
+        ).Run();
         float[] red = [.. Enumerable.Range(0, 3 * 256).Select(i => i < 256 ? 1f : 0f)];
         float[] logits = Ort.Run(TinyOnnx.Model(), ("pixels", red, [1, 3, 16, 16]))["logits"];
         double[] exp = [.. logits.Select(v => Math.Exp(v))];
@@ -34,7 +48,8 @@ public sealed class ClassifyJobTests
         foreach (Prediction prediction in summary.Predictions)
         {
             Assert.HasCount(5, prediction.Top);
-            foreach (LabelProbability each in prediction.Top) Assert.AreEqual(exp[Array.IndexOf(names, each.Label)] / exp.Sum(), each.Probability, 1e-5);
+            foreach (LabelProbability each in prediction.Top)
+                Assert.AreEqual(exp[Array.IndexOf(names, each.Label)] / exp.Sum(), each.Probability, 1e-5);
             Assert.AreEqual(names[Array.IndexOf(exp, exp.Max())], prediction.Label);
         }
     }
@@ -45,11 +60,26 @@ public sealed class ClassifyJobTests
         using TempFolder folder = new();
         TinyOnnx.Model().CutAt("relu3").Save(folder.File("m.onnx"));
         var users = new UserCatalog(folder.File("home"));
-        users.Add(new NewBackbone { Source = folder.File("m.onnx"), Id = "trunk", Inspection = TinyOnnx.Unit });
+        users.Add(
+            new NewBackbone
+            {
+                Source = folder.File("m.onnx"),
+                Id = "trunk",
+                Inspection = TinyOnnx.Unit,
+            }
+        );
         using TinyCatalog tiny = new(onnx: true);
-        foreach ((string id, BackboneCatalog catalog) in new[] { ("trunk", BackboneCatalog.Shipped.With(users.Read())), ("tiny", tiny.Catalog) })
+        foreach (
+            (string id, BackboneCatalog catalog) in new[]
+            {
+                ("trunk", BackboneCatalog.Shipped.With(users.Read())),
+                ("tiny", tiny.Catalog),
+            }
+        )
         {
-            TransferException error = Assert.ThrowsExactly<TransferException>(() => new ClassifyJob(id, ["x.png"], 1, catalog, folder.File("cache")).Run());
+            TransferException error = Assert.ThrowsExactly<TransferException>(() =>
+                new ClassifyJob(id, ["x.png"], 1, catalog, folder.File("cache")).Run()
+            );
             StringAssert.Contains(error.Message, $"--backbone {id}");
         }
     }

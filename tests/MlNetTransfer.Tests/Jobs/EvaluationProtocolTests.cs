@@ -35,7 +35,8 @@ public sealed class EvaluationProtocolTests
     }
 
     [TestMethod]
-    public void Of_ManyImagesButOneSmallClass_NamesIt() => StringAssert.Contains(Of(Plain, [1000, 99]).Reason, "'dog' has 99");
+    public void Of_ManyImagesButOneSmallClass_NamesIt() =>
+        StringAssert.Contains(Of(Plain, [1000, 99]).Reason, "'dog' has 99");
 
     [TestMethod]
     public void Of_FewGroups_HasNoMoreFoldsThanThey()
@@ -47,7 +48,8 @@ public sealed class EvaluationProtocolTests
     [TestMethod]
     public void Of_WhatIsAskedFor_Decides()
     {
-        EvaluationProtocol fraction = Of(Plain with { TestFraction = 0.3 }, [4, 4]), folds = Of(Plain with { Folds = 7 }, [900, 900]);
+        EvaluationProtocol fraction = Of(Plain with { TestFraction = 0.3 }, [4, 4]),
+            folds = Of(Plain with { Folds = 7 }, [900, 900]);
         Assert.AreEqual((ProtocolKind.HeldOut, 0.3, true), (fraction.Kind, fraction.TestFraction, fraction.Asked));
         Assert.AreEqual((ProtocolKind.CrossValidation, 7, true), (folds.Kind, folds.Folds, folds.Asked));
     }

@@ -8,12 +8,28 @@ namespace MlNetTransfer.Tests.Jobs;
 [TestClass]
 public sealed class HeldOutRowsTests
 {
-    private static readonly TrainOptions Options = new() { Folder = "x", Output = "y", TestFraction = 0.5 };
+    private static readonly TrainOptions Options = new()
+    {
+        Folder = "x",
+        Output = "y",
+        TestFraction = 0.5,
+    };
 
     [TestMethod]
     public void Of_PremadeSplit_IsRespectedWhenImagesWereRejected()
     {
-        ImageDataset data = Data([0, 1, 0, 1, 0, 1]) with { Splits = [SplitPart.Train, SplitPart.Train, SplitPart.Test, SplitPart.Test, SplitPart.Validation, SplitPart.Test] };
+        ImageDataset data = Data([0, 1, 0, 1, 0, 1]) with
+        {
+            Splits =
+            [
+                SplitPart.Train,
+                SplitPart.Train,
+                SplitPart.Test,
+                SplitPart.Test,
+                SplitPart.Validation,
+                SplitPart.Test,
+            ],
+        };
         TrainTestRows split = Split(data, [0, 1, 2, 4, 5]);
         CollectionAssert.AreEqual(new[] { 0, 1, 3 }, split.Train.ToArray());
         CollectionAssert.AreEqual(new[] { 2, 4 }, split.Test.ToArray());
@@ -32,8 +48,13 @@ public sealed class HeldOutRowsTests
     {
         ImageDataset data = Data([.. Enumerable.Range(0, 40).Select(i => i % 2)], i => $"{i % 2}-{i / 8}");
         TrainTestRows split = Split(data, [.. Enumerable.Range(0, 40)]);
-        Assert.IsEmpty(split.Train.Select(r => data.Items[r].Group).Intersect(split.Test.Select(r => data.Items[r].Group)));
-        Assert.IsTrue(split.Test.Count(r => r % 2 == 0) is 8 or 12, "5 groups of 4 a class; half of 20 is between two and three of them");
+        Assert.IsEmpty(
+            split.Train.Select(r => data.Items[r].Group).Intersect(split.Test.Select(r => data.Items[r].Group))
+        );
+        Assert.IsTrue(
+            split.Test.Count(r => r % 2 == 0) is 8 or 12,
+            "5 groups of 4 a class; half of 20 is between two and three of them"
+        );
     }
 
     [TestMethod]
@@ -41,26 +62,58 @@ public sealed class HeldOutRowsTests
     {
         ImageDataset data = Data([.. Enumerable.Range(0, 40).Select(i => i % 2)]);
         byte[] Digest(int row) => [.. Enumerable.Repeat((byte)(row / 4 * 2 + row % 2), 32)];
-        TrainTestRows split = Split(data, [.. Enumerable.Range(0, 40)], Options with { DuplicatesTogether = true }, Digest);
+        TrainTestRows split = Split(
+            data,
+            [.. Enumerable.Range(0, 40)],
+            Options with
+            {
+                DuplicatesTogether = true,
+            },
+            Digest
+        );
         Assert.IsEmpty(split.Train.Select(r => Digest(r)[0]).Intersect(split.Test.Select(r => Digest(r)[0])));
     }
 
     [TestMethod]
     public void WithoutUnassigned_ImagesOfNoPart_GoToTheLedger()
     {
-        ImageDataset data = HeldOutRows.WithoutUnassigned(Data([0, 1, 0]) with { Splits = [SplitPart.Train, SplitPart.None, SplitPart.Test] });
+        ImageDataset data = HeldOutRows.WithoutUnassigned(
+            Data([0, 1, 0]) with
+            {
+                Splits = [SplitPart.Train, SplitPart.None, SplitPart.Test],
+            }
+        );
         CollectionAssert.AreEqual(new[] { "0", "2" }, data.Items.Select(i => i.Name).ToArray());
         CollectionAssert.AreEqual(new[] { SplitPart.Train, SplitPart.Test }, data.Splits!.ToArray());
         Assert.AreEqual("1", data.Rejected.Single().File);
     }
 
     private static ImageDataset Data(int[] labels, Func<int, string>? group = null) =>
-        new("data", ["cat", "dog"], [.. labels.Select((label, i) => new ImageItem($"{i}", $"{i}", label, group?.Invoke(i)))], []);
+        new(
+            "data",
+            ["cat", "dog"],
+            [.. labels.Select((label, i) => new ImageItem($"{i}", $"{i}", label, group?.Invoke(i)))],
+            []
+        );
 
-    private static TrainTestRows Split(ImageDataset data, int[] accepted, TrainOptions? options = null, Func<int, byte[]>? digest = null)
+    private static TrainTestRows Split(
+        ImageDataset data,
+        int[] accepted,
+        TrainOptions? options = null,
+        Func<int, byte[]>? digest = null
+    )
     {
         digest ??= row => [.. Enumerable.Repeat((byte)row, 32)];
-        var rows = new ImageRows { Accepted = accepted, Values = new float[accepted.Length], Width = 1, Digests = [.. accepted.SelectMany(digest)], Rejected = [], FromCache = 0, Elapsed = TimeSpan.Zero };
+        var rows = new ImageRows
+        {
+            Accepted = accepted,
+            Values = new float[accepted.Length],
+            Width = 1,
+            Digests = [.. accepted.SelectMany(digest)],
+            Rejected = [],
+            FromCache = 0,
+            Elapsed = TimeSpan.Zero,
+        };
         var table = new FeatureTable(data.ClassNames, [.. accepted.Select(i => data.Items[i].Label)], rows.Values, 1);
         return HeldOutRows.Of(data, rows, table, options ?? Options, 0.5);
     }

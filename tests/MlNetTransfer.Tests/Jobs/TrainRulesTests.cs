@@ -11,7 +11,10 @@ public sealed class TrainRulesTests
 {
     private static readonly TrainOptions Plain = new() { Folder = "x", Output = "y" };
 
-    /// <summary>Every option of fine-tuning but InitialWeights, which heads start from too, with a value that is not its default.</summary>
+    /// <summary>
+    /// Every option of fine-tuning but InitialWeights, which heads start from too, with a value that is not its
+    /// default.
+    /// </summary>
     private static readonly Dictionary<string, FineTuneOptions> Others = new()
     {
         ["Freeze"] = new() { Freeze = FreezeBoundary.OfBlocks(1) },
@@ -45,13 +48,25 @@ public sealed class TrainRulesTests
     [TestMethod]
     public void Violation_EveryOptionOfFineTuning_NeedsAStrategyThatTunes()
     {
-        string[] properties = [.. typeof(FineTuneOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance)
-            .Select(p => p.Name).Where(n => n != nameof(FineTuneOptions.InitialWeights))];
-        CollectionAssert.AreEquivalent(properties, Others.Keys, "An option was added: say here and in TrainRules when it has an effect.");
+        string[] properties =
+        [
+            .. typeof(FineTuneOptions)
+                .GetProperties(BindingFlags.Public | BindingFlags.Instance)
+                .Select(p => p.Name)
+                .Where(n => n != nameof(FineTuneOptions.InitialWeights)),
+        ];
+        CollectionAssert.AreEquivalent(
+            properties,
+            Others.Keys,
+            "An option was added: say here and in TrainRules when it has an effect."
+        );
         foreach ((string name, FineTuneOptions options) in Others)
         {
             StringAssert.StartsWith(TrainRules.Violation(Plain with { FineTune = options }), $"FineTune.{name}");
-            Assert.IsNull(TrainRules.Violation(Plain with { FineTune = options, Strategy = TrainingStrategy.Full }), name);
+            Assert.IsNull(
+                TrainRules.Violation(Plain with { FineTune = options, Strategy = TrainingStrategy.Full }),
+                name
+            );
         }
     }
 
@@ -59,8 +74,14 @@ public sealed class TrainRulesTests
     public void Violation_Defaults_HasNone()
     {
         Assert.IsNull(TrainRules.Violation(Plain));
-        Assert.IsNull(TrainRules.Violation(Plain, ["--class-weights", "--head", "--output"]), "none and auto ask for nothing");
-        Assert.IsNull(TrainRules.Violation(Plain with { FineTune = new() { InitialWeights = "w" } }), "heads start from given weights too");
+        Assert.IsNull(
+            TrainRules.Violation(Plain, ["--class-weights", "--head", "--output"]),
+            "none and auto ask for nothing"
+        );
+        Assert.IsNull(
+            TrainRules.Violation(Plain with { FineTune = new() { InitialWeights = "w" } }),
+            "heads start from given weights too"
+        );
     }
 
     [TestMethod]
@@ -72,8 +93,13 @@ public sealed class TrainRulesTests
     {
         Assert.IsNotNull(TrainRules.Violation(Plain with { L2 = 1 }));
         Assert.IsNull(TrainRules.Violation(Plain with { L2 = 1, Head = HeadKind.Softmax }));
-        Assert.IsNull(TrainRules.Violation(Plain with { L2 = 1, ClassWeights = ClassWeights.Balanced }), "balanced classes make it one");
-        Assert.IsNotNull(TrainRules.Violation(Plain with { ClassWeights = ClassWeights.Balanced, Head = HeadKind.Mlp }));
+        Assert.IsNull(
+            TrainRules.Violation(Plain with { L2 = 1, ClassWeights = ClassWeights.Balanced }),
+            "balanced classes make it one"
+        );
+        Assert.IsNotNull(
+            TrainRules.Violation(Plain with { ClassWeights = ClassWeights.Balanced, Head = HeadKind.Mlp })
+        );
         TrainOptions tuned = Plain with { Strategy = TrainingStrategy.FineTune, ClassWeights = ClassWeights.Balanced };
         Assert.IsNull(TrainRules.Violation(tuned with { Head = HeadKind.Ridge }), "the network is trained with them");
     }
@@ -82,6 +108,9 @@ public sealed class TrainRulesTests
     public void Run_OptionWithoutEffect_IsRefusedBeforeWork()
     {
         TrainOptions options = Plain with { Resume = true, Folder = "/there/is/no/such/folder" };
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => new TrainJob(options).Run()).Message, "Resume");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => new TrainJob(options).Run()).Message,
+            "Resume"
+        );
     }
 }

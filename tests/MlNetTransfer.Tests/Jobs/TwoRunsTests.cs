@@ -17,19 +17,39 @@ public sealed class TwoRunsTests
     {
         using TuneTask task = new();
         TrainOptions options = task.Options("out", TrainingStrategy.Head);
-        using ManualResetEventSlim working = new(), goOn = new();
-        Task<TrainSummary> first = Task.Run(() => task.Run(options, new Told(() =>
-        {
-            working.Set();
-            goOn.Wait();
-        })));
+        using ManualResetEventSlim working = new(),
+            goOn = new();
+        Task<TrainSummary> first = Task.Run(() =>
+            task.Run(
+                options,
+                new Told(() =>
+                {
+                    working.Set();
+                    goOn.Wait();
+                })
+            )
+        );
         working.Wait();
         string message = Assert.ThrowsExactly<TransferException>(() => task.Run(options with { Seed = 2 })).Message;
-        foreach (string expected in (string[])[task.File("out"), "is in use", $"process {Environment.ProcessId} has held it since 20", "UTC", "--output"]) StringAssert.Contains(message, expected);
+        foreach (
+            string expected in (string[])
+                [
+                    task.File("out"),
+                    "is in use",
+                    $"process {Environment.ProcessId} has held it since 20",
+                    "UTC",
+                    "--output",
+                ]
+        )
+            StringAssert.Contains(message, expected);
         goOn.Set();
         TrainSummary summary = await first;
         Assert.AreEqual(summary.ModelSha256, Digest(task));
-        CollectionAssert.AreEquivalent(new[] { "model.onnx", "report.json" }, Names(task), "the lock goes with the run");
+        CollectionAssert.AreEquivalent(
+            new[] { "model.onnx", "report.json" },
+            Names(task),
+            "the lock goes with the run"
+        );
         Assert.AreEqual(task.Run(options with { Seed = 2 }).ModelSha256, Digest(task), "the folder is free again");
     }
 
@@ -38,21 +58,27 @@ public sealed class TwoRunsTests
     {
         using TuneTask task = new();
         TrainOptions options = task.Options("out", TrainingStrategy.Head);
-        int done = 0, refused = 0;
+        int done = 0,
+            refused = 0;
         for (int round = 0; round < 4; round++)
         {
-            Parallel.For(0, 4, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i =>
-            {
-                try
+            Parallel.For(
+                0,
+                4,
+                new ParallelOptions { MaxDegreeOfParallelism = 4 },
+                i =>
                 {
-                    task.Run(options with { Seed = 10 * round + i });
-                    Interlocked.Increment(ref done);
+                    try
+                    {
+                        task.Run(options with { Seed = 10 * round + i });
+                        Interlocked.Increment(ref done);
+                    }
+                    catch (TransferException e) when (e.Message.Contains("is in use", StringComparison.Ordinal))
+                    {
+                        Interlocked.Increment(ref refused);
+                    }
                 }
-                catch (TransferException e) when (e.Message.Contains("is in use", StringComparison.Ordinal))
-                {
-                    Interlocked.Increment(ref refused);
-                }
-            });
+            );
             using JsonDocument report = JsonDocument.Parse(File.ReadAllBytes(task.File("out/report.json")));
             Assert.AreEqual(report.RootElement.GetProperty("modelSha256").GetString(), Digest(task), $"round {round}");
             CollectionAssert.AreEquivalent(new[] { "model.onnx", "report.json" }, Names(task));
@@ -67,7 +93,10 @@ public sealed class TwoRunsTests
     {
         using TuneTask task = new();
         Directory.CreateDirectory(task.File("out"));
-        foreach (string name in (string[])["model.onnx.0123.unverified", OutputLock.FileName, OutputLock.FileName + ".owner"]) File.WriteAllText(task.File($"out/{name}"), "1");
+        foreach (
+            string name in (string[])["model.onnx.0123.unverified", OutputLock.FileName, OutputLock.FileName + ".owner"]
+        )
+            File.WriteAllText(task.File($"out/{name}"), "1");
         task.Run(task.Options("out", TrainingStrategy.Head));
         CollectionAssert.AreEquivalent(new[] { "model.onnx", "report.json" }, Names(task));
     }
@@ -78,10 +107,13 @@ public sealed class TwoRunsTests
         using TuneTask task = new();
         Directory.CreateDirectory(task.File("out/model.onnx"));
         File.WriteAllText(task.File("out/report.json"), "old");
-        string message = Assert.ThrowsExactly<TransferException>(() => task.Run(task.Options("out", TrainingStrategy.Head))).Message;
+        string message = Assert
+            .ThrowsExactly<TransferException>(() => task.Run(task.Options("out", TrainingStrategy.Head)))
+            .Message;
         string kept = Directory.GetFiles(task.File("out"), "model.onnx.*").Single();
         StringAssert.Contains(message, kept);
-        using (TransferModel model = TransferModel.Load(kept)) Assert.HasCount(3, model.ClassNames);
+        using (TransferModel model = TransferModel.Load(kept))
+            Assert.HasCount(3, model.ClassNames);
         Assert.AreEqual("old", File.ReadAllText(task.File("out/report.json")));
         Directory.Delete(task.File("out/model.onnx"));
         task.Run(task.Options("out", TrainingStrategy.Head));
@@ -92,42 +124,58 @@ public sealed class TwoRunsTests
     public void Take_BytesThatChangedAfterTheyWereSealed_AreRefused()
     {
         using TempFolder folder = new();
-        using StagedFile file = new(folder.File("a")), same = new(folder.File("a"));
+        using StagedFile file = new(folder.File("a")),
+            same = new(folder.File("a"));
         Assert.AreNotEqual(file.Path, same.Path, "every run has a name of its own");
         File.WriteAllText(file.Path, "verified");
         file.Seal();
         File.WriteAllText(file.Path, "another");
-        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => file.Take()).Message, "changed after it was verified");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => file.Take()).Message,
+            "changed after it was verified"
+        );
         Assert.IsFalse(File.Exists(folder.File("a")));
     }
 
-    /// <summary>The lock file comes and goes all the time: a run that waited for one that was deleted must not believe that it holds it.</summary>
+    /// <summary>
+    /// The lock file comes and goes all the time: a run that waited for one that was deleted must not believe that it
+    /// holds it.
+    /// </summary>
     [TestMethod]
     public void OfFolder_ManyThreads_NeverHoldTwice()
     {
         using TempFolder folder = new();
-        int inside = 0, most = 0, taken = 0;
-        Parallel.For(0, 4000, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
-        {
-            try
+        int inside = 0,
+            most = 0,
+            taken = 0;
+        Parallel.For(
+            0,
+            4000,
+            new ParallelOptions { MaxDegreeOfParallelism = 8 },
+            _ =>
             {
-                using OutputLock held = OutputLock.OfFolder(folder.Path);
-                int now = Interlocked.Increment(ref inside);
-                if (now > most) most = now;
-                Interlocked.Increment(ref taken);
-                Thread.Yield();
-                Interlocked.Decrement(ref inside);
+                try
+                {
+                    using OutputLock held = OutputLock.OfFolder(folder.Path);
+                    int now = Interlocked.Increment(ref inside);
+                    if (now > most)
+                        most = now;
+                    Interlocked.Increment(ref taken);
+                    Thread.Yield();
+                    Interlocked.Decrement(ref inside);
+                }
+                catch (TransferException)
+                {
+                    // Held by another thread.
+                }
             }
-            catch (TransferException)
-            {
-                // Held by another thread.
-            }
-        });
+        );
         Assert.AreEqual(1, most);
         Assert.IsGreaterThan(10, taken);
     }
 
-    private static string[] Names(TuneTask task) => [.. Directory.GetFileSystemEntries(task.File("out")).Select(path => Path.GetFileName(path))];
+    private static string[] Names(TuneTask task) =>
+        [.. Directory.GetFileSystemEntries(task.File("out")).Select(path => Path.GetFileName(path))];
 
     private static string Digest(TuneTask task) => Convert.ToHexStringLower(SHA256.HashData(task.Model("out")));
 
@@ -137,7 +185,8 @@ public sealed class TwoRunsTests
 
         public void Report(JobProgress value)
         {
-            if (Interlocked.Exchange(ref told, 1) == 0) once();
+            if (Interlocked.Exchange(ref told, 1) == 0)
+                once();
         }
     }
 }

@@ -7,5 +7,6 @@ namespace MlNetTransfer.Tests.Models;
 internal static class ModelBytes
 {
     /// <summary>The file without its model card: that holds an evaluation, which a chain saves none of.</summary>
-    public static byte[] WithoutCard(string file) => OnnxModel.Load(file).WithMetadata(ModelMetadata.CardKey, null).ToBytes();
+    public static byte[] WithoutCard(string file) =>
+        OnnxModel.Load(file).WithMetadata(ModelMetadata.CardKey, null).ToBytes();
 }

@@ -13,7 +13,8 @@ namespace MlNetTransfer.Tests.Models;
 public sealed class ModelGraphTests
 {
     // Wide enough for vectors and a remainder; an image [3, 2, 2] flattened is a row.
-    private const int Width = 12, Classes = 5;
+    private const int Width = 12,
+        Classes = 5;
 
     private static readonly ModelMetadata Metadata = new()
     {
@@ -26,14 +27,22 @@ public sealed class ModelGraphTests
     };
 
     public static IEnumerable<object[]> Trainers =>
-    [
-        [new MultiTapTrainer(new TapGroups(["a", "b"], [4, 8]), new MultiTapTrainerOptions { Fraction = 0.5 })],
-        [new RidgeTrainer()], [new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 })],
-        [new MlpTrainer(new MlpTrainerOptions { Hidden = 70, MaxEpochs = 10 })], [new AutoHeadTrainer()],
-        [new KernelRidgeTrainer()], [new CalibratedTrainer(new KernelRidgeTrainer())], [new SoftmaxTrainer()], [new NearestMeanTrainer()], [new LinearDiscriminantTrainer()],
-        [new CalibratedTrainer(new KNearestNeighboursTrainer())], [new CalibratedTrainer(new LinearDiscriminantTrainer())], [new KNearestNeighboursTrainer()],
-        [new KNearestNeighboursTrainer(new KNearestNeighboursTrainerOptions { Neighbours = 1 })],
-    ];
+        [
+            [new MultiTapTrainer(new TapGroups(["a", "b"], [4, 8]), new MultiTapTrainerOptions { Fraction = 0.5 })],
+            [new RidgeTrainer()],
+            [new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 })],
+            [new MlpTrainer(new MlpTrainerOptions { Hidden = 70, MaxEpochs = 10 })],
+            [new AutoHeadTrainer()],
+            [new KernelRidgeTrainer()],
+            [new CalibratedTrainer(new KernelRidgeTrainer())],
+            [new SoftmaxTrainer()],
+            [new NearestMeanTrainer()],
+            [new LinearDiscriminantTrainer()],
+            [new CalibratedTrainer(new KNearestNeighboursTrainer())],
+            [new CalibratedTrainer(new LinearDiscriminantTrainer())],
+            [new KNearestNeighboursTrainer()],
+            [new KNearestNeighboursTrainer(new KNearestNeighboursTrainerOptions { Neighbours = 1 })],
+        ];
 
     [TestMethod]
     [DynamicData(nameof(Trainers))]
@@ -43,15 +52,33 @@ public sealed class ModelGraphTests
         IHead head = trainer.Fit(train);
         OnnxModel model = ModelGraph.Build(Flattened(), head, Metadata);
         Assert.IsLessThanOrEqualTo(17, model.OpsetVersion());
-        model = model.Append([new NodeProto { OpType = "Cast", Name = "number", Input = { TransferModel.LabelOutput }, Output = { "number" }, Attribute = { Attributes.Of("to", 1) } }]).CutAt(TransferModel.ProbabilitiesOutput, "number");
+        model = model
+            .Append([
+                new NodeProto
+                {
+                    OpType = "Cast",
+                    Name = "number",
+                    Input = { TransferModel.LabelOutput },
+                    Output = { "number" },
+                    Attribute = { Attributes.Of("to", 1) },
+                },
+            ])
+            .CutAt(TransferModel.ProbabilitiesOutput, "number");
         foreach (int rows in (int[])[1, 7])
         {
             FeatureTable test = Rows.Clusters(7, Width, Classes, 0.7, 5).Select([.. Enumerable.Range(0, rows)]);
             float[] expected = head.Predict(test);
             Dictionary<string, float[]> found = Ort.Run(model, ("image", test.Values, [rows, 3, 2, 2]));
             Assert.HasCount(rows * Classes, found[TransferModel.ProbabilitiesOutput]);
-            for (int i = 0; i < expected.Length; i++) Assert.AreEqual(expected[i], found[TransferModel.ProbabilitiesOutput][i], 1e-5, "the same sums in float32, in another order");
-            for (int i = 0; i < rows; i++) Assert.AreEqual(Likeliest(expected.AsSpan(i * Classes, Classes)), found["number"][i]);
+            for (int i = 0; i < expected.Length; i++)
+                Assert.AreEqual(
+                    expected[i],
+                    found[TransferModel.ProbabilitiesOutput][i],
+                    1e-5,
+                    "the same sums in float32, in another order"
+                );
+            for (int i = 0; i < rows; i++)
+                Assert.AreEqual(Likeliest(expected.AsSpan(i * Classes, Classes)), found["number"][i]);
         }
     }
 
@@ -66,31 +93,58 @@ public sealed class ModelGraphTests
         float[] expected = head.Predict(test);
         for (int i = 0; i < 9; i++)
         {
-            double[] e = [.. logits.Skip(i * Classes).Take(Classes).Select(z => Math.Exp(z - logits.Skip(i * Classes).Take(Classes).Max()))];
-            for (int c = 0; c < Classes; c++) Assert.AreEqual(e[c] / e.Sum(), expected[i * Classes + c], 1e-6, "float32; a class without votes counts 1e-7");
+            double[] e =
+            [
+                .. logits
+                    .Skip(i * Classes)
+                    .Take(Classes)
+                    .Select(z => Math.Exp(z - logits.Skip(i * Classes).Take(Classes).Max())),
+            ];
+            for (int c = 0; c < Classes; c++)
+                Assert.AreEqual(
+                    e[c] / e.Sum(),
+                    expected[i * Classes + c],
+                    1e-6,
+                    "float32; a class without votes counts 1e-7"
+                );
         }
     }
 
     [TestMethod]
     public void Build_NamesTakenByTheBackbone_AreLeftToIt()
     {
-        OnnxModel taken = new GraphBuilder().Input("image", ["N", 3, 2, 2]).Node("Relu", ["image"], ["logits"]).Node("Identity", ["logits"], ["head.weight"])
-            .Node("Flatten", ["head.weight"], [FeatureGraph.Output], Attributes.Of("axis", 1)).Output(FeatureGraph.Output, ["N", Width]).Build();
+        OnnxModel taken = new GraphBuilder()
+            .Input("image", ["N", 3, 2, 2])
+            .Node("Relu", ["image"], ["logits"])
+            .Node("Identity", ["logits"], ["head.weight"])
+            .Node("Flatten", ["head.weight"], [FeatureGraph.Output], Attributes.Of("axis", 1))
+            .Output(FeatureGraph.Output, ["N", Width])
+            .Build();
         NearestMeanHead head = new NearestMeanTrainer().Fit(Rows.Clusters(60, Width, Classes));
-        float[] row = [.. Enumerable.Range(0, Width).Select(i => i - 3f)], p = new float[Classes];
+        float[] row = [.. Enumerable.Range(0, Width).Select(i => i - 3f)],
+            p = new float[Classes];
         head.Predict([.. row.Select(v => Math.Max(v, 0))], p);
-        float[] found = Ort.Run(ModelGraph.Build(taken, head, Metadata).CutAt(TransferModel.ProbabilitiesOutput), ("image", row, [1, 3, 2, 2]))[TransferModel.ProbabilitiesOutput];
-        for (int c = 0; c < Classes; c++) Assert.AreEqual(p[c], found[c], 1e-5, "float32");
+        float[] found = Ort.Run(
+            ModelGraph.Build(taken, head, Metadata).CutAt(TransferModel.ProbabilitiesOutput),
+            ("image", row, [1, 3, 2, 2])
+        )[TransferModel.ProbabilitiesOutput];
+        for (int c = 0; c < Classes; c++)
+            Assert.AreEqual(p[c], found[c], 1e-5, "float32");
     }
 
-    private static OnnxModel Flattened() => new GraphBuilder().Input("image", ["N", 3, 2, 2])
-        .Node("Flatten", ["image"], [FeatureGraph.Output], Attributes.Of("axis", 1)).Output(FeatureGraph.Output, ["N", Width]).Build();
+    private static OnnxModel Flattened() =>
+        new GraphBuilder()
+            .Input("image", ["N", 3, 2, 2])
+            .Node("Flatten", ["image"], [FeatureGraph.Output], Attributes.Of("axis", 1))
+            .Output(FeatureGraph.Output, ["N", Width])
+            .Build();
 
     private static int Likeliest(ReadOnlySpan<float> p)
     {
         int best = 0;
         for (int c = 1; c < p.Length; c++)
-            if (p[c] > p[best]) best = c;
+            if (p[c] > p[best])
+                best = c;
         return best;
     }
 }

@@ -9,7 +9,14 @@ public sealed class ModelMetadataTests
     private static readonly ModelMetadata Metadata = new()
     {
         Labels = ["ant", "zèbre", "a \"quoted\" name"],
-        Preprocessing = new Preprocessing { Size = 224, Framing = Framing.CenterCrop, Interpolation = Interpolation.Bicubic, Mean = new(0.1f, 0.2f, 0.3f), Std = new(0.5f, 0.6f, 0.7f) },
+        Preprocessing = new Preprocessing
+        {
+            Size = 224,
+            Framing = Framing.CenterCrop,
+            Interpolation = Interpolation.Bicubic,
+            Mean = new(0.1f, 0.2f, 0.3f),
+            Std = new(0.5f, 0.6f, 0.7f),
+        },
         Backbone = "some_net",
         CardDigest = "00ff",
         Taps = ["block_3", "block_4"],
@@ -28,7 +35,9 @@ public sealed class ModelMetadataTests
     [TestMethod]
     public void FromEntries_NoEntries_SaysThatItIsNotOurs()
     {
-        var e = Assert.ThrowsExactly<TransferException>(() => ModelMetadata.FromEntries("foreign.onnx", new Dictionary<string, string>()));
+        var e = Assert.ThrowsExactly<TransferException>(() =>
+            ModelMetadata.FromEntries("foreign.onnx", new Dictionary<string, string>())
+        );
         StringAssert.Contains(e.Message, "foreign.onnx");
         StringAssert.Contains(e.Message, "mlnet-transfer train");
     }

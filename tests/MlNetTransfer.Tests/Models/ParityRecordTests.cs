@@ -8,7 +8,11 @@ public sealed class ParityRecordTests
     [TestMethod]
     public void Of_KnownDifferences_CountsThem()
     {
-        ParityRecord record = ParityRecord.Of([0.9f, 0.1f, 0.5f, 0.5f, 0.2f, 0.8f], [0.9f, 0.1f, 0.25f, 0.75f, 0.2f, 0.8f], 2);
+        ParityRecord record = ParityRecord.Of(
+            [0.9f, 0.1f, 0.5f, 0.5f, 0.2f, 0.8f],
+            [0.9f, 0.1f, 0.25f, 0.75f, 0.2f, 0.8f],
+            2
+        );
         Assert.AreEqual(3, record.Images);
         Assert.AreEqual(0.25, record.MaxDifference);
         Assert.AreEqual(0.5 / 6, record.MeanDifference, 1e-12);
@@ -24,5 +28,6 @@ public sealed class ParityRecordTests
     }
 
     [TestMethod]
-    public void Of_NotANumber_DoesNotAgree() => Assert.IsFalse(ParityRecord.Of([0.5f, 0.5f], [float.NaN, float.NaN], 2).Agrees);
+    public void Of_NotANumber_DoesNotAgree() =>
+        Assert.IsFalse(ParityRecord.Of([0.5f, 0.5f], [float.NaN, float.NaN], 2).Agrees);
 }

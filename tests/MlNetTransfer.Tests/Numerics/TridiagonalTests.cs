@@ -23,7 +23,13 @@ public sealed class TridiagonalTests
             form.MultiplyQ(x);
             Tridiagonal.Solve(form.Factor(alpha), x);
             form.MultiplyTransposedQ(x);
-            for (int i = 0; i < n; i++) Assert.AreEqual(b[i], alpha * x[i] + a[i].Zip(x, (u, v) => u * v).Sum(), 1e-9, "condition up to 1e5, sums of n doubles");
+            for (int i = 0; i < n; i++)
+                Assert.AreEqual(
+                    b[i],
+                    alpha * x[i] + a[i].Zip(x, (u, v) => u * v).Sum(),
+                    1e-9,
+                    "condition up to 1e5, sums of n doubles"
+                );
         }
     }
 
@@ -35,24 +41,32 @@ public sealed class TridiagonalTests
         // Rank 3 of 30, or no rank at all: reflectors of vanishing vectors must stay finite.
         double[][] a = zero ? [.. Enumerable.Range(0, 30).Select(_ => new double[30])] : Matrix(30, 3);
         Tridiagonal form = Tridiagonal.Of(a, new ParallelOptions());
-        double[] x = [.. Enumerable.Range(0, 30).Select(i => (double)i)], y = [.. x];
+        double[] x = [.. Enumerable.Range(0, 30).Select(i => (double)i)],
+            y = [.. x];
         form.MultiplyQ(y);
         Assert.AreEqual(x.Sum(v => v * v), y.Sum(v => v * v), 1e-8, "orthogonal");
         form.MultiplyTransposedQ(y);
-        for (int i = 0; i < 30; i++) Assert.AreEqual(x[i], y[i], 1e-11, "QᵀQ = I");
+        for (int i = 0; i < 30; i++)
+            Assert.AreEqual(x[i], y[i], 1e-11, "QᵀQ = I");
     }
 
     [TestMethod]
     public void Of_AnyNumberOfWorkers_GivesTheSameBytes()
     {
-        double[][] solved = [.. new[] { 1, 4 }.Select(workers =>
-        {
-            Tridiagonal form = Tridiagonal.Of(Matrix(260, 263), new ParallelOptions { MaxDegreeOfParallelism = workers });
-            double[] x = [.. Enumerable.Range(0, 260).Select(i => (double)i)];
-            form.MultiplyQ(x);
-            Tridiagonal.Solve(form.Factor(0.5), x);
-            return x;
-        })];
+        double[][] solved =
+        [
+            .. new[] { 1, 4 }.Select(workers =>
+            {
+                Tridiagonal form = Tridiagonal.Of(
+                    Matrix(260, 263),
+                    new ParallelOptions { MaxDegreeOfParallelism = workers }
+                );
+                double[] x = [.. Enumerable.Range(0, 260).Select(i => (double)i)];
+                form.MultiplyQ(x);
+                Tridiagonal.Solve(form.Factor(0.5), x);
+                return x;
+            }),
+        ];
         CollectionAssert.AreEqual(solved[0], solved[1]);
     }
 
@@ -60,7 +74,10 @@ public sealed class TridiagonalTests
     private static double[][] Matrix(int n, int inner)
     {
         var rng = new Rng(3);
-        double[][] m = [.. Enumerable.Range(0, n).Select(_ => Enumerable.Range(0, inner).Select(_ => rng.NextNormal()).ToArray())];
+        double[][] m =
+        [
+            .. Enumerable.Range(0, n).Select(_ => Enumerable.Range(0, inner).Select(_ => rng.NextNormal()).ToArray()),
+        ];
         return [.. m.Select(row => m.Select(other => row.Zip(other, (u, v) => u * v).Sum()).ToArray())];
     }
 }

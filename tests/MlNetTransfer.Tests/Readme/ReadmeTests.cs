@@ -3,7 +3,10 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Readme;
 
-/// <summary>The README's code is compiled here and run, or is the guide's, which a test of the packages runs; what the guides say of options is all there is.</summary>
+/// <summary>
+/// The README's code is compiled here and run, or is the guide's, which a test of the packages runs; what the guides
+/// say of options is all there is.
+/// </summary>
 [TestClass]
 [DoNotParallelize]
 public sealed class ReadmeTests
@@ -14,9 +17,23 @@ public sealed class ReadmeTests
         IReadOnlyList<string> shown = DocumentedCode.Blocks("README.md", "csharp");
         Assert.HasCount(2, shown);
         string guide = DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/first-model.md", "csharp")[0]);
-        foreach (string line in DocumentedCode.Normal(shown[0]).Split('\n')) StringAssert.Contains(guide, line);
-        string here = DocumentedCode.Normal(DocumentedCode.Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// README begins", "// README ends").Single());
-        Assert.AreEqual(here, string.Join('\n', DocumentedCode.Normal(shown[1]).Split('\n').Where(line => !line.StartsWith("using MlNetTransfer.", StringComparison.Ordinal))));
+        foreach (string line in DocumentedCode.Normal(shown[0]).Split('\n'))
+            StringAssert.Contains(guide, line);
+        string here = DocumentedCode.Normal(
+            DocumentedCode
+                .Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// README begins", "// README ends")
+                .Single()
+        );
+        Assert.AreEqual(
+            here,
+            string.Join(
+                '\n',
+                DocumentedCode
+                    .Normal(shown[1])
+                    .Split('\n')
+                    .Where(line => !line.StartsWith("using MlNetTransfer.", StringComparison.Ordinal))
+            )
+        );
     }
 
     [TestMethod]
@@ -32,7 +49,8 @@ public sealed class ReadmeTests
     public void FromMlNet_TableOfOptions_NamesEveryOption()
     {
         string guide = File.ReadAllText(Repository.At("docs/guide/from-ml-net.md"));
-        foreach (System.Reflection.PropertyInfo option in typeof(ImageClassificationOptions).GetProperties()) StringAssert.Contains(guide, $"`{option.Name}`");
+        foreach (System.Reflection.PropertyInfo option in typeof(ImageClassificationOptions).GetProperties())
+            StringAssert.Contains(guide, $"`{option.Name}`");
     }
 
     private static void Jobs()
@@ -40,10 +58,18 @@ public sealed class ReadmeTests
         // README begins
         var options = new TrainOptions { Folder = "data-samples/clipart", Output = "out/readme" };
         TrainSummary trained = new TrainJob(options).Run();
-        Console.WriteLine($"{trained.Accuracy:P0} of {trained.TestImages} images, 95 % interval {trained.AccuracyInterval[0]:P0} to {trained.AccuracyInterval[1]:P0}");
+        Console.WriteLine(
+            $"{trained.Accuracy:P0} of {trained.TestImages} images, 95 % interval {trained.AccuracyInterval[0]:P0} "
+                + $"to {trained.AccuracyInterval[1]:P0}"
+        );
 
-        PredictionSummary found = new PredictJob("out/readme/model.onnx", ["data-samples/clipart/fruit/banana.png"], top: 3).Run();
-        foreach (Prediction p in found.Predictions) Console.WriteLine($"{p.File}: {p.Label} ({p.Probability:P0})");
+        PredictionSummary found = new PredictJob(
+            "out/readme/model.onnx",
+            ["data-samples/clipart/fruit/banana.png"],
+            top: 3
+        ).Run();
+        foreach (Prediction p in found.Predictions)
+            Console.WriteLine($"{p.File}: {p.Label} ({p.Probability:P0})");
         // README ends
     }
 }

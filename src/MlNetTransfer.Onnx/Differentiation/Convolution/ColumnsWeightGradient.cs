@@ -15,7 +15,13 @@ internal static class ColumnsWeightGradient
     /// <summary>dW = Σ over images of dY [M, P] · columnsᵀ [P, taps·C].</summary>
     public static string PerImage(GraphEmitter graph, ConvGeometry g, string x, string dy)
     {
-        string columns = graph.Concat([.. Seen(graph, g, WeightGradient.Padded(graph, g, x)).Select(s => graph.Reshape(s, g.Batch, g.Channels, -1))], 1);
+        string columns = graph.Concat(
+            [
+                .. Seen(graph, g, WeightGradient.Padded(graph, g, x))
+                    .Select(s => graph.Reshape(s, g.Batch, g.Channels, -1)),
+            ],
+            1
+        );
         string perImage = graph.FusedMatMul(graph.Reshape(dy, g.Batch, g.Filters, -1), columns, transposeB: true);
         return WeightGradient.FromTapMajor(graph, g, graph.ReduceSum(perImage, [0]));
     }
@@ -24,10 +30,13 @@ internal static class ColumnsWeightGradient
     private static IEnumerable<string> Seen(GraphEmitter graph, ConvGeometry g, string padded)
     {
         for (long i = 0; i < g.Kernel[0]; i++)
-            for (long j = 0; j < g.Kernel[1]; j++)
-            {
-                long[] starts = [i * g.Dilations[0], j * g.Dilations[1]], ends = g.Per(a => starts[a] + g.Strides[a] * (g.Output[a] - 1) + 1);
-                yield return g.UnitStride ? graph.Slice(padded, [2, 3], starts, ends) : graph.Slice(padded, [2, 3], starts, ends, g.Strides);
-            }
+        for (long j = 0; j < g.Kernel[1]; j++)
+        {
+            long[] starts = [i * g.Dilations[0], j * g.Dilations[1]],
+                ends = g.Per(a => starts[a] + g.Strides[a] * (g.Output[a] - 1) + 1);
+            yield return g.UnitStride
+                ? graph.Slice(padded, [2, 3], starts, ends)
+                : graph.Slice(padded, [2, 3], starts, ends, g.Strides);
+        }
     }
 }

@@ -9,7 +9,13 @@ internal static class Padding
     /// <param name="extents">Elements a window covers on each axis.</param>
     /// <param name="strides">Steps between windows.</param>
     /// <returns>Zeros before and after each axis.</returns>
-    public static (long[] Begin, long[] End) Of(BackwardNode node, long[] input, long[] output, long[] extents, long[] strides)
+    public static (long[] Begin, long[] End) Of(
+        BackwardNode node,
+        long[] input,
+        long[] output,
+        long[] extents,
+        long[] strides
+    )
     {
         int axes = input.Length;
         switch (node.Text("auto_pad", "NOTSET"))
@@ -28,11 +34,26 @@ internal static class Padding
         }
     }
 
-    /// <summary>ONNX: the total is (outputs - 1)·stride + extent - inputs; an odd one has the extra zero at the end (SAME_UPPER) or at the begin (SAME_LOWER).</summary>
-    private static (long[] Begin, long[] End) Same(long[] input, long[] output, long[] extents, long[] strides, bool upper)
+    /// <summary>
+    /// ONNX: the total is (outputs - 1)·stride + extent - inputs; an odd one has the extra zero at the end (SAME_UPPER)
+    /// or at the begin (SAME_LOWER).
+    /// </summary>
+    private static (long[] Begin, long[] End) Same(
+        long[] input,
+        long[] output,
+        long[] extents,
+        long[] strides,
+        bool upper
+    )
     {
-        long[] total = [.. Enumerable.Range(0, input.Length).Select(i => Math.Max(0, (output[i] - 1) * strides[i] + extents[i] - input[i]))];
-        long[] small = [.. total.Select(t => t / 2)], large = [.. total.Select(t => t - t / 2)];
+        long[] total =
+        [
+            .. Enumerable
+                .Range(0, input.Length)
+                .Select(i => Math.Max(0, (output[i] - 1) * strides[i] + extents[i] - input[i])),
+        ];
+        long[] small = [.. total.Select(t => t / 2)],
+            large = [.. total.Select(t => t - t / 2)];
         return upper ? (small, large) : (large, small);
     }
 }

@@ -1,12 +1,16 @@
 namespace MlNetTransfer.Onnx.Differentiation.Convolution;
 
 /// <summary>
-/// A 3 x 3 convolution and its gradients by tiles of 4 x 4 outputs (<see cref="WinogradPoints"/>): X, W and Y become 36 matrices each, V [rows, C], U [M, C] and Z [rows, M], where a row
-/// is one tile of one image, and Z = V·Uᵀ, dV = dZ·U, dU = dZᵀ·V: 36 products of a tile instead of 144. V and U are shared by the convolution and its gradients, dZ by both of these.
+/// A 3 x 3 convolution and its gradients by tiles of 4 x 4 outputs (<see cref="WinogradPoints"/>): X, W and Y become 36
+/// matrices each, V [rows, C], U [M, C] and Z [rows, M], where a row is one tile of one image, and Z = V·Uᵀ, dV = dZ·U,
+/// dU = dZᵀ·V: 36 products of a tile instead of 144. V and U are shared by the convolution and its gradients, dZ by
+/// both of these.
 /// </summary>
 /// <remarks>
-/// The maps along the two axes are linear, so each is a product with a constant matrix [6·tiles, size], whose rows are sorted by point, then by tile. Transposed products move
-/// the spatial axes before images and channels, and back, on the way; only blocks of whole images are ever copied. On large maps that is more work than what the tiles save: <see cref="Pays"/>.
+/// The maps along the two axes are linear, so each is a product with a constant matrix [6·tiles, size], whose rows are
+/// sorted by point, then by tile. Transposed products move the spatial axes before images and channels, and back, on
+/// the way; only blocks of whole images are ever copied. On large maps that is more work than what the tiles save:
+/// <see cref="Pays"/>.
 /// </remarks>
 internal sealed class WinogradConvolution
 {
@@ -15,30 +19,44 @@ internal sealed class WinogradConvolution
     private readonly GraphEmitter graph;
     private readonly ConvGeometry g;
     private readonly long[] tiles;
-    private readonly string[] inputMaps, outputMaps;
+    private readonly string[] inputMaps,
+        outputMaps;
 
     /// <param name="graph">Writes the nodes.</param>
     /// <param name="geometry">A convolution that <see cref="Fits"/>.</param>
     public WinogradConvolution(GraphEmitter graph, ConvGeometry geometry)
     {
         (this.graph, g, tiles) = (graph, geometry, Tiles(geometry));
-        inputMaps = [.. Enumerable.Range(0, 2).Select(axis => Map(axis, g.Input[axis], WinogradPoints.Input, -g.Begin[axis]))];
+        inputMaps =
+        [
+            .. Enumerable.Range(0, 2).Select(axis => Map(axis, g.Input[axis], WinogradPoints.Input, -g.Begin[axis])),
+        ];
         outputMaps = [.. Enumerable.Range(0, 2).Select(axis => Map(axis, g.Output[axis], WinogradPoints.Output, 0))];
     }
 
     /// <summary>Whether a convolution has this form: 3 x 3 taps, dense, at stride and dilation 1.</summary>
     public static bool Fits(ConvGeometry g) =>
-        g.Axes == 2 && g.Groups == 1 && g.UnitStride && g.UnitDilation && Array.TrueForAll(g.Kernel, k => k == WinogradPoints.Taps) && Array.TrueForAll(g.Pads, p => p >= 0);
+        g.Axes == 2
+        && g.Groups == 1
+        && g.UnitStride
+        && g.UnitDilation
+        && Array.TrueForAll(g.Kernel, k => k == WinogradPoints.Taps)
+        && Array.TrueForAll(g.Pads, p => p >= 0);
 
     /// <summary>
-    /// Whether it takes clearly fewer multiplications, those of the maps counted twice (their matrices are thin). Measured on one thread, all three products, batch 16: 512 maps of
-    /// 7 x 7 31 against 60 ms, 256 of 14 x 14 28 against 56, 128 of 28 x 28 33 against 58, 64 of 56 x 56 67 against 66.
+    /// Whether it takes clearly fewer multiplications, those of the maps counted twice (their matrices are thin).
+    /// Measured on one thread, all three products, batch 16: 512 maps of 7 x 7 31 against 60 ms, 256 of 14 x 14 28
+    /// against 56, 128 of 28 x 28 33 against 58, 64 of 56 x 56 67 against 66.
     /// </summary>
     public static bool Pays(ConvGeometry g)
     {
         long[] t = Tiles(g);
-        double pairs = (double)g.Channels * g.Filters, direct = 9.0 * g.Output[0] * g.Output[1] * pairs, products = 36.0 * t[0] * t[1] * pairs;
-        double map = Points * t[1] * g.Input[0] * (g.Input[1] + (double)Points * t[0]), maps = 2.0 / 3 * map * (g.Channels + g.Filters), kernels = 36.0 * 9 * pairs / g.Batch;
+        double pairs = (double)g.Channels * g.Filters,
+            direct = 9.0 * g.Output[0] * g.Output[1] * pairs,
+            products = 36.0 * t[0] * t[1] * pairs;
+        double map = Points * t[1] * g.Input[0] * (g.Input[1] + (double)Points * t[0]),
+            maps = 2.0 / 3 * map * (g.Channels + g.Filters),
+            kernels = 36.0 * 9 * pairs / g.Batch;
         return direct >= 1.4 * (products + 2 * (maps + kernels));
     }
 
@@ -46,38 +64,62 @@ internal sealed class WinogradConvolution
     public string Input(string x) => Spread(x, inputMaps, g.Input, g.Channels);
 
     /// <summary>
-    /// Whether U, four times as large as W, is larger than all else of the layer. Then it is worth computing it a second time for the gradients instead of keeping it: the last block of resnet18
-    /// takes 461 instead of 525 MB, and 3 % longer.
+    /// Whether U, four times as large as W, is larger than all else of the layer. Then it is worth computing it a
+    /// second time for the gradients instead of keeping it: the last block of resnet18 takes 461 instead of 525 MB, and
+    /// 3 % longer.
     /// </summary>
     public bool KernelIsLarge => g.Filters > g.Batch * tiles[0] * tiles[1];
 
-    /// <summary>U of the kernel [M, C, 3, 3]. Each call computes it anew: it has its own constant, so that the runtime does not make one of two.</summary>
+    /// <summary>
+    /// U of the kernel [M, C, 3, 3]. Each call computes it anew: it has its own constant, so that the runtime does not
+    /// make one of two.
+    /// </summary>
     public string Kernel(string weights) =>
-        graph.Reshape(graph.FusedMatMul(KernelMap(), graph.Reshape(weights, g.Filters * g.Channels, 9), transposeB: true), Points * Points, g.Filters, g.Channels);
+        graph.Reshape(
+            graph.FusedMatMul(KernelMap(), graph.Reshape(weights, g.Filters * g.Channels, 9), transposeB: true),
+            Points * Points,
+            g.Filters,
+            g.Channels
+        );
 
     /// <summary>The convolution [N, M, H, W] without its bias.</summary>
-    public string Output(string v, string u) => Collect(graph.FusedMatMul(v, u, transposeB: true), outputMaps, g.Output, g.Filters);
+    public string Output(string v, string u) =>
+        Collect(graph.FusedMatMul(v, u, transposeB: true), outputMaps, g.Output, g.Filters);
 
     /// <summary>dZ of dY [N, M, H, W].</summary>
     public string OutputGradient(string dy) => Spread(dy, outputMaps, g.Output, g.Filters);
 
     /// <summary>dX [N, C, H, W].</summary>
-    public string InputGradient(string dz, string u) => Collect(graph.FusedMatMul(dz, u), inputMaps, g.Input, g.Channels);
+    public string InputGradient(string dz, string u) =>
+        Collect(graph.FusedMatMul(dz, u), inputMaps, g.Input, g.Channels);
 
     /// <summary>dW [M, C, 3, 3].</summary>
     public string KernelGradient(string dz, string v)
     {
         string du = graph.FusedMatMul(dz, v, transposeA: true);
-        return graph.Reshape(graph.FusedMatMul(graph.Reshape(du, Points * Points, -1), KernelMap(), transposeA: true), g.Filters, g.Channels, 3, 3);
+        return graph.Reshape(
+            graph.FusedMatMul(graph.Reshape(du, Points * Points, -1), KernelMap(), transposeA: true),
+            g.Filters,
+            g.Channels,
+            3,
+            3
+        );
     }
 
-    private static long[] Tiles(ConvGeometry g) => g.Per(axis => (g.Output[axis] + WinogradPoints.Tile - 1) / WinogradPoints.Tile);
+    private static long[] Tiles(ConvGeometry g) =>
+        g.Per(axis => (g.Output[axis] + WinogradPoints.Tile - 1) / WinogradPoints.Tile);
 
-    /// <summary>[N, maps, H, W] → [36, rows, maps]: first along the width, then along the height, each axis moving to the front.</summary>
+    /// <summary>
+    /// [N, maps, H, W] → [36, rows, maps]: first along the width, then along the height, each axis moving to the front.
+    /// </summary>
     private string Spread(string tensor, string[] axes, long[] size, long maps)
     {
         string wide = graph.FusedMatMul(axes[1], graph.Reshape(tensor, -1, size[1]), transposeB: true);
-        string both = graph.FusedMatMul(axes[0], graph.Reshape(wide, Points * tiles[1], g.Batch * maps, size[0]), transposeB: true);
+        string both = graph.FusedMatMul(
+            axes[0],
+            graph.Reshape(wide, Points * tiles[1], g.Batch * maps, size[0]),
+            transposeB: true
+        );
         string sorted = graph.Transpose(graph.Reshape(both, Points, tiles[1], Points, -1), 0, 2, 1, 3);
         return graph.Reshape(sorted, Points * Points, -1, maps);
     }
@@ -86,28 +128,40 @@ internal sealed class WinogradConvolution
     private string Collect(string tensor, string[] axes, long[] size, long maps)
     {
         string sorted = graph.Transpose(graph.Reshape(tensor, Points, Points, tiles[1], -1), 0, 2, 1, 3);
-        string high = graph.FusedMatMul(graph.Reshape(sorted, Points * tiles[1], Points * tiles[0], g.Batch * maps), axes[0], transposeA: true);
+        string high = graph.FusedMatMul(
+            graph.Reshape(sorted, Points * tiles[1], Points * tiles[0], g.Batch * maps),
+            axes[0],
+            transposeA: true
+        );
         string both = graph.FusedMatMul(graph.Reshape(high, Points * tiles[1], -1), axes[1], transposeA: true);
         return graph.Reshape(both, [g.Batch, maps, .. size]);
     }
 
-    /// <summary>[6·tiles, size]: what point p of tile t takes of, or gives to, the element t·4 + first + j; elements outside are the pads, or outputs that do not exist.</summary>
+    /// <summary>
+    /// [6·tiles, size]: what point p of tile t takes of, or gives to, the element t·4 + first + j; elements outside are
+    /// the pads, or outputs that do not exist.
+    /// </summary>
     private string Map(int axis, long size, double[,] matrix, long first)
     {
         float[] values = new float[Points * tiles[axis] * size];
         for (int point = 0; point < Points; point++)
-            for (long tile = 0; tile < tiles[axis]; tile++)
-                for (int j = 0; j < matrix.GetLength(1); j++)
-                    if (tile * WinogradPoints.Tile + first + j is var at && at >= 0 && at < size) values[(point * tiles[axis] + tile) * size + at] = (float)matrix[point, j];
+        for (long tile = 0; tile < tiles[axis]; tile++)
+        for (int j = 0; j < matrix.GetLength(1); j++)
+            if (tile * WinogradPoints.Tile + first + j is var at && at >= 0 && at < size)
+                values[(point * tiles[axis] + tile) * size + at] = (float)matrix[point, j];
         return graph.Floats(values, Points * tiles[axis], size);
     }
 
-    /// <summary>[36, 9]: the points of the width outside, as <see cref="Spread"/> sorts them; the taps row by row.</summary>
+    /// <summary>
+    /// [36, 9]: the points of the width outside, as <see cref="Spread"/> sorts them; the taps row by row.
+    /// </summary>
     private string KernelMap()
     {
         float[] values = new float[Points * Points * 9];
         for (int i = 0; i < values.Length; i++)
-            values[i] = (float)(WinogradPoints.Kernel[i / (9 * Points), i % 3] * WinogradPoints.Kernel[i / 9 % Points, i / 3 % 3]);
+            values[i] = (float)(
+                WinogradPoints.Kernel[i / (9 * Points), i % 3] * WinogradPoints.Kernel[i / 9 % Points, i / 3 % 3]
+            );
         return graph.Floats(values, Points * Points, 9);
     }
 }

@@ -2,7 +2,10 @@ using MlNetTransfer.Onnx.Differentiation.Convolution;
 
 namespace MlNetTransfer.Onnx.Differentiation.Operators;
 
-/// <summary>Mean over windows, with or without the zeros of the pads: dy, divided by the elements of its window, is added to each of them.</summary>
+/// <summary>
+/// Mean over windows, with or without the zeros of the pads: dy, divided by the elements of its window, is added to
+/// each of them.
+/// </summary>
 internal sealed class AveragePoolGradient : IOperatorGradient
 {
     public IReadOnlyList<string> Operators => ["AveragePool"];
@@ -13,14 +16,17 @@ internal sealed class AveragePoolGradient : IOperatorGradient
         GraphEmitter graph = node.Graph;
         string dy = node.OutputGradient();
         float[] shares = pool.Shares(includePads: node.Int("count_include_pad", 0) != 0);
-        string shared = Array.TrueForAll(shares, s => s == shares[0]) ? graph.Mul(dy, shares[0]) : graph.Mul(dy, graph.Floats(shares, pool.Output));
+        string shared = Array.TrueForAll(shares, s => s == shares[0])
+            ? graph.Mul(dy, shares[0])
+            : graph.Mul(dy, graph.Floats(shares, pool.Output));
         return [pool.Tiles ? Repeat(graph, pool, shared) : Spread(graph, pool, shared)];
     }
 
     /// <summary>Windows that neither overlap nor leave gaps: each value is repeated over its window.</summary>
     private static string Repeat(GraphEmitter graph, PoolGeometry pool, string dy)
     {
-        long[] single = [pool.Maps, .. pool.Output.SelectMany(o => new[] { o, 1 })], repeated = [pool.Maps, .. pool.Output.Zip(pool.Kernel, (o, k) => new[] { o, k }).SelectMany(p => p)];
+        long[] single = [pool.Maps, .. pool.Output.SelectMany(o => new[] { o, 1 })],
+            repeated = [pool.Maps, .. pool.Output.Zip(pool.Kernel, (o, k) => new[] { o, k }).SelectMany(p => p)];
         return graph.Reshape(graph.Expand(graph.Reshape(dy, single), repeated), pool.InputShape);
     }
 
@@ -29,8 +35,14 @@ internal sealed class AveragePoolGradient : IOperatorGradient
     {
         float[] ones = new float[pool.Kernel.Aggregate(1L, (a, b) => a * b)];
         Array.Fill(ones, 1);
-        string spread = graph.Node("ConvTranspose", [graph.Reshape(dy, [pool.Maps, 1, .. pool.Output]), graph.Floats(ones, [1, 1, .. pool.Kernel])],
-            Attributes.Of("strides", pool.Strides), Attributes.Of("dilations", pool.Dilations), Attributes.Of("pads", [.. pool.Begin, .. pool.ReachedEnd]), Attributes.Of("output_padding", pool.Unreached));
+        string spread = graph.Node(
+            "ConvTranspose",
+            [graph.Reshape(dy, [pool.Maps, 1, .. pool.Output]), graph.Floats(ones, [1, 1, .. pool.Kernel])],
+            Attributes.Of("strides", pool.Strides),
+            Attributes.Of("dilations", pool.Dilations),
+            Attributes.Of("pads", [.. pool.Begin, .. pool.ReachedEnd]),
+            Attributes.Of("output_padding", pool.Unreached)
+        );
         return graph.Reshape(spread, pool.InputShape);
     }
 }

@@ -15,7 +15,8 @@ internal sealed class ConcatGradient : IOperatorGradient
         for (int i = 0; i < gradients.Length; i++)
         {
             long end = start + node.InputShape(i)[at];
-            if (node.Needs(i)) gradients[i] = node.Graph.Slice(dy, [at], [start], [end]);
+            if (node.Needs(i))
+                gradients[i] = node.Graph.Slice(dy, [at], [start], [end]);
             start = end;
         }
 

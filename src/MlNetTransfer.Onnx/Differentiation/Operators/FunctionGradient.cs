@@ -24,7 +24,8 @@ internal sealed class FunctionGradient : IOperatorGradient
 
     public IReadOnlyList<string> Operators => [.. Derivatives.Keys];
 
-    public IReadOnlyList<Gradient?> Backward(BackwardNode node) => [node.Graph.Mul(Derivatives[node.Operator](node), node.CompactGradient().Tensor)];
+    public IReadOnlyList<Gradient?> Backward(BackwardNode node) =>
+        [node.Graph.Mul(Derivatives[node.Operator](node), node.CompactGradient().Tensor)];
 
     private static string Square(BackwardNode node, string tensor) => node.Graph.Mul(tensor, tensor);
 }

@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Onnx.Differentiation.Operators;
 
-/// <summary>Y = α·A'·B' + β·C, where A' and B' are A and B, transposed where asked. With A' = A and B' = B: dA = α·dY·Bᵀ, dB = α·Aᵀ·dY, dC = β·dY.</summary>
+/// <summary>
+/// Y = α·A'·B' + β·C, where A' and B' are A and B, transposed where asked. With A' = A and B' = B: dA = α·dY·Bᵀ, dB =
+/// α·Aᵀ·dY, dC = β·dY.
+/// </summary>
 internal sealed class GemmGradient : IOperatorGradient
 {
     public IReadOnlyList<string> Operators => ["Gemm"];
@@ -12,8 +15,12 @@ internal sealed class GemmGradient : IOperatorGradient
         string dy = node.OutputGradient();
         return
         [
-            !node.Needs(0) ? null : transposeA ? node.Graph.FusedMatMul(node.Input(1), dy, transposeB, true, alpha) : node.Graph.FusedMatMul(dy, node.Input(1), false, !transposeB, alpha),
-            !node.Needs(1) ? null : transposeB ? node.Graph.FusedMatMul(dy, node.Input(0), true, transposeA, alpha) : node.Graph.FusedMatMul(node.Input(0), dy, !transposeA, false, alpha),
+            !node.Needs(0) ? null
+            : transposeA ? node.Graph.FusedMatMul(node.Input(1), dy, transposeB, true, alpha)
+            : node.Graph.FusedMatMul(dy, node.Input(1), false, !transposeB, alpha),
+            !node.Needs(1) ? null
+            : transposeB ? node.Graph.FusedMatMul(dy, node.Input(0), true, transposeA, alpha)
+            : node.Graph.FusedMatMul(node.Input(0), dy, !transposeA, false, alpha),
             !node.Needs(2) ? null : node.Unbroadcast(beta == 1 ? dy : node.Graph.Mul(dy, beta), 2),
         ];
     }

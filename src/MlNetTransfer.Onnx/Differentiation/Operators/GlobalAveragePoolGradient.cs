@@ -1,6 +1,8 @@
 namespace MlNetTransfer.Onnx.Differentiation.Operators;
 
-/// <summary>y = mean of x over its maps: dx = dy / (size of a map), the same everywhere, so it stays one number per map.</summary>
+/// <summary>
+/// y = mean of x over its maps: dx = dy / (size of a map), the same everywhere, so it stays one number per map.
+/// </summary>
 internal sealed class GlobalAveragePoolGradient : IOperatorGradient
 {
     public IReadOnlyList<string> Operators => ["GlobalAveragePool"];
@@ -8,6 +10,12 @@ internal sealed class GlobalAveragePoolGradient : IOperatorGradient
     public IReadOnlyList<Gradient?> Backward(BackwardNode node)
     {
         long[] shape = node.InputShape(0);
-        return [new Gradient(node.Graph.Mul(node.OutputGradient(), 1f / shape[2..].Aggregate(1L, (a, b) => a * b), shape.Length), Compact: true)];
+        return
+        [
+            new Gradient(
+                node.Graph.Mul(node.OutputGradient(), 1f / shape[2..].Aggregate(1L, (a, b) => a * b), shape.Length),
+                Compact: true
+            ),
+        ];
     }
 }

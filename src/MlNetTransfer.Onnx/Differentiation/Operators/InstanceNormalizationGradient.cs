@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Onnx.Differentiation.Operators;
 
-/// <summary>y = γ·x̂ + β per channel, x standardised over each map: dβ = Σ dy, dγ = Σ dy·x̂ over images and positions, dx from dy·γ as <see cref="Standardisation"/> has it.</summary>
+/// <summary>
+/// y = γ·x̂ + β per channel, x standardised over each map: dβ = Σ dy, dγ = Σ dy·x̂ over images and positions, dx from
+/// dy·γ as <see cref="Standardisation"/> has it.
+/// </summary>
 internal sealed class InstanceNormalizationGradient : IOperatorGradient
 {
     public IReadOnlyList<string> Operators => ["InstanceNormalization"];
@@ -8,7 +11,9 @@ internal sealed class InstanceNormalizationGradient : IOperatorGradient
     public IReadOnlyList<Gradient?> Backward(BackwardNode node)
     {
         GraphEmitter graph = node.Graph;
-        long[] shape = node.InputShape(0), axes = [.. Enumerable.Range(2, shape.Length - 2).Select(i => (long)i)], column = [shape[1], .. axes.Select(_ => 1L)];
+        long[] shape = node.InputShape(0),
+            axes = [.. Enumerable.Range(2, shape.Length - 2).Select(i => (long)i)],
+            column = [shape[1], .. axes.Select(_ => 1L)];
         string dy = node.OutputGradient();
         Standardisation standard = Standardisation.Of(graph, node.Input(0), shape, axes, node.Float("epsilon", 1e-5f));
         return

@@ -7,7 +7,8 @@ internal sealed class LogSoftmaxGradient : IOperatorGradient
 
     public IReadOnlyList<Gradient?> Backward(BackwardNode node)
     {
-        string dy = node.OutputGradient(), sum = node.Graph.ReduceSum(dy, [node.Int("axis", -1)], keep: true);
+        string dy = node.OutputGradient(),
+            sum = node.Graph.ReduceSum(dy, [node.Int("axis", -1)], keep: true);
         return [node.Graph.Sub(dy, node.Graph.Mul(node.Graph.Exp(node.Output()), sum))];
     }
 }

@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Onnx.Differentiation.Operators;
 
-/// <summary>y = aᵇ: da = dy·b·aᵇ⁻¹, db = dy·y·ln a, which is 0 where a ≤ 0. Exponents 2 and 3, which normalisations have, need no power.</summary>
+/// <summary>
+/// y = aᵇ: da = dy·b·aᵇ⁻¹, db = dy·y·ln a, which is 0 where a ≤ 0. Exponents 2 and 3, which normalisations have, need
+/// no power.
+/// </summary>
 internal sealed class PowGradient : IOperatorGradient
 {
     public IReadOnlyList<string> Operators => ["Pow"];

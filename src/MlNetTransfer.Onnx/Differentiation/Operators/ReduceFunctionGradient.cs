@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Onnx.Differentiation.Operators;
 
-/// <summary>Norms and the like over axes: dx = dy·∂y/∂x with dy repeated along them. The gradient of a norm is 0 where the norm is, as in PyTorch.</summary>
+/// <summary>
+/// Norms and the like over axes: dx = dy·∂y/∂x with dy repeated along them. The gradient of a norm is 0 where the norm
+/// is, as in PyTorch.
+/// </summary>
 internal sealed class ReduceFunctionGradient : IOperatorGradient
 {
     /// <summary>Keeps 0 / 0 away; a norm below it has lost its digits anyway.</summary>
@@ -12,7 +15,9 @@ internal sealed class ReduceFunctionGradient : IOperatorGradient
     {
         GraphEmitter graph = node.Graph;
         long[] axes = ReducedAxes.Of(node);
-        string x = node.Input(0), dy = ReducedAxes.Keep(node, axes, node.OutputGradient()), y = ReducedAxes.Keep(node, axes, node.Output());
+        string x = node.Input(0),
+            dy = ReducedAxes.Keep(node, axes, node.OutputGradient()),
+            y = ReducedAxes.Keep(node, axes, node.Output());
         return
         [
             node.Operator switch

@@ -5,5 +5,6 @@ internal sealed class ReluGradient : IOperatorGradient
 {
     public IReadOnlyList<string> Operators => ["Relu"];
 
-    public IReadOnlyList<Gradient?> Backward(BackwardNode node) => [node.Graph.Mul(node.Graph.IsPositive(node.Output()), node.CompactGradient().Tensor)];
+    public IReadOnlyList<Gradient?> Backward(BackwardNode node) =>
+        [node.Graph.Mul(node.Graph.IsPositive(node.Output()), node.CompactGradient().Tensor)];
 }

@@ -5,5 +5,6 @@ internal sealed class ReshapeGradient : IOperatorGradient
 {
     public IReadOnlyList<string> Operators => ["Flatten", "Reshape", "Squeeze", "Unsqueeze"];
 
-    public IReadOnlyList<Gradient?> Backward(BackwardNode node) => [node.Graph.Reshape(node.OutputGradient(), node.InputShape(0))];
+    public IReadOnlyList<Gradient?> Backward(BackwardNode node) =>
+        [node.Graph.Reshape(node.OutputGradient(), node.InputShape(0))];
 }

@@ -7,7 +7,8 @@ internal sealed class SoftmaxGradient : IOperatorGradient
 
     public IReadOnlyList<Gradient?> Backward(BackwardNode node)
     {
-        string dy = node.OutputGradient(), y = node.Output();
+        string dy = node.OutputGradient(),
+            y = node.Output();
         string inner = node.Graph.ReduceSum(node.Graph.Mul(dy, y), [node.Int("axis", -1)], keep: true);
         return [node.Graph.Mul(y, node.Graph.Sub(dy, inner))];
     }

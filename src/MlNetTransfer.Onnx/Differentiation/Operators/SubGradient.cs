@@ -9,6 +9,10 @@ internal sealed class SubGradient : IOperatorGradient
     {
         Gradient dy = node.CompactGradient();
         Gradient? right = node.Needs(1) ? node.Unbroadcast(dy, 1) : null;
-        return [node.Needs(0) ? node.Unbroadcast(dy, 0) : null, right is null ? null : right with { Tensor = node.Graph.Neg(right.Tensor) }];
+        return
+        [
+            node.Needs(0) ? node.Unbroadcast(dy, 0) : null,
+            right is null ? null : right with { Tensor = node.Graph.Neg(right.Tensor) },
+        ];
     }
 }

@@ -8,7 +8,8 @@ internal sealed class SumGradient : IOperatorGradient
     public IReadOnlyList<Gradient?> Backward(BackwardNode node)
     {
         Gradient dy = node.CompactGradient();
-        if (node.Operator == "Mean") dy = dy with { Tensor = node.Graph.Mul(dy.Tensor, 1f / node.InputCount) };
+        if (node.Operator == "Mean")
+            dy = dy with { Tensor = node.Graph.Mul(dy.Tensor, 1f / node.InputCount) };
         return [.. Enumerable.Range(0, node.InputCount).Select(i => node.Needs(i) ? node.Unbroadcast(dy, i) : null)];
     }
 }

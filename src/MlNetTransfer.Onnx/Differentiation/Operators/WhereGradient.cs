@@ -7,7 +7,8 @@ internal sealed class WhereGradient : IOperatorGradient
 
     public IReadOnlyList<Gradient?> Backward(BackwardNode node)
     {
-        string dy = node.OutputGradient(), zero = node.Graph.Scalar(0);
+        string dy = node.OutputGradient(),
+            zero = node.Graph.Scalar(0);
         return
         [
             null,

@@ -10,11 +10,18 @@ internal sealed class Constants
 
     public Constants(OnnxModel model, GraphTrace trace)
     {
-        foreach (TensorProto tensor in model.Initializers) known[tensor.Name] = new Constant(tensor, [.. tensor.Dims], Transposed: false, Named: true);
+        foreach (TensorProto tensor in model.Initializers)
+            known[tensor.Name] = new Constant(tensor, [.. tensor.Dims], Transposed: false, Named: true);
         foreach (NodeProto node in model.TopologicalOrder())
         {
-            if (node.OpType == "Constant" && Value(node) is { } value) known[node.Output[0]] = new Constant(value, [.. value.Dims], Transposed: false, Named: false);
-            else if (node.Input.Count > 0 && known.TryGetValue(node.Input[0], out Constant? source) && View(node, source, trace) is { } view) known[node.Output[0]] = view;
+            if (node.OpType == "Constant" && Value(node) is { } value)
+                known[node.Output[0]] = new Constant(value, [.. value.Dims], Transposed: false, Named: false);
+            else if (
+                node.Input.Count > 0
+                && known.TryGetValue(node.Input[0], out Constant? source)
+                && View(node, source, trace) is { } view
+            )
+                known[node.Output[0]] = view;
         }
     }
 
@@ -41,11 +48,20 @@ internal sealed class Constants
     {
         switch (node.OpType)
         {
-            case "Reshape" or "Squeeze" or "Unsqueeze" or "Flatten" when !source.Transposed && trace.IsConstant(node.Output[0]):
+            case "Reshape"
+            or "Squeeze"
+            or "Unsqueeze"
+            or "Flatten" when !source.Transposed && trace.IsConstant(node.Output[0]):
                 return source with { Shape = [.. trace.Shape(node.Output[0]).Select(d => d!.Value)] };
             case "Transpose" when source.Shape.Count == 2 && source.Tensor.Dims.Count == 2:
                 AttributeProto? perm = node.Attribute.FirstOrDefault(a => a.Name == "perm");
-                return perm is null || perm.Ints.SequenceEqual([1L, 0L]) ? source with { Shape = [source.Shape[1], source.Shape[0]], Transposed = !source.Transposed } : source;
+                return perm is null || perm.Ints.SequenceEqual([1L, 0L])
+                    ? source with
+                    {
+                        Shape = [source.Shape[1], source.Shape[0]],
+                        Transposed = !source.Transposed,
+                    }
+                    : source;
             case "Identity":
                 return source;
             default:

@@ -23,7 +23,9 @@ internal sealed class GraphConversion
         this.model = model;
         order = model.TopologicalOrder();
         outputs = [.. model.Outputs.Select(o => o.Name)];
-        users = order.SelectMany(n => n.Input.Where(i => i.Length > 0).Distinct().Select(i => (Input: i, Node: n))).ToLookup(e => e.Input, e => e.Node);
+        users = order
+            .SelectMany(n => n.Input.Where(i => i.Length > 0).Distinct().Select(i => (Input: i, Node: n)))
+            .ToLookup(e => e.Input, e => e.Node);
         Trace = GraphTrace.Of(model);
         Constants = new Constants(model, Trace);
         tree = new ModuleTree(new ModuleNames(model.Initializers.Select(i => i.Name)));
@@ -38,14 +40,21 @@ internal sealed class GraphConversion
 
     /// <summary>Converts a model.</summary>
     /// <param name="model">One input, whose first dimension is the batch; one output.</param>
-    /// <exception cref="GraphException">An operator has no counterpart in torch; the message names it and its node.</exception>
+    /// <exception cref="GraphException">An operator has no counterpart in torch; the message names it and its
+    /// node.</exception>
     public static TorchProgram Run(OnnxModel model)
     {
         GraphConversion conversion = new(model);
-        foreach (NodeProto node in conversion.order) conversion.Convert(node);
+        foreach (NodeProto node in conversion.order)
+            conversion.Convert(node);
         string output = conversion.Resolve(model.Outputs[0].Name);
         List<TorchStep> live = ConcatenationChains.Shorten(conversion.Live(output));
-        conversion.tree.Root.Prune(live.SelectMany(s => s.Arguments.OfType<TorchArgument.Own>().Select(o => (object)o.Tensor).Concat(s.Modules)).ToHashSet());
+        conversion.tree.Root.Prune(
+            live.SelectMany(s =>
+                    s.Arguments.OfType<TorchArgument.Own>().Select(o => (object)o.Tensor).Concat(s.Modules)
+                )
+                .ToHashSet()
+        );
         return new TorchProgram(conversion.tree.Root, model.Inputs[0].Name, live, output);
     }
 
@@ -56,13 +65,15 @@ internal sealed class GraphConversion
     public string Temporary(string output)
     {
         string name = output;
-        for (int i = 1; !names.Add(name) || name == output; i++) name = FormattableString.Invariant($"{output}/{i}");
+        for (int i = 1; !names.Add(name) || name == output; i++)
+            name = FormattableString.Invariant($"{output}/{i}");
         return name;
     }
 
     public TorchArgument Value(TorchNode reader, string tensor)
     {
-        if (Constants.Of(tensor) is { } constant) return tree.Loose(current!, constant);
+        if (Constants.Of(tensor) is { } constant)
+            return tree.Loose(current!, constant);
         if (!refusals.ContainsKey(tensor) && Trace.Integers(tensor) is { } known && known.All(v => v is not null))
             return tree.Loose(current!, Known(tensor, [.. known.Select(v => v!.Value)]));
         return new TorchArgument.Value(Resolve(tensor));
@@ -70,32 +81,50 @@ internal sealed class GraphConversion
 
     public bool IsTrained(Constant constant) => tree.IsTrained(constant);
 
-    public TorchModule Layer(NodeProto node, TorchLayer layer, IReadOnlyList<LayerTensor> tensors, string hint) => tree.Layer(node, layer, tensors, hint);
+    public TorchModule Layer(NodeProto node, TorchLayer layer, IReadOnlyList<LayerTensor> tensors, string hint) =>
+        tree.Layer(node, layer, tensors, hint);
 
-    public NodeProto? OnlyUser(string tensor) => !outputs.Contains(tensor) && users[tensor].ToArray() is [var user] ? user : null;
+    public NodeProto? OnlyUser(string tensor) =>
+        !outputs.Contains(tensor) && users[tensor].ToArray() is [var user] ? user : null;
 
     public IReadOnlyList<NodeProto> UsersOf(string tensor) => outputs.Contains(tensor) ? [] : [.. users[tensor]];
 
     public void Absorb(NodeProto node) => absorbed.Add(node);
 
-    private Constant Known(string tensor, long[] values) => new(TensorData.Longs("", values, [.. Trace.Shape(tensor).Select(d => d!.Value)]), [.. Trace.Shape(tensor).Select(d => d!.Value)], Transposed: false, Named: false);
+    private Constant Known(string tensor, long[] values) =>
+        new(
+            TensorData.Longs("", values, [.. Trace.Shape(tensor).Select(d => d!.Value)]),
+            [.. Trace.Shape(tensor).Select(d => d!.Value)],
+            Transposed: false,
+            Named: false
+        );
 
     private void Convert(NodeProto node)
     {
-        if (absorbed.Contains(node) || node.OpType == "Constant" || node.Output.All(o => o.Length == 0 || Constants.Of(o) is not null)) return;
+        if (
+            absorbed.Contains(node)
+            || node.OpType == "Constant"
+            || node.Output.All(o => o.Length == 0 || Constants.Of(o) is not null)
+        )
+            return;
         current = node;
         int before = steps.Count;
         try
         {
             if (!OperatorSets.IsDefault(node.Domain) || TorchOperators.Of(node.OpType) is not { } converter)
-                throw new GraphException($"{NodeOrder.Describe(node)}: operator {(node.Domain.Length > 0 ? node.Domain + "." : "")}{node.OpType} has no counterpart in torch here. Supported: {string.Join(", ", TorchOperators.Supported)}.");
+                throw new GraphException(
+                    $"{NodeOrder.Describe(node)}: operator "
+                        + $"{(node.Domain.Length > 0 ? node.Domain + "." : "")}{node.OpType} has no counterpart in "
+                        + $"torch here. Supported: {string.Join(", ", TorchOperators.Supported)}."
+                );
             converter.Convert(new TorchNode(node, this));
         }
         catch (GraphException refusal)
         {
             // What computes shapes is not needed once they are known: only a refused value that is used counts.
             steps.RemoveRange(before, steps.Count - before);
-            foreach (string output in node.Output) refusals[output] = refusal;
+            foreach (string output in node.Output)
+                refusals[output] = refusal;
         }
     }
 
@@ -108,15 +137,21 @@ internal sealed class GraphConversion
         List<TorchStep> live = [];
         foreach (TorchStep step in steps.AsEnumerable().Reverse())
         {
-            if (!step.Results.Any(needed.Contains)) continue;
+            if (!step.Results.Any(needed.Contains))
+                continue;
             live.Add(step);
             needed.UnionWith(step.Uses);
         }
 
-        if (order.SelectMany(n => n.Output).FirstOrDefault(o => needed.Contains(o) && refusals.ContainsKey(o)) is { } refused) throw refusals[refused];
+        if (
+            order.SelectMany(n => n.Output).FirstOrDefault(o => needed.Contains(o) && refusals.ContainsKey(o)) is
+            { } refused
+        )
+            throw refusals[refused];
         live.Reverse();
         HashSet<string> made = [model.Inputs[0].Name, .. live.SelectMany(s => s.Results)];
-        if (needed.FirstOrDefault(n => !made.Contains(n)) is { } missing) throw new GraphException($"Tensor '{missing}' is computed by nothing that can be exported to torch.");
+        if (needed.FirstOrDefault(n => !made.Contains(n)) is { } missing)
+            throw new GraphException($"Tensor '{missing}' is computed by nothing that can be exported to torch.");
         return live;
     }
 }

@@ -7,6 +7,7 @@ internal interface ITorchOperator
     IReadOnlyList<string> Operators { get; }
 
     /// <summary>Writes the steps that compute the outputs of a node.</summary>
-    /// <exception cref="GraphException">The node has a form that torch does not have: <see cref="TorchNode.Unsupported"/>.</exception>
+    /// <exception cref="GraphException">The node has a form that torch does not have:
+    /// <see cref="TorchNode.Unsupported"/>.</exception>
     void Convert(TorchNode node);
 }

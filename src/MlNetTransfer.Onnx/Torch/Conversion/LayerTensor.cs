@@ -6,4 +6,10 @@ namespace MlNetTransfer.Onnx.Torch.Conversion;
 /// <param name="Shape">Its shape in torch.</param>
 /// <param name="IsParameter">Whether it is trained.</param>
 /// <param name="Transpose">Whether it is the constant transposed.</param>
-internal sealed record LayerTensor(string Name, Constant? Value, IReadOnlyList<long> Shape, bool IsParameter = true, bool Transpose = false);
+internal sealed record LayerTensor(
+    string Name,
+    Constant? Value,
+    IReadOnlyList<long> Shape,
+    bool IsParameter = true,
+    bool Transpose = false
+);

@@ -55,28 +55,43 @@ internal sealed class TorchNode(NodeProto node, GraphConversion graph)
     /// <summary>Integers of an input that is known before the graph runs; null where the input is left out.</summary>
     public long[]? Integers(int input)
     {
-        if (!HasInput(input)) return null;
-        if (Constant(input) is { } constant) return TensorData.ToLongs(constant.Tensor);
-        long?[] values = graph.Trace.Integers(node.Input[input]) ?? throw Unsupported($"input '{node.Input[input]}' computed from the image");
-        return values.All(v => v is not null) ? [.. values.Select(v => v!.Value)] : throw Unsupported($"input '{node.Input[input]}' that depends on the batch size");
+        if (!HasInput(input))
+            return null;
+        if (Constant(input) is { } constant)
+            return TensorData.ToLongs(constant.Tensor);
+        long?[] values =
+            graph.Trace.Integers(node.Input[input])
+            ?? throw Unsupported($"input '{node.Input[input]}' computed from the image");
+        return values.All(v => v is not null)
+            ? [.. values.Select(v => v!.Value)]
+            : throw Unsupported($"input '{node.Input[input]}' that depends on the batch size");
     }
 
     /// <summary>The only float of a constant input; null where the input is left out.</summary>
-    public float? Single(int input) => !HasInput(input) ? null : Constant(input) is { Count: 1 } constant ? constant.Single : throw Unsupported($"input '{node.Input[input]}' that is not one constant number");
+    public float? Single(int input) =>
+        !HasInput(input) ? null
+        : Constant(input) is { Count: 1 } constant ? constant.Single
+        : throw Unsupported($"input '{node.Input[input]}' that is not one constant number");
 
     /// <summary>An input as a value, a constant made a tensor of a module.</summary>
     public TorchArgument Value(int input) => graph.Value(this, node.Input[input]);
 
     /// <summary>An input as a value, or as a number where it is a constant of one element.</summary>
-    public TorchArgument ValueOrNumber(int input) => IsNumber(input) ? new TorchArgument.Real(Constant(input)!.Single) : Value(input);
+    public TorchArgument ValueOrNumber(int input) =>
+        IsNumber(input) ? new TorchArgument.Real(Constant(input)!.Single) : Value(input);
 
-    public bool IsNumber(int input) => Constant(input) is { Count: 1 } constant && (DataType)constant.Tensor.DataType == DataType.Float && !graph.IsTrained(constant);
+    public bool IsNumber(int input) =>
+        Constant(input) is { Count: 1 } constant
+        && (DataType)constant.Tensor.DataType == DataType.Float
+        && !graph.IsTrained(constant);
 
     /// <summary>Writes a call of a torch function that gives an output of the node.</summary>
-    public void Call(string function, params IReadOnlyList<TorchArgument> arguments) => Call(function, [node.Output[0]], arguments);
+    public void Call(string function, params IReadOnlyList<TorchArgument> arguments) =>
+        Call(function, [node.Output[0]], arguments);
 
     /// <summary>Writes a call of a torch function with several results.</summary>
-    public void Call(string function, IReadOnlyList<string> results, IReadOnlyList<TorchArgument> arguments) => graph.Add(new TorchStep(function, null, arguments, results));
+    public void Call(string function, IReadOnlyList<string> results, IReadOnlyList<TorchArgument> arguments) =>
+        graph.Add(new TorchStep(function, null, arguments, results));
 
     /// <summary>Writes a call whose result is used by another call of this node.</summary>
     public TorchArgument Step(string function, params IReadOnlyList<TorchArgument> arguments)
@@ -99,17 +114,29 @@ internal sealed class TorchNode(NodeProto node, GraphConversion graph)
     public void Layer(TorchLayer layer, TorchArgument x, IReadOnlyList<LayerTensor> tensors, string hint) =>
         graph.Add(new TorchStep("", graph.Layer(node, layer, tensors, hint), [x], [node.Output[0]]));
 
-    /// <summary>The node that alone uses this node's output, and which of its inputs that is; null where there are several, or the output is the graph's.</summary>
+    /// <summary>
+    /// The node that alone uses this node's output, and which of its inputs that is; null where there are several, or
+    /// the output is the graph's.
+    /// </summary>
     public NodeProto? OnlyUser => graph.OnlyUser(node.Output[0]);
 
-    /// <summary>The product of the input and this node's output, where nothing else uses the output; null else.</summary>
-    public NodeProto? OnlyOtherUse => OnlyUser is { OpType: "Mul" } mul && mul.Input.Count == 2 && mul.Input.Contains(node.Input[0]) && mul.Input.Contains(node.Output[0]) ? mul : null;
+    /// <summary>
+    /// The product of the input and this node's output, where nothing else uses the output; null else.
+    /// </summary>
+    public NodeProto? OnlyOtherUse =>
+        OnlyUser is { OpType: "Mul" } mul
+        && mul.Input.Count == 2
+        && mul.Input.Contains(node.Input[0])
+        && mul.Input.Contains(node.Output[0])
+            ? mul
+            : null;
 
     /// <summary>All nodes that use a tensor; none where it is an output of the graph.</summary>
     public IReadOnlyList<NodeProto> Users(string tensor) => graph.UsersOf(tensor);
 
     /// <summary>Whether an input's integers are known before the graph runs.</summary>
-    public bool KnowsIntegers(int input) => graph.Trace.Integers(node.Input[input]) is { } values && values.All(v => v is not null);
+    public bool KnowsIntegers(int input) =>
+        graph.Trace.Integers(node.Input[input]) is { } values && values.All(v => v is not null);
 
     /// <summary>Takes a following node into this one: its output is what the next call gives.</summary>
     public TorchNode Absorb(NodeProto follower)
@@ -122,7 +149,8 @@ internal sealed class TorchNode(NodeProto node, GraphConversion graph)
 
     /// <summary>The error for a form that torch does not have.</summary>
     /// <param name="form">What the node has, for example "mode 'cubic'".</param>
-    public GraphException Unsupported(string form) => new($"{NodeOrder.Describe(node)} has {form}, which cannot be exported to torch.");
+    public GraphException Unsupported(string form) =>
+        new($"{NodeOrder.Describe(node)} has {form}, which cannot be exported to torch.");
 
     private NodeProto Renamed(string output)
     {

@@ -3,7 +3,9 @@ using MlNetTransfer.Onnx.Torch.Operators;
 
 namespace MlNetTransfer.Onnx.Torch.Conversion;
 
-/// <summary>Every operator that can be exported to torch. A new family is one file in Operators and one line here.</summary>
+/// <summary>
+/// Every operator that can be exported to torch. A new family is one file in Operators and one line here.
+/// </summary>
 internal static class TorchOperators
 {
     /// <summary>Sorted by class name.</summary>
@@ -43,8 +45,10 @@ internal static class TorchOperators
         new WhereOperator(),
     ];
 
-    private static readonly FrozenDictionary<string, ITorchOperator> ByOperator =
-        All.SelectMany(g => g.Operators.Select(o => (Operator: o, Converter: g))).ToFrozenDictionary(e => e.Operator, e => e.Converter);
+    private static readonly FrozenDictionary<string, ITorchOperator> ByOperator = All.SelectMany(g =>
+            g.Operators.Select(o => (Operator: o, Converter: g))
+        )
+        .ToFrozenDictionary(e => e.Operator, e => e.Converter);
 
     /// <summary>Operator types that can be exported, sorted.</summary>
     public static IReadOnlyList<string> Supported { get; } = [.. ByOperator.Keys.Order(StringComparer.Ordinal)];

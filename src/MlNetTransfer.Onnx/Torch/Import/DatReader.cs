@@ -3,10 +3,13 @@ using MlNetTransfer.Onnx.Weights;
 
 namespace MlNetTransfer.Onnx.Torch.Import;
 
-/// <summary>Reads TorchSharp's state dictionaries: a count, then name, type, shape and data of each tensor, numbers in LEB128.</summary>
+/// <summary>
+/// Reads TorchSharp's state dictionaries: a count, then name, type, shape and data of each tensor, numbers in LEB128.
+/// </summary>
 internal static class DatReader
 {
-    private const int LongestName = 1 << 16, HighestRank = 64;
+    private const int LongestName = 1 << 16,
+        HighestRank = 64;
 
     public static Dictionary<string, SafeTensor> Read(Stream stream, string name, TorchLimits limits)
     {
@@ -14,33 +17,49 @@ internal static class DatReader
         try
         {
             long count = Number(reader, "the number of tensors");
-            if (count > limits.MaxTensors || count > stream.Length) throw new FormatException($"it would hold {count:N0} tensors in {stream.Length:N0} bytes; at most {limits.MaxTensors:N0} are read.");
+            if (count > limits.MaxTensors || count > stream.Length)
+                throw new FormatException(
+                    $"it would hold {count:N0} tensors in {stream.Length:N0} bytes; at most {limits.MaxTensors:N0} "
+                        + $"are read."
+                );
             Dictionary<string, SafeTensor> tensors = new(StringComparer.Ordinal);
             long budget = limits.MaxBytes;
             for (long i = 0; i < count; i++)
             {
                 (string key, SafeTensor tensor) = Tensor(reader, stream, ref budget);
-                if (!tensors.TryAdd(key, tensor)) throw new FormatException($"tensor '{key}' is there twice.");
+                if (!tensors.TryAdd(key, tensor))
+                    throw new FormatException($"tensor '{key}' is there twice.");
             }
 
-            return stream.Position == stream.Length ? tensors : throw new FormatException($"{stream.Length - stream.Position:N0} bytes follow the last tensor.");
+            return stream.Position == stream.Length
+                ? tensors
+                : throw new FormatException($"{stream.Length - stream.Position:N0} bytes follow the last tensor.");
         }
         catch (Exception cause) when (cause is FormatException or EndOfStreamException or DecoderFallbackException)
         {
-            throw new GraphException($"{name} is no whole file of weights that is known (.pt, .dat, .safetensors). As a .dat of TorchSharp: {cause.Message}", cause);
+            throw new GraphException(
+                $"{name} is no whole file of weights that is known (.pt, .dat, .safetensors). As a .dat of "
+                    + $"TorchSharp: {cause.Message}",
+                cause
+            );
         }
     }
 
     private static (string Name, SafeTensor Tensor) Tensor(BinaryReader reader, Stream stream, ref long budget)
     {
         long length = Number(reader, "the length of a name");
-        if (length > Math.Min(LongestName, Left(stream))) throw new FormatException($"a name of {length:N0} bytes was announced.");
+        if (length > Math.Min(LongestName, Left(stream)))
+            throw new FormatException($"a name of {length:N0} bytes was announced.");
         string name = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(reader.ReadBytes((int)length));
-        if (name.Any(char.IsControl)) throw new FormatException("a name has control characters.");
+        if (name.Any(char.IsControl))
+            throw new FormatException("a name has control characters.");
         long number = Number(reader, $"the type of '{name}'");
-        SafeTensorType type = TensorTypes.OfNumber(number) ?? throw new FormatException($"'{name}' has the element type {number}, which is not known or not real.");
+        SafeTensorType type =
+            TensorTypes.OfNumber(number)
+            ?? throw new FormatException($"'{name}' has the element type {number}, which is not known or not real.");
         long rank = Number(reader, $"the rank of '{name}'");
-        if (rank > HighestRank) throw new FormatException($"'{name}' has {rank:N0} dimensions.");
+        if (rank > HighestRank)
+            throw new FormatException($"'{name}' has {rank:N0} dimensions.");
         long[] shape = new long[rank];
         Int128 bytes = type.Bytes();
         for (int i = 0; i < rank; i++)
@@ -49,8 +68,15 @@ internal static class DatReader
             bytes = bytes > long.MaxValue ? bytes : bytes * shape[i];
         }
 
-        if (bytes > Left(stream)) throw new FormatException($"'{name}' {type} [{string.Join(", ", shape)}] needs {bytes} bytes; {Left(stream):N0} are left.");
-        if (bytes > Math.Min(budget, Array.MaxLength)) throw new FormatException($"its tensors have more bytes than are read; raise {nameof(TorchLimits)}.{nameof(TorchLimits.MaxBytes)}.");
+        if (bytes > Left(stream))
+            throw new FormatException(
+                $"'{name}' {type} [{string.Join(", ", shape)}] needs {bytes} bytes; {Left(stream):N0} are left."
+            );
+        if (bytes > Math.Min(budget, Array.MaxLength))
+            throw new FormatException(
+                $"its tensors have more bytes than are read; raise "
+                    + $"{nameof(TorchLimits)}.{nameof(TorchLimits.MaxBytes)}."
+            );
         budget -= (long)bytes;
         byte[] data = new byte[(int)bytes];
         stream.ReadExactly(data);
@@ -66,9 +92,11 @@ internal static class DatReader
         for (int shift = 0; ; shift += 7)
         {
             byte next = reader.ReadByte();
-            if (shift == 63 && next > 0) throw new FormatException($"{what} is above 2^63.");
+            if (shift == 63 && next > 0)
+                throw new FormatException($"{what} is above 2^63.");
             value |= (ulong)(next & 0x7F) << shift;
-            if (next < 0x80) return (long)value;
+            if (next < 0x80)
+                return (long)value;
         }
     }
 }

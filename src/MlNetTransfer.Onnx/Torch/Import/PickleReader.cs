@@ -3,7 +3,10 @@ using System.Text;
 
 namespace MlNetTransfer.Onnx.Torch.Import;
 
-/// <summary>Parses the opcodes of pickle protocol 2 that torch's weights consist of. It builds plain data and can call nothing: a name that weights do not need is refused.</summary>
+/// <summary>
+/// Parses the opcodes of pickle protocol 2 that torch's weights consist of. It builds plain data and can call nothing:
+/// a name that weights do not need is refused.
+/// </summary>
 /// <param name="bytes">The whole pickle.</param>
 /// <param name="rules">What a reference, a persistent id and a call of a known name make.</param>
 internal ref struct PickleReader(ReadOnlySpan<byte> bytes, PickleRules rules)
@@ -24,69 +27,143 @@ internal ref struct PickleReader(ReadOnlySpan<byte> bytes, PickleRules rules)
             byte opcode = Take(1)[0];
             switch (opcode)
             {
-                case 0x80: if (Take(1)[0] is 0 or > 5) throw Wrong(at, "an unknown protocol"); break;
-                case (byte)'.': return Pop();
-                case (byte)'(': marks.Add(stack.Count); break;
-                case (byte)'}': stack.Add(new PickleMap()); break;
-                case (byte)']': stack.Add(new List<object?>()); break;
-                case (byte)')': stack.Add(new PickleTuple([])); break;
-                case (byte)'N': stack.Add(null); break;
-                case 0x88: stack.Add(true); break;
-                case 0x89: stack.Add(false); break;
-                case (byte)'K': stack.Add((long)Take(1)[0]); break;
-                case (byte)'M': stack.Add((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2))); break;
-                case (byte)'J': stack.Add((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4))); break;
-                case (byte)'G': stack.Add(BinaryPrimitives.ReadDoubleBigEndian(Take(8))); break;
-                case 0x8A: stack.Add(Long(at)); break;
-                case (byte)'X': stack.Add(Text(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)))); break;
-                case (byte)'c': stack.Add(rules.Global(Line(), Line())); break;
-                case (byte)'q': memo[Take(1)[0]] = Peek(); break;
-                case (byte)'r': memo[BinaryPrimitives.ReadUInt32LittleEndian(Take(4))] = Peek(); break;
-                case (byte)'h': stack.Add(Memo(Take(1)[0])); break;
-                case (byte)'j': stack.Add(Memo(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)))); break;
-                case (byte)'t': stack.Add(new PickleTuple(PopMark())); break;
-                case 0x85 or 0x86 or 0x87: stack.Add(new PickleTuple(Pop(opcode - 0x84))); break;
-                case (byte)'a': Append(at, [Pop()]); break;
-                case (byte)'e': Append(at, PopMark()); break;
-                case (byte)'s': Set(at, Pop(2)); break;
-                case (byte)'u': Set(at, PopMark()); break;
-                case (byte)'Q': stack.Add(PickleRules.Persistent(Pop())); break;
-                case (byte)'R' or 0x81: Call(opcode == 0x81); break;
-                case (byte)'b': Build(at); break;
-                default: throw Wrong(at, $"opcode 0x{opcode:X2}, which weights do not need");
+                case 0x80:
+                    if (Take(1)[0] is 0 or > 5)
+                        throw Wrong(at, "an unknown protocol");
+                    break;
+                case (byte)'.':
+                    return Pop();
+                case (byte)'(':
+                    marks.Add(stack.Count);
+                    break;
+                case (byte)'}':
+                    stack.Add(new PickleMap());
+                    break;
+                case (byte)']':
+                    stack.Add(new List<object?>());
+                    break;
+                case (byte)')':
+                    stack.Add(new PickleTuple([]));
+                    break;
+                case (byte)'N':
+                    stack.Add(null);
+                    break;
+                case 0x88:
+                    stack.Add(true);
+                    break;
+                case 0x89:
+                    stack.Add(false);
+                    break;
+                case (byte)'K':
+                    stack.Add((long)Take(1)[0]);
+                    break;
+                case (byte)'M':
+                    stack.Add((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2)));
+                    break;
+                case (byte)'J':
+                    stack.Add((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4)));
+                    break;
+                case (byte)'G':
+                    stack.Add(BinaryPrimitives.ReadDoubleBigEndian(Take(8)));
+                    break;
+                case 0x8A:
+                    stack.Add(Long(at));
+                    break;
+                case (byte)'X':
+                    stack.Add(Text(BinaryPrimitives.ReadUInt32LittleEndian(Take(4))));
+                    break;
+                case (byte)'c':
+                    stack.Add(rules.Global(Line(), Line()));
+                    break;
+                case (byte)'q':
+                    memo[Take(1)[0]] = Peek();
+                    break;
+                case (byte)'r':
+                    memo[BinaryPrimitives.ReadUInt32LittleEndian(Take(4))] = Peek();
+                    break;
+                case (byte)'h':
+                    stack.Add(Memo(Take(1)[0]));
+                    break;
+                case (byte)'j':
+                    stack.Add(Memo(BinaryPrimitives.ReadUInt32LittleEndian(Take(4))));
+                    break;
+                case (byte)'t':
+                    stack.Add(new PickleTuple(PopMark()));
+                    break;
+                case 0x85 or 0x86 or 0x87:
+                    stack.Add(new PickleTuple(Pop(opcode - 0x84)));
+                    break;
+                case (byte)'a':
+                    Append(at, [Pop()]);
+                    break;
+                case (byte)'e':
+                    Append(at, PopMark());
+                    break;
+                case (byte)'s':
+                    Set(at, Pop(2));
+                    break;
+                case (byte)'u':
+                    Set(at, PopMark());
+                    break;
+                case (byte)'Q':
+                    stack.Add(PickleRules.Persistent(Pop()));
+                    break;
+                case (byte)'R' or 0x81:
+                    Call(opcode == 0x81);
+                    break;
+                case (byte)'b':
+                    Build(at);
+                    break;
+                default:
+                    throw Wrong(at, $"opcode 0x{opcode:X2}, which weights do not need");
             }
         }
     }
 
     private void Call(bool isNew)
     {
-        object? arguments = Pop(), callee = Pop();
-        stack.Add(rules.Call(callee, arguments as PickleTuple ?? throw new FormatException("a call without a tuple of arguments."), isNew));
+        object? arguments = Pop(),
+            callee = Pop();
+        stack.Add(
+            rules.Call(
+                callee,
+                arguments as PickleTuple ?? throw new FormatException("a call without a tuple of arguments."),
+                isNew
+            )
+        );
     }
 
-    /// <summary>Sets attributes of an object. Those of a dictionary, such as a state dictionary's _metadata, are not kept.</summary>
+    /// <summary>
+    /// Sets attributes of an object. Those of a dictionary, such as a state dictionary's _metadata, are not kept.
+    /// </summary>
     private readonly void Build(int at)
     {
         object? state = Pop();
-        if (Peek() is not PickleMap target || state is not PickleMap attributes) throw Wrong(at, "a state of another form than attributes");
-        if (rules.IsObject(target)) target.Entries.AddRange(attributes.Entries);
+        if (Peek() is not PickleMap target || state is not PickleMap attributes)
+            throw Wrong(at, "a state of another form than attributes");
+        if (rules.IsObject(target))
+            target.Entries.AddRange(attributes.Entries);
     }
 
     private readonly void Append(int at, object?[] items)
     {
-        if (Peek() is not List<object?> list) throw Wrong(at, "items for what is no list");
+        if (Peek() is not List<object?> list)
+            throw Wrong(at, "items for what is no list");
         list.AddRange(items);
     }
 
     private readonly void Set(int at, object?[] items)
     {
-        if (Peek() is not PickleMap map || items.Length % 2 != 0) throw Wrong(at, "entries for what is no dictionary");
-        for (int i = 0; i < items.Length; i += 2) map.Entries.Add((items[i], items[i + 1]));
+        if (Peek() is not PickleMap map || items.Length % 2 != 0)
+            throw Wrong(at, "entries for what is no dictionary");
+        for (int i = 0; i < items.Length; i += 2)
+            map.Entries.Add((items[i], items[i + 1]));
     }
 
     private ReadOnlySpan<byte> Take(long count)
     {
-        if (count > bytes.Length - position) throw new FormatException($"it ends within byte {position:N0}, {count:N0} more were expected.");
+        if (count > bytes.Length - position)
+            throw new FormatException($"it ends within byte {position:N0}, {count:N0} more were expected.");
         position += (int)count;
         return bytes.Slice(position - (int)count, (int)count);
     }
@@ -96,7 +173,8 @@ internal ref struct PickleReader(ReadOnlySpan<byte> bytes, PickleRules rules)
     private string Line()
     {
         int length = bytes[position..].IndexOf((byte)'\n');
-        if (length is < 0 or > 1000) throw new FormatException($"a name at byte {position:N0} does not end.");
+        if (length is < 0 or > 1000)
+            throw new FormatException($"a name at byte {position:N0} does not end.");
         string line = Text((uint)length);
         position++;
         return line;
@@ -105,15 +183,21 @@ internal ref struct PickleReader(ReadOnlySpan<byte> bytes, PickleRules rules)
     private long Long(int at)
     {
         ReadOnlySpan<byte> digits = Take(Take(1)[0]);
-        if (digits.Length > sizeof(long)) throw Wrong(at, "a number above 2^63");
+        if (digits.Length > sizeof(long))
+            throw Wrong(at, "a number above 2^63");
         long value = digits.Length > 0 && digits[^1] >= 0x80 ? -1 : 0;
-        for (int i = digits.Length - 1; i >= 0; i--) value = (value << 8) | digits[i];
+        for (int i = digits.Length - 1; i >= 0; i--)
+            value = (value << 8) | digits[i];
         return value;
     }
 
-    private readonly object? Memo(uint key) => memo.TryGetValue(key, out object? value) ? value : throw new FormatException($"it refers to entry {key}, which was not stored.");
+    private readonly object? Memo(uint key) =>
+        memo.TryGetValue(key, out object? value)
+            ? value
+            : throw new FormatException($"it refers to entry {key}, which was not stored.");
 
-    private readonly object? Peek() => stack.Count > Floor ? stack[^1] : throw new FormatException("it takes from an empty stack.");
+    private readonly object? Peek() =>
+        stack.Count > Floor ? stack[^1] : throw new FormatException("it takes from an empty stack.");
 
     private readonly object? Pop()
     {
@@ -124,7 +208,8 @@ internal ref struct PickleReader(ReadOnlySpan<byte> bytes, PickleRules rules)
 
     private readonly object?[] Pop(int count)
     {
-        if (stack.Count - count < Floor) throw new FormatException("it takes from an empty stack.");
+        if (stack.Count - count < Floor)
+            throw new FormatException("it takes from an empty stack.");
         object?[] items = [.. stack[^count..]];
         stack.RemoveRange(stack.Count - count, count);
         return items;
@@ -132,7 +217,8 @@ internal ref struct PickleReader(ReadOnlySpan<byte> bytes, PickleRules rules)
 
     private readonly object?[] PopMark()
     {
-        if (marks.Count == 0) throw new FormatException("it takes to a mark that was not set.");
+        if (marks.Count == 0)
+            throw new FormatException("it takes to a mark that was not set.");
         int mark = marks[^1];
         object?[] items = [.. stack[mark..]];
         marks.RemoveAt(marks.Count - 1);

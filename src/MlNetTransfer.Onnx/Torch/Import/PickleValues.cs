@@ -19,4 +19,9 @@ internal sealed class PickleMap
 internal sealed record PickleStorage(SafeTensorType Type, string Key, long Count);
 
 /// <summary>A tensor: a view of a storage.</summary>
-internal sealed record PickleTensor(PickleStorage Storage, long Offset, IReadOnlyList<long> Sizes, IReadOnlyList<long> Strides);
+internal sealed record PickleTensor(
+    PickleStorage Storage,
+    long Offset,
+    IReadOnlyList<long> Sizes,
+    IReadOnlyList<long> Strides
+);

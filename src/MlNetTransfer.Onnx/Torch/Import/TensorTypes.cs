@@ -21,15 +21,31 @@ internal static class TensorTypes
 
     private static readonly SafeTensorType?[] Numbers =
     [
-        SafeTensorType.U8, SafeTensorType.I8, SafeTensorType.I16, SafeTensorType.I32, SafeTensorType.I64, SafeTensorType.F16, SafeTensorType.F32, SafeTensorType.F64,
-        null, null, null, SafeTensorType.BOOL, null, null, null, SafeTensorType.BF16,
+        SafeTensorType.U8,
+        SafeTensorType.I8,
+        SafeTensorType.I16,
+        SafeTensorType.I32,
+        SafeTensorType.I64,
+        SafeTensorType.F16,
+        SafeTensorType.F32,
+        SafeTensorType.F64,
+        null,
+        null,
+        null,
+        SafeTensorType.BOOL,
+        null,
+        null,
+        null,
+        SafeTensorType.BF16,
     ];
 
     /// <summary>The type of a storage class; null where it is none.</summary>
-    public static SafeTensorType? OfStorage(string name) => Storages.TryGetValue(name, out SafeTensorType type) ? type : null;
+    public static SafeTensorType? OfStorage(string name) =>
+        Storages.TryGetValue(name, out SafeTensorType type) ? type : null;
 
     /// <summary>The type under libtorch's number; null where it is none, or complex.</summary>
-    public static SafeTensorType? OfNumber(long number) => number >= 0 && number < Numbers.Length ? Numbers[number] : null;
+    public static SafeTensorType? OfNumber(long number) =>
+        number >= 0 && number < Numbers.Length ? Numbers[number] : null;
 
     /// <summary>libtorch's number of a type.</summary>
     public static int Number(SafeTensorType type) => Array.IndexOf(Numbers, type);

@@ -7,8 +7,16 @@ internal sealed record LinearLayer(long Inputs, long Outputs, bool Bias) : Torch
 {
     public override string Kind => "Linear";
 
-    public override IReadOnlyList<string> Script => [$"return torch.linear(x, self.weight, {(Bias ? "self.bias" : "None")})"];
+    public override IReadOnlyList<string> Script =>
+        [$"return torch.linear(x, self.weight, {(Bias ? "self.bias" : "None")})"];
 
-    public override SharpCall Sharp => new("Linear",
-        [Text.Number("", Inputs, "inFeatures"), Text.Number("", Outputs, "outFeatures"), .. Bias ? Array.Empty<SharpArgument>() : [new SharpArgument("hasBias", "false")]]);
+    public override SharpCall Sharp =>
+        new(
+            "Linear",
+            [
+                Text.Number("", Inputs, "inFeatures"),
+                Text.Number("", Outputs, "outFeatures"),
+                .. Bias ? Array.Empty<SharpArgument>() : [new SharpArgument("hasBias", "false")],
+            ]
+        );
 }

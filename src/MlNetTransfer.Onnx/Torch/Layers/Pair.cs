@@ -6,7 +6,8 @@ namespace MlNetTransfer.Onnx.Torch.Layers;
 /// <summary>A size, stride, padding or dilation: height and width.</summary>
 internal readonly record struct Pair(long Height, long Width)
 {
-    public static readonly Pair Zero = new(0, 0), One = new(1, 1);
+    public static readonly Pair Zero = new(0, 0),
+        One = new(1, 1);
 
     public bool IsSquare => Height == Width;
 
@@ -18,5 +19,6 @@ internal readonly record struct Pair(long Height, long Width)
 
     public static Pair Of(IReadOnlyList<long> values) => new(values[0], values[1]);
 
-    public SharpArgument Argument(string name, string role) => new(name, Height.ToString(CultureInfo.InvariantCulture), role);
+    public SharpArgument Argument(string name, string role) =>
+        new(name, Height.ToString(CultureInfo.InvariantCulture), role);
 }

@@ -1,14 +1,18 @@
 namespace MlNetTransfer.Onnx.Torch.Modules;
 
 /// <summary>Gives every container a body, so that forward reads as the tree does.</summary>
-/// <remarks>A container can be called where its steps need nothing that is made between them by others. One that cannot has no body: its parent runs its parts.</remarks>
+/// <remarks>
+/// A container can be called where its steps need nothing that is made between them by others. One that cannot has no
+/// body: its parent runs its parts.
+/// </remarks>
 internal sealed class BodyBuilder
 {
     private const int MostValues = 6;
 
     private readonly IReadOnlyList<TorchStep> steps;
     private readonly IReadOnlyList<TorchModule> owners;
-    private readonly string input, output;
+    private readonly string input,
+        output;
     private readonly Dictionary<string, int> producer = [];
     private readonly ILookup<string, int> users;
     private readonly HashSet<TorchModule> opened = [];
@@ -17,7 +21,8 @@ internal sealed class BodyBuilder
     {
         (steps, owners, input, output) = (program.Steps, StepOwners.Of(program), program.Input, program.Output);
         for (int i = 0; i < steps.Count; i++)
-            foreach (string result in steps[i].Results) producer[result] = i;
+            foreach (string result in steps[i].Results)
+                producer[result] = i;
         users = steps.SelectMany((s, i) => s.Uses.Distinct().Select(u => (u, i))).ToLookup(e => e.u, e => e.i);
     }
 
@@ -34,11 +39,22 @@ internal sealed class BodyBuilder
         List<List<int>> groups;
         while (true)
         {
-            groups = [.. indices.GroupBy(i => Group(module, i) is { } child ? (object)child : i).Select(g => g.ToList())];
+            groups =
+            [
+                .. indices.GroupBy(i => Group(module, i) is { } child ? (object)child : i).Select(g => g.ToList()),
+            ];
             order = Order(groups);
-            if (order is not null) break;
+            if (order is not null)
+                break;
             // The group that spans most is what others stand inside of.
-            opened.Add(groups.Where(g => Group(module, g[0]) is not null).OrderByDescending(g => g[^1] - g[0] - g.Count).ThenBy(g => g[0]).Select(g => Group(module, g[0])!).First());
+            opened.Add(
+                groups
+                    .Where(g => Group(module, g[0]) is not null)
+                    .OrderByDescending(g => g[^1] - g[0] - g.Count)
+                    .ThenBy(g => g[0])
+                    .Select(g => Group(module, g[0])!)
+                    .First()
+            );
         }
 
         List<TorchStep> lines = [];
@@ -60,31 +76,74 @@ internal sealed class BodyBuilder
                 return;
             }
 
-            lines.Add(new TorchStep("", child, [.. child.Body!.Inputs.Select(v => new TorchArgument.Value(v))], child.Body.Outputs));
+            lines.Add(
+                new TorchStep(
+                    "",
+                    child,
+                    [.. child.Body!.Inputs.Select(v => new TorchArgument.Value(v))],
+                    child.Body.Outputs
+                )
+            );
         }
 
         HashSet<int> inside = [.. indices];
-        string[] inputs = [.. indices.SelectMany(i => steps[i].Uses).Distinct().Where(v => !producer.TryGetValue(v, out int p) || !inside.Contains(p)).OrderBy(v => producer.GetValueOrDefault(v, -1))];
-        string[] outputs = [.. indices.SelectMany(i => steps[i].Results).Where(v => v == output || users[v].Any(u => !inside.Contains(u)))];
-        module.Body = module.Parent is null ? new TorchBody([input], lines, [output]) : new TorchBody(inputs, lines, outputs);
+        string[] inputs =
+        [
+            .. indices
+                .SelectMany(i => steps[i].Uses)
+                .Distinct()
+                .Where(v => !producer.TryGetValue(v, out int p) || !inside.Contains(p))
+                .OrderBy(v => producer.GetValueOrDefault(v, -1)),
+        ];
+        string[] outputs =
+        [
+            .. indices
+                .SelectMany(i => steps[i].Results)
+                .Where(v => v == output || users[v].Any(u => !inside.Contains(u))),
+        ];
+        module.Body = module.Parent is null
+            ? new TorchBody([input], lines, [output])
+            : new TorchBody(inputs, lines, outputs);
     }
 
-    /// <summary>The part of a module that a step belongs to: the outermost one that is called whole; null for a step of its own.</summary>
+    /// <summary>
+    /// The part of a module that a step belongs to: the outermost one that is called whole; null for a step of its own.
+    /// </summary>
     private TorchModule? Group(TorchModule module, int index) =>
         owners[index].Ancestry.TakeWhile(m => m != module).LastOrDefault(m => !opened.Contains(m));
 
-    /// <summary>Groups in an order in which they can run, early steps first; null where groups wait for each other.</summary>
+    /// <summary>
+    /// Groups in an order in which they can run, early steps first; null where groups wait for each other.
+    /// </summary>
     private List<List<int>>? Order(List<List<int>> groups)
     {
-        Dictionary<int, int> groupOf = groups.SelectMany((g, n) => g.Select(i => (i, n))).ToDictionary(e => e.i, e => e.n);
-        HashSet<int>[] before = [.. groups.Select((g, n) => g.SelectMany(i => steps[i].Uses).Where(producer.ContainsKey).Select(u => producer[u]).Where(groupOf.ContainsKey).Select(p => groupOf[p]).Where(p => p != n).ToHashSet())];
+        Dictionary<int, int> groupOf = groups
+            .SelectMany((g, n) => g.Select(i => (i, n)))
+            .ToDictionary(e => e.i, e => e.n);
+        HashSet<int>[] before =
+        [
+            .. groups.Select(
+                (g, n) =>
+                    g.SelectMany(i => steps[i].Uses)
+                        .Where(producer.ContainsKey)
+                        .Select(u => producer[u])
+                        .Where(groupOf.ContainsKey)
+                        .Select(p => groupOf[p])
+                        .Where(p => p != n)
+                        .ToHashSet()
+            ),
+        ];
         List<List<int>> order = [];
         HashSet<int> done = [];
         SortedSet<(int First, int Group)> open = [.. groups.Select((g, n) => (g[0], n))];
         while (open.Count > 0)
         {
-            (int First, int Group) next = open.FirstOrDefault(o => before[o.Group].IsSubsetOf(done), (First: -1, Group: -1));
-            if (next.Group < 0) return null;
+            (int First, int Group) next = open.FirstOrDefault(
+                o => before[o.Group].IsSubsetOf(done),
+                (First: -1, Group: -1)
+            );
+            if (next.Group < 0)
+                return null;
             open.Remove(next);
             done.Add(next.Group);
             order.Add(groups[next.Group]);

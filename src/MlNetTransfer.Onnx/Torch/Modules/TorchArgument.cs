@@ -3,9 +3,7 @@ namespace MlNetTransfer.Onnx.Torch.Modules;
 /// <summary>An argument of a step.</summary>
 internal abstract record TorchArgument
 {
-    private TorchArgument()
-    {
-    }
+    private TorchArgument() { }
 
     /// <summary>A value made before.</summary>
     public sealed record Value(string Name) : TorchArgument;

@@ -4,4 +4,8 @@ namespace MlNetTransfer.Onnx.Torch.Modules;
 /// <param name="Inputs">Values it takes, in the order in which they are made.</param>
 /// <param name="Steps">In an order in which they can run.</param>
 /// <param name="Outputs">Values it returns; at least one.</param>
-internal sealed record TorchBody(IReadOnlyList<string> Inputs, IReadOnlyList<TorchStep> Steps, IReadOnlyList<string> Outputs);
+internal sealed record TorchBody(
+    IReadOnlyList<string> Inputs,
+    IReadOnlyList<TorchStep> Steps,
+    IReadOnlyList<string> Outputs
+);

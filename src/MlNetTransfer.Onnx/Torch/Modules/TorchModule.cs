@@ -1,6 +1,8 @@
 namespace MlNetTransfer.Onnx.Torch.Modules;
 
-/// <summary>A module: named tensors and named modules; a leaf computes one layer, any other what its body says.</summary>
+/// <summary>
+/// A module: named tensors and named modules; a leaf computes one layer, any other what its body says.
+/// </summary>
 /// <param name="name">Name in the parent: no dots, not empty, but for the root.</param>
 /// <param name="parent">The parent; null for the root.</param>
 internal sealed class TorchModule(string name, TorchModule? parent)
@@ -31,7 +33,8 @@ internal sealed class TorchModule(string name, TorchModule? parent)
     {
         get
         {
-            for (TorchModule? m = this; m is not null; m = m.Parent) yield return m;
+            for (TorchModule? m = this; m is not null; m = m.Parent)
+                yield return m;
         }
     }
 
@@ -47,9 +50,11 @@ internal sealed class TorchModule(string name, TorchModule? parent)
     /// <summary>The child of a name, made where there is none; null where the name belongs to a tensor.</summary>
     public TorchModule? Child(string childName)
     {
-        if (tensors.Any(t => t.Name == childName)) return null;
+        if (tensors.Any(t => t.Name == childName))
+            return null;
         TorchModule? child = children.FirstOrDefault(c => c.Name == childName);
-        if (child is null) children.Add(child = new TorchModule(childName, this));
+        if (child is null)
+            children.Add(child = new TorchModule(childName, this));
         return child;
     }
 
@@ -59,8 +64,10 @@ internal sealed class TorchModule(string name, TorchModule? parent)
     /// <summary>Removes the layers and loose tensors that nothing uses, and the modules that are empty then.</summary>
     public void Prune(IReadOnlySet<object> used)
     {
-        if (Layer is null) tensors.RemoveAll(t => !used.Contains(t));
-        foreach (TorchModule child in children) child.Prune(used);
+        if (Layer is null)
+            tensors.RemoveAll(t => !used.Contains(t));
+        foreach (TorchModule child in children)
+            child.Prune(used);
         children.RemoveAll(c => c.Layer is null ? c.children.Count == 0 && c.tensors.Count == 0 : !used.Contains(c));
     }
 

@@ -11,9 +11,13 @@ internal sealed class CastOperator : ITorchOperator
     public void Convert(TorchNode node)
     {
         var to = (DataType)node.Int("to", 0);
-        if (node.InputType() == to) node.Same();
-        else if (to is DataType.Float) node.Call("float", node.Value(0));
-        else if (to is DataType.Int64) node.Call("long", node.Value(0));
-        else throw node.Unsupported($"a conversion to {to}");
+        if (node.InputType() == to)
+            node.Same();
+        else if (to is DataType.Float)
+            node.Call("float", node.Value(0));
+        else if (to is DataType.Int64)
+            node.Call("long", node.Value(0));
+        else
+            throw node.Unsupported($"a conversion to {to}");
     }
 }

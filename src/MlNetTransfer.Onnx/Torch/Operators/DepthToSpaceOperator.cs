@@ -10,7 +10,8 @@ internal sealed class DepthToSpaceOperator : ITorchOperator
 
     public void Convert(TorchNode node)
     {
-        if (node.Text("mode", "DCR") != "CRD") throw node.Unsupported("mode 'DCR'");
+        if (node.Text("mode", "DCR") != "CRD")
+            throw node.Unsupported("mode 'DCR'");
         node.Call("pixel_shuffle", node.Value(0), new TorchArgument.Integer(node.Int("blocksize", 1)));
     }
 }

@@ -10,9 +10,11 @@ internal sealed class ExpandOperator : ITorchOperator
 
     public void Convert(TorchNode node)
     {
-        long?[] from = node.Shape(), to = node.OutputShape();
+        long?[] from = node.Shape(),
+            to = node.OutputShape();
         int added = to.Length - from.Length;
-        if (Enumerable.Range(0, to.Length).Any(i => to[i] is null && (i < added || from[i - added] is not null))) throw node.Unsupported("a size that follows the batch");
+        if (Enumerable.Range(0, to.Length).Any(i => to[i] is null && (i < added || from[i - added] is not null)))
+            throw node.Unsupported("a size that follows the batch");
         node.Call("expand", node.Value(0), new TorchArgument.Integers([.. to.Select(d => d ?? -1)]));
     }
 }

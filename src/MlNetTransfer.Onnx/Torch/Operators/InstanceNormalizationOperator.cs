@@ -9,5 +9,16 @@ internal sealed class InstanceNormalizationOperator : ITorchOperator
     public IReadOnlyList<string> Operators { get; } = ["InstanceNormalization"];
 
     public void Convert(TorchNode node) =>
-        node.Call("instance_norm", node.Value(0), node.Value(1), node.Value(2), new TorchArgument.Nothing(), new TorchArgument.Nothing(), new TorchArgument.Flag(true), new TorchArgument.Real(0), new TorchArgument.Real(node.Float("epsilon", 1e-5f)), new TorchArgument.Flag(false));
+        node.Call(
+            "instance_norm",
+            node.Value(0),
+            node.Value(1),
+            node.Value(2),
+            new TorchArgument.Nothing(),
+            new TorchArgument.Nothing(),
+            new TorchArgument.Flag(true),
+            new TorchArgument.Real(0),
+            new TorchArgument.Real(node.Float("epsilon", 1e-5f)),
+            new TorchArgument.Flag(false)
+        );
 }

@@ -3,7 +3,9 @@ using MlNetTransfer.Onnx.Torch.Layers;
 
 namespace MlNetTransfer.Onnx.Torch.Operators;
 
-/// <summary>MatMul: a linear layer where the right side is a constant matrix, with the bias that is added next; a product else.</summary>
+/// <summary>
+/// MatMul: a linear layer where the right side is a constant matrix, with the bias that is added next; a product else.
+/// </summary>
 internal sealed class MatMulOperator : ITorchOperator
 {
     public IReadOnlyList<string> Operators { get; } = ["MatMul"];
@@ -18,7 +20,13 @@ internal sealed class MatMulOperator : ITorchOperator
 
         (long inputs, long outputs) = (weight.Shape[0], weight.Shape[1]);
         List<LayerTensor> tensors = [new("weight", weight, [outputs, inputs], Transpose: true)];
-        if (node.OnlyUser is { OpType: "Add" } add && node.Peek(add).Constant(add.Input[0] == node.Output() ? 1 : 0) is { Transposed: false } bias && bias.Count == outputs && bias.Shape[^1] == outputs && bias.Shape.Count <= node.Rank)
+        if (
+            node.OnlyUser is { OpType: "Add" } add
+            && node.Peek(add).Constant(add.Input[0] == node.Output() ? 1 : 0) is { Transposed: false } bias
+            && bias.Count == outputs
+            && bias.Shape[^1] == outputs
+            && bias.Shape.Count <= node.Rank
+        )
         {
             node = node.Absorb(add);
             tensors.Add(new("bias", bias, [outputs]));

@@ -10,10 +10,20 @@ internal sealed class ReshapeOperators : ITorchOperator
 
     public void Convert(TorchNode node)
     {
-        long?[] from = node.Shape(), to = node.OutputShape();
-        if (to.Count(d => d is null) > 1) throw node.Unsupported("two sizes that follow the batch");
-        if (from.SequenceEqual(to)) node.Same();
-        else if (from.Length > 2 && to.Length == 2 && from[0] == to[0] && (from[0] is null || node.Operator == "Flatten")) node.Call("flatten", node.Value(0), new TorchArgument.Integer(1), new TorchArgument.Integer(-1));
-        else node.Call("reshape", node.Value(0), new TorchArgument.Integers([.. to.Select(d => d ?? -1)]));
+        long?[] from = node.Shape(),
+            to = node.OutputShape();
+        if (to.Count(d => d is null) > 1)
+            throw node.Unsupported("two sizes that follow the batch");
+        if (from.SequenceEqual(to))
+            node.Same();
+        else if (
+            from.Length > 2
+            && to.Length == 2
+            && from[0] == to[0]
+            && (from[0] is null || node.Operator == "Flatten")
+        )
+            node.Call("flatten", node.Value(0), new TorchArgument.Integer(1), new TorchArgument.Integer(-1));
+        else
+            node.Call("reshape", node.Value(0), new TorchArgument.Integers([.. to.Select(d => d ?? -1)]));
     }
 }

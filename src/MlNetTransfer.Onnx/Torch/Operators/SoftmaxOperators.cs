@@ -12,7 +12,12 @@ internal sealed class SoftmaxOperators : ITorchOperator
     {
         int axis = node.Axis("axis", node.Opset < 13 ? 1 : -1);
         // Before operator set 13 the axes from this one on were one.
-        if (node.Opset < 13 && axis != node.Rank - 1) throw node.Unsupported("several axes at once");
-        node.Call(node.Operator == "Softmax" ? "softmax" : "log_softmax", node.Value(0), new TorchArgument.Integer(axis));
+        if (node.Opset < 13 && axis != node.Rank - 1)
+            throw node.Unsupported("several axes at once");
+        node.Call(
+            node.Operator == "Softmax" ? "softmax" : "log_softmax",
+            node.Value(0),
+            new TorchArgument.Integer(axis)
+        );
     }
 }

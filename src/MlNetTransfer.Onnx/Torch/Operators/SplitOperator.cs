@@ -16,7 +16,17 @@ internal sealed class SplitOperator : ITorchOperator
         for (int i = 0; i < node.OutputCount; i++)
         {
             long size = node.OutputShape(i)[axis] ?? throw node.Unsupported("parts of the batch");
-            if (node.Output(i).Length > 0) node.Call("narrow", [node.Output(i)], [x, new TorchArgument.Integer(axis), new TorchArgument.Integer(start), new TorchArgument.Integer(size)]);
+            if (node.Output(i).Length > 0)
+                node.Call(
+                    "narrow",
+                    [node.Output(i)],
+                    [
+                        x,
+                        new TorchArgument.Integer(axis),
+                        new TorchArgument.Integer(start),
+                        new TorchArgument.Integer(size),
+                    ]
+                );
             start += size;
         }
     }

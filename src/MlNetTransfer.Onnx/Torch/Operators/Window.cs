@@ -7,7 +7,8 @@ namespace MlNetTransfer.Onnx.Torch.Operators;
 /// <summary>The window of a convolution or a pool over images: its padding made explicit.</summary>
 internal sealed class Window
 {
-    private Window(Pair kernel, Pair stride, Pair dilation, Pair begin, Pair end, bool ceil) => (Kernel, Stride, Dilation, Begin, End, Ceil) = (kernel, stride, dilation, begin, end, ceil);
+    private Window(Pair kernel, Pair stride, Pair dilation, Pair begin, Pair end, bool ceil) =>
+        (Kernel, Stride, Dilation, Begin, End, Ceil) = (kernel, stride, dilation, begin, end, ceil);
 
     public Pair Kernel { get; }
 
@@ -23,7 +24,9 @@ internal sealed class Window
 
     public bool Ceil { get; }
 
-    /// <summary>Whether torch's own padding, the same on both sides and for pools at most half the kernel, says it.</summary>
+    /// <summary>
+    /// Whether torch's own padding, the same on both sides and for pools at most half the kernel, says it.
+    /// </summary>
     public bool IsSymmetric => Begin == End;
 
     public bool IsEmpty => Begin == Pair.Zero && End == Pair.Zero;
@@ -33,8 +36,15 @@ internal sealed class Window
 
     public static Window Of(TorchNode node, IReadOnlyList<long> kernel)
     {
-        if (node.Rank != 4 || kernel.Count != 2) throw node.Unsupported(FormattableString.Invariant($"an input of rank {node.Rank}: only images [N, channels, height, width] are supported; such a form"));
-        Pair size = Pair.Of(kernel), stride = Pair.Of(node.Ints("strides") ?? [1, 1]), dilation = Pair.Of(node.Ints("dilations") ?? [1, 1]);
+        if (node.Rank != 4 || kernel.Count != 2)
+            throw node.Unsupported(
+                FormattableString.Invariant(
+                    $"an input of rank {node.Rank}: only images [N, channels, height, width] are supported; such a form"
+                )
+            );
+        Pair size = Pair.Of(kernel),
+            stride = Pair.Of(node.Ints("strides") ?? [1, 1]),
+            dilation = Pair.Of(node.Ints("dilations") ?? [1, 1]);
         bool ceil = node.Int("ceil_mode", 0) != 0;
         switch (node.Text("auto_pad", "NOTSET"))
         {
@@ -44,16 +54,23 @@ internal sealed class Window
             case "VALID":
                 return new Window(size, stride, dilation, Pair.Zero, Pair.Zero, ceil);
             case var same:
-                Pair total = new(Total(node, 0, size.Height, stride.Height, dilation.Height), Total(node, 1, size.Width, stride.Width, dilation.Width));
-                Pair less = new(total.Height / 2, total.Width / 2), more = new(total.Height - less.Height, total.Width - less.Width);
-                return same == "SAME_UPPER" ? new Window(size, stride, dilation, less, more, ceil) : new Window(size, stride, dilation, more, less, ceil);
+                Pair total = new(
+                    Total(node, 0, size.Height, stride.Height, dilation.Height),
+                    Total(node, 1, size.Width, stride.Width, dilation.Width)
+                );
+                Pair less = new(total.Height / 2, total.Width / 2),
+                    more = new(total.Height - less.Height, total.Width - less.Width);
+                return same == "SAME_UPPER"
+                    ? new Window(size, stride, dilation, less, more, ceil)
+                    : new Window(size, stride, dilation, more, less, ceil);
         }
     }
 
     /// <summary>Padding that keeps ceil(size / stride) positions.</summary>
     private static long Total(TorchNode node, int axis, long kernel, long stride, long dilation)
     {
-        long size = node.Shape()[2 + axis] ?? throw node.Unsupported("padding by the size of the image, which is not known");
+        long size =
+            node.Shape()[2 + axis] ?? throw node.Unsupported("padding by the size of the image, which is not known");
         return Math.Max(0, ((size + stride - 1) / stride - 1) * stride + (kernel - 1) * dilation + 1 - size);
     }
 }

@@ -8,13 +8,15 @@ internal static class Crc32
     public static uint Of(ReadOnlySpan<byte> bytes)
     {
         uint crc = uint.MaxValue;
-        foreach (byte b in bytes) crc = Table[(byte)(crc ^ b)] ^ (crc >> 8);
+        foreach (byte b in bytes)
+            crc = Table[(byte)(crc ^ b)] ^ (crc >> 8);
         return ~crc;
     }
 
     private static uint Entry(uint value)
     {
-        for (int bit = 0; bit < 8; bit++) value = (value & 1) != 0 ? 0xEDB88320u ^ (value >> 1) : value >> 1;
+        for (int bit = 0; bit < 8; bit++)
+            value = (value & 1) != 0 ? 0xEDB88320u ^ (value >> 1) : value >> 1;
         return value;
     }
 }

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace MlNetTransfer.Onnx.Torch.Script;
 
-/// <summary>Writes the few opcodes of Python's pickle protocol 2 that torch's archives need. Nothing is memoised.</summary>
+/// <summary>
+/// Writes the few opcodes of Python's pickle protocol 2 that torch's archives need. Nothing is memoised.
+/// </summary>
 internal sealed class PickleWriter
 {
     private readonly List<byte> bytes = [];
@@ -59,7 +61,8 @@ internal sealed class PickleWriter
     public PickleWriter Tuple(IReadOnlyList<long> values)
     {
         Raw("(");
-        foreach (long value in values) Integer(value);
+        foreach (long value in values)
+            Integer(value);
         return Raw("t");
     }
 

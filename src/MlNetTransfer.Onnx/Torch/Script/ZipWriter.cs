@@ -3,7 +3,10 @@ using System.Text;
 
 namespace MlNetTransfer.Onnx.Torch.Script;
 
-/// <summary>Writes a zip archive of stored entries whose bytes depend on nothing but their content: no clock, no platform (APPNOTE 6.3.10).</summary>
+/// <summary>
+/// Writes a zip archive of stored entries whose bytes depend on nothing but their content: no clock, no platform
+/// (APPNOTE 6.3.10).
+/// </summary>
 /// <param name="stream">Where to; it need not seek.</param>
 internal sealed class ZipWriter(Stream stream)
 {
@@ -18,8 +21,14 @@ internal sealed class ZipWriter(Stream stream)
     public void Add(string name, ReadOnlySpan<byte> content)
     {
         byte[] path = Encoding.UTF8.GetBytes(name);
-        if (position + content.Length > uint.MaxValue - (1 << 20)) throw new GraphException("The archive would exceed 4 GiB. Export a smaller model.");
-        (byte[], uint Crc, uint Length, uint Offset) entry = (path, Crc32.Of(content), (uint)content.Length, (uint)position);
+        if (position + content.Length > uint.MaxValue - (1 << 20))
+            throw new GraphException("The archive would exceed 4 GiB. Export a smaller model.");
+        (byte[], uint Crc, uint Length, uint Offset) entry = (
+            path,
+            Crc32.Of(content),
+            (uint)content.Length,
+            (uint)position
+        );
         entries.Add(entry);
         Span<byte> header = stackalloc byte[30];
         BinaryPrimitives.WriteUInt32LittleEndian(header, 0x04034B50);
@@ -46,7 +55,10 @@ internal sealed class ZipWriter(Stream stream)
         }
 
         long end = position;
-        if (entries.Count > ushort.MaxValue - 1) throw new GraphException($"The archive would have {entries.Count:N0} entries; {ushort.MaxValue - 1:N0} are possible.");
+        if (entries.Count > ushort.MaxValue - 1)
+            throw new GraphException(
+                $"The archive would have {entries.Count:N0} entries; {ushort.MaxValue - 1:N0} are possible."
+            );
         Span<byte> record = stackalloc byte[22];
         record.Clear();
         BinaryPrimitives.WriteUInt32LittleEndian(record, 0x06054B50);
@@ -57,7 +69,9 @@ internal sealed class ZipWriter(Stream stream)
         Write(record);
     }
 
-    /// <summary>The fields that local headers and the directory share, from "version needed" to the length of the extra field.</summary>
+    /// <summary>
+    /// The fields that local headers and the directory share, from "version needed" to the length of the extra field.
+    /// </summary>
     private static void Common(Span<byte> fields, uint crc, uint length, int nameLength)
     {
         BinaryPrimitives.WriteUInt16LittleEndian(fields, 20);

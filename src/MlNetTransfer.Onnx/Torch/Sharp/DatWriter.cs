@@ -3,7 +3,9 @@ using MlNetTransfer.Onnx.Torch.Modules;
 
 namespace MlNetTransfer.Onnx.Torch.Sharp;
 
-/// <summary>Writes TorchSharp's state dictionaries: a count, then name, type, shape and data of each tensor, numbers in LEB128.</summary>
+/// <summary>
+/// Writes TorchSharp's state dictionaries: a count, then name, type, shape and data of each tensor, numbers in LEB128.
+/// </summary>
 internal static class DatWriter
 {
     public static void Write(IReadOnlyList<(string Path, TorchTensor Tensor)> tensors, Stream stream)
@@ -15,7 +17,8 @@ internal static class DatWriter
             writer.Write(path);
             writer.Write7BitEncodedInt64(TensorTypes.Number(tensor.Type));
             writer.Write7BitEncodedInt64(tensor.Shape.Count);
-            foreach (long size in tensor.Shape) writer.Write7BitEncodedInt64(size);
+            foreach (long size in tensor.Shape)
+                writer.Write7BitEncodedInt64(size);
             writer.Write(tensor.Data().Span);
         }
     }

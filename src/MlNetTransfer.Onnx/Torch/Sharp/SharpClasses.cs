@@ -3,7 +3,10 @@ using MlNetTransfer.Onnx.Torch.Modules;
 
 namespace MlNetTransfer.Onnx.Torch.Sharp;
 
-/// <summary>The classes of a model in C#: containers that are alike share one, whose constructor takes the numbers in which they differ; plain chains are Sequentials.</summary>
+/// <summary>
+/// The classes of a model in C#: containers that are alike share one, whose constructor takes the numbers in which they
+/// differ; plain chains are Sequentials.
+/// </summary>
 internal sealed class SharpClasses
 {
     private readonly Dictionary<TorchModule, SharpText> made = [];
@@ -17,16 +20,44 @@ internal sealed class SharpClasses
     /// <param name="summary">What it takes and returns.</param>
     public SharpClasses(TorchModule root, string name, string summary)
     {
-        taken = [name, "Conv2d", "ConvTranspose2d", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Linear", "LayerNorm", "PReLU", "Sequential", "Tensor", "Parameter", "Module"];
-        foreach (IGrouping<int, TorchModule> height in root.Descendants.Where(m => m.Layer is null && m != root).GroupBy(Height).OrderBy(g => g.Key)) AtHeight([.. height]);
+        taken =
+        [
+            name,
+            "Conv2d",
+            "ConvTranspose2d",
+            "BatchNorm1d",
+            "BatchNorm2d",
+            "BatchNorm3d",
+            "Linear",
+            "LayerNorm",
+            "PReLU",
+            "Sequential",
+            "Tensor",
+            "Parameter",
+            "Module",
+        ];
+        foreach (
+            IGrouping<int, TorchModule> height in root
+                .Descendants.Where(m => m.Layer is null && m != root)
+                .GroupBy(Height)
+                .OrderBy(g => g.Key)
+        )
+            AtHeight([.. height]);
         SharpText text = new SharpClass(root, Construct, Type).Write(isRoot: true);
-        code.Insert(0, $"/// <summary>{summary}</summary>\n" + text.ToString().Replace(SharpClass.Name, name, StringComparison.Ordinal).Replace(SharpClass.Parameters, "", StringComparison.Ordinal));
+        code.Insert(
+            0,
+            $"/// <summary>{summary}</summary>\n"
+                + text.ToString()
+                    .Replace(SharpClass.Name, name, StringComparison.Ordinal)
+                    .Replace(SharpClass.Parameters, "", StringComparison.Ordinal)
+        );
     }
 
     /// <summary>All classes, the model's first.</summary>
     public string Code => string.Join("\n", code);
 
-    private static int Height(TorchModule module) => module.Children.Select(c => c.Layer is null ? Height(c) + 1 : 1).DefaultIfEmpty(0).Max();
+    private static int Height(TorchModule module) =>
+        module.Children.Select(c => c.Layer is null ? Height(c) + 1 : 1).DefaultIfEmpty(0).Max();
 
     private void AtHeight(IReadOnlyList<TorchModule> modules)
     {
@@ -36,7 +67,13 @@ internal sealed class SharpClasses
             types[module] = "Sequential";
         }
 
-        foreach (IGrouping<string, (TorchModule Module, SharpText Text)> alike in modules.Where(m => !made.ContainsKey(m)).Select(m => (Module: m, Text: new SharpClass(m, Construct, Type).Write(isRoot: false))).GroupBy(e => e.Text.Skeleton).ToArray())
+        foreach (
+            IGrouping<string, (TorchModule Module, SharpText Text)> alike in modules
+                .Where(m => !made.ContainsKey(m))
+                .Select(m => (Module: m, Text: new SharpClass(m, Construct, Type).Write(isRoot: false)))
+                .GroupBy(e => e.Text.Skeleton)
+                .ToArray()
+        )
             Share([.. alike.Select(a => a.Module)], [.. alike.Select(a => a.Text)]);
     }
 
@@ -50,37 +87,72 @@ internal sealed class SharpClasses
         for (int i = 0; i < shared.Length; i++)
         {
             string[] values = [.. numbers.Select(n => n[i].Text)];
-            shared[i] = values.Distinct().Count() == 1 ? values[0] : Parameter(parameters, values, [.. numbers[0].Where((_, k) => numbers.Select(n => n[k].Text).SequenceEqual(values)).Select(n => n.Role)]);
+            shared[i] =
+                values.Distinct().Count() == 1
+                    ? values[0]
+                    : Parameter(
+                        parameters,
+                        values,
+                        [
+                            .. numbers[0]
+                                .Where((_, k) => numbers.Select(n => n[k].Text).SequenceEqual(values))
+                                .Select(n => n.Role),
+                        ]
+                    );
         }
 
         StringBuilder list = new();
-        foreach ((string parameter, _) in parameters) list.Append(list.Length > 0 ? ", " : "").Append("long ").Append(parameter);
-        code.Add(texts[0].With(shared).Replace(SharpClass.Name, name, StringComparison.Ordinal).Replace(SharpClass.Parameters, list.ToString(), StringComparison.Ordinal));
+        foreach ((string parameter, _) in parameters)
+            list.Append(list.Length > 0 ? ", " : "").Append("long ").Append(parameter);
+        code.Add(
+            texts[0]
+                .With(shared)
+                .Replace(SharpClass.Name, name, StringComparison.Ordinal)
+                .Replace(SharpClass.Parameters, list.ToString(), StringComparison.Ordinal)
+        );
         for (int m = 0; m < modules.Length; m++)
         {
             SharpText call = new SharpText().Add($"new {name}(");
-            for (int p = 0; p < parameters.Count; p++) call.Add((p > 0 ? ", " : "") + (parameters.Count > 3 ? parameters[p].Name + ": " : "")).Add(parameters[p].Values[m], parameters[p].Name);
+            for (int p = 0; p < parameters.Count; p++)
+                call.Add((p > 0 ? ", " : "") + (parameters.Count > 3 ? parameters[p].Name + ": " : ""))
+                    .Add(parameters[p].Values[m], parameters[p].Name);
             made[modules[m]] = call.Add(")");
             types[modules[m]] = name;
         }
     }
 
-    private static string Parameter(List<(string Name, string[] Values)> parameters, string[] values, IReadOnlyList<string> roles)
+    private static string Parameter(
+        List<(string Name, string[] Values)> parameters,
+        string[] values,
+        IReadOnlyList<string> roles
+    )
     {
-        if (parameters.FirstOrDefault(p => p.Values.SequenceEqual(values)).Name is { } known) return known;
+        if (parameters.FirstOrDefault(p => p.Values.SequenceEqual(values)).Name is { } known)
+            return known;
         string wanted = Wanted(roles);
         string name = wanted;
-        for (int i = 2; parameters.Any(p => p.Name == name); i++) name = FormattableString.Invariant($"{wanted}{i}");
+        for (int i = 2; parameters.Any(p => p.Name == name); i++)
+            name = FormattableString.Invariant($"{wanted}{i}");
         parameters.Add((name, values));
         return name;
     }
 
-    /// <summary>What a number is to a block, from what it is to its layers in their order: what goes in and comes out again is "channels", what comes out and then goes in is hidden.</summary>
+    /// <summary>
+    /// What a number is to a block, from what it is to its layers in their order: what goes in and comes out again is
+    /// "channels", what comes out and then goes in is hidden.
+    /// </summary>
     private static string Wanted(IReadOnlyList<string> roles)
     {
-        string[] ends = [.. roles.Where(r => r.StartsWith("in", StringComparison.Ordinal) || r.StartsWith("out", StringComparison.Ordinal))];
-        if (ends.Length == 0) return roles[0];
-        bool first = ends[0].StartsWith("in", StringComparison.Ordinal), last = ends[^1].StartsWith("in", StringComparison.Ordinal);
+        string[] ends =
+        [
+            .. roles.Where(r =>
+                r.StartsWith("in", StringComparison.Ordinal) || r.StartsWith("out", StringComparison.Ordinal)
+            ),
+        ];
+        if (ends.Length == 0)
+            return roles[0];
+        bool first = ends[0].StartsWith("in", StringComparison.Ordinal),
+            last = ends[^1].StartsWith("in", StringComparison.Ordinal);
         return (first, last) switch
         {
             (true, true) when ends.All(e => e == ends[0]) => ends[0],
@@ -90,18 +162,33 @@ internal sealed class SharpClasses
         };
     }
 
-    private SharpText Construct(TorchModule module) => module.Layer is { } layer ? SharpSequential.Layer(layer.Sharp) : made[module];
+    private SharpText Construct(TorchModule module) =>
+        module.Layer is { } layer ? SharpSequential.Layer(layer.Sharp) : made[module];
 
     private string Type(TorchModule module) => module.Layer?.Kind ?? types[module];
 
-    /// <summary>A name from those of the modules: LayerBlock for layer1.0 and layer2.1, LayerBlockWithDownsample for those that have one.</summary>
+    /// <summary>
+    /// A name from those of the modules: LayerBlock for layer1.0 and layer2.1, LayerBlockWithDownsample for those that
+    /// have one.
+    /// </summary>
     private string Name(TorchModule[] modules)
     {
-        string wanted = modules.Select(m => Wanted(m, alone: modules.Length == 1)).GroupBy(n => n).OrderByDescending(g => g.Count()).First().Key;
+        string wanted = modules
+            .Select(m => Wanted(m, alone: modules.Length == 1))
+            .GroupBy(n => n)
+            .OrderByDescending(g => g.Count())
+            .First()
+            .Key;
         HashSet<string> children = [.. modules[0].Children.Select(c => c.Name)];
         string name = wanted;
-        if (taken.Contains(name) && childNames.TryGetValue(wanted, out HashSet<string>? others) && children.FirstOrDefault(c => !others.Contains(c) && !char.IsAsciiDigit(c[0])) is { } extra) name = $"{wanted}With{SharpNames.Pascal(extra, keepNumber: true)}";
-        for (int i = 2; taken.Contains(name); i++) name = FormattableString.Invariant($"{wanted}{i}");
+        if (
+            taken.Contains(name)
+            && childNames.TryGetValue(wanted, out HashSet<string>? others)
+            && children.FirstOrDefault(c => !others.Contains(c) && !char.IsAsciiDigit(c[0])) is { } extra
+        )
+            name = $"{wanted}With{SharpNames.Pascal(extra, keepNumber: true)}";
+        for (int i = 2; taken.Contains(name); i++)
+            name = FormattableString.Invariant($"{wanted}{i}");
         taken.Add(name);
         childNames[name] = children;
         return name;
@@ -109,8 +196,12 @@ internal sealed class SharpClasses
 
     private static string Wanted(TorchModule module, bool alone)
     {
-        if (!char.IsAsciiDigit(module.Name[0])) return SharpNames.Pascal(module.Name, keepNumber: alone);
-        string around = module.Ancestry.FirstOrDefault(m => m.Name.Length > 0 && !char.IsAsciiDigit(m.Name[0])) is { } named ? SharpNames.Pascal(named.Name) : "Model";
+        if (!char.IsAsciiDigit(module.Name[0]))
+            return SharpNames.Pascal(module.Name, keepNumber: alone);
+        string around = module.Ancestry.FirstOrDefault(m => m.Name.Length > 0 && !char.IsAsciiDigit(m.Name[0]))
+            is { } named
+            ? SharpNames.Pascal(named.Name)
+            : "Model";
         return around.EndsWith("Block", StringComparison.Ordinal) ? around : around + "Block";
     }
 }

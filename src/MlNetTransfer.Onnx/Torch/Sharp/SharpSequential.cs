@@ -9,13 +9,24 @@ internal static class SharpSequential
     /// <summary>Whether a container is one.</summary>
     public static bool Is(TorchModule module)
     {
-        if (module.Body is not { Inputs.Count: 1, Outputs.Count: 1 } body || module.Tensors.Count > 0 || !module.Children.All(c => char.IsAsciiDigit(c.Name[0]))) return false;
+        if (
+            module.Body is not { Inputs.Count: 1, Outputs.Count: 1 } body
+            || module.Tensors.Count > 0
+            || !module.Children.All(c => char.IsAsciiDigit(c.Name[0]))
+        )
+            return false;
         string value = body.Inputs[0];
         List<TorchModule> called = [];
         foreach (TorchStep step in body.Steps)
         {
-            if (step.Results.Count != 1 || !step.Uses.SequenceEqual([value]) || (step.Module is null && SharpFunctions.Module(step) is null)) return false;
-            if (step.Module is { } child) called.Add(child);
+            if (
+                step.Results.Count != 1
+                || !step.Uses.SequenceEqual([value])
+                || (step.Module is null && SharpFunctions.Module(step) is null)
+            )
+                return false;
+            if (step.Module is { } child)
+                called.Add(child);
             value = step.Results[0];
         }
 
@@ -31,11 +42,14 @@ internal static class SharpSequential
         {
             // A function has no tensors: its number only has to be free.
             if (step.Module is null)
-                while (module.Children.Any(c => c.Name == next.ToString(CultureInfo.InvariantCulture))) next++;
+                while (module.Children.Any(c => c.Name == next.ToString(CultureInfo.InvariantCulture)))
+                    next++;
             string name = step.Module?.Name ?? next.ToString(CultureInfo.InvariantCulture);
             text.Add($"{(first ? "" : ",")}\n    (\"{name}\", ");
-            if (step.Module is { } child) text.Add(construct(child), 4);
-            else text.Add(SharpFunctions.Module(step)!);
+            if (step.Module is { } child)
+                text.Add(construct(child), 4);
+            else
+                text.Add(SharpFunctions.Module(step)!);
             text.Add(")");
             next = (int.TryParse(name, CultureInfo.InvariantCulture, out int number) ? number : next) + 1;
             first = false;
@@ -51,7 +65,8 @@ internal static class SharpSequential
         for (int i = 0; i < call.Arguments.Count; i++)
         {
             SharpArgument argument = call.Arguments[i];
-            text.Add((i > 0 ? ", " : "") + (argument.Name.Length > 0 ? argument.Name + ": " : "")).Add(argument.Text, argument.Role);
+            text.Add((i > 0 ? ", " : "") + (argument.Name.Length > 0 ? argument.Name + ": " : ""))
+                .Add(argument.Text, argument.Role);
         }
 
         return text.Add(")");

@@ -24,7 +24,8 @@ internal sealed class SharpText
     public SharpText Add(SharpText other, int indent = 0)
     {
         string newLine = "\n" + new string(' ', indent);
-        foreach ((string text, string role) in other.pieces) pieces.Add((text.Replace("\n", newLine, StringComparison.Ordinal), role));
+        foreach ((string text, string role) in other.pieces)
+            pieces.Add((text.Replace("\n", newLine, StringComparison.Ordinal), role));
         return this;
     }
 
@@ -33,7 +34,8 @@ internal sealed class SharpText
     {
         StringBuilder text = new();
         int next = 0;
-        foreach ((string piece, string role) in pieces) text.Append(role.Length > 0 ? numbers[next++] : piece);
+        foreach ((string piece, string role) in pieces)
+            text.Append(role.Length > 0 ? numbers[next++] : piece);
         return text.ToString();
     }
 
@@ -41,5 +43,7 @@ internal sealed class SharpText
 
     /// <summary>A number that reads as a float in C#.</summary>
     public static string Float(double value) =>
-        double.IsNegativeInfinity(value) ? "float.NegativeInfinity" : double.IsPositiveInfinity(value) ? "float.PositiveInfinity" : ((float)value).ToString("R", CultureInfo.InvariantCulture) + "f";
+        double.IsNegativeInfinity(value) ? "float.NegativeInfinity"
+        : double.IsPositiveInfinity(value) ? "float.PositiveInfinity"
+        : ((float)value).ToString("R", CultureInfo.InvariantCulture) + "f";
 }

@@ -3,24 +3,35 @@ using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Backbones.Onnx;
 
-/// <summary>Frees a graph that was exported for a fixed number of images, and checks that images do not depend on their neighbours.</summary>
+/// <summary>
+/// Frees a graph that was exported for a fixed number of images, and checks that images do not depend on their
+/// neighbours.
+/// </summary>
 internal static class BatchDimension
 {
     /// <summary>
-    /// Reshapes of what depends on the image state the batch as their first size; that becomes "whatever is left" (-1), or "as before" (0) where
-    /// another size already is. <see cref="Check"/> shows whether that was all.
+    /// Reshapes of what depends on the image state the batch as their first size; that becomes "whatever is left" (-1),
+    /// or "as before" (0) where another size already is. <see cref="Check"/> shows whether that was all.
     /// </summary>
     public static OnnxModel Free(OnnxModel model, GraphPath path, int batch)
     {
         Dictionary<string, TensorProto> constants = model.Initializers.ToDictionary(i => i.Name);
         foreach (NodeProto node in model.Nodes.Where(n => n.OpType == "Constant"))
-            if (node.Attribute.FirstOrDefault(a => a.Name == "value")?.T is { } value) constants[node.Output[0]] = value;
+            if (node.Attribute.FirstOrDefault(a => a.Name == "value")?.T is { } value)
+                constants[node.Output[0]] = value;
         HashSet<string> made = [];
         return model.With(proto =>
         {
-            foreach (NodeProto node in proto.Graph.Node.Where(n => n.OpType == "Reshape" && path.DependsOnImage(n.Input[0])))
+            foreach (
+                NodeProto node in proto.Graph.Node.Where(n => n.OpType == "Reshape" && path.DependsOnImage(n.Input[0]))
+            )
             {
-                if (!constants.TryGetValue(node.Input[1], out TensorProto? stated) || TensorData.ToLongs(stated) is not [var first, ..] sizes || first != batch) continue;
+                if (
+                    !constants.TryGetValue(node.Input[1], out TensorProto? stated)
+                    || TensorData.ToLongs(stated) is not [var first, ..] sizes
+                    || first != batch
+                )
+                    continue;
                 sizes[0] = sizes.Skip(1).Contains(-1) ? 0 : -1;
                 string name = NameAllocator.First($"{node.Output[0]}_free_batch", made);
                 made.Add(name);
@@ -30,7 +41,9 @@ internal static class BatchDimension
         });
     }
 
-    /// <summary>Runs two images together and one by one; the values must be those of each image alone, and finite.</summary>
+    /// <summary>
+    /// Runs two images together and one by one; the values must be those of each image alone, and finite.
+    /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="tensors">Tensors to compare, the output last.</param>
     /// <param name="size">Side of the input in pixels.</param>
@@ -38,7 +51,9 @@ internal static class BatchDimension
     public static void Check(OnnxModel model, IReadOnlyList<string> tensors, int size, int? stated)
     {
         float[] two = SampleRun.Noise(2, size);
-        string fix = stated is null ? "Export the model for inference (eval mode)." : $"Its batch is fixed at {stated} and could not be made dynamic. Export it with a dynamic batch.";
+        string fix = stated is null
+            ? "Export the model for inference (eval mode)."
+            : $"Its batch is fixed at {stated} and could not be made dynamic. Export it with a dynamic batch.";
         IReadOnlyDictionary<string, SampleRun.Result> together;
         try
         {
@@ -51,20 +66,42 @@ internal static class BatchDimension
 
         for (int i = 0; i < 2; i++)
         {
-            IReadOnlyDictionary<string, SampleRun.Result> alone = SampleRun.Of(model, tensors, two[(i * two.Length / 2)..((i + 1) * two.Length / 2)], 1, size);
-            foreach (string tensor in tensors) Compare(tensor, together[tensor], alone[tensor], i, fix);
+            IReadOnlyDictionary<string, SampleRun.Result> alone = SampleRun.Of(
+                model,
+                tensors,
+                two[(i * two.Length / 2)..((i + 1) * two.Length / 2)],
+                1,
+                size
+            );
+            foreach (string tensor in tensors)
+                Compare(tensor, together[tensor], alone[tensor], i, fix);
         }
     }
 
     private static void Compare(string tensor, SampleRun.Result together, SampleRun.Result alone, int image, string fix)
     {
-        if (alone.Shape is not [1, ..] || together.Shape is not [2, ..] || !alone.Shape.Skip(1).SequenceEqual(together.Shape.Skip(1)))
-            throw new TransferException($"Tensor '{tensor}' is [{string.Join(", ", alone.Shape)}] for one image and [{string.Join(", ", together.Shape)}] for two; expected the same with the number of images first. {fix}");
+        if (
+            alone.Shape is not [1, ..]
+            || together.Shape is not [2, ..]
+            || !alone.Shape.Skip(1).SequenceEqual(together.Shape.Skip(1))
+        )
+            throw new TransferException(
+                $"Tensor '{tensor}' is [{string.Join(", ", alone.Shape)}] for one image and "
+                    + $"[{string.Join(", ", together.Shape)}] for two; expected the same with the number of images "
+                    + $"first. {fix}"
+            );
         float scale = Math.Max(1e-6f, alone.Values.Max(Math.Abs));
-        if (!alone.Values.All(float.IsFinite)) throw new TransferException($"Tensor '{tensor}' is not finite (NaN or infinite) for an image of noise. The weights are damaged, or the model was not exported whole.");
+        if (!alone.Values.All(float.IsFinite))
+            throw new TransferException(
+                $"Tensor '{tensor}' is not finite (NaN or infinite) for an image of noise. The weights are damaged, "
+                    + $"or the model was not exported whole."
+            );
         for (int i = 0; i < alone.Values.Length; i++)
-            // Kernels may sum a batch in another order: a thousandth of the largest value is far above that, and far below another image's values.
+            // Kernels may sum a batch in another order: a thousandth of the largest value is far above that, and far
+            // below another image's values.
             if (!(Math.Abs(alone.Values[i] - together.Values[image * alone.Values.Length + i]) <= 1e-3f * scale))
-                throw new TransferException($"Tensor '{tensor}' of an image depends on the other images of the batch. {fix}");
+                throw new TransferException(
+                    $"Tensor '{tensor}' of an image depends on the other images of the batch. {fix}"
+                );
     }
 }

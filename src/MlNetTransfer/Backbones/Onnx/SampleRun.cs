@@ -6,18 +6,23 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer.Backbones.Onnx;
 
 /// <summary>Runs a model on noise: what its tensors are, once all sizes are known.</summary>
-/// <remarks>Real shapes, not inferred ones: exporters write reshapes whose sizes are computed while the model runs.</remarks>
+/// <remarks>
+/// Real shapes, not inferred ones: exporters write reshapes whose sizes are computed while the model runs.
+/// </remarks>
 internal static class SampleRun
 {
     /// <summary>One tensor of a run.</summary>
     /// <param name="Shape">Dimensions.</param>
-    /// <param name="Values">Values as float32, row-major; empty where the type is not float32, float16 or float64.</param>
+    /// <param name="Values">Values as float32, row-major; empty where the type is not float32, float16 or
+    /// float64.</param>
     public sealed record Result(int[] Shape, float[] Values)
     {
         public bool IsNumber => Values.Length > 0;
     }
 
-    /// <summary>Standard normal noise [batch, 3, size, size]; a smaller batch is the beginning of a larger one.</summary>
+    /// <summary>
+    /// Standard normal noise [batch, 3, size, size]; a smaller batch is the beginning of a larger one.
+    /// </summary>
     public static float[] Noise(int batch, int size)
     {
         Rng rng = new(1);
@@ -30,28 +35,49 @@ internal static class SampleRun
     /// <param name="images">Images [batch, 3, size, size].</param>
     /// <param name="batch">Images in the batch.</param>
     /// <param name="size">Side in pixels.</param>
-    public static IReadOnlyDictionary<string, Result> Of(OnnxModel model, IReadOnlyList<string> tensors, float[] images, int batch, int size)
+    public static IReadOnlyDictionary<string, Result> Of(
+        OnnxModel model,
+        IReadOnlyList<string> tensors,
+        float[] images,
+        int batch,
+        int size
+    )
     {
         OnnxModel cut = GraphCut.At(model, tensors, typed: false);
         try
         {
-            using SessionOptions options = new() { GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
+            using SessionOptions options = new()
+            {
+                GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL,
+                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+            };
             using InferenceSession session = new(cut.ToBytes(), options);
             using OrtValue image = OrtValue.CreateTensorValueFromMemory(images, [batch, 3, size, size]);
             using RunOptions run = new();
             string[] names = [.. tensors.Distinct()];
-            using IDisposableReadOnlyCollection<OrtValue> values = session.Run(run, [Backbone.InputName], [image], names);
+            using IDisposableReadOnlyCollection<OrtValue> values = session.Run(
+                run,
+                [Backbone.InputName],
+                [image],
+                names
+            );
             return names.Zip(values).ToDictionary(v => v.First, v => Read(v.Second));
         }
         catch (OnnxRuntimeException cause)
         {
-            throw new TransferException($"ONNX Runtime {ImageGraph.RuntimeVersion} cannot run the model on {batch} image{(batch == 1 ? "" : "s")} of {size} x {size} pixels: {cause.Message.Trim()} Is that the size it takes? Export it with a dynamic batch and operators that ONNX Runtime knows.", cause);
+            throw new TransferException(
+                $"ONNX Runtime {ImageGraph.RuntimeVersion} cannot run the model on {batch} "
+                    + $"image{(batch == 1 ? "" : "s")} of {size} x {size} pixels: {cause.Message.Trim()} Is that "
+                    + $"the size it takes? Export it with a dynamic batch and operators that ONNX Runtime knows.",
+                cause
+            );
         }
     }
 
     private static Result Read(OrtValue value)
     {
-        if (!value.IsTensor) return new Result([], []);
+        if (!value.IsTensor)
+            return new Result([], []);
         OrtTensorTypeAndShapeInfo info = value.GetTensorTypeAndShape();
         float[] values = info.ElementDataType switch
         {

@@ -11,12 +11,26 @@ namespace MlNetTransfer.Backbones.Tfjs;
 /// <param name="Name">Name of the node, and of its output.</param>
 /// <param name="Attributes">Its attributes; strings are base64, integers are strings.</param>
 /// <param name="Inputs">What it takes.</param>
-internal sealed record GraphNode(TfjsSource Source, TfGraphWriter Graph, string Op, string Name, JsonElement Attributes, IReadOnlyList<TfValue> Inputs)
+internal sealed record GraphNode(
+    TfjsSource Source,
+    TfGraphWriter Graph,
+    string Op,
+    string Name,
+    JsonElement Attributes,
+    IReadOnlyList<TfValue> Inputs
+)
 {
-    public TfValue Input(int index) => index < Inputs.Count ? Inputs[index] : throw Wrong($"has {Inputs.Count} inputs", $"at least {index + 1}");
+    public TfValue Input(int index) =>
+        index < Inputs.Count ? Inputs[index] : throw Wrong($"has {Inputs.Count} inputs", $"at least {index + 1}");
 
     /// <summary>An input that has to be constant, such as a kernel or a shape.</summary>
-    public TfTensor Constant(int index) => Input(index).Constant is { } constant ? constant with { Name = Input(index).Name } : throw Wrong($"computes its input {index}, '{Input(index).Name}'", "a constant");
+    public TfTensor Constant(int index) =>
+        Input(index).Constant is { } constant
+            ? constant with
+            {
+                Name = Input(index).Name,
+            }
+            : throw Wrong($"computes its input {index}, '{Input(index).Name}'", "a constant");
 
     public string Text(string key, string missing) => Attribute(key, "s") is { } value ? Decode(value) : missing;
 
@@ -32,37 +46,63 @@ internal sealed record GraphNode(TfjsSource Source, TfGraphWriter Graph, string 
     public (Window Height, Window Width) Windows((long Height, long Width) kernel)
     {
         RequireNhwc();
-        if (Input(0).Rank != 4) throw Wrong($"takes {Input(0).Rank} dimensions", "images, which have 4");
+        if (Input(0).Rank != 4)
+            throw Wrong($"takes {Input(0).Rank} dimensions", "images, which have 4");
         (long height, long width) = Input(0).Size;
         IReadOnlyList<long> strides = Integers("strides") is { Count: 4 } s ? s : [1, 1, 1, 1];
         IReadOnlyList<long> dilations = Integers("dilations") is { Count: 4 } d ? d : [1, 1, 1, 1];
         if (Text("padding", "VALID") == "EXPLICIT")
         {
-            IReadOnlyList<long> pads = Integers("explicit_paddings") is { Count: 8 } p ? p : throw Wrong("has EXPLICIT padding without 8 explicit_paddings", "them");
-            return (new Window(kernel.Height, strides[1], dilations[1], pads[2], pads[3]), new Window(kernel.Width, strides[2], dilations[2], pads[4], pads[5]));
+            IReadOnlyList<long> pads = Integers("explicit_paddings") is { Count: 8 } p
+                ? p
+                : throw Wrong("has EXPLICIT padding without 8 explicit_paddings", "them");
+            return (
+                new Window(kernel.Height, strides[1], dilations[1], pads[2], pads[3]),
+                new Window(kernel.Width, strides[2], dilations[2], pads[4], pads[5])
+            );
         }
 
-        bool same = Text("padding", "VALID") switch { "SAME" => true, "VALID" => false, string other => throw Wrong($"has padding '{other}'", "SAME, VALID or EXPLICIT") };
-        return (Window.Of(same, height, kernel.Height, strides[1], dilations[1]), Window.Of(same, width, kernel.Width, strides[2], dilations[2]));
+        bool same = Text("padding", "VALID") switch
+        {
+            "SAME" => true,
+            "VALID" => false,
+            string other => throw Wrong($"has padding '{other}'", "SAME, VALID or EXPLICIT"),
+        };
+        return (
+            Window.Of(same, height, kernel.Height, strides[1], dilations[1]),
+            Window.Of(same, width, kernel.Width, strides[2], dilations[2])
+        );
     }
 
     public void RequireNhwc()
     {
-        if (Text("data_format", "NHWC") is var format and not "NHWC") throw Wrong($"has data_format '{format}'", "'NHWC'");
+        if (Text("data_format", "NHWC") is var format and not "NHWC")
+            throw Wrong($"has data_format '{format}'", "'NHWC'");
     }
 
-    public TfjsException Wrong(string found, string expected) => new($"{Source.File}: node '{Name}' ({Op}) {found}; expected {expected}.");
+    public TfjsException Wrong(string found, string expected) =>
+        new($"{Source.File}: node '{Name}' ({Op}) {found}; expected {expected}.");
 
     private JsonElement? Attribute(string key, string kind) =>
-        Attributes.ValueKind == JsonValueKind.Object && Attributes.TryGetProperty(key, out JsonElement attribute) && attribute.TryGetProperty(kind, out JsonElement value) ? value : null;
+        Attributes.ValueKind == JsonValueKind.Object
+        && Attributes.TryGetProperty(key, out JsonElement attribute)
+        && attribute.TryGetProperty(kind, out JsonElement value)
+            ? value
+            : null;
 
     private JsonElement.ArrayEnumerator? List(string key, string kind) =>
-        Attribute(key, "list") is { } list && list.TryGetProperty(kind, out JsonElement values) ? values.EnumerateArray() : null;
+        Attribute(key, "list") is { } list && list.TryGetProperty(kind, out JsonElement values)
+            ? values.EnumerateArray()
+            : null;
 
     /// <summary>Attribute strings are base64; some converters write them as arrays of byte values.</summary>
-    private static string Decode(JsonElement value) => value.ValueKind == JsonValueKind.Array
-        ? Encoding.UTF8.GetString([.. value.EnumerateArray().Select(b => b.GetByte())])
-        : Encoding.UTF8.GetString(Convert.FromBase64String(value.GetString()!));
+    private static string Decode(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Array
+            ? Encoding.UTF8.GetString([.. value.EnumerateArray().Select(b => b.GetByte())])
+            : Encoding.UTF8.GetString(Convert.FromBase64String(value.GetString()!));
 
-    private static long Integer(JsonElement value) => value.ValueKind == JsonValueKind.Number ? value.GetInt64() : long.Parse(value.GetString()!, CultureInfo.InvariantCulture);
+    private static long Integer(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number
+            ? value.GetInt64()
+            : long.Parse(value.GetString()!, CultureInfo.InvariantCulture);
 }

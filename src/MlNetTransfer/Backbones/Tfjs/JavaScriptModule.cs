@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace MlNetTransfer.Backbones.Tfjs;
 
-/// <summary>Takes the literal out of a JavaScript module of the form <c>… module.exports = literal …</c>. The script is never run.</summary>
+/// <summary>
+/// Takes the literal out of a JavaScript module of the form <c>… module.exports = literal …</c>. The script is never
+/// run.
+/// </summary>
 internal static class JavaScriptModule
 {
     private const string Marker = ".exports=";
@@ -14,7 +17,10 @@ internal static class JavaScriptModule
     {
         int start = ExportedLiteral(script, file, '"');
         int end = script.IndexOf(script[start], start + 1);
-        if (end < 0) throw new TfjsException($"{file}: the exported string has no end; the file is cut short. Restore the package again.");
+        if (end < 0)
+            throw new TfjsException(
+                $"{file}: the exported string has no end; the file is cut short. Restore the package again."
+            );
         byte[] bytes = new byte[(end - start) / 4 * 3 + 3];
         return Convert.TryFromBase64Chars(script.AsSpan(start + 1, end - start - 1), bytes, out int length)
             ? bytes[..length]
@@ -32,12 +38,20 @@ internal static class JavaScriptModule
 
     private static int ExportedLiteral(string script, string file, char open)
     {
-        for (int at = script.IndexOf(Marker, StringComparison.Ordinal); at >= 0; at = script.IndexOf(Marker, at + 1, StringComparison.Ordinal))
+        for (
+            int at = script.IndexOf(Marker, StringComparison.Ordinal);
+            at >= 0;
+            at = script.IndexOf(Marker, at + 1, StringComparison.Ordinal)
+        )
         {
             int start = at + Marker.Length;
-            if (start < script.Length && (script[start] == open || (open == '"' && script[start] == '\''))) return start;
+            if (start < script.Length && (script[start] == open || (open == '"' && script[start] == '\'')))
+                return start;
         }
 
-        throw new TfjsException($"{file}: found no '{Marker}{open}'; expected a JavaScript module that exports {(open == '{' ? "the model's topology as an object" : "weights as a base64 string")}.");
+        throw new TfjsException(
+            $"{file}: found no '{Marker}{open}'; expected a JavaScript module that exports "
+                + $"{(open == '{' ? "the model's topology as an object" : "weights as a base64 string")}."
+        );
     }
 }

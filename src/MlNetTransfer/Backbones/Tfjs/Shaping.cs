@@ -13,7 +13,17 @@ internal static class Shaping
         int at = (int)(axis < 0 ? axis + aligned[0].Rank : axis);
         long[] shape = [.. aligned[0].Shape];
         shape[at] = aligned.Sum(v => v.Shape[at]);
-        return graph.Node("Concat", aligned[0] with { Name = name, Shape = shape, Constant = null }, [.. aligned.Select(graph.Written)], Attributes.Of("axis", aligned[0].PhysicalAxis(axis)));
+        return graph.Node(
+            "Concat",
+            aligned[0] with
+            {
+                Name = name,
+                Shape = shape,
+                Constant = null,
+            },
+            [.. aligned.Select(graph.Written)],
+            Attributes.Of("axis", aligned[0].PhysicalAxis(axis))
+        );
     }
 
     /// <summary>Pads images with a constant.</summary>
@@ -23,24 +33,47 @@ internal static class Shaping
     /// <param name="w">Columns before and after.</param>
     /// <param name="value">What to pad with.</param>
     /// <param name="name">Name of the output.</param>
-    public static TfValue Pad(TfGraphWriter graph, TfValue x, (long Before, long After) h, (long Before, long After) w, float value, string name)
+    public static TfValue Pad(
+        TfGraphWriter graph,
+        TfValue x,
+        (long Before, long After) h,
+        (long Before, long After) w,
+        float value,
+        string name
+    )
     {
         return Pad(graph, graph.Images(x), [(0, 0), h, w, (0, 0)], value, name);
     }
 
     /// <summary>Pads every axis, in TensorFlow's order, with a constant; the layout stays as it is.</summary>
-    public static TfValue Pad(TfGraphWriter graph, TfValue x, IReadOnlyList<(long Before, long After)> axes, float value, string name)
+    public static TfValue Pad(
+        TfGraphWriter graph,
+        TfValue x,
+        IReadOnlyList<(long Before, long After)> axes,
+        float value,
+        string name
+    )
     {
         long[] pads = new long[2 * x.Rank];
-        for (int axis = 0; axis < x.Rank; axis++) (pads[x.PhysicalAxis(axis)], pads[x.Rank + x.PhysicalAxis(axis)]) = axes[axis];
-        TfValue output = x with { Name = name, Shape = [.. x.Shape.Select((d, axis) => axis == 0 ? d : d + axes[axis].Before + axes[axis].After)] };
-        return graph.Node("Pad", output, [x.Name, graph.Integers(name + "/pads", pads), graph.Constant(new TfTensor(name + "/value", [], [value]))]);
+        for (int axis = 0; axis < x.Rank; axis++)
+            (pads[x.PhysicalAxis(axis)], pads[x.Rank + x.PhysicalAxis(axis)]) = axes[axis];
+        TfValue output = x with
+        {
+            Name = name,
+            Shape = [.. x.Shape.Select((d, axis) => axis == 0 ? d : d + axes[axis].Before + axes[axis].After)],
+        };
+        return graph.Node(
+            "Pad",
+            output,
+            [x.Name, graph.Integers(name + "/pads", pads), graph.Constant(new TfTensor(name + "/value", [], [value]))]
+        );
     }
 
     /// <summary>Gives the values another shape, in TensorFlow's order of axes.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="x">The values.</param>
-    /// <param name="target">New shape; -1 at most once besides the batch, for what is left over. The batch keeps its size.</param>
+    /// <param name="target">New shape; -1 at most once besides the batch, for what is left over. The batch keeps its
+    /// size.</param>
     /// <param name="name">Name of the output.</param>
     public static TfValue Reshape(TfGraphWriter graph, TfValue x, IReadOnlyList<long> target, string name)
     {
@@ -48,42 +81,78 @@ internal static class Shaping
         long[] rest = [.. target.Skip(1)];
         long known = rest.Where(d => d >= 0).Aggregate(1L, (a, b) => a * b);
         for (int i = 0; i < rest.Length; i++)
-            if (rest[i] < 0) rest[i] = known == 0 ? 0 : elements / known;
-        if (rest.Aggregate(1L, (a, b) => a * b) != elements) throw new TfjsException($"'{name}' reshapes [{string.Join(", ", x.Shape)}] to [{string.Join(", ", target)}]; the batch must keep its size, and the other {elements} values must fit.");
+            if (rest[i] < 0)
+                rest[i] = known == 0 ? 0 : elements / known;
+        if (rest.Aggregate(1L, (a, b) => a * b) != elements)
+            throw new TfjsException(
+                $"'{name}' reshapes [{string.Join(", ", x.Shape)}] to [{string.Join(", ", target)}]; the batch must "
+                    + $"keep its size, and the other {elements} values must fit."
+            );
         bool onePixel = x.ChannelsFirst && x.Size == (1, 1);
         TfValue source = onePixel ? x : graph.InOrder(x);
-        return graph.Node("Reshape", new TfValue(name, [x.Shape[0], .. rest], ChannelsFirst: false), [source.Name, graph.Integers(name + "/shape", [0, .. rest])]);
+        return graph.Node(
+            "Reshape",
+            new TfValue(name, [x.Shape[0], .. rest], ChannelsFirst: false),
+            [source.Name, graph.Integers(name + "/shape", [0, .. rest])]
+        );
     }
 
     /// <summary>Permutes axes. From NHWC to NCHW and back it is only another view of the same tensor.</summary>
     public static TfValue Transpose(TfGraphWriter graph, TfValue x, IReadOnlyList<long> order, string name)
     {
         long[] shape = [.. order.Select(i => x.Shape[(int)i])];
-        if (x.ChannelsFirst && order.SequenceEqual([0L, 3, 1, 2])) return graph.Node("Identity", new TfValue(name, shape, ChannelsFirst: false), [x.Name]);
-        if (!x.ChannelsFirst && order.SequenceEqual([0L, 2, 3, 1])) return graph.Node("Identity", new TfValue(name, shape, ChannelsFirst: true), [graph.Written(x)]);
-        return graph.Node("Transpose", new TfValue(name, shape, ChannelsFirst: false), [graph.Written(graph.InOrder(x))], Attributes.Of("perm", [.. order]));
+        if (x.ChannelsFirst && order.SequenceEqual([0L, 3, 1, 2]))
+            return graph.Node("Identity", new TfValue(name, shape, ChannelsFirst: false), [x.Name]);
+        if (!x.ChannelsFirst && order.SequenceEqual([0L, 2, 3, 1]))
+            return graph.Node("Identity", new TfValue(name, shape, ChannelsFirst: true), [graph.Written(x)]);
+        return graph.Node(
+            "Transpose",
+            new TfValue(name, shape, ChannelsFirst: false),
+            [graph.Written(graph.InOrder(x))],
+            Attributes.Of("perm", [.. order])
+        );
     }
 
     /// <summary>Mean over axes.</summary>
-    public static TfValue Mean(TfGraphWriter graph, TfValue x, IReadOnlyList<long> axes, bool keep, string name) => Remove(graph, x, axes, keep, name, "ReduceMean");
+    public static TfValue Mean(TfGraphWriter graph, TfValue x, IReadOnlyList<long> axes, bool keep, string name) =>
+        Remove(graph, x, axes, keep, name, "ReduceMean");
 
     /// <summary>Drops axes of size 1; none given means all but the batch.</summary>
     public static TfValue Squeeze(TfGraphWriter graph, TfValue x, IReadOnlyList<long> axes, string name)
     {
-        IReadOnlyList<long> chosen = axes.Count > 0 ? axes : [.. Enumerable.Range(1, x.Rank - 1).Where(i => x.Shape[i] == 1).Select(i => (long)i)];
+        IReadOnlyList<long> chosen =
+            axes.Count > 0
+                ? axes
+                : [.. Enumerable.Range(1, x.Rank - 1).Where(i => x.Shape[i] == 1).Select(i => (long)i)];
         return Remove(graph, x, chosen, keep: false, name, "Squeeze");
     }
 
-    private static TfValue Remove(TfGraphWriter graph, TfValue x, IReadOnlyList<long> axes, bool keep, string name, string op)
+    private static TfValue Remove(
+        TfGraphWriter graph,
+        TfValue x,
+        IReadOnlyList<long> axes,
+        bool keep,
+        string name,
+        string op
+    )
     {
         HashSet<long> gone = [.. axes.Select(a => a < 0 ? a + x.Rank : a)];
         bool view = x.ChannelsFirst && (keep || gone.Contains(3) || (gone.Contains(1) && gone.Contains(2)));
         TfValue source = view ? x : graph.InOrder(x);
-        long[] shape = [.. x.Shape.Select((d, i) => gone.Contains(i) ? 1 : d).Where((_, i) => keep || !gone.Contains(i))];
+        long[] shape =
+        [
+            .. x.Shape.Select((d, i) => gone.Contains(i) ? 1 : d).Where((_, i) => keep || !gone.Contains(i)),
+        ];
         long[] physical = [.. gone.Select(source.PhysicalAxis).Order()];
         TfValue output = new(name, shape, ChannelsFirst: view && keep);
         return op == "Squeeze"
             ? graph.Node(op, output, [source.Name, graph.Integers(name + "/axes", physical)])
-            : graph.Node(op, output, [source.Name], Attributes.Of("axes", physical), Attributes.Of("keepdims", keep ? 1 : 0));
+            : graph.Node(
+                op,
+                output,
+                [source.Name],
+                Attributes.Of("axes", physical),
+                Attributes.Of("keepdims", keep ? 1 : 0)
+            );
     }
 }

@@ -14,10 +14,12 @@ internal sealed record TfTensor(string Name, IReadOnlyList<long> Shape, float[] 
         int rank = Shape.Count;
         long[] strides = new long[rank];
         long stride = 1;
-        for (int axis = rank - 1; axis >= 0; stride *= Shape[axis--]) strides[axis] = stride;
+        for (int axis = rank - 1; axis >= 0; stride *= Shape[axis--])
+            strides[axis] = stride;
         long[] shape = new long[rank];
         long[] step = new long[rank];
-        for (int i = 0; i < rank; i++) (shape[i], step[i]) = (Shape[order[i]], strides[order[i]]);
+        for (int i = 0; i < rank; i++)
+            (shape[i], step[i]) = (Shape[order[i]], strides[order[i]]);
 
         float[] result = new float[Values.Length];
         long[] index = new long[rank];
@@ -28,13 +30,18 @@ internal sealed record TfTensor(string Name, IReadOnlyList<long> Shape, float[] 
             for (int axis = rank - 1; axis >= 0; axis--)
             {
                 source += step[axis];
-                if (++index[axis] < shape[axis]) break;
+                if (++index[axis] < shape[axis])
+                    break;
                 source -= step[axis] * shape[axis];
                 index[axis] = 0;
             }
         }
 
-        return this with { Shape = shape, Values = result };
+        return this with
+        {
+            Shape = shape,
+            Values = result,
+        };
     }
 
     /// <summary>The same values under another shape.</summary>

@@ -3,8 +3,10 @@ namespace MlNetTransfer.Backbones.Tfjs;
 /// <summary>A tensor of the TF.js model during the import, and the ONNX tensor that carries it.</summary>
 /// <param name="Name">Name of the ONNX tensor.</param>
 /// <param name="Shape">Dimensions in TensorFlow's order; -1 for the batch.</param>
-/// <param name="ChannelsFirst">The ONNX tensor is NCHW while TensorFlow's is NHWC; else both have the same order.</param>
-/// <param name="Constant">The values, where they are constant; such a tensor is written where and how it is used.</param>
+/// <param name="ChannelsFirst">The ONNX tensor is NCHW while TensorFlow's is NHWC; else both have the same
+/// order.</param>
+/// <param name="Constant">The values, where they are constant; such a tensor is written where and how it is
+/// used.</param>
 internal sealed record TfValue(string Name, IReadOnlyList<long> Shape, bool ChannelsFirst, TfTensor? Constant = null)
 {
     public int Rank => Shape.Count;
@@ -18,7 +20,15 @@ internal sealed record TfValue(string Name, IReadOnlyList<long> Shape, bool Chan
     public long PhysicalAxis(long axis)
     {
         long positive = axis < 0 ? axis + Rank : axis;
-        return ChannelsFirst ? positive switch { 1 => 2, 2 => 3, 3 => 1, _ => positive } : positive;
+        return ChannelsFirst
+            ? positive switch
+            {
+                1 => 2,
+                2 => 3,
+                3 => 1,
+                _ => positive,
+            }
+            : positive;
     }
 
     /// <summary>Height and width of NHWC images.</summary>

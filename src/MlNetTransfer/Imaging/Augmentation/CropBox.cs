@@ -11,12 +11,15 @@ internal readonly record struct CropBox(int Left, int Top, int Width, int Height
     /// <summary>What a framing takes.</summary>
     public static CropBox Of(Framing framing, int width, int height)
     {
-        if (framing == Framing.Stretch) return new(0, 0, width, height);
+        if (framing == Framing.Stretch)
+            return new(0, 0, width, height);
         (int left, int top, int side) = OutputOrder.Of(1).CentredSquare(width, height);
         return new(left, top, side, side);
     }
 
-    /// <summary>A random box: area = share · frame area, width / height = aspect · frame width / frame height, place uniform.</summary>
+    /// <summary>
+    /// A random box: area = share · frame area, width / height = aspect · frame width / frame height, place uniform.
+    /// </summary>
     public static CropBox Draw(RandomCrop crop, Framing framing, int width, int height, Rng rng)
     {
         CropBox frame = Of(framing, width, height);
@@ -26,8 +29,10 @@ internal readonly record struct CropBox(int Left, int Top, int Width, int Height
             double area = crop.MinArea + (rng.NextDouble() * (crop.MaxArea - crop.MinArea));
             double stretch = Math.Exp(0.5 * reach * ((2 * rng.NextDouble()) - 1));
             double side = Math.Sqrt(area);
-            int across = (int)Math.Round(frame.Width * side * stretch), down = (int)Math.Round(frame.Height * side / stretch);
-            if (across < 1 || down < 1 || across > width || down > height) continue;
+            int across = (int)Math.Round(frame.Width * side * stretch),
+                down = (int)Math.Round(frame.Height * side / stretch);
+            if (across < 1 || down < 1 || across > width || down > height)
+                continue;
             return new(rng.Next(width - across + 1), rng.Next(height - down + 1), across, down);
         }
         return frame;

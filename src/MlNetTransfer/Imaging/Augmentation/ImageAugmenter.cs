@@ -7,10 +7,11 @@ namespace MlNetTransfer.Imaging.Augmentation;
 
 /// <summary>Makes random variants of training images, as tensors in memory of the caller.</summary>
 /// <remarks>
-/// Decode, random crop, antialiased resize, pixel operations on 8-bit RGB, mirror, normalise. A variant depends on the image, the settings and
-/// the <see cref="AugmentationDraw"/> alone: not on the order of the calls, the number of workers, nor on whether the image was decoded
-/// before (<see cref="Decode"/>) or in the call.
-/// <para>Not thread-safe: one per worker. Memory is kept and reused; nothing on the managed heap is allocated per image.</para>
+/// Decode, random crop, antialiased resize, pixel operations on 8-bit RGB, mirror, normalise. A variant depends on the
+/// image, the settings and the <see cref="AugmentationDraw"/> alone: not on the order of the calls, the number of
+/// workers, nor on whether the image was decoded before (<see cref="Decode"/>) or in the call.
+/// <para>Not thread-safe: one per worker. Memory is kept and reused; nothing on the managed heap is allocated per
+/// image.</para>
 /// </remarks>
 public sealed unsafe class ImageAugmenter : IDisposable
 {
@@ -24,7 +25,8 @@ public sealed unsafe class ImageAugmenter : IDisposable
     private readonly StripResizer resizer;
     private readonly TensorWriter writer;
     private readonly UprightFrame frame;
-    private readonly NativeBuffer lastStrip = new(), scratch = new();
+    private readonly NativeBuffer lastStrip = new(),
+        scratch = new();
     private readonly Rng rng = new(0);
     private readonly bool varies;
     private bool disposed;
@@ -50,13 +52,22 @@ public sealed unsafe class ImageAugmenter : IDisposable
         writer = new TensorWriter(preprocessing);
     }
 
-    /// <summary>Decodes an image and makes one variant. With options that vary nothing it is <see cref="ImagePreprocessor.Process"/>, bit for bit.</summary>
+    /// <summary>
+    /// Decodes an image and makes one variant. With options that vary nothing it is
+    /// <see cref="ImagePreprocessor.Process"/>, bit for bit.
+    /// </summary>
     /// <param name="encoded">The bytes of an image file.</param>
     /// <param name="draw">Which variant.</param>
-    /// <param name="tensor">Receives [3 × Size × Size] floats, channels in RGB order: <c>(pixel / 255 - mean) / std</c>. Undefined after an exception.</param>
+    /// <param name="tensor">Receives [3 × Size × Size] floats, channels in RGB order: <c>(pixel / 255 - mean) /
+    /// std</c>. Undefined after an exception.</param>
     /// <param name="cancellation">Looked at between strips of 16 rows.</param>
     /// <exception cref="ImageRejectedException">The image cannot be used; the reason is one line.</exception>
-    public void Process(ReadOnlySpan<byte> encoded, AugmentationDraw draw, Span<float> tensor, CancellationToken cancellation = default)
+    public void Process(
+        ReadOnlySpan<byte> encoded,
+        AugmentationDraw draw,
+        Span<float> tensor,
+        CancellationToken cancellation = default
+    )
     {
         CheckLength(tensor.Length, nameof(tensor));
         if (!varies)
@@ -68,8 +79,14 @@ public sealed unsafe class ImageAugmenter : IDisposable
         Vary(frame.Pixels, frame.Width, frame.Height, draw, tensor);
     }
 
-    /// <summary>Makes one variant of decoded pixels: the same bytes as from the encoded image that <see cref="Decode"/> made them of.</summary>
-    /// <remarks>With options that vary nothing, an image that was reduced or turned (orientations 5 to 8) differs slightly from the encoded one, which is never reduced then.</remarks>
+    /// <summary>
+    /// Makes one variant of decoded pixels: the same bytes as from the encoded image that <see cref="Decode"/> made
+    /// them of.
+    /// </summary>
+    /// <remarks>
+    /// With options that vary nothing, an image that was reduced or turned (orientations 5 to 8) differs slightly from
+    /// the encoded one, which is never reduced then.
+    /// </remarks>
     /// <param name="image">Upright pixels.</param>
     /// <param name="draw">Which variant.</param>
     /// <param name="tensor">Receives [3 × Size × Size] floats, channels in RGB order.</param>
@@ -83,7 +100,8 @@ public sealed unsafe class ImageAugmenter : IDisposable
     /// <summary>Decodes an image into pixels to be kept between epochs, so that each is decoded once.</summary>
     /// <param name="encoded">The bytes of an image file.</param>
     /// <param name="cancellation">Looked at between strips of 16 rows.</param>
-    /// <returns>Upright pixels. More than 8 · Size² of them are reduced, antialiased, to sides of 2 · Size (the shorter side, for <see cref="Framing.CenterCrop"/>).</returns>
+    /// <returns>Upright pixels. More than 8 · Size² of them are reduced, antialiased, to sides of 2 · Size (the shorter
+    /// side, for <see cref="Framing.CenterCrop"/>).</returns>
     /// <exception cref="ImageRejectedException">The image cannot be used; the reason is one line.</exception>
     public RgbImage Decode(ReadOnlySpan<byte> encoded, CancellationToken cancellation = default)
     {
@@ -106,7 +124,14 @@ public sealed unsafe class ImageAugmenter : IDisposable
 
     private static void CheckOrder(double? smallest, double? largest, string what)
     {
-        if (smallest > largest) throw new ArgumentException(FormattableString.Invariant($"The smallest area of the {what}, {smallest}, is above the largest, {largest}: exchange MinArea and MaxArea."));
+        if (smallest > largest)
+            throw new ArgumentException(
+                string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"The smallest area of the {what}, {smallest}, is above the largest, {largest}: exchange "
+                        + $"MinArea and MaxArea."
+                )
+            );
     }
 
     private void DecodeFrame(ReadOnlySpan<byte> encoded, CancellationToken cancellation)
@@ -119,13 +144,19 @@ public sealed unsafe class ImageAugmenter : IDisposable
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         if (length != preprocessing.TensorLength)
-            throw new ArgumentException($"{length} elements, expected 3 x {preprocessing.Size} x {preprocessing.Size} = {preprocessing.TensorLength}.", name);
+            throw new ArgumentException(
+                $"{length} elements, expected 3 x {preprocessing.Size} x {preprocessing.Size} = "
+                    + $"{preprocessing.TensorLength}.",
+                name
+            );
     }
 
     private void Vary(ReadOnlySpan<byte> pixels, int width, int height, AugmentationDraw draw, Span<float> tensor)
     {
         rng.Restart((uint)draw.Seed, (ulong)draw.Image, (uint)draw.Number);
-        CropBox box = options.Crop is { } crop ? CropBox.Draw(crop, preprocessing.Framing, width, height, rng) : CropBox.Of(preprocessing.Framing, width, height);
+        CropBox box = options.Crop is { } crop
+            ? CropBox.Draw(crop, preprocessing.Framing, width, height, rng)
+            : CropBox.Of(preprocessing.Framing, width, height);
         bool mirror = rng.NextDouble() < options.FlipProbability;
         Resize(pixels, width, box);
         VaryColours();
@@ -135,12 +166,17 @@ public sealed unsafe class ImageAugmenter : IDisposable
     private void VaryColours()
     {
         PixelSquare square = new((nint)resizer.Frame, preprocessing.Size, resizer.PlaneStride);
-        if (options.Jitter is { } jitter) Jitter.Apply(jitter, square, rng);
-        if (options.TrivialAugment) TrivialAugmentation.Apply(square, square with { Pixels = (nint)scratch.Reserve(square.Length) }, rng);
-        if (options.Erasing is { } erasing) Eraser.Apply(erasing, square, rng);
+        if (options.Jitter is { } jitter)
+            Jitter.Apply(jitter, square, rng);
+        if (options.TrivialAugment)
+            TrivialAugmentation.Apply(square, square with { Pixels = (nint)scratch.Reserve(square.Length) }, rng);
+        if (options.Erasing is { } erasing)
+            Eraser.Apply(erasing, square, rng);
     }
 
-    /// <summary>A resizer reads whole strips and a little more; where that would leave the image the rows are copied first.</summary>
+    /// <summary>
+    /// A resizer reads whole strips and a little more; where that would leave the image the rows are copied first.
+    /// </summary>
     private void Resize(ReadOnlySpan<byte> pixels, int width, CropBox box)
     {
         const int rows = StripResizer.StripRows;
@@ -159,7 +195,8 @@ public sealed unsafe class ImageAugmenter : IDisposable
                     resizer.Push(start + offset, stride, count);
                     continue;
                 }
-                for (int i = 0; i < count; i++) Buffer.MemoryCopy(start + offset + (i * stride), copy + (i * bytes), bytes, bytes);
+                for (int i = 0; i < count; i++)
+                    Buffer.MemoryCopy(start + offset + (i * stride), copy + (i * bytes), bytes, bytes);
                 resizer.Push(copy, bytes, count);
             }
         }

@@ -5,16 +5,21 @@ namespace MlNetTransfer.Imaging.Augmentation;
 
 /// <summary>Holds a decoded image as upright RGB; reused for one image after another.</summary>
 /// <remarks>
-/// An image of more than 8 · Size² pixels is reduced as it is decoded, antialiased, to sides of 2 · Size, or, where the framing keeps the aspect
-/// ratio, to a shorter side of 2 · Size: a crop of a quarter of the area is still not enlarged, and at most 24 · Size² bytes are held
-/// (1.2 MB for 224), but for very long images of which a square is taken.
+/// An image of more than 8 · Size² pixels is reduced as it is decoded, antialiased, to sides of 2 · Size, or, where the
+/// framing keeps the aspect ratio, to a shorter side of 2 · Size: a crop of a quarter of the area is still not
+/// enlarged, and at most 24 · Size² bytes are held (1.2 MB for 224), but for very long images of which a square is
+/// taken.
 /// </remarks>
 internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool reduces = true) : IStripSink, IDisposable
 {
-    private readonly NativeBuffer pixels = new(), rowPixels = new();
+    private readonly NativeBuffer pixels = new(),
+        rowPixels = new();
     private readonly StripResizer reducer = new(preprocessing.Interpolation, SimdLevels.Best);
     private OutputOrder order;
-    private int sourceWidth, storedWidth, storedHeight, row;
+    private int sourceWidth,
+        storedWidth,
+        storedHeight,
+        row;
     private bool reduced;
 
     /// <summary>Upright columns.</summary>
@@ -33,7 +38,8 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
         row = 0;
         (storedWidth, storedHeight) = Reduced(source.Width, source.Height);
         reduced = (storedWidth, storedHeight) != (source.Width, source.Height);
-        if (reduced) reducer.Begin(source.Width, source.Height, source.Bands <= 2 ? 1 : 3, storedWidth, storedHeight);
+        if (reduced)
+            reducer.Begin(source.Width, source.Height, source.Bands <= 2 ? 1 : 3, storedWidth, storedHeight);
         pixels.Reserve(3L * storedWidth * storedHeight);
         return (0, 0, source.Width, source.Height);
     }
@@ -45,18 +51,22 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
             reducer.Push(strip, channels * (nint)sourceWidth, rows);
             return;
         }
-        for (int y = 0; y < rows; y++) Place(strip + ((nint)y * storedWidth * channels), channels);
+        for (int y = 0; y < rows; y++)
+            Place(strip + ((nint)y * storedWidth * channels), channels);
     }
 
     /// <summary>To be called when all strips were pushed.</summary>
     public void Complete()
     {
-        if (!reduced) return;
+        if (!reduced)
+            return;
         byte* row = rowPixels.Reserve(3L * storedWidth);
-        int green = reducer.Channels == 3 ? reducer.PlaneStride : 0, blue = 2 * green;
+        int green = reducer.Channels == 3 ? reducer.PlaneStride : 0,
+            blue = 2 * green;
         for (int y = 0; y < storedHeight; y++)
         {
-            byte* from = reducer.Frame + ((nint)y * reducer.RowStride), to = row;
+            byte* from = reducer.Frame + ((nint)y * reducer.RowStride),
+                to = row;
             for (byte* end = from + storedWidth; from < end; from++, to += 3)
             {
                 to[0] = from[0];
@@ -76,9 +86,12 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
 
     private (int Width, int Height) Reduced(int width, int height)
     {
-        int side = 2 * preprocessing.Size, shorter = Math.Min(width, height);
-        if (!reduces || (long)width * height <= 2L * side * side) return (width, height);
-        if (preprocessing.Framing == Framing.Stretch) return (side, side);
+        int side = 2 * preprocessing.Size,
+            shorter = Math.Min(width, height);
+        if (!reduces || (long)width * height <= 2L * side * side)
+            return (width, height);
+        if (preprocessing.Framing == Framing.Stretch)
+            return (side, side);
         return shorter <= side ? (width, height) : (Scaled(width), Scaled(height));
 
         int Scaled(int length) => (int)Math.Round((double)length * side / shorter);
@@ -87,7 +100,8 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
     /// <summary>Writes the next stored row where it lies in the upright image.</summary>
     private void Place(byte* from, int channels)
     {
-        nint across = order.Transposed ? 3 * (nint)Width : 3, down = order.Transposed ? 3 : 3 * (nint)Width;
+        nint across = order.Transposed ? 3 * (nint)Width : 3,
+            down = order.Transposed ? 3 : 3 * (nint)Width;
         byte* to = pixels.Memory + ((order.FlippedY ? storedHeight - 1 - row : row) * down);
         row++;
         if (order.FlippedX)
@@ -100,7 +114,8 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
             Buffer.MemoryCopy(from, to, 3L * storedWidth, 3L * storedWidth);
             return;
         }
-        int green = channels == 3 ? 1 : 0, blue = 2 * green;
+        int green = channels == 3 ? 1 : 0,
+            blue = 2 * green;
         for (byte* end = from + ((nint)storedWidth * channels); from < end; from += channels, to += across)
         {
             to[0] = from[0];

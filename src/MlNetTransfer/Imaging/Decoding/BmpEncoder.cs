@@ -2,7 +2,10 @@ using System.Buffers.Binary;
 
 namespace MlNetTransfer.Imaging.Decoding;
 
-/// <summary>Writes pixels as an uncompressed 24-bit Windows bitmap: the form in which decoded pixels enter the one path that all images take.</summary>
+/// <summary>
+/// Writes pixels as an uncompressed 24-bit Windows bitmap: the form in which decoded pixels enter the one path that all
+/// images take.
+/// </summary>
 internal static class BmpEncoder
 {
     private const int HeaderSize = 54;
@@ -31,7 +34,8 @@ internal static class BmpEncoder
         {
             Span<byte> row = file.Slice(HeaderSize + (y * rowBytes), rowBytes);
             ReadOnlySpan<byte> source = pixels.Slice(y * image.Width * 3, image.Width * 3);
-            for (int x = 0; x < source.Length; x += 3) (row[x], row[x + 1], row[x + 2]) = (source[x + 2], source[x + 1], source[x]);
+            for (int x = 0; x < source.Length; x += 3)
+                (row[x], row[x + 1], row[x + 2]) = (source[x + 2], source[x + 1], source[x]);
             row[source.Length..].Clear();
         }
     }

@@ -3,8 +3,14 @@ using MlNetTransfer.Imaging.Resizing;
 
 namespace MlNetTransfer.Imaging.Decoding;
 
-/// <summary>Uncompressed Windows bitmaps, which libvips does not read. Every access is inside the bounds that the header was checked for.</summary>
-/// <remarks>Samples of fewer than 8 bits are scaled as <c>v · 255 / max</c>, rounded down, as Pillow does. Alpha that is 0 everywhere is taken as absent: many writers leave it so.</remarks>
+/// <summary>
+/// Uncompressed Windows bitmaps, which libvips does not read. Every access is inside the bounds that the header was
+/// checked for.
+/// </summary>
+/// <remarks>
+/// Samples of fewer than 8 bits are scaled as <c>v · 255 / max</c>, rounded down, as Pillow does. Alpha that is 0
+/// everywhere is taken as absent: many writers leave it so.
+/// </remarks>
 internal sealed unsafe class BmpSource : PixelSource
 {
     private readonly NativeBuffer strip = new();
@@ -20,7 +26,11 @@ internal sealed unsafe class BmpSource : PixelSource
         (Width, Height, Bands) = (header.Width, header.Height, 3);
         long lastRow = (((long)Width * header.BitsPerPixel) + 7) / 8;
         long needed = header.PixelOffset + (header.RowBytes * (Height - 1L)) + lastRow;
-        if (needed > length) throw new ImageRejectedException($"truncated BMP: {Width} x {Height} pixels of {header.BitsPerPixel} bits need {needed} bytes, the file has {length}");
+        if (needed > length)
+            throw new ImageRejectedException(
+                $"truncated BMP: {Width} x {Height} pixels of {header.BitsPerPixel} bits need {needed} bytes, the "
+                    + $"file has {length}"
+            );
         ReadPalette(file);
         return true;
     }
@@ -40,9 +50,15 @@ internal sealed unsafe class BmpSource : PixelSource
             byte* row = Row(y);
             switch (header.BitsPerPixel)
             {
-                case <= 8: ReadIndexed(row, left, width, output); break;
-                case 24: ReadColours(row + (3L * left), width, output); break;
-                default: ReadMasked(row, left, width, output); break;
+                case <= 8:
+                    ReadIndexed(row, left, width, output);
+                    break;
+                case 24:
+                    ReadColours(row + (3L * left), width, output);
+                    break;
+                default:
+                    ReadMasked(row, left, width, output);
+                    break;
             }
         }
         return strip;
@@ -66,7 +82,8 @@ internal sealed unsafe class BmpSource : PixelSource
 
     private void ReadIndexed(byte* row, int left, int width, byte* output)
     {
-        int bits = header.BitsPerPixel, mask = (1 << bits) - 1;
+        int bits = header.BitsPerPixel,
+            mask = (1 << bits) - 1;
         for (int x = left; x < left + width; x++, output += 3)
         {
             long bit = (long)x * bits;
@@ -86,8 +103,13 @@ internal sealed unsafe class BmpSource : PixelSource
         for (int x = left; x < left + width; x++, output += Bands)
         {
             uint value = Pixel(row, x);
-            (output[0], output[1], output[2]) = (Sample(value, header.Red), Sample(value, header.Green), Sample(value, header.Blue));
-            if (Bands == 4) output[3] = Sample(value, header.Alpha);
+            (output[0], output[1], output[2]) = (
+                Sample(value, header.Red),
+                Sample(value, header.Green),
+                Sample(value, header.Blue)
+            );
+            if (Bands == 4)
+                output[3] = Sample(value, header.Alpha);
         }
     }
 
@@ -98,7 +120,8 @@ internal sealed unsafe class BmpSource : PixelSource
             byte* row = Row(y);
             for (int x = 0; x < Width; x++)
             {
-                if ((Pixel(row, x) & header.Alpha) != 0) return true;
+                if ((Pixel(row, x) & header.Alpha) != 0)
+                    return true;
             }
         }
         return false;
@@ -109,9 +132,11 @@ internal sealed unsafe class BmpSource : PixelSource
 
     private static byte Sample(uint value, uint mask)
     {
-        if (mask == 0) return 0;
+        if (mask == 0)
+            return 0;
         int shift = BitOperations.TrailingZeroCount(mask);
-        ulong most = mask >> shift, sample = (value & mask) >> shift;
+        ulong most = mask >> shift,
+            sample = (value & mask) >> shift;
         return (byte)(sample * 255 / most);
     }
 }

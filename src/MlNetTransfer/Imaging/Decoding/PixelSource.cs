@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Imaging.Decoding;
 
-/// <summary>An open image whose decoded 8-bit sRGB or grey pixels are read in strips from top to bottom. Reused for one image after another.</summary>
+/// <summary>
+/// An open image whose decoded 8-bit sRGB or grey pixels are read in strips from top to bottom. Reused for one image
+/// after another.
+/// </summary>
 internal abstract unsafe class PixelSource : IDisposable
 {
     /// <summary>Columns as stored, before <see cref="Orientation"/>.</summary>
@@ -9,7 +12,9 @@ internal abstract unsafe class PixelSource : IDisposable
     /// <summary>Rows as stored.</summary>
     public int Height { get; protected set; }
 
-    /// <summary>Samples per pixel: grey (1), grey and alpha (2), RGB (3), RGB and alpha (4); more are RGB and samples to ignore.</summary>
+    /// <summary>
+    /// Samples per pixel: grey (1), grey and alpha (2), RGB (3), RGB and alpha (4); more are RGB and samples to ignore.
+    /// </summary>
     public int Bands { get; protected set; }
 
     /// <summary>EXIF orientation, 1 to 8; 1 is upright.</summary>
@@ -28,11 +33,17 @@ internal abstract unsafe class PixelSource : IDisposable
     /// <exception cref="ImageRejectedException">The header names something that is not decoded.</exception>
     public abstract bool OpenHeader(byte* data, int length, ImageFormat format);
 
-    /// <summary>Makes ready to read pixels; false when the decoder refuses. May shrink the image: sizes are those to be read from now on.</summary>
+    /// <summary>
+    /// Makes ready to read pixels; false when the decoder refuses. May shrink the image: sizes are those to be read
+    /// from now on.
+    /// </summary>
     /// <param name="target">Side in pixels of the square wanted in the end.</param>
     public abstract bool OpenPixels(int target);
 
-    /// <summary>Decodes [rows × width × Bands] bytes; null when the decoder fails. Strips are asked for in order; rows may be skipped.</summary>
+    /// <summary>
+    /// Decodes [rows × width × Bands] bytes; null when the decoder fails. Strips are asked for in order; rows may be
+    /// skipped.
+    /// </summary>
     public abstract byte* ReadStrip(int left, int top, int width, int rows);
 
     /// <summary>Lets go of the image; harmless when none is open.</summary>

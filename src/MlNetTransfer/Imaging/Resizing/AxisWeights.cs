@@ -1,19 +1,23 @@
 namespace MlNetTransfer.Imaging.Resizing;
 
 /// <summary>
-/// The antialiased filter along one axis: for every output sample the first input sample, the number of taps and their fixed-point weights.
+/// The antialiased filter along one axis: for every output sample the first input sample, the number of taps and their
+/// fixed-point weights.
 /// </summary>
 /// <remarks>
-/// The arithmetic is Pillow's (Resample.c, since 3.4): for output i the centre is <c>(i + 0.5) · scale</c>, the filter is widened by
-/// <c>max(scale, 1)</c>, the weights are normalised to sum 1 in double precision and rounded to 22 fractional bits. Taps are padded with
-/// a zero weight to an even number, so the sample after the last is read (and multiplied by zero): it must be readable memory.
+/// The arithmetic is Pillow's (Resample.c, since 3.4): for output i the centre is <c>(i + 0.5) · scale</c>, the filter
+/// is widened by <c>max(scale, 1)</c>, the weights are normalised to sum 1 in double precision and rounded to 22
+/// fractional bits. Taps are padded with a zero weight to an even number, so the sample after the last is read (and
+/// multiplied by zero): it must be readable memory.
 /// </remarks>
 internal sealed class AxisWeights(Interpolation interpolation)
 {
     /// <summary>Fractional bits of a weight: 32 less 8 of the pixel less 2 of headroom.</summary>
     public const int FractionBits = 22;
 
-    /// <summary>A weight is split as <c>high · 2¹⁵ + low</c>, low in [0, 2¹⁵), so that both halves are 16-bit factors.</summary>
+    /// <summary>
+    /// A weight is split as <c>high · 2¹⁵ + low</c>, low in [0, 2¹⁵), so that both halves are 16-bit factors.
+    /// </summary>
     public const int LowBits = 15;
 
     private readonly double support = interpolation == Interpolation.Bicubic ? 2 : 1;
@@ -37,26 +41,36 @@ internal sealed class AxisWeights(Interpolation interpolation)
     /// <summary>Fixed-point weights [Outputs × Stride].</summary>
     public int[] Weights { get; private set; } = [];
 
-    /// <summary>The same weights for 16-bit multiply-adds [Outputs × Stride]: per pair of taps the two high halves in one integer, then the two low halves.</summary>
+    /// <summary>
+    /// The same weights for 16-bit multiply-adds [Outputs × Stride]: per pair of taps the two high halves in one
+    /// integer, then the two low halves.
+    /// </summary>
     public int[] Pairs { get; private set; } = [];
 
-    /// <summary>Builds the weights from <paramref name="inputs"/> to <paramref name="outputs"/> samples unless they are already there.</summary>
+    /// <summary>
+    /// Builds the weights from <paramref name="inputs"/> to <paramref name="outputs"/> samples unless they are already
+    /// there.
+    /// </summary>
     public void Build(int inputs, int outputs)
     {
-        if (inputs == Inputs && outputs == Outputs) return;
+        if (inputs == Inputs && outputs == Outputs)
+            return;
         double scale = (double)inputs / outputs;
         double widening = Math.Max(scale, 1);
         double reach = support * widening;
         Stride = ((int)Math.Ceiling(reach) * 2) + 2;
         (Inputs, Outputs) = (inputs, outputs);
-        if (First.Length < outputs) (First, Taps) = (new int[outputs], new int[outputs]);
+        if (First.Length < outputs)
+            (First, Taps) = (new int[outputs], new int[outputs]);
         if (Weights.Length < Stride * outputs)
         {
             Weights = new int[Stride * outputs];
             Pairs = new int[Stride * outputs];
         }
-        if (exact.Length < Stride) exact = new double[Stride];
-        for (int i = 0; i < outputs; i++) BuildOne(i, (i + 0.5) * scale, reach, 1 / widening);
+        if (exact.Length < Stride)
+            exact = new double[Stride];
+        for (int i = 0; i < outputs; i++)
+            BuildOne(i, (i + 0.5) * scale, reach, 1 / widening);
     }
 
     private void BuildOne(int output, double center, double reach, double narrowing)
@@ -93,9 +107,11 @@ internal sealed class AxisWeights(Interpolation interpolation)
     private double Filter(double x)
     {
         x = Math.Abs(x);
-        if (interpolation == Interpolation.Bilinear) return x < 1 ? 1 - x : 0;
+        if (interpolation == Interpolation.Bilinear)
+            return x < 1 ? 1 - x : 0;
         const double a = -0.5;
-        if (x < 1) return ((((a + 2) * x) - (a + 3)) * x * x) + 1;
+        if (x < 1)
+            return ((((a + 2) * x) - (a + 3)) * x * x) + 1;
         return x < 2 ? ((((x - 5) * x) + 8) * x - 4) * a : 0;
     }
 }

@@ -11,7 +11,9 @@ internal static unsafe class ByteTranspose
     /// <summary>Bytes on a side of a block.</summary>
     public const int Side = 16;
 
-    /// <summary><c>output[i][j] = input[j][i]</c> for i, j in 0..15, rows being the given numbers of bytes apart.</summary>
+    /// <summary>
+    /// <c>output[i][j] = input[j][i]</c> for i, j in 0..15, rows being the given numbers of bytes apart.
+    /// </summary>
     public static void Block(SimdLevel level, byte* input, nint inputStride, byte* output, nint outputStride)
     {
         if (level != SimdLevel.Scalar && (Sse2.IsSupported || AdvSimd.Arm64.IsSupported))
@@ -24,22 +26,28 @@ internal static unsafe class ByteTranspose
     {
         for (int i = 0; i < Side; i++)
         {
-            for (int j = 0; j < Side; j++) output[(i * outputStride) + j] = input[(j * inputStride) + i];
+            for (int j = 0; j < Side; j++)
+                output[(i * outputStride) + j] = input[(j * inputStride) + i];
         }
     }
 
-    /// <summary>Four perfect shuffles: interleaving row i with row i + 8 rotates the eight bits of (row, column) by one, four turns swap the two.</summary>
+    /// <summary>
+    /// Four perfect shuffles: interleaving row i with row i + 8 rotates the eight bits of (row, column) by one, four
+    /// turns swap the two.
+    /// </summary>
     [SkipLocalsInit]
     private static void BlockVector128(byte* input, nint inputStride, byte* output, nint outputStride)
     {
         Vector128<byte>* a = stackalloc Vector128<byte>[Side];
         Vector128<byte>* b = stackalloc Vector128<byte>[Side];
-        for (int i = 0; i < Side; i++) a[i] = Vector128.Load(input + (i * inputStride));
+        for (int i = 0; i < Side; i++)
+            a[i] = Vector128.Load(input + (i * inputStride));
         Shuffle(a, b);
         Shuffle(b, a);
         Shuffle(a, b);
         Shuffle(b, a);
-        for (int i = 0; i < Side; i++) a[i].Store(output + (i * outputStride));
+        for (int i = 0; i < Side; i++)
+            a[i].Store(output + (i * outputStride));
     }
 
     private static void Shuffle(Vector128<byte>* from, Vector128<byte>* to)

@@ -9,7 +9,10 @@ internal sealed unsafe class FramedStrips(StripResizer resizer, Preprocessing pr
 
     public (int Left, int Top, int Width, int Height) Begin(PixelSource source)
     {
-        int left = 0, top = 0, width = source.Width, height = source.Height;
+        int left = 0,
+            top = 0,
+            width = source.Width,
+            height = source.Height;
         if (preprocessing.Framing == Framing.CenterCrop)
         {
             (left, top, width) = OutputOrder.Of(source.Orientation).CentredSquare(width, height);

@@ -17,5 +17,7 @@ internal enum SimdLevel
 internal static class SimdLevels
 {
     public static SimdLevel Best { get; } =
-        Avx2.IsSupported ? SimdLevel.Avx2 : Vector128.IsHardwareAccelerated ? SimdLevel.Vector128 : SimdLevel.Scalar;
+        Avx2.IsSupported ? SimdLevel.Avx2
+        : Vector128.IsHardwareAccelerated ? SimdLevel.Vector128
+        : SimdLevel.Scalar;
 }

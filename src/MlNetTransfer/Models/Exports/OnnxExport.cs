@@ -14,8 +14,10 @@ public sealed class OnnxExport(OnnxModel model, ExportRequest request) : IExport
     public void Save(string path, ExportRecord? record)
     {
         OnnxModel whole = record is null ? model : model.WithMetadata(ExportRecord.Key, record.ToJson());
-        if (request.ExternalDataAbove is { } above) whole.SaveWithExternalData(path, above);
-        else whole.SaveWithExternalData(path);
+        if (request.ExternalDataAbove is { } above)
+            whole.SaveWithExternalData(path, above);
+        else
+            whole.SaveWithExternalData(path);
     }
 
     /// <inheritdoc/>

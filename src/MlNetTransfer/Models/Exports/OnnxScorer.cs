@@ -15,25 +15,26 @@ internal sealed class OnnxScorer : IExportScorer
     private readonly ImagePreprocessor preprocessor;
     private readonly RgbDecoder decoder;
     private readonly float[] tensor;
-    private readonly int size, classes;
+    private readonly int size,
+        classes;
     private readonly string input;
     private readonly bool takesPixels;
 
     /// <summary>From the file, so that weights beside it are read as its user reads them.</summary>
     public OnnxScorer(string path, ModelMetadata metadata, ImageLimits limits)
-        : this(options => new InferenceSession(path, options), metadata, limits)
-    {
-    }
+        : this(options => new InferenceSession(path, options), metadata, limits) { }
 
     /// <summary>From a model in memory.</summary>
     public OnnxScorer(OnnxModel model, ModelMetadata metadata, ImageLimits limits)
-        : this(options => new InferenceSession(model.ToBytes(), options), metadata, limits)
-    {
-    }
+        : this(options => new InferenceSession(model.ToBytes(), options), metadata, limits) { }
 
     private OnnxScorer(Func<SessionOptions, InferenceSession> open, ModelMetadata metadata, ImageLimits limits)
     {
-        (size, classes, tensor) = (metadata.Preprocessing.Size, metadata.Labels.Count, new float[metadata.Preprocessing.TensorLength]);
+        (size, classes, tensor) = (
+            metadata.Preprocessing.Size,
+            metadata.Labels.Count,
+            new float[metadata.Preprocessing.TensorLength]
+        );
         (preprocessor, decoder) = (new ImagePreprocessor(metadata.Preprocessing, limits), new RgbDecoder(limits));
         try
         {
@@ -42,7 +43,11 @@ internal sealed class OnnxScorer : IExportScorer
         catch (OnnxRuntimeException e)
         {
             Dispose();
-            throw new TransferException($"ONNX Runtime {ImageGraph.RuntimeVersion} cannot load the export: {e.Message.ReplaceLineEndings(" ").Trim()}", e);
+            throw new TransferException(
+                $"ONNX Runtime {ImageGraph.RuntimeVersion} cannot load the export: "
+                    + $"{e.Message.ReplaceLineEndings(" ").Trim()}",
+                e
+            );
         }
         catch
         {
@@ -50,7 +55,10 @@ internal sealed class OnnxScorer : IExportScorer
             throw;
         }
 
-        (input, takesPixels) = (session.InputMetadata.Keys.Single(), session.InputMetadata.Values.Single().ElementDataType == TensorElementType.UInt8);
+        (input, takesPixels) = (
+            session.InputMetadata.Keys.Single(),
+            session.InputMetadata.Values.Single().ElementDataType == TensorElementType.UInt8
+        );
     }
 
     public void Score(ReadOnlySpan<byte> encoded, Span<float> probabilities)
@@ -58,9 +66,16 @@ internal sealed class OnnxScorer : IExportScorer
         using OrtValue image = takesPixels ? Pixels(decoder.Decode(encoded)) : Tensor(encoded);
         try
         {
-            using IDisposableReadOnlyCollection<OrtValue> results = session.Run(run, new Dictionary<string, OrtValue> { [input] = image }, [TransferModel.ProbabilitiesOutput]);
+            using IDisposableReadOnlyCollection<OrtValue> results = session.Run(
+                run,
+                new Dictionary<string, OrtValue> { [input] = image },
+                [TransferModel.ProbabilitiesOutput]
+            );
             ReadOnlySpan<float> row = results[0].GetTensorDataAsSpan<float>();
-            if (row.Length != classes) throw new TransferException($"The export gives {row.Length} probabilities for an image; {classes} were expected.");
+            if (row.Length != classes)
+                throw new TransferException(
+                    $"The export gives {row.Length} probabilities for an image; {classes} were expected."
+                );
             row.CopyTo(probabilities);
         }
         catch (OnnxRuntimeException e)
@@ -84,5 +99,6 @@ internal sealed class OnnxScorer : IExportScorer
         return OrtValue.CreateTensorValueFromMemory(tensor, [1, 3, size, size]);
     }
 
-    private static OrtValue Pixels(RgbImage image) => OrtValue.CreateTensorValueFromMemory(image.Pixels.ToArray(), [1, image.Height, image.Width, 3]);
+    private static OrtValue Pixels(RgbImage image) =>
+        OrtValue.CreateTensorValueFromMemory(image.Pixels.ToArray(), [1, image.Height, image.Width, 3]);
 }

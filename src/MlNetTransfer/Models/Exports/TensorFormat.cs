@@ -16,6 +16,9 @@ public sealed class TensorFormat : IExportFormat
     public double Tolerance => ParityRecord.Tolerance;
 
     /// <inheritdoc/>
-    public IExport Convert(ExportRequest request, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default) =>
-        new OnnxExport(ExportGraph.CleanedUp(ExportGraph.WithOutputs(request)), request);
+    public IExport Convert(
+        ExportRequest request,
+        IProgress<JobProgress>? progress = null,
+        CancellationToken cancellation = default
+    ) => new OnnxExport(ExportGraph.CleanedUp(ExportGraph.WithOutputs(request)), request);
 }

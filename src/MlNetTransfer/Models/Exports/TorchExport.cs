@@ -11,23 +11,44 @@ namespace MlNetTransfer.Models.Exports;
 /// <param name="format">Name of the format.</param>
 /// <param name="options">What is exported.</param>
 /// <param name="write">Writes the files.</param>
-internal sealed class TorchExport(ExportRequest request, string format, TorchExportOptions options, Action<string> write) : IExport
+internal sealed class TorchExport(
+    ExportRequest request,
+    string format,
+    TorchExportOptions options,
+    Action<string> write
+) : IExport
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) } };
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
 
     /// <summary>Probabilities, or the logits where they were asked for.</summary>
-    public static TorchExportOptions OptionsOf(ExportRequest request) => request.WithFeatures
-        ? throw new TransferException("An export for torch gives one output: the probabilities, or with --logits the logits. Leave --features out.")
-        : new TorchExportOptions { Output = request.WithLogits ? ExportGraph.LogitsOf(request.File, request.Model) : TransferModel.ProbabilitiesOutput };
+    public static TorchExportOptions OptionsOf(ExportRequest request) =>
+        request.WithFeatures
+            ? throw new TransferException(
+                "An export for torch gives one output: the probabilities, or with --logits the logits. Leave "
+                    + "--features out."
+            )
+            : new TorchExportOptions
+            {
+                Output = request.WithLogits
+                    ? ExportGraph.LogitsOf(request.File, request.Model)
+                    : TransferModel.ProbabilitiesOutput,
+            };
 
     public void Save(string path, ExportRecord? record)
     {
         write(path);
-        if (record is null) return;
+        if (record is null)
+            return;
         var facts = new
         {
             Format = format,
-            Input = $"{request.Input}: float32 [N, 3, {request.Metadata.Preprocessing.Size}, {request.Metadata.Preprocessing.Size}] after the preprocessing",
+            Input = $"{request.Input}: float32 [N, 3, {request.Metadata.Preprocessing.Size}, "
+                + $"{request.Metadata.Preprocessing.Size}] after the preprocessing",
             Output = request.WithLogits ? ExportGraph.LogitsOutput : TransferModel.ProbabilitiesOutput,
             Metadata = request.Metadata.ToEntries().ToDictionary(),
             Parity = record,
@@ -35,5 +56,6 @@ internal sealed class TorchExport(ExportRequest request, string format, TorchExp
         AtomicFile.Write(path + ".json", stream => JsonSerializer.Serialize(stream, facts, Json));
     }
 
-    public IExportScorer Open(string path) => new OnnxScorer(request.Model.WithWeights(TorchWeights.Read(path), options), request.Metadata, request.Limits);
+    public IExportScorer Open(string path) =>
+        new OnnxScorer(request.Model.WithWeights(TorchWeights.Read(path), options), request.Metadata, request.Limits);
 }

@@ -9,19 +9,28 @@ public sealed class TorchScriptFormat : IExportFormat
     public string Name => "torchscript";
 
     /// <inheritdoc/>
-    public string Description => "TorchScript for torch.jit.load of PyTorch and TorchSharp, with classes and preprocessing in a .json beside it; --logits: to train on.";
+    public string Description =>
+        "TorchScript for torch.jit.load of PyTorch and TorchSharp, with classes and preprocessing in a .json beside "
+        + "it; --logits: to train on.";
 
     /// <inheritdoc/>
     public string FileName => "model.pt";
 
-    /// <summary>The weights are the same float32; what is checked are those read back from the archive, in the graph that they were made of.</summary>
+    /// <summary>
+    /// The weights are the same float32; what is checked are those read back from the archive, in the graph that they
+    /// were made of.
+    /// </summary>
     public double Tolerance => ParityRecord.Tolerance;
 
     /// <inheritdoc/>
     public ExportCheck Check => ExportCheck.Weights;
 
     /// <inheritdoc/>
-    public IExport Convert(ExportRequest request, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    public IExport Convert(
+        ExportRequest request,
+        IProgress<JobProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         TorchExportOptions options = TorchExport.OptionsOf(request);
         // Before any file: an operator without a counterpart is named here.

@@ -9,19 +9,27 @@ public sealed class TorchSharpFormat : IExportFormat
     public string Name => "torchsharp";
 
     /// <inheritdoc/>
-    public string Description => "a state dictionary (.dat) and the C# class that loads it in TorchSharp, named after the file; classes and preprocessing in a .json beside them.";
+    public string Description =>
+        "a state dictionary (.dat) and the C# class that loads it in TorchSharp, named after the file; classes and "
+        + "preprocessing in a .json beside them.";
 
     /// <inheritdoc/>
     public string FileName => "ImageClassifier.dat";
 
-    /// <summary>The weights are the same float32; what is checked are those read back, in the graph that they were made of.</summary>
+    /// <summary>
+    /// The weights are the same float32; what is checked are those read back, in the graph that they were made of.
+    /// </summary>
     public double Tolerance => ParityRecord.Tolerance;
 
     /// <inheritdoc/>
     public ExportCheck Check => ExportCheck.Weights;
 
     /// <inheritdoc/>
-    public IExport Convert(ExportRequest request, IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    public IExport Convert(
+        ExportRequest request,
+        IProgress<JobProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         TorchExportOptions options = TorchExport.OptionsOf(request);
         TorchSharpExport.WriteState(request.Model, Stream.Null, options);
@@ -30,14 +38,25 @@ public sealed class TorchSharpFormat : IExportFormat
 
     private static void Write(ExportRequest request, string path, TorchExportOptions options)
     {
-        if (Path.GetExtension(path) != ".dat") throw new TransferException($"'{Path.GetFileName(path)}' must end in .dat, as the state dictionaries of TorchSharp do.");
+        if (Path.GetExtension(path) != ".dat")
+            throw new TransferException(
+                $"'{Path.GetFileName(path)}' must end in .dat, as the state dictionaries of TorchSharp do."
+            );
         try
         {
-            TorchSharpExport.Write(request.Model, Path.GetDirectoryName(path)!, Path.GetFileNameWithoutExtension(path), options);
+            TorchSharpExport.Write(
+                request.Model,
+                Path.GetDirectoryName(path)!,
+                Path.GetFileNameWithoutExtension(path),
+                options
+            );
         }
         catch (ArgumentException e)
         {
-            throw new TransferException($"The class is named after the file: {e.Message} Give another --output, e.g. FlowerNet.dat.", e);
+            throw new TransferException(
+                $"The class is named after the file: {e.Message} Give another --output, e.g. FlowerNet.dat.",
+                e
+            );
         }
     }
 }

@@ -30,13 +30,22 @@ internal static class WeightsByName
     /// <param name="tensor">The constant.</param>
     public static SafeTensor Of(string file, TensorProto tensor)
     {
-        if (!Types.TryGetValue((DataType)tensor.DataType, out SafeTensorType type)) throw new TransferException($"Weight '{tensor.Name}' of '{file}' is of type {(DataType)tensor.DataType}, which safetensors does not have. Export the model in another format.");
-        ReadOnlyMemory<byte> data = tensor.HasRawData ? tensor.RawData.Memory : (DataType)tensor.DataType switch
-        {
-            DataType.Float => MemoryMarshal.AsBytes<float>(TensorData.ToFloats(tensor)).ToArray(),
-            DataType.Int64 => MemoryMarshal.AsBytes<long>(TensorData.ToLongs(tensor)).ToArray(),
-            _ => throw new TransferException($"Weight '{tensor.Name}' of '{file}' is of type {(DataType)tensor.DataType} and not stored as raw data. Save the model again with its exporter's raw data."),
-        };
+        if (!Types.TryGetValue((DataType)tensor.DataType, out SafeTensorType type))
+            throw new TransferException(
+                $"Weight '{tensor.Name}' of '{file}' is of type {(DataType)tensor.DataType}, which safetensors does "
+                    + $"not have. Export the model in another format."
+            );
+        ReadOnlyMemory<byte> data = tensor.HasRawData
+            ? tensor.RawData.Memory
+            : (DataType)tensor.DataType switch
+            {
+                DataType.Float => MemoryMarshal.AsBytes<float>(TensorData.ToFloats(tensor)).ToArray(),
+                DataType.Int64 => MemoryMarshal.AsBytes<long>(TensorData.ToLongs(tensor)).ToArray(),
+                _ => throw new TransferException(
+                    $"Weight '{tensor.Name}' of '{file}' is of type {(DataType)tensor.DataType} and not stored as "
+                        + $"raw data. Save the model again with its exporter's raw data."
+                ),
+            };
         return new SafeTensor(type, [.. tensor.Dims], data);
     }
 
@@ -48,21 +57,51 @@ internal static class WeightsByName
     }
 
     /// <summary>The model with other weights; every one of its constants is among them.</summary>
-    /// <exception cref="GraphException">Names, types or shapes do not fit; the message lists the differences.</exception>
+    /// <exception cref="GraphException">Names, types or shapes do not fit; the message lists the
+    /// differences.</exception>
     public static OnnxModel Replace(OnnxModel model, IReadOnlyDictionary<string, SafeTensor> weights, string file)
     {
         Dictionary<string, TensorProto> own = model.Initializers.ToDictionary(i => i.Name);
-        string[] missing = [.. own.Values.Where(i => !weights.ContainsKey(i.Name)).Select(i => $"{i.Name} [{string.Join(", ", i.Dims)}]")];
-        string[] unknown = [.. weights.Where(w => !own.ContainsKey(w.Key)).Select(w => $"{w.Key} [{string.Join(", ", w.Value.Shape)}]")];
-        string[] different = [.. own.Values.Where(i => weights.TryGetValue(i.Name, out SafeTensor? w) && (!w.Shape.SequenceEqual(i.Dims) || Types.GetValueOrDefault((DataType)i.DataType) != w.Type)).Select(i => $"{i.Name} {weights[i.Name].Type} [{string.Join(", ", weights[i.Name].Shape)}] instead of {(DataType)i.DataType} [{string.Join(", ", i.Dims)}]")];
+        string[] missing =
+        [
+            .. own
+                .Values.Where(i => !weights.ContainsKey(i.Name))
+                .Select(i => $"{i.Name} [{string.Join(", ", i.Dims)}]"),
+        ];
+        string[] unknown =
+        [
+            .. weights.Where(w => !own.ContainsKey(w.Key)).Select(w => $"{w.Key} [{string.Join(", ", w.Value.Shape)}]"),
+        ];
+        string[] different =
+        [
+            .. own
+                .Values.Where(i =>
+                    weights.TryGetValue(i.Name, out SafeTensor? w)
+                    && (!w.Shape.SequenceEqual(i.Dims) || Types.GetValueOrDefault((DataType)i.DataType) != w.Type)
+                )
+                .Select(i =>
+                    $"{i.Name} {weights[i.Name].Type} [{string.Join(", ", weights[i.Name].Shape)}] instead of "
+                    + $"{(DataType)i.DataType} [{string.Join(", ", i.Dims)}]"
+                ),
+        ];
         var mismatch = new WeightsMismatch(missing, unknown, different);
-        if (!mismatch.IsEmpty) throw new GraphException($"The weights of '{file}' are not those of this model: {mismatch}. Give the model that they were exported from.");
+        if (!mismatch.IsEmpty)
+            throw new GraphException(
+                $"The weights of '{file}' are not those of this model: {mismatch}. Give the model that they were "
+                    + $"exported from."
+            );
         return model.With(proto =>
         {
             for (int i = 0; i < proto.Graph.Initializer.Count; i++)
             {
                 TensorProto old = proto.Graph.Initializer[i];
-                proto.Graph.Initializer[i] = new TensorProto { Name = old.Name, DataType = old.DataType, Dims = { old.Dims }, RawData = ByteString.CopyFrom(weights[old.Name].Data.Span) };
+                proto.Graph.Initializer[i] = new TensorProto
+                {
+                    Name = old.Name,
+                    DataType = old.DataType,
+                    Dims = { old.Dims },
+                    RawData = ByteString.CopyFrom(weights[old.Name].Data.Span),
+                };
             }
         });
     }

@@ -10,7 +10,15 @@ namespace MlNetTransfer.Models.Quantization;
 /// <param name="Gained">Images that only int8 gets right.</param>
 /// <param name="Lost">Images that only float32 gets right.</param>
 /// <param name="BeyondBound">Whether more is lost than the bound and the number of images allow.</param>
-public sealed record ClassChange(string Name, int Images, double FloatRecall, double Int8Recall, int Gained, int Lost, bool BeyondBound)
+public sealed record ClassChange(
+    string Name,
+    int Images,
+    double FloatRecall,
+    double Int8Recall,
+    int Gained,
+    int Lost,
+    bool BeyondBound
+)
 {
     /// <summary>Recall of int8 less that of float32.</summary>
     public double Change => new PairedDifference(Gained, Lost, Images).Value;

@@ -31,7 +31,9 @@ public sealed record QuantizationReport
     /// <summary>The classes, in their order.</summary>
     public required IReadOnlyList<ClassChange> Classes { get; init; }
 
-    /// <summary>Whether the accuracy over all classes loses more than the bound and the number of images allow.</summary>
+    /// <summary>
+    /// Whether the accuracy over all classes loses more than the bound and the number of images allow.
+    /// </summary>
     public required bool AccuracyBeyondBound { get; init; }
 
     /// <summary>Bytes of the float32 file.</summary>
@@ -58,7 +60,9 @@ public sealed record QuantizationReport
     /// <summary>The layers by what they cost, the worst first; empty where it was not measured.</summary>
     public IReadOnlyList<LayerSensitivity> Sensitivities { get; init; } = [];
 
-    /// <summary>How often held-out images decided about layers: 1 is a single look; more make the figures above slightly kind.</summary>
+    /// <summary>
+    /// How often held-out images decided about layers: 1 is a single look; more make the figures above slightly kind.
+    /// </summary>
     public required int Looks { get; init; }
 
     /// <summary>Images that could not be used, and why.</summary>

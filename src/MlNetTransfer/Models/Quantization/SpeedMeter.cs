@@ -6,27 +6,43 @@ namespace MlNetTransfer.Models.Quantization;
 /// <param name="clock">Measures the time.</param>
 internal sealed class SpeedMeter(TimeProvider clock)
 {
-    public SpeedRatio Run(ImageGraph single, ImageGraph int8, IReadOnlyList<float[]> tensors, int rounds, CancellationToken cancellation)
+    public SpeedRatio Run(
+        ImageGraph single,
+        ImageGraph int8,
+        IReadOnlyList<float[]> tensors,
+        int rounds,
+        CancellationToken cancellation
+    )
     {
-        using ImageGraphWorker first = single.CreateWorker(), second = int8.CreateWorker();
+        using ImageGraphWorker first = single.CreateWorker(),
+            second = int8.CreateWorker();
         var row = new float[single.OutputWidth];
         var times = new List<(double Float, double Int8)>();
         // The first round only warms up.
         for (int round = 0; round <= rounds; round++)
         {
             cancellation.ThrowIfCancellationRequested();
-            double a = 0, b = 0;
+            double a = 0,
+                b = 0;
             foreach (float[] tensor in tensors)
             {
                 a += Seconds(first, tensor, row);
                 b += Seconds(second, tensor, row);
             }
 
-            if (round > 0) times.Add((a / tensors.Count, b / tensors.Count));
+            if (round > 0)
+                times.Add((a / tensors.Count, b / tensors.Count));
         }
 
         double[] ratios = [.. times.Select(t => t.Float / t.Int8).Order()];
-        return new SpeedRatio(1 / Median([.. times.Select(t => t.Float).Order()]), 1 / Median([.. times.Select(t => t.Int8).Order()]), Median(ratios), ratios[0], ratios[^1], rounds);
+        return new SpeedRatio(
+            1 / Median([.. times.Select(t => t.Float).Order()]),
+            1 / Median([.. times.Select(t => t.Int8).Order()]),
+            Median(ratios),
+            ratios[0],
+            ratios[^1],
+            rounds
+        );
     }
 
     private double Seconds(ImageGraphWorker worker, float[] tensor, float[] row)

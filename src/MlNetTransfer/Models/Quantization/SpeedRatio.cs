@@ -7,4 +7,11 @@ namespace MlNetTransfer.Models.Quantization;
 /// <param name="LeastRatio">The least ratio of a round.</param>
 /// <param name="MostRatio">The greatest ratio of a round.</param>
 /// <param name="Rounds">Rounds.</param>
-public sealed record SpeedRatio(double FloatImagesPerSecond, double Int8ImagesPerSecond, double Ratio, double LeastRatio, double MostRatio, int Rounds);
+public sealed record SpeedRatio(
+    double FloatImagesPerSecond,
+    double Int8ImagesPerSecond,
+    double Ratio,
+    double LeastRatio,
+    double MostRatio,
+    int Rounds
+);

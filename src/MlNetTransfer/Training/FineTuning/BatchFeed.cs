@@ -2,7 +2,10 @@ using MlNetTransfer.Backbones;
 
 namespace MlNetTransfer.Training;
 
-/// <summary>Reads the batches of an epoch, each while the one before is trained on. What is in them does not depend on the number of workers.</summary>
+/// <summary>
+/// Reads the batches of an epoch, each while the one before is trained on. What is in them does not depend on the
+/// number of workers.
+/// </summary>
 internal sealed class BatchFeed : IDisposable
 {
     private readonly TrainingImages images;
@@ -16,27 +19,36 @@ internal sealed class BatchFeed : IDisposable
     {
         (this.images, this.data) = (images, data);
         readers = new BoundaryReader[workers];
-        for (int w = 0; w < workers; w++) readers[w] = data.CreateReader();
+        for (int w = 0; w < workers; w++)
+            readers[w] = data.CreateReader();
     }
 
     /// <summary>Computes rows ahead into the cache.</summary>
     /// <param name="wanted">Rows and variants.</param>
     /// <param name="progress">Told after each.</param>
     /// <param name="cancellation">Ends the work between two rows.</param>
-    public void Warm(IReadOnlyList<(int Row, int Draw)> wanted, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    public void Warm(
+        IReadOnlyList<(int Row, int Draw)> wanted,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
     {
-        int next = -1, done = 0;
+        int next = -1,
+            done = 0;
         using var group = new WorkerGroup(cancellation);
-        foreach (BoundaryReader reader in readers) group.Start(token =>
-        {
-            float[] row = new float[data.Length];
-            for (int i; (i = Interlocked.Increment(ref next)) < wanted.Count;)
+        foreach (BoundaryReader reader in readers)
+            group.Start(token =>
             {
-                token.ThrowIfCancellationRequested();
-                reader.Read(images.Items[wanted[i].Row], images.Digest(wanted[i].Row), wanted[i].Draw, row);
-                progress?.Report(new JobProgress("Computing the frozen part", Interlocked.Increment(ref done), wanted.Count));
-            }
-        });
+                float[] row = new float[data.Length];
+                for (int i; (i = Interlocked.Increment(ref next)) < wanted.Count; )
+                {
+                    token.ThrowIfCancellationRequested();
+                    reader.Read(images.Items[wanted[i].Row], images.Digest(wanted[i].Row), wanted[i].Draw, row);
+                    progress?.Report(
+                        new JobProgress("Computing the frozen part", Interlocked.Increment(ref done), wanted.Count)
+                    );
+                }
+            });
         group.Wait();
     }
 
@@ -45,7 +57,12 @@ internal sealed class BatchFeed : IDisposable
     /// <param name="size">Rows of a batch; the last may have fewer.</param>
     /// <param name="draw">Which variant.</param>
     /// <param name="cancellation">Ends the work between two rows.</param>
-    public IEnumerable<(int[] Rows, float[] Values)> Batches(int[] order, int size, int draw, CancellationToken cancellation)
+    public IEnumerable<(int[] Rows, float[] Values)> Batches(
+        int[] order,
+        int size,
+        int draw,
+        CancellationToken cancellation
+    )
     {
         int[][] batches = [.. order.Chunk(size)];
         float[][] memory = [new float[batches[0].Length * data.Length], new float[batches[0].Length * data.Length]];
@@ -65,27 +82,40 @@ internal sealed class BatchFeed : IDisposable
             ((IAsyncResult)ahead).AsyncWaitHandle.WaitOne();
         }
 
-        Task Start(int batch) => Task.Factory.StartNew(() => Read(batches[batch], memory[batch % 2], draw, cancellation), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Task Start(int batch) =>
+            Task.Factory.StartNew(
+                () => Read(batches[batch], memory[batch % 2], draw, cancellation),
+                CancellationToken.None,
+                TaskCreationOptions.LongRunning,
+                TaskScheduler.Default
+            );
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (BoundaryReader reader in readers) reader?.Dispose();
+        foreach (BoundaryReader reader in readers)
+            reader?.Dispose();
     }
 
     private void Read(int[] rows, float[] values, int draw, CancellationToken cancellation)
     {
         int next = -1;
         using var group = new WorkerGroup(cancellation);
-        foreach (BoundaryReader reader in readers.Take(rows.Length)) group.Start(token =>
-        {
-            for (int i; (i = Interlocked.Increment(ref next)) < rows.Length;)
+        foreach (BoundaryReader reader in readers.Take(rows.Length))
+            group.Start(token =>
             {
-                token.ThrowIfCancellationRequested();
-                reader.Read(images.Items[rows[i]], images.Digest(rows[i]), draw, values.AsSpan(i * data.Length, data.Length));
-            }
-        });
+                for (int i; (i = Interlocked.Increment(ref next)) < rows.Length; )
+                {
+                    token.ThrowIfCancellationRequested();
+                    reader.Read(
+                        images.Items[rows[i]],
+                        images.Digest(rows[i]),
+                        draw,
+                        values.AsSpan(i * data.Length, data.Length)
+                    );
+                }
+            });
         group.Wait();
     }
 }

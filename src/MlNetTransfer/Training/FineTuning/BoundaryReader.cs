@@ -6,7 +6,10 @@ using MlNetTransfer.Imaging.Augmentation;
 
 namespace MlNetTransfer.Training;
 
-/// <summary>Reads rows at the freeze boundary, from the cache or through decoder, augmentation and prefix. Not thread-safe: one per worker.</summary>
+/// <summary>
+/// Reads rows at the freeze boundary, from the cache or through decoder, augmentation and prefix. Not thread-safe: one
+/// per worker.
+/// </summary>
 internal sealed class BoundaryReader : IDisposable
 {
     private readonly BoundaryRows rows;
@@ -39,7 +42,8 @@ internal sealed class BoundaryReader : IDisposable
     {
         try
         {
-            if (prefix is null) Decode(item, digest, draw, row);
+            if (prefix is null)
+                Decode(item, digest, draw, row);
             else
             {
                 Pack(item, digest, draw, row);
@@ -48,7 +52,11 @@ internal sealed class BoundaryReader : IDisposable
         }
         catch (ImageRejectedException cause)
         {
-            throw new TransferException($"{item.Name} could be used before and cannot any more: {cause.Reason}. Run again when the images do not change.", cause);
+            throw new TransferException(
+                $"{item.Name} could be used before and cannot any more: {cause.Reason}. Run again when the images "
+                    + $"do not change.",
+                cause
+            );
         }
     }
 
@@ -65,7 +73,8 @@ internal sealed class BoundaryReader : IDisposable
     {
         Span<byte> key = stackalloc byte[SHA256.HashSizeInBytes];
         rows.Key(digest, draw, key);
-        if (rows.TryRead(key, packed)) return;
+        if (rows.TryRead(key, packed))
+            return;
         Decode(item, digest, draw, tensor);
         prefix!.Run(tensor, row);
         HalfRow.Pack(row, packed);
@@ -77,8 +86,11 @@ internal sealed class BoundaryReader : IDisposable
         ReadOnlySpan<byte> encoded = files.Read(item);
         Span<byte> found = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(encoded, found);
-        if (!found.SequenceEqual(digest)) throw new ImageRejectedException("its content has changed");
-        if (draw == 0) plain.Process(encoded, target);
-        else augmenter.Process(encoded, rows.Draw(digest, draw), target);
+        if (!found.SequenceEqual(digest))
+            throw new ImageRejectedException("its content has changed");
+        if (draw == 0)
+            plain.Process(encoded, target);
+        else
+            augmenter.Process(encoded, rows.Draw(digest, draw), target);
     }
 }

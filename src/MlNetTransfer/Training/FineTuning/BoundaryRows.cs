@@ -8,11 +8,15 @@ using MlNetTransfer.Imaging.Augmentation;
 
 namespace MlNetTransfer.Training;
 
-/// <summary>Rows at the freeze boundary: computed once for each image and variant, then read from the cache. Thread-safe; each reader is not.</summary>
+/// <summary>
+/// Rows at the freeze boundary: computed once for each image and variant, then read from the cache. Thread-safe; each
+/// reader is not.
+/// </summary>
 /// <remarks>
-/// Variant 0 is the image as it is scored, every other an augmented draw that depends on the seed, the image's content and the number of the variant alone. Rows are
-/// stored under all that they depend on, so that none can be stale, as float16 (<see cref="HalfRow"/>); what is not in the cache is computed, and rounded alike, so that a
-/// full or deleted cache changes no result. Without a prefix a row is the image, which is decoded each time.
+/// Variant 0 is the image as it is scored, every other an augmented draw that depends on the seed, the image's content
+/// and the number of the variant alone. Rows are stored under all that they depend on, so that none can be stale, as
+/// float16 (<see cref="HalfRow"/>); what is not in the cache is computed, and rounded alike, so that a full or deleted
+/// cache changes no result. Without a prefix a row is the image, which is decoded each time.
 /// </remarks>
 internal sealed class BoundaryRows : IDisposable
 {
@@ -29,10 +33,25 @@ internal sealed class BoundaryRows : IDisposable
     /// <param name="limits">What an image may cost.</param>
     /// <param name="cacheBytes">What the rows of all runs may take.</param>
     /// <param name="seed">Seed of the variants.</param>
-    public BoundaryRows(SplitNetwork network, FeatureSpace space, AugmentationOptions images, string? cacheFolder, ImageLimits limits, long cacheBytes, int seed)
+    public BoundaryRows(
+        SplitNetwork network,
+        FeatureSpace space,
+        AugmentationOptions images,
+        string? cacheFolder,
+        ImageLimits limits,
+        long cacheBytes,
+        int seed
+    )
     {
-        (Length, Preprocessing, Augmentation, Limits, this.seed) = (network.RowLength, space.Preprocessing, images, limits, seed);
-        if (network.Prefix is null) return;
+        (Length, Preprocessing, Augmentation, Limits, this.seed) = (
+            network.RowLength,
+            space.Preprocessing,
+            images,
+            limits,
+            seed
+        );
+        if (network.Prefix is null)
+            return;
         byte[] onnx = network.Prefix.ToBytes();
         long record = HalfRow.PackedLength(Length) * sizeof(float) + 40L;
         capacity = cacheBytes / record;
@@ -40,7 +59,18 @@ internal sealed class BoundaryRows : IDisposable
         try
         {
             string[] parts = [SplitNetwork.Boundary, "float16", JsonSerializer.Serialize(images)];
-            cache = cacheFolder is null ? new MemoryRows() : BoundaryFolder.Open(cacheFolder, space with { Graph = Convert.ToHexStringLower(SHA256.HashData(onnx)), Taps = parts }, HalfRow.PackedLength(Length), cacheBytes);
+            cache = cacheFolder is null
+                ? new MemoryRows()
+                : BoundaryFolder.Open(
+                    cacheFolder,
+                    space with
+                    {
+                        Graph = Convert.ToHexStringLower(SHA256.HashData(onnx)),
+                        Taps = parts,
+                    },
+                    HalfRow.PackedLength(Length),
+                    cacheBytes
+                );
             kept = (cache as FeatureCache)?.Count ?? 0;
         }
         catch
@@ -68,7 +98,8 @@ internal sealed class BoundaryRows : IDisposable
     public void Key(ReadOnlySpan<byte> digest, int draw, Span<byte> key)
     {
         digest.CopyTo(key);
-        if (draw == 0) return;
+        if (draw == 0)
+            return;
         Span<byte> text = stackalloc byte[SHA256.HashSizeInBytes + 2 * sizeof(int)];
         digest.CopyTo(text);
         BinaryPrimitives.WriteInt32LittleEndian(text[SHA256.HashSizeInBytes..], seed);
@@ -76,7 +107,10 @@ internal sealed class BoundaryRows : IDisposable
         SHA256.HashData(text, key);
     }
 
-    /// <summary>The variant that an epoch sees: one of those kept, in turn; without a prefix nothing is kept, and every epoch sees another one.</summary>
+    /// <summary>
+    /// The variant that an epoch sees: one of those kept, in turn; without a prefix nothing is kept, and every epoch
+    /// sees another one.
+    /// </summary>
     public int DrawOf(int epoch, int draws) => IsCached ? 1 + (epoch - 1) % draws : epoch;
 
     public AugmentationDraw Draw(ReadOnlySpan<byte> digest, int draw) => AugmentationDraw.Of(seed, digest, draw);
@@ -85,7 +119,8 @@ internal sealed class BoundaryRows : IDisposable
 
     public void Keep(ReadOnlySpan<byte> key, ReadOnlySpan<float> packed)
     {
-        if (cache is not null && Interlocked.Increment(ref kept) <= capacity) cache.Add(key, packed);
+        if (cache is not null && Interlocked.Increment(ref kept) <= capacity)
+            cache.Add(key, packed);
     }
 
     public void Dispose()

@@ -8,10 +8,14 @@ public sealed record EpochResult
     /// <summary>Fold, from 1; 0 for the training whose model is written.</summary>
     public required int Fold { get; init; }
 
-    /// <summary>Whether it is an epoch of the second training, on all images; false in the training that chooses.</summary>
+    /// <summary>
+    /// Whether it is an epoch of the second training, on all images; false in the training that chooses.
+    /// </summary>
     public bool Refit { get; init; }
 
-    /// <summary>What was trained: "head" for the head fitted before the first epoch, "blocks 9 to 18" after that.</summary>
+    /// <summary>
+    /// What was trained: "head" for the head fitted before the first epoch, "blocks 9 to 18" after that.
+    /// </summary>
     public required string Stage { get; init; }
 
     /// <summary>Epoch, from 1; 0 for the head fitted before.</summary>
@@ -20,7 +24,10 @@ public sealed record EpochResult
     /// <summary>Steps done since the start.</summary>
     public required long Step { get; init; }
 
-    /// <summary>Mean training loss of the epoch (nats, on augmented images and smoothed targets, each from before its step); null for the head fitted before.</summary>
+    /// <summary>
+    /// Mean training loss of the epoch (nats, on augmented images and smoothed targets, each from before its step);
+    /// null for the head fitted before.
+    /// </summary>
     public required double? TrainLoss { get; init; }
 
     /// <summary>Log-loss (nats) of the validation images at the best temperature; null where there are none.</summary>
@@ -29,7 +36,9 @@ public sealed record EpochResult
     /// <summary>Accuracy on the validation images, in [0, 1]; null where there are none.</summary>
     public required double? ValidationAccuracy { get; init; }
 
-    /// <summary>Learning rate of every group of weights at the epoch's last step, the head first, then from the top block down.</summary>
+    /// <summary>
+    /// Learning rate of every group of weights at the epoch's last step, the head first, then from the top block down.
+    /// </summary>
     public required IReadOnlyDictionary<string, double> LearningRates { get; init; }
 
     /// <summary>Seconds of the epoch, with its validation. Everything else in the line is reproducible.</summary>

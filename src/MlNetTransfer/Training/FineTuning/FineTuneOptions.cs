@@ -2,29 +2,71 @@ using MlNetTransfer.Imaging.Augmentation;
 
 namespace MlNetTransfer.Training;
 
-/// <summary>How a backbone is trained on. Immutable; an invalid instance cannot be made. What is null is set by the strategy; docs/decisions/009-fine-tuning.md has the figures.</summary>
+/// <summary>
+/// How a backbone is trained on. Immutable; an invalid instance cannot be made. What is null is set by the strategy;
+/// docs/decisions/009-fine-tuning.md has the figures.
+/// </summary>
 public sealed record FineTuneOptions
 {
-    /// <summary>What stays frozen. Default null: <see cref="DefaultFreeze"/> for fine-tuning, nothing for full and scratch.</summary>
+    /// <summary>
+    /// What stays frozen. Default null: <see cref="DefaultFreeze"/> for fine-tuning, nothing for full and scratch.
+    /// </summary>
     public FreezeBoundary? Freeze { get; init; }
 
-    /// <summary>Passes over the training images, in [1, 10000]. Default null: see <see cref="DefaultEpochs"/>.</summary>
-    public int? Epochs { get; init => field = value is { } epochs ? Check.InRange(epochs, 1, 10_000, nameof(Epochs)) : null; }
+    /// <summary>
+    /// Passes over the training images, in [1, 10000]. Default null: see <see cref="DefaultEpochs"/>.
+    /// </summary>
+    public int? Epochs
+    {
+        get;
+        init => field = value is { } epochs ? Check.InRange(epochs, 1, 10_000, nameof(Epochs)) : null;
+    }
 
-    /// <summary>Highest learning rate of the top block, in (0, 10]. Default null: see <see cref="DefaultLearningRate"/>.</summary>
-    public double? LearningRate { get; init => field = value is { } rate ? Check.InRange(rate, 1e-12, 10, nameof(LearningRate)) : null; }
+    /// <summary>
+    /// Highest learning rate of the top block, in (0, 10]. Default null: see <see cref="DefaultLearningRate"/>.
+    /// </summary>
+    public double? LearningRate
+    {
+        get;
+        init => field = value is { } rate ? Check.InRange(rate, 1e-12, 10, nameof(LearningRate)) : null;
+    }
 
-    /// <summary>The head's learning rate divided by that of the top block, in [0, 1000]. Default null: 0.03, since the sum over a wide head's features moves far with small steps; 1 from scratch.</summary>
-    public double? HeadRate { get; init => field = value is { } rate ? Check.InRange(rate, 0, 1000, nameof(HeadRate)) : null; }
+    /// <summary>
+    /// The head's learning rate divided by that of the top block, in [0, 1000]. Default null: 0.03, since the sum over
+    /// a wide head's features moves far with small steps; 1 from scratch.
+    /// </summary>
+    public double? HeadRate
+    {
+        get;
+        init => field = value is { } rate ? Check.InRange(rate, 0, 1000, nameof(HeadRate)) : null;
+    }
 
-    /// <summary>The learning rate of a block divided by that of the block above it, in (0, 1]. Default 0.9. (Howard and Ruder, ULMFiT, 2018.)</summary>
-    public double BlockDecay { get; init => field = Check.InRange(value, 0.01, 1); } = 0.9;
+    /// <summary>
+    /// The learning rate of a block divided by that of the block above it, in (0, 1]. Default 0.9. (Howard and Ruder,
+    /// ULMFiT, 2018.)
+    /// </summary>
+    public double BlockDecay
+    {
+        get;
+        init => field = Check.InRange(value, 0.01, 1);
+    } = 0.9;
 
     /// <summary>Images of a step, in [1, 4096]; never more than there are. Default 16.</summary>
-    public int BatchSize { get; init => field = Check.InRange(value, 1, 4096); } = 16;
+    public int BatchSize
+    {
+        get;
+        init => field = Check.InRange(value, 1, 4096);
+    } = 16;
 
-    /// <summary>Images worked on at a time, in [1, 4096]: the same steps but for rounding, in less memory. Default null: the whole batch.</summary>
-    public int? MicroBatch { get; init => field = value is { } size ? Check.InRange(size, 1, 4096, nameof(MicroBatch)) : null; }
+    /// <summary>
+    /// Images worked on at a time, in [1, 4096]: the same steps but for rounding, in less memory. Default null: the
+    /// whole batch.
+    /// </summary>
+    public int? MicroBatch
+    {
+        get;
+        init => field = value is { } size ? Check.InRange(size, 1, 4096, nameof(MicroBatch)) : null;
+    }
 
     /// <summary>How gradients become steps. Default <see cref="OptimizerKind.AdamW"/>.</summary>
     public OptimizerKind Optimizer { get; init; }
@@ -33,61 +75,158 @@ public sealed record FineTuneOptions
     public ScheduleKind Schedule { get; init; }
 
     /// <summary>Share of the steps over which the learning rate rises, in [0, 0.9]. Default 0.1.</summary>
-    public double WarmUp { get; init => field = Check.InRange(value, 0, 0.9); } = 0.1;
-
-    /// <summary>Decoupled weight decay of kernels and matrices (biases and normalisations have none), in [0, 10]. Default 0.01.</summary>
-    public double WeightDecay { get; init => field = Check.InRange(value, 0, 10); } = 0.01;
-
-    /// <summary>L2-SP: pull towards the pretrained weights instead of towards 0, in [0, 10]. Default 0. (Li, Grandvalet and Davoine, 2018.)</summary>
-    public double StartingPointDecay { get; init => field = Check.InRange(value, 0, 10); }
-
-    /// <summary>Share of a target that is spread over all classes, in [0, 0.9]. Default 0.1. (Szegedy et al., 2016.)</summary>
-    public double LabelSmoothing { get; init => field = Check.InRange(value, 0, 0.9); } = 0.1;
-
-    /// <summary>Share of the features dropped before the head while training, in [0, 0.9]. Default 0.</summary>
-    public double Dropout { get; init => field = Check.InRange(value, 0, 0.9); }
-
-    /// <summary>Largest global norm of the gradients, in (0, 1e6]; null for no limit. Default 5.</summary>
-    public double? ClipNorm { get; init => field = value is { } norm ? Check.InRange(norm, 1e-6, 1e6, nameof(ClipNorm)) : null; } = 5;
-
-    /// <summary>Decay of a moving average of the weights, which is then judged and kept instead of them, in [0, 1); null for none. Default null.</summary>
-    public double? AverageDecay { get; init => field = value is { } decay ? Check.InRange(decay, 0, 0.999999, nameof(AverageDecay)) : null; }
-
-    /// <summary>Whether blocks are unfrozen one after another, from the top, each for an equal share of the epochs, instead of together. Default false. (Howard and Ruder, ULMFiT, 2018.)</summary>
-    public bool GradualUnfreezing { get; init; }
-
-    /// <summary>Whether batch normalisation uses the statistics of the batches and updates its own. Default null: from random weights only.</summary>
-    public bool? BatchStatistics { get; init; }
-
-    /// <summary>Share of the training images that judge the epochs and calibrate, in [0.02, 0.5]. Default 0.15.</summary>
-    public double ValidationFraction { get; init => field = Check.InRange(value, 0.02, 0.5); } = 0.15;
+    public double WarmUp
+    {
+        get;
+        init => field = Check.InRange(value, 0, 0.9);
+    } = 0.1;
 
     /// <summary>
-    /// Whether a second training on all training images follows, the validation part included, for as many epochs as the first found best, the schedule fitted to them. Default true. It takes the time again,
-    /// and is left out where there is a <see cref="TimeBudget"/> or no validation part.
+    /// Decoupled weight decay of kernels and matrices (biases and normalisations have none), in [0, 10]. Default 0.01.
+    /// </summary>
+    public double WeightDecay
+    {
+        get;
+        init => field = Check.InRange(value, 0, 10);
+    } = 0.01;
+
+    /// <summary>
+    /// L2-SP: pull towards the pretrained weights instead of towards 0, in [0, 10]. Default 0. (Li, Grandvalet and
+    /// Davoine, 2018.)
+    /// </summary>
+    public double StartingPointDecay
+    {
+        get;
+        init => field = Check.InRange(value, 0, 10);
+    }
+
+    /// <summary>
+    /// Share of a target that is spread over all classes, in [0, 0.9]. Default 0.1. (Szegedy et al., 2016.)
+    /// </summary>
+    public double LabelSmoothing
+    {
+        get;
+        init => field = Check.InRange(value, 0, 0.9);
+    } = 0.1;
+
+    /// <summary>Share of the features dropped before the head while training, in [0, 0.9]. Default 0.</summary>
+    public double Dropout
+    {
+        get;
+        init => field = Check.InRange(value, 0, 0.9);
+    }
+
+    /// <summary>Largest global norm of the gradients, in (0, 1e6]; null for no limit. Default 5.</summary>
+    public double? ClipNorm
+    {
+        get;
+        init => field = value is { } norm ? Check.InRange(norm, 1e-6, 1e6, nameof(ClipNorm)) : null;
+    } = 5;
+
+    /// <summary>
+    /// Decay of a moving average of the weights, which is then judged and kept instead of them, in [0, 1); null for
+    /// none. Default null.
+    /// </summary>
+    public double? AverageDecay
+    {
+        get;
+        init => field = value is { } decay ? Check.InRange(decay, 0, 0.999999, nameof(AverageDecay)) : null;
+    }
+
+    /// <summary>
+    /// Whether blocks are unfrozen one after another, from the top, each for an equal share of the epochs, instead of
+    /// together. Default false. (Howard and Ruder, ULMFiT, 2018.)
+    /// </summary>
+    public bool GradualUnfreezing { get; init; }
+
+    /// <summary>
+    /// Whether batch normalisation uses the statistics of the batches and updates its own. Default null: from random
+    /// weights only.
+    /// </summary>
+    public bool? BatchStatistics { get; init; }
+
+    /// <summary>
+    /// Share of the training images that judge the epochs and calibrate, in [0.02, 0.5]. Default 0.15.
+    /// </summary>
+    public double ValidationFraction
+    {
+        get;
+        init => field = Check.InRange(value, 0.02, 0.5);
+    } = 0.15;
+
+    /// <summary>
+    /// Whether a second training on all training images follows, the validation part included, for as many epochs as
+    /// the first found best, the schedule fitted to them. Default true. It takes the time again, and is left out where
+    /// there is a <see cref="TimeBudget"/> or no validation part.
     /// </summary>
     public bool Refit { get; init; } = true;
 
-    /// <summary>Epochs without a lower validation loss after which training ends, in [1, 10000]. Default null: a third of the epochs, at least 5. The start does not count.</summary>
-    public int? Patience { get; init => field = value is { } epochs ? Check.InRange(epochs, 1, 10_000, nameof(Patience)) : null; }
+    /// <summary>
+    /// Epochs without a lower validation loss after which training ends, in [1, 10000]. Default null: a third of the
+    /// epochs, at least 5. The start does not count.
+    /// </summary>
+    public int? Patience
+    {
+        get;
+        init => field = value is { } epochs ? Check.InRange(epochs, 1, 10_000, nameof(Patience)) : null;
+    }
 
     /// <summary>How training images are varied. Default <see cref="AugmentationPreset.Strong"/>.</summary>
     public AugmentationPreset Augmentation { get; init; } = AugmentationPreset.Strong;
 
-    /// <summary>Variants of each image that are kept at the freeze boundary and used in turn, in [1, 1000]. Default 8; fewer where <see cref="CacheBytes"/> do not hold them.</summary>
-    public int Draws { get; init => field = Check.InRange(value, 1, 1000); } = 8;
+    /// <summary>
+    /// Variants of each image that are kept at the freeze boundary and used in turn, in [1, 1000]. Default 8; fewer
+    /// where <see cref="CacheBytes"/> do not hold them.
+    /// </summary>
+    public int Draws
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1000);
+    } = 8;
 
-    /// <summary>Disk space for activations at the freeze boundary, in bytes, 0 or more. Default 8 GiB. What does not fit is computed again in every epoch.</summary>
-    public long CacheBytes { get; init => field = Check.InRange(value, 0L, long.MaxValue); } = 8L << 30;
+    /// <summary>
+    /// Disk space for activations at the freeze boundary, in bytes, 0 or more. Default 8 GiB. What does not fit is
+    /// computed again in every epoch.
+    /// </summary>
+    public long CacheBytes
+    {
+        get;
+        init => field = Check.InRange(value, 0L, long.MaxValue);
+    } = 8L << 30;
 
-    /// <summary>When to stop at the latest, at the end of an epoch; null for no limit. With it the result depends on the speed of the machine.</summary>
-    public TimeSpan? TimeBudget { get; init => field = value is { } time && time <= TimeSpan.Zero ? throw new ArgumentOutOfRangeException(nameof(TimeBudget), value, "TimeBudget must be above 0.") : value; }
+    /// <summary>
+    /// When to stop at the latest, at the end of an epoch; null for no limit. With it the result depends on the speed
+    /// of the machine.
+    /// </summary>
+    public TimeSpan? TimeBudget
+    {
+        get;
+        init =>
+            field =
+                value is { } time && time <= TimeSpan.Zero
+                    ? throw new ArgumentOutOfRangeException(nameof(TimeBudget), value, "TimeBudget must be above 0.")
+                    : value;
+    }
 
-    /// <summary>Threads of a training step, in [1, 256]; another number may give other bytes. Default null: one per core, at most 8.</summary>
-    public int? Threads { get; init => field = value is { } threads ? Check.InRange(threads, 1, 256, nameof(Threads)) : null; }
+    /// <summary>
+    /// Threads of a training step, in [1, 256]; another number may give other bytes. Default null: one per core, at
+    /// most 8.
+    /// </summary>
+    public int? Threads
+    {
+        get;
+        init => field = value is { } threads ? Check.InRange(threads, 1, 256, nameof(Threads)) : null;
+    }
 
-    /// <summary>Weights to start from instead of the pretrained ones: a .safetensors or a model.onnx with all weights of the backbone at the same taps. Default null.</summary>
-    public string? InitialWeights { get; init => field = value is null ? null : Check.NotEmpty(value, nameof(InitialWeights)); }
+    /// <summary>
+    /// Weights to start from instead of the pretrained ones: a .safetensors or a model.onnx with all weights of the
+    /// backbone at the same taps. Default null.
+    /// </summary>
+    public string? InitialWeights
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value, nameof(InitialWeights));
+    }
 
     /// <summary>The freeze boundary of fine-tuning.</summary>
     public static FreezeBoundary DefaultFreeze { get; } = FreezeBoundary.OfFraction(0.5);
@@ -95,7 +234,9 @@ public sealed record FineTuneOptions
     /// <summary>Epochs where none are given.</summary>
     public static int DefaultEpochs(TrainingStrategy strategy) => strategy == TrainingStrategy.Scratch ? 30 : 15;
 
-    /// <summary>Learning rate of the top block where none is given; gradient descent without moments takes 20 times as much.</summary>
+    /// <summary>
+    /// Learning rate of the top block where none is given; gradient descent without moments takes 20 times as much.
+    /// </summary>
     public static double DefaultLearningRate(TrainingStrategy strategy, OptimizerKind optimizer) =>
         (strategy == TrainingStrategy.Scratch ? 1e-3 : 1e-4) * (optimizer == OptimizerKind.Sgd ? 20 : 1);
 }

@@ -5,8 +5,9 @@ namespace MlNetTransfer.Training;
 
 /// <summary>Which part of a backbone stays as it was pretrained. Immutable.</summary>
 /// <remarks>
-/// Written as <c>0.7</c>, a share of the blocks, counted from the image and rounded down; <c>block:N</c>, the first N blocks; or <c>pattern:REGEX</c>, every weight whose
-/// name in the ONNX file matches. What blocks are: <see cref="NetworkBlocks"/>.
+/// Written as <c>0.7</c>, a share of the blocks, counted from the image and rounded down; <c>block:N</c>, the first N
+/// blocks; or <c>pattern:REGEX</c>, every weight whose name in the ONNX file matches. What blocks are:
+/// <see cref="NetworkBlocks"/>.
 /// </remarks>
 public sealed record FreezeBoundary
 {
@@ -17,22 +18,29 @@ public sealed record FreezeBoundary
     /// <summary>Nothing is frozen.</summary>
     public static FreezeBoundary Nothing { get; } = OfBlocks(0);
 
-    /// <summary>Share of the blocks, counted from the image, in [0, 1]; null where the boundary is given otherwise.</summary>
+    /// <summary>
+    /// Share of the blocks, counted from the image, in [0, 1]; null where the boundary is given otherwise.
+    /// </summary>
     public double? Fraction { get; private init; }
 
     /// <summary>Number of blocks, counted from the image; null where the boundary is given otherwise.</summary>
     public int? Blocks { get; private init; }
 
-    /// <summary>Regular expression on the names of weights (.NET's syntax, without backtracking); null where the boundary is given otherwise.</summary>
+    /// <summary>
+    /// Regular expression on the names of weights (.NET's syntax, without backtracking); null where the boundary is
+    /// given otherwise.
+    /// </summary>
     public string? Pattern { get; private init; }
 
     /// <summary>A share of the blocks, rounded down.</summary>
     /// <param name="fraction">In [0, 1]; at 1 only the head is trained.</param>
-    public static FreezeBoundary OfFraction(double fraction) => new() { Fraction = Check.InRange(fraction, 0, 1, nameof(fraction)) };
+    public static FreezeBoundary OfFraction(double fraction) =>
+        new() { Fraction = Check.InRange(fraction, 0, 1, nameof(fraction)) };
 
     /// <summary>The first blocks.</summary>
     /// <param name="blocks">How many, 0 or more.</param>
-    public static FreezeBoundary OfBlocks(int blocks) => new() { Blocks = Check.InRange(blocks, 0, int.MaxValue, nameof(blocks)) };
+    public static FreezeBoundary OfBlocks(int blocks) =>
+        new() { Blocks = Check.InRange(blocks, 0, int.MaxValue, nameof(blocks)) };
 
     /// <summary>Weights by name.</summary>
     /// <param name="pattern">The regular expression; it may match anywhere in the name.</param>
@@ -45,7 +53,11 @@ public sealed record FreezeBoundary
         }
         catch (Exception cause) when (cause is ArgumentException or NotSupportedException)
         {
-            throw new ArgumentException($"'{pattern}' cannot be used as a pattern: {cause.Message}", nameof(pattern), cause);
+            throw new ArgumentException(
+                $"'{pattern}' cannot be used as a pattern: {cause.Message}",
+                nameof(pattern),
+                cause
+            );
         }
 
         return new() { Pattern = pattern };
@@ -57,18 +69,29 @@ public sealed record FreezeBoundary
     {
         try
         {
-            if (text.StartsWith("block:", StringComparison.Ordinal)) return OfBlocks(int.Parse(text.AsSpan(6), NumberStyles.None, CultureInfo.InvariantCulture));
-            if (text.StartsWith("pattern:", StringComparison.Ordinal)) return OfPattern(text[8..]);
+            if (text.StartsWith("block:", StringComparison.Ordinal))
+                return OfBlocks(int.Parse(text.AsSpan(6), NumberStyles.None, CultureInfo.InvariantCulture));
+            if (text.StartsWith("pattern:", StringComparison.Ordinal))
+                return OfPattern(text[8..]);
             return OfFraction(double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture));
         }
         catch (Exception cause) when (cause is FormatException or OverflowException or ArgumentException)
         {
-            throw new FormatException($"'{text}' is no freeze boundary. Write a share of the blocks from 0 to 1, e.g. 0.7; or block:N for the first N blocks; or pattern:REGEX for weights by name.{(cause is ArgumentException ? " " + cause.Message : "")}", cause);
+            throw new FormatException(
+                $"'{text}' is no freeze boundary. Write a share of the blocks from 0 to 1, e.g. 0.7; or block:N for "
+                    + $"the first N blocks; or pattern:REGEX for weights by "
+                    + $"name.{(cause is ArgumentException ? " " + cause.Message : "")}",
+                cause
+            );
         }
     }
 
     /// <summary>The written form.</summary>
-    public override string ToString() => Pattern is not null ? $"pattern:{Pattern}" : Blocks is { } blocks ? FormattableString.Invariant($"block:{blocks}") : FormattableString.Invariant($"{Fraction:r}");
+    public override string ToString() =>
+        Pattern is not null ? $"pattern:{Pattern}"
+        : Blocks is { } blocks ? FormattableString.Invariant($"block:{blocks}")
+        : FormattableString.Invariant($"{Fraction:r}");
 
-    internal static Regex Expression(string pattern) => new(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, MatchTime);
+    internal static Regex Expression(string pattern) =>
+        new(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, MatchTime);
 }

@@ -12,20 +12,28 @@ internal static class InitialWeights
 {
     private const int Listed = 5;
 
-    /// <summary>The backbone with the file's weights, as a backbone of its own: with another digest, so that nothing of the first is taken for it.</summary>
+    /// <summary>
+    /// The backbone with the file's weights, as a backbone of its own: with another digest, so that nothing of the
+    /// first is taken for it.
+    /// </summary>
     /// <param name="backbone">The backbone.</param>
     /// <param name="taps">Tensors that features may be taken from: what lies above is not needed.</param>
     /// <param name="file">A .safetensors, or an ONNX model such as model.onnx. A head in it is not looked at.</param>
     /// <param name="cacheFolder">Where the model is kept.</param>
-    /// <exception cref="TransferException">The file's weights are not those of this architecture; the message lists the differences.</exception>
+    /// <exception cref="TransferException">The file's weights are not those of this architecture; the message lists the
+    /// differences.</exception>
     public static Backbone Open(Backbone backbone, IReadOnlyList<string> taps, string file, string cacheFolder)
     {
         OnnxModel model = backbone.LoadModel();
         Dictionary<string, (long[] Shape, float[] Values)> found = Read(file);
-        Dictionary<string, long[]> expected = model.CutAt(taps).Initializers.Where(IsFloat).ToDictionary(i => i.Name, i => i.Dims.ToArray());
+        Dictionary<string, long[]> expected = model
+            .CutAt(taps)
+            .Initializers.Where(IsFloat)
+            .ToDictionary(i => i.Name, i => i.Dims.ToArray());
         RequireSame(expected, found, file, backbone.Card.Id);
         byte[] bytes = model.WithInitializers(expected.Keys.ToDictionary(n => n, n => found[n].Values)).ToBytes();
-        string digest = Convert.ToHexStringLower(SHA256.HashData(bytes)), path = Path.Combine(cacheFolder, $"{backbone.Card.Id}-from-{digest[..16]}.onnx");
+        string digest = Convert.ToHexStringLower(SHA256.HashData(bytes)),
+            path = Path.Combine(cacheFolder, $"{backbone.Card.Id}-from-{digest[..16]}.onnx");
         Directory.CreateDirectory(cacheFolder);
         AtomicFile.Write(path, stream => stream.Write(bytes));
         return new Backbone(backbone.Card, path, digest);
@@ -35,28 +43,71 @@ internal static class InitialWeights
     /// <param name="model">The model.</param>
     /// <param name="path">The file; replaced where it exists.</param>
     public static void Save(OnnxModel model, string path) =>
-        new SafetensorsFile(model.Initializers.Where(IsFloat).ToDictionary(i => i.Name, i => SafeTensor.Of(TensorData.ToFloats(i), [.. i.Dims])), model.Metadata).Save(path);
+        new SafetensorsFile(
+            model
+                .Initializers.Where(IsFloat)
+                .ToDictionary(i => i.Name, i => SafeTensor.Of(TensorData.ToFloats(i), [.. i.Dims])),
+            model.Metadata
+        ).Save(path);
 
     private static bool IsFloat(TensorProto tensor) => tensor.DataType == (int)TensorProto.Types.DataType.Float;
 
     private static Dictionary<string, (long[] Shape, float[] Values)> Read(string file)
     {
-        if (!File.Exists(file)) throw new TransferException($"The weights '{file}' do not exist. Give a .safetensors or .onnx file.");
+        if (!File.Exists(file))
+            throw new TransferException($"The weights '{file}' do not exist. Give a .safetensors or .onnx file.");
         return file.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
-            ? SafetensorsFile.Load(file).Tensors.Where(t => t.Value.Type is SafeTensorType.F32 or SafeTensorType.F16 or SafeTensorType.BF16 or SafeTensorType.F64).ToDictionary(t => t.Key, t => (t.Value.Shape.ToArray(), t.Value.ToFloats()))
-            : OnnxModel.Load(file).Initializers.Where(IsFloat).ToDictionary(i => i.Name, i => (i.Dims.ToArray(), TensorData.ToFloats(i)));
+            ? SafetensorsFile
+                .Load(file)
+                .Tensors.Where(t =>
+                    t.Value.Type
+                        is SafeTensorType.F32
+                            or SafeTensorType.F16
+                            or SafeTensorType.BF16
+                            or SafeTensorType.F64
+                )
+                .ToDictionary(t => t.Key, t => (t.Value.Shape.ToArray(), t.Value.ToFloats()))
+            : OnnxModel
+                .Load(file)
+                .Initializers.Where(IsFloat)
+                .ToDictionary(i => i.Name, i => (i.Dims.ToArray(), TensorData.ToFloats(i)));
     }
 
-    private static void RequireSame(Dictionary<string, long[]> expected, Dictionary<string, (long[] Shape, float[] Values)> found, string file, string id)
+    private static void RequireSame(
+        Dictionary<string, long[]> expected,
+        Dictionary<string, (long[] Shape, float[] Values)> found,
+        string file,
+        string id
+    )
     {
         string[] missing = [.. expected.Keys.Where(n => !found.ContainsKey(n)).Order(StringComparer.Ordinal)];
-        string[] extra = [.. found.Keys.Where(n => !expected.ContainsKey(n) && !n.StartsWith("head.", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
-        string[] other = [.. expected.Where(e => found.TryGetValue(e.Key, out var f) && !f.Shape.SequenceEqual(e.Value)).OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => $"{e.Key} [{string.Join(", ", found[e.Key].Shape)}] instead of [{string.Join(", ", e.Value)}]")];
-        if (missing.Length + extra.Length + other.Length == 0) return;
+        string[] extra =
+        [
+            .. found
+                .Keys.Where(n => !expected.ContainsKey(n) && !n.StartsWith("head.", StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal),
+        ];
+        string[] other =
+        [
+            .. expected
+                .Where(e => found.TryGetValue(e.Key, out var f) && !f.Shape.SequenceEqual(e.Value))
+                .OrderBy(e => e.Key, StringComparer.Ordinal)
+                .Select(e =>
+                    $"{e.Key} [{string.Join(", ", found[e.Key].Shape)}] instead of [{string.Join(", ", e.Value)}]"
+                ),
+        ];
+        if (missing.Length + extra.Length + other.Length == 0)
+            return;
         string[] differences = [Some(missing, "missing"), Some(extra, "not known"), Some(other, "of another shape")];
-        throw new TransferException($"The weights of '{file}' are not those of '{id}': {string.Join("; ", differences.Where(d => d.Length > 0))}. Name the backbone, and with --tap or --taps the taps, that they were saved from.");
+        throw new TransferException(
+            $"The weights of '{file}' are not those of '{id}': "
+                + $"{string.Join("; ", differences.Where(d => d.Length > 0))}. Name the backbone, and with --tap or "
+                + $"--taps the taps, that they were saved from."
+        );
     }
 
     private static string Some(string[] names, string what) =>
-        names.Length == 0 ? "" : $"{names.Length} {what}: {string.Join(", ", names.Take(Listed))}{(names.Length > Listed ? ", ..." : "")}";
+        names.Length == 0
+            ? ""
+            : $"{names.Length} {what}: {string.Join(", ", names.Take(Listed))}{(names.Length > Listed ? ", ..." : "")}";
 }

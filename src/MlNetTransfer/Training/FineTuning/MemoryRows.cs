@@ -10,10 +10,12 @@ internal sealed class MemoryRows : IRowCache
 
     public bool TryRead(ReadOnlySpan<byte> image, Span<float> row)
     {
-        if (!rows.TryGetValue(Convert.ToHexString(image), out float[]? kept)) return false;
+        if (!rows.TryGetValue(Convert.ToHexString(image), out float[]? kept))
+            return false;
         kept.CopyTo(row);
         return true;
     }
 
-    public void Add(ReadOnlySpan<byte> image, ReadOnlySpan<float> row) => rows.TryAdd(Convert.ToHexString(image), row.ToArray());
+    public void Add(ReadOnlySpan<byte> image, ReadOnlySpan<float> row) =>
+        rows.TryAdd(Convert.ToHexString(image), row.ToArray());
 }

@@ -6,9 +6,10 @@ namespace MlNetTransfer.Training;
 
 /// <summary>The blocks of a backbone from the image to its taps, found from the form of the graph alone.</summary>
 /// <remarks>
-/// Cut points are the tensors that every path from the image to the deepest tap passes through. What lies between two of them and has several branches that meet
-/// again (a residual unit, an inception module) is a block; of a chain of plain layers every three make one. Activations, poolings and the like belong to the
-/// block before them. A tensor past which another tap can still be reached is no cut point.
+/// Cut points are the tensors that every path from the image to the deepest tap passes through. What lies between two
+/// of them and has several branches that meet again (a residual unit, an inception module) is a block; of a chain of
+/// plain layers every three make one. Activations, poolings and the like belong to the block before them. A tensor past
+/// which another tap can still be reached is no cut point.
 /// </remarks>
 public static class NetworkBlocks
 {
@@ -25,7 +26,11 @@ public static class NetworkBlocks
         string image = model.Inputs.Single().Name;
         string deepest = Deepest(model, taps);
         List<Piece> pieces = Grouped(Waypoints(model, image, deepest, taps), image);
-        if (pieces.Count == 0) throw new TransferException($"No layer with weights lies between the image and '{deepest}', so there is nothing to train. Choose a later tap.");
+        if (pieces.Count == 0)
+            throw new TransferException(
+                $"No layer with weights lies between the image and '{deepest}', so there is nothing to train. "
+                    + $"Choose a later tap."
+            );
         return WithParameters(pieces, model);
     }
 
@@ -40,7 +45,8 @@ public static class NetworkBlocks
         foreach (Waypoint waypoint in GraphPath.Between(model, image, deepest).Waypoints)
         {
             open.AddRange(waypoint.Segment);
-            if (waypoint.Tensor != deepest && !CutPoint.Separates(model, image, waypoint.Tensor, taps)) continue;
+            if (waypoint.Tensor != deepest && !CutPoint.Separates(model, image, waypoint.Tensor, taps))
+                continue;
             found.Add(new Waypoint(waypoint.Tensor, open));
             open = [];
         }
@@ -56,16 +62,23 @@ public static class NetworkBlocks
         List<NodeProto> before = [];
         foreach (Waypoint waypoint in waypoints)
         {
-            bool branches = waypoint.Segment.Count(TrainableWeights.IsLayer) > 1 && waypoint.Producer.OpType is "Add" or "Sum" or "Concat";
-            if (waypoint.Segment.Any(TrainableWeights.IsLayer) && (open is null || branches || open.Layers >= LayersOfChain))
+            bool branches =
+                waypoint.Segment.Count(TrainableWeights.IsLayer) > 1
+                && waypoint.Producer.OpType is "Add" or "Sum" or "Concat";
+            if (
+                waypoint.Segment.Any(TrainableWeights.IsLayer)
+                && (open is null || branches || open.Layers >= LayersOfChain)
+            )
             {
                 pieces.Add(open = new Piece(open is null ? image : at, before));
                 before = [];
                 open.Layers = branches ? LayersOfChain - 1 : 0;
             }
 
-            if (open is null) before.AddRange(waypoint.Segment);
-            else open.Take(waypoint);
+            if (open is null)
+                before.AddRange(waypoint.Segment);
+            else
+                open.Take(waypoint);
             at = waypoint.Tensor;
         }
 
@@ -106,7 +119,8 @@ public static class NetworkBlocks
         public void Take(Waypoint waypoint)
         {
             nodes.AddRange(waypoint.Segment);
-            if (waypoint.Segment.Any(TrainableWeights.IsLayer)) Layers++;
+            if (waypoint.Segment.Any(TrainableWeights.IsLayer))
+                Layers++;
             End = waypoint.Tensor;
         }
     }

@@ -2,7 +2,9 @@ using MlNetTransfer.Heads;
 
 namespace MlNetTransfer.Training;
 
-/// <summary>Targets [N, C] and row weights [N] of batches: label smoothing and class weights, made on the host.</summary>
+/// <summary>
+/// Targets [N, C] and row weights [N] of batches: label smoothing and class weights, made on the host.
+/// </summary>
 internal sealed class SoftTargets
 {
     private readonly int[] labels;
@@ -20,10 +22,13 @@ internal sealed class SoftTargets
         (this.labels, this.classes, this.smoothing) = (labels, classes, smoothing);
         weights = new float[classes];
         Array.Fill(weights, 1f);
-        if (classWeights == ClassWeights.None) return;
+        if (classWeights == ClassWeights.None)
+            return;
         int[] counts = new int[classes];
-        foreach (int row in train) counts[labels[row]]++;
-        for (int c = 0; c < classes; c++) weights[c] = counts[c] == 0 ? 0 : (float)((double)train.Count / (classes * counts[c]));
+        foreach (int row in train)
+            counts[labels[row]]++;
+        for (int c = 0; c < classes; c++)
+            weights[c] = counts[c] == 0 ? 0 : (float)((double)train.Count / (classes * counts[c]));
     }
 
     /// <summary>Targets of a batch: 1 - s on the true class, and s / C on each.</summary>
@@ -31,7 +36,8 @@ internal sealed class SoftTargets
     {
         float[] targets = new float[rows.Length * classes];
         Array.Fill(targets, (float)(smoothing / classes));
-        for (int i = 0; i < rows.Length; i++) targets[i * classes + labels[rows[i]]] += (float)(1 - smoothing);
+        for (int i = 0; i < rows.Length; i++)
+            targets[i * classes + labels[rows[i]]] += (float)(1 - smoothing);
         return targets;
     }
 
@@ -39,7 +45,8 @@ internal sealed class SoftTargets
     public float[] Weights(ReadOnlySpan<int> rows)
     {
         float[] found = new float[rows.Length];
-        for (int i = 0; i < rows.Length; i++) found[i] = weights[labels[rows[i]]];
+        for (int i = 0; i < rows.Length; i++)
+            found[i] = weights[labels[rows[i]]];
         return found;
     }
 }

@@ -5,42 +5,64 @@ namespace MlNetTransfer.Training;
 
 /// <summary>Which initializers are weights: found from the operators that use them, not from names.</summary>
 /// <remarks>
-/// Kernels, matrices and biases of layers, scales and shifts of normalisations, slopes, and constants of more than one element that are added to or multiply what a layer has
-/// made. Running statistics, sizes and scalars of activation functions are none.
+/// Kernels, matrices and biases of layers, scales and shifts of normalisations, slopes, and constants of more than one
+/// element that are added to or multiply what a layer has made. Running statistics, sizes and scalars of activation
+/// functions are none.
 /// </remarks>
 internal static class TrainableWeights
 {
     /// <summary>Weighted operators: those whose second input makes a layer of them.</summary>
-    public static bool IsLayer(NodeProto node) => node.OpType is "Conv" or "ConvTranspose" or "Gemm" or "MatMul" or "FusedConv" or "FusedGemm" or "FusedMatMul";
+    public static bool IsLayer(NodeProto node) =>
+        node.OpType is "Conv" or "ConvTranspose" or "Gemm" or "MatMul" or "FusedConv" or "FusedGemm" or "FusedMatMul";
 
     /// <summary>Names of the weights that a node uses.</summary>
     /// <param name="node">The node.</param>
     /// <param name="initializers">The float32 initializers of the model by name.</param>
     /// <param name="afterLayer">Whether a layer comes before the node: constants before that are preprocessing.</param>
-    public static IEnumerable<string> Of(NodeProto node, IReadOnlyDictionary<string, TensorProto> initializers, bool afterLayer)
+    public static IEnumerable<string> Of(
+        NodeProto node,
+        IReadOnlyDictionary<string, TensorProto> initializers,
+        bool afterLayer
+    )
     {
         for (int i = 0; i < node.Input.Count; i++)
-            if (initializers.TryGetValue(node.Input[i], out TensorProto? tensor) && IsWeight(node.OpType, i, tensor, afterLayer)) yield return tensor.Name;
+            if (
+                initializers.TryGetValue(node.Input[i], out TensorProto? tensor)
+                && IsWeight(node.OpType, i, tensor, afterLayer)
+            )
+                yield return tensor.Name;
     }
 
-    /// <summary>The float32 initializers by name, but those that serve as something else too: exporters keep equal tensors once, be they weights or statistics.</summary>
+    /// <summary>
+    /// The float32 initializers by name, but those that serve as something else too: exporters keep equal tensors once,
+    /// be they weights or statistics.
+    /// </summary>
     public static Dictionary<string, TensorProto> Candidates(OnnxModel model)
     {
-        Dictionary<string, TensorProto> found = model.Initializers.Where(i => i.DataType == (int)TensorProto.Types.DataType.Float).ToDictionary(i => i.Name);
+        Dictionary<string, TensorProto> found = model
+            .Initializers.Where(i => i.DataType == (int)TensorProto.Types.DataType.Float)
+            .ToDictionary(i => i.Name);
         foreach (NodeProto node in model.Nodes)
             for (int i = 0; i < node.Input.Count; i++)
-                if (found.TryGetValue(node.Input[i], out TensorProto? tensor) && !IsWeight(node.OpType, i, tensor, afterLayer: true)) found.Remove(node.Input[i]);
+                if (
+                    found.TryGetValue(node.Input[i], out TensorProto? tensor)
+                    && !IsWeight(node.OpType, i, tensor, afterLayer: true)
+                )
+                    found.Remove(node.Input[i]);
         return found;
     }
 
-    private static bool IsWeight(string type, int input, TensorProto tensor, bool afterLayer) => type switch
-    {
-        "Conv" or "ConvTranspose" or "FusedConv" => input is 1 or 2,
-        "Gemm" or "FusedGemm" => input is 1 or 2,
-        "MatMul" or "FusedMatMul" => true,
-        "BatchNormalization" or "LayerNormalization" or "InstanceNormalization" or "GroupNormalization" => input is 1 or 2,
-        "PRelu" => input is 1,
-        "Add" or "Mul" or "Sub" or "Div" => afterLayer && tensor.Dims.Aggregate(1L, (a, b) => a * b) > 1,
-        _ => false,
-    };
+    private static bool IsWeight(string type, int input, TensorProto tensor, bool afterLayer) =>
+        type switch
+        {
+            "Conv" or "ConvTranspose" or "FusedConv" => input is 1 or 2,
+            "Gemm" or "FusedGemm" => input is 1 or 2,
+            "MatMul" or "FusedMatMul" => true,
+            "BatchNormalization" or "LayerNormalization" or "InstanceNormalization" or "GroupNormalization" => input
+                is 1
+                    or 2,
+            "PRelu" => input is 1,
+            "Add" or "Mul" or "Sub" or "Div" => afterLayer && tensor.Dims.Aggregate(1L, (a, b) => a * b) > 1,
+            _ => false,
+        };
 }

@@ -13,7 +13,8 @@ internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy st
     public int Threads { get; } = options.Threads ?? Math.Min(8, Environment.ProcessorCount);
 
     /// <summary>Highest learning rate of the top block.</summary>
-    public double TopRate { get; } = options.LearningRate ?? FineTuneOptions.DefaultLearningRate(strategy, options.Optimizer);
+    public double TopRate { get; } =
+        options.LearningRate ?? FineTuneOptions.DefaultLearningRate(strategy, options.Optimizer);
 
     /// <summary>Epochs in all.</summary>
     public int Epochs { get; } = options.Epochs ?? FineTuneOptions.DefaultEpochs(strategy);
@@ -21,11 +22,15 @@ internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy st
     /// <summary>Epochs without a better one after which training ends.</summary>
     public int Patience => options.Patience ?? Math.Max(5, (Epochs + 2) / 3);
 
-    /// <summary>First trained block of every stage, in order: the top ones first where blocks are unfrozen one after another.</summary>
+    /// <summary>
+    /// First trained block of every stage, in order: the top ones first where blocks are unfrozen one after another.
+    /// </summary>
     public IReadOnlyList<int> Stages()
     {
-        int top = plan.Blocks.Count, trained = top - plan.Frozen;
-        if (!options.GradualUnfreezing || trained < 2) return [plan.Frozen];
+        int top = plan.Blocks.Count,
+            trained = top - plan.Frozen;
+        if (!options.GradualUnfreezing || trained < 2)
+            return [plan.Frozen];
         int stages = Math.Min(Math.Min(4, trained), Epochs);
         return [.. Enumerable.Range(1, stages).Select(s => top - (int)Math.Ceiling((double)trained * s / stages))];
     }
@@ -36,12 +41,30 @@ internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy st
     public TrainingOptions Steps(OnnxModel model, int first)
     {
         Dictionary<string, int> ranks = model.Initializers.ToDictionary(i => i.Name, i => i.Dims.Count);
-        List<ParameterGroup> groups = [new() { Name = "head", Parameters = [plan.HeadWeight], WeightDecay = options.WeightDecay }, new() { Name = "head, biases", Parameters = [plan.HeadBias] }];
+        List<ParameterGroup> groups =
+        [
+            new()
+            {
+                Name = "head",
+                Parameters = [plan.HeadWeight],
+                WeightDecay = options.WeightDecay,
+            },
+            new() { Name = "head, biases", Parameters = [plan.HeadBias] },
+        ];
         for (int block = plan.Blocks.Count - 1; block >= first; block--)
         {
             string[] known = [.. plan.Trained[block].Where(ranks.ContainsKey)];
-            if (known.Where(p => ranks[p] > 1).ToArray() is { Length: > 0 } kernels) groups.Add(new() { Name = $"block {block + 1}", Parameters = kernels, WeightDecay = options.WeightDecay });
-            if (known.Where(p => ranks[p] <= 1).ToArray() is { Length: > 0 } vectors) groups.Add(new() { Name = $"block {block + 1}, biases", Parameters = vectors });
+            if (known.Where(p => ranks[p] > 1).ToArray() is { Length: > 0 } kernels)
+                groups.Add(
+                    new()
+                    {
+                        Name = $"block {block + 1}",
+                        Parameters = kernels,
+                        WeightDecay = options.WeightDecay,
+                    }
+                );
+            if (known.Where(p => ranks[p] <= 1).ToArray() is { Length: > 0 } vectors)
+                groups.Add(new() { Name = $"block {block + 1}, biases", Parameters = vectors });
         }
 
         return new TrainingOptions
@@ -53,7 +76,10 @@ internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy st
             StartingPointDecay = options.StartingPointDecay,
             AverageDecay = options.AverageDecay,
             Dropout = options.Dropout > 0,
-            BatchNormalization = options.BatchStatistics ?? strategy == TrainingStrategy.Scratch ? BatchNormalizationMode.Training : BatchNormalizationMode.Inference,
+            BatchNormalization =
+                options.BatchStatistics ?? strategy == TrainingStrategy.Scratch
+                    ? BatchNormalizationMode.Training
+                    : BatchNormalizationMode.Inference,
         };
     }
 
@@ -62,8 +88,17 @@ internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy st
 
     private double Factor(string group)
     {
-        if (!group.StartsWith("block ", StringComparison.Ordinal)) return options.HeadRate ?? (strategy == TrainingStrategy.Scratch ? 1 : 0.03);
-        int block = int.Parse(group.AsSpan(6, group.Contains(',', StringComparison.Ordinal) ? group.IndexOf(',', StringComparison.Ordinal) - 6 : group.Length - 6), System.Globalization.CultureInfo.InvariantCulture);
+        if (!group.StartsWith("block ", StringComparison.Ordinal))
+            return options.HeadRate ?? (strategy == TrainingStrategy.Scratch ? 1 : 0.03);
+        int block = int.Parse(
+            group.AsSpan(
+                6,
+                group.Contains(',', StringComparison.Ordinal)
+                    ? group.IndexOf(',', StringComparison.Ordinal) - 6
+                    : group.Length - 6
+            ),
+            System.Globalization.CultureInfo.InvariantCulture
+        );
         return Math.Pow(options.BlockDecay, plan.Blocks.Count - block);
     }
 }

@@ -25,7 +25,14 @@ internal sealed class TuneStage : IDisposable
     /// <param name="train">The training rows.</param>
     /// <param name="targets">Their targets.</param>
     /// <param name="data">Their rows at the freeze boundary.</param>
-    public TuneStage(FineTuneRun run, OnnxModel model, TuneState state, int[] train, SoftTargets targets, BoundaryRows data)
+    public TuneStage(
+        FineTuneRun run,
+        OnnxModel model,
+        TuneState state,
+        int[] train,
+        SoftTargets targets,
+        BoundaryRows data
+    )
     {
         (this.run, this.train, this.targets) = (run, train, targets);
         setUp = new TrainingSetUp(run.Options, run.Strategy, run.Plan);
@@ -35,10 +42,25 @@ internal sealed class TuneStage : IDisposable
         peaks = setUp.Rates(Steps);
         rates = new float[peaks.Length];
         batch = Math.Min(run.Options.BatchSize, train.Length);
-        schedule = new LearningRateSchedule(run.Options.Schedule, (long)StepsPerEpoch * (LastEpoch - Share(state.Stage)), run.Options.WarmUp);
-        if (!data.IsCached && run.Varies && data.Augmentation.Mixing is { } mixing) mixer = new BatchMixer(mixing, data.Preprocessing);
-        session = new TrainingSession(model, Steps, new TrainingSessionOptions { Threads = setUp.Threads, MicroBatch = run.Options.MicroBatch, Seed = unchecked(run.Seed + state.Stage) });
-        if (state.Session.Length == 0) return;
+        schedule = new LearningRateSchedule(
+            run.Options.Schedule,
+            (long)StepsPerEpoch * (LastEpoch - Share(state.Stage)),
+            run.Options.WarmUp
+        );
+        if (!data.IsCached && run.Varies && data.Augmentation.Mixing is { } mixing)
+            mixer = new BatchMixer(mixing, data.Preprocessing);
+        session = new TrainingSession(
+            model,
+            Steps,
+            new TrainingSessionOptions
+            {
+                Threads = setUp.Threads,
+                MicroBatch = run.Options.MicroBatch,
+                Seed = unchecked(run.Seed + state.Stage),
+            }
+        );
+        if (state.Session.Length == 0)
+            return;
         using MemoryStream saved = new(state.Session);
         session.LoadState(saved);
 
@@ -64,7 +86,8 @@ internal sealed class TuneStage : IDisposable
     public TrainingSession Session => session;
 
     /// <summary>The learning rate of every group at the last step, by the group's name.</summary>
-    public IReadOnlyDictionary<string, double> Rates => Steps.Groups.Zip(rates).ToDictionary(g => g.First.Name, g => (double)g.Second);
+    public IReadOnlyDictionary<string, double> Rates =>
+        Steps.Groups.Zip(rates).ToDictionary(g => g.First.Name, g => (double)g.Second);
 
     /// <summary>All that the next step depends on.</summary>
     public byte[] Save()
@@ -81,24 +104,46 @@ internal sealed class TuneStage : IDisposable
     /// <param name="progress">Told after every step.</param>
     /// <param name="cancellation">Honoured between two steps.</param>
     /// <returns>Mean loss; and where a number was not finite, what and where.</returns>
-    public (double Loss, string? Broken) Run(int epoch, BatchFeed feed, BoundaryRows data, TuneProgress progress, CancellationToken cancellation)
+    public (double Loss, string? Broken) Run(
+        int epoch,
+        BatchFeed feed,
+        BoundaryRows data,
+        TuneProgress progress,
+        CancellationToken cancellation
+    )
     {
         int[] order = [.. train];
         new Rng(unchecked(run.Seed * 1_000_003 + epoch)).Shuffle<int>(order);
         double sum = 0;
         int step = 0;
-        foreach ((int[] rows, float[] values) in feed.Batches(order, batch, run.Varies ? data.DrawOf(epoch, run.Options.Draws) : 0, cancellation))
+        foreach (
+            (int[] rows, float[] values) in feed.Batches(
+                order,
+                batch,
+                run.Varies ? data.DrawOf(epoch, run.Options.Draws) : 0,
+                cancellation
+            )
+        )
         {
             cancellation.ThrowIfCancellationRequested();
             double factor = schedule.Factor(session.Steps);
-            for (int g = 0; g < rates.Length; g++) rates[g] = (float)(peaks[g] * factor);
+            for (int g = 0; g < rates.Length; g++)
+                rates[g] = (float)(peaks[g] * factor);
             float[] wanted = targets.Of(rows);
             Span<float> inputs = values.AsSpan(0, rows.Length * data.Length);
             mixer?.Apply(new AugmentationDraw(run.Seed, step, epoch), inputs, wanted, rows.Length);
             StepResult result = session.Step(inputs, wanted, targets.Weights(rows), rates);
             step++;
             if (!float.IsFinite(result.Loss) || !float.IsFinite(result.GradientNorm))
-                return (double.NaN, FormattableString.Invariant($"the loss was {result.Loss} and the norm of the gradients {result.GradientNorm} at step {step} of epoch {epoch}, at a learning rate of {setUp.TopRate * factor:g3} (--lr {setUp.TopRate / 10:g2} may help)"));
+                return (
+                    double.NaN,
+                    string.Create(
+                        System.Globalization.CultureInfo.InvariantCulture,
+                        $"the loss was {result.Loss} and the norm of the gradients {result.GradientNorm} at step "
+                            + $"{step} of epoch {epoch}, at a learning rate of {setUp.TopRate * factor:g3} (--lr "
+                            + $"{setUp.TopRate / 10:g2} may help)"
+                    )
+                );
             sum += result.Loss * rows.Length;
             progress.Step(epoch, step, StepsPerEpoch, result.Loss, rows.Length);
         }

@@ -18,7 +18,9 @@ internal sealed record TuneState
     /// <summary>Epochs since the lowest validation loss of an epoch.</summary>
     public int Waited { get; init; }
 
-    /// <summary>Lowest validation loss of an epoch, that of the start not counted: the first epochs may be worse than it.</summary>
+    /// <summary>
+    /// Lowest validation loss of an epoch, that of the start not counted: the first epochs may be worse than it.
+    /// </summary>
     public double LowestLoss { get; init; } = double.PositiveInfinity;
 
     /// <summary>The best epoch, 0 for the start; -1 before anything could be judged.</summary>
@@ -45,13 +47,20 @@ internal sealed record TuneState
     /// <summary>The session's state after the last epoch; empty at the start of a stage.</summary>
     public byte[] Session { get; init; } = [];
 
-    /// <summary>The state after the last epoch was judged: its weights are the best where its validation loss is lower than any before, or where there is none.</summary>
+    /// <summary>
+    /// The state after the last epoch was judged: its weights are the best where its validation loss is lower than any
+    /// before, or where there is none.
+    /// </summary>
     /// <param name="loss">Validation loss of the last epoch; null where no rows judge.</param>
     public TuneState Judged(double? loss)
     {
         double found = loss ?? double.PositiveInfinity;
         bool better = loss is null || found < BestLoss;
-        TuneState next = this with { Waited = better || found < LowestLoss ? 0 : Waited + 1, LowestLoss = Math.Min(found, LowestLoss) };
+        TuneState next = this with
+        {
+            Waited = better || found < LowestLoss ? 0 : Waited + 1,
+            LowestLoss = Math.Min(found, LowestLoss),
+        };
         return better ? next with { Best = Last!, BestEpoch = Epoch, BestLoss = found } : next;
     }
 }

@@ -8,7 +8,9 @@ using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Tests.Backbones.Onnx;
 
-/// <summary>A classifier of three convolutions (16 px to 8, 4 and 2), a pooled row of 12 and five logits, exported in many ways.</summary>
+/// <summary>
+/// A classifier of three convolutions (16 px to 8, 4 and 2), a pooled row of 12 and five logits, exported in many ways.
+/// </summary>
 internal static class TinyOnnx
 {
     public const int Size = 16;
@@ -16,7 +18,14 @@ internal static class TinyOnnx
     /// <summary>Options for models that do not say how pixels become numbers.</summary>
     public static OnnxInspectionOptions Unit { get; } = new() { Mean = new(0, 0, 0), Std = new(1, 1, 1) };
 
-    public static OnnxModel Model(IReadOnlyList<Dimension>? input = null, string name = "pixels", string end = "", DataType type = DataType.Float, bool channelsLast = false, Func<GraphBuilder, string, string>? flatten = null)
+    public static OnnxModel Model(
+        IReadOnlyList<Dimension>? input = null,
+        string name = "pixels",
+        string end = "",
+        DataType type = DataType.Float,
+        bool channelsLast = false,
+        Func<GraphBuilder, string, string>? flatten = null
+    )
     {
         GraphBuilder graph = new GraphBuilder("tiny").Input(name, input ?? ["N", 3, Size, Size], type);
         string x = name;
@@ -29,17 +38,33 @@ internal static class TinyOnnx
         int channels = 3;
         for (int i = 1; i <= 3; i++, channels = 4 * (i - 1))
         {
-            graph.Initializer(Typed(Weights($"w{i}", i, 4 * i, channels, 3, 3), type))
-                .Node("Conv", [x, $"w{i}"], [$"conv{i}"], Attributes.Of("strides", [2, 2]), Attributes.Of("pads", [1, 1, 1, 1]))
+            graph
+                .Initializer(Typed(Weights($"w{i}", i, 4 * i, channels, 3, 3), type))
+                .Node(
+                    "Conv",
+                    [x, $"w{i}"],
+                    [$"conv{i}"],
+                    Attributes.Of("strides", [2, 2]),
+                    Attributes.Of("pads", [1, 1, 1, 1])
+                )
                 .Node("Relu", [$"conv{i}"], [$"relu{i}"]);
             x = $"relu{i}";
         }
 
         graph.Node("GlobalAveragePool", [x], ["pool"]);
         string row = flatten?.Invoke(graph, "pool") ?? "row";
-        if (flatten is null) graph.Node("Flatten", ["pool"], ["row"]);
-        graph.Initializer(Typed(Weights("fc", 9, 5, 12), type)).Node("Gemm", [row, "fc"], ["logits"], Attributes.Of("transB", 1));
-        if (end.Length > 0) graph.Node(end, ["logits"], ["scores"], [.. end == "Sigmoid" ? Array.Empty<AttributeProto>() : [Attributes.Of("axis", 1)]]);
+        if (flatten is null)
+            graph.Node("Flatten", ["pool"], ["row"]);
+        graph
+            .Initializer(Typed(Weights("fc", 9, 5, 12), type))
+            .Node("Gemm", [row, "fc"], ["logits"], Attributes.Of("transB", 1));
+        if (end.Length > 0)
+            graph.Node(
+                end,
+                ["logits"],
+                ["scores"],
+                [.. end == "Sigmoid" ? Array.Empty<AttributeProto>() : [Attributes.Of("axis", 1)]]
+            );
         return graph.Output(end.Length > 0 ? "scores" : "logits", [(input ?? ["N"])[0], 5], type).Build();
     }
 
@@ -47,7 +72,15 @@ internal static class TinyOnnx
     {
         Rng rng = new(seed);
         float scale = MathF.Sqrt(2f / shape.Skip(1).Aggregate(1L, (a, b) => a * b));
-        return TensorData.Floats(name, [.. Enumerable.Range(0, (int)shape.Aggregate(1L, (a, b) => a * b)).Select(_ => scale * (float)rng.NextNormal())], shape);
+        return TensorData.Floats(
+            name,
+            [
+                .. Enumerable
+                    .Range(0, (int)shape.Aggregate(1L, (a, b) => a * b))
+                    .Select(_ => scale * (float)rng.NextNormal()),
+            ],
+            shape
+        );
     }
 
     /// <summary>Images [batch, 3, 16, 16].</summary>
@@ -57,15 +90,20 @@ internal static class TinyOnnx
     public static float[] Run(InspectedBackbone backbone, string? tensor = null, int batch = 1)
     {
         string output = tensor ?? backbone.Model.Outputs.Single().Name;
-        return Ort.Run(backbone.Model.CutAt(output), (Backbone.InputName, Images(batch), [batch, 3, Size, Size]))[output];
+        return Ort.Run(backbone.Model.CutAt(output), (Backbone.InputName, Images(batch), [batch, 3, Size, Size]))[
+            output
+        ];
     }
 
     private static TensorProto Typed(TensorProto tensor, DataType type)
     {
-        if (type == DataType.Float) return tensor;
+        if (type == DataType.Float)
+            return tensor;
         TensorProto half = new() { Name = tensor.Name, DataType = (int)DataType.Float16 };
         half.Dims.AddRange(tensor.Dims);
-        half.RawData = Google.Protobuf.ByteString.CopyFrom([.. TensorData.ToFloats(tensor).SelectMany(v => BitConverter.GetBytes((Half)v))]);
+        half.RawData = Google.Protobuf.ByteString.CopyFrom([
+            .. TensorData.ToFloats(tensor).SelectMany(v => BitConverter.GetBytes((Half)v)),
+        ]);
         return half;
     }
 }

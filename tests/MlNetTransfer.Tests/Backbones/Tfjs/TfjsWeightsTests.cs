@@ -21,25 +21,59 @@ public sealed class TfjsWeightsTests
             """;
         byte[] bytes = [0, 255, 0x00, 0x01, 0x00, 0x3E, .. BitConverter.GetBytes(1.25f), .. BitConverter.GetBytes(-7)];
         using JsonDocument json = JsonDocument.Parse(manifest);
-        Dictionary<string, TfTensor> weights = TfjsWeights.Read(json.RootElement, "m", path => path == "s1" ? bytes[..3] : bytes[3..]);
+        Dictionary<string, TfTensor> weights = TfjsWeights.Read(
+            json.RootElement,
+            "m",
+            path => path == "s1" ? bytes[..3] : bytes[3..]
+        );
         CollectionAssert.AreEqual(new[] { -1f, 126.5f }, weights["q8"].Values);
         CollectionAssert.AreEqual(new[] { 66f }, weights["q16"].Values);
         CollectionAssert.AreEqual(new[] { 1.5f }, weights["half"].Values);
         CollectionAssert.AreEqual(new[] { 1.25f }, weights["f"].Values);
         CollectionAssert.AreEqual(new long[] { -7 }, weights["i"].ToIntegers());
-        StringAssert.Contains(Assert.ThrowsExactly<TfjsException>(() => TfjsWeights.Read(json.RootElement, "m", path => path == "s1" ? bytes : bytes[3..])).Message, "belong to another model");
-        StringAssert.Contains(Assert.ThrowsExactly<TfjsException>(() => TfjsWeights.Read(json.RootElement, "m", path => path == "s1" ? [] : bytes[^3..])).Message, "are left");
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TfjsException>(() =>
+                    TfjsWeights.Read(json.RootElement, "m", path => path == "s1" ? bytes : bytes[3..])
+                )
+                .Message,
+            "belong to another model"
+        );
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TfjsException>(() =>
+                    TfjsWeights.Read(json.RootElement, "m", path => path == "s1" ? [] : bytes[^3..])
+                )
+                .Message,
+            "are left"
+        );
     }
 
     [TestMethod]
     public void ModuleAndShard_AsMinified_AreReadWithoutRunning()
     {
         using TempFolder folder = new();
-        const string wrapper = "!function(a){if(\"object\"==typeof exports)module.exports=a();}(function(){return function t(){}({1:[function(e,a,n){a.exports=";
-        File.WriteAllText(folder.File("model.min.js"), wrapper + "{a:-.5,'b-c':[!0,!1,null,void 0,1e-7,8.999e-7],d:{$e_1:'it\\'s \"q\"',f:\"x\\ny\"},g:[],h:{}}},{}]},{},[1])(1)});");
+        const string wrapper =
+            "!function(a){if(\"object\"==typeof exports)module.exports=a();}(function(){return function "
+            + "t(){}({1:[function(e,a,n){a.exports=";
+        File.WriteAllText(
+            folder.File("model.min.js"),
+            wrapper
+                + "{a:-.5,'b-c':[!0,!1,null,void 0,1e-7,8.999e-7],d:{$e_1:'it\\'s "
+                + "\"q\"',f:\"x\\ny\"},g:[],h:{}}},{}]},{},[1])(1)});"
+        );
         using JsonDocument json = JavaScriptModule.ExportedObject(File.ReadAllText(folder.File("model.min.js")), "f");
-        Assert.AreEqual("""{"a":-0.5,"b-c":[true,false,null,null,1E-07,8.999E-07],"d":{"$e_1":"it's \"q\"","f":"x\ny"},"g":[],"h":{}}""", json.RootElement.GetRawText());
-        CollectionAssert.AreEqual("hello"u8.ToArray(), JavaScriptModule.ExportedBytes(wrapper + $"\"{Convert.ToBase64String(Encoding.ASCII.GetBytes("hello"))}\"}},{{}}]", "f"));
+        Assert.AreEqual(
+            """{"a":-0.5,"b-c":[true,false,null,null,1E-07,8.999E-07],"d":{"$e_1":"it's \"q\"","f":"x\ny"},"g":[],"h":{}}""",
+            json.RootElement.GetRawText()
+        );
+        CollectionAssert.AreEqual(
+            "hello"u8.ToArray(),
+            JavaScriptModule.ExportedBytes(
+                wrapper + $"\"{Convert.ToBase64String(Encoding.ASCII.GetBytes("hello"))}\"}},{{}}]",
+                "f"
+            )
+        );
     }
 
     [TestMethod]
@@ -51,11 +85,21 @@ public sealed class TfjsWeightsTests
     [DataRow("a.exports=f()", "found no")]
     [DataRow("a.exports={a:!x}", "an expression")]
     public void Module_WithCode_IsRefused(string script, string expected) =>
-        StringAssert.Contains(Assert.ThrowsExactly<TfjsException>(() => JavaScriptModule.ExportedObject(script, "file.js")).Message, expected);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TfjsException>(() => JavaScriptModule.ExportedObject(script, "file.js")).Message,
+            expected
+        );
 
     [TestMethod]
     public void Module_NestedTooDeep_IsRefused() =>
-        StringAssert.Contains(Assert.ThrowsExactly<TfjsException>(() => JavaScriptModule.ExportedObject("a.exports={a:" + new string('[', 100_000), "f")).Message, "nested");
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TfjsException>(() =>
+                    JavaScriptModule.ExportedObject("a.exports={a:" + new string('[', 100_000), "f")
+                )
+                .Message,
+            "nested"
+        );
 
     [TestMethod]
     [DataRow("hello")]
@@ -68,6 +112,9 @@ public sealed class TfjsWeightsTests
     {
         using TempFolder folder = new();
         File.WriteAllText(folder.File("model.json"), text);
-        StringAssert.Contains(Assert.ThrowsExactly<TfjsException>(() => TfjsImporter.Import(folder.File("model.json"))).Message, folder.File("model.json"));
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TfjsException>(() => TfjsImporter.Import(folder.File("model.json"))).Message,
+            folder.File("model.json")
+        );
     }
 }

@@ -6,7 +6,9 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Backbones.Tfjs;
 
-/// <summary>Writes small TF.js models by hand, imports them, and runs them on ONNX Runtime. JSON is written with single quotes.</summary>
+/// <summary>
+/// Writes small TF.js models by hand, imports them, and runs them on ONNX Runtime. JSON is written with single quotes.
+/// </summary>
 internal sealed class TinyModel(int size)
 {
     private readonly List<string> entries = [];
@@ -14,7 +16,8 @@ internal sealed class TinyModel(int size)
 
     public TinyModel Weight(string name, long[] shape, float[] values)
     {
-        foreach (float value in values) bytes.AddRange(BitConverter.GetBytes(value));
+        foreach (float value in values)
+            bytes.AddRange(BitConverter.GetBytes(value));
         return Entry(name, shape, "'dtype':'float32'");
     }
 
@@ -33,24 +36,36 @@ internal sealed class TinyModel(int size)
     public string WriteLayers(string folder, params string[] layers)
     {
         string last = layers[^1].Split("'name':'")[1].Split('\'')[0];
-        string input = $"{{'class_name':'InputLayer','name':'in','config':{{'name':'in','batch_input_shape':[null,{size},{size},3]}},'inbound_nodes':[]}}";
-        return Write(folder, $"{{'model_config':{{'class_name':'Model','config':{{'name':'m','layers':[{input},{string.Join(",", layers)}],'input_layers':[['in',0,0]],'output_layers':[['{last}',0,0]]}}}}}}");
+        string input =
+            $"{{'class_name':'InputLayer','name':'in','config':{{'name':'in','batch_input_shape':[null,{size},{size},3]}},'inbound_nodes':[]}}";
+        return Write(
+            folder,
+            $"{{'model_config':{{'class_name':'Model','config':{{'name':'m','layers':[{input},{string.Join(",", layers)}],'input_layers':[['in',0,0]],'output_layers':[['{last}',0,0]]}}}}}}"
+        );
     }
 
     public string Write(string folder, string topology)
     {
         File.WriteAllBytes(Path.Combine(folder, "weights.bin"), [.. bytes]);
         string file = Path.Combine(folder, "model.json");
-        File.WriteAllText(file, $"{{'format':'x','modelTopology':{topology},'weightsManifest':[{{'paths':['weights.bin'],'weights':[{string.Join(",", entries)}]}}]}}".Replace('\'', '"'));
+        File.WriteAllText(
+            file,
+            $"{{'format':'x','modelTopology':{topology},'weightsManifest':[{{'paths':['weights.bin'],'weights':[{string.Join(",", entries)}]}}]}}".Replace(
+                '\'',
+                '"'
+            )
+        );
         return file;
     }
 
     public static string Node(string op, string name, string attributes, params string[] inputs) =>
         $"{{'name':'{name}','op':'{op}','input':[{string.Join(",", inputs.Select(i => $"'{i}'"))}],'attr':{{{attributes}}}}}";
 
-    public static string Text(string key, string value) => $"'{key}':{{'s':'{Convert.ToBase64String(Encoding.UTF8.GetBytes(value))}'}}";
+    public static string Text(string key, string value) =>
+        $"'{key}':{{'s':'{Convert.ToBase64String(Encoding.UTF8.GetBytes(value))}'}}";
 
-    public static string Integers(string key, params long[] values) => $"'{key}':{{'list':{{'i':[{string.Join(",", values.Select(v => $"'{v.ToString(CultureInfo.InvariantCulture)}'"))}]}}}}";
+    public static string Integers(string key, params long[] values) =>
+        $"'{key}':{{'list':{{'i':[{string.Join(",", values.Select(v => $"'{v.ToString(CultureInfo.InvariantCulture)}'"))}]}}}}";
 
     public OnnxModel ImportLayers(params string[] layers)
     {
@@ -63,14 +78,26 @@ internal sealed class TinyModel(int size)
     {
         using TempFolder folder = new();
         string[] constants = [.. entries.Select(e => Node("Const", e.Split("'name':'")[1].Split('\'')[0], ""))];
-        string input = Node("Placeholder", "in", $"'shape':{{'shape':{{'dim':[{{'size':'-1'}},{{'size':'{size}'}},{{'size':'{size}'}},{{'size':'3'}}]}}}}");
-        return TfjsImporter.Import(Write(folder.Path, $"{{'node':[{string.Join(",", [.. nodes.Reverse(), input, .. constants])}]}}"));
+        string input = Node(
+            "Placeholder",
+            "in",
+            $"'shape':{{'shape':{{'dim':[{{'size':'-1'}},{{'size':'{size}'}},{{'size':'{size}'}},{{'size':'3'}}]}}}}"
+        );
+        return TfjsImporter.Import(
+            Write(folder.Path, $"{{'node':[{string.Join(",", [.. nodes.Reverse(), input, .. constants])}]}}")
+        );
     }
 
     /// <summary>Runs a model on one NHWC image [size, size, 3]; returns its output as ONNX has it.</summary>
     public float[] Run(OnnxModel model, Func<int, int, int, float> pixel, string? tensor = null)
     {
-        float[] image = [.. from c in Enumerable.Range(0, 3) from y in Enumerable.Range(0, size) from x in Enumerable.Range(0, size) select pixel(y, x, c)];
+        float[] image =
+        [
+            .. from c in Enumerable.Range(0, 3)
+            from y in Enumerable.Range(0, size)
+            from x in Enumerable.Range(0, size)
+            select pixel(y, x, c),
+        ];
         string name = tensor ?? model.Outputs.Single().Name;
         return Ort.Run(model.CutAt(name), ("image", image, [1, 3, size, size]))[name];
     }

@@ -19,11 +19,21 @@ public sealed unsafe class WeightedSumTests
         axis.Build(inputs, outputs);
         byte[] rows = new byte[(inputs + 1) * length];
         Random random = new(5);
-        for (int i = 0; i < rows.Length; i++) rows[i] = i % 3 == 0 ? (byte)random.Next(256) : random.Next(2) == 0 ? byte.MinValue : byte.MaxValue;
+        for (int i = 0; i < rows.Length; i++)
+            rows[i] =
+                i % 3 == 0 ? (byte)random.Next(256)
+                : random.Next(2) == 0 ? byte.MinValue
+                : byte.MaxValue;
 
         byte[] actual = new byte[length];
-        fixed (byte* row = rows, output = actual)
-        fixed (int* weights = axis.Weights, pairs = axis.Pairs)
+        fixed (
+            byte* row = rows,
+                output = actual
+        )
+        fixed (
+            int* weights = axis.Weights,
+                pairs = axis.Pairs
+        )
         {
             for (int o = 0; o < outputs; o++)
             {
@@ -31,12 +41,22 @@ public sealed unsafe class WeightedSumTests
                 for (int i = 0; i < length; i++)
                 {
                     long sum = 1L << 21;
-                    for (int t = 0; t < axis.Taps[o]; t++) sum += (long)axis.Weights[(o * axis.Stride) + t] * rows[((axis.First[o] + t) * length) + i];
+                    for (int t = 0; t < axis.Taps[o]; t++)
+                        sum += (long)axis.Weights[(o * axis.Stride) + t] * rows[((axis.First[o] + t) * length) + i];
                     expected[i] = (byte)Math.Clamp(sum >> 22, 0, 255);
                 }
                 foreach (SimdLevel level in Enum.GetValues<SimdLevel>().Where(level => level <= SimdLevels.Best))
                 {
-                    WeightedSum.Run(level, row + (axis.First[o] * length), length, axis.Taps[o], weights + (o * axis.Stride), pairs + (o * axis.Stride), output, length);
+                    WeightedSum.Run(
+                        level,
+                        row + (axis.First[o] * length),
+                        length,
+                        axis.Taps[o],
+                        weights + (o * axis.Stride),
+                        pairs + (o * axis.Stride),
+                        output,
+                        length
+                    );
                     CollectionAssert.AreEqual(expected, actual, $"{level}, output {o}");
                 }
             }
@@ -55,7 +75,8 @@ public sealed unsafe class WeightedSumTests
             for (int o = 0; o < 31; o++)
             {
                 long sum = 0;
-                for (int t = 0; t < axis.Stride; t++) sum += axis.Weights[(o * axis.Stride) + t];
+                for (int t = 0; t < axis.Stride; t++)
+                    sum += axis.Weights[(o * axis.Stride) + t];
                 // Each weight is rounded by at most half a unit.
                 Assert.IsTrue(Math.Abs(sum - (1 << 22)) <= (axis.Taps[o] / 2.0), $"{inputs} inputs, output {o}: {sum}");
             }
@@ -65,12 +86,18 @@ public sealed unsafe class WeightedSumTests
     [TestMethod]
     public void Transpose_Block_SwapsRowsAndColumns()
     {
-        byte[] input = new byte[16 * 20], output = new byte[16 * 24];
+        byte[] input = new byte[16 * 20],
+            output = new byte[16 * 24];
         new Random(1).NextBytes(input);
         foreach (SimdLevel level in (SimdLevel[])[SimdLevel.Scalar, SimdLevel.Vector128])
         {
-            fixed (byte* from = input, to = output) ByteTranspose.Block(level, from, 20, to, 24);
-            for (int i = 0; i < 256; i++) Assert.AreEqual(input[(i / 16 * 20) + (i % 16)], output[(i % 16 * 24) + (i / 16)]);
+            fixed (
+                byte* from = input,
+                    to = output
+            )
+                ByteTranspose.Block(level, from, 20, to, 24);
+            for (int i = 0; i < 256; i++)
+                Assert.AreEqual(input[(i / 16 * 20) + (i % 16)], output[(i % 16 * 24) + (i / 16)]);
         }
     }
 }

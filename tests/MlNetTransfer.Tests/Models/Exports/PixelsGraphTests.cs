@@ -9,7 +9,12 @@ namespace MlNetTransfer.Tests.Models.Exports;
 [TestClass]
 public sealed class PixelsGraphTests
 {
-    private static readonly Preprocessing Normalised = new() { Size = 32, Mean = new(0.485f, 0.456f, 0.406f), Std = new(0.229f, 0.224f, 0.225f) };
+    private static readonly Preprocessing Normalised = new()
+    {
+        Size = 32,
+        Mean = new(0.485f, 0.456f, 0.406f),
+        Std = new(0.229f, 0.224f, 0.225f),
+    };
 
     [TestMethod]
     [DataRow(Framing.Stretch, Interpolation.Bilinear)]
@@ -21,7 +26,8 @@ public sealed class PixelsGraphTests
         Preprocessing preprocessing = Normalised with { Framing = framing, Interpolation = interpolation };
         using InferenceSession session = Open(preprocessing);
         using var reference = new ImagePreprocessor(preprocessing);
-        int samples = 0, other = 0;
+        int samples = 0,
+            other = 0;
         foreach ((int width, int height) in new[] { (32, 32), (65, 40), (33, 100), (128, 128), (17, 9), (301, 200) })
         {
             (byte[] file, byte[] rgb) = TinyClassifier.Noise(width, height, width);
@@ -30,13 +36,28 @@ public sealed class PixelsGraphTests
             float[] found = Run(session, rgb, 1, width, height);
             for (int i = 0; i < expected.Length; i++)
             {
-                double levels = Math.Abs(expected[i] - found[i]) * 255 * (i / 1024) switch { 0 => 0.229, 1 => 0.224, _ => 0.225 };
-                Assert.IsLessThan(2.01, levels, $"{width} x {height}: the weights are float32, the product's double, so that a sample near one half is rounded the other way, once per pass");
-                if (levels > 0.01) other++;
+                double levels =
+                    Math.Abs(expected[i] - found[i])
+                    * 255
+                    * (i / 1024) switch
+                    {
+                        0 => 0.229,
+                        1 => 0.224,
+                        _ => 0.225,
+                    };
+                Assert.IsLessThan(
+                    2.01,
+                    levels,
+                    $"{width} x {height}: the weights are float32, the product's double, so that a sample near one "
+                        + $"half is rounded the other way, once per pass"
+                );
+                if (levels > 0.01)
+                    other++;
                 samples++;
             }
 
-            if ((width, height) == (32, 32)) CollectionAssert.AreEqual(expected, found, "nothing to resize");
+            if ((width, height) == (32, 32))
+                CollectionAssert.AreEqual(expected, found, "nothing to resize");
         }
 
         // Noise has as many samples near one half as an image can have; only ties differ.
@@ -47,8 +68,12 @@ public sealed class PixelsGraphTests
     public void Build_Batch_GivesWhatEachImageGives()
     {
         using InferenceSession session = Open(Normalised with { Framing = Framing.CenterCrop });
-        byte[] one = TinyClassifier.Noise(50, 70, 1).Rgb, two = TinyClassifier.Noise(50, 70, 2).Rgb;
-        CollectionAssert.AreEqual((float[])[.. Run(session, one, 1, 50, 70), .. Run(session, two, 1, 50, 70)], Run(session, [.. one, .. two], 2, 50, 70));
+        byte[] one = TinyClassifier.Noise(50, 70, 1).Rgb,
+            two = TinyClassifier.Noise(50, 70, 2).Rgb;
+        CollectionAssert.AreEqual(
+            (float[])[.. Run(session, one, 1, 50, 70), .. Run(session, two, 1, 50, 70)],
+            Run(session, [.. one, .. two], 2, 50, 70)
+        );
     }
 
     [TestMethod]
@@ -60,15 +85,25 @@ public sealed class PixelsGraphTests
         Assert.AreEqual("Uint8 [N, H, W, 3]", model.DeclaredShape(PixelsGraph.Input)!.ToString());
     }
 
-    private static OnnxModel Input(Preprocessing preprocessing) => new GraphBuilder().Input("image", ["N", 3, preprocessing.Size, preprocessing.Size]).Node("Identity", ["image"], ["y"]).Output("y", ["N", 3, preprocessing.Size, preprocessing.Size]).Build(18);
+    private static OnnxModel Input(Preprocessing preprocessing) =>
+        new GraphBuilder()
+            .Input("image", ["N", 3, preprocessing.Size, preprocessing.Size])
+            .Node("Identity", ["image"], ["y"])
+            .Output("y", ["N", 3, preprocessing.Size, preprocessing.Size])
+            .Build(18);
 
-    private static InferenceSession Open(Preprocessing preprocessing) => new(PixelsGraph.Build(Input(preprocessing), preprocessing).ToBytes());
+    private static InferenceSession Open(Preprocessing preprocessing) =>
+        new(PixelsGraph.Build(Input(preprocessing), preprocessing).ToBytes());
 
     private static float[] Run(InferenceSession session, byte[] rgb, int count, int width, int height)
     {
         using OrtValue pixels = OrtValue.CreateTensorValueFromMemory(rgb, [count, height, width, 3]);
         using RunOptions run = new();
-        using IDisposableReadOnlyCollection<OrtValue> result = session.Run(run, new Dictionary<string, OrtValue> { [PixelsGraph.Input] = pixels }, ["y"]);
+        using IDisposableReadOnlyCollection<OrtValue> result = session.Run(
+            run,
+            new Dictionary<string, OrtValue> { [PixelsGraph.Input] = pixels },
+            ["y"]
+        );
         return result[0].GetTensorDataAsSpan<float>().ToArray();
     }
 }

@@ -9,7 +9,10 @@ using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Tests.Training.FineTuning;
 
-/// <summary>Every backbone of the catalog, and one that a user exported, trains from end to end; few images and the top alone, so that it takes seconds.</summary>
+/// <summary>
+/// Every backbone of the catalog, and one that a user exported, trains from end to end; few images and the top alone,
+/// so that it takes seconds.
+/// </summary>
 [TestClass]
 public sealed class FineTunedBackbonesTests
 {
@@ -35,14 +38,28 @@ public sealed class FineTunedBackbonesTests
     {
         Python.Require("torch", "torchvision");
         using TempFolder folder = new();
-        Python.Run("""
+        Python.Run(
+            """
             import sys, torch, torchvision
             torch.manual_seed(0)
             m = torchvision.models.resnet18(num_classes=7).eval()
             torch.onnx.export(m, torch.zeros(1, 3, 64, 64), sys.argv[1], input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "N"}, "y": {0: "N"}}, opset_version=11, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
-            """, folder.File("resnet18.onnx"));
+            """,
+            folder.File("resnet18.onnx")
+        );
         var users = new UserCatalog(folder.File("home"));
-        users.Add(new NewBackbone { Source = folder.File("resnet18.onnx"), Id = "exported", Inspection = new OnnxInspectionOptions { Mean = new(0.485f, 0.456f, 0.406f), Std = new(0.229f, 0.224f, 0.225f) } });
+        users.Add(
+            new NewBackbone
+            {
+                Source = folder.File("resnet18.onnx"),
+                Id = "exported",
+                Inspection = new OnnxInspectionOptions
+                {
+                    Mean = new(0.485f, 0.456f, 0.406f),
+                    Std = new(0.229f, 0.224f, 0.225f),
+                },
+            }
+        );
         TrainSummary summary = Train(folder, "exported", BackboneCatalog.Shipped.With(users.Read()), null);
         // The stem and eight residual units.
         Assert.AreEqual((9, 0, 1), (summary.Training!.Blocks, summary.Training.FrozenBlocks, summary.Training.Epochs));
@@ -52,8 +69,13 @@ public sealed class FineTunedBackbonesTests
     private static TrainSummary Train(TempFolder folder, string id, BackboneCatalog catalog, int? top)
     {
         foreach (string name in (string[])["bird", "fruit"])
-            foreach (string file in Directory.GetFiles(Repository.At($"data-samples/clipart/{name}"), "*.png").Order(StringComparer.Ordinal).Take(4))
-                folder.Write($"images/{name}/{Path.GetFileName(file)}", File.ReadAllBytes(file));
+        foreach (
+            string file in Directory
+                .GetFiles(Repository.At($"data-samples/clipart/{name}"), "*.png")
+                .Order(StringComparer.Ordinal)
+                .Take(4)
+        )
+            folder.Write($"images/{name}/{Path.GetFileName(file)}", File.ReadAllBytes(file));
         TrainOptions options = new()
         {
             Folder = folder.File("images"),
@@ -64,10 +86,30 @@ public sealed class FineTunedBackbonesTests
             Head = HeadKind.Ridge,
             TestFraction = 0.25,
             Strategy = top is null ? TrainingStrategy.Full : TrainingStrategy.FineTune,
-            FineTune = new FineTuneOptions { Epochs = 1, BatchSize = 4, LearningRate = 1e-4, Augmentation = AugmentationPreset.Light, Draws = 1, ValidationFraction = 0.3 },
+            FineTune = new FineTuneOptions
+            {
+                Epochs = 1,
+                BatchSize = 4,
+                LearningRate = 1e-4,
+                Augmentation = AugmentationPreset.Light,
+                Draws = 1,
+                ValidationFraction = 0.3,
+            },
         };
-        if (top is null) return new TrainJob(options, catalog).Run();
-        int blocks = NetworkBlocks.Find(new BackboneStore(catalog, folder.File("cache/backbones")).Open(id).LoadModel(), [.. catalog.Get(id).Taps.Select(t => t.Tensor)]).Count;
-        return new TrainJob(options with { FineTune = options.FineTune with { Freeze = FreezeBoundary.OfBlocks(blocks - top.Value) } }, catalog).Run();
+        if (top is null)
+            return new TrainJob(options, catalog).Run();
+        int blocks = NetworkBlocks
+            .Find(
+                new BackboneStore(catalog, folder.File("cache/backbones")).Open(id).LoadModel(),
+                [.. catalog.Get(id).Taps.Select(t => t.Tensor)]
+            )
+            .Count;
+        return new TrainJob(
+            options with
+            {
+                FineTune = options.FineTune with { Freeze = FreezeBoundary.OfBlocks(blocks - top.Value) },
+            },
+            catalog
+        ).Run();
     }
 }

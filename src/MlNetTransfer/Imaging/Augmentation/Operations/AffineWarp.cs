@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Imaging.Augmentation.Operations;
 
-/// <summary>Where in the input an output pixel lies: <c>(A x + B y + C, D x + E y + F)</c>, both measured at pixel centres (Pillow's AFFINE).</summary>
+/// <summary>
+/// Where in the input an output pixel lies: <c>(A x + B y + C, D x + E y + F)</c>, both measured at pixel centres
+/// (Pillow's AFFINE).
+/// </summary>
 internal readonly record struct AffineWarp(double A, double B, double C, double D, double E, double F)
 {
     /// <summary>What lies outside the input: mid-grey, close to the mean that backbones are normalised by.</summary>
@@ -30,29 +33,42 @@ internal readonly record struct AffineWarp(double A, double B, double C, double 
     {
         for (int y = 0; y < output.Size; y++)
         {
-            double u = (0.5 * A) + (B * (y + 0.5)) + C, v = (0.5 * D) + (E * (y + 0.5)) + F;
-            for (int x = 0; x < output.Size; x++) Pixel(input, output, x, y, u + (A * x), v + (D * x));
+            double u = (0.5 * A) + (B * (y + 0.5)) + C,
+                v = (0.5 * D) + (E * (y + 0.5)) + F;
+            for (int x = 0; x < output.Size; x++)
+                Pixel(input, output, x, y, u + (A * x), v + (D * x));
         }
     }
 
     private static unsafe void Pixel(PixelSquare input, PixelSquare output, int x, int y, double u, double v)
     {
         byte* to = (byte*)output.Pixels + ((nint)y * output.RowStride) + x;
-        int plane = output.PlaneStride, last = input.Size - 1;
+        int plane = output.PlaneStride,
+            last = input.Size - 1;
         if (!(u >= 0 && v >= 0 && u < input.Size && v < input.Size))
         {
             to[0] = to[plane] = to[2 * plane] = Fill;
             return;
         }
-        // Shifted by half a pixel and one, so that the fixed-point number is positive and its high bits are the floor plus one.
-        int fixedU = (int)(((u + 0.5) * (1 << Bits)) + 0.5), fixedV = (int)(((v + 0.5) * (1 << Bits)) + 0.5);
-        int column = (fixedU >> Bits) - 1, row = (fixedV >> Bits) - 1, right = fixedU & ((1 << Bits) - 1), down = fixedV & ((1 << Bits) - 1);
-        int left = (1 << Bits) - right, up = (1 << Bits) - down;
-        nint nearX = Math.Max(column, 0), farX = Math.Min(column + 1, last);
-        byte* top = (byte*)input.Pixels + ((nint)Math.Max(row, 0) * input.RowStride), bottom = (byte*)input.Pixels + ((nint)Math.Min(row + 1, last) * input.RowStride);
+        // Shifted by half a pixel and one, so that the fixed-point number is positive and its high bits are the floor
+        // plus one.
+        int fixedU = (int)(((u + 0.5) * (1 << Bits)) + 0.5),
+            fixedV = (int)(((v + 0.5) * (1 << Bits)) + 0.5);
+        int column = (fixedU >> Bits) - 1,
+            row = (fixedV >> Bits) - 1,
+            right = fixedU & ((1 << Bits) - 1),
+            down = fixedV & ((1 << Bits) - 1);
+        int left = (1 << Bits) - right,
+            up = (1 << Bits) - down;
+        nint nearX = Math.Max(column, 0),
+            farX = Math.Min(column + 1, last);
+        byte* top = (byte*)input.Pixels + ((nint)Math.Max(row, 0) * input.RowStride),
+            bottom = (byte*)input.Pixels + ((nint)Math.Min(row + 1, last) * input.RowStride);
         for (int channel = 0; channel < 3; channel++, top += plane, bottom += plane, to += plane)
         {
-            int sum = (((top[nearX] * left) + (top[farX] * right)) * up) + (((bottom[nearX] * left) + (bottom[farX] * right)) * down);
+            int sum =
+                (((top[nearX] * left) + (top[farX] * right)) * up)
+                + (((bottom[nearX] * left) + (bottom[farX] * right)) * down);
             *to = (byte)((sum + (1 << ((2 * Bits) - 1))) >> (2 * Bits));
         }
     }

@@ -9,7 +9,8 @@ internal static class Eraser
 
     public static void Apply(RandomErasing options, PixelSquare square, Rng rng)
     {
-        if (rng.NextDouble() < options.Probability && Draw(options, square.Size, rng) is { } box) FillWithNoise(square, box, rng);
+        if (rng.NextDouble() < options.Probability && Draw(options, square.Size, rng) is { } box)
+            FillWithNoise(square, box, rng);
     }
 
     /// <summary>The box to be erased, inside a square of the given side; null when none fits.</summary>
@@ -20,7 +21,8 @@ internal static class Eraser
         {
             double side = size * Math.Sqrt(options.MinArea + (rng.NextDouble() * (options.MaxArea - options.MinArea)));
             double stretch = Math.Exp(0.5 * reach * ((2 * rng.NextDouble()) - 1));
-            int width = (int)Math.Round(side * stretch), height = (int)Math.Round(side / stretch);
+            int width = (int)Math.Round(side * stretch),
+                height = (int)Math.Round(side / stretch);
             if (width >= 1 && height >= 1 && width <= size && height <= size)
                 return new(rng.Next(size - width + 1), rng.Next(size - height + 1), width, height);
         }
@@ -31,7 +33,8 @@ internal static class Eraser
     {
         for (int y = box.Top; y < box.Top + box.Height; y++)
         {
-            for (int channel = 0; channel < 3; channel++) rng.Fill(square.Row(y, channel).Slice(box.Left, box.Width));
+            for (int channel = 0; channel < 3; channel++)
+                rng.Fill(square.Row(y, channel).Slice(box.Left, box.Width));
         }
     }
 }

@@ -14,10 +14,18 @@ internal static class Jitter
             double centred = (2 * rng.NextDouble()) - 1;
             switch (change)
             {
-                case 0 when options.Brightness > 0: ToneTables.Brightness(square, (float)(1 + (centred * options.Brightness))); break;
-                case 1 when options.Contrast > 0: ToneTables.Contrast(square, (float)(1 + (centred * options.Contrast))); break;
-                case 2 when options.Saturation > 0: Colours.Saturation(square, (float)(1 + (centred * options.Saturation))); break;
-                case 3 when options.Hue > 0: Colours.Hue(square, centred * options.Hue); break;
+                case 0 when options.Brightness > 0:
+                    ToneTables.Brightness(square, (float)(1 + (centred * options.Brightness)));
+                    break;
+                case 1 when options.Contrast > 0:
+                    ToneTables.Contrast(square, (float)(1 + (centred * options.Contrast)));
+                    break;
+                case 2 when options.Saturation > 0:
+                    Colours.Saturation(square, (float)(1 + (centred * options.Saturation)));
+                    break;
+                case 3 when options.Hue > 0:
+                    Colours.Hue(square, centred * options.Hue);
+                    break;
             }
         }
     }

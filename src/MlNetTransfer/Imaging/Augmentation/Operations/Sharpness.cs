@@ -1,6 +1,9 @@
 namespace MlNetTransfer.Imaging.Augmentation.Operations;
 
-/// <summary>Blends with the smoothed image (ImageEnhance.Sharpness): ones around a five, over 13, edges as they are. Pillow's bytes.</summary>
+/// <summary>
+/// Blends with the smoothed image (ImageEnhance.Sharpness): ones around a five, over 13, edges as they are. Pillow's
+/// bytes.
+/// </summary>
 internal static class Sharpness
 {
     /// <param name="square">Changed in place.</param>
@@ -11,13 +14,26 @@ internal static class Sharpness
         for (int y = 1; y < square.Size - 1; y++)
         {
             for (int channel = 0; channel < 3; channel++)
-                Row(copy.Row(y - 1, channel), copy.Row(y, channel), copy.Row(y + 1, channel), square.Row(y, channel), factor);
+                Row(
+                    copy.Row(y - 1, channel),
+                    copy.Row(y, channel),
+                    copy.Row(y + 1, channel),
+                    square.Row(y, channel),
+                    factor
+                );
         }
     }
 
-    private static void Row(ReadOnlySpan<byte> above, ReadOnlySpan<byte> here, ReadOnlySpan<byte> below, Span<byte> output, float factor)
+    private static void Row(
+        ReadOnlySpan<byte> above,
+        ReadOnlySpan<byte> here,
+        ReadOnlySpan<byte> below,
+        Span<byte> output,
+        float factor
+    )
     {
-        int before = above[0] + here[0] + below[0], column = above[1] + here[1] + below[1];
+        int before = above[0] + here[0] + below[0],
+            column = above[1] + here[1] + below[1];
         for (int x = 1; x < here.Length - 1; x++)
         {
             int after = above[x + 1] + here[x + 1] + below[x + 1];

@@ -13,7 +13,8 @@ internal static class ToneTables
     public static void Solarize(PixelSquare square, int threshold)
     {
         Span<byte> table = stackalloc byte[256];
-        for (int v = 0; v < 256; v++) table[v] = (byte)(v < threshold ? v : 255 - v);
+        for (int v = 0; v < 256; v++)
+            table[v] = (byte)(v < threshold ? v : 255 - v);
         ApplyToAll(square, table);
     }
 
@@ -21,7 +22,8 @@ internal static class ToneTables
     public static void Posterize(PixelSquare square, int bits)
     {
         Span<byte> table = stackalloc byte[256];
-        for (int v = 0; v < 256; v++) table[v] = (byte)(v & (0xFF << (8 - bits)));
+        for (int v = 0; v < 256; v++)
+            table[v] = (byte)(v & (0xFF << (8 - bits)));
         ApplyToAll(square, table);
     }
 
@@ -33,10 +35,14 @@ internal static class ToneTables
         for (int channel = 0; channel < 3; channel++)
         {
             Count(square, channel, counts);
-            int low = counts.IndexOfAnyExcept(0), high = counts.LastIndexOfAnyExcept(0);
-            if (high <= low) continue;
-            double scale = 255.0 / (high - low), offset = -low * scale;
-            for (int v = 0; v < 256; v++) table[v] = (byte)Math.Clamp((int)((v * scale) + offset), 0, 255);
+            int low = counts.IndexOfAnyExcept(0),
+                high = counts.LastIndexOfAnyExcept(0);
+            if (high <= low)
+                continue;
+            double scale = 255.0 / (high - low),
+                offset = -low * scale;
+            for (int v = 0; v < 256; v++)
+                table[v] = (byte)Math.Clamp((int)((v * scale) + offset), 0, 255);
             Apply(square, channel, table);
         }
     }
@@ -50,8 +56,10 @@ internal static class ToneTables
         {
             Count(square, channel, counts);
             int step = ((square.Size * square.Size) - counts[counts.LastIndexOfAnyExcept(0)]) / 255;
-            if (step == 0) continue;
-            for (int v = 0, below = step / 2; v < 256; below += counts[v++]) table[v] = (byte)Math.Min(below / step, 255);
+            if (step == 0)
+                continue;
+            for (int v = 0, below = step / 2; v < 256; below += counts[v++])
+                table[v] = (byte)Math.Min(below / step, 255);
             Apply(square, channel, table);
         }
     }
@@ -59,7 +67,8 @@ internal static class ToneTables
     private static void Blend(PixelSquare square, int other, float factor)
     {
         Span<byte> table = stackalloc byte[256];
-        for (int v = 0; v < 256; v++) table[v] = (byte)Math.Clamp(other + (factor * (v - other)), 0, 255);
+        for (int v = 0; v < 256; v++)
+            table[v] = (byte)Math.Clamp(other + (factor * (v - other)), 0, 255);
         ApplyToAll(square, table);
     }
 
@@ -68,8 +77,11 @@ internal static class ToneTables
         long sum = 0;
         for (int y = 0; y < square.Size; y++)
         {
-            ReadOnlySpan<byte> red = square.Row(y, 0), green = square.Row(y, 1), blue = square.Row(y, 2);
-            for (int x = 0; x < red.Length; x++) sum += Colours.Grey(red[x], green[x], blue[x]);
+            ReadOnlySpan<byte> red = square.Row(y, 0),
+                green = square.Row(y, 1),
+                blue = square.Row(y, 2);
+            for (int x = 0; x < red.Length; x++)
+                sum += Colours.Grey(red[x], green[x], blue[x]);
         }
         return (int)(((double)sum / ((long)square.Size * square.Size)) + 0.5);
     }
@@ -78,17 +90,20 @@ internal static class ToneTables
     {
         counts.Clear();
         for (int y = 0; y < square.Size; y++)
-            foreach (byte sample in square.Row(y, channel)) counts[sample]++;
+            foreach (byte sample in square.Row(y, channel))
+                counts[sample]++;
     }
 
     private static void ApplyToAll(PixelSquare square, ReadOnlySpan<byte> table)
     {
-        for (int channel = 0; channel < 3; channel++) Apply(square, channel, table);
+        for (int channel = 0; channel < 3; channel++)
+            Apply(square, channel, table);
     }
 
     private static void Apply(PixelSquare square, int channel, ReadOnlySpan<byte> table)
     {
         for (int y = 0; y < square.Size; y++)
-            foreach (ref byte sample in square.Row(y, channel)) sample = table[sample];
+            foreach (ref byte sample in square.Row(y, channel))
+                sample = table[sample];
     }
 }

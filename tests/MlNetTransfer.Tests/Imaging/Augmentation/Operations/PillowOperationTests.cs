@@ -3,7 +3,9 @@ using MlNetTransfer.Imaging.Augmentation.Operations;
 
 namespace MlNetTransfer.Tests.Imaging.Augmentation.Operations;
 
-/// <summary>Every operation beside Pillow's own, on noise, a low-contrast scene, plain colours and a scene of few colours.</summary>
+/// <summary>
+/// Every operation beside Pillow's own, on noise, a low-contrast scene, plain colours and a scene of few colours.
+/// </summary>
 [TestClass]
 public sealed class PillowOperationTests
 {
@@ -55,38 +57,76 @@ public sealed class PillowOperationTests
         {
             string[] parts = Path.GetFileNameWithoutExtension(name).Split('_');
             double value = double.Parse(parts[2], CultureInfo.InvariantCulture);
-            byte[] actual = Square.After(Size, folder.Read($"{parts[0]}_Input_0.rgb"), (square, copy) => Apply(parts[1], value, square, copy));
+            byte[] actual = Square.After(
+                Size,
+                folder.Read($"{parts[0]}_Input_0.rgb"),
+                (square, copy) => Apply(parts[1], value, square, copy)
+            );
             int difference = Fixtures.LargestDifference(folder.Read(name), actual);
-            if (difference > Tolerance(parts[1])) wrong.Add($"{name}: {difference}");
+            if (difference > Tolerance(parts[1]))
+                wrong.Add($"{name}: {difference}");
             compared++;
         }
         Assert.IsEmpty(wrong, string.Join('\n', wrong));
         Assert.AreEqual(6 * (1 + (6 * 4) + 5 + 4 + 2 + 7 + 6 + (4 * 2) + (4 * 2)), compared);
     }
 
-    /// <summary>0, but: Pillow cuts off what it interpolates and we round; hues are floats here and doubles in colorsys.</summary>
-    private static int Tolerance(string operation) => operation is "Hue" or "Rotate" or "ShearX" or "ShearY" or "TranslateX" or "TranslateY" ? 1 : 0;
+    /// <summary>
+    /// 0, but: Pillow cuts off what it interpolates and we round; hues are floats here and doubles in colorsys.
+    /// </summary>
+    private static int Tolerance(string operation) =>
+        operation is "Hue" or "Rotate" or "ShearX" or "ShearY" or "TranslateX" or "TranslateY" ? 1 : 0;
 
     private static void Apply(string operation, double value, PixelSquare square, PixelSquare copy)
     {
         switch (operation)
         {
-            case "Input": break;
-            case "Brightness": ToneTables.Brightness(square, (float)value); break;
-            case "Contrast": ToneTables.Contrast(square, (float)value); break;
-            case "Color": Colours.Saturation(square, (float)value); break;
-            case "Sharpness": Sharpness.Apply(square, copy, (float)value); break;
-            case "Solarize": ToneTables.Solarize(square, (int)value); break;
-            case "Posterize": ToneTables.Posterize(square, (int)value); break;
-            case "AutoContrast": ToneTables.AutoContrast(square); break;
-            case "Equalize": ToneTables.Equalize(square); break;
-            case "Hue": Colours.Hue(square, value); break;
-            case "Rotate": AffineWarp.Rotation(value, Size).Apply(copy, square); break;
-            case "ShearX": AffineWarp.ShearX(value, Size).Apply(copy, square); break;
-            case "ShearY": AffineWarp.ShearY(value, Size).Apply(copy, square); break;
-            case "TranslateX": AffineWarp.Translation(value, 0).Apply(copy, square); break;
-            case "TranslateY": AffineWarp.Translation(0, value).Apply(copy, square); break;
-            default: throw new AssertFailedException(operation);
+            case "Input":
+                break;
+            case "Brightness":
+                ToneTables.Brightness(square, (float)value);
+                break;
+            case "Contrast":
+                ToneTables.Contrast(square, (float)value);
+                break;
+            case "Color":
+                Colours.Saturation(square, (float)value);
+                break;
+            case "Sharpness":
+                Sharpness.Apply(square, copy, (float)value);
+                break;
+            case "Solarize":
+                ToneTables.Solarize(square, (int)value);
+                break;
+            case "Posterize":
+                ToneTables.Posterize(square, (int)value);
+                break;
+            case "AutoContrast":
+                ToneTables.AutoContrast(square);
+                break;
+            case "Equalize":
+                ToneTables.Equalize(square);
+                break;
+            case "Hue":
+                Colours.Hue(square, value);
+                break;
+            case "Rotate":
+                AffineWarp.Rotation(value, Size).Apply(copy, square);
+                break;
+            case "ShearX":
+                AffineWarp.ShearX(value, Size).Apply(copy, square);
+                break;
+            case "ShearY":
+                AffineWarp.ShearY(value, Size).Apply(copy, square);
+                break;
+            case "TranslateX":
+                AffineWarp.Translation(value, 0).Apply(copy, square);
+                break;
+            case "TranslateY":
+                AffineWarp.Translation(0, value).Apply(copy, square);
+                break;
+            default:
+                throw new AssertFailedException(operation);
         }
     }
 }

@@ -3,7 +3,9 @@ using MlNetTransfer.Imaging.Augmentation.Operations;
 
 namespace MlNetTransfer.Tests.Imaging.Augmentation.Operations;
 
-/// <summary>Pixels [Size × Size × 3] as the operations take them: planar rows, padded, in memory that does not move.</summary>
+/// <summary>
+/// Pixels [Size × Size × 3] as the operations take them: planar rows, padded, in memory that does not move.
+/// </summary>
 internal sealed unsafe class Square : IDisposable
 {
     private readonly byte* memory;
@@ -13,7 +15,8 @@ internal sealed unsafe class Square : IDisposable
         int stride = (size + 15) & ~15;
         memory = (byte*)NativeMemory.AllocZeroed((nuint)(size * 3 * stride));
         Pixels = new((nint)memory, size, stride);
-        for (int i = 0; i < interleaved?.Length; i++) Pixels.Row(i / 3 / size, i % 3)[i / 3 % size] = interleaved[i];
+        for (int i = 0; i < interleaved?.Length; i++)
+            Pixels.Row(i / 3 / size, i % 3)[i / 3 % size] = interleaved[i];
     }
 
     public PixelSquare Pixels { get; }
@@ -22,14 +25,16 @@ internal sealed unsafe class Square : IDisposable
     public byte[] Interleaved()
     {
         byte[] result = new byte[3 * Pixels.Size * Pixels.Size];
-        for (int i = 0; i < result.Length; i++) result[i] = Pixels.Row(i / 3 / Pixels.Size, i % 3)[i / 3 % Pixels.Size];
+        for (int i = 0; i < result.Length; i++)
+            result[i] = Pixels.Row(i / 3 / Pixels.Size, i % 3)[i / 3 % Pixels.Size];
         return result;
     }
 
     /// <summary>What an operation makes of pixels; it gets a copy of them too.</summary>
     public static byte[] After(int size, byte[] interleaved, Action<PixelSquare, PixelSquare> operation)
     {
-        using Square square = new(size, interleaved), copy = new(size, interleaved);
+        using Square square = new(size, interleaved),
+            copy = new(size, interleaved);
         operation(square.Pixels, copy.Pixels);
         return square.Interleaved();
     }
