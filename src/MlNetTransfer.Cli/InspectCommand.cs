@@ -100,29 +100,27 @@ internal static class InspectCommand
         else
             Line(
                 "Operators",
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{string.Join(", ", report.Operators.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value}"))}"
-                )
+                string.Join(", ", report.Operators.OrderByDescending(o => o.Value).Select(o => $"{o.Key} {o.Value}"))
             );
         if (report.Metadata is { } metadata)
             Print(metadata);
         else
-            Line(
-                "Metadata",
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"not one that mlnet-transfer wrote: its labels and preprocessing are not known"
-                )
-            );
+            Line("Metadata", "not one that mlnet-transfer wrote: its labels and preprocessing are not known");
         if (report.Parity is { } parity)
+        {
+            string others = parity.CalibrationImages is { } n ? $" other than the {n:d} of its calibration" : "";
             Line(
                 "Parity",
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"export '{parity.Format}': at most {parity.MaxDifference:g3} in probability from the evaluated model on {parity.Images} images{(parity.CalibrationImages is { } calibrated ? FormattableString.Invariant($" other than the {calibrated} of its calibration") : "")} (mean {parity.MeanDifference:g3}), {parity.LabelFlips} labels differ; accepted up to {parity.Tolerance:g3}{(parity.Override ? " by override" : "")}"
+                    $"export '{parity.Format}': at most {parity.MaxDifference:g3}"
+                        + $" in probability from the evaluated model on {parity.Images} images"
+                        + $"{others}"
+                        + $" (mean {parity.MeanDifference:g3}), {parity.LabelFlips} labels differ"
+                        + $"; accepted up to {parity.Tolerance:g3}{(parity.Override ? " by override" : "")}"
                 )
             );
+        }
         foreach ((string key, string value) in report.OtherMetadata)
             Line(
                 "Metadata",
@@ -140,7 +138,8 @@ internal static class InspectCommand
                 "Classes",
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{string.Join(", ", ours.Labels.Take(20))}{(ours.Labels.Count > 20 ? $", ... ({ours.Labels.Count})" : "")}"
+                    $"{string.Join(", ", ours.Labels.Take(20))}"
+                        + $"{(ours.Labels.Count > 20 ? $", ... ({ours.Labels.Count})" : "")}"
                 )
             );
             Imaging.Preprocessing p = ours.Preprocessing;
@@ -149,7 +148,8 @@ internal static class InspectCommand
                 string.Create(
                     CultureInfo.InvariantCulture,
                     $"{p.Size} x {p.Size} RGB, {p.Framing}, {p.Interpolation}; mean ({p.Mean.Red:g4}, "
-                        + $"{p.Mean.Green:g4}, {p.Mean.Blue:g4}), standard deviation ({p.Std.Red:g4}, {p.Std.Green:g4}, "
+                        + $"{p.Mean.Green:g4}, {p.Mean.Blue:g4}), "
+                        + $"standard deviation ({p.Std.Red:g4}, {p.Std.Green:g4}, "
                         + $"{p.Std.Blue:g4})"
                 )
             );

@@ -83,7 +83,7 @@ internal static class TrainReport
         string before = Figure(old.Accuracy, old.AccuracyInterval, old.TestImages),
             now = Figure(summary.Accuracy, summary.AccuracyInterval, summary.TestImages);
         return $"The model that was here: {before} -> {now}. "
-            + $"{(overlap ? "The intervals overlap, so this is no proof of a change." : "The intervals do not overlap.")}";
+            + (overlap ? "The intervals overlap, so this is no proof of a change." : "The intervals do not overlap.");
     }
 
     private static string Figure(double accuracy, IReadOnlyList<double> interval, int images) =>

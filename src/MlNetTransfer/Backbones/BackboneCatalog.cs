@@ -137,7 +137,9 @@ public sealed class BackboneCatalog
         Cards.FirstOrDefault(c => c.Id == id)
         ?? throw new TransferException(
             $"There is no backbone '{id}'. "
-                + $"{(Cards.Count > 0 ? $"Did you mean '{NearestNames.Of(id, Cards.Select(c => c.Id), 1)[0]}'? " : "")}Known: {string.Join(", ", Cards.Select(c => c.Id))}.{string.Concat(Problems.Select(p => $" {p}"))}"
+                + $"{(Cards.Count > 0 ? $"Did you mean '{NearestNames.Of(id, Cards.Select(c => c.Id), 1)[0]}'? " : "")}"
+                + $"Known: {string.Join(", ", Cards.Select(c => c.Id))}."
+                + $"{string.Concat(Problems.Select(p => $" {p}"))}"
         );
 
     /// <summary>Absolute path of a file of a card.</summary>

@@ -120,7 +120,8 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
     private static string Key(BackboneCard card)
     {
         string content =
-            $"{BackboneImporter.Version}\n{card.Format}\n{card.Preprocessing.Size}\n{string.Join('\n', card.Files.Select(f => $"{f.Path} {f.Sha256}"))}";
+            $"{BackboneImporter.Version}\n{card.Format}\n{card.Preprocessing.Size}\n"
+            + $"{string.Join('\n', card.Files.Select(f => $"{f.Path} {f.Sha256}"))}";
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)))[..16];
     }
 

@@ -139,7 +139,9 @@ public sealed class UserCatalog(string? folder = null)
         cancellation.ThrowIfCancellationRequested();
         if (backbone.Labels is { } labels && labels.Count != found.Classes)
             throw new TransferException(
-                $"{labels.Count} labels were given; the model {(found.Classes == 0 ? "is no classifier and has no classes" : FormattableString.Invariant($"has {found.Classes} classes"))}. Give one label per line, in the order of the output."
+                $"{labels.Count} labels were given; the model "
+                    + (found.Classes == 0 ? "is no classifier and has no classes" : $"has {found.Classes:d} classes")
+                    + $". Give one label per line, in the order of the output."
             );
         string model = Path.Combine(staging, ModelFile);
         found.Model.Save(model);

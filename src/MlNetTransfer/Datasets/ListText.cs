@@ -72,8 +72,9 @@ internal sealed class ListText : TextReader
         catch (DecoderFallbackException e)
         {
             throw new TransferException(
-                $"'{source}' is not UTF-8 "
-                    + $"text{(e.BytesUnknown is [var first, ..] ? $": it has the byte 0x{first:X2} where UTF-8 has none" : "")}. Save it as UTF-8.",
+                $"'{source}' is not UTF-8 text"
+                    + (e.BytesUnknown is [var first, ..] ? $": it has the byte 0x{first:X2} where UTF-8 has none" : "")
+                    + $". Save it as UTF-8.",
                 e
             );
         }

@@ -38,7 +38,8 @@ public sealed record ImageClassificationTraining
     /// <inheritdoc/>
     public override string ToString() =>
         $"{Head} head, strategy {Strategy}, trained on {Images} "
-        + $"images{(Taps.Count > 0 ? $" at {string.Join(", ", Taps)}" : "")}{(Rejected.Count > 0 ? $"; {Rejected.Count} could not be used" : "")}";
+        + $"images{(Taps.Count > 0 ? $" at {string.Join(", ", Taps)}" : "")}"
+        + $"{(Rejected.Count > 0 ? $"; {Rejected.Count} could not be used" : "")}";
 }
 
 /// <summary>

@@ -184,7 +184,9 @@ public static class ImageDataCatalog
         if (onRejected is null && read.Rejected.Count > 0)
             throw new TransferException(
                 $"{read.Rejected[0].File} in '{source}' cannot be used: "
-                    + $"{read.Rejected[0].Reason}.{(read.Rejected.Count > 1 ? $" So it is with {read.Rejected.Count - 1} more." : "")} Remove it, or pass onRejected to go on without it."
+                    + $"{read.Rejected[0].Reason}."
+                    + $"{(read.Rejected.Count > 1 ? $" So it is with {read.Rejected.Count - 1} more." : "")}"
+                    + $" Remove it, or pass onRejected to go on without it."
             );
         foreach (RejectedImage file in read.Rejected)
             onRejected!(file);

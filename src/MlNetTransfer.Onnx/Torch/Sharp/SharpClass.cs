@@ -68,7 +68,8 @@ internal sealed class SharpClass(
     private string FieldType(TorchModule child) =>
         SharpNames.IsField(child.Name) ? typeOf(child)
         : child is { Layer: null, Body: null } ? $"ValueTuple<{typeOf(child)}>"
-        : $"Func<{string.Concat(Enumerable.Repeat("Tensor, ", child.Body?.Inputs.Count ?? 1))}{(child.Body is { } body ? Result(body) : "Tensor")}>";
+        : $"Func<{string.Concat(Enumerable.Repeat("Tensor, ", child.Body?.Inputs.Count ?? 1))}"
+            + $"{(child.Body is { } body ? Result(body) : "Tensor")}>";
 
     private void Child(SharpText text, TorchModule child)
     {

@@ -183,7 +183,8 @@ internal sealed class SharpForward
         string[] arguments = [.. step.Arguments.Select(Argument)];
         if (step.Module is not { } called)
             return SharpFunctions.Call(step, arguments);
-        return $"{SharpNames.Path(module, called)}{(SharpNames.IsField(called.Name) ? ".call" : "")}({string.Join(", ", arguments)})";
+        return $"{SharpNames.Path(module, called)}{(SharpNames.IsField(called.Name) ? ".call" : "")}"
+            + $"({string.Join(", ", arguments)})";
     }
 
     private string Argument(TorchArgument argument) =>

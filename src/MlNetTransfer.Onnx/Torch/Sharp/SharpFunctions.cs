@@ -16,8 +16,16 @@ internal static class SharpFunctions
             "mul" => $"{a[0]} * {a[1]}",
             "div" => $"{a[0]} / {a[1]}",
             "rsub" => $"{a[1]} - {a[0]}",
-            "pow" or "clamp" =>
-                $"{a[0]}.{step.Function}({string.Join(", ", step.Arguments.Skip(1).Zip(a.Skip(1), (argument, text) => argument is TorchArgument.Real ? $"({text}).ToScalar()" : text))})",
+            "pow" or "clamp" => $"{a[0]}.{step.Function}("
+                + string.Join(
+                    ", ",
+                    step.Arguments.Skip(1)
+                        .Zip(
+                            a.Skip(1),
+                            (argument, text) => argument is TorchArgument.Real ? $"({text}).ToScalar()" : text
+                        )
+                )
+                + ")",
             "constant_pad_nd" => $"nn.functional.pad({a[0]}, {a[1]}, value: {a[2]})",
             "reflection_pad2d" => $"nn.functional.pad({a[0]}, {a[1]}, PaddingModes.Reflect)",
             "replication_pad2d" => $"nn.functional.pad({a[0]}, {a[1]}, PaddingModes.Replicate)",

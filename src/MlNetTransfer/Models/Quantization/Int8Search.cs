@@ -183,6 +183,11 @@ internal sealed class Int8Search(
 
     private static string Points(double loss) => FormattableString.Invariant($"{100 * loss:g3} points");
 
+    private static string WithError(LayerSensitivity s) =>
+        FormattableString.Invariant($"'{s.Layer}' (error {s.Error:g2})");
+
     private static string Remedy(IReadOnlyList<LayerSensitivity> sensitivities) =>
-        $"Leave the layers in float that cost most, {string.Join(", ", sensitivities.Take(Named).Select(s => FormattableString.Invariant($"'{s.Layer}' (error {s.Error:g2})")))}, let them be found (--auto-float), or allow a greater loss (--max-loss).";
+        "Leave the layers in float that cost most, "
+        + string.Join(", ", sensitivities.Take(Named).Select(WithError))
+        + ", let them be found (--auto-float), or allow a greater loss (--max-loss).";
 }
