@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using MlNetTransfer.Numerics;
 
@@ -186,5 +188,106 @@ internal sealed unsafe class MlpNetwork
         for (int u = 0; u < units; u++)
         for (int r = 0; r < Rows; r++)
             layer.BiasGradient.Pointer[start + u] += residual[u * Rows + r];
+    }
+}
+
+/// <summary>
+/// Weights [units × inputs] and biases [units] of one layer, their gradients, and AdamW's averages of them.
+/// </summary>
+internal sealed class MlpLayer(int units, int inputs)
+{
+    private const int Slice = 16_384;
+    private readonly AlignedFloats first = new((long)units * inputs),
+        second = new((long)units * inputs),
+        biasFirst = new(units),
+        biasSecond = new(units);
+
+    public int Inputs => inputs;
+
+    public AlignedFloats Weights { get; } = new((long)units * inputs);
+
+    public AlignedFloats Bias { get; } = new(units);
+
+    public AlignedFloats WeightGradient { get; } = new((long)units * inputs);
+
+    public AlignedFloats BiasGradient { get; } = new(units);
+
+    /// <summary>
+    /// One step (Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019): m ← 0.9·m + 0.1·g, v ← 0.999·v +
+    /// 0.001·g², w ← w - rate·(m̂ / (√v̂ + 1e-8) + decay·w), m̂ and v̂ those divided by 1 - 0.9ᵗ and 1 - 0.999ᵗ; biases
+    /// without decay. Clears the gradients.
+    /// </summary>
+    /// <param name="t">Number of the step, from 1.</param>
+    /// <param name="rate">Learning rate.</param>
+    /// <param name="decay">Weight decay.</param>
+    /// <param name="parallel">Threads to use; the result does not depend on them.</param>
+    public void Step(int t, double rate, double decay, ParallelOptions parallel)
+    {
+        int length = Weights.Length,
+            slices = (length + Slice - 1) / Slice;
+        Parallel.For(
+            0,
+            slices,
+            parallel,
+            i =>
+            {
+                int start = i * Slice,
+                    count = Math.Min(Slice, length - start);
+                AdamW.Step(
+                    Weights.Span.Slice(start, count),
+                    WeightGradient.Span.Slice(start, count),
+                    first.Span.Slice(start, count),
+                    second.Span.Slice(start, count),
+                    t,
+                    rate,
+                    decay
+                );
+            }
+        );
+        AdamW.Step(Bias.Span, BiasGradient.Span, biasFirst.Span, biasSecond.Span, t, rate, 0);
+    }
+}
+
+/// <summary>The update of AdamW; see <see cref="MlpLayer.Step"/>.</summary>
+internal static class AdamW
+{
+    private const float Beta1 = 0.9f,
+        Beta2 = 0.999f,
+        Epsilon = 1e-8f;
+
+    /// <summary>Updates the parameters and clears their gradient.</summary>
+    public static void Step(
+        Span<float> parameters,
+        Span<float> gradient,
+        Span<float> first,
+        Span<float> second,
+        int t,
+        double rate,
+        double decay
+    )
+    {
+        float scale1 = (float)(rate / (1 - Math.Pow(Beta1, t))),
+            scale2 = (float)(1 / (1 - Math.Pow(Beta2, t))),
+            keep = (float)(1 - rate * decay);
+        Span<Vector<float>> w = MemoryMarshal.Cast<float, Vector<float>>(parameters),
+            g = MemoryMarshal.Cast<float, Vector<float>>(gradient);
+        Span<Vector<float>> m = MemoryMarshal.Cast<float, Vector<float>>(first),
+            v = MemoryMarshal.Cast<float, Vector<float>>(second);
+        var epsilon = new Vector<float>(Epsilon);
+        for (int i = 0; i < w.Length; i++)
+        {
+            m[i] = Beta1 * m[i] + (1 - Beta1) * g[i];
+            v[i] = Beta2 * v[i] + (1 - Beta2) * g[i] * g[i];
+            w[i] = keep * w[i] - scale1 * m[i] / (Vector.SquareRoot(scale2 * v[i]) + epsilon);
+        }
+
+        for (int i = w.Length * Vector<float>.Count; i < parameters.Length; i++)
+        {
+            first[i] = Beta1 * first[i] + (1 - Beta1) * gradient[i];
+            second[i] = Beta2 * second[i] + (1 - Beta2) * gradient[i] * gradient[i];
+            parameters[i] = keep * parameters[i] - scale1 * first[i] / (MathF.Sqrt(scale2 * second[i]) + Epsilon);
+        }
+
+        gradient.Clear();
     }
 }

@@ -1,8 +1,84 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Numerics;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Heads;
+
+/// <summary>How to fit a multi-layer perceptron. Immutable; an invalid instance cannot be made.</summary>
+public sealed record MlpTrainerOptions
+{
+    /// <summary>Units of the hidden layer, in [1, 8192]. Default 128.</summary>
+    public int Hidden
+    {
+        get;
+        init => field = Check.InRange(value, 1, 8192, nameof(Hidden));
+    } = 128;
+
+    /// <summary>Share of the hidden units that is left out of each training step, in [0, 0.95]. Default 0.5.</summary>
+    public double Dropout
+    {
+        get;
+        init => field = Check.InRange(value, 0, 0.95, nameof(Dropout));
+    } = 0.5;
+
+    /// <summary>Learning rate of AdamW, in [1e-7, 1]. Default 1e-3.</summary>
+    public double LearningRate
+    {
+        get;
+        init => field = Check.InRange(value, 1e-7, 1, nameof(LearningRate));
+    } = 1e-3;
+
+    /// <summary>
+    /// Decoupled weight decay: each step shrinks the weights (not the biases) by learning rate · this; in [0, 100].
+    /// Default 0.1.
+    /// </summary>
+    public double WeightDecay
+    {
+        get;
+        init => field = Check.InRange(value, 0, 100, nameof(WeightDecay));
+    } = 0.1;
+
+    /// <summary>Rows per step, in [1, 65536]. Default 32.</summary>
+    public int BatchSize
+    {
+        get;
+        init => field = Check.InRange(value, 1, 65_536, nameof(BatchSize));
+    } = 32;
+
+    /// <summary>Passes over the training part at most, in [1, 100000]. Default 100.</summary>
+    public int MaxEpochs
+    {
+        get;
+        init => field = Check.InRange(value, 1, 100_000, nameof(MaxEpochs));
+    } = 100;
+
+    /// <summary>Epochs without a lower validation loss after which the fit ends, in [1, 100000]. Default 8.</summary>
+    public int Patience
+    {
+        get;
+        init => field = Check.InRange(value, 1, 100_000, nameof(Patience));
+    } = 8;
+
+    /// <summary>Share of each class that only decides when to stop, in [0.01, 0.5]. Default 0.15.</summary>
+    public double ValidationFraction
+    {
+        get;
+        init => field = Check.InRange(value, 0.01, 0.5, nameof(ValidationFraction));
+    } = 0.15;
+
+    /// <summary>
+    /// Seed of the validation part, the first weights, the order of the rows and the dropout. Default 0.
+    /// </summary>
+    public int Seed { get; init; }
+
+    /// <summary>Threads at most, in [1, 1024]; the result does not depend on it. Default: one per core.</summary>
+    public int Workers
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1024, nameof(Workers));
+    } = Environment.ProcessorCount;
+}
 
 /// <summary>
 /// Fits a perceptron with one hidden layer: for classes that no line separates, from some thousand rows on.
@@ -183,3 +259,83 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? 
         return values;
     }
 }
+
+/// <summary>
+/// A perceptron with one hidden layer: probabilities = softmax(W₂·max(0, W₁·x + b₁) + b₂) of the raw features.
+/// Immutable.
+/// </summary>
+public sealed class MlpHead : IHead
+{
+    private readonly float[] weights1,
+        bias1,
+        weights2,
+        bias2;
+
+    internal MlpHead(
+        IReadOnlyList<string> classNames,
+        int width,
+        float[] weights1,
+        float[] bias1,
+        float[] weights2,
+        float[] bias2,
+        MlpFitReport report
+    )
+    {
+        (ClassNames, Width, Report) = (classNames, width, report);
+        (this.weights1, this.bias1, this.weights2, this.bias2) = (weights1, bias1, weights2, bias2);
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> ClassNames { get; }
+
+    /// <inheritdoc/>
+    public int Width { get; }
+
+    /// <summary>Units of the hidden layer.</summary>
+    public int Hidden => bias1.Length;
+
+    /// <summary>How it was fitted.</summary>
+    public MlpFitReport Report { get; }
+
+    /// <inheritdoc/>
+    public void Logits(ReadOnlySpan<float> rows, Span<float> logits) => HeadRows.ForEach(this, rows, logits, Row);
+
+    /// <inheritdoc/>
+    public void Predict(ReadOnlySpan<float> rows, Span<float> probabilities) =>
+        HeadRows.Predict(this, rows, probabilities, Row);
+
+    /// <inheritdoc/>
+    public float[] Predict(FeatureTable table) => HeadRows.Predict(this, table);
+
+    /// <inheritdoc/>
+    public string AddTo(HeadGraph graph)
+    {
+        string w1 = graph.Floats("head.hidden.weight", weights1, Hidden, Width),
+            b1 = graph.Floats("head.hidden.bias", bias1, Hidden);
+        string w2 = graph.Floats("head.weight", weights2, ClassNames.Count, Hidden),
+            b2 = graph.Floats("head.bias", bias2, ClassNames.Count);
+        string hidden = graph.Node(
+            "Relu",
+            "head.active",
+            [graph.Node("Gemm", "head.hidden", [graph.Features, w1, b1], Attributes.Of("transB", 1))]
+        );
+        return graph.Node("Gemm", "logits", [hidden, w2, b2], Attributes.Of("transB", 1));
+    }
+
+    private void Row(ReadOnlySpan<float> row, Span<float> logits)
+    {
+        var hidden = new float[Hidden];
+        for (int h = 0; h < hidden.Length; h++)
+            hidden[h] = MathF.Max(0, bias1[h] + Simd.Dot(weights1.AsSpan(h * Width, Width), row));
+        for (int c = 0; c < logits.Length; c++)
+            logits[c] = bias2[c] + Simd.Dot(weights2.AsSpan(c * Hidden, Hidden), hidden);
+    }
+}
+
+/// <summary>How a multi-layer perceptron was fitted.</summary>
+/// <param name="Epochs">Passes over the training part.</param>
+/// <param name="BestEpoch">The pass after which the weights were kept.</param>
+/// <param name="ValidationLogLoss">Log-loss (nats) of the validation part with those weights; NaN where no row could be
+/// spared for it.</param>
+/// <param name="ValidationRows">Rows of the validation part.</param>
+public sealed record MlpFitReport(int Epochs, int BestEpoch, double ValidationLogLoss, int ValidationRows);

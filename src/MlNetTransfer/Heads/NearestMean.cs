@@ -2,6 +2,27 @@ using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Heads;
 
+/// <summary>How to fit a nearest-mean head. Immutable; an invalid instance cannot be made.</summary>
+public sealed record NearestMeanTrainerOptions
+{
+    /// <summary>
+    /// How far every class mean is moved towards the mean of the class means, in [0, 1): of use for one or two rows per
+    /// class. Default 0.
+    /// </summary>
+    public double Shrinkage
+    {
+        get;
+        init => field = Check.InRange(value, 0, 0.999, nameof(Shrinkage));
+    }
+
+    /// <summary>Threads at most, in [1, 1024]; the result does not depend on it. Default: one per core.</summary>
+    public int Workers
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1024, nameof(Workers));
+    } = Environment.ProcessorCount;
+}
+
 /// <summary>Fits class prototypes: works from one row per class on.</summary>
 /// <remarks>
 /// <para>On features standardised by the training rows, p(c) ∝ exp(-‖x - m_c‖² / 2v) with m_c the class means (Snell et
@@ -119,4 +140,22 @@ public sealed class NearestMeanTrainer(NearestMeanTrainerOptions? options = null
 
         return logits;
     }
+}
+
+/// <summary>
+/// A prototype per class: the nearest class mean is the likeliest. Linear in the features. Immutable.
+/// </summary>
+public sealed class NearestMeanHead : LinearHead
+{
+    internal NearestMeanHead(
+        IReadOnlyList<string> classNames,
+        int width,
+        float[] weights,
+        float[] bias,
+        double variance
+    )
+        : base(classNames, width, weights, bias) => Variance = variance;
+
+    /// <summary>The squared distance, in standardised features, by which probabilities fall by the factor √e.</summary>
+    public double Variance { get; }
 }

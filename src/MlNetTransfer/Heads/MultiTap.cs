@@ -2,6 +2,37 @@ using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Heads;
 
+/// <summary>How to fit a head on several taps. Immutable; an invalid instance cannot be made.</summary>
+public sealed record MultiTapTrainerOptions
+{
+    /// <summary>
+    /// Share of the features that is kept, in (0, 1]. Default null: chosen among 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7
+    /// and 1 by cross-validation.
+    /// </summary>
+    public double? Fraction
+    {
+        get;
+        init => field = value is null ? null : Check.InRange(value.Value, 1e-6, 1, nameof(Fraction));
+    }
+
+    /// <summary>Folds, in [2, 20]; never more than rows. Default 5.</summary>
+    public int Folds
+    {
+        get;
+        init => field = Check.InRange(value, 2, 20, nameof(Folds));
+    } = 5;
+
+    /// <summary>Seed of the division into folds. Default 0.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Threads at most, in [1, 1024]; the result does not depend on it. Default: one per core.</summary>
+    public int Workers
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1024, nameof(Workers));
+    } = Environment.ProcessorCount;
+}
+
 /// <summary>
 /// Fits one linear head on the features of several taps, keeping the most relevant of them: Evci et al., Head2Toe,
 /// 2022.
@@ -167,5 +198,115 @@ public sealed class MultiTapTrainer(
         }
 
         return new FeatureTable(table.ClassNames, table.Labels, values, columns.Length);
+    }
+}
+
+/// <summary>A linear head on several taps; features that were not kept have weight 0. Immutable.</summary>
+public sealed class MultiTapHead : LinearHead
+{
+    internal MultiTapHead(
+        IReadOnlyList<string> classNames,
+        int width,
+        float[] weights,
+        float[] bias,
+        double fraction,
+        double temperature,
+        int[] keptPerTap,
+        IReadOnlyList<FractionTrial> trials
+    )
+        : base(classNames, width, weights, bias) =>
+        (Fraction, Temperature, KeptPerTap, Trials) = (fraction, temperature, keptPerTap, trials);
+
+    /// <summary>Share of the features that was kept.</summary>
+    public double Fraction { get; }
+
+    /// <summary>
+    /// What the logits were divided by to calibrate them; it is folded into the weights. 1 where no row could be held
+    /// out.
+    /// </summary>
+    public double Temperature { get; }
+
+    /// <summary>Features kept of each tap [taps].</summary>
+    public IReadOnlyList<int> KeptPerTap { get; }
+
+    /// <summary>The shares that were tried; empty where the share was given or no row could be held out.</summary>
+    public IReadOnlyList<FractionTrial> Trials { get; }
+}
+
+/// <summary>What cross-validation found for one share of the features.</summary>
+/// <param name="Fraction">The share that was kept.</param>
+/// <param name="Temperature">The temperature at which the held-out log-loss is lowest.</param>
+/// <param name="LogLoss">Mean log-loss of the held-out rows at that temperature (nats).</param>
+/// <param name="StandardError">Its standard error over those rows.</param>
+/// <param name="Accuracy">Share of those rows predicted rightly, in [0, 1].</param>
+public sealed record FractionTrial(
+    double Fraction,
+    double Temperature,
+    double LogLoss,
+    double StandardError,
+    double Accuracy
+);
+
+/// <summary>Standardises the features of several taps, each tap by itself.</summary>
+internal sealed class TapScaling
+{
+    private const double Damping = 0.1;
+    private readonly TapGroups groups;
+    private readonly FeatureScaler[] scalers;
+
+    public TapScaling(FeatureTable table, TapGroups groups, ParallelOptions parallel)
+    {
+        this.groups = groups;
+        scalers =
+        [
+            .. groups.Widths.Select((width, g) => new FeatureScaler(Part(table, Start(g), width), parallel, Damping)),
+        ];
+    }
+
+    /// <summary>The standardised table.</summary>
+    public FeatureTable Apply(FeatureTable table)
+    {
+        var values = new float[table.Values.Length];
+        for (int i = 0; i < table.Rows; i++)
+        for (int g = 0; g < scalers.Length; g++)
+            scalers[g]
+                .Apply(
+                    table.Row(i).Slice(Start(g), groups.Widths[g]),
+                    values.AsSpan(i * table.Width + Start(g), groups.Widths[g])
+                );
+        return new FeatureTable(table.ClassNames, table.Labels, values, table.Width);
+    }
+
+    /// <summary>Turns weights [classes × width] of standardised features into weights of raw ones.</summary>
+    public void FoldInto(float[] weights, float[] bias)
+    {
+        for (int g = 0; g < scalers.Length; g++)
+        {
+            int start = Start(g),
+                width = groups.Widths[g];
+            float[] part =
+            [
+                .. Enumerable
+                    .Range(0, bias.Length)
+                    .SelectMany(c => weights.AsSpan(c * groups.Width + start, width).ToArray()),
+            ];
+            scalers[g].FoldInto(part, bias);
+            for (int c = 0; c < bias.Length; c++)
+                part.AsSpan(c * width, width).CopyTo(weights.AsSpan(c * groups.Width + start));
+        }
+    }
+
+    /// <summary>How many of the given features each tap has [taps].</summary>
+    public int[] Count(int[] features) =>
+        [.. groups.Widths.Select((width, g) => features.Count(i => i >= Start(g) && i < Start(g) + width))];
+
+    private int Start(int group) => groups.Widths.Take(group).Sum();
+
+    private static FeatureTable Part(FeatureTable table, int start, int width)
+    {
+        var values = new float[table.Rows * width];
+        for (int i = 0; i < table.Rows; i++)
+            table.Row(i).Slice(start, width).CopyTo(values.AsSpan(i * width));
+        return new FeatureTable(table.ClassNames, table.Labels, values, width);
     }
 }

@@ -1,6 +1,39 @@
+using System.Text.Json.Serialization;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Heads;
+
+/// <summary>How to choose a head. Immutable; an invalid instance cannot be made.</summary>
+public sealed record AutoHeadTrainerOptions
+{
+    /// <summary>Folds of the comparison, in [2, 20]; never more than rows. Default 5.</summary>
+    public int Folds
+    {
+        get;
+        init => field = Check.InRange(value, 2, 20, nameof(Folds));
+    } = 5;
+
+    /// <summary>
+    /// Rows that the candidates are compared on, about, in [20, 1000000]: more training rows are thinned class by
+    /// class, at least 2 of each staying. Default 2000.
+    /// </summary>
+    public int ComparedRows
+    {
+        get;
+        init => field = Check.InRange(value, 20, 1_000_000, nameof(ComparedRows));
+    } = StratifiedSample.ComparedRows;
+
+    /// <summary>Seed of the thinning, of the folds and of the candidates. Default 0.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Threads at most, in [1, 1024]; the result does not depend on it. Default: one per core.</summary>
+    public int Workers
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1024, nameof(Workers));
+    } = Environment.ProcessorCount;
+}
 
 /// <summary>
 /// Compares kinds of heads on the training rows, and fits the one that predicts rows best that it has not seen.
@@ -172,5 +205,80 @@ public sealed class AutoHeadTrainer(
                 }
             ),
         ];
+    }
+}
+
+/// <summary>A kind of head that takes part in the choice.</summary>
+/// <param name="Name">Name in tables.</param>
+/// <param name="Trainer">Fits it.</param>
+/// <param name="FromRows">Training rows from which on it takes part: what is costly or needs many rows stays out of
+/// small tasks.</param>
+/// <param name="ToRows">Training rows up to which it takes part: what keeps its rows stays out of large tasks.</param>
+public sealed record HeadCandidate(string Name, IHeadTrainer Trainer, int FromRows = 0, int ToRows = int.MaxValue);
+
+/// <summary>The head that was chosen, and on what grounds.</summary>
+/// <param name="Name">Name of the candidate.</param>
+/// <param name="Head">It, fitted on all training rows and calibrated.</param>
+/// <param name="Temperature">What its logits were divided by to calibrate it.</param>
+/// <param name="Trials">What was found for each candidate, simplest first; empty where there were too few rows to
+/// compare.</param>
+/// <param name="Rows">Rows that the candidates were compared on.</param>
+public sealed record HeadSelection(
+    string Name,
+    IHead Head,
+    double Temperature,
+    IReadOnlyList<HeadTrial> Trials,
+    int Rows
+);
+
+/// <summary>What the comparison found for one kind of head.</summary>
+/// <param name="Name">Name of the candidate.</param>
+/// <param name="LogLoss">Mean log-loss (nats) of rows held out, at the best temperature.</param>
+/// <param name="StandardError">Its standard error over those rows.</param>
+/// <param name="Accuracy">Share of those rows that it predicts rightly, in [0, 1].</param>
+/// <param name="Temperature">The temperature.</param>
+/// <param name="Behind">Mean of its log-loss less that of the best candidate, row by row (nats); 0 for the
+/// best.</param>
+/// <param name="BehindError">Standard error of <paramref name="Behind"/>.</param>
+/// <param name="Elapsed">Time that its comparison took; differs from run to run, so that nothing may depend on
+/// it.</param>
+public sealed record HeadTrial(
+    string Name,
+    double LogLoss,
+    double StandardError,
+    double Accuracy,
+    double Temperature,
+    double Behind,
+    double BehindError,
+    [property: JsonIgnore] TimeSpan Elapsed
+);
+
+/// <summary>
+/// A part of the rows that comparisons are made on, so that their cost is bounded whatever the number of rows.
+/// </summary>
+internal static class StratifiedSample
+{
+    /// <summary>Rows that comparisons are made on, about, where nothing else is asked for.</summary>
+    public const int ComparedRows = 2000;
+
+    /// <summary>
+    /// The table itself where it has no more rows, else about as many, thinned class by class, at least 2 of each class
+    /// staying.
+    /// </summary>
+    public static FeatureTable Of(FeatureTable table, int count, int seed)
+    {
+        if (table.Rows <= count)
+            return table;
+        var rows = new List<int>();
+        foreach (int[] members in new DrawOrder(table.Labels, table.ClassNames).Shuffled(seed))
+            rows.AddRange(
+                members.AsSpan(
+                    0,
+                    Math.Min(members.Length, Math.Max(2, (int)((long)members.Length * count / table.Rows)))
+                )
+            );
+
+        rows.Sort();
+        return table.Select(rows);
     }
 }
