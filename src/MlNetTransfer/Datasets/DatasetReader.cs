@@ -103,3 +103,79 @@ public static class DatasetReader
         Zip,
     }
 }
+
+/// <summary>How to read a data set. Immutable; an invalid instance cannot be made.</summary>
+public sealed record DatasetOptions
+{
+    /// <summary>
+    /// Fewest classes accepted; in [1, 2³¹ - 1]: 2 to train a classifier, 1 to evaluate one. Default 2.
+    /// </summary>
+    public int MinimumClasses
+    {
+        get;
+        init => field = Check.InRange(value, 1, int.MaxValue);
+    } = 2;
+
+    /// <summary>
+    /// What to do with unknown columns of a list. Default: pass them over; <see cref="ImageDataset.UnusedColumns"/>
+    /// names them.
+    /// </summary>
+    public ExtraColumns ExtraColumns { get; init; } = ExtraColumns.Ignore;
+
+    /// <summary>
+    /// The column of a list that has the paths, in any case. Default null: path, ImagePath, ImageSource, image, file or
+    /// filename, whichever is there.
+    /// </summary>
+    public string? PathColumn
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
+
+    /// <summary>
+    /// The column of a list that has the labels, in any case. Default null: label or class, whichever is there.
+    /// </summary>
+    public string? LabelColumn
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
+
+    /// <summary>What a list may cost.</summary>
+    public ListLimits Lists { get; init; } = new();
+
+    /// <summary>What an archive may cost.</summary>
+    public ZipLimits Zip { get; init; } = new();
+}
+
+/// <summary>Images with labels, in an order that does not depend on the file system.</summary>
+/// <param name="Source">Where the images came from; named in errors.</param>
+/// <param name="ClassNames">The classes in ordinal order; the index is the label.</param>
+/// <param name="Items">The images, ordered by name (ordinal); images to predict from a list keep the list's
+/// order.</param>
+/// <param name="Rejected">Files that could not become an item, and why.</param>
+public sealed record ImageDataset(
+    string Source,
+    IReadOnlyList<string> ClassNames,
+    IReadOnlyList<ImageItem> Items,
+    IReadOnlyList<RejectedImage> Rejected
+)
+{
+    /// <summary>
+    /// The part of the pre-made split that each image belongs to [items]; null where the source has no split of its
+    /// own.
+    /// </summary>
+    public IReadOnlyList<SplitPart>? Splits { get; init; }
+
+    /// <summary>Columns of a list that mean nothing here and had no effect.</summary>
+    public IReadOnlyList<string> UnusedColumns { get; init; } = [];
+
+    /// <summary>Images per class [classes].</summary>
+    public int[] CountPerClass()
+    {
+        var counts = new int[ClassNames.Count];
+        foreach (ImageItem item in Items)
+            counts[item.Label]++;
+        return counts;
+    }
+}

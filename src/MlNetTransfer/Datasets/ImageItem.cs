@@ -1,3 +1,9 @@
+using System.Diagnostics;
+using System.IO.Compression;
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Imaging.Decoding;
+using MlNetTransfer.Onnx;
+
 namespace MlNetTransfer.Datasets;
 
 /// <summary>One image of a data set.</summary>
@@ -20,3 +26,144 @@ public sealed record ImageItem(ImageLocation Location, string Name, int Label = 
     public ImageItem(string path, string name, int label = NoLabel, string? group = null)
         : this(new FileLocation(path), name, label, group) { }
 }
+
+/// <summary>
+/// Where an image is: <see cref="FileLocation"/>, <see cref="ZipEntryLocation"/>, <see cref="MemoryLocation"/>,
+/// <see cref="StreamLocation"/> or <see cref="PixelsLocation"/>; there are no others.
+/// </summary>
+public abstract record ImageLocation
+{
+    private protected ImageLocation() { }
+}
+
+/// <summary>An image that is a file of its own.</summary>
+/// <param name="Path">The file.</param>
+public sealed record FileLocation(string Path) : ImageLocation;
+
+/// <summary>An image that is in memory already.</summary>
+/// <param name="Bytes">The encoded image, as a file would hold it; not copied, so it must not change while it is in
+/// use.</param>
+public sealed record MemoryLocation(ReadOnlyMemory<byte> Bytes) : ImageLocation;
+
+/// <summary>
+/// An image that is decoded already. It is resized and normalised exactly as a file of the same pixels would be.
+/// </summary>
+/// <param name="Image">The pixels.</param>
+public sealed record PixelsLocation(RgbImage Image) : ImageLocation;
+
+/// <summary>An image behind a stream that is opened when the image is needed.</summary>
+/// <param name="Open">Opens the stream; called once per reading, from any thread. The stream is read to its end, or to
+/// one byte past the limit, and disposed.</param>
+public sealed record StreamLocation(Func<Stream> Open) : ImageLocation;
+
+/// <summary>An image in a zip archive. It is inflated into memory when it is read, never to the disk.</summary>
+/// <param name="ZipPath">The archive.</param>
+/// <param name="EntryName">The entry's name as the archive has it; of several entries with that name, the
+/// first.</param>
+public sealed record ZipEntryLocation(string ZipPath, string EntryName) : ImageLocation;
+
+/// <summary>
+/// Reads one image after another into the same memory, from files, archives, memory or streams. Not thread-safe: one
+/// per worker.
+/// </summary>
+/// <remarks>
+/// An archive stays open from its first image until <see cref="Dispose"/>. An entry's size is checked before a byte is
+/// inflated and again while inflating, then its checksum.
+/// </remarks>
+/// <param name="limits">The largest image; the defaults of <see cref="ImageLimits"/> if null.</param>
+public sealed class ImageItemReader(ImageLimits? limits = null) : IDisposable
+{
+    private readonly ImageLimits limits = limits ?? new ImageLimits();
+    private readonly ImageFileBuffer buffer = new(limits);
+    private readonly Dictionary<string, ZipArchive> archives = new(StringComparer.Ordinal);
+
+    /// <summary>The encoded bytes of an image; valid until the next call.</summary>
+    /// <param name="item">The image.</param>
+    /// <exception cref="ImageRejectedException">Missing, not readable, empty, damaged, encrypted or longer than
+    /// <see cref="ImageLimits.MaxBytes"/>.</exception>
+    public ReadOnlySpan<byte> Read(ImageItem item) =>
+        item.Location switch
+        {
+            FileLocation file => buffer.Read(file.Path),
+            ZipEntryLocation entry => ReadEntry(entry),
+            MemoryLocation memory => ReadMemory(memory.Bytes.Span),
+            StreamLocation stream => ReadStream(stream.Open),
+            PixelsLocation pixels => buffer.Read(pixels.Image),
+            _ => throw new UnreachableException($"Unknown location {item.Location}."),
+        };
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (ZipArchive archive in archives.Values)
+            archive.Dispose();
+        archives.Clear();
+    }
+
+    private ReadOnlySpan<byte> ReadMemory(ReadOnlySpan<byte> bytes)
+    {
+        ImageGuard.CheckBytes(bytes.Length, limits);
+        return bytes;
+    }
+
+    private ReadOnlySpan<byte> ReadStream(Func<Stream> open)
+    {
+        try
+        {
+            using Stream content = open();
+            return buffer.Read(content);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            throw new ImageRejectedException($"the stream cannot be opened: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
+    private ReadOnlySpan<byte> ReadEntry(ZipEntryLocation location)
+    {
+        try
+        {
+            ZipArchiveEntry entry =
+                Open(location.ZipPath).GetEntry(location.EntryName)
+                ?? throw new ImageRejectedException(
+                    $"the archive '{location.ZipPath}' has no entry '{location.EntryName}'"
+                );
+            if (entry.IsEncrypted)
+                throw new ImageRejectedException(ZipEntryRules.Encrypted);
+            ImageGuard.CheckBytes(entry.Length, limits);
+            using Stream content = entry.Open();
+            ReadOnlySpan<byte> bytes = buffer.Read(content, entry.Length);
+            if (Crc32.Of(bytes) != entry.Crc32)
+                throw new ImageRejectedException(
+                    $"damaged in the archive: the checksum of its {bytes.Length} bytes is not the one recorded"
+                );
+            return bytes;
+        }
+        catch (Exception e)
+            when (e
+                    is IOException
+                        or InvalidDataException
+                        or UnauthorizedAccessException
+                        or NotSupportedException
+                        or ArgumentException
+            )
+        {
+            throw new ImageRejectedException(
+                $"cannot be read from the archive '{location.ZipPath}': {e.Message.ReplaceLineEndings(" ")}",
+                e
+            );
+        }
+    }
+
+    private ZipArchive Open(string path)
+    {
+        if (!archives.TryGetValue(path, out ZipArchive? archive))
+            archives.Add(path, archive = new ZipArchive(RegularFile.OpenRead(path), ZipArchiveMode.Read));
+        return archive;
+    }
+}
+
+/// <summary>A line of the ledger: an image that was not used, and why. No image is ever dropped without one.</summary>
+/// <param name="File">The image's name in its data set.</param>
+/// <param name="Reason">Why it was rejected, in one line.</param>
+public sealed record RejectedImage(string File, string Reason);

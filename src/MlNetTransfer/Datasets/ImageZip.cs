@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.IO.Compression;
 using MlNetTransfer.Onnx;
 
@@ -137,4 +138,201 @@ internal static class ImageZip
     }
 
     private static string Printable(string name) => new([.. name.Select(c => char.IsControl(c) ? '?' : c)]);
+}
+
+/// <summary>
+/// Counts an archive's entries without making an object of each, so that an archive of a hundred million costs nothing
+/// (APPNOTE 6.3.10, 4.3.12 to 4.3.16).
+/// </summary>
+internal static class ZipDirectory
+{
+    private const int EndLength = 22,
+        LocatorLength = 20,
+        HeaderLength = 46,
+        MaxComment = ushort.MaxValue;
+
+    /// <returns>The entries in the directory, at most one more than the limit; 0 where there is no directory.</returns>
+    public static int CountEntries(FileStream file, int limit)
+    {
+        file.Position = FindDirectory(file);
+        using var buffered = new BufferedStream(file, 1 << 16);
+        Span<byte> header = stackalloc byte[HeaderLength];
+        int count = 0;
+        // The recorded number of entries may lie; the headers themselves cannot.
+        while (
+            count <= limit
+            && buffered.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false) == HeaderLength
+            && BinaryPrimitives.ReadUInt32LittleEndian(header) == 0x02014B50
+        )
+        {
+            count++;
+            int rest =
+                BinaryPrimitives.ReadUInt16LittleEndian(header[28..])
+                + BinaryPrimitives.ReadUInt16LittleEndian(header[30..])
+                + BinaryPrimitives.ReadUInt16LittleEndian(header[32..]);
+            buffered.Seek(rest, SeekOrigin.Current);
+        }
+
+        return count;
+    }
+
+    private static long FindDirectory(FileStream file)
+    {
+        var tail = new byte[Math.Min(file.Length, EndLength + MaxComment + LocatorLength)];
+        file.Position = file.Length - tail.Length;
+        file.ReadExactly(tail);
+        int end = tail.AsSpan().LastIndexOf("PK\u0005\u0006"u8);
+        if (end < 0 || tail.Length - end < EndLength)
+            return file.Length;
+        ReadOnlySpan<byte> record = tail.AsSpan(end);
+        uint offset = BinaryPrimitives.ReadUInt32LittleEndian(record[16..]);
+        bool is64 =
+            offset == uint.MaxValue
+            || BinaryPrimitives.ReadUInt16LittleEndian(record[4..]) == ushort.MaxValue
+            || BinaryPrimitives.ReadUInt16LittleEndian(record[10..]) == ushort.MaxValue;
+        if (!is64 || end < LocatorLength || !tail.AsSpan(end - LocatorLength).StartsWith("PK\u0006\u0007"u8))
+            return Math.Min(offset, file.Length);
+        Span<byte> end64 = stackalloc byte[56];
+        long position = BinaryPrimitives.ReadInt64LittleEndian(tail.AsSpan(end - LocatorLength + 8));
+        if (position < 0 || position > file.Length - end64.Length)
+            return file.Length;
+        file.Position = position;
+        file.ReadExactly(end64);
+        return Math.Clamp(BinaryPrimitives.ReadInt64LittleEndian(end64[48..]), 0, file.Length);
+    }
+}
+
+/// <summary>
+/// Which entries of an archive may become images. Nothing is ever extracted, but names travel on into reports, file
+/// names and other tools.
+/// </summary>
+internal static class ZipEntryRules
+{
+    public const string Encrypted = "encrypted; make the archive again without a password";
+
+    private const int RatioMatters = 1 << 20;
+
+    /// <returns>Why the entry's name is refused, or null.</returns>
+    public static string? WhyNameRefused(string name)
+    {
+        if (name.Contains('\uFFFD'))
+            return "its name is not UTF-8; make the archive again with a tool that writes UTF-8 names";
+        if (name.AsSpan().IndexOfAnyInRange('\0', '\u001F') >= 0 || name.Contains('\u007F'))
+            return "its name has control characters";
+        if (name.Contains('\\'))
+            return "its name has a backslash; archives separate folders by '/'";
+        if (name[0] == '/')
+            return "its name is an absolute path; expected a path inside the archive";
+        if (name.Length >= 2 && name[1] == ':' && char.IsAsciiLetter(name[0]))
+            return "its name has a drive letter; expected a path inside the archive";
+        foreach (Range part in name.AsSpan().TrimEnd('/').Split('/'))
+        {
+            ReadOnlySpan<char> segment = name.AsSpan()[part];
+            if (segment is "..")
+                return "its name leads out of the archive by '..'";
+            if (segment is "" or ".")
+                return "its name has an empty folder or '.' in it";
+        }
+
+        return null;
+    }
+
+    /// <returns>Why the entry's content is refused, or null.</returns>
+    public static string? WhyContentRefused(ZipArchiveEntry entry, ZipLimits limits)
+    {
+        if (entry.IsEncrypted)
+            return Encrypted;
+        if ((entry.ExternalAttributes >>> 28) == 0xA)
+            return "is a link; links are not followed";
+        if (entry.Length > RatioMatters && entry.Length / limits.MaxRatio > entry.CompressedLength)
+            return string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"inflates from {entry.CompressedLength} to {entry.Length} bytes, as zip bombs do; at most "
+                    + $"{limits.MaxRatio} times is allowed ({nameof(ZipLimits.MaxRatio)})"
+            );
+        return null;
+    }
+}
+
+/// <summary>What an untrusted archive may cost. Checked from its directory, before anything is inflated.</summary>
+public sealed record ZipLimits
+{
+    /// <summary>Most entries, folders included; in [1, 10⁸]. Default 1 million.</summary>
+    public int MaxEntries
+    {
+        get;
+        init => field = Check.InRange(value, 1, 100_000_000);
+    } = 1_000_000;
+
+    /// <summary>
+    /// Most bytes that all entries may inflate to together; in [1, 2⁶²]. Default 256 GiB. They are inflated one at a
+    /// time, so this bounds time, not memory.
+    /// </summary>
+    public long MaxInflatedBytes
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1L << 62);
+    } = 256L << 30;
+
+    /// <summary>
+    /// Most bytes that an entry of more than 1 MiB may inflate to per stored byte; in [1, 10⁶]. Default 200. Formats
+    /// with compression of their own stay near 1; zip bombs come near 1032, the most that deflate can do. Large plain
+    /// bitmaps may too: raise it to 1100 for those; the largest image still bounds the memory.
+    /// </summary>
+    public int MaxRatio
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1_000_000);
+    } = 200;
+}
+
+/// <summary>
+/// The checksum of zip entries: CRC-32 of ISO 3309, polynomial 0xEDB88320 reflected, eight bytes at a time (slicing by
+/// 8; Kounavis and Berry, 2005).
+/// </summary>
+internal static class Crc32
+{
+    private static readonly uint[] Tables = MakeTables();
+
+    public static uint Of(ReadOnlySpan<byte> bytes)
+    {
+        uint crc = uint.MaxValue;
+        uint[] t = Tables;
+        while (bytes.Length >= 8)
+        {
+            uint low = BinaryPrimitives.ReadUInt32LittleEndian(bytes) ^ crc,
+                high = BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]);
+            crc =
+                t[0x700 | (low & 0xFF)]
+                ^ t[0x600 | ((low >> 8) & 0xFF)]
+                ^ t[0x500 | ((low >> 16) & 0xFF)]
+                ^ t[0x400 | (low >> 24)]
+                ^ t[0x300 | (high & 0xFF)]
+                ^ t[0x200 | ((high >> 8) & 0xFF)]
+                ^ t[0x100 | ((high >> 16) & 0xFF)]
+                ^ t[high >> 24];
+            bytes = bytes[8..];
+        }
+
+        foreach (byte b in bytes)
+            crc = t[(crc ^ b) & 0xFF] ^ (crc >> 8);
+        return ~crc;
+    }
+
+    /// <summary>Table k, at 256·k, advances a byte through k more zero bytes.</summary>
+    private static uint[] MakeTables()
+    {
+        var tables = new uint[8 * 256];
+        for (uint i = 0; i < 256; i++)
+        {
+            uint crc = i;
+            for (int bit = 0; bit < 8; bit++)
+                crc = (crc & 1) != 0 ? 0xEDB88320u ^ (crc >> 1) : crc >> 1;
+            tables[i] = crc;
+        }
+
+        for (int i = 256; i < tables.Length; i++)
+            tables[i] = tables[tables[i - 256] & 0xFF] ^ (tables[i - 256] >> 8);
+        return tables;
+    }
 }

@@ -126,3 +126,47 @@ internal sealed class ListColumns
         throw new TransferException($"{place}: no {NameOf(column)}. Found: {Found}. {expected}{hint}");
     }
 }
+
+/// <summary>A row of a list as it was written; nothing is checked yet.</summary>
+/// <param name="Line">Line of the file, from 1; of a row over several lines, the first.</param>
+/// <param name="Path">The image's path.</param>
+/// <param name="Label">Its class; null where the list does not say.</param>
+/// <param name="Group">Its group; null where the list does not say.</param>
+/// <param name="Split">Its part of the split; null where the list does not say.</param>
+/// <param name="Columns">What the list calls these, for errors.</param>
+internal sealed record ListRow(
+    long Line,
+    string Path,
+    string? Label,
+    string? Group,
+    string? Split,
+    ListColumns Columns
+);
+
+/// <summary>What to do with columns of a list that mean nothing here.</summary>
+public enum ExtraColumns
+{
+    /// <summary>They are an error, so that a misspelt "group" or "split" is not silently without effect.</summary>
+    Refuse,
+
+    /// <summary>They are passed over.</summary>
+    Ignore,
+}
+
+/// <summary>What an untrusted list of images may cost.</summary>
+public sealed record ListLimits
+{
+    /// <summary>Most images in the list; in [1, 10⁹]. Default 10 million.</summary>
+    public int MaxRows
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1_000_000_000);
+    } = 10_000_000;
+
+    /// <summary>Longest row in characters, newlines inside quotes included; in [1, 2³⁰]. Default 65,536.</summary>
+    public int MaxRowLength
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1 << 30);
+    } = 1 << 16;
+}
