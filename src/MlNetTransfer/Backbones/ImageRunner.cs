@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 
@@ -142,4 +143,186 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
             state.CountDone();
         }
     }
+}
+
+/// <summary>What the workers of a run share: each writes to the places of its own images only.</summary>
+/// <param name="items">The images.</param>
+/// <param name="width">Numbers per row.</param>
+/// <param name="cache">Rows known from before.</param>
+/// <param name="stage">How the work is called in progress reports.</param>
+/// <param name="progress">Told after every image.</param>
+internal sealed class ImageRunState(
+    IReadOnlyList<ImageItem> items,
+    int width,
+    IRowCache? cache,
+    string stage,
+    IProgress<JobProgress>? progress
+)
+{
+    private readonly float[] values = new float[Length(items.Count, width)];
+    private readonly byte[] digests = new byte[items.Count * SHA256.HashSizeInBytes];
+    private readonly string?[] reasons = new string?[items.Count];
+    private int next = -1;
+    private int done;
+    private int cached;
+
+    public int Count => items.Count;
+
+    public bool Next(out int index) => (index = Interlocked.Increment(ref next)) < items.Count;
+
+    public Span<float> Row(int index) => values.AsSpan(index * width, width);
+
+    private Span<byte> Digest(int index) => digests.AsSpan(index * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes);
+
+    public void Reject(int index, string reason) => reasons[index] = reason;
+
+    private static int Length(long images, long width) =>
+        images * width <= Array.MaxLength
+            ? (int)(images * width)
+            : throw new TransferException(
+                $"{images:N0} images with {width:N0} numbers each are more than one run can hold; at most "
+                    + $"{Array.MaxLength / width:N0} images. Run fewer at a time, or take a narrower tap."
+            );
+
+    /// <summary>
+    /// Reads an image's file; false where its row is decided without decoding: known to the cache, or not readable.
+    /// </summary>
+    public bool TryRead(int index, ImageItemReader reader, out ReadOnlySpan<byte> encoded)
+    {
+        encoded = default;
+        try
+        {
+            encoded = reader.Read(items[index]);
+            SHA256.HashData(encoded, Digest(index));
+            if (cache is null || !cache.TryRead(Digest(index), Row(index)))
+                return true;
+            Interlocked.Increment(ref cached);
+        }
+        catch (ImageRejectedException e)
+        {
+            Reject(index, e.Reason);
+        }
+
+        return false;
+    }
+
+    /// <summary>Stores a finished row in the cache.</summary>
+    public void Keep(int index) => cache?.Add(Digest(index), Row(index));
+
+    public void CountDone()
+    {
+        int count = Interlocked.Increment(ref done);
+        progress?.Report(new JobProgress(stage, count, items.Count));
+    }
+
+    public ImageRows Collect(TimeSpan elapsed)
+    {
+        int[] accepted = [.. Enumerable.Range(0, items.Count).Where(i => reasons[i] is null)];
+        var rejected = Enumerable
+            .Range(0, items.Count)
+            .Where(i => reasons[i] is not null)
+            .Select(i => new RejectedImage(items[i].Name, reasons[i]!))
+            .ToArray();
+        for (int row = 0; row < accepted.Length; row++)
+        {
+            if (accepted[row] == row)
+                continue;
+            Row(accepted[row]).CopyTo(Row(row));
+            Digest(accepted[row]).CopyTo(Digest(row));
+        }
+
+        return new ImageRows
+        {
+            Accepted = accepted,
+            Values = accepted.Length == items.Count ? values : values[..(accepted.Length * width)],
+            Digests = accepted.Length == items.Count ? digests : digests[..(accepted.Length * SHA256.HashSizeInBytes)],
+            Width = width,
+            Rejected = rejected,
+            FromCache = cached,
+            Elapsed = elapsed,
+        };
+    }
+}
+
+/// <summary>What a graph gave for a list of images. Independent of the number of workers.</summary>
+public sealed class ImageRows
+{
+    /// <summary>
+    /// Indices into the list of images: the images that have a row [rows]. Ascending, unless <see cref="Sort"/> was
+    /// called.
+    /// </summary>
+    public required int[] Accepted { get; init; }
+
+    /// <summary>The rows [rows × width], row-major, in the order of <see cref="Accepted"/>.</summary>
+    public required float[] Values { get; init; }
+
+    /// <summary>Numbers per row.</summary>
+    public required int Width { get; init; }
+
+    /// <summary>SHA-256 of each accepted image's file [rows × 32].</summary>
+    public required byte[] Digests { get; init; }
+
+    /// <summary>The images without a row and why, in the order of the list.</summary>
+    public required IReadOnlyList<RejectedImage> Rejected { get; init; }
+
+    /// <summary>Rows that came from the cache.</summary>
+    public required int FromCache { get; init; }
+
+    /// <summary>Wall time.</summary>
+    public required TimeSpan Elapsed { get; init; }
+
+    /// <summary>Images per second of wall time, rejected and cached ones included.</summary>
+    public double ImagesPerSecond => (Accepted.Length + Rejected.Count) / Math.Max(Elapsed.TotalSeconds, 1e-9);
+
+    /// <summary>One row [width].</summary>
+    public ReadOnlySpan<float> Row(int row) => Values.AsSpan(row * Width, Width);
+
+    /// <summary>Puts the rows into another order, in place: they may take up most of the memory.</summary>
+    /// <param name="order">The place where each row of the new order stands now [rows].</param>
+    internal void Sort(int[] order)
+    {
+        int[] accepted = [.. order.Select(row => Accepted[row])];
+        accepted.CopyTo(Accepted, 0);
+        Permute(Values, Width, order);
+        Permute(Digests, SHA256.HashSizeInBytes, order);
+    }
+
+    /// <summary>Follows each cycle of the permutation, with one row outside the array.</summary>
+    private static void Permute<T>(T[] values, int width, int[] order)
+    {
+        var kept = new T[width];
+        var done = new bool[order.Length];
+        for (int start = 0; start < order.Length; start++)
+        {
+            if (done[start])
+                continue;
+            Row(start).CopyTo(kept);
+            int to = start;
+            for (; order[to] != start; to = order[to])
+            {
+                Row(order[to]).CopyTo(Row(to));
+                done[to] = true;
+            }
+
+            kept.CopyTo(Row(to));
+            done[to] = true;
+        }
+
+        Span<T> Row(int row) => values.AsSpan(row * width, width);
+    }
+}
+
+/// <summary>Remembers a graph's row for an image, by the image's content. Thread-safe.</summary>
+public interface IRowCache
+{
+    /// <summary>Looks an image up.</summary>
+    /// <param name="image">SHA-256 of the image file's bytes [32].</param>
+    /// <param name="row">Filled when found [width].</param>
+    /// <returns>Whether the row was found whole.</returns>
+    bool TryRead(ReadOnlySpan<byte> image, Span<float> row);
+
+    /// <summary>Stores an image's row; does nothing where it is already stored.</summary>
+    /// <param name="image">SHA-256 of the image file's bytes [32].</param>
+    /// <param name="row">The row [width].</param>
+    void Add(ReadOnlySpan<byte> image, ReadOnlySpan<float> row);
 }

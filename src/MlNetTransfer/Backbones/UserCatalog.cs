@@ -212,3 +212,135 @@ public sealed class UserCatalog(string? folder = null)
         }
     }
 }
+
+/// <summary>The backbones that the user added.</summary>
+/// <param name="Folder">The folder that has one folder per backbone, absolute.</param>
+/// <param name="Cards">Their cards, by id.</param>
+/// <param name="Problems">What is in the folder and cannot be used, and why.</param>
+public sealed record UserBackbones(string Folder, IReadOnlyList<BackboneCard> Cards, IReadOnlyList<string> Problems)
+{
+    /// <summary>No backbones.</summary>
+    public static UserBackbones None { get; } = new("", [], []);
+}
+
+/// <summary>An ONNX model that is to become one of the user's backbones. Immutable.</summary>
+public sealed record NewBackbone
+{
+    /// <summary>Path of an .onnx file, or an http or https address.</summary>
+    public required string Source
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>Id for the new card; lower-case letters, digits, '_', '-' and '.', not yet taken.</summary>
+    public required string Id
+    {
+        get;
+        init => field = BackboneCard.CheckId(value);
+    }
+
+    /// <summary>Name for people. Default null: the id.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>
+    /// SHA-256 that the file must have, 64 hexadecimal digits; needed for an address. Default null: not checked.
+    /// </summary>
+    public string? Sha256
+    {
+        get;
+        init => field = value is null ? null : BackboneFile.CheckSha256(value.ToLowerInvariant());
+    }
+
+    /// <summary>What the graph may not state: size, preprocessing, output.</summary>
+    public OnnxInspectionOptions Inspection { get; init; } = new();
+
+    /// <summary>
+    /// Names of the classes in the order of the output. Default null: those in the file's metadata, else none.
+    /// </summary>
+    public IReadOnlyList<string>? Labels { get; init; }
+
+    /// <summary>
+    /// Name of the tap taken where none is chosen. Default null: the last one, what the classifier takes.
+    /// </summary>
+    public string? DefaultTap { get; init; }
+
+    /// <summary>Licence of the weights. Default "unknown".</summary>
+    public string License
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    } = "unknown";
+
+    /// <summary>What the model file may cost.</summary>
+    public OnnxLimits ModelLimits { get; init; } = new();
+
+    /// <summary>What a download may cost.</summary>
+    public DownloadLimits DownloadLimits { get; init; } = new();
+}
+
+/// <summary>The file of a model that is to be added.</summary>
+/// <param name="File">Its path.</param>
+/// <param name="Name">Where it comes from, for the card: the file's name, or the address without user, password and
+/// query.</param>
+/// <param name="Sha256">Its SHA-256, lower-case.</param>
+/// <param name="Fetched">It was downloaded to <paramref name="File"/> and may be removed.</param>
+internal sealed record ModelSource(string File, string Name, string Sha256, bool Fetched)
+{
+    public static ModelSource Get(
+        NewBackbone backbone,
+        string downloadTo,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    ) =>
+        backbone.Source.Contains("://", StringComparison.Ordinal)
+            ? Download(backbone, downloadTo, progress, cancellation)
+            : Local(backbone);
+
+    private static ModelSource Download(
+        NewBackbone backbone,
+        string file,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        if (
+            !Uri.TryCreate(backbone.Source, UriKind.Absolute, out Uri? address)
+            || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps)
+        )
+            throw new TransferException(
+                $"'{backbone.Source}' is not an http or https address. For a file of this machine give its path."
+            );
+        string sha256 =
+            backbone.Sha256
+            ?? throw new TransferException(
+                $"{ModelDownload.Shown(address)}: a model from an address needs the SHA-256 that its publisher "
+                    + $"states: --sha256 (Sha256). Without it nobody can tell what arrives."
+            );
+        ModelDownload.Fetch(address, sha256, file, backbone.DownloadLimits, progress, cancellation);
+        return new ModelSource(file, ModelDownload.Shown(address), sha256, Fetched: true);
+    }
+
+    private static ModelSource Local(NewBackbone backbone)
+    {
+        try
+        {
+            string found = FileDigest.Of(backbone.Source);
+            if (backbone.Sha256 is { } expected && found != expected)
+                throw new TransferException(
+                    $"{backbone.Source} has SHA-256 {found}; {expected} was asked for. It is another file, or was "
+                        + $"changed."
+                );
+            return new ModelSource(backbone.Source, Path.GetFileName(backbone.Source), found, Fetched: false);
+        }
+        catch (Exception cause)
+            when (cause is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new TransferException(
+                $"{backbone.Source} could not be read ({cause.Message}). Give the path of an .onnx file, or an http "
+                    + $"or https address.",
+                cause
+            );
+        }
+    }
+}
