@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json.Serialization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
@@ -127,5 +128,168 @@ public sealed class EvaluateJob(
                     + $"{string.Join(", ", model.ClassNames.Select(c => $"'{c}'"))}. Rename or remove those "
                     + $"classes."
             );
+    }
+}
+
+/// <summary>The figures of a run with what it could not use and how long it took.</summary>
+public record EvaluationSummary : EvaluationFigures
+{
+    /// <summary>Makes the summary of a report.</summary>
+    /// <param name="images">Images used.</param>
+    /// <param name="report">The judgement of the evaluated images.</param>
+    /// <param name="rejected">Images that were not used, and why.</param>
+    /// <param name="imagesPerSecond">Images per second through decoding, preprocessing and the graph.</param>
+    /// <param name="elapsed">Wall time of the whole job.</param>
+    internal EvaluationSummary(
+        int images,
+        ClassificationReport report,
+        IReadOnlyList<RejectedImage> rejected,
+        double imagesPerSecond,
+        TimeSpan elapsed
+    )
+        : base(images, report) =>
+        (Rejected, ImagesPerSecond, Seconds) = (rejected, imagesPerSecond, elapsed.TotalSeconds);
+
+    /// <summary>Images that were not used, and why.</summary>
+    [JsonPropertyOrder(-12)]
+    public IReadOnlyList<RejectedImage> Rejected { get; }
+
+    /// <summary>
+    /// Images per second through decoding, preprocessing and the graph (or the cache), on all workers.
+    /// </summary>
+    [JsonPropertyOrder(-11)]
+    public double ImagesPerSecond { get; }
+
+    /// <summary>Wall time of the whole job in seconds.</summary>
+    [JsonPropertyOrder(-10)]
+    public double Seconds { get; }
+}
+
+/// <summary>
+/// An evaluation of a model file, with the images that it was trained on apart: on those it is nearly always right,
+/// which says nothing of new ones.
+/// </summary>
+public sealed record ModelEvaluation
+{
+    /// <summary>Images used.</summary>
+    public required int Images { get; init; }
+
+    /// <summary>Number of classes.</summary>
+    public required int Classes { get; init; }
+
+    /// <summary>Accuracy on the images that it was not trained on, in [0, 1]; null where there is none.</summary>
+    public double? Accuracy => Unseen?.Accuracy;
+
+    /// <summary>95 % Wilson interval of that [low, high]; null where there is none.</summary>
+    public IReadOnlyList<double>? AccuracyInterval => Unseen?.AccuracyInterval;
+
+    /// <summary>Whether the model file says which images it was trained on; where not, all count as unseen.</summary>
+    public required bool TrainingImagesKnown { get; init; }
+
+    /// <summary>The figures of the images that it was not trained on; null where there is none.</summary>
+    public required EvaluationFigures? Unseen { get; init; }
+
+    /// <summary>The figures of the images that it was trained on; null where there is none.</summary>
+    public required EvaluationFigures? Seen { get; init; }
+
+    /// <summary>What a reader of the figures should know.</summary>
+    public required IReadOnlyList<string> Notes { get; init; }
+
+    /// <summary>Images that were not used, and why.</summary>
+    public required IReadOnlyList<RejectedImage> Rejected { get; init; }
+
+    /// <summary>Images per second through decoding, preprocessing and the graph, on all workers.</summary>
+    public required double ImagesPerSecond { get; init; }
+
+    /// <summary>Wall time of the whole job in seconds.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>The classes; the index is the label id.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> ClassNames { get; init; } = [];
+
+    /// <summary>What the model says of each image used, in the order of the data set.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<EvaluatedImage> Predictions { get; init; } = [];
+}
+
+/// <summary>What a model says of one labelled image.</summary>
+/// <param name="File">The image.</param>
+/// <param name="Truth">Its class.</param>
+/// <param name="Seen">Whether the model was trained on it; null where the model file does not say.</param>
+/// <param name="Probabilities">Probability of each class [classes].</param>
+public sealed record EvaluatedImage(string File, string Truth, bool? Seen, ReadOnlyMemory<float> Probabilities);
+
+/// <summary>How a model does on some images: plain numbers, in the order of the JSON.</summary>
+public record EvaluationFigures
+{
+    /// <param name="images">Images used.</param>
+    /// <param name="report">The judgement of the evaluated images.</param>
+    internal EvaluationFigures(int images, ClassificationReport report)
+    {
+        (Images, Classes, Accuracy, AccuracyInterval) = (
+            images,
+            report.ClassNames.Count,
+            report.Accuracy,
+            [report.AccuracyInterval.Low, report.AccuracyInterval.High]
+        );
+        (LogLoss, Ece, Confusion, PerClass) = (
+            report.LogLoss,
+            report.CalibrationError,
+            report.Confusion,
+            report.PerClass
+        );
+    }
+
+    /// <summary>Images used.</summary>
+    [JsonPropertyOrder(-20)]
+    public int Images { get; }
+
+    /// <summary>Number of classes.</summary>
+    [JsonPropertyOrder(-19)]
+    public int Classes { get; }
+
+    /// <summary>Share of the evaluated images whose likeliest class is the true one, in [0, 1].</summary>
+    [JsonPropertyOrder(-18)]
+    public double Accuracy { get; }
+
+    /// <summary>95 % Wilson interval of the accuracy [low, high].</summary>
+    [JsonPropertyOrder(-17)]
+    public IReadOnlyList<double> AccuracyInterval { get; }
+
+    /// <summary>What guessing without looking gets: 1 / classes.</summary>
+    [JsonPropertyOrder(-16)]
+    public double Chance => 1.0 / Classes;
+
+    /// <summary>The class that most of the evaluated images are of; of equal ones, the first.</summary>
+    [JsonPropertyOrder(-16)]
+    public string MajorityClass => PerClass.MaxBy(c => c.Support)!.Name;
+
+    /// <summary>What always guessing that class gets on the evaluated images, in [0, 1].</summary>
+    [JsonPropertyOrder(-16)]
+    public double MajorityShare => (double)PerClass.Max(c => c.Support) / PerClass.Sum(c => c.Support);
+
+    /// <summary>Mean log-loss in nats.</summary>
+    [JsonPropertyOrder(-16)]
+    public double LogLoss { get; }
+
+    /// <summary>Expected calibration error over 15 bins, in [0, 1].</summary>
+    [JsonPropertyOrder(-15)]
+    public double Ece { get; }
+
+    /// <summary>Evaluated images by true class (rows) and predicted class (columns) [classes × classes].</summary>
+    [JsonPropertyOrder(-14)]
+    public IReadOnlyList<IReadOnlyList<int>> Confusion { get; }
+
+    /// <summary>Scores of every class.</summary>
+    [JsonPropertyOrder(-13)]
+    public IReadOnlyList<ClassScore> PerClass { get; }
+
+    /// <summary>The figures of a report.</summary>
+    /// <param name="report">The judgement of the evaluated images.</param>
+    public static EvaluationFigures Of(ClassificationReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        return new EvaluationFigures(report.Rows, report);
     }
 }

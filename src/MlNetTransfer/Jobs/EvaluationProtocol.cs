@@ -96,3 +96,16 @@ public sealed record EvaluationProtocol
     private static EvaluationProtocol Held(double fraction, string reason) =>
         new(ProtocolKind.HeldOut, reason) { TestFraction = fraction };
 }
+
+/// <summary>Whether a thing is as it should be.</summary>
+public enum Verdict
+{
+    /// <summary>As it should be.</summary>
+    Good,
+
+    /// <summary>Not there, and not needed for the default job.</summary>
+    Absent,
+
+    /// <summary>Wrong; the fix says what to do.</summary>
+    Wrong,
+}

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
@@ -54,3 +55,52 @@ public sealed class PredictJob(
         };
     }
 }
+
+/// <summary>What a model says of one image.</summary>
+/// <param name="File">The image.</param>
+/// <param name="Label">The likeliest class; of equal ones, that with the lower index.</param>
+/// <param name="Probability">Its probability, in [0, 1].</param>
+/// <param name="Top">The likeliest classes, falling.</param>
+public sealed record Prediction(string File, string Label, float Probability, IReadOnlyList<LabelProbability> Top)
+{
+    /// <summary>Probability of each class, in the order of the model's classes.</summary>
+    [JsonIgnore]
+    public ReadOnlyMemory<float> Probabilities { get; init; }
+
+    internal static Prediction Of(IReadOnlyList<string> classes, string file, ReadOnlySpan<float> row, int top)
+    {
+        float[] probabilities = row.ToArray();
+        LabelProbability[] best =
+        [
+            .. Enumerable
+                .Range(0, classes.Count)
+                .OrderByDescending(c => probabilities[c])
+                .ThenBy(c => c)
+                .Take(top)
+                .Select(c => new LabelProbability(classes[c], probabilities[c])),
+        ];
+        return new Prediction(file, best[0].Label, best[0].Probability, best) { Probabilities = probabilities };
+    }
+}
+
+/// <summary>What a model says of images.</summary>
+/// <param name="Predictions">One per usable image, in the order given.</param>
+/// <param name="Rejected">Images that were not used, and why.</param>
+/// <param name="ImagesPerSecond">Images per second, decoding included, on all workers.</param>
+/// <param name="Seconds">Wall time of the whole job in seconds.</param>
+public sealed record PredictionSummary(
+    IReadOnlyList<Prediction> Predictions,
+    IReadOnlyList<RejectedImage> Rejected,
+    double ImagesPerSecond,
+    double Seconds
+)
+{
+    /// <summary>The classes; the index is the label id.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> ClassNames { get; init; } = [];
+}
+
+/// <summary>A class and its probability, in [0, 1].</summary>
+/// <param name="Label">Name of the class.</param>
+/// <param name="Probability">The probability.</param>
+public sealed record LabelProbability(string Label, float Probability);

@@ -1,7 +1,12 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Models;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
@@ -110,4 +115,144 @@ public sealed record TrainSummary : EvaluationSummary
 
     /// <summary>What a reader of the figures should know, e.g. images that are in both parts.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
+}
+
+/// <summary>How the network of a written model was trained.</summary>
+public sealed record TuneSummary
+{
+    /// <summary>Blocks of the backbone up to the taps.</summary>
+    public required int Blocks { get; init; }
+
+    /// <summary>Blocks, from the image on, that stayed as they were.</summary>
+    public required int FrozenBlocks { get; init; }
+
+    /// <summary>Epochs done.</summary>
+    public required int Epochs { get; init; }
+
+    /// <summary>The epoch whose weights were kept; 0 for the head fitted before the first.</summary>
+    public required int BestEpoch { get; init; }
+
+    /// <summary>
+    /// 1 where the weights are that epoch's; below 1 they are (1 - share) · those of the start + share · those of the
+    /// last epoch, which the validation images liked better.
+    /// </summary>
+    public required double Share { get; init; }
+
+    /// <summary>Images that judged the epochs and calibrated the model.</summary>
+    public required int ValidationImages { get; init; }
+
+    /// <summary>
+    /// Images of the second training, on all of them, whose weights were written; 0 where there was none.
+    /// </summary>
+    public required int RefitImages { get; init; }
+
+    /// <summary>Why training ended before its last epoch; null where it did not.</summary>
+    public required string? Ended { get; init; }
+
+    /// <summary>The epochs of the written model.</summary>
+    public required IReadOnlyList<EpochResult> Metrics { get; init; }
+
+    internal static TuneSummary? Of(TunedModel? tuned, IReadOnlyList<EpochResult> metrics) =>
+        tuned is null
+            ? null
+            : new TuneSummary
+            {
+                Blocks = tuned.Blocks,
+                FrozenBlocks = tuned.FrozenBlocks,
+                Epochs = tuned.Network.Epochs,
+                BestEpoch = tuned.Network.BestEpoch,
+                Share = tuned.Network.Share,
+                ValidationImages = tuned.Network.ValidationRows,
+                RefitImages = tuned.Network.RefitRows,
+                Ended = tuned.Network.Ended,
+                Metrics = [.. metrics.Where(m => m.Fold == 0)],
+            };
+}
+
+/// <summary>What the report of the model that a run replaced says of it.</summary>
+/// <param name="Accuracy">Its accuracy, in [0, 1].</param>
+/// <param name="AccuracyInterval">The 95 % interval of that [low, high].</param>
+/// <param name="TestImages">Images that it was evaluated on.</param>
+public sealed record PreviousRun(double Accuracy, IReadOnlyList<double> AccuracyInterval, int TestImages)
+{
+    /// <summary>Reads the report beside a model; null where there is no model, or no report that can be read.</summary>
+    internal static PreviousRun? Of(string folder)
+    {
+        string report = Path.Combine(folder, "report.json");
+        if (!File.Exists(Path.Combine(folder, "model.onnx")) || !File.Exists(report))
+            return null;
+        try
+        {
+            PreviousRun? found = JsonSerializer.Deserialize<PreviousRun>(
+                File.ReadAllBytes(report),
+                JsonSerializerOptions.Web
+            );
+            return
+                found is { TestImages: > 0, Accuracy: >= 0 and <= 1, AccuracyInterval: [>= 0 and <= 1, >= 0 and <= 1] }
+                ? found
+                : null;
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            // The comparison is a courtesy; the new model does not depend on it.
+            return null;
+        }
+    }
+}
+
+/// <summary>Writes a job's summary as JSON, whole or not at all.</summary>
+internal static class ReportFile
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
+    public static void Write<T>(string path, T summary) =>
+        AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, summary, Json));
+}
+
+/// <summary>
+/// Puts a model and the report on it in place, so that a run that is killed never leaves the report of another model
+/// beside it.
+/// </summary>
+/// <remarks>
+/// The old report goes first and the new one comes last: whatever is interrupted between leaves a model without a
+/// report. The report names the model's SHA-256 too.
+/// </remarks>
+internal static class ModelAndReport
+{
+    /// <param name="model">The verified model.</param>
+    /// <param name="report">The report's file.</param>
+    /// <param name="summary">What it holds.</param>
+    /// <param name="between">What else belongs to the model.</param>
+    /// <exception cref="TransferException">The model cannot take its name; then the old pair stays.</exception>
+    public static void Write<T>(StagedFile model, string report, T summary, Action between)
+    {
+        string aside = FormattableString.Invariant($"{report}.{Guid.NewGuid():N}.old");
+        try
+        {
+            if (File.Exists(report))
+                File.Move(report, aside);
+            model.Take();
+        }
+        catch (Exception e)
+        {
+            if (File.Exists(aside))
+                File.Move(aside, report);
+            if (e is IOException or UnauthorizedAccessException)
+                throw new TransferException(
+                    $"'{report}' cannot be replaced: {e.Message} Check the folder's permissions and the disk, or "
+                        + $"give another --output.",
+                    e
+                );
+            throw;
+        }
+
+        File.Delete(aside);
+        between();
+        ReportFile.Write(report, summary);
+    }
 }

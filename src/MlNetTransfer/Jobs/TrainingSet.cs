@@ -86,3 +86,226 @@ internal sealed record TrainingSet(
         );
     }
 }
+
+/// <summary>
+/// Decides which rows a training run learns from and which it is judged on: by the data set's own split, else by a draw
+/// that keeps groups together.
+/// </summary>
+internal static class HeldOutRows
+{
+    public static TrainTestRows Of(
+        ImageDataset data,
+        ImageRows rows,
+        FeatureTable table,
+        TrainOptions options,
+        double testFraction
+    )
+    {
+        if (data.Splits is not null)
+            return Premade(data, rows, table);
+        return GroupsOf(data, rows, options) is { } groups
+            ? StratifiedSplit.TrainTest(
+                table.Labels,
+                groups,
+                testFraction,
+                options.Seed,
+                table.ClassNames,
+                rows.Digests
+            )
+            : StratifiedSplit.TrainTest(table.Labels, testFraction, options.Seed, table.ClassNames, rows.Digests);
+    }
+
+    /// <summary>The fold of every row.</summary>
+    public static int[] Folds(ImageDataset data, ImageRows rows, FeatureTable table, TrainOptions options, int folds)
+    {
+        int[] fold = GroupsOf(data, rows, options) is { } groups
+            ? StratifiedFolds.Assign(table.Labels, groups, folds, options.Seed, table.ClassNames, rows.Digests)
+            : StratifiedFolds.Assign(table.Labels, folds, options.Seed, table.ClassNames, rows.Digests);
+        if (fold.Distinct().Count() < folds)
+            throw new TransferException(
+                $"'{data.Source}' has {table.Rows} usable images, too few for {folds} folds. Ask for fewer folds."
+            );
+        return fold;
+    }
+
+    /// <summary>Finds what contradicts a split that the images come with, before an image is read.</summary>
+    /// <exception cref="TransferException">Folds or a test fraction are asked for.</exception>
+    public static void RequireNoOtherSplit(ImageDataset data, TrainOptions options)
+    {
+        if (data.Splits is null || (options.Folds == 0 && options.TestFraction is null))
+            return;
+        (string cannot, string option) =
+            options.Folds > 0
+                ? ("be divided into folds", "--folds")
+                : ("have another part held out", "--test-fraction");
+        throw new TransferException(
+            $"'{data.Source}' has a split of its own, so it cannot {cannot}. "
+                + $"Leave {option} out, or give the images without the split."
+        );
+    }
+
+    /// <summary>How the rows are judged.</summary>
+    public static EvaluationProtocol Protocol(
+        ImageDataset data,
+        ImageRows rows,
+        FeatureTable table,
+        TrainOptions options
+    )
+    {
+        int[] perClass = TrainingSet.CountPerClass(table, Enumerable.Range(0, table.Rows)),
+            units = perClass;
+        if (GroupsOf(data, rows, options) is { } groups)
+        {
+            ILookup<int, int> groupsOf = Enumerable
+                .Range(0, table.Rows)
+                .ToLookup(row => table.Labels[row], row => groups[row]);
+            units = [.. Enumerable.Range(0, table.Classes).Select(label => groupsOf[label].Distinct().Count())];
+        }
+
+        return EvaluationProtocol.Of(options, table.ClassNames, perClass, units, data.Splits is not null);
+    }
+
+    /// <summary>The group of every row; null where each row is a group of its own.</summary>
+    public static int[]? GroupsOf(ImageDataset data, ImageRows rows, TrainOptions options) =>
+        Groups.Linking(rows.Accepted.Select(i => data.Items[i].Group), options.DuplicatesTogether ? rows.Digests : []);
+
+    /// <summary>The data set without the images that its own split leaves out; they go to the ledger.</summary>
+    public static ImageDataset WithoutUnassigned(ImageDataset data)
+    {
+        if (data.Splits is not { } splits || !splits.Contains(SplitPart.None))
+            return data;
+        int[] kept = [.. Enumerable.Range(0, splits.Count).Where(i => splits[i] != SplitPart.None)];
+        IEnumerable<RejectedImage> left = Enumerable
+            .Range(0, splits.Count)
+            .Where(i => splits[i] == SplitPart.None)
+            .Select(i => new RejectedImage(
+                data.Items[i].Name,
+                "has no part in a data set with a split of its own; give it one (train, val or test)"
+            ));
+        return data with
+        {
+            Items = [.. kept.Select(i => data.Items[i])],
+            Rejected = [.. data.Rejected, .. left],
+            Splits = [.. kept.Select(i => splits[i])],
+        };
+    }
+
+    /// <summary>What a reader of the figures should know about the split.</summary>
+    public static IEnumerable<string> Notes(ImageDataset data)
+    {
+        if (data.UnusedColumns.Count > 0)
+            yield return $"Columns of the list that mean nothing here were passed over: "
+                + $"{string.Join(", ", data.UnusedColumns)}. Those with a meaning are path, label, group and split.";
+        if (data.Splits is null)
+            yield break;
+        bool test = PremadeSplit.HeldOut(data.Splits) == SplitPart.Test;
+        string trained =
+            test && data.Splits.Contains(SplitPart.Validation) ? "train and validation parts" : "train part";
+        yield return $"The split is the data set's own: trained on its {trained}, judged on its "
+            + $"{(test ? "test" : "validation")} part.";
+    }
+
+    private static TrainTestRows Premade(ImageDataset data, ImageRows rows, FeatureTable table)
+    {
+        TrainTestRows split = PremadeSplit.TrainTest(
+            [.. rows.Accepted.Select(i => data.Splits![i])],
+            PremadeSplit.HeldOut(data.Splits!),
+            data.Source
+        );
+        HashSet<int> trained = [.. split.Train.Select(row => table.Labels[row])];
+        int missing = Enumerable.Range(0, table.Classes).FirstOrDefault(label => !trained.Contains(label), -1);
+        return missing < 0
+            ? split
+            : throw new TransferException(
+                $"Class '{table.ClassNames[missing]}' in '{data.Source}' has no usable image in the training part "
+                    + $"of the split. Move some of its images there."
+            );
+    }
+}
+
+/// <summary>
+/// Finds images that make a held-out evaluation look better or worse than it is: the same bytes on both sides, or under
+/// two labels.
+/// </summary>
+internal static class DuplicateNotes
+{
+    private const int Named = 3;
+
+    public static IEnumerable<string> Of(TrainingSet set, Trial trial)
+    {
+        // By name, since the rows stand in the order of their contents.
+        ILookup<string, int> byContent = Enumerable
+            .Range(0, set.Table.Rows)
+            .OrderBy(Name, StringComparer.Ordinal)
+            .ToLookup(row => Convert.ToHexString(set.Rows.Digests, row * 32, 32));
+        HashSet<int> test = trial.FoldAccuracies.Count > 0 ? [] : [.. trial.TestRows];
+        int[] leaked =
+        [
+            .. byContent
+                .Where(same => same.Any(row => !test.Contains(row)))
+                .SelectMany(same => same.Where(test.Contains)),
+        ];
+        IGrouping<string, int>[] disputed =
+        [
+            .. byContent.Where(same => same.Select(row => set.Table.Labels[row]).Distinct().Count() > 1),
+        ];
+        if (leaked.Length > 0)
+        {
+            yield return $"{leaked.Length} of {trial.TestRows.Count} test images are byte for byte in the training "
+                + $"part too, so the accuracy is too high: "
+                + $"remove the duplicates ({Some(leaked.Select(Name))}).";
+        }
+
+        if (disputed.Length > 0)
+        {
+            yield return $"{disputed.Length} image{(disputed.Length == 1 ? " stands" : "s stand")} in more than one "
+                + $"class, byte for byte: "
+                + $"decide which class is right "
+                + $"({Some(disputed.Select(same => string.Join(" = ", same.Select(Name))))}).";
+        }
+
+        string Name(int row) => set.Item(row).Name;
+    }
+
+    /// <summary>The first few, and how many more there are.</summary>
+    internal static string Some(IEnumerable<string> names)
+    {
+        string[] all = [.. names];
+        return all.Length <= Named
+            ? string.Join(", ", all)
+            : $"{string.Join(", ", all.Take(Named))} and {all.Length - Named} more";
+    }
+}
+
+/// <summary>
+/// The images that a command line names: files, all files below folders and in zip archives, and the images that lists
+/// name.
+/// </summary>
+internal static class ImageInputs
+{
+    /// <param name="inputs">Image files and sources, see <see cref="DatasetReader"/>.</param>
+    /// <returns>The images in the order given, those of a source in its order; and what was passed over in the
+    /// sources.</returns>
+    public static (IReadOnlyList<ImageItem> Items, IReadOnlyList<RejectedImage> Rejected) Of(IEnumerable<string> inputs)
+    {
+        List<ImageItem> items = [];
+        List<RejectedImage> rejected = [];
+        foreach (string input in inputs)
+        {
+            if (!DatasetReader.IsSource(input))
+            {
+                items.Add(new ImageItem(input, input));
+                continue;
+            }
+
+            ImageDataset data = DatasetReader.ReadUnlabelled(input);
+            // A list's images are called what the list calls them, so that predictions can be joined to it.
+            bool named = Directory.Exists(input) || data.Items.Any(item => item.Location is ZipEntryLocation);
+            string prefix = named ? input.Replace('\\', '/').TrimEnd('/') + "/" : "";
+            items.AddRange(data.Items.Select(item => item with { Name = prefix + item.Name }));
+            rejected.AddRange(data.Rejected.Select(r => r with { File = prefix + r.File }));
+        }
+
+        return (items, rejected);
+    }
+}
