@@ -1,8 +1,11 @@
+using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Quantization;
 
 namespace MlNetTransfer.Models.Quantization;
@@ -86,4 +89,203 @@ public sealed class Int8Export(
         new Rng(options.Seed).Shuffle<int>(order);
         return [.. order.Take(options.CalibrationImages).Order().Select(i => items[i])];
     }
+}
+
+/// <summary>Finds the layers of a model's head.</summary>
+internal static class HeadLayers
+{
+    /// <summary>
+    /// Names of the layers that read the features, directly or not; where the graph does not say what its features are,
+    /// of the last layer.
+    /// </summary>
+    public static IReadOnlyList<string> Of(OnnxModel model, QuantizableGraph graph)
+    {
+        HashSet<string> after = [FeatureGraph.Output],
+            nodes = [];
+        foreach (NodeProto node in model.TopologicalOrder().Where(n => n.Input.Any(after.Contains)))
+        {
+            after.UnionWith(node.Output);
+            nodes.Add(node.Name);
+        }
+
+        string[] head = [.. graph.Layers.Select(l => l.Name).Where(nodes.Contains)];
+        return head.Length > 0 ? head : [graph.Layers[^1].Name];
+    }
+}
+
+/// <summary>
+/// Runs a model up to what its softmax reads: probabilities near 0 and 1 hide errors that logits show.
+/// </summary>
+internal static class LogitsGraph
+{
+    /// <summary>The logits of images [images × classes].</summary>
+    public static float[] Run(
+        OnnxModel model,
+        IReadOnlyList<float[]> tensors,
+        Preprocessing preprocessing,
+        CancellationToken cancellation
+    )
+    {
+        NodeProto last = model.Nodes.Single(n => n.Output.Contains(TransferModel.ProbabilitiesOutput));
+        string logits = last.OpType == "Softmax" ? last.Input[0] : TransferModel.ProbabilitiesOutput;
+        using var graph = new ImageGraph(model.CutAt(logits).ToBytes(), logits, preprocessing);
+        using ImageGraphWorker worker = graph.CreateWorker();
+        var rows = new float[tensors.Count * graph.OutputWidth];
+        for (int i = 0; i < tensors.Count; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            worker.Run(tensors[i], rows.AsSpan(i * graph.OutputWidth, graph.OutputWidth));
+        }
+
+        return rows;
+    }
+}
+
+/// <summary>
+/// Runs images through the float model and counts the values of every tensor that is to be quantised. Memory is a
+/// histogram per tensor and worker, however many images there are.
+/// </summary>
+/// <param name="graph">The model.</param>
+/// <param name="preprocessing">What turns an image into its input.</param>
+/// <param name="limits">What an image may cost.</param>
+/// <param name="plan">Its workers run the images; the counts do not depend on their number.</param>
+internal sealed class RangeCalibrator(
+    QuantizableGraph graph,
+    Preprocessing preprocessing,
+    ImageLimits limits,
+    ExecutionPlan plan
+)
+{
+    /// <summary>Images kept as tensors, for what is measured on them later.</summary>
+    private readonly SortedDictionary<int, float[]> kept = [];
+    private readonly List<(int Index, RejectedImage Image)> rejected = [];
+    private Dictionary<string, ValueHistogram> histograms = [];
+    private int next,
+        done,
+        used;
+
+    /// <summary>Counts the values of the tensors.</summary>
+    /// <param name="items">The images.</param>
+    /// <param name="keep">How many of the first images are kept as tensors.</param>
+    /// <param name="progress">Told after every image.</param>
+    /// <param name="cancellation">Ends the work between two images.</param>
+    /// <exception cref="TransferException">No image could be used, or the model gives a value that is not
+    /// finite.</exception>
+    public CalibrationValues Run(
+        IReadOnlyList<ImageItem> items,
+        int keep,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        if (items.Count == 0)
+            throw new TransferException(
+                "There is no image to calibrate on. Give the images that the model was trained on, or others like "
+                    + "those it will see."
+            );
+        histograms = graph.Activations.ToDictionary(t => t, _ => new ValueHistogram());
+        using SessionOptions options = plan.CreateSessionOptions();
+        using var session = new InferenceSession(graph.Model.CutAt([.. graph.Activations]).ToBytes(), options);
+        using (var workers = new WorkerGroup(cancellation))
+        {
+            for (int w = Math.Min(plan.Workers, items.Count); w > 0; w--)
+                workers.Start(token => Work(session, items, keep, progress, token));
+            workers.Wait();
+        }
+
+        RejectedImage[] ordered = [.. rejected.OrderBy(r => r.Index).Select(r => r.Image)];
+        if (used == 0)
+            throw new TransferException(
+                $"None of the {items.Count} images to calibrate on could be used; the first: {ordered[0].File}: "
+                    + $"{ordered[0].Reason}."
+            );
+        return new CalibrationValues(histograms, [.. kept.Values], used, ordered);
+    }
+
+    private void Work(
+        InferenceSession session,
+        IReadOnlyList<ImageItem> items,
+        int keep,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        Dictionary<string, ValueHistogram> own = graph.Activations.ToDictionary(t => t, _ => new ValueHistogram());
+        using var reader = new ImageItemReader(limits);
+        using var preprocessor = new ImagePreprocessor(preprocessing, limits);
+        float[] input = GC.AllocateArray<float>(preprocessing.TensorLength, pinned: true);
+        using OrtValue value = OrtValue.CreateTensorValueFromMemory(
+            input,
+            [1, 3, preprocessing.Size, preprocessing.Size]
+        );
+        using var run = new RunOptions();
+        var fed = new Dictionary<string, OrtValue> { [session.InputNames[0]] = value };
+        for (int index; (index = Interlocked.Increment(ref next) - 1) < items.Count; )
+        {
+            cancellation.ThrowIfCancellationRequested();
+            try
+            {
+                preprocessor.Process(reader.Read(items[index]), input, cancellation);
+                Count(session, run, fed, own);
+                Interlocked.Increment(ref used);
+                if (index < keep)
+                    Keep(index, input);
+            }
+            catch (ImageRejectedException e)
+            {
+                lock (rejected)
+                    rejected.Add((index, new RejectedImage(items[index].Name, e.Reason)));
+            }
+
+            progress?.Report(new JobProgress("Calibrating", Interlocked.Increment(ref done), items.Count));
+        }
+
+        lock (histograms)
+            foreach ((string tensor, ValueHistogram values) in own)
+                histograms[tensor].Merge(values);
+    }
+
+    private void Keep(int index, float[] tensor)
+    {
+        lock (kept)
+            kept[index] = [.. tensor];
+    }
+
+    private void Count(
+        InferenceSession session,
+        RunOptions run,
+        Dictionary<string, OrtValue> fed,
+        Dictionary<string, ValueHistogram> own
+    )
+    {
+        using IDisposableReadOnlyCollection<OrtValue> results = session.Run(run, fed, graph.Activations);
+        foreach ((string tensor, OrtValue result) in graph.Activations.Zip(results))
+        {
+            try
+            {
+                own[tensor].Add(result.GetTensorDataAsSpan<float>());
+            }
+            catch (GraphException e)
+            {
+                throw new TransferException($"Tensor '{tensor}': {e.Message}", e);
+            }
+        }
+    }
+}
+
+/// <summary>What the calibration images gave.</summary>
+/// <param name="Histograms">The values of every tensor.</param>
+/// <param name="Tensors">Some of the images, preprocessed, each [3 × Size × Size].</param>
+/// <param name="Images">Images counted.</param>
+/// <param name="Rejected">Images that could not be used.</param>
+internal sealed record CalibrationValues(
+    IReadOnlyDictionary<string, ValueHistogram> Histograms,
+    IReadOnlyList<float[]> Tensors,
+    int Images,
+    IReadOnlyList<RejectedImage> Rejected
+)
+{
+    /// <summary>The ranges by a method.</summary>
+    public IReadOnlyDictionary<string, ValueRange> Ranges(RangeCalibration calibration) =>
+        Histograms.ToDictionary(h => h.Key, h => calibration.Of(h.Value));
 }

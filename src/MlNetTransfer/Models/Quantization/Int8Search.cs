@@ -7,6 +7,72 @@ using MlNetTransfer.Onnx.Quantization;
 namespace MlNetTransfer.Models.Quantization;
 
 /// <summary>
+/// How a model is quantised to int8, and what it may lose by it. Immutable; an invalid instance cannot be made.
+/// </summary>
+public sealed record Int8Options
+{
+    /// <summary>Images that ranges are taken from, drawn from those given, in [1, 100000]. Default 256.</summary>
+    public int CalibrationImages
+    {
+        get;
+        init => field = Check.InRange(value, 1, 100_000);
+    } = 256;
+
+    /// <summary>How the range of a tensor is chosen from its values. Default: from least to greatest.</summary>
+    public RangeCalibration Calibration { get; init; } = new();
+
+    /// <summary>How much of a byte the weights use. Default <see cref="WeightBits.Eight"/>.</summary>
+    public WeightBits WeightBits { get; init; } = WeightBits.Eight;
+
+    /// <summary>
+    /// Whether the head, all that follows the features, runs on bytes too. Default: it stays in float32, where it costs
+    /// next to nothing and its weights may be large.
+    /// </summary>
+    public bool QuantizeHead { get; init; }
+
+    /// <summary>
+    /// The most recall that a class, or accuracy that the whole, may lose, as a share in [0, 1]. A greater loss counts
+    /// where it is beyond what the number of images explains: where the hypothesis that it is within the bound is
+    /// rejected at 5 % from one side, see <see cref="Evaluation.PairedDifference.Score"/>. Default 0.02, two points.
+    /// </summary>
+    public double MaxLoss
+    {
+        get;
+        init => field = Check.InRange(value, 0, 1);
+    } = 0.02;
+
+    /// <summary>
+    /// Whether layers are left in float, the most sensitive first, until the bound holds. Default: a loss beyond the
+    /// bound is an error that names those layers.
+    /// </summary>
+    public bool AutoFloat { get; init; }
+
+    /// <summary>Names of layers that stay in float. Default none.</summary>
+    public IReadOnlyList<string> FloatLayers { get; init; } = [];
+
+    /// <summary>
+    /// Images that the sensitivity of layers is measured on, in [1, 1024]; kept in memory. Default 16.
+    /// </summary>
+    public int SensitivityImages
+    {
+        get;
+        init => field = Check.InRange(value, 1, 1024);
+    } = 16;
+
+    /// <summary>
+    /// Rounds in which speed is measured, float and int8 in turns, in [0, 1000]; 0 to leave it out. Default 5.
+    /// </summary>
+    public int SpeedRounds
+    {
+        get;
+        init => field = Check.InRange(value, 0, 1000);
+    } = 5;
+
+    /// <summary>Draws the calibration images. Default 1.</summary>
+    public int Seed { get; init; } = 1;
+}
+
+/// <summary>
 /// Finds which layers run on bytes: all but the head, or with <see cref="Int8Options.AutoFloat"/> the most for which
 /// the bound holds.
 /// </summary>
@@ -191,3 +257,71 @@ internal sealed class Int8Search(
         + string.Join(", ", sensitivities.Take(Named).Select(WithError))
         + ", let them be found (--auto-float), or allow a greater loss (--max-loss).";
 }
+
+/// <summary>A quantised model and what it costs and gains.</summary>
+/// <param name="Onnx">The model: same inputs, outputs and metadata as the float one, and the entry
+/// <see cref="Int8Metadata.Key"/>. <see cref="OnnxModel.Save"/> writes it, <see cref="TransferModel.Load"/> reads
+/// it.</param>
+/// <param name="Report">Measured on held-out images.</param>
+public sealed record Int8Model(OnnxModel Onnx, QuantizationReport Report);
+
+/// <summary>Measures what each layer costs when it alone runs on bytes.</summary>
+/// <param name="graph">The model.</param>
+/// <param name="ranges">Ranges of its tensors.</param>
+/// <param name="bits">How much of a byte the weights use.</param>
+/// <param name="preprocessing">What the tensors went through.</param>
+/// <param name="plan">Its workers measure layers side by side; the figures do not depend on their number.</param>
+internal sealed class SensitivityAnalysis(
+    QuantizableGraph graph,
+    IReadOnlyDictionary<string, ValueRange> ranges,
+    WeightBits bits,
+    Preprocessing preprocessing,
+    ExecutionPlan plan
+)
+{
+    /// <summary>The error of each layer, the worst first; of equal ones, the one nearer to the input.</summary>
+    /// <param name="layers">The layers to measure.</param>
+    /// <param name="tensors">Images [3 × Size × Size].</param>
+    /// <param name="progress">Told after every layer.</param>
+    /// <param name="cancellation">Ends the work between two images.</param>
+    public IReadOnlyList<LayerSensitivity> Run(
+        IReadOnlyList<string> layers,
+        IReadOnlyList<float[]> tensors,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        float[] expected = LogitsGraph.Run(graph.Model, tensors, preprocessing, cancellation);
+        double mean = expected.Average(),
+            variance = expected.Average(z => (z - mean) * (z - mean));
+        var errors = new double[layers.Count];
+        int next = 0,
+            done = 0;
+        using (var workers = new WorkerGroup(cancellation))
+        {
+            for (int w = Math.Min(plan.Workers, layers.Count); w > 0; w--)
+                workers.Start(Work);
+            workers.Wait();
+        }
+
+        return [.. layers.Zip(errors, (l, e) => new LayerSensitivity(l, e)).OrderByDescending(s => s.Error)];
+
+        void Work(CancellationToken token)
+        {
+            for (int index; (index = Interlocked.Increment(ref next) - 1) < layers.Count; )
+            {
+                HashSet<string> others = [.. graph.Layers.Select(l => l.Name).Where(n => n != layers[index])];
+                float[] found = LogitsGraph.Run(graph.Quantize(ranges, others, bits), tensors, preprocessing, token);
+                double squares = expected.Zip(found, (e, f) => ((double)e - f) * ((double)e - f)).Average();
+                errors[index] = variance > 0 ? squares / variance : squares;
+                progress?.Report(new JobProgress("Measuring layers", Interlocked.Increment(ref done), layers.Count));
+            }
+        }
+    }
+}
+
+/// <summary>What it costs to run one layer on bytes and all others in float.</summary>
+/// <param name="Layer">Name of the layer.</param>
+/// <param name="Error">Mean squared difference of the logits, over the variance that the float logits have among images
+/// and classes; 0 is no error.</param>
+public sealed record LayerSensitivity(string Layer, double Error);
