@@ -3,6 +3,41 @@ using MlNetTransfer.Heads;
 
 namespace MlNetTransfer.Training;
 
+/// <summary>How features become a classifier. Immutable.</summary>
+internal sealed record HeadRecipeOptions
+{
+    /// <summary>The kind of head.</summary>
+    public HeadKind Head { get; init; }
+
+    /// <summary>L2 penalty of a softmax head; null: chosen by cross-validation.</summary>
+    public double? L2 { get; init; }
+
+    /// <summary>How much a row of each class counts in a softmax head, which the automatic choice then is.</summary>
+    public ClassWeights ClassWeights { get; init; }
+
+    /// <summary>Whether the best of several taps is looked for; else all are taken together.</summary>
+    public bool ChoosesTap { get; init; } = true;
+
+    /// <summary>
+    /// Whether the automatic choice is among linear heads only, which can become a layer of a network.
+    /// </summary>
+    public bool LinearOnly { get; init; }
+
+    /// <summary>Seed of the folds and of whatever is drawn.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Threads at most; no result depends on it.</summary>
+    public int Workers { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>How a perceptron is fitted; null for the defaults with the recipe's seed.</summary>
+    public MlpTrainerOptions? Mlp { get; init; }
+
+    /// <summary>
+    /// Rows that decide when a perceptron's fit ends, as wide as the training rows; null: a part of those.
+    /// </summary>
+    public FeatureTable? Validation { get; init; }
+}
+
 /// <summary>
 /// How features become a classifier: choose the tap, then fit the head, on training rows only. The same recipe is
 /// followed in every fold, by the training job and by the estimator chain.
@@ -132,4 +167,135 @@ internal sealed class HeadRecipe(HeadRecipeOptions options, TapGroups groups, st
             trial
         );
     }
+}
+
+/// <summary>Makes the trainers that a recipe asks for, and calibrates what they fit.</summary>
+/// <param name="options">The recipe.</param>
+internal sealed class HeadChoice(HeadRecipeOptions options)
+{
+    private readonly AutoHeadTrainerOptions auto = new() { Seed = options.Seed, Workers = options.Workers };
+
+    /// <summary>How a softmax head is fitted.</summary>
+    public SoftmaxTrainerOptions Softmax { get; } =
+        new()
+        {
+            L2 = options.L2,
+            Seed = options.Seed,
+            ClassWeights = options.ClassWeights,
+            Workers = options.Workers,
+        };
+
+    /// <summary>Whether the recipe leaves the kind of head to us.</summary>
+    public bool IsFree => options.Head == HeadKind.Auto && options.ClassWeights == ClassWeights.None;
+
+    /// <summary>Fits the head asked for, or the best; calibrated by cross-validation on the same rows.</summary>
+    /// <param name="train">Training rows.</param>
+    /// <param name="start">Where their features begin in a row of all taps.</param>
+    /// <param name="progress">Told how far the fit has come.</param>
+    /// <param name="cancellation">Honoured within one pass over the rows.</param>
+    public HeadSelection Fit(
+        FeatureTable train,
+        int start,
+        IProgress<FitProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        if (IsFree)
+            return new AutoHeadTrainer(auto, options.LinearOnly ? AutoHeadTrainer.Linear(auto) : null).Select(
+                train,
+                progress,
+                cancellation
+            );
+        (string name, IHeadTrainer trainer) = Trainer(options.Validation?.Columns(start, train.Width));
+        (IHead head, TemperatureCalibration calibration) = new CalibratedTrainer(
+            trainer,
+            new CalibratedTrainerOptions { Seed = options.Seed }
+        ).Calibrate(train, progress, cancellation);
+        return new HeadSelection(name, head, calibration.Temperature, [], train.Rows);
+    }
+
+    /// <summary>Fits a kernel head, with the trial that compares it with others.</summary>
+    /// <param name="train">Training rows, at most <see cref="AutoHeadTrainer.KernelRows"/>, enough of them to hold some
+    /// out.</param>
+    /// <param name="progress">Told how far the fit has come.</param>
+    /// <param name="cancellation">Honoured within one pass over the rows.</param>
+    public HeadSelection Kernel(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation) =>
+        new AutoHeadTrainer(auto, [AutoHeadTrainer.Kernel(auto)]).Select(train, progress, cancellation);
+
+    /// <summary>Class weights are the softmax head's, so with them the automatic choice is that one.</summary>
+    private (string Name, IHeadTrainer Trainer) Trainer(FeatureTable? validation) =>
+        options.Head switch
+        {
+            HeadKind.Auto or HeadKind.Softmax => ("softmax", new SoftmaxTrainer(Softmax)),
+            HeadKind.Ridge => ("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
+            HeadKind.Discriminant => (
+                "discriminant",
+                new LinearDiscriminantTrainer(
+                    new LinearDiscriminantTrainerOptions
+                    {
+                        Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage,
+                        Workers = options.Workers,
+                    }
+                )
+            ),
+            HeadKind.Kernel => (
+                "kernel",
+                new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = options.Workers })
+            ),
+            HeadKind.Prototype => (
+                "prototype",
+                new NearestMeanTrainer(new NearestMeanTrainerOptions { Workers = options.Workers })
+            ),
+            HeadKind.Neighbours => ("neighbours", new KNearestNeighboursTrainer()),
+            HeadKind.Mlp => (
+                "mlp",
+                new MlpTrainer(options.Mlp ?? new MlpTrainerOptions { Seed = options.Seed }, validation)
+            ),
+            _ => throw new System.Diagnostics.UnreachableException($"Unknown head {options.Head}."),
+        };
+}
+
+/// <summary>A head and the part of the features that it was fitted on.</summary>
+/// <param name="Taps">The taps in use, neighbours in the table.</param>
+/// <param name="Start">First feature in use.</param>
+/// <param name="Selection">The head, calibrated, and the grounds of its choice.</param>
+/// <param name="TapTrials">What was found for each tap; empty where there was no choice.</param>
+internal sealed record FittedHead(Range Taps, int Start, HeadSelection Selection, IReadOnlyList<TapTrial> TapTrials)
+{
+    /// <summary>The head.</summary>
+    public IHead Head => Selection.Head;
+
+    /// <summary>Calibrated probabilities [rows × classes] for a table with the features of all taps.</summary>
+    public float[] Predict(FeatureTable table) => Head.Predict(table.Columns(Start, Head.Width));
+
+    /// <summary>What the probabilities were before calibration: p ∝ p^T of the calibrated ones.</summary>
+    public float[] WithoutCalibration(float[] calibrated)
+    {
+        int classes = Head.ClassNames.Count;
+        var raw = new float[calibrated.Length];
+        for (int row = 0; row < calibrated.Length; row += classes)
+        {
+            // Relative to the largest, so that a high temperature cannot take every power to 0.
+            double largest = 0,
+                sum = 0;
+            for (int c = row; c < row + classes; c++)
+                largest = Math.Max(largest, calibrated[c]);
+            for (int c = row; c < row + classes; c++)
+                sum += Math.Pow(calibrated[c] / largest, Selection.Temperature);
+            for (int c = row; c < row + classes; c++)
+                raw[c] = (float)(Math.Pow(calibrated[c] / largest, Selection.Temperature) / sum);
+        }
+
+        return raw;
+    }
+}
+
+/// <summary>Passes a fit's progress on as a job's.</summary>
+internal sealed class FitToJobProgress(IProgress<JobProgress> progress) : IProgress<FitProgress>
+{
+    /// <summary>The adapter; null where nobody wants to be told.</summary>
+    public static FitToJobProgress? Of(IProgress<JobProgress>? progress) =>
+        progress is null ? null : new FitToJobProgress(progress);
+
+    public void Report(FitProgress value) => progress.Report(new JobProgress(value.Stage, value.Done, value.Total));
 }

@@ -1,4 +1,8 @@
+using System.Security.Cryptography;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Heads;
+using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Training;
 
@@ -117,5 +121,159 @@ internal sealed class BatchFeed : IDisposable
                 }
             });
         group.Wait();
+    }
+}
+
+/// <summary>
+/// Targets [N, C] and row weights [N] of batches: label smoothing and class weights, made on the host.
+/// </summary>
+internal sealed class SoftTargets
+{
+    private readonly int[] labels;
+    private readonly int classes;
+    private readonly float[] weights;
+    private readonly double smoothing;
+
+    /// <param name="labels">Labels of all rows.</param>
+    /// <param name="classes">Number of classes.</param>
+    /// <param name="train">The rows that are trained on.</param>
+    /// <param name="classWeights">How much a row of each class counts.</param>
+    /// <param name="smoothing">Share of a target that is spread over all classes.</param>
+    public SoftTargets(int[] labels, int classes, IReadOnlyList<int> train, ClassWeights classWeights, double smoothing)
+    {
+        (this.labels, this.classes, this.smoothing) = (labels, classes, smoothing);
+        weights = new float[classes];
+        Array.Fill(weights, 1f);
+        if (classWeights == ClassWeights.None)
+            return;
+        int[] counts = new int[classes];
+        foreach (int row in train)
+            counts[labels[row]]++;
+        for (int c = 0; c < classes; c++)
+            weights[c] = counts[c] == 0 ? 0 : (float)((double)train.Count / (classes * counts[c]));
+    }
+
+    /// <summary>Targets of a batch: 1 - s on the true class, and s / C on each.</summary>
+    public float[] Of(ReadOnlySpan<int> rows)
+    {
+        float[] targets = new float[rows.Length * classes];
+        Array.Fill(targets, (float)(smoothing / classes));
+        for (int i = 0; i < rows.Length; i++)
+            targets[i * classes + labels[rows[i]]] += (float)(1 - smoothing);
+        return targets;
+    }
+
+    /// <summary>Weights of a batch's rows.</summary>
+    public float[] Weights(ReadOnlySpan<int> rows)
+    {
+        float[] found = new float[rows.Length];
+        for (int i = 0; i < rows.Length; i++)
+            found[i] = weights[labels[rows[i]]];
+        return found;
+    }
+}
+
+/// <summary>Labelled images that can be used, with the digests they had when that was found out.</summary>
+/// <param name="Items">The images [rows].</param>
+/// <param name="Labels">Their labels [rows].</param>
+/// <param name="Digests">SHA-256 of their bytes [rows × 32].</param>
+/// <param name="ClassNames">Names of the classes.</param>
+/// <param name="Groups">Rows of one id stand on the same side of a split [rows]; null where each stands alone.</param>
+internal sealed record TrainingImages(
+    IReadOnlyList<ImageItem> Items,
+    int[] Labels,
+    byte[] Digests,
+    IReadOnlyList<string> ClassNames,
+    int[]? Groups
+)
+{
+    /// <summary>SHA-256 of an image's bytes [32].</summary>
+    public ReadOnlySpan<byte> Digest(int row) => Digests.AsSpan(row * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes);
+
+    /// <summary>SHA-256 of some images' bytes [rows × 32].</summary>
+    public byte[] DigestsOf(IReadOnlyList<int> rows)
+    {
+        var digests = new byte[rows.Count * SHA256.HashSizeInBytes];
+        for (int i = 0; i < rows.Count; i++)
+            Digest(rows[i]).CopyTo(digests.AsSpan(i * SHA256.HashSizeInBytes));
+        return digests;
+    }
+}
+
+/// <summary>Sets a part of the training rows aside that judges epochs and calibrates.</summary>
+internal static class ValidationRows
+{
+    /// <summary>
+    /// A stratified draw that keeps groups together; classes that live in a single group stay in training whole.
+    /// </summary>
+    /// <remarks>
+    /// It depends on the seed, the classes' names and the content of images and groups, not on the order in which they
+    /// are listed.
+    /// </remarks>
+    /// <param name="images">All images.</param>
+    /// <param name="rows">The training rows.</param>
+    /// <param name="fraction">Share for validation.</param>
+    /// <param name="seed">Equal seeds give equal parts.</param>
+    /// <returns>Rows to fit on, and rows to validate on: none where every class has a single row or group.</returns>
+    public static TrainTestRows Of(TrainingImages images, IReadOnlyList<int> rows, double fraction, int seed)
+    {
+        int[] labels = [.. rows.Select(r => images.Labels[r])];
+        if (images.Groups is null)
+        {
+            TrainTestRows split = StratifiedSplit.TrainTest(
+                labels,
+                fraction,
+                seed,
+                images.ClassNames,
+                images.DigestsOf(rows)
+            );
+            return new TrainTestRows([.. split.Train.Select(i => rows[i])], [.. split.Test.Select(i => rows[i])]);
+        }
+
+        int[] groups = [.. rows.Select(r => images.Groups[r])];
+        HashSet<int> single =
+        [
+            .. Enumerable
+                .Range(0, rows.Count)
+                .GroupBy(i => labels[i])
+                .Where(c => c.Select(i => groups[i]).Distinct().Count() < 2)
+                .Select(c => c.Key),
+        ];
+        HashSet<int> tied =
+        [
+            .. Enumerable.Range(0, rows.Count).Where(i => single.Contains(labels[i])).Select(i => groups[i]),
+        ];
+        int[] free = [.. Enumerable.Range(0, rows.Count).Where(i => !tied.Contains(groups[i]))];
+        HashSet<int> held = [.. Draw(images, [.. free.Select(i => rows[i])], fraction, seed)];
+        return new TrainTestRows([.. rows.Where(row => !held.Contains(row))], [.. rows.Where(held.Contains)]);
+    }
+
+    /// <summary>The rows for validation, of rows whose classes all have two groups at least.</summary>
+    private static IEnumerable<int> Draw(TrainingImages images, int[] rows, double fraction, int seed)
+    {
+        int[] labels = [.. rows.Select(r => images.Labels[r])],
+            groups = [.. rows.Select(r => images.Groups![r])];
+        if (groups.Distinct().Count() < 2)
+            return [];
+        byte[] digests = images.DigestsOf(rows);
+        try
+        {
+            return StratifiedSplit
+                .TrainTest(labels, groups, fraction, seed, images.ClassNames, digests)
+                .Test.Select(i => rows[i]);
+        }
+        catch (TransferException)
+        {
+            // Groups of several classes tie some class to one side: whole groups at random then, without regard to
+            // classes.
+            int[] order = [.. new DrawOrder(labels, images.ClassNames, digests, groups).Ordered(groups).Distinct()];
+            new Rng(seed).Shuffle<int>(order);
+            HashSet<int> drawn = [.. order.Take(Math.Max(1, (int)(fraction * order.Length)))];
+            HashSet<int> taught =
+            [
+                .. rows.Where(r => !drawn.Contains(images.Groups![r])).Select(r => images.Labels[r]),
+            ];
+            return labels.All(taught.Contains) ? rows.Where(r => drawn.Contains(images.Groups![r])) : [];
+        }
     }
 }

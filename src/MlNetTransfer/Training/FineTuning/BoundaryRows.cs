@@ -1,7 +1,11 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
@@ -128,4 +132,198 @@ internal sealed class BoundaryRows : IDisposable
         graph?.Dispose();
         (cache as IDisposable)?.Dispose();
     }
+}
+
+/// <summary>
+/// Reads rows at the freeze boundary, from the cache or through decoder, augmentation and prefix. Not thread-safe: one
+/// per worker.
+/// </summary>
+internal sealed class BoundaryReader : IDisposable
+{
+    private readonly BoundaryRows rows;
+    private readonly ImageGraphWorker? prefix;
+    private readonly ImagePreprocessor plain;
+    private readonly ImageAugmenter augmenter;
+    private readonly ImageItemReader files;
+    private readonly float[] tensor;
+    private readonly float[] packed;
+
+    /// <param name="rows">What the workers share.</param>
+    /// <param name="prefix">Runs the frozen part; disposed here. Null where there is none.</param>
+    public BoundaryReader(BoundaryRows rows, ImageGraphWorker? prefix)
+    {
+        (this.rows, this.prefix) = (rows, prefix);
+        plain = new ImagePreprocessor(rows.Preprocessing, rows.Limits);
+        augmenter = new ImageAugmenter(rows.Preprocessing, rows.Augmentation, rows.Limits);
+        files = new ImageItemReader(rows.Limits);
+        tensor = new float[rows.Preprocessing.TensorLength];
+        packed = new float[prefix is null ? 0 : HalfRow.PackedLength(rows.Length)];
+    }
+
+    /// <summary>Reads one row.</summary>
+    /// <param name="item">The image.</param>
+    /// <param name="digest">SHA-256 of its bytes [32].</param>
+    /// <param name="draw">0 for the image as it is scored, else the variant.</param>
+    /// <param name="row">Receives the row.</param>
+    /// <exception cref="TransferException">The image is not what it was any more.</exception>
+    public void Read(ImageItem item, ReadOnlySpan<byte> digest, int draw, Span<float> row)
+    {
+        try
+        {
+            if (prefix is null)
+                Decode(item, digest, draw, row);
+            else
+            {
+                Pack(item, digest, draw, row);
+                HalfRow.Unpack(packed, row);
+            }
+        }
+        catch (ImageRejectedException cause)
+        {
+            throw new TransferException(
+                $"{item.Name} could be used before and cannot any more: {cause.Reason}. Run again when the images "
+                    + $"do not change.",
+                cause
+            );
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        prefix?.Dispose();
+        plain.Dispose();
+        augmenter.Dispose();
+        files.Dispose();
+    }
+
+    private void Pack(ImageItem item, ReadOnlySpan<byte> digest, int draw, Span<float> row)
+    {
+        Span<byte> key = stackalloc byte[SHA256.HashSizeInBytes];
+        rows.Key(digest, draw, key);
+        if (rows.TryRead(key, packed))
+            return;
+        Decode(item, digest, draw, tensor);
+        prefix!.Run(tensor, row);
+        HalfRow.Pack(row, packed);
+        rows.Keep(key, packed);
+    }
+
+    private void Decode(ImageItem item, ReadOnlySpan<byte> digest, int draw, Span<float> target)
+    {
+        ReadOnlySpan<byte> encoded = files.Read(item);
+        Span<byte> found = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(encoded, found);
+        if (!found.SequenceEqual(digest))
+            throw new ImageRejectedException("its content has changed");
+        if (draw == 0)
+            plain.Process(encoded, target);
+        else
+            augmenter.Process(encoded, rows.Draw(digest, draw), target);
+    }
+}
+
+/// <summary>The folder with the activations of all runs: the oldest give way to those of the run that begins.</summary>
+internal static class BoundaryFolder
+{
+    /// <summary>
+    /// Opens the cache of a feature space; deletes the files that were not used for longest where all together take
+    /// more than they may.
+    /// </summary>
+    public static FeatureCache Open(string folder, FeatureSpace space, int width, long largest)
+    {
+        string own = Convert.ToHexStringLower(space.Key());
+        if (Directory.Exists(folder))
+        {
+            FileInfo[] files =
+            [
+                .. new DirectoryInfo(folder).GetFiles("*.features").OrderByDescending(f => f.LastWriteTimeUtc),
+            ];
+            long sum = files.Where(f => f.Name.StartsWith(own, StringComparison.Ordinal)).Sum(f => f.Length);
+            foreach (FileInfo file in files.Where(f => !f.Name.StartsWith(own, StringComparison.Ordinal)))
+            {
+                sum += file.Length;
+                if (sum > largest / 2)
+                    TryDelete(file);
+            }
+        }
+
+        return new FeatureCache(folder, space, width);
+    }
+
+    private static void TryDelete(FileInfo file)
+    {
+        try
+        {
+            file.Delete();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // In use by another run, or not ours to delete: the cache then takes more than it should, and nothing else
+            // happens.
+        }
+    }
+}
+
+/// <summary>
+/// Rows of activations in half the space: IEEE half precision after division by a power of two, which keeps every row
+/// in range without costing a bit.
+/// </summary>
+/// <remarks>
+/// A packed row is the divisor as float32, then the halves, two to a float. The error is at most 2⁻¹¹ of a value, and
+/// 2⁻²⁴ of the divisor where values underflow.
+/// </remarks>
+internal static class HalfRow
+{
+    private const float Largest = 32768;
+
+    /// <summary>Floats that a packed row takes.</summary>
+    public static int PackedLength(int length) => 1 + (length + 1) / 2;
+
+    /// <summary>Packs a row.</summary>
+    /// <param name="row">Finite values.</param>
+    /// <param name="packed">Receives them [<see cref="PackedLength"/>].</param>
+    public static void Pack(ReadOnlySpan<float> row, Span<float> packed)
+    {
+        float top = row.IsEmpty ? 0 : MathF.Abs(TensorPrimitives.MaxMagnitude(row)),
+            scale = 1;
+        while (top / scale > Largest)
+            scale *= 2;
+        packed[0] = scale;
+        Span<Half> halves = MemoryMarshal.Cast<float, Half>(packed[1..]);
+        halves[^1] = (Half)0f;
+        if (scale == 1)
+        {
+            TensorPrimitives.ConvertToHalf(row, halves);
+            return;
+        }
+
+        for (int i = 0; i < row.Length; i++)
+            halves[i] = (Half)(row[i] / scale);
+    }
+
+    /// <summary>Unpacks a row.</summary>
+    public static void Unpack(ReadOnlySpan<float> packed, Span<float> row)
+    {
+        TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<float, Half>(packed[1..])[..row.Length], row);
+        if (packed[0] != 1)
+            TensorPrimitives.Multiply(row, packed[0], row);
+    }
+}
+
+/// <summary>Rows kept in memory by key, for runs that must not write a cache. Thread-safe.</summary>
+internal sealed class MemoryRows : IRowCache
+{
+    private readonly ConcurrentDictionary<string, float[]> rows = new();
+
+    public bool TryRead(ReadOnlySpan<byte> image, Span<float> row)
+    {
+        if (!rows.TryGetValue(Convert.ToHexString(image), out float[]? kept))
+            return false;
+        kept.CopyTo(row);
+        return true;
+    }
+
+    public void Add(ReadOnlySpan<byte> image, ReadOnlySpan<float> row) =>
+        rows.TryAdd(Convert.ToHexString(image), row.ToArray());
 }

@@ -172,3 +172,169 @@ internal sealed class FineTunePlan
         TrainingMemory.Check(step);
     }
 }
+
+/// <summary>Turns the options of a recipe into those of the training steps of a stage.</summary>
+/// <param name="options">The recipe.</param>
+/// <param name="strategy">How much is trained.</param>
+/// <param name="plan">What is trained.</param>
+internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy strategy, FineTunePlan plan)
+{
+    /// <summary>Threads of a step.</summary>
+    public int Threads { get; } = options.Threads ?? Math.Min(8, Environment.ProcessorCount);
+
+    /// <summary>Highest learning rate of the top block.</summary>
+    public double TopRate { get; } =
+        options.LearningRate ?? FineTuneOptions.DefaultLearningRate(strategy, options.Optimizer);
+
+    /// <summary>Epochs in all.</summary>
+    public int Epochs { get; } = options.Epochs ?? FineTuneOptions.DefaultEpochs(strategy);
+
+    /// <summary>Epochs without a better one after which training ends.</summary>
+    public int Patience => options.Patience ?? Math.Max(5, (Epochs + 2) / 3);
+
+    /// <summary>
+    /// First trained block of every stage, in order: the top ones first where blocks are unfrozen one after another.
+    /// </summary>
+    public IReadOnlyList<int> Stages()
+    {
+        int top = plan.Blocks.Count,
+            trained = top - plan.Frozen;
+        if (!options.GradualUnfreezing || trained < 2)
+            return [plan.Frozen];
+        int stages = Math.Min(Math.Min(4, trained), Epochs);
+        return [.. Enumerable.Range(1, stages).Select(s => top - (int)Math.Ceiling((double)trained * s / stages))];
+    }
+
+    /// <summary>What the steps of a stage do.</summary>
+    /// <param name="model">The forward graph.</param>
+    /// <param name="first">First trained block.</param>
+    public TrainingOptions Steps(OnnxModel model, int first)
+    {
+        Dictionary<string, int> ranks = model.Initializers.ToDictionary(i => i.Name, i => i.Dims.Count);
+        List<ParameterGroup> groups =
+        [
+            new()
+            {
+                Name = "head",
+                Parameters = [plan.HeadWeight],
+                WeightDecay = options.WeightDecay,
+            },
+            new() { Name = "head, biases", Parameters = [plan.HeadBias] },
+        ];
+        for (int block = plan.Blocks.Count - 1; block >= first; block--)
+        {
+            string[] known = [.. plan.Trained[block].Where(ranks.ContainsKey)];
+            if (known.Where(p => ranks[p] > 1).ToArray() is { Length: > 0 } kernels)
+                groups.Add(
+                    new()
+                    {
+                        Name = $"block {block + 1}",
+                        Parameters = kernels,
+                        WeightDecay = options.WeightDecay,
+                    }
+                );
+            if (known.Where(p => ranks[p] <= 1).ToArray() is { Length: > 0 } vectors)
+                groups.Add(new() { Name = $"block {block + 1}, biases", Parameters = vectors });
+        }
+
+        return new TrainingOptions
+        {
+            Logits = plan.Logits,
+            Groups = groups,
+            Optimizer = options.Optimizer == OptimizerKind.Sgd ? new SgdOptimizer() : new AdamWOptimizer(),
+            ClipNorm = options.ClipNorm,
+            StartingPointDecay = options.StartingPointDecay,
+            AverageDecay = options.AverageDecay,
+            Dropout = options.Dropout > 0,
+            BatchNormalization =
+                options.BatchStatistics ?? strategy == TrainingStrategy.Scratch
+                    ? BatchNormalizationMode.Training
+                    : BatchNormalizationMode.Inference,
+        };
+    }
+
+    /// <summary>Highest learning rate of every group of a stage, in their order.</summary>
+    public float[] Rates(TrainingOptions steps) => [.. steps.Groups.Select(g => (float)(TopRate * Factor(g.Name)))];
+
+    private double Factor(string group)
+    {
+        if (!group.StartsWith("block ", StringComparison.Ordinal))
+            return options.HeadRate ?? (strategy == TrainingStrategy.Scratch ? 1 : 0.03);
+        int block = int.Parse(
+            group.AsSpan(
+                6,
+                group.Contains(',', StringComparison.Ordinal)
+                    ? group.IndexOf(',', StringComparison.Ordinal) - 6
+                    : group.Length - 6
+            ),
+            System.Globalization.CultureInfo.InvariantCulture
+        );
+        return Math.Pow(options.BlockDecay, plan.Blocks.Count - block);
+    }
+}
+
+/// <summary>The factor on the learning rates at each step of a stage.</summary>
+/// <param name="kind">How it moves.</param>
+/// <param name="steps">Steps of the stage, 1 or more.</param>
+/// <param name="warmUp">Share of the steps, in [0, 1), over which the factor first rises linearly to 1; one-cycle has a
+/// rise of its own.</param>
+internal sealed class LearningRateSchedule(ScheduleKind kind, long steps, double warmUp)
+{
+    private const double CycleRise = 0.3,
+        CycleStart = 1 / 25.0,
+        CycleEnd = 1e-4;
+
+    /// <summary>The factor, in (0, 1].</summary>
+    /// <param name="step">Step, from 0 to steps - 1.</param>
+    public double Factor(long step)
+    {
+        if (kind == ScheduleKind.OneCycle)
+        {
+            double at = (step + 0.5) / steps;
+            return at < CycleRise
+                ? Along(CycleStart, 1, at / CycleRise)
+                : Along(1, CycleEnd, (at - CycleRise) / (1 - CycleRise));
+        }
+
+        double rise = Math.Floor(warmUp * steps);
+        if (step < rise)
+            return (step + 1) / (rise + 1);
+        double done = (step - rise) / (steps - rise);
+        return kind switch
+        {
+            ScheduleKind.Cosine => Along(1, 0, done),
+            ScheduleKind.Step => done < 0.6 ? 1
+            : done < 0.85 ? 0.1
+            : 0.01,
+            _ => 1,
+        };
+    }
+
+    private static double Along(double from, double to, double share) =>
+        to + (from - to) * (1 + Math.Cos(Math.PI * share)) / 2;
+}
+
+/// <summary>Refuses a training step that the machine's memory cannot hold, before it is run.</summary>
+internal static class TrainingMemory
+{
+    /// <param name="step">The training graph of one batch.</param>
+    /// <param name="available">Bytes there are; null for those of the machine, or the container.</param>
+    /// <exception cref="TransferException">The step would need more than there is; the message says how much, and what
+    /// helps.</exception>
+    public static void Check(TrainingGraph step, long? available = null)
+    {
+        long needed = MemoryEstimate.Of(step).Total,
+            there = available ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (needed <= there)
+            return;
+        throw new TransferException(
+            string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"A training step of {step.BatchSize} images would take about {needed / 1e9:f1} GB; there are "
+                    + $"{there / 1e9:f1} GB. Work on fewer images at a time (--micro-batch "
+                    + $"{Math.Max(1, step.BatchSize / 4)} gives the same steps), take a smaller --batch, or "
+                    + $"freeze more blocks (--freeze)."
+            )
+        );
+    }
+}

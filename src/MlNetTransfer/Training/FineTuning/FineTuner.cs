@@ -1,5 +1,7 @@
+using System.Text.Json.Serialization;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
+using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Training;
 
@@ -240,4 +242,121 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
             state.Ended
         );
     }
+}
+
+/// <summary>One training of a network: what, and how.</summary>
+internal sealed record FineTuneRun
+{
+    /// <summary>The recipe.</summary>
+    public required FineTuneOptions Options { get; init; }
+
+    /// <summary>How much is trained.</summary>
+    public required TrainingStrategy Strategy { get; init; }
+
+    /// <summary>What is trained.</summary>
+    public required FineTunePlan Plan { get; init; }
+
+    /// <summary>How much a row of each class counts.</summary>
+    public ClassWeights ClassWeights { get; init; }
+
+    /// <summary>Seed of whatever is drawn.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Fold, from 1; 0 for the training whose model is written.</summary>
+    public int Fold { get; init; }
+
+    /// <summary>What another training has chosen; null where this one chooses.</summary>
+    public TuneChoice? Chosen { get; init; }
+
+    /// <summary>Whether it is the second training, on all images.</summary>
+    public bool IsRefit => Chosen is not null;
+
+    /// <summary>Threads that read images; no result depends on it.</summary>
+    public int Workers { get; init; } = 1;
+
+    /// <summary>Whether training images are varied.</summary>
+    public bool Varies => Options.Augmentation != AugmentationPreset.None;
+}
+
+/// <summary>What validation images chose in one training, for a second one that has none.</summary>
+/// <param name="Epochs">Epochs to train for, over which the schedule then goes; 0 to keep the head fitted
+/// before.</param>
+/// <param name="Share">1 for the weights of the last of them; else how far they lie from those of the start towards
+/// those.</param>
+/// <param name="Temperature">What to divide the logits by.</param>
+internal sealed record TuneChoice(int Epochs, float Share, double Temperature);
+
+/// <summary>What a training gave.</summary>
+/// <param name="Weights">The backbone's weights that changed, by name.</param>
+/// <param name="Head">The head, calibrated.</param>
+/// <param name="Temperature">What its logits were divided by.</param>
+/// <param name="BestEpoch">The epoch that the weights are of; 0 where no epoch was better than the head fitted
+/// before.</param>
+/// <param name="Share">1 where the weights are that epoch's; else they lie between those of the start and of the last
+/// epoch, with this share of the latter.</param>
+/// <param name="Epochs">Epochs done.</param>
+/// <param name="ValidationRows">Images that judged the epochs.</param>
+/// <param name="Ended">Why training ended before its last epoch; null where it did not.</param>
+internal sealed record TunedNetwork(
+    NetworkWeights Weights,
+    LinearHead Head,
+    double Temperature,
+    int BestEpoch,
+    float Share,
+    int Epochs,
+    int ValidationRows,
+    string? Ended
+)
+{
+    /// <summary>
+    /// Images of the second training, on all of them, that the weights are of; 0 where there was none.
+    /// </summary>
+    public int RefitRows { get; init; }
+
+    /// <summary>What the validation images chose.</summary>
+    public TuneChoice Choice => new(BestEpoch, Share, Temperature);
+}
+
+/// <summary>What one epoch gave: a line of metrics.jsonl.</summary>
+public sealed record EpochResult
+{
+    /// <summary>Fold, from 1; 0 for the training whose model is written.</summary>
+    public required int Fold { get; init; }
+
+    /// <summary>
+    /// Whether it is an epoch of the second training, on all images; false in the training that chooses.
+    /// </summary>
+    public bool Refit { get; init; }
+
+    /// <summary>
+    /// What was trained: "head" for the head fitted before the first epoch, "blocks 9 to 18" after that.
+    /// </summary>
+    public required string Stage { get; init; }
+
+    /// <summary>Epoch, from 1; 0 for the head fitted before.</summary>
+    public required int Epoch { get; init; }
+
+    /// <summary>Steps done since the start.</summary>
+    public required long Step { get; init; }
+
+    /// <summary>
+    /// Mean training loss of the epoch (nats, on augmented images and smoothed targets, each from before its step);
+    /// null for the head fitted before.
+    /// </summary>
+    public required double? TrainLoss { get; init; }
+
+    /// <summary>Log-loss (nats) of the validation images at the best temperature; null where there are none.</summary>
+    public required double? ValidationLoss { get; init; }
+
+    /// <summary>Accuracy on the validation images, in [0, 1]; null where there are none.</summary>
+    public required double? ValidationAccuracy { get; init; }
+
+    /// <summary>
+    /// Learning rate of every group of weights at the epoch's last step, the head first, then from the top block down.
+    /// </summary>
+    public required IReadOnlyDictionary<string, double> LearningRates { get; init; }
+
+    /// <summary>Seconds of the epoch, with its validation. Everything else in the line is reproducible.</summary>
+    [JsonPropertyOrder(1)]
+    public required double Seconds { get; init; }
 }

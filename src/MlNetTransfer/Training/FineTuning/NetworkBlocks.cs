@@ -1,6 +1,8 @@
 using MlNetTransfer.Backbones.Onnx;
+using MlNetTransfer.Features;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
+using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Training;
 
@@ -124,4 +126,239 @@ public static class NetworkBlocks
             End = waypoint.Tensor;
         }
     }
+}
+
+/// <summary>A piece of a network between two tensors that everything passes through.</summary>
+/// <param name="Start">The tensor it begins at: the image for the first block.</param>
+/// <param name="End">The tensor it ends at.</param>
+/// <param name="Parameters">Names of the float32 initializers that can be trained, each in the lowest block that uses
+/// it.</param>
+public sealed record NetworkBlock(string Start, string End, IReadOnlyList<string> Parameters);
+
+/// <summary>Whether a graph with several outputs can be cut in two at one tensor.</summary>
+internal static class CutPoint
+{
+    /// <summary>Each tap depends on the image either through the tensor alone or not through it at all.</summary>
+    public static bool Separates(OnnxModel model, string image, string tensor, IReadOnlyList<string> taps)
+    {
+        HashSet<string> through = Reached(model, [tensor]),
+            around = Reached(model, [image], tensor);
+        return taps.All(tap => !through.Contains(tap) || tap == tensor || !around.Contains(tap));
+    }
+
+    /// <summary>
+    /// Tensors that depend on the content of some tensors, those included, without going through one.
+    /// </summary>
+    public static HashSet<string> Reached(OnnxModel model, IEnumerable<string> from, string? without = null)
+    {
+        HashSet<string> reached = [.. from];
+        foreach (NodeProto node in model.TopologicalOrder().Where(n => n.OpType is not ("Shape" or "Size")))
+            if (Subgraphs.NeededBy(node).Any(reached.Contains))
+                reached.UnionWith(node.Output.Where(o => o.Length > 0 && o != without));
+        return reached;
+    }
+}
+
+/// <summary>A backbone cut in two at a freeze boundary.</summary>
+/// <remarks>
+/// A row at the boundary is the boundary tensor, flattened, followed by the pooled features of the taps that are
+/// computed without it. Where nothing is frozen there is no prefix, and a row is the preprocessed image itself.
+/// </remarks>
+internal sealed class SplitNetwork
+{
+    /// <summary>Name of the prefix's output and of the suffix's input.</summary>
+    public const string Boundary = "boundary";
+
+    private SplitNetwork(OnnxModel? prefix, OnnxModel suffix, int rowLength) =>
+        (Prefix, Suffix, RowLength) = (prefix, suffix, rowLength);
+
+    /// <summary>Image [N, 3, H, W] to row [N × <see cref="RowLength"/>]; null where nothing is frozen.</summary>
+    public OnnxModel? Prefix { get; }
+
+    /// <summary>
+    /// Row [N × <see cref="RowLength"/>], or image [N, 3, H, W] without a prefix, to features [N × width] named
+    /// <see cref="FeatureGraph.Output"/>.
+    /// </summary>
+    public OnnxModel Suffix { get; }
+
+    /// <summary>Numbers of a row.</summary>
+    public int RowLength { get; }
+
+    /// <summary>Cuts a backbone.</summary>
+    /// <param name="backbone">The backbone.</param>
+    /// <param name="taps">Tensors that features are taken from.</param>
+    /// <param name="boundary">The tensor to cut at, one of the blocks' ends; null to freeze nothing.</param>
+    /// <exception cref="TransferException">The tensor is not float32 or its size is not fixed.</exception>
+    public static SplitNetwork At(OnnxModel backbone, IReadOnlyList<string> taps, string? boundary)
+    {
+        OnnxModel features = FeatureGraph.Build(backbone, taps);
+        if (boundary is null)
+            return new SplitNetwork(
+                null,
+                features,
+                Length(TensorShape.From(features.Inputs.Single())!, features.Inputs.Single().Name)
+            );
+        OnnxModel cut = backbone.CutAt([.. taps, boundary]);
+        HashSet<string> through = CutPoint.Reached(cut, [boundary]);
+        string[] lower = [.. taps.Where(tap => !through.Contains(tap))];
+        IReadOnlyDictionary<string, TensorShape> shapes = TensorShapes.Of(cut, [boundary, .. lower]);
+        if (shapes[boundary].ElementType != DataType.Float)
+            throw new TransferException(
+                $"The tensor '{boundary}' at the freeze boundary is {shapes[boundary]}; Float was expected. Freeze "
+                    + $"another number of blocks."
+            );
+        int[] widths = [Length(shapes[boundary], boundary), .. lower.Select(tap => Width(shapes[tap], tap))];
+        return new SplitNetwork(
+            PrefixOf(cut, boundary, lower),
+            SuffixOf(features, boundary, lower, shapes, widths),
+            widths.Sum()
+        );
+    }
+
+    private static OnnxModel PrefixOf(OnnxModel cut, string boundary, string[] lower)
+    {
+        (OnnxModel model, _) = cut.WithFreeName(Boundary);
+        List<NodeProto> nodes = [];
+        string flat = model.UniqueName("boundary_flat");
+        nodes.Add(
+            new NodeProto
+            {
+                OpType = "Flatten",
+                Name = flat,
+                Input = { boundary },
+                Output = { flat },
+                Attribute = { Attributes.Of("axis", 1) },
+            }
+        );
+        if (lower.Length == 0)
+        {
+            nodes[0].Output[0] = Boundary;
+            return model.Append(nodes).CutAt(Boundary);
+        }
+
+        OnnxModel pooled = FeatureGraph.Build(cut, lower);
+        OnnxModel both = model.With(proto =>
+        {
+            // The features of the lower taps bring their own few nodes beside the ones they share with the boundary.
+            HashSet<string> there = [.. proto.Graph.Node.SelectMany(n => n.Output)];
+            proto.Graph.Node.AddRange(pooled.Nodes.Where(n => !n.Output.Any(there.Contains)).Select(n => n.Clone()));
+        });
+        nodes.Add(
+            new NodeProto
+            {
+                OpType = "Concat",
+                Name = Boundary,
+                Input = { flat, FeatureGraph.Output },
+                Output = { Boundary },
+                Attribute = { Attributes.Of("axis", 1) },
+            }
+        );
+        return both.Append(nodes).CutAt(Boundary);
+    }
+
+    private static OnnxModel SuffixOf(
+        OnnxModel features,
+        string boundary,
+        string[] lower,
+        IReadOnlyDictionary<string, TensorShape> shapes,
+        int[] widths
+    )
+    {
+        OnnxModel model = features.OpsetVersion() < 13 ? OperatorSetUpgrade.To(features, 13) : features;
+        string input = model.UniqueName(Boundary);
+        string[] tensors = [boundary, .. lower];
+        return model
+            .With(proto =>
+            {
+                foreach (NodeProto node in proto.Graph.Node)
+                    for (int i = 0; i < node.Output.Count; i++)
+                        if (tensors.Contains(node.Output[i]))
+                            node.Output[i] += "/before_boundary";
+                proto.Graph.Input.Add(
+                    new TensorShape(
+                        DataType.Float,
+                        [new Dimension(null, "N"), new Dimension(widths.Sum())]
+                    ).ToValueInfo(input)
+                );
+                int start = 0;
+                for (int i = 0; i < tensors.Length; i++)
+                {
+                    AddPart(
+                        proto.Graph,
+                        input,
+                        tensors[i],
+                        start,
+                        widths[i],
+                        widths.Length == 1,
+                        i == 0 ? Sizes(shapes[boundary])
+                            : shapes[tensors[i]].Rank == 4 ? [-1, widths[i], 1, 1]
+                            : [-1, widths[i]]
+                    );
+                    start += widths[i];
+                }
+            })
+            .CutAt(FeatureGraph.Output);
+    }
+
+    /// <summary>
+    /// A part of the row as the tensor it was; a pooled tap becomes a map of one position, whose mean is itself.
+    /// </summary>
+    private static void AddPart(
+        GraphProto graph,
+        string input,
+        string tensor,
+        int start,
+        int width,
+        bool whole,
+        long[] shape
+    )
+    {
+        string part = input;
+        if (!whole)
+        {
+            part = $"{tensor}/part";
+            graph.Initializer.AddRange([
+                TensorData.Longs($"{part}/start", [start], 1),
+                TensorData.Longs($"{part}/end", [start + width], 1),
+                TensorData.Longs($"{part}/axis", [1], 1),
+            ]);
+            graph.Node.Add(
+                new NodeProto
+                {
+                    OpType = "Slice",
+                    Name = part,
+                    Input = { input, $"{part}/start", $"{part}/end", $"{part}/axis" },
+                    Output = { part },
+                }
+            );
+        }
+
+        graph.Initializer.Add(TensorData.Longs($"{tensor}/shape", shape, shape.Length));
+        graph.Node.Add(
+            new NodeProto
+            {
+                OpType = "Reshape",
+                Name = $"{tensor}/at_boundary",
+                Input = { part, $"{tensor}/shape" },
+                Output = { tensor },
+            }
+        );
+    }
+
+    private static long[] Sizes(TensorShape shape) => [-1, .. shape.Dimensions.Skip(1).Select(d => d.Size!.Value)];
+
+    private static int Length(TensorShape shape, string tensor)
+    {
+        if (shape.Rank < 2 || shape.Dimensions.Skip(1).Any(d => d.Size is null))
+            throw new TransferException(
+                $"The tensor '{tensor}' at the freeze boundary is {shape}; all sizes but the first must be fixed. "
+                    + $"Freeze another number of blocks, or export the model with a fixed image size."
+            );
+        return checked((int)shape.Dimensions.Skip(1).Aggregate(1L, (a, d) => a * d.Size!.Value));
+    }
+
+    private static int Width(TensorShape shape, string tap) =>
+        shape.Dimensions is [_, { Size: { } width }, ..]
+            ? (int)width
+            : throw new TransferException($"The tap '{tap}' is {shape}; the number of its features must be fixed.");
 }

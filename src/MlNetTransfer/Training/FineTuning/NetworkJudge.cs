@@ -1,3 +1,7 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Microsoft.ML.OnnxRuntime;
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Training;
@@ -91,4 +95,131 @@ internal sealed class NetworkJudge(
             classes
         );
     }
+}
+
+/// <summary>
+/// The trained part of a network as an inference graph, from rows at the boundary to logits. Any number of workers;
+/// results do not depend on it.
+/// </summary>
+internal sealed class RowGraph : IDisposable
+{
+    private readonly SessionOptions options = ExecutionPlan.For(ExecutionProvider.Cpu).CreateSessionOptions();
+    private readonly InferenceSession session;
+    private readonly string input;
+    private readonly string output;
+
+    public RowGraph(OnnxModel forward, string logits)
+    {
+        (input, output) = (forward.Inputs.Single().Name, logits);
+        session = new InferenceSession(forward.ToBytes(), options);
+    }
+
+    /// <summary>Logits of rows.</summary>
+    /// <param name="rows">Which rows.</param>
+    /// <param name="data">Where they come from.</param>
+    /// <param name="source">The images.</param>
+    /// <param name="classes">Number of classes.</param>
+    /// <param name="workers">Rows at a time.</param>
+    /// <param name="cancellation">Ends the work between two rows.</param>
+    /// <returns>Logits [rows × classes].</returns>
+    public float[] Score(
+        IReadOnlyList<int> rows,
+        BoundaryRows data,
+        TrainingImages source,
+        int classes,
+        int workers,
+        CancellationToken cancellation
+    )
+    {
+        var logits = new float[rows.Count * classes];
+        int next = -1;
+        using var group = new WorkerGroup(cancellation);
+        for (int w = 0; w < Math.Min(workers, rows.Count); w++)
+            group.Start(token =>
+            {
+                using BoundaryReader reader = data.CreateReader();
+                using RunOptions run = new();
+                float[] row = GC.AllocateArray<float>(data.Length, pinned: true),
+                    found = GC.AllocateArray<float>(classes, pinned: true);
+                long[] shape =
+                    session.InputMetadata[input].Dimensions.Length == 2
+                        ? [1, data.Length]
+                        : [1, 3, data.Preprocessing.Size, data.Preprocessing.Size];
+                using OrtValue from = OrtValue.CreateTensorValueFromMemory(row, shape),
+                    to = OrtValue.CreateTensorValueFromMemory(found, [1, classes]);
+                for (int i; (i = Interlocked.Increment(ref next)) < rows.Count; )
+                {
+                    token.ThrowIfCancellationRequested();
+                    reader.Read(source.Items[rows[i]], source.Digest(rows[i]), 0, row);
+                    session.Run(run, [input], [from], [output], [to]);
+                    found.CopyTo(logits.AsSpan(i * classes));
+                }
+            });
+        group.Wait();
+        return logits;
+    }
+
+    public void Dispose()
+    {
+        session.Dispose();
+        options.Dispose();
+    }
+}
+
+/// <summary>
+/// metrics.jsonl: one line for each epoch, the time last in the line, so that all before it can be compared byte for
+/// byte.
+/// </summary>
+internal sealed class MetricsFile
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+    private readonly string? path;
+    private readonly Action<EpochResult>? told;
+    private readonly List<EpochResult> lines = [];
+
+    /// <param name="path">The file; null for none.</param>
+    /// <param name="resume">Whether lines that are there stay until the training says otherwise.</param>
+    /// <param name="told">Told of each new line; null for nobody.</param>
+    public MetricsFile(string? path, bool resume, Action<EpochResult>? told = null)
+    {
+        (this.path, this.told) = (path, told);
+        if (path is null)
+            return;
+        if (resume && File.Exists(path))
+            lines.AddRange(
+                File.ReadLines(path)
+                    .Where(l => l.EndsWith('}'))
+                    .Select(l => JsonSerializer.Deserialize<EpochResult>(l, Json)!)
+            );
+        else
+            File.Delete(path);
+    }
+
+    /// <summary>The lines.</summary>
+    public IReadOnlyList<EpochResult> Lines => lines;
+
+    /// <summary>
+    /// Forgets what a fold's first or second training did after an epoch: it is done again from there.
+    /// </summary>
+    public void Rewind(int fold, bool refit, int epoch)
+    {
+        if (lines.RemoveAll(l => l.Fold == fold && l.Refit == refit && l.Epoch > epoch) > 0 && path is not null)
+            AtomicFile.Write(
+                path,
+                stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(string.Concat(lines.Select(Text))))
+            );
+    }
+
+    public void Add(EpochResult line)
+    {
+        lines.Add(line);
+        if (path is not null)
+            File.AppendAllText(path, Text(line));
+        told?.Invoke(line);
+    }
+
+    private static string Text(EpochResult line) => JsonSerializer.Serialize(line, Json) + "\n";
 }

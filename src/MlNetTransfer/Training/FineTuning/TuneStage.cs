@@ -1,7 +1,10 @@
+using System.Globalization;
+using System.Text.Json;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Training;
+using MlNetTransfer.Onnx.Weights;
 
 namespace MlNetTransfer.Training;
 
@@ -153,4 +156,228 @@ internal sealed class TuneStage : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => session.Dispose();
+}
+
+/// <summary>All that a training depends on after an epoch, besides the images and the options.</summary>
+internal sealed record TuneState
+{
+    /// <summary>Stage, from 0.</summary>
+    public int Stage { get; init; }
+
+    /// <summary>Epochs done, over all stages.</summary>
+    public int Epoch { get; init; }
+
+    /// <summary>Steps done in the stage.</summary>
+    public long StageSteps { get; init; }
+
+    /// <summary>Steps done, over all stages.</summary>
+    public long Steps { get; init; }
+
+    /// <summary>Epochs since the lowest validation loss of an epoch.</summary>
+    public int Waited { get; init; }
+
+    /// <summary>
+    /// Lowest validation loss of an epoch, that of the start not counted: the first epochs may be worse than it.
+    /// </summary>
+    public double LowestLoss { get; init; } = double.PositiveInfinity;
+
+    /// <summary>The best epoch, 0 for the start; -1 before anything could be judged.</summary>
+    public int BestEpoch { get; init; } = -1;
+
+    /// <summary>Validation loss of the best epoch.</summary>
+    public double BestLoss { get; init; } = double.PositiveInfinity;
+
+    /// <summary>Why training ended before its last epoch; null where it did not.</summary>
+    public string? Ended { get; init; }
+
+    /// <summary>Whether nothing is left to train.</summary>
+    public bool IsDone { get; init; }
+
+    /// <summary>What the stage started from.</summary>
+    public required NetworkWeights Start { get; init; }
+
+    /// <summary>The weights of the best epoch.</summary>
+    public required NetworkWeights Best { get; init; }
+
+    /// <summary>The weights after the last epoch; null before the first is over.</summary>
+    public NetworkWeights? Last { get; init; }
+
+    /// <summary>The session's state after the last epoch; empty at the start of a stage.</summary>
+    public byte[] Session { get; init; } = [];
+
+    /// <summary>
+    /// The state after the last epoch was judged: its weights are the best where its validation loss is lower than any
+    /// before, or where there is none.
+    /// </summary>
+    /// <param name="loss">Validation loss of the last epoch; null where no rows judge.</param>
+    public TuneState Judged(double? loss)
+    {
+        double found = loss ?? double.PositiveInfinity;
+        bool better = loss is null || found < BestLoss;
+        TuneState next = this with
+        {
+            Waited = better || found < LowestLoss ? 0 : Waited + 1,
+            LowestLoss = Math.Min(found, LowestLoss),
+        };
+        return better ? next with { Best = Last!, BestEpoch = Epoch, BestLoss = found } : next;
+    }
+}
+
+/// <summary>
+/// A <see cref="TuneState"/> on disk, as a safetensors file that is replaced whole after every epoch.
+/// </summary>
+/// <param name="path">The file; null to keep nothing.</param>
+/// <param name="key">Names all that the training depends on: another run's checkpoint is never taken.</param>
+internal sealed class TuneCheckpoint(string? path, string key)
+{
+    private const string Start = "start/",
+        Best = "best/",
+        Last = "last/",
+        Session = "session";
+
+    /// <summary>Replaces the file.</summary>
+    public void Save(TuneState state)
+    {
+        if (path is null)
+            return;
+        Dictionary<string, SafeTensor> tensors = [];
+        foreach ((string name, float[] values) in state.Start.Values)
+            tensors[Start + name] = SafeTensor.Of(values, values.Length);
+        foreach ((string name, float[] values) in state.Best.Values)
+            tensors[Best + name] = SafeTensor.Of(values, values.Length);
+        foreach ((string name, float[] values) in state.Last?.Values ?? new Dictionary<string, float[]>())
+            tensors[Last + name] = SafeTensor.Of(values, values.Length);
+        if (state.Session.Length > 0)
+            tensors[Session] = new SafeTensor(SafeTensorType.U8, [state.Session.Length], state.Session);
+        var text = JsonSerializer.Serialize(
+            new Counters(
+                state.Stage,
+                state.Epoch,
+                state.StageSteps,
+                state.Steps,
+                state.Waited,
+                state.LowestLoss.ToString("r", CultureInfo.InvariantCulture),
+                state.BestEpoch,
+                state.BestLoss.ToString("r", CultureInfo.InvariantCulture),
+                state.Ended,
+                state.IsDone
+            )
+        );
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        new SafetensorsFile(tensors, new Dictionary<string, string> { ["key"] = key, ["state"] = text }).Save(path);
+    }
+
+    /// <summary>What was saved; null where there is nothing.</summary>
+    /// <exception cref="TransferException">The file belongs to a run with other images or options, or is
+    /// damaged.</exception>
+    public TuneState? Load()
+    {
+        if (path is null || !File.Exists(path))
+            return null;
+        try
+        {
+            SafetensorsFile file = SafetensorsFile.Load(path);
+            if (file.Metadata.GetValueOrDefault("key") != key)
+                throw new TransferException(
+                    $"'{path}' is the checkpoint of a run with other images or options, so it cannot be resumed by "
+                        + $"this one. Give the options of that run, or train without --resume."
+                );
+            Counters counters = JsonSerializer.Deserialize<Counters>(file.Metadata["state"])!;
+            return new TuneState
+            {
+                Stage = counters.Stage,
+                Epoch = counters.Epoch,
+                StageSteps = counters.StageSteps,
+                Steps = counters.Steps,
+                Waited = counters.Waited,
+                LowestLoss = double.Parse(counters.LowestLoss, CultureInfo.InvariantCulture),
+                BestEpoch = counters.BestEpoch,
+                BestLoss = double.Parse(counters.BestLoss, CultureInfo.InvariantCulture),
+                Ended = counters.Ended,
+                IsDone = counters.IsDone,
+                Start = Weights(file, Start),
+                Best = Weights(file, Best),
+                Last = Weights(file, Last) is { Values.Count: > 0 } last ? last : null,
+                Session = file.Tensors.TryGetValue(Session, out SafeTensor? session) ? session.Data.ToArray() : [],
+            };
+        }
+        catch (Exception cause)
+            when (cause is GraphException or KeyNotFoundException or JsonException or FormatException)
+        {
+            throw new TransferException(
+                $"The checkpoint '{path}' cannot be read: {cause.Message} Delete it, or train without --resume.",
+                cause
+            );
+        }
+    }
+
+    /// <summary>Removes the file: its training has been written as a model.</summary>
+    public void Delete()
+    {
+        if (path is not null)
+            File.Delete(path);
+    }
+
+    private static NetworkWeights Weights(SafetensorsFile file, string prefix) =>
+        new(
+            file.Tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal))
+                .ToDictionary(t => t.Key[prefix.Length..], t => t.Value.ToFloats())
+        );
+
+    private sealed record Counters(
+        int Stage,
+        int Epoch,
+        long StageSteps,
+        long Steps,
+        int Waited,
+        string LowestLoss,
+        int BestEpoch,
+        string BestLoss,
+        string? Ended,
+        bool IsDone
+    );
+}
+
+/// <summary>Live figures of a training: loss, validation, speed and the time that is left.</summary>
+/// <param name="progress">Whom to tell; null for nobody.</param>
+/// <param name="run">The training.</param>
+/// <param name="epochs">Epochs in all.</param>
+/// <param name="clock">Measures seconds.</param>
+internal sealed class TuneProgress(IProgress<JobProgress>? progress, FineTuneRun run, int epochs, TimeProvider clock)
+{
+    private readonly string stage =
+        (run.IsRefit ? "Fine-tuning on all images" : "Fine-tuning")
+        + (run.Fold == 0 ? "" : FormattableString.Invariant($", fold {run.Fold}"));
+    private readonly long started = clock.GetTimestamp();
+    private long images,
+        steps;
+    private double loss = double.NaN;
+    private string judged = "";
+
+    public void Step(int epoch, int step, int perEpoch, float batchLoss, int rows)
+    {
+        if (progress is null)
+            return;
+        images += rows;
+        steps++;
+        loss = double.IsNaN(loss) ? batchLoss : 0.9 * loss + 0.1 * batchLoss;
+        double seconds = Math.Max(1e-9, clock.GetElapsedTime(started).TotalSeconds);
+        long done = (long)(epoch - 1) * perEpoch + step,
+            total = (long)epochs * perEpoch;
+        var left = TimeSpan.FromSeconds(Math.Round(seconds / steps * (total - done)));
+        progress.Report(
+            new JobProgress(stage, done, total)
+            {
+                Detail = FormattableString.Invariant(
+                    $"epoch {epoch}/{epochs}, loss {loss:f3}{judged}, {images / seconds:f0} images/s, {left:c} left"
+                ),
+            }
+        );
+    }
+
+    public void Judged(double? validationLoss, double? accuracy)
+    {
+        if (validationLoss is { } value)
+            judged = FormattableString.Invariant($", validation {value:f3} ({100 * accuracy:f1} %)");
+    }
 }
