@@ -1,6 +1,12 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Models;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Hosting;
 
@@ -139,4 +145,182 @@ internal sealed class HostedModel : ITransferPredictor
             ModelStoppedException => "stopped",
             _ => "failed",
         };
+}
+
+/// <summary>A model file in memory that has shown that it answers.</summary>
+internal sealed class LoadedModel : IDisposable
+{
+    /// <summary>Softmax in float32 over thousands of classes stays well within this.</summary>
+    private const double SumTolerance = 1e-3;
+
+    private LoadedModel(TransferModel model, ModelVersion version) => (Model, Version) = (model, version);
+
+    public TransferModel Model { get; }
+
+    public ModelVersion Version { get; }
+
+    /// <summary>SHA-256 of a file, hexadecimal.</summary>
+    public static string Hash(string path)
+    {
+        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        return Convert.ToHexStringLower(SHA256.HashData(file));
+    }
+
+    /// <summary>Loads and checks a file.</summary>
+    /// <param name="name">Name of the model, for errors.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="options">How it is to be served.</param>
+    /// <param name="expectedLabels">The classes it must have; null where any will do.</param>
+    /// <param name="cancellation">Ends the work between two steps.</param>
+    /// <exception cref="TransferException">The file cannot be served; the message names model, file, reason and
+    /// fix.</exception>
+    public static LoadedModel Load(
+        string name,
+        string path,
+        TransferModelOptions options,
+        IReadOnlyList<string>? expectedLabels,
+        CancellationToken cancellation
+    )
+    {
+        try
+        {
+            string sha256 = Hash(path);
+            cancellation.ThrowIfCancellationRequested();
+            var loaded = Checked(
+                TransferModel.Load(path, options.Limits, PlanOf(options)),
+                sha256,
+                expectedLabels,
+                cancellation
+            );
+            try
+            {
+                // What was hashed and what was loaded were read one after the other.
+                return Hash(path) == sha256
+                    ? loaded
+                    : throw new TransferException(
+                        "the file changed while it was read. Replace it by renaming a complete file onto it."
+                    );
+            }
+            catch
+            {
+                loaded.Dispose();
+                throw;
+            }
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new TransferException(
+                $"Model '{name}' cannot be served: its file '{path}' does not exist. Train a model there with "
+                    + $"'mlnet-transfer train', or correct "
+                    + $"{nameof(TransferModelOptions)}.{nameof(TransferModelOptions.Path)}.",
+                e
+            );
+        }
+        catch (Exception e)
+            when (e is TransferException or GraphException or IOException or UnauthorizedAccessException)
+        {
+            throw new TransferException($"Model '{name}' cannot be served from '{path}': {e.Message}", e);
+        }
+    }
+
+    public void Dispose() => Model.Dispose();
+
+    private static LoadedModel Checked(
+        TransferModel model,
+        string sha256,
+        IReadOnlyList<string>? expectedLabels,
+        CancellationToken cancellation
+    )
+    {
+        try
+        {
+            CheckLabels(model.ClassNames, expectedLabels);
+            WarmUp(model, cancellation);
+            return new LoadedModel(model, new ModelVersion(sha256, model.Metadata.TrainingDigest));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static void CheckLabels(IReadOnlyList<string> labels, IReadOnlyList<string>? expected)
+    {
+        if (labels.GroupBy(l => l, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new TransferException(
+                $"its metadata has the label '{twice.Key}' {twice.Count()} times. Train the model again."
+            );
+        if (expected is null || labels.SequenceEqual(expected, StringComparer.Ordinal))
+            return;
+        throw new TransferException(
+            $"its labels are {string.Join(", ", labels)}; {string.Join(", ", expected)} were expected, since "
+                + $"{nameof(TransferModelOptions.RequireSameLabels)} is set. Train it with the same classes, or "
+                + $"restart the host to serve it."
+        );
+    }
+
+    /// <summary>
+    /// One image through the whole model: the first run allocates what later ones reuse, and shows that the graph runs.
+    /// Another device than the CPU must also give the CPU's numbers.
+    /// </summary>
+    private static void WarmUp(TransferModel model, CancellationToken cancellation)
+    {
+        ImageRows rows = model.Predict(
+            [new ImageItem(new MemoryLocation(WarmUpImage.Bytes), "warm-up")],
+            cancellation: cancellation
+        );
+        if (rows.Rejected.Count > 0)
+            throw new TransferException(
+                $"it gives no answer for a plain image: {rows.Rejected[0].Reason}. Train the model again."
+            );
+        double sum = 0;
+        foreach (float p in rows.Row(0))
+            sum += p;
+        if (Math.Abs(sum - 1) > SumTolerance)
+            throw new TransferException(
+                FormattableString.Invariant(
+                    $"its probabilities for a plain image sum to {sum:g6}; 1 was expected. Train the model again."
+                )
+            );
+    }
+
+    private static ExecutionPlan PlanOf(TransferModelOptions options) =>
+        ExecutionPlan.For(options.Device, options.Workers) with
+        {
+            BatchSize = options.Device == ExecutionProvider.Cpu ? 1 : options.MaxBatchSize,
+            BatchesInFlight = 1,
+        };
+}
+
+/// <summary>
+/// A small image in memory that every model can be tried on: a BMP of 16 x 16 pixels with a ramp in each channel.
+/// </summary>
+internal static class WarmUpImage
+{
+    private const int Side = 16,
+        Header = 54;
+
+    public static ReadOnlyMemory<byte> Bytes { get; } = Make();
+
+    private static byte[] Make()
+    {
+        var file = new byte[Header + 3 * Side * Side];
+        "BM"u8.CopyTo(file);
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(2), file.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(10), Header);
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(14), 40);
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(18), Side);
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(22), Side);
+        BinaryPrimitives.WriteInt16LittleEndian(file.AsSpan(26), 1);
+        BinaryPrimitives.WriteInt16LittleEndian(file.AsSpan(28), 24);
+        for (int i = 0; i < Side * Side; i++)
+        {
+            file[Header + 3 * i] = (byte)i;
+            file[Header + 3 * i + 1] = (byte)(255 - i);
+            file[Header + 3 * i + 2] = (byte)(i % Side * Side);
+        }
+
+        return file;
+    }
 }

@@ -1,3 +1,6 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Imaging;
+
 namespace MlNetTransfer.Hosting;
 
 /// <summary>
@@ -110,4 +113,157 @@ internal sealed class ModelEngine
             owned[i].Dispose();
         context.Model.Dispose();
     }
+}
+
+/// <summary>What the workers of an engine share.</summary>
+/// <param name="Name">Name of the model.</param>
+/// <param name="Model">The file being served; the engine disposes it.</param>
+/// <param name="Options">How it is served.</param>
+/// <param name="Admission">Counts the requests.</param>
+/// <param name="Instruments">Told of every decode and run.</param>
+/// <param name="Clock">Measures them.</param>
+internal sealed record EngineContext(
+    string Name,
+    LoadedModel Model,
+    TransferModelOptions Options,
+    Admission Admission,
+    TransferInstruments Instruments,
+    TimeProvider Clock
+)
+{
+    public ImageGraph Graph => Model.Model.Graph;
+
+    /// <summary>Decodes an image, or ends its request; true where it was decoded.</summary>
+    public bool TryDecode(PredictRequest request, ImagePreprocessor preprocessor, Span<float> tensor)
+    {
+        try
+        {
+            long started = Clock.GetTimestamp();
+            preprocessor.Process(request.Encoded.Span, tensor, request.Cancellation);
+            Instruments.Decoded(Name, Clock.GetElapsedTime(started));
+            return true;
+        }
+        catch (Exception e)
+        {
+            Fail(request, e);
+            return false;
+        }
+    }
+
+    /// <summary>Runs the first places of a batch.</summary>
+    public void Run(ImageGraphBatch batch, int count)
+    {
+        long started = Clock.GetTimestamp();
+        batch.Run(count);
+        Instruments.Ran(Name, count, Clock.GetElapsedTime(started));
+    }
+
+    /// <summary>Answers a request from its place in a batch.</summary>
+    public void Answer(PredictRequest request, ImageGraphBatch batch, int place)
+    {
+        try
+        {
+            request.Cancellation.ThrowIfCancellationRequested();
+            TransferPrediction prediction = TransferPrediction.Of(
+                Model.Model.ClassNames,
+                batch.Row(place),
+                Options.Top,
+                Model.Version
+            );
+            Admission.End();
+            request.Complete(prediction);
+        }
+        catch (Exception e)
+        {
+            Fail(request, e);
+        }
+    }
+
+    /// <summary>Ends a request that was begun.</summary>
+    public void Fail(PredictRequest request, Exception reason)
+    {
+        Admission.End();
+        request.Fail(
+            reason is OperationCanceledException or TransferException
+                ? reason
+                : new TransferException(
+                    $"Model '{Name}' failed on an image: {reason.Message} This is a fault of the product: report it "
+                        + $"with the stack trace.",
+                    reason
+                )
+        );
+    }
+}
+
+/// <summary>
+/// Decoded images on their way from the threads that decode to those that run. Memory is bounded by its tensors: who
+/// finds none waits for a run to end.
+/// </summary>
+internal sealed class Batching : IDisposable
+{
+    private readonly Stack<float[]> tensors = new();
+    private readonly RequestQueue decoded;
+    private int decoders;
+
+    public Batching(EngineContext context)
+    {
+        TransferModelOptions options = context.Options;
+        decoders = options.Workers;
+        // A GPU runs one batch at a time; on a CPU a run uses one core.
+        Runners = options.Device == ExecutionProvider.Cpu ? options.Workers : 1;
+        decoded = new RequestQueue(options.MaxBatchSize, options.MaxDelay, context.Clock);
+        // While a batch is run, the next can come together.
+        int count = (Runners + 1) * options.MaxBatchSize + options.Workers;
+        for (int i = 0; i < count; i++)
+            tensors.Push(new float[context.Graph.Preprocessing.TensorLength]);
+    }
+
+    /// <summary>Threads that run batches.</summary>
+    public int Runners { get; }
+
+    public float[] TakeTensor()
+    {
+        lock (tensors)
+        {
+            while (tensors.Count == 0)
+                Monitor.Wait(tensors);
+            return tensors.Pop();
+        }
+    }
+
+    /// <summary>Hands a decoded image on.</summary>
+    public void Add(PredictRequest request) => decoded.TryAdd(request);
+
+    /// <summary>Waits for a batch; false where all decoders have ended and nothing is left.</summary>
+    public bool Take(List<PredictRequest> batch) => decoded.Take(batch);
+
+    /// <summary>Takes a request out that is waiting for a batch.</summary>
+    public bool Remove(PredictRequest request)
+    {
+        if (!decoded.Remove(request))
+            return false;
+        Release(request);
+        return true;
+    }
+
+    /// <summary>Gives the tensor of a request back.</summary>
+    public void Release(PredictRequest request)
+    {
+        lock (tensors)
+        {
+            tensors.Push(request.Tensor!);
+            Monitor.Pulse(tensors);
+        }
+
+        request.Tensor = null;
+    }
+
+    /// <summary>One thread will decode no more; after the last, the runners end when nothing is left.</summary>
+    public void EndDecoder()
+    {
+        if (Interlocked.Decrement(ref decoders) == 0)
+            decoded.Close();
+    }
+
+    public void Dispose() => decoded.Dispose();
 }

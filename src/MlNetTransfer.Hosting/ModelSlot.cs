@@ -253,3 +253,34 @@ internal sealed class ModelSlot(
 
     private sealed record Serving(ModelEngine Engine, DateTimeOffset LoadedAt);
 }
+
+/// <summary>
+/// What tells two states of a file apart without reading it. Links are followed, so an exchanged link counts as well.
+/// </summary>
+internal readonly record struct FileStamp(long Length, DateTime Written)
+{
+    /// <summary>The file's stamp; null where it cannot be opened.</summary>
+    public static FileStamp? Of(string path)
+    {
+        try
+        {
+            using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(
+                path,
+                FileMode.Open,
+                FileAccess.Read,
+                FileShare.ReadWrite | FileShare.Delete
+            );
+            return new FileStamp(RandomAccess.GetLength(file), File.GetLastWriteTimeUtc(file));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}
+
+/// <summary>Which model answered.</summary>
+/// <param name="Sha256">SHA-256 of the model file, hexadecimal.</param>
+/// <param name="TrainingDigest">SHA-256 over all that training depended on, hexadecimal; equal for files trained
+/// equally.</param>
+public sealed record ModelVersion(string Sha256, string TrainingDigest);

@@ -130,3 +130,104 @@ internal sealed class RequestQueue(int size, TimeSpan delay, TimeProvider clock)
             Monitor.PulseAll(gate);
     }
 }
+
+/// <summary>One image on its way through an engine. It is over exactly once: answered, refused or withdrawn.</summary>
+internal sealed class PredictRequest : IDisposable
+{
+    private readonly TaskCompletionSource<TransferPrediction> completion = new(
+        TaskCreationOptions.RunContinuationsAsynchronously
+    );
+    private readonly EncodedImage image;
+
+    public PredictRequest(EncodedImage image, CancellationToken cancellation)
+    {
+        (this.image, Cancellation) = (image, cancellation);
+        Node = new LinkedListNode<PredictRequest>(this);
+    }
+
+    public ReadOnlyMemory<byte> Encoded => image.Bytes;
+
+    public CancellationToken Cancellation { get; }
+
+    /// <summary>The request's place in whatever queue it is in.</summary>
+    public LinkedListNode<PredictRequest> Node { get; }
+
+    /// <summary>When it entered the queue it is in.</summary>
+    public long Queued { get; set; }
+
+    /// <summary>The decoded image, while it waits for a batch.</summary>
+    public float[]? Tensor { get; set; }
+
+    public Task<TransferPrediction> Answer => completion.Task;
+
+    public void Complete(TransferPrediction prediction)
+    {
+        Dispose();
+        completion.TrySetResult(prediction);
+    }
+
+    public void Fail(Exception reason)
+    {
+        Dispose();
+        if (reason is OperationCanceledException)
+            completion.TrySetCanceled(Cancellation);
+        else
+            completion.TrySetException(reason);
+    }
+
+    /// <summary>Gives the encoded bytes back; they are not looked at after decoding.</summary>
+    public void Dispose() => image.Dispose();
+}
+
+/// <summary>Counts the requests of one model over all its files, and refuses more waiting ones than may be.</summary>
+internal sealed class Admission(string model, int limit, TransferInstruments instruments)
+{
+    private int waiting;
+    private int active;
+
+    public int Waiting => Volatile.Read(ref waiting);
+
+    public int Active => Volatile.Read(ref active);
+
+    /// <exception cref="ModelBusyException">As many wait as may.</exception>
+    public void ThrowIfFull()
+    {
+        if (Waiting >= limit)
+            throw new ModelBusyException(model, limit);
+    }
+
+    /// <summary>Lets a request wait.</summary>
+    /// <exception cref="ModelBusyException">As many wait as may.</exception>
+    public void Enter()
+    {
+        if (Interlocked.Increment(ref waiting) > limit)
+        {
+            Interlocked.Decrement(ref waiting);
+            throw new ModelBusyException(model, limit);
+        }
+
+        instruments.Waiting(model, 1);
+    }
+
+    /// <summary>A request waits no longer, and was not begun.</summary>
+    public void Leave()
+    {
+        Interlocked.Decrement(ref waiting);
+        instruments.Waiting(model, -1);
+    }
+
+    /// <summary>A worker took a waiting request.</summary>
+    public void Begin()
+    {
+        Leave();
+        Interlocked.Increment(ref active);
+        instruments.Active(model, 1);
+    }
+
+    /// <summary>A request that was begun is over.</summary>
+    public void End()
+    {
+        Interlocked.Decrement(ref active);
+        instruments.Active(model, -1);
+    }
+}

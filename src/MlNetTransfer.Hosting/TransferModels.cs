@@ -4,8 +4,150 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Jobs;
 
 namespace MlNetTransfer.Hosting;
+
+/// <summary>All models registered with <c>AddTransferModel</c>. Thread-safe.</summary>
+public interface ITransferModels
+{
+    /// <summary>The registered names, in the order of registration.</summary>
+    IReadOnlyList<string> Names { get; }
+
+    /// <summary>The model registered under a name.</summary>
+    /// <exception cref="KeyNotFoundException">No model has this name; the message lists those there are.</exception>
+    ITransferPredictor this[string name] { get; }
+
+    /// <summary>
+    /// Looks at the model's file now, whatever the watcher does, and serves it if its content is another one.
+    /// </summary>
+    /// <param name="name">The registered name.</param>
+    /// <param name="cancellation">Ends the wait; the old model then goes on.</param>
+    /// <returns>True where another model is now served; false where the file holds what is served already.</returns>
+    /// <exception cref="KeyNotFoundException">No model has this name.</exception>
+    /// <exception cref="TransferException">The file cannot be served; the old model goes on, and
+    /// <see cref="ITransferPredictor.Status"/> says why.</exception>
+    Task<bool> ReloadAsync(string name, CancellationToken cancellation = default);
+}
+
+/// <summary>
+/// A hosted model: gives the class of one image at a time to any number of concurrent callers. Thread-safe.
+/// </summary>
+/// <remarks>
+/// The model is loaded when the host starts, before any hosted service, or at first use where there is no host. While
+/// its file is exchanged, requests go on: those already accepted are answered by the model they were accepted by.
+/// </remarks>
+public interface ITransferPredictor
+{
+    /// <summary>Name under which the model was registered.</summary>
+    string Name { get; }
+
+    /// <summary>What is being served at this moment, and how the last reload went.</summary>
+    TransferModelStatus Status { get; }
+
+    /// <summary>Predicts the class of an image in memory.</summary>
+    /// <param name="image">The bytes of an image file (JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP). They must not change
+    /// until the task ends.</param>
+    /// <param name="cancellation">Ends a waiting request at once. One whose image is being decoded or run ends right
+    /// after that, a matter of milliseconds, so that its memory is not given back too early.</param>
+    /// <exception cref="ImageTooLargeException">The image has more bytes than
+    /// <see cref="ImageLimits.MaxBytes"/>.</exception>
+    /// <exception cref="ImageRejectedException">The image cannot be used; no other request is affected.</exception>
+    /// <exception cref="ModelBusyException">As many requests are waiting as may wait.</exception>
+    /// <exception cref="ModelStoppedException">The host is shutting down.</exception>
+    /// <exception cref="TransferException">The model could not be loaded, or the device failed.</exception>
+    Task<TransferPrediction> PredictAsync(ReadOnlyMemory<byte> image, CancellationToken cancellation = default);
+
+    /// <summary>
+    /// Predicts the class of an image that is read from a stream, into pooled memory and no further than one byte past
+    /// the limit.
+    /// </summary>
+    /// <param name="image">The bytes of an image file, such as the body of a request. Read to its end, not
+    /// disposed.</param>
+    /// <param name="cancellation">Ends reading and waiting at once.</param>
+    /// <exception cref="ImageTooLargeException">The stream has more bytes than <see cref="ImageLimits.MaxBytes"/>;
+    /// where its length is known, nothing was read.</exception>
+    /// <exception cref="ImageRejectedException">The image cannot be used; no other request is affected.</exception>
+    /// <exception cref="ModelBusyException">As many requests are waiting as may wait; where that is so from the start,
+    /// nothing was read.</exception>
+    /// <exception cref="ModelStoppedException">The host is shutting down.</exception>
+    /// <exception cref="TransferException">The model could not be loaded, or the device failed.</exception>
+    Task<TransferPrediction> PredictAsync(Stream image, CancellationToken cancellation = default);
+}
+
+/// <summary>What a hosted model says of one image.</summary>
+/// <param name="Label">The likeliest class; of equal ones, that with the lower index.</param>
+/// <param name="Probability">Its calibrated probability, in [0, 1].</param>
+/// <param name="Top">The likeliest classes, falling; as many as <see cref="TransferModelOptions.Top"/>, or all.</param>
+/// <param name="Model">Which model said it.</param>
+public sealed record TransferPrediction(
+    string Label,
+    float Probability,
+    IReadOnlyList<LabelProbability> Top,
+    ModelVersion Model
+)
+{
+    /// <summary>Takes the likeliest classes from a row of probabilities.</summary>
+    internal static TransferPrediction Of(
+        IReadOnlyList<string> labels,
+        ReadOnlySpan<float> row,
+        int top,
+        ModelVersion model
+    )
+    {
+        Span<int> best = stackalloc int[Math.Min(top, row.Length)];
+        int found = 0;
+        for (int c = 0; c < row.Length; c++)
+        {
+            int place = found;
+            // Strictly greater: of equal probabilities the lower index stays in front.
+            while (place > 0 && row[c] > row[best[place - 1]])
+                place--;
+            if (place == best.Length)
+                continue;
+            found = Math.Min(found + 1, best.Length);
+            best[place..(found - 1)].CopyTo(best[(place + 1)..]);
+            best[place] = c;
+        }
+
+        var classes = new LabelProbability[found];
+        for (int i = 0; i < found; i++)
+            classes[i] = new LabelProbability(labels[best[i]], row[best[i]]);
+        return new TransferPrediction(classes[0].Label, classes[0].Probability, classes, model);
+    }
+}
+
+/// <summary>Where a hosted model is in its life.</summary>
+public enum TransferModelState
+{
+    /// <summary>Not loaded yet, or loading failed.</summary>
+    NotLoaded,
+
+    /// <summary>Answering requests.</summary>
+    Serving,
+
+    /// <summary>Shut down with its host.</summary>
+    Stopped,
+}
+
+/// <summary>What a hosted model is serving, and how the last look at its file went.</summary>
+/// <param name="Name">Name under which the model was registered.</param>
+/// <param name="Path">Full path of the file.</param>
+/// <param name="State">Where the model is in its life.</param>
+/// <param name="Version">Which file is served; null where none is.</param>
+/// <param name="Labels">The classes; the index is the label id. Empty where no model is loaded.</param>
+/// <param name="LoadedAt">When it was loaded; null where none is.</param>
+/// <param name="ReloadError">Why the file that is there now is not served; null where it is.</param>
+public sealed record TransferModelStatus(
+    string Name,
+    string Path,
+    TransferModelState State,
+    ModelVersion? Version,
+    IReadOnlyList<string> Labels,
+    DateTimeOffset? LoadedAt,
+    string? ReloadError
+);
 
 /// <summary>The hosted models of a container; they end with it.</summary>
 internal sealed class TransferModels : ITransferModels, IDisposable, IAsyncDisposable
@@ -82,4 +224,23 @@ internal sealed class TransferModels : ITransferModels, IDisposable, IAsyncDispo
                 $"No model '{name}' is registered; there are: {string.Join(", ", Names)}. Register it with "
                     + $"AddTransferModel(\"{name}\", path)."
             );
+}
+
+/// <summary>
+/// Loads the models before any hosted service (the web server is one) starts, and stops them after all have stopped:
+/// who still has work to do finds them.
+/// </summary>
+internal sealed class TransferModelsLifetime(TransferModels models) : IHostedLifecycleService
+{
+    public Task StartingAsync(CancellationToken cancellationToken) => models.StartAsync(cancellationToken);
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => models.StopAsync(cancellationToken);
 }

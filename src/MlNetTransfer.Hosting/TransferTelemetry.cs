@@ -1,4 +1,8 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
 
 namespace MlNetTransfer.Hosting;
 
@@ -65,4 +69,183 @@ public static class TransferTelemetry
 
     internal static ActivitySource Source { get; } =
         new(ActivitySourceName, typeof(TransferTelemetry).Assembly.GetName().Version?.ToString(3));
+}
+
+/// <summary>The instruments of <see cref="TransferTelemetry"/>, shared by all models of a container.</summary>
+internal sealed class TransferInstruments : IDisposable
+{
+    /// <summary>From half a millisecond (decoding a thumbnail) to ten seconds (a queue that is far too long).</summary>
+    private static readonly InstrumentAdvice<double> Seconds = new()
+    {
+        HistogramBucketBoundaries = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    };
+
+    private static readonly InstrumentAdvice<int> Images = new()
+    {
+        HistogramBucketBoundaries = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+    };
+
+    private readonly Meter? own;
+    private readonly Counter<long> requests,
+        reloads;
+    private readonly UpDownCounter<int> waiting,
+        active,
+        loaded;
+    private readonly Histogram<double> request,
+        decode,
+        inference;
+    private readonly Histogram<int> batch;
+
+    public TransferInstruments(IMeterFactory? factory)
+    {
+        // A meter of a factory is the factory's to dispose.
+        Meter meter = factory?.Create(TransferTelemetry.MeterName) ?? (own = new Meter(TransferTelemetry.MeterName));
+        requests = meter.CreateCounter<long>(
+            TransferTelemetry.Requests,
+            "{request}",
+            "Requests answered or refused, by outcome."
+        );
+        reloads = meter.CreateCounter<long>(
+            TransferTelemetry.Reloads,
+            "{reload}",
+            "New model files taken or refused, by outcome."
+        );
+        waiting = meter.CreateUpDownCounter<int>(
+            TransferTelemetry.QueueLength,
+            "{request}",
+            "Requests waiting for a worker."
+        );
+        active = meter.CreateUpDownCounter<int>(
+            TransferTelemetry.ActiveRequests,
+            "{request}",
+            "Requests taken by a worker and not answered yet."
+        );
+        loaded = meter.CreateUpDownCounter<int>(TransferTelemetry.LoadedModels, "{model}", "Model files in memory.");
+        request = meter.CreateHistogram(
+            TransferTelemetry.RequestDuration,
+            "s",
+            "From the call to the answer.",
+            advice: Seconds
+        );
+        decode = meter.CreateHistogram(
+            TransferTelemetry.DecodeDuration,
+            "s",
+            "Decoding and preprocessing of one image.",
+            advice: Seconds
+        );
+        inference = meter.CreateHistogram(
+            TransferTelemetry.InferenceDuration,
+            "s",
+            "One run of the graph.",
+            advice: Seconds
+        );
+        batch = meter.CreateHistogram(
+            TransferTelemetry.BatchSize,
+            "{image}",
+            "Images in one run of the graph.",
+            advice: Images
+        );
+    }
+
+    public void Request(string model, string outcome, TimeSpan duration)
+    {
+        TagList tags = new() { { TransferTelemetry.ModelTag, model }, { TransferTelemetry.OutcomeTag, outcome } };
+        requests.Add(1, tags);
+        request.Record(duration.TotalSeconds, tags);
+    }
+
+    public void Reload(string model, string outcome) =>
+        reloads.Add(1, Of(model), new(TransferTelemetry.OutcomeTag, outcome));
+
+    public void Waiting(string model, int change) => waiting.Add(change, Of(model));
+
+    public void Active(string model, int change) => active.Add(change, Of(model));
+
+    public void Loaded(string model, int change) => loaded.Add(change, Of(model));
+
+    public void Decoded(string model, TimeSpan duration) => decode.Record(duration.TotalSeconds, Of(model));
+
+    public void Ran(string model, int images, TimeSpan duration)
+    {
+        inference.Record(duration.TotalSeconds, Of(model));
+        batch.Record(images, Of(model));
+    }
+
+    public void Dispose() => own?.Dispose();
+
+    private static KeyValuePair<string, object?> Of(string model) => new(TransferTelemetry.ModelTag, model);
+}
+
+/// <summary>
+/// Healthy where the model answers from its file; degraded where it answers, but the file that is there now cannot be
+/// served; unhealthy where it does not answer.
+/// </summary>
+/// <param name="predictor">The model.</param>
+internal sealed class TransferModelHealthCheck(ITransferPredictor predictor) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(
+        HealthCheckContext context,
+        CancellationToken cancellationToken = default
+    )
+    {
+        TransferModelStatus status = predictor.Status;
+        var data = new Dictionary<string, object>
+        {
+            ["model"] = status.Name,
+            ["path"] = status.Path,
+            ["state"] = status.State.ToString(),
+            ["labels"] = status.Labels.Count,
+        };
+        if (status.Version is { } version)
+            (data["sha256"], data["trainingDigest"]) = (version.Sha256, version.TrainingDigest);
+        if (status.LoadedAt is { } at)
+            data["loadedAt"] = at.ToString("O", CultureInfo.InvariantCulture);
+        if (status.ReloadError is { } error)
+            data["reloadError"] = error;
+        return Task.FromResult(
+            status switch
+            {
+                { State: TransferModelState.Serving, ReloadError: null } => HealthCheckResult.Healthy(
+                    $"Model '{status.Name}' is served.",
+                    data
+                ),
+                { State: TransferModelState.Serving } => HealthCheckResult.Degraded(
+                    $"An older file of model '{status.Name}' is served: {status.ReloadError}",
+                    data: data
+                ),
+                { State: TransferModelState.Stopped } => new HealthCheckResult(
+                    context.Registration.FailureStatus,
+                    $"Model '{status.Name}' is stopped.",
+                    data: data
+                ),
+                _ => new HealthCheckResult(
+                    context.Registration.FailureStatus,
+                    $"Model '{status.Name}' is not loaded yet.",
+                    data: data
+                ),
+            }
+        );
+    }
+}
+
+/// <summary>What hosting writes to the log, under the category "MlNetTransfer.Hosting".</summary>
+internal static partial class Log
+{
+    public const string Category = "MlNetTransfer.Hosting";
+
+    [LoggerMessage(
+        1,
+        LogLevel.Information,
+        "Model '{Model}' is served from '{Path}': sha256 {Sha256}, {Labels} labels."
+    )]
+    public static partial void Loaded(ILogger logger, string model, string path, string sha256, int labels);
+
+    [LoggerMessage(2, LogLevel.Error, "Model '{Model}': the new file '{Path}' is not served; sha256 {Sha256} goes on.")]
+    public static partial void ReloadFailed(ILogger logger, string model, string path, string sha256, Exception reason);
+
+    [LoggerMessage(3, LogLevel.Warning, "'{Path}' cannot be watched; it is looked at every {Interval}.")]
+    public static partial void NotWatched(ILogger logger, string path, TimeSpan interval, Exception reason);
+
+    [LoggerMessage(4, LogLevel.Debug, "'{Path}' was looked at in vain: {Reason}")]
+    public static partial void LookFailed(ILogger logger, string path, string reason);
 }
