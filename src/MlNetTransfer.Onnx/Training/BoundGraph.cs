@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Onnx.Proto;
@@ -101,4 +102,17 @@ internal sealed class BoundGraph : IDisposable
             [.. metadata.Dimensions.Select(d => (long)d)]
         );
     }
+}
+
+/// <summary>Checks of options.</summary>
+internal static class Range
+{
+    public static double Check(double value, double low, double high, [CallerMemberName] string name = "") =>
+        value >= low && value <= high
+            ? value
+            : throw new ArgumentOutOfRangeException(
+                name,
+                value,
+                FormattableString.Invariant($"{name} must be in [{low}, {high}].")
+            );
 }

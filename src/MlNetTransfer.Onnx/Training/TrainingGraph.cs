@@ -1,3 +1,7 @@
+using Google.Protobuf.Collections;
+using MlNetTransfer.Onnx.Differentiation;
+using MlNetTransfer.Onnx.Proto;
+
 namespace MlNetTransfer.Onnx.Training;
 
 /// <summary>
@@ -68,4 +72,253 @@ public sealed class TrainingGraph
 
     /// <summary>Inputs that are drawn anew for every step.</summary>
     internal IReadOnlyList<DropoutMask> Masks { get; }
+}
+
+/// <summary>What a training graph does with the gradients.</summary>
+public enum TrainingGraphKind
+{
+    /// <summary>Updates the parameters: one whole step.</summary>
+    Step,
+
+    /// <summary>Gives the gradients of the parameters as outputs.</summary>
+    Gradients,
+
+    /// <summary>Adds the gradients to sums kept outside: the first part of a step over several micro-batches.</summary>
+    Accumulate,
+
+    /// <summary>
+    /// Updates the parameters by the sums of gradients: the last part of a step over several micro-batches. It has no
+    /// forward pass.
+    /// </summary>
+    Apply,
+}
+
+/// <summary>Turns a model into training steps: forward pass, loss, gradients and optimiser in one ONNX graph.</summary>
+/// <param name="model">The forward model; not changed.</param>
+/// <param name="options">What a step does.</param>
+public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options)
+{
+    /// <summary>
+    /// The training graph for one batch size, which is a constant of it: the last, smaller batch of an epoch needs its
+    /// own.
+    /// </summary>
+    /// <param name="batchSize">Images of a batch, 1 or more.</param>
+    /// <param name="kind">What the graph does with the gradients. Default a whole step.</param>
+    /// <exception cref="GraphException">A parameter does not exist or has no influence, an operator between has no
+    /// gradient, the logits are not [N, C], or a shape is not fixed.</exception>
+    public TrainingGraph Build(int batchSize, TrainingGraphKind kind = TrainingGraphKind.Step) =>
+        kind == TrainingGraphKind.Apply ? BuildApply() : BuildWithForward(batchSize, kind);
+
+    /// <summary>All that lives from step to step, the same for every batch size.</summary>
+    /// <exception cref="GraphException">A parameter does not exist.</exception>
+    internal IReadOnlyList<StateTensor> State()
+    {
+        IReadOnlyList<NormalizedLayer> layers = [];
+        if (options.BatchNormalization == BatchNormalizationMode.Training)
+            BatchStatistics.Apply(ForwardMode.Inference(Forward()), options.Parameters, out layers);
+        return
+        [
+            .. BuildApply().State.Where(s => s.Role != StateRole.Accumulator),
+            .. layers.SelectMany(l => new[] { BatchStatistics.State(l.Mean), BatchStatistics.State(l.Variance) }),
+        ];
+    }
+
+    private TrainingGraph BuildWithForward(int batchSize, TrainingGraphKind kind)
+    {
+        OnnxModel mode = Mode(
+            batchSize,
+            out IReadOnlyList<DropoutMask> masks,
+            out IReadOnlyList<NormalizedLayer> layers
+        );
+        StaticGraph forward = Differentiator.Prepare(mode, [options.Logits], options.Parameters, batchSize);
+        int columns = Columns(forward, batchSize);
+        Dictionary<string, TensorProto> parameters = Parameters();
+        List<StateTensor> state = [];
+        OnnxModel step = forward.Model.With(proto =>
+        {
+            GraphEmitter graph = new(proto.Graph, forward.Model.OpsetVersion()) { Scope = "loss" };
+            TensorProto[] frozen = [.. proto.Graph.Initializer.Where(i => !parameters.ContainsKey(i.Name))];
+            proto.Graph.Initializer.Clear();
+            proto.Graph.Initializer.AddRange(frozen);
+            proto.Graph.Input.Add(Differentiator.Float(graph.Reserve(TrainingGraph.Targets), batchSize, columns));
+            proto.Graph.Input.Add(Differentiator.Float(graph.Reserve(TrainingGraph.RowWeights), batchSize));
+            string seed = LossGraph.Append(graph, options.Loss, options.Logits, columns);
+            IReadOnlyDictionary<string, string> gradients = BackwardPass.Append(
+                forward,
+                graph,
+                new Dictionary<string, string> { [options.Logits] = seed },
+                options.Parameters
+            );
+            state.AddRange(
+                kind switch
+                {
+                    TrainingGraphKind.Step => new UpdateGraph(graph, proto.Graph.Input, options).Append(
+                        parameters,
+                        gradients
+                    ),
+                    TrainingGraphKind.Gradients => Read(
+                        proto.Graph,
+                        parameters,
+                        Named(graph, gradients, proto.Graph.Output)
+                    ),
+                    _ => Read(proto.Graph, parameters, Accumulated(graph, gradients, parameters, proto.Graph.Input)),
+                }
+            );
+            if (kind != TrainingGraphKind.Gradients)
+                state.AddRange(BatchStatistics.Append(graph, proto.Graph.Input, layers, forward));
+            Outputs(proto.Graph, state, kind == TrainingGraphKind.Step);
+        });
+        return new TrainingGraph(step, kind, batchSize, columns, options.Logits, state, masks);
+    }
+
+    private TrainingGraph BuildApply()
+    {
+        Dictionary<string, TensorProto> parameters = Parameters();
+        ModelProto proto = new()
+        {
+            IrVersion = 8,
+            ProducerName = "MlNetTransfer",
+            Graph = new GraphProto { Name = "apply" },
+        };
+        proto.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = Differentiator.LeastOpset });
+        GraphEmitter graph = new(proto.Graph, Differentiator.LeastOpset);
+        foreach (string name in options.Parameters)
+            graph.Reserve(name);
+        StateTensor[] sums =
+        [
+            .. options.Parameters.Select(p => Accumulator(parameters[p], graph.Reserve(AccumulatorOf(p)), null)),
+        ];
+        foreach (StateTensor sum in sums)
+            proto.Graph.Input.Add(Differentiator.Float(sum.Input, sum.Shape));
+        StateTensor[] state =
+        [
+            .. sums,
+            .. new UpdateGraph(graph, proto.Graph.Input, options).Append(
+                parameters,
+                sums.ToDictionary(s => s.Owner, s => s.Input)
+            ),
+        ];
+        foreach (StateTensor tensor in state.Where(s => s.Output is not null))
+            proto.Graph.Output.Add(Differentiator.Float(tensor.Output!, tensor.Shape));
+        proto.Graph.Output.Add(Differentiator.Float(TrainingGraph.GradientNorm, 1));
+        return new TrainingGraph(new OnnxModel(proto), TrainingGraphKind.Apply, 0, 0, options.Logits, state, []);
+    }
+
+    private OnnxModel Forward() =>
+        OperatorSetUpgrade.To(GraphCut.At(model, [options.Logits], typed: false), Differentiator.LeastOpset);
+
+    private OnnxModel Mode(
+        int batchSize,
+        out IReadOnlyList<DropoutMask> masks,
+        out IReadOnlyList<NormalizedLayer> layers
+    )
+    {
+        OnnxModel forward = Forward();
+        (masks, layers) = ([], []);
+        if (options.Dropout)
+            forward = ForwardMode.WithMasks(forward, batchSize, out masks);
+        forward = ForwardMode.Inference(forward);
+        return options.BatchNormalization == BatchNormalizationMode.Training
+            ? BatchStatistics.Apply(forward, options.Parameters, out layers)
+            : forward;
+    }
+
+    private int Columns(StaticGraph forward, int batchSize)
+    {
+        long[] shape = forward.Shape(options.Logits);
+        return shape.Length == 2 && shape[0] == batchSize
+            ? (int)shape[1]
+            : throw new GraphException(
+                $"The logits '{options.Logits}' are [{string.Join(", ", shape)}] for a batch of {batchSize}; a loss "
+                    + $"needs [{batchSize}, columns]. Choose another tensor, or flatten it first."
+            );
+    }
+
+    private Dictionary<string, TensorProto> Parameters()
+    {
+        Dictionary<string, TensorProto> all = model.Initializers.ToDictionary(i => i.Name);
+        foreach (string name in options.Parameters)
+            if (!all.ContainsKey(name))
+                throw new GraphException(
+                    $"The model has no initializer '{name}' to train. Near names: "
+                        + $"{string.Join(", ", NearestNames.Of(name, all.Keys))}."
+                );
+        return options.Parameters.ToDictionary(n => n, n => all[n]);
+    }
+
+    private static string AccumulatorOf(string parameter) => $"sum_of_gradients/{parameter}";
+
+    private static StateTensor Accumulator(TensorProto parameter, string input, string? output) =>
+        new(StateRole.Accumulator, parameter.Name, input, output, [.. parameter.Dims], null);
+
+    /// <summary>Gives the gradients their names as outputs.</summary>
+    private StateTensor[] Named(
+        GraphEmitter graph,
+        IReadOnlyDictionary<string, string> gradients,
+        RepeatedField<ValueInfoProto> outputs
+    )
+    {
+        foreach (string name in options.Parameters)
+        {
+            string named = graph.Reserve($"gradient_of/{name}");
+            graph.NodeNamed(named, "Identity", [gradients[name]]);
+            outputs.Add(new ValueInfoProto { Name = named });
+        }
+
+        return [];
+    }
+
+    private StateTensor[] Accumulated(
+        GraphEmitter graph,
+        IReadOnlyDictionary<string, string> gradients,
+        Dictionary<string, TensorProto> parameters,
+        RepeatedField<ValueInfoProto> inputs
+    )
+    {
+        StateTensor[] sums =
+        [
+            .. options.Parameters.Select(p =>
+                Accumulator(parameters[p], graph.Reserve(AccumulatorOf(p)), graph.Reserve($"next/{AccumulatorOf(p)}"))
+            ),
+        ];
+        foreach (StateTensor sum in sums)
+        {
+            inputs.Add(Differentiator.Float(sum.Input, sum.Shape));
+            graph.NodeNamed(sum.Output!, "Add", [sum.Input, gradients[sum.Owner]]);
+        }
+
+        return sums;
+    }
+
+    /// <summary>The parameters as inputs that are only read, beside other state.</summary>
+    private StateTensor[] Read(
+        GraphProto graph,
+        Dictionary<string, TensorProto> parameters,
+        IReadOnlyList<StateTensor> others
+    )
+    {
+        foreach (string name in options.Parameters)
+            graph.Input.Add(Differentiator.Float(name, parameters[name].Dims));
+        return
+        [
+            .. options.Parameters.Select(p => new StateTensor(
+                StateRole.Parameter,
+                p,
+                p,
+                null,
+                [.. parameters[p].Dims],
+                parameters[p]
+            )),
+            .. others,
+        ];
+    }
+
+    private static void Outputs(GraphProto graph, IEnumerable<StateTensor> state, bool step)
+    {
+        graph.Output.Add(Differentiator.Float(TrainingGraph.Loss, 1));
+        if (step)
+            graph.Output.Add(Differentiator.Float(TrainingGraph.GradientNorm, 1));
+        foreach (StateTensor tensor in state.Where(s => s.Output is not null))
+            graph.Output.Add(Differentiator.Float(tensor.Output!, tensor.Shape));
+    }
 }

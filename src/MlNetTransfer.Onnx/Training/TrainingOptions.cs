@@ -85,3 +85,75 @@ public sealed record TrainingOptions
             );
     }
 }
+
+/// <summary>Parameters that are trained alike; each step gives every group its own learning rate.</summary>
+public sealed record ParameterGroup
+{
+    /// <summary>Name of the group, for messages; not empty.</summary>
+    public required string Name
+    {
+        get;
+        init =>
+            field = string.IsNullOrWhiteSpace(value)
+                ? throw new ArgumentException("A parameter group needs a name.", nameof(Name))
+                : value;
+    }
+
+    /// <summary>Names of float32 initializers of the model, at least one.</summary>
+    public required IReadOnlyList<string> Parameters
+    {
+        get;
+        init =>
+            field =
+                value.Count > 0
+                    ? [.. value]
+                    : throw new ArgumentException(
+                        "A parameter group needs at least one parameter.",
+                        nameof(Parameters)
+                    );
+    }
+
+    /// <summary>
+    /// Decoupled weight decay: each step multiplies the weights by 1 - learning rate · this; in [0, 1e3]. Default 0.
+    /// (Loshchilov and Hutter, 2019.)
+    /// </summary>
+    public double WeightDecay
+    {
+        get;
+        init => field = Range.Check(value, 0, 1e3);
+    }
+}
+
+/// <summary>Which statistics batch normalisation uses while training.</summary>
+public enum BatchNormalizationMode
+{
+    /// <summary>
+    /// The pretrained running statistics, which stay as they are: right for fine-tuning on few images, and each image
+    /// counts for itself.
+    /// </summary>
+    Inference,
+
+    /// <summary>
+    /// Those of the batch, in the layers whose input or parameters depend on a trained parameter; their running
+    /// statistics are updated as PyTorch does: new = 0.9 · old + 0.1 · batch, with the unbiased variance. Needs batches
+    /// of 2 or more.
+    /// </summary>
+    Training,
+}
+
+/// <summary>
+/// What a training step minimises: Σ row weight · loss of the row, from logits [N, C] and targets [N, C].
+/// </summary>
+public enum TrainingLoss
+{
+    /// <summary>Cross-entropy with soft targets, -Σ target · log softmax(logits) in nats, over the classes.</summary>
+    CrossEntropy,
+
+    /// <summary>
+    /// Binary cross-entropy of each column with targets in [0, 1], from logits, in nats; mean over the columns.
+    /// </summary>
+    BinaryCrossEntropy,
+
+    /// <summary>Squared error, mean over the columns.</summary>
+    MeanSquaredError,
+}

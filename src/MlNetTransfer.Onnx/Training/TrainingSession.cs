@@ -1,3 +1,4 @@
+using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Training;
@@ -185,3 +186,79 @@ public sealed partial class TrainingSession : IDisposable
         return graphs[(kind, batchSize)] = new BoundGraph(builder.Build(batchSize, kind), state, running.Threads);
     }
 }
+
+public sealed partial class TrainingSession
+{
+    /// <summary>
+    /// The trained parameters, and the running statistics where batch normalisation updates them, by the name of the
+    /// model's initializer; row-major. <see cref="InitializerEdits"/> writes them back.
+    /// </summary>
+    public IReadOnlyDictionary<string, float[]> Parameters() => Values(StateRole.Parameter);
+
+    /// <summary>
+    /// The moving average of the parameters, and the running statistics, by the name of the model's initializer.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The options ask for no average.</exception>
+    public IReadOnlyDictionary<string, float[]> Averages() =>
+        options.AverageDecay is null
+            ? throw new InvalidOperationException(
+                $"No average is kept: {nameof(TrainingOptions.AverageDecay)} is not set."
+            )
+            : Values(StateRole.Average);
+
+    /// <summary>
+    /// Writes parameters, optimiser state, averages, running statistics and the count of steps: all that
+    /// <see cref="LoadState(Stream)"/> needs to go on with the same bytes.
+    /// </summary>
+    public void SaveState(Stream stream) => Checkpoint.Write(stream, Steps, [.. state.Kept]);
+
+    /// <summary>
+    /// Goes on from a state that a session of the same model and options has saved. On an error nothing is changed.
+    /// </summary>
+    /// <exception cref="GraphException">The bytes are no state, or one of another model or other options.</exception>
+    public void LoadState(Stream stream)
+    {
+        (StateTensor Tensor, OrtValue Value)[] kept = [.. state.Kept];
+        (long steps, Dictionary<string, float[]> values) = Checkpoint.Read(stream, [.. kept.Select(k => k.Tensor)]);
+        foreach ((StateTensor tensor, OrtValue value) in kept)
+            values[tensor.Input].CopyTo(value.GetTensorMutableDataAsSpan<float>());
+        Steps = steps;
+    }
+
+    private Dictionary<string, float[]> Values(StateRole role) =>
+        state
+            .Of(role)
+            .Concat(state.Of(StateRole.Statistic))
+            .ToDictionary(s => s.Tensor.Owner, s => s.Value.GetTensorDataAsSpan<float>().ToArray());
+}
+
+/// <summary>How training steps are run. Immutable; an invalid instance cannot be made.</summary>
+public sealed record TrainingSessionOptions
+{
+    /// <summary>
+    /// Threads of a step, 1 to 1024; null for one per core. The bytes that come out may depend on it.
+    /// </summary>
+    public int? Threads
+    {
+        get;
+        init => field = value is { } threads ? (int)Range.Check(threads, 1, 1024) : null;
+    }
+
+    /// <summary>
+    /// Images worked on at a time, 1 or more; null for the whole batch. Smaller micro-batches need less memory and give
+    /// the same step but for rounding, as long as batch normalisation uses its running statistics.
+    /// </summary>
+    public int? MicroBatch
+    {
+        get;
+        init => field = value is { } size ? (int)Range.Check(size, 1, int.MaxValue) : null;
+    }
+
+    /// <summary>Seed of the dropout masks. Default 0.</summary>
+    public int Seed { get; init; }
+}
+
+/// <summary>What a training step reports.</summary>
+/// <param name="Loss">Loss before the step, Σ row weight · loss of the row with the weights scaled to sum 1.</param>
+/// <param name="GradientNorm">Euclidean norm of all gradients together, before clipping.</param>
+public readonly record struct StepResult(float Loss, float GradientNorm);
