@@ -1,8 +1,82 @@
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Torch.Conversion;
 using MlNetTransfer.Onnx.Torch.Layers;
+using MlNetTransfer.Onnx.Torch.Modules;
 
 namespace MlNetTransfer.Onnx.Torch.Operators;
+
+/// <summary>BatchNormalization, in training mode or not: in torch train() and eval() decide.</summary>
+internal sealed class BatchNormalizationOperator : ITorchOperator
+{
+    private static readonly string[] Names = ["weight", "bias", "running_mean", "running_var"];
+
+    public IReadOnlyList<string> Operators { get; } = ["BatchNormalization"];
+
+    public void Convert(TorchNode node)
+    {
+        Constant[] values =
+        [
+            .. Enumerable
+                .Range(1, 4)
+                .Select(i => node.Constant(i) ?? throw node.Unsupported($"computed {Names[i - 1]}")),
+        ];
+        long features = values[0].Count;
+        LayerTensor[] tensors =
+        [
+            .. values.Select((v, i) => new LayerTensor(Names[i], v, [features], IsParameter: i < 2)),
+            new LayerTensor("num_batches_tracked", null, [], IsParameter: false),
+        ];
+        // ONNX weighs the old statistics, torch the new ones.
+        double momentum = Math.Round(1 - (double)node.Float("momentum", 0.9f), 6);
+        node.Layer(
+            new BatchNormLayer(features, node.Rank, node.Float("epsilon", 1e-5f), momentum),
+            node.Value(0),
+            tensors,
+            "bn"
+        );
+    }
+}
+
+/// <summary>InstanceNormalization by the statistics of each map.</summary>
+internal sealed class InstanceNormalizationOperator : ITorchOperator
+{
+    public IReadOnlyList<string> Operators { get; } = ["InstanceNormalization"];
+
+    public void Convert(TorchNode node) =>
+        node.Call(
+            "instance_norm",
+            node.Value(0),
+            node.Value(1),
+            node.Value(2),
+            new TorchArgument.Nothing(),
+            new TorchArgument.Nothing(),
+            new TorchArgument.Flag(true),
+            new TorchArgument.Real(0),
+            new TorchArgument.Real(node.Float("epsilon", 1e-5f)),
+            new TorchArgument.Flag(false)
+        );
+}
+
+/// <summary>LayerNormalization over the last axes.</summary>
+internal sealed class LayerNormalizationOperator : ITorchOperator
+{
+    public IReadOnlyList<string> Operators { get; } = ["LayerNormalization"];
+
+    public void Convert(TorchNode node)
+    {
+        if (node.Constant(1) is not { } weight || node.Constant(2) is not { } bias)
+            throw node.Unsupported("no constant scale and bias");
+        int axis = node.Axis("axis", -1);
+        if (weight.Shape.Count != node.Rank - axis)
+            throw node.Unsupported("a scale that is not of the shape of the normalised axes");
+        node.Layer(
+            new LayerNormLayer(weight.Shape, node.Float("epsilon", 1e-5f)),
+            node.Value(0),
+            [new("weight", weight, weight.Shape), new("bias", bias, weight.Shape)],
+            "norm"
+        );
+    }
+}
 
 /// <summary>
 /// Functions and layers of torch that exporters write as several operators, since old operator sets lack them: put
@@ -90,4 +164,26 @@ internal static class Patterns
         node.IsNumber(input) && Math.Abs(node.Constant(input)!.Single - value) < 1e-4;
 
     private static bool IsEither(TorchNode node, double value) => Is(node, 0, value) || Is(node, 1, value);
+}
+
+/// <summary>Dropout: active in train().</summary>
+internal sealed class DropoutOperator : ITorchOperator
+{
+    public IReadOnlyList<string> Operators { get; } = ["Dropout"];
+
+    public void Convert(TorchNode node)
+    {
+        if (node.OutputCount > 1 && node.Output(1).Length > 0)
+            throw node.Unsupported("an output of its mask");
+        float ratio = node.Opset >= 12 ? node.Single(1) ?? 0.5f : node.Float("ratio", 0.5f);
+        node.Call("dropout", node.Value(0), new TorchArgument.Real(ratio), new TorchArgument.Training());
+    }
+}
+
+/// <summary>Identity, gone.</summary>
+internal sealed class IdentityOperator : ITorchOperator
+{
+    public IReadOnlyList<string> Operators { get; } = ["Identity"];
+
+    public void Convert(TorchNode node) => node.Same();
 }
