@@ -1,4 +1,6 @@
+using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Onnx.Proto;
+using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Onnx.Quantization;
 
@@ -124,5 +126,222 @@ internal sealed class QuantizationPlan
             && makers.TryGetValue(maker.Input[0], out NodeProto? before)
             && OnBytes.Contains(before)
             && Rectifier(before) == maker;
+    }
+}
+
+/// <summary>A model made ready to be quantised: simplified, with the layers that can run on bytes. Immutable.</summary>
+public sealed class QuantizableGraph
+{
+    /// <summary>Scales for each channel need this operator set.</summary>
+    private const int LeastOpset = 13;
+
+    private readonly LayerNode[] layers;
+
+    private QuantizableGraph(OnnxModel model, LayerNode[] layers)
+    {
+        (Model, this.layers) = (model, layers);
+        Layers =
+        [
+            .. layers.Select(l => new QuantizableLayer(
+                l.Node.Name,
+                l.Node.OpType,
+                l.Weights.Dims.Aggregate(1L, (a, b) => a * b)
+            )),
+        ];
+        Activations = new QuantizationPlan(model.Proto.Graph, layers).Tensors;
+    }
+
+    /// <summary>The model in float, simplified; same inputs, outputs and metadata.</summary>
+    public OnnxModel Model { get; }
+
+    /// <summary>The layers that can run on bytes, from the input to the outputs.</summary>
+    public IReadOnlyList<QuantizableLayer> Layers { get; }
+
+    /// <summary>Tensors whose ranges <see cref="Quantize"/> needs.</summary>
+    public IReadOnlyList<string> Activations { get; }
+
+    /// <summary>
+    /// Makes a model ready: folds constants, batch normalisation and padding, and raises the operator set to 13 where
+    /// it is lower.
+    /// </summary>
+    /// <param name="model">The model; not changed.</param>
+    /// <exception cref="GraphException">ONNX Runtime cannot load the model, or it has no layer that can run on
+    /// bytes.</exception>
+    public static QuantizableGraph Of(OnnxModel model)
+    {
+        OnnxModel optimized = WithNames(OptimizedGraph.Of(model, LeastOpset));
+        Dictionary<string, TensorProto> constants = optimized.Initializers.ToDictionary(i => i.Name);
+        LayerNode[] layers = [.. optimized.Nodes.Select(n => LayerNode.Of(n, constants)).OfType<LayerNode>()];
+        return layers.Length > 0
+            ? new QuantizableGraph(optimized, layers)
+            : throw new GraphException(
+                "The model has no Conv, Gemm or MatMul with constant float32 weights, so there is nothing to "
+                    + "quantise. Is it quantised or in half precision already? Give the float32 model."
+            );
+    }
+
+    /// <summary>
+    /// The model with layers on bytes: QuantizeLinear and DequantizeLinear around them, weights in signed bytes by
+    /// channel, activations in unsigned bytes, biases in int32.
+    /// </summary>
+    /// <param name="ranges">Range of each of <see cref="Activations"/>.</param>
+    /// <param name="inFloat">Names of layers to leave in float; null for none.</param>
+    /// <param name="bits">How much of a byte the weights use.</param>
+    /// <returns>The model; same inputs, outputs and metadata.</returns>
+    /// <exception cref="GraphException">A layer does not exist, or a range is missing or not finite.</exception>
+    public OnnxModel Quantize(
+        IReadOnlyDictionary<string, ValueRange> ranges,
+        IReadOnlySet<string>? inFloat = null,
+        WeightBits bits = WeightBits.Eight
+    )
+    {
+        HashSet<string> known = [.. Layers.Select(l => l.Name)];
+        if (inFloat?.FirstOrDefault(n => !known.Contains(n)) is { } missing)
+            throw new GraphException(
+                $"The model has no layer '{missing}' that could be left in float. Near names: "
+                    + $"{string.Join(", ", NearestNames.Of(missing, known))}."
+            );
+        LayerNode[] chosen = [.. layers.Where(l => inFloat?.Contains(l.Node.Name) is not true)];
+        var plan = new QuantizationPlan(Model.Proto.Graph, chosen);
+        return new QuantizedGraphWriter(Model, plan, ranges, bits).Write(chosen);
+    }
+
+    /// <summary>Layers are called by their nodes' names, so each needs one of its own.</summary>
+    private static OnnxModel WithNames(OnnxModel model) =>
+        model.With(proto =>
+        {
+            NodeProto[] sorted = [.. NodeOrder.Sort(proto.Graph.Node).Select(n => n.Clone())];
+            HashSet<string> taken = [];
+            foreach (NodeProto node in sorted)
+                taken.Add(node.Name = NameAllocator.First(node.Name.Length > 0 ? node.Name : node.Output[0], taken));
+            proto.Graph.Node.Clear();
+            proto.Graph.Node.AddRange(sorted);
+        });
+}
+
+/// <summary>A node with constant weights that can be run on bytes.</summary>
+/// <param name="Name">Name of the node.</param>
+/// <param name="OperatorType">Conv, Gemm or MatMul.</param>
+/// <param name="WeightCount">Number of weights.</param>
+public sealed record QuantizableLayer(string Name, string OperatorType, long WeightCount);
+
+/// <summary>A layer as the graph has it.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Weights">Its weights.</param>
+/// <param name="Bias">Its bias [channels]; null where it has none.</param>
+/// <param name="Axis">The axis of the weights that the output channels lie on.</param>
+internal sealed record LayerNode(NodeProto Node, TensorProto Weights, TensorProto? Bias, int Axis)
+{
+    public int Channels => (int)Weights.Dims[Axis];
+
+    /// <summary>Weights that lie together for a channel.</summary>
+    public int Inner => (int)Weights.Dims.Skip(Axis + 1).Aggregate(1L, (a, b) => a * b);
+
+    /// <summary>The layer of a node; null where the node has none that can be run on bytes.</summary>
+    public static LayerNode? Of(NodeProto node, IReadOnlyDictionary<string, TensorProto> constants)
+    {
+        if (!OperatorSets.IsDefault(node.Domain) || node.Input.Count < 2 || constants.ContainsKey(node.Input[0]))
+            return null;
+        if (
+            !constants.TryGetValue(node.Input[1], out TensorProto? weights)
+            || weights.DataType != (int)DataType.Float
+            || weights.Dims.Any(d => d < 1)
+        )
+            return null;
+        TensorProto? bias = null;
+        if (node.Input.Count > 2 && node.Input[2].Length > 0 && !constants.TryGetValue(node.Input[2], out bias))
+            return null;
+        int? axis = node.OpType switch
+        {
+            "Conv" when weights.Dims.Count is 3 or 4 or 5 => 0,
+            "Gemm" when IsPlain(node) && weights.Dims.Count == 2 => Int(node, "transB") == 0 ? 1 : 0,
+            "MatMul" when weights.Dims.Count == 2 => 1,
+            _ => null,
+        };
+        if (
+            axis is not { } a
+            || (
+                bias is not null
+                && (bias.DataType != (int)DataType.Float || bias.Dims is not [var size] || size != weights.Dims[a])
+            )
+        )
+            return null;
+        return new LayerNode(node, weights, bias, a);
+    }
+
+    private static bool IsPlain(NodeProto gemm) =>
+        Int(gemm, "transA") == 0 && Factor(gemm, "alpha") == 1 && Factor(gemm, "beta") == 1;
+
+    private static long Int(NodeProto node, string name) => node.Attribute.FirstOrDefault(a => a.Name == name)?.I ?? 0;
+
+    private static float Factor(NodeProto node, string name) =>
+        node.Attribute.FirstOrDefault(a => a.Name == name)?.F ?? 1;
+}
+
+/// <summary>
+/// A model as ONNX Runtime simplifies it before it chooses kernels: constants folded, batch normalisation and padding
+/// inside convolutions, standard operators only.
+/// </summary>
+internal static class OptimizedGraph
+{
+    /// <param name="model">The model.</param>
+    /// <param name="opset">Least operator set of the result.</param>
+    /// <exception cref="GraphException">ONNX Runtime cannot load the model.</exception>
+    public static OnnxModel Of(OnnxModel model, int opset)
+    {
+        OnnxModel upgraded = OperatorSetUpgrade.To(model, opset);
+        string file = Path.Combine(Path.GetTempPath(), $"{Path.GetRandomFileName()}.onnx");
+        try
+        {
+            using (
+                SessionOptions options = new()
+                {
+                    GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_BASIC,
+                    OptimizedModelFilePath = file,
+                    IntraOpNumThreads = 1,
+                    LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+                }
+            )
+            using (new InferenceSession(upgraded.ToBytes(), options)) { }
+
+            OnnxModel optimized = OnnxModel.Load(file);
+            HashSet<string> domains =
+            [
+                .. optimized.Nodes.Select(n => n.Domain).Select(d => OperatorSets.IsDefault(d) ? "" : d),
+                "",
+            ];
+            return optimized.With(proto =>
+            {
+                // ONNX Runtime imports every domain it knows; other runtimes do not know them.
+                OnnxImports(proto, domains);
+                (proto.IrVersion, proto.ProducerName, proto.ProducerVersion, proto.DocString) = (
+                    model.Proto.IrVersion,
+                    model.Proto.ProducerName,
+                    model.Proto.ProducerVersion,
+                    model.Proto.DocString
+                );
+                proto.MetadataProps.Clear();
+                proto.MetadataProps.AddRange(model.Proto.MetadataProps.Select(e => e.Clone()));
+                proto.Graph.ValueInfo.Clear();
+            });
+        }
+        catch (OnnxRuntimeException cause)
+        {
+            throw new GraphException($"ONNX Runtime cannot load the model: {cause.Message}", cause);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    private static void OnnxImports(ModelProto proto, HashSet<string> domains)
+    {
+        OperatorSetIdProto[] kept =
+        [
+            .. proto.OpsetImport.Where(o => domains.Contains(OperatorSets.IsDefault(o.Domain) ? "" : o.Domain)),
+        ];
+        proto.OpsetImport.Clear();
+        proto.OpsetImport.AddRange(kept);
     }
 }
