@@ -1,4 +1,8 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.IO.Enumeration;
+using System.Numerics;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Imaging;
 
@@ -75,4 +79,173 @@ internal static class CommonOptions
         megapixels is { } millions
             ? new ImageLimits { MaxPixels = millions * 1_000_000, MaxWholeFramePixels = millions * 1_000_000 }
             : new ImageLimits();
+}
+
+/// <summary>
+/// Numbers and choices of the command line: written one way whatever the machine's language, and never with CLR names.
+/// </summary>
+/// <remarks>Without this, "0,001" is 1: a comma separates thousands in the default parser.</remarks>
+internal static class Numbers
+{
+    /// <summary>A number that has a value even where none is given.</summary>
+    public static Option<T> Within<T>(Option<T> option, T low, T high)
+        where T : struct, INumber<T>
+    {
+        option.CustomParser = result => Parse(result, option.Name, low, high) ?? default;
+        return option;
+    }
+
+    /// <summary>A number that is null where none is given.</summary>
+    public static Option<T?> Within<T>(Option<T?> option, T low, T high)
+        where T : struct, INumber<T>
+    {
+        option.CustomParser = result => Parse(result, option.Name, low, high);
+        return option;
+    }
+
+    /// <summary>One of a few names.</summary>
+    public static Option<T> OneOf<T>(Option<T> option)
+        where T : struct, Enum
+    {
+        option.HelpName = string.Join('|', Names<T>());
+        option.CustomParser = result => Choose<T>(result, option.Name) ?? default;
+        return option;
+    }
+
+    /// <summary>One of a few names; null where none is given.</summary>
+    public static Option<T?> OneOf<T>(Option<T?> option)
+        where T : struct, Enum
+    {
+        option.HelpName = string.Join('|', Names<T>());
+        option.CustomParser = result => Choose<T>(result, option.Name);
+        return option;
+    }
+
+    /// <summary>A value as it is written on the command line.</summary>
+    public static string Text(object? value) =>
+        value switch
+        {
+            null => "",
+            Enum name => name.ToString().ToLowerInvariant(),
+            _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+        };
+
+    private static T? Parse<T>(ArgumentResult result, string name, T low, T high)
+        where T : struct, INumber<T>
+    {
+        string text = result.Tokens[^1].Value;
+        if (TryParse(text, out T value) && value >= low && value <= high)
+            return value;
+        string range = FormattableString.Invariant($"from {low} to {high}");
+        if (TryParse(text, out T _))
+            result.AddError($"{name} is {text}; it must be {range}.");
+        else if (text.Contains(',') && TryParse(text.Replace(',', '.'), out T _))
+            result.AddError(
+                $"{name} is '{text}'; write {text.Replace(',', '.')}: decimals follow a point, whatever the "
+                    + $"machine's language."
+            );
+        else
+            result.AddError($"{name} is '{text}'; it must be a {(IsWhole<T>() ? "whole number" : "number")} {range}.");
+        return null;
+    }
+
+    private static bool TryParse<T>(string text, out T value)
+        where T : struct, INumber<T> =>
+        T.TryParse(
+            text,
+            IsWhole<T>() ? NumberStyles.AllowLeadingSign : NumberStyles.Float,
+            CultureInfo.InvariantCulture,
+            out value
+        );
+
+    private static bool IsWhole<T>()
+        where T : struct, INumber<T> => typeof(T) == typeof(int) || typeof(T) == typeof(long);
+
+    private static T? Choose<T>(ArgumentResult result, string name)
+        where T : struct, Enum
+    {
+        string text = result.Tokens[^1].Value;
+        if (Names<T>().Contains(text, StringComparer.OrdinalIgnoreCase))
+            return Enum.Parse<T>(text, ignoreCase: true);
+        string meant = Suggestions.Sentence(text, Names<T>());
+        result.AddError($"{name} is '{text}'; it must be one of {string.Join(", ", Names<T>())}.{meant}");
+        return null;
+    }
+
+    private static string[] Names<T>()
+        where T : struct, Enum => [.. Enum.GetNames<T>().Select(n => n.ToLowerInvariant())];
+}
+
+/// <summary>
+/// Expands what a shell left as it was: "photos/*.jpg" in quotes, or on Windows. * and ? stand for part of a name, **
+/// for folders.
+/// </summary>
+internal static class Patterns
+{
+    /// <summary>The inputs, patterns replaced by the files they match, in the order of their names.</summary>
+    /// <exception cref="TransferException">A pattern matches no file.</exception>
+    public static IReadOnlyList<string> Expand(IEnumerable<string> inputs) => [.. inputs.SelectMany(Expand)];
+
+    private static IEnumerable<string> Expand(string input)
+    {
+        if (!IsPattern(input) || Path.Exists(input))
+            return [input];
+        string[] parts = input.Replace('\\', OperatingSystem.IsWindows() ? '/' : '\\').Split('/');
+        int first = Array.FindIndex(parts, IsPattern);
+        string root = string.Join('/', parts[..first]);
+        string[] found =
+        [
+            .. Below(
+                    first == 0 ? ""
+                        : root.Length == 0 ? "/"
+                        : root,
+                    parts.AsMemory(first)
+                )
+                .Order(StringComparer.Ordinal),
+        ];
+        return found.Length > 0
+            ? found
+            : throw new TransferException($"No file matches '{input}'. Check the folder and the pattern.");
+    }
+
+    private static bool IsPattern(string text) => text.Contains('*') || text.Contains('?');
+
+    private static IEnumerable<string> Below(string folder, ReadOnlyMemory<string> parts)
+    {
+        string part = parts.Span[0];
+        ReadOnlyMemory<string> rest = parts[1..];
+        string real = folder.Length == 0 ? "." : folder;
+        if (!Directory.Exists(real))
+            return [];
+        if (part == "**")
+        {
+            ReadOnlyMemory<string> tail = rest.IsEmpty ? new[] { "*" } : rest;
+            return Below(folder, tail).Concat(Folders(real, "*").SelectMany(name => Below(Join(folder, name), parts)));
+        }
+
+        return rest.IsEmpty
+            ? Directory
+                .EnumerateFiles(real)
+                .Select(f => Path.GetFileName(f))
+                .Where(name => Matches(part, name))
+                .Select(name => Join(folder, name))
+            : Folders(real, part).SelectMany(name => Below(Join(folder, name), rest));
+    }
+
+    /// <summary>Folders that are no links: a pattern cannot go in circles.</summary>
+    private static IEnumerable<string> Folders(string folder, string pattern) =>
+        new DirectoryInfo(folder)
+            .EnumerateDirectories()
+            .Where(d => d.LinkTarget is null && Matches(pattern, d.Name))
+            .Select(d => d.Name);
+
+    /// <summary>As shells do: names that begin with a dot are matched only by patterns that do.</summary>
+    private static bool Matches(string pattern, string name) =>
+        (name[0] != '.' || pattern[0] == '.')
+        && FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: OperatingSystem.IsWindows());
+
+    private static string Join(string folder, string name) =>
+        folder.Length == 0 ? name
+        : folder.EndsWith('/') ? folder + name
+        : $"{folder}/{name}";
 }

@@ -1,7 +1,9 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace MlNetTransfer.Cli;
 
@@ -72,5 +74,135 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
         }
 
         return console;
+    }
+}
+
+/// <summary>Shows each stage as a progress bar. Thread-safe.</summary>
+internal sealed class BarProgress(ProgressContext context) : IProgress<JobProgress>
+{
+    private readonly Dictionary<string, ProgressTask> tasks = [];
+    private readonly Lock gate = new();
+
+    /// <summary>Fills every bar: a stage may end before its last step.</summary>
+    public void Complete()
+    {
+        lock (gate)
+            foreach (ProgressTask task in tasks.Values)
+                task.Value = task.MaxValue;
+    }
+
+    public void Report(JobProgress value)
+    {
+        lock (gate)
+        {
+            if (!tasks.TryGetValue(value.Stage, out ProgressTask? task))
+                tasks[value.Stage] = task = context.AddTask(
+                    Markup.Escape(value.Stage),
+                    maxValue: Math.Max(1, value.Total)
+                );
+            if (value.Detail is { } detail)
+                task.Description = Markup.Escape($"{value.Stage}: {detail}");
+            task.MaxValue = Math.Max(1, value.Total);
+            task.Value = Math.Max(task.Value, value.Done);
+        }
+    }
+}
+
+/// <summary>
+/// Progress for logs: a line when a stage begins, then one per tenth of it, at most one every two seconds. Thread-safe.
+/// </summary>
+internal sealed class LineProgress(Action<string> writeLine, TimeProvider? clock = null) : IProgress<JobProgress>
+{
+    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
+    private readonly TimeProvider clock = clock ?? TimeProvider.System;
+    private readonly Lock gate = new();
+    private string stage = "";
+    private long tenth;
+    private long last;
+
+    public void Report(JobProgress value)
+    {
+        lock (gate)
+        {
+            long now = value.Total > 0 ? value.Done * 10 / value.Total : 0;
+            bool begins = value.Stage != stage;
+            if (!begins && (now <= tenth || clock.GetElapsedTime(last) < Quiet))
+                return;
+            (stage, tenth, last) = (value.Stage, now, clock.GetTimestamp());
+            writeLine(
+                begins
+                    ? value.Stage
+                    : FormattableString.Invariant(
+                        $"{value.Stage} {value.Done}/{value.Total}{(value.Detail is null ? "" : ": " + value.Detail)}"
+                    )
+            );
+        }
+    }
+}
+
+/// <summary>
+/// The one filter between text of others and the terminal: labels, node names and file names can hold escape sequences
+/// that colour, retitle or rewrite a terminal. Control characters and marks that turn the direction of writing are left
+/// out.
+/// </summary>
+internal static class Printable
+{
+    /// <summary>The text without them; line feeds and tabs stay.</summary>
+    public static string Of(string text)
+    {
+        if (!text.AsSpan().ContainsAnyExceptInRange(' ', '~'))
+            return text;
+        var kept = new StringBuilder(text.Length);
+        foreach (char c in text)
+            if (c is '\n' or '\t' || !(char.IsControl(c) || IsTurn(c)))
+                kept.Append(c);
+        return kept.ToString();
+    }
+
+    /// <summary>
+    /// JSON with such characters escaped, so that a program still gets them. Between strings there are none.
+    /// </summary>
+    public static string Json(string json)
+    {
+        var escaped = new StringBuilder(json.Length);
+        foreach (char c in json)
+        {
+            if (IsTurn(c) || (char.IsControl(c) && c is not ('\n' or '\r')))
+                escaped.Append($"\\u{(int)c:x4}");
+            else
+                escaped.Append(c);
+        }
+
+        return escaped.ToString();
+    }
+
+    /// <summary>
+    /// Makes a console filter what it is given to write; colours and cursor movements of its own stay.
+    /// </summary>
+    public static IAnsiConsole Filtered(IAnsiConsole console)
+    {
+        console.Pipeline.Attach(new Hook());
+        return console;
+    }
+
+    /// <summary>
+    /// Embeddings, overrides and isolates of the bidirectional algorithm: with them "gpj.exe" reads "exe.jpg".
+    /// </summary>
+    private static bool IsTurn(char c) => c is (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
+
+    private sealed class Hook : IRenderHook
+    {
+        public IEnumerable<IRenderable> Process(RenderOptions options, IEnumerable<IRenderable> renderables) =>
+            renderables.Select(r => new Clean(r));
+    }
+
+    private sealed class Clean(IRenderable inner) : IRenderable
+    {
+        public Measurement Measure(RenderOptions options, int maxWidth) => inner.Measure(options, maxWidth);
+
+        public IEnumerable<Segment> Render(RenderOptions options, int maxWidth) =>
+            inner
+                .Render(options, maxWidth)
+                .Select(s => s.IsControlCode || s.IsLineBreak ? s : new Segment(Of(s.Text), s.Style));
     }
 }

@@ -1,3 +1,5 @@
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Onnx.Proto;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
@@ -41,4 +43,75 @@ public sealed record TensorShape(DataType ElementType, IReadOnlyList<Dimension> 
 
     private static Dimension FromProto(TensorShapeProto.Types.Dimension dimension) =>
         dimension.HasDimValue ? new(dimension.DimValue) : new(null, dimension.HasDimParam ? dimension.DimParam : null);
+}
+
+/// <summary>Shapes of a model's tensors, as ONNX Runtime infers them.</summary>
+public static class TensorShapes
+{
+    /// <summary>
+    /// Element type and shape of each of the given tensors; unknown sizes come out as dynamic dimensions. Makes a
+    /// session, so it costs milliseconds to seconds.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="tensors">Names of outputs of nodes, at least one.</param>
+    /// <exception cref="GraphException">A tensor does not exist, or ONNX Runtime cannot load the model.</exception>
+    public static IReadOnlyDictionary<string, TensorShape> Of(OnnxModel model, params IReadOnlyList<string> tensors)
+    {
+        OnnxModel cut = GraphCut.At(model, tensors, typed: false);
+        try
+        {
+            using SessionOptions options = new()
+            {
+                GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL,
+                IntraOpNumThreads = 1,
+                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+            };
+            using InferenceSession session = new(cut.ToBytes(), options);
+            return tensors.Distinct().ToDictionary(t => t, t => Shape(session.OutputMetadata[t], t));
+        }
+        catch (OnnxRuntimeException cause)
+        {
+            throw new GraphException(
+                $"ONNX Runtime cannot load the part of the model that computes {string.Join(", ", tensors)}: "
+                    + $"{cause.Message}",
+                cause
+            );
+        }
+    }
+
+    private static TensorShape Shape(NodeMetadata metadata, string tensor)
+    {
+        if (!metadata.IsTensor)
+            throw new GraphException($"'{tensor}' is a {metadata.OnnxValueType}, not a tensor; choose a tensor.");
+        IEnumerable<Dimension> dimensions = metadata.Dimensions.Zip(
+            metadata.SymbolicDimensions,
+            (size, symbol) => size >= 0 ? new Dimension(size) : new Dimension(null, symbol.Length == 0 ? null : symbol)
+        );
+        return new TensorShape(ToOnnx(metadata.ElementDataType), [.. dimensions]);
+    }
+
+    /// <summary>ONNX Runtime numbers element types as the ONNX IR does.</summary>
+    private static DataType ToOnnx(TensorElementType type) => (DataType)(int)type;
+}
+
+/// <summary>
+/// One dimension of a tensor's shape: a size, or a name for a size that is known only when the graph runs. Converts
+/// from both, so a shape reads <c>["N", 3, 224, 224]</c>.
+/// </summary>
+/// <param name="Size">The size, 0 or more; null for a dynamic dimension.</param>
+/// <param name="Symbol">Name of a dynamic dimension; null where it has none, or where the size is fixed.</param>
+public readonly record struct Dimension(long? Size, string? Symbol = null)
+{
+    /// <summary>A fixed size.</summary>
+    public static implicit operator Dimension(long size) => new(size);
+
+    /// <summary>A dynamic dimension with a name; equal names are equal sizes.</summary>
+    public static implicit operator Dimension(string symbol) => new(null, symbol);
+
+    /// <summary>The size, the name, or "?".</summary>
+    public override string ToString() =>
+        Size is { } size ? size.ToString(System.Globalization.CultureInfo.InvariantCulture) : Symbol ?? "?";
+
+    /// <summary>The size, or -1 for a dynamic dimension, as ONNX Runtime reports it.</summary>
+    public long SizeOrMinusOne => Size ?? -1;
 }

@@ -10,9 +10,9 @@ namespace MlNetTransfer.Tests.Shared;
 internal static class NetworkGradients
 {
     /// <summary>
-    /// Arguments: a folder and a JSON list of [name, module, shape of the input, operator set, whether to
-    /// keep the parameters as they are: torch.onnx otherwise folds batch normalisation and transposes weights, and then
-    /// fewer names are left]. Writes for each NAME.onnx, NAME.json and for two inputs NAME.0.f32 and NAME.1.f32 (input,
+    /// Arguments: a folder and a JSON list of [name, module, shape of the input, operator set, whether to keep the
+    /// parameters as they are: torch.onnx otherwise folds batch normalisation and transposes weights, and then fewer
+    /// names are left]. Writes for each NAME.onnx, NAME.json and for two inputs NAME.0.f32 and NAME.1.f32 (input,
     /// gradient of the output, the gradients of all parameters and of the input by float64, then those by float32).
     /// Weights are random; so are statistics, biases and scales, which PyTorch starts at 0 or 1: equal parameters would
     /// be exported as one.

@@ -1,3 +1,6 @@
+using System.Collections.Frozen;
+using System.Diagnostics.CodeAnalysis;
+using MlNetTransfer.Onnx.Differentiation.Operators;
 using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Differentiation;
@@ -153,4 +156,97 @@ internal sealed class BackwardNode(
 
     private string Full(Gradient gradient, long[] shape) =>
         gradient.Compact ? graph.Expand(gradient.Tensor, shape) : gradient.Tensor;
+}
+
+/// <summary>The gradient of one tensor: the name of the tensor that holds it. A string converts to it.</summary>
+/// <param name="Tensor">Name of a tensor of the backward pass.</param>
+/// <param name="Compact">
+/// Whether it is stored smaller than the tensor it belongs to, and stands for itself broadcast to that shape; the ranks
+/// are equal. The gradient of a global pool is one number per map: it stays so until an operator needs all of it.
+/// </param>
+internal sealed record Gradient(string Tensor, bool Compact = false)
+{
+    [return: NotNullIfNotNull(nameof(tensor))]
+    public static implicit operator Gradient?(string? tensor) => tensor is null ? null : new(tensor);
+}
+
+/// <summary>How one operator, or a family that shares one formula, is differentiated. Stateless.</summary>
+internal interface IOperatorGradient
+{
+    /// <summary>Operator types of ONNX's own set.</summary>
+    IReadOnlyList<string> Operators { get; }
+
+    /// <summary>Writes the nodes that carry the gradient from the outputs of a node to its inputs.</summary>
+    /// <param name="node">The node, with shapes, constants, gradients of its outputs, and the emitter to write
+    /// with.</param>
+    /// <returns>The gradient of each input in their order; null for one that <see cref="BackwardNode.Needs"/> none, and
+    /// it may stop early.</returns>
+    /// <exception cref="GraphException">The node has a form that is not supported:
+    /// <see cref="BackwardNode.Unsupported"/>.</exception>
+    IReadOnlyList<Gradient?> Backward(BackwardNode node);
+}
+
+/// <summary>Every operator that can be differentiated. A new one is one file in Operators and one line here.</summary>
+internal static class OperatorGradients
+{
+    /// <summary>Sorted by class name.</summary>
+    private static readonly IOperatorGradient[] All =
+    [
+        new ActivationGradient(),
+        new AddGradient(),
+        new AveragePoolGradient(),
+        new BatchNormalizationGradient(),
+        new ClipGradient(),
+        new ConcatGradient(),
+        new ConvGradient(),
+        new ConvTransposeGradient(),
+        new DepthSpaceGradient(),
+        new DivGradient(),
+        new EinsumGradient(),
+        new ExpandGradient(),
+        new ExtremeGradient(),
+        new FunctionGradient(),
+        new GatherElementsGradient(),
+        new GatherGradient(),
+        new GemmGradient(),
+        new GlobalAveragePoolGradient(),
+        new GroupNormalizationGradient(),
+        new IdentityGradient(),
+        new InstanceNormalizationGradient(),
+        new LayerNormalizationGradient(),
+        new LogSoftmaxGradient(),
+        new LrnGradient(),
+        new MatMulGradient(),
+        new MaxPoolGradient(),
+        new MulGradient(),
+        new NegGradient(),
+        new PReluGradient(),
+        new PadGradient(),
+        new PowGradient(),
+        new ReduceExtremeGradient(),
+        new ReduceFunctionGradient(),
+        new ReduceGradient(),
+        new ReluGradient(),
+        new ReshapeGradient(),
+        new ResizeGradient(),
+        new SliceGradient(),
+        new SoftmaxGradient(),
+        new SplitGradient(),
+        new SubGradient(),
+        new SumGradient(),
+        new TileGradient(),
+        new TransposeGradient(),
+        new WhereGradient(),
+    ];
+
+    private static readonly FrozenDictionary<string, IOperatorGradient> ByOperator = All.SelectMany(g =>
+            g.Operators.Select(o => (Operator: o, Gradient: g))
+        )
+        .ToFrozenDictionary(e => e.Operator, e => e.Gradient);
+
+    /// <summary>Operator types that can be differentiated, sorted.</summary>
+    public static IReadOnlyList<string> Supported { get; } = [.. ByOperator.Keys.Order(StringComparer.Ordinal)];
+
+    /// <summary>The gradient of an operator; null where there is none.</summary>
+    public static IOperatorGradient? Of(string operatorType) => ByOperator.GetValueOrDefault(operatorType);
 }

@@ -1,5 +1,8 @@
+using System.Buffers.Binary;
+using System.Globalization;
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Torch.Conversion;
+using MlNetTransfer.Onnx.Torch.Import;
 using MlNetTransfer.Onnx.Torch.Modules;
 using MlNetTransfer.Onnx.Weights;
 
@@ -95,4 +98,155 @@ public static class TorchImport
     }
 
     private static string Describe(string name, IReadOnlyList<long> shape) => $"{name} [{string.Join(", ", shape)}]";
+}
+
+/// <summary>What an untrusted file of weights may cost. Immutable; checked before anything is allocated.</summary>
+public sealed record TorchLimits
+{
+    /// <summary>Most bytes of all tensors together, as they are in memory; 1 or more. Default 4 GiB.</summary>
+    public long MaxBytes
+    {
+        get;
+        init => field = AtLeastOne(value, nameof(MaxBytes));
+    } = 4L << 30;
+
+    /// <summary>Most tensors, and most entries of an archive; 1 or more. Default 100,000.</summary>
+    public int MaxTensors
+    {
+        get;
+        init => field = (int)AtLeastOne(value, nameof(MaxTensors));
+    } = 100_000;
+
+    /// <summary>Longest description (pickle) in an archive, in bytes; 1 or more. Default 64 MiB.</summary>
+    public int MaxDescription
+    {
+        get;
+        init => field = (int)AtLeastOne(value, nameof(MaxDescription));
+    } = 64 << 20;
+
+    private static long AtLeastOne(long value, string name) =>
+        value >= 1 ? value : throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least 1.");
+}
+
+/// <summary>How weights and a model differ in names and shapes.</summary>
+/// <param name="Missing">What the model has and the weights lack, for example "layer1.0.conv1.weight [64, 64, 3,
+/// 3]".</param>
+/// <param name="Unknown">What the weights have and the model lacks.</param>
+/// <param name="Different">What both have, in different shapes.</param>
+public sealed record WeightsMismatch(
+    IReadOnlyList<string> Missing,
+    IReadOnlyList<string> Unknown,
+    IReadOnlyList<string> Different
+)
+{
+    private const int Most = 10;
+
+    /// <summary>Whether nothing differs.</summary>
+    public bool IsEmpty => Missing.Count + Unknown.Count + Different.Count == 0;
+
+    /// <summary>The differences, the first ten of each kind.</summary>
+    public override string ToString() =>
+        string.Join(
+            "; ",
+            new[] { ("missing", Missing), ("not in the model", Unknown), ("of another shape", Different) }
+                .Where(k => k.Item2.Count > 0)
+                .Select(k => List(k.Item1, k.Item2))
+        );
+
+    private static string List(string kind, IReadOnlyList<string> names) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{names.Count} {kind}: {string.Join(", ", names.Take(Most))}{(names.Count > Most ? ", ..." : "")}"
+        );
+}
+
+/// <summary>
+/// Reads weights that were trained elsewhere: TorchScript archives and state dictionaries of PyTorch (.pt, .pth, as
+/// written since PyTorch 1.6), state dictionaries of TorchSharp (.dat), and .safetensors.
+/// </summary>
+/// <remarks>
+/// The kind is found from the content. A file is untrusted input: nothing in it is ever executed, and every length is
+/// checked before it is believed.
+/// </remarks>
+public static class TorchWeights
+{
+    /// <summary>
+    /// Above this the first eight bytes are no length of a .safetensors header, whether the file is whole or not.
+    /// </summary>
+    private const ulong LongestHeader = 100_000_000;
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="limits">What it may cost; null for the defaults.</param>
+    /// <exception cref="GraphException">The file cannot be read, is damaged, too costly, or holds what weights do not
+    /// need; the message says what.</exception>
+    public static NamedTensors Read(string path, TorchLimits? limits = null)
+    {
+        try
+        {
+            using FileStream stream = RegularFile.OpenRead(path, 1 << 16);
+            return Read(stream, $"'{path}'", limits);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            throw new GraphException($"'{path}' cannot be read: {cause.Message}", cause);
+        }
+    }
+
+    /// <summary>Reads a stream.</summary>
+    /// <param name="stream">The content; it must seek.</param>
+    /// <param name="name">How it is called in messages.</param>
+    /// <param name="limits">What it may cost; null for the defaults.</param>
+    /// <exception cref="GraphException">The content is damaged, too costly, or holds what weights do not
+    /// need.</exception>
+    public static NamedTensors Read(Stream stream, string name, TorchLimits? limits = null)
+    {
+        limits ??= new TorchLimits();
+        byte[] start = new byte[9];
+        int read = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        stream.Position = 0;
+        if (read >= 4 && start is [(byte)'P', (byte)'K', 3, 4, ..])
+            return new NamedTensors(name, new ArchiveReader(stream, name, limits).Read());
+        if (start is [0x80, 2 or 3 or 4 or 5, ..] && read > 2 && start[2] is 0x8A or (byte)'}' or (byte)'c' or 0x95)
+            throw new GraphException(
+                $"{name} is a bare pickle, as PyTorch wrote before 1.6. Load it in PyTorch and save its "
+                    + $"state_dict() again."
+            );
+        if (read == 9 && start[8] == '{' && BinaryPrimitives.ReadUInt64LittleEndian(start) <= LongestHeader)
+            return Safetensors(stream, name, limits);
+        return new NamedTensors(name, DatReader.Read(stream, name, limits));
+    }
+
+    private static NamedTensors Safetensors(Stream stream, string name, TorchLimits limits)
+    {
+        if (stream.Length > Math.Min(limits.MaxBytes, Array.MaxLength))
+            throw new GraphException(
+                $"{name} has {stream.Length:N0} bytes; at most {Math.Min(limits.MaxBytes, Array.MaxLength):N0} are "
+                    + $"read. Raise {nameof(TorchLimits)}.{nameof(TorchLimits.MaxBytes)}."
+            );
+        byte[] bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        SafetensorsFile file = SafetensorsFile.Parse(bytes, name);
+        return new NamedTensors(name, file.Tensors, file.Metadata);
+    }
+}
+
+/// <summary>Weights by name, as a file gives them. Immutable.</summary>
+/// <param name="source">Where they come from, for messages.</param>
+/// <param name="tensors">The tensors by name.</param>
+/// <param name="metadata">What the file says besides; null where its format has no such place.</param>
+public sealed class NamedTensors(
+    string source,
+    IReadOnlyDictionary<string, SafeTensor> tensors,
+    IReadOnlyDictionary<string, string>? metadata = null
+)
+{
+    /// <summary>Where they come from, for messages.</summary>
+    public string Source { get; } = source;
+
+    /// <summary>The tensors by name.</summary>
+    public IReadOnlyDictionary<string, SafeTensor> Tensors { get; } = tensors;
+
+    /// <summary>The metadata of a .safetensors; null for the formats of torch.</summary>
+    public IReadOnlyDictionary<string, string>? Metadata { get; } = metadata;
 }

@@ -11,11 +11,8 @@ namespace MlNetTransfer.Onnx.Torch;
 /// loads strictly. Neither torch nor TorchSharp is needed.
 /// </summary>
 /// <example><code>
-/// TorchSharpExport.Write(model, "out", "FlowerNet");
-/// // in a project with TorchSharp and out/FlowerNet.cs:
-/// var net = new FlowerNet();
-/// net.load("out/FlowerNet.dat");
-/// net.eval();
+/// TorchSharpExport.Write(model, "out", "FlowerNet"); // in a project with TorchSharp and out/FlowerNet.cs: var net =
+/// new FlowerNet(); net.load("out/FlowerNet.dat"); net.eval();
 /// </code></example>
 public static partial class TorchSharpExport
 {

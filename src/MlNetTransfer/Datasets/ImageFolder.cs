@@ -17,9 +17,9 @@ public static class ImageFolder
     /// </summary>
     /// <param name="folder">The folder; each of its folders is a class and gives the class its name.</param>
     /// <param name="minimumClasses">Fewest classes accepted: 2 to train a classifier, 1 to evaluate one.</param>
-    /// <exception cref="TransferException">
-    /// The folder is missing or cannot be read, has too few classes, has a class without a file, or has two classes
-    /// whose names differ in case only (one class on Windows and macOS, two on Linux).
+    /// <exception cref="TransferException"> The folder is missing or cannot be read, has too few classes, has a class
+    /// without a file, or has two classes whose names differ in case only (one class on Windows and macOS, two on
+    /// Linux).
     /// </exception>
     public static ImageDataset ReadClasses(string folder, int minimumClasses = 2) =>
         ClassFolders.Of(FolderTree.Read(folder, linkedLevels: 1), minimumClasses);

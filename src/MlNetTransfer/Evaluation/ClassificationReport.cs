@@ -146,3 +146,35 @@ public sealed class ClassificationReport
         );
     }
 }
+
+/// <summary>How well one class is told from the others.</summary>
+/// <param name="Name">Name of the class.</param>
+/// <param name="Precision">Rows of the class among those predicted as it, in [0, 1]; 0 where none was predicted as
+/// it.</param>
+/// <param name="Recall">Rows predicted as the class among those of it, in [0, 1]; 0 where there is no row of
+/// it.</param>
+/// <param name="F1">Harmonic mean of precision and recall, 2·TP / (2·TP + FP + FN); 0 where both are 0.</param>
+/// <param name="Support">Rows of the class.</param>
+public sealed record ClassScore(string Name, double Precision, double Recall, double F1, int Support);
+
+/// <summary>
+/// Collects (confidence, right or wrong) into bins of equal width, ((m-1)/M, m/M], and sums their calibration gaps.
+/// </summary>
+internal sealed class CalibrationBins(int bins)
+{
+    private readonly double[] confidence = new double[bins];
+    private readonly int[] correct = new int[bins];
+    private int rows;
+
+    /// <summary>Σ share · |accuracy - mean confidence| = Σ |correct - Σ confidence| / rows.</summary>
+    public double Error => confidence.Zip(correct, (sum, hits) => Math.Abs(hits - sum)).Sum() / rows;
+
+    public void Add(double probability, bool hit)
+    {
+        int bin = Math.Clamp((int)Math.Ceiling(probability * bins) - 1, 0, bins - 1);
+        confidence[bin] += probability;
+        if (hit)
+            correct[bin]++;
+        rows++;
+    }
+}

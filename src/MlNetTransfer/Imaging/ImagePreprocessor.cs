@@ -1,3 +1,4 @@
+using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Imaging.Decoding;
 using MlNetTransfer.Imaging.Resizing;
 
@@ -85,4 +86,74 @@ public sealed class ImagePreprocessor : IDisposable
 
     private OutputOrder Resize(ReadOnlySpan<byte> encoded, CancellationToken cancellation) =>
         OutputOrder.Of(decoder.Decode(encoded, preprocessing.Size, framed, cancellation));
+}
+
+/// <summary>Decodes images at their full size, for what resizes them itself. Not thread-safe: one per worker.</summary>
+/// <remarks>
+/// Formats, orientation, colours and transparency are those of <see cref="ImagePreprocessor"/>, which may reduce a
+/// large JPEG as it decodes; this never does.
+/// </remarks>
+public sealed class RgbDecoder : IDisposable
+{
+    /// <summary>An array of .NET holds no more bytes than 3 times this.</summary>
+    private const int MostPixels = 1 << 29;
+
+    private readonly ImageDecoder decoder;
+    private readonly UprightFrame frame = new(new Preprocessing { Size = 4096 }, reduces: false);
+    private bool disposed;
+
+    /// <param name="limits">What an image may cost; the defaults of <see cref="ImageLimits"/> if null.</param>
+    public RgbDecoder(ImageLimits? limits = null)
+    {
+        limits ??= new ImageLimits();
+        decoder = new ImageDecoder(limits with { MaxPixels = Math.Min(limits.MaxPixels, MostPixels) });
+    }
+
+    /// <summary>Decodes one image.</summary>
+    /// <param name="encoded">The bytes of an image file.</param>
+    /// <param name="cancellation">Looked at between strips of 16 rows.</param>
+    /// <exception cref="ImageRejectedException">The image cannot be used; the reason is one line.</exception>
+    public RgbImage Decode(ReadOnlySpan<byte> encoded, CancellationToken cancellation = default)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        decoder.Decode(encoded, int.MaxValue, frame, cancellation);
+        frame.Complete();
+        return new RgbImage(frame.Width, frame.Height, frame.Pixels.ToArray());
+    }
+
+    /// <summary>Releases the memory kept between images.</summary>
+    public void Dispose()
+    {
+        disposed = true;
+        decoder.Dispose();
+        frame.Dispose();
+    }
+}
+
+/// <summary>Decoded pixels: 8-bit sRGB, [Height × Width × 3], rows from top to bottom, without padding.</summary>
+public sealed class RgbImage
+{
+    /// <summary>Wraps pixels; they are kept, not copied, so they must not change while the image is in use.</summary>
+    /// <param name="width">Columns, in [1, 2³⁰].</param>
+    /// <param name="height">Rows, in [1, 2³⁰].</param>
+    /// <param name="pixels">Height · Width · 3 bytes: red, green, blue.</param>
+    /// <exception cref="ArgumentException">The number of bytes is another.</exception>
+    public RgbImage(int width, int height, ReadOnlyMemory<byte> pixels)
+    {
+        (Width, Height, Pixels) = (Check.InRange(width, 1, 1 << 30), Check.InRange(height, 1, 1 << 30), pixels);
+        if (3L * width * height != pixels.Length)
+            throw new ArgumentException(
+                $"{width} x {height} pixels need {3L * width * height} bytes of RGB, not {pixels.Length}.",
+                nameof(pixels)
+            );
+    }
+
+    /// <summary>Columns.</summary>
+    public int Width { get; }
+
+    /// <summary>Rows.</summary>
+    public int Height { get; }
+
+    /// <summary>[Height × Width × 3] bytes.</summary>
+    public ReadOnlyMemory<byte> Pixels { get; }
 }

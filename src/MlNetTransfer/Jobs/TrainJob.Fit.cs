@@ -16,8 +16,8 @@ public sealed partial class TrainJob
     /// </param>
     /// <param name="progress">Told how far each stage is, from any thread.</param>
     /// <param name="cancellation">Ends the job; no output file is touched.</param>
-    /// <exception cref="TransferException">
-    /// An image, an option or the written model is not as it has to be; the message names it and the fix.
+    /// <exception cref="TransferException"> An image, an option or the written model is not as it has to be; the
+    /// message names it and the fix.
     /// </exception>
     internal FittedModel Fit(ImageDataset data, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {

@@ -27,9 +27,8 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     /// <param name="progress">Told how far each stage is, from any thread.</param>
     /// <param name="cancellation">Ends the job; no model file is touched.</param>
     /// <returns>What <c>report.json</c> holds.</returns>
-    /// <exception cref="TransferException">
-    /// The data set, an option or the written model is not as it has to be, or another run writes into the output
-    /// folder; the message names it and the fix.
+    /// <exception cref="TransferException"> The data set, an option or the written model is not as it has to be, or
+    /// another run writes into the output folder; the message names it and the fix.
     /// </exception>
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {

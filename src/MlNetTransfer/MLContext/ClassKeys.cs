@@ -23,8 +23,7 @@ internal abstract class ClassKeys
     public abstract DataViewSchema.Annotations Annotations();
 
     /// <summary>Reads the key values of a label column.</summary>
-    /// <exception cref="TransferException">
-    /// The column has no key values, or values of a type that a class cannot have.
+    /// <exception cref="TransferException"> The column has no key values, or values of a type that a class cannot have.
     /// </exception>
     public static ClassKeys Of(DataViewSchema.Column label)
     {

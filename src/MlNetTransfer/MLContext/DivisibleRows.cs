@@ -15,8 +15,7 @@ namespace MlNetTransfer;
 internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Labels, int[]? Groups, byte[] Digests)
 {
     /// <summary>Reads them; each image's bytes are read once.</summary>
-    /// <exception cref="TransferException">
-    /// A column is missing or of another type, or an image cannot be read.
+    /// <exception cref="TransferException"> A column is missing or of another type, or an image cannot be read.
     /// </exception>
     public static DivisibleRows Read(IDataView rows, string labelColumn, string? groupColumn, string imageColumn)
     {
@@ -104,7 +103,7 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
             };
         }
 
-        LabelColumn column = LabelColumn.Of(row.Schema, label.Name, binary: label.Type is BooleanDataViewType);
+        LabelKeyColumn column = LabelKeyColumn.Of(row.Schema, label.Name, binary: label.Type is BooleanDataViewType);
         Func<int> index = column.Reader(row);
         return () => column.Names[index()];
     }

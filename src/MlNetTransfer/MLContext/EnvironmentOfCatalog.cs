@@ -5,9 +5,8 @@ namespace MlNetTransfer;
 
 /// <summary>
 /// What an estimator needs of the MLContext that it was made by: its log, and which GPU to use. ML.NET hands third
-/// parties a catalog only (mlContext.Transforms), which knows both under
-/// interfaces that are not public; where a later version has them no more, estimators work all the same, on the CPU and
-/// without a log.
+/// parties a catalog only (mlContext.Transforms), which knows both under interfaces that are not public; where a later
+/// version has them no more, estimators work all the same, on the CPU and without a log.
 /// </summary>
 internal static class EnvironmentOfCatalog
 {
@@ -26,8 +25,8 @@ internal static class EnvironmentOfCatalog
     /// </summary>
     /// <param name="environment">The environment; null for the CPU.</param>
     /// <param name="workers">Workers; null for one per core.</param>
-    /// <exception cref="TransferException">
-    /// The GPU cannot be used, and <see cref="Microsoft.ML.MLContext.FallbackToCpu"/> is false.
+    /// <exception cref="TransferException"> The GPU cannot be used, and
+    /// <see cref="Microsoft.ML.MLContext.FallbackToCpu"/> is false.
     /// </exception>
     public static ExecutionPlan Plan(IHostEnvironment? environment, int? workers)
     {

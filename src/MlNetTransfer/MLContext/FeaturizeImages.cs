@@ -115,8 +115,7 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
     /// <summary>Opens the backbone, which is imported at its first use on a machine.</summary>
     /// <param name="input">Data with the column of images; of its rows only a few are looked at.</param>
     /// <returns>The transformer; dispose it to release ONNX Runtime's session.</returns>
-    /// <exception cref="TransferException">
-    /// The column is missing or holds no images, or the backbone cannot be opened.
+    /// <exception cref="TransferException"> The column is missing or holds no images, or the backbone cannot be opened.
     /// </exception>
     public ImageFeaturizingTransformer Fit(IDataView input)
     {

@@ -18,8 +18,7 @@ public sealed record ImageClassificationOptions
     /// <summary>
     /// Column of images (paths, encoded bytes, <see cref="MLImage"/> or streams), from which the trainer takes its
     /// features itself and chooses among the backbone's taps; or of features that FeaturizeImages or another step made,
-    /// a
-    /// vector of float32 of known size, on which a head is trained. Default "ImagePath".
+    /// a vector of float32 of known size, on which a head is trained. Default "ImagePath".
     /// </summary>
     public string FeatureColumnName
     {

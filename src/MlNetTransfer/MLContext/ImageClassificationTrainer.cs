@@ -20,8 +20,7 @@ public static class ImageClassificationCatalog
     /// <summary>Trains a classifier of several classes on images, or on their features.</summary>
     /// <param name="trainers"><c>mlContext.MulticlassClassification.Trainers</c>.</param>
     /// <param name="options">How; null for the defaults.</param>
-    /// <exception cref="ArgumentException">
-    /// Two columns have one name, or an option has no effect beside the others.
+    /// <exception cref="ArgumentException"> Two columns have one name, or an option has no effect beside the others.
     /// </exception>
     public static ImageClassificationTrainer ImageClassification(
         this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers,
@@ -47,8 +46,7 @@ public static class ImageClassificationCatalog
     /// </summary>
     /// <param name="trainers"><c>mlContext.BinaryClassification.Trainers</c>.</param>
     /// <param name="options">How; null for the defaults.</param>
-    /// <exception cref="ArgumentException">
-    /// Two columns have one name, or an option has no effect beside the others.
+    /// <exception cref="ArgumentException"> Two columns have one name, or an option has no effect beside the others.
     /// </exception>
     public static ImageClassificationTrainer ImageClassification(
         this BinaryClassificationCatalog.BinaryClassificationTrainers trainers,
@@ -59,8 +57,8 @@ public static class ImageClassificationCatalog
 /// <summary>Trains an image classifier: a head on features of a frozen backbone, or the network itself.</summary>
 /// <remarks>
 /// Fit trains on all rows that it is given, by the recipe of <see cref="TrainJob"/>: equal images, labels and options
-/// give equal figures. Features are computed once per image, in parallel, and
-/// kept by content. Nothing is held out here: divide the data before, with <c>mlContext.Data.StratifiedSplit</c>.
+/// give equal figures. Features are computed once per image, in parallel, and kept by content. Nothing is held out
+/// here: divide the data before, with <c>mlContext.Data.StratifiedSplit</c>.
 /// </remarks>
 public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationTransformer>
 {
@@ -98,17 +96,17 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
     /// <summary>Trains.</summary>
     /// <param name="input">Rows with images or features, and labels; all are trained on.</param>
     /// <returns>The classifier; dispose it to release ONNX Runtime's session.</returns>
-    /// <exception cref="TransferException">
-    /// A column, a row or an option is not as it has to be; the message names it and the fix.
+    /// <exception cref="TransferException"> A column, a row or an option is not as it has to be; the message names it
+    /// and the fix.
     /// </exception>
-    /// <exception cref="OperationCanceledException">
-    /// <see cref="ImageClassificationOptions.Cancellation"/> was cancelled.
+    /// <exception cref="OperationCanceledException"> <see cref="ImageClassificationOptions.Cancellation"/> was
+    /// cancelled.
     /// </exception>
     public ImageClassificationTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
         options.Cancellation.ThrowIfCancellationRequested();
-        LabelColumn label = LabelColumn.Of(input.Schema, options.LabelColumnName, binary);
+        LabelKeyColumn label = LabelKeyColumn.Of(input.Schema, options.LabelColumnName, binary);
         return IsFeatures(input.Schema) ? FitOnFeatures(input, label) : FitOnImages(input, label);
     }
 
@@ -121,7 +119,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         SchemaShape.Column feature = ImageColumn.Find(inputSchema, options.FeatureColumnName);
         if (feature.Kind != SchemaShape.Column.VectorKind.Vector || feature.ItemType != NumberDataViewType.Single)
             _ = ImageColumn.Of(inputSchema, options.FeatureColumnName);
-        LabelColumn.Check(inputSchema, options.LabelColumnName, binary);
+        LabelKeyColumn.Check(inputSchema, options.LabelColumnName, binary);
         TransformsCatalog transforms = new MLContext(1).Transforms;
         if (binary)
             return OutputsOfTwo(transforms).GetOutputSchema(inputSchema);
@@ -152,7 +150,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         schema.GetColumnOrNull(options.FeatureColumnName)?.Type is VectorDataViewType { IsKnownSize: true } vector
         && vector.ItemType == NumberDataViewType.Single;
 
-    private ImageClassificationTransformer FitOnImages(IDataView input, LabelColumn label)
+    private ImageClassificationTransformer FitOnImages(IDataView input, LabelKeyColumn label)
     {
         ImageColumn images = ImageColumn.Of(input.Schema, options.FeatureColumnName);
         ImageDataset data = ReadImages(input, images, label);
@@ -204,7 +202,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         }
     }
 
-    private ImageDataset ReadImages(IDataView input, ImageColumn images, LabelColumn label)
+    private ImageDataset ReadImages(IDataView input, ImageColumn images, LabelKeyColumn label)
     {
         var items = new List<ImageItem>();
         using DataViewRowCursor cursor = input.GetRowCursor([input.Schema[images.Name], input.Schema[label.Name]]);
@@ -229,7 +227,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         options.OnRejected(image);
     }
 
-    private ImageClassificationTransformer FitOnFeatures(IDataView input, LabelColumn label)
+    private ImageClassificationTransformer FitOnFeatures(IDataView input, LabelKeyColumn label)
     {
         if (options.WithoutEffect(onFeatures: true).FirstOrDefault() is { } wrong)
             throw new TransferException(wrong);

@@ -191,9 +191,9 @@ public sealed class ImageStreamDataViewType() : StructuredDataViewType(typeof(St
 }
 
 /// <summary>
-/// Marks a property of type <see cref="Stream"/> in a class of rows as a column of encoded images:
-/// <c>[ImageStreamType] public Stream Image { get; set; }</c>. A stream is read from its beginning each time its row
-/// is; so give streams that can seek.
+/// Marks a property of type <see cref="Stream"/> in a class of rows as a column of encoded images: <c>[ImageStreamType]
+/// public Stream Image { get; set; }</c>. A stream is read from its beginning each time its row is; so give streams
+/// that can seek.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class ImageStreamTypeAttribute : DataViewTypeAttribute

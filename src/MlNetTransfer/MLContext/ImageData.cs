@@ -19,8 +19,8 @@ public static class ImageDataCatalog
     /// Columns ImagePath (text, the file), Label (text, the class), and Split (text) where the folder has a split. No
     /// image is opened.
     /// </returns>
-    /// <exception cref="TransferException">
-    /// The folder is missing, or not as it has to be; the message names the place and the fix.
+    /// <exception cref="TransferException"> The folder is missing, or not as it has to be; the message names the place
+    /// and the fix.
     /// </exception>
     public static IDataView LoadImageFolder(
         this DataOperationsCatalog data,
@@ -33,8 +33,8 @@ public static class ImageDataCatalog
     /// <param name="list">The list, with path and label, and where they apply group and split.</param>
     /// <param name="onRejected">Told of rows that cannot be used; null: the first one is an error.</param>
     /// <returns>Columns ImagePath, Label, and where the list has them Group and Split; all text.</returns>
-    /// <exception cref="TransferException">
-    /// The list is missing, or not as it has to be; the message names the line and the fix.
+    /// <exception cref="TransferException"> The list is missing, or not as it has to be; the message names the line and
+    /// the fix.
     /// </exception>
     public static IDataView LoadImageList(
         this DataOperationsCatalog data,
@@ -79,8 +79,8 @@ public static class ImageDataCatalog
 
     /// <summary>
     /// Divides rows by class: every class has its share on both sides, images of one group and images that are byte for
-    /// byte the same stand on one side, and the result does not depend on the order
-    /// of the rows, nor on the culture. Rows of the test part are never trained on, whatever order they come in.
+    /// byte the same stand on one side, and the result does not depend on the order of the rows, nor on the culture.
+    /// Rows of the test part are never trained on, whatever order they come in.
     /// </summary>
     /// <param name="data"><c>mlContext.Data</c>.</param>
     /// <param name="rows">The rows.</param>
@@ -91,8 +91,8 @@ public static class ImageDataCatalog
     /// </param>
     /// <param name="testFraction">Share of each class for the test, in [0.01, 0.99].</param>
     /// <param name="seed">Equal seeds give equal divisions.</param>
-    /// <exception cref="TransferException">
-    /// A column is missing or of another type, an image cannot be read, or a class is all of one group.
+    /// <exception cref="TransferException"> A column is missing or of another type, an image cannot be read, or a class
+    /// is all of one group.
     /// </exception>
     public static TrainTestData StratifiedSplit(
         this DataOperationsCatalog data,
@@ -124,8 +124,8 @@ public static class ImageDataCatalog
     /// <param name="seed">
     /// Equal seeds give equal folds: those of <c>mlnet-transfer train --folds</c> on the same images.
     /// </param>
-    /// <exception cref="TransferException">
-    /// A column is missing or of another type, an image cannot be read, or there are too few groups.
+    /// <exception cref="TransferException"> A column is missing or of another type, an image cannot be read, or there
+    /// are too few groups.
     /// </exception>
     public static IReadOnlyList<TrainTestData> StratifiedFolds(
         this DataOperationsCatalog data,

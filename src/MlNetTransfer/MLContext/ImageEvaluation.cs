@@ -24,7 +24,7 @@ public static class ImageEvaluationCatalog
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(data);
-        LabelColumn label = LabelColumn.Of(data.Schema, labelColumnName, binary: false);
+        LabelKeyColumn label = LabelKeyColumn.Of(data.Schema, labelColumnName, binary: false);
         DataViewSchema.Column score =
             data.Schema.GetColumnOrNull(scoreColumnName)
             ?? throw ImageColumn.Missing(scoreColumnName, data.Schema.Where(c => !c.IsHidden).Select(c => c.Name));

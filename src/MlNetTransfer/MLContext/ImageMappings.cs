@@ -10,9 +10,8 @@ namespace MlNetTransfer;
 
 /// <summary>
 /// The first step of a saved chain: from a path, encoded bytes or an MLImage to an MLImage of the size that the
-/// backbone takes, resized bit for bit as at training. ML.NET
-/// loads it by the name of its contract, in a program that has this assembly; its settings stand in a constant column,
-/// since a custom mapping has no state of its own.
+/// backbone takes, resized bit for bit as at training. ML.NET loads it by the name of its contract, in a program that
+/// has this assembly; its settings stand in a constant column, since a custom mapping has no state of its own.
 /// </summary>
 /// <remarks>
 /// The names of contracts, columns and settings, and this assembly's name, are part of the file format.

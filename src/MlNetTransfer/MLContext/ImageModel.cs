@@ -31,8 +31,8 @@ public static class ImageModelCatalog
     /// <param name="imageColumnName">
     /// Column of <see cref="MLImage"/> that the saved model reads. Default "Image".
     /// </param>
-    /// <exception cref="TransferException">
-    /// The model is another, or does not agree with what was trained; nothing is written.
+    /// <exception cref="TransferException"> The model is another, or does not agree with what was trained; nothing is
+    /// written.
     /// </exception>
     /// <remarks>
     /// Images must come in the backbone's size, resized as at training (antialiased, as Pillow does it); ML.NET's own

@@ -54,8 +54,7 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
     }
 
     /// <inheritdoc/>
-    /// <exception cref="TransferException">
-    /// The column of images is missing, or is of another kind than at Fit.
+    /// <exception cref="TransferException"> The column of images is missing, or is of another kind than at Fit.
     /// </exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
     {

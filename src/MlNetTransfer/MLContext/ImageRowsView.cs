@@ -7,9 +7,8 @@ namespace MlNetTransfer;
 
 /// <summary>
 /// Data with columns that are computed from its images: in parallel, lazily and in the order of the rows. Two cursors
-/// go over the source: one gives the
-/// rows, the other, over the images alone, runs ahead of it and keeps the workers busy. Columns of others cost no run
-/// of the graph.
+/// go over the source: one gives the rows, the other, over the images alone, runs ahead of it and keeps the workers
+/// busy. Columns of others cost no run of the graph.
 /// </summary>
 internal sealed class ImageRowsView : IDataView
 {

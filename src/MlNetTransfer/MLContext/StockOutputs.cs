@@ -98,8 +98,7 @@ internal abstract class StockOutputs
 
     /// <summary>
     /// OnnxTransformer reads a column's slot names from the keys of a LabelEncoder node of this name, the form that
-    /// ML.NET's own ONNX export writes. Nothing
-    /// uses the node's output, so ONNX Runtime drops it.
+    /// ML.NET's own ONNX export writes. Nothing uses the node's output, so ONNX Runtime drops it.
     /// </summary>
     private static void AddSlotNames(ModelProto proto, string column, IReadOnlyList<string> slots)
     {
@@ -175,8 +174,8 @@ internal abstract class StockOutputs
 
         /// <summary>
         /// OnnxTransformer gives vectors only, and of the stock row mappers that need no training only hashing with
-        /// <c>combine</c> makes a scalar of one; ValueMapping
-        /// then takes the hash to the class. The hashes of the classes are checked to be distinct.
+        /// <c>combine</c> makes a scalar of one; ValueMapping then takes the hash to the class. The hashes of the
+        /// classes are checked to be distinct.
         /// </summary>
         public override IEnumerable<IEstimator<ITransformer>> After(MLContext context)
         {

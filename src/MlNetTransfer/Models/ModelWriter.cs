@@ -1,6 +1,10 @@
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Models;
 
@@ -24,9 +28,9 @@ public sealed class ModelWriter(ImageLimits? limits = null, ExecutionPlan? plan 
     /// <param name="progress">Told after every image.</param>
     /// <param name="cancellation">Ends the work; the target is not touched.</param>
     /// <returns>How far the file agrees, and its SHA-256 (hexadecimal).</returns>
-    /// <exception cref="TransferException">
-    /// The file does not agree, or the folder cannot be made; a file that was there before stays. Or the target cannot
-    /// be replaced: then the verified file stays beside it, and the message says where.
+    /// <exception cref="TransferException"> The file does not agree, or the folder cannot be made; a file that was
+    /// there before stays. Or the target cannot be replaced: then the verified file stays beside it, and the message
+    /// says where.
     /// </exception>
     /// <exception cref="GraphException">The file cannot be written, e.g. because the disk is full.</exception>
     public (ParityRecord Parity, string Sha256) Write(
@@ -110,5 +114,200 @@ public sealed class ModelWriter(ImageLimits? limits = null, ExecutionPlan? plan 
                     + $"({found.Rejected[0].Reason}). Run again when the images do not change."
             );
         return ParityRecord.Of(sample.Probabilities, found.Values, model.ClassNames.Count);
+    }
+}
+
+/// <summary>How far a written model file agrees with what was evaluated, on real images.</summary>
+/// <param name="Images">Images compared.</param>
+/// <param name="MaxDifference">Largest absolute difference of any probability.</param>
+/// <param name="MeanDifference">Mean absolute difference of the probabilities.</param>
+/// <param name="LabelFlips">Images whose likeliest class differs.</param>
+public sealed record ParityRecord(int Images, double MaxDifference, double MeanDifference, int LabelFlips)
+{
+    /// <summary>
+    /// Largest difference at which a file is kept. File and evaluation compute the same sums in float32 in another
+    /// order, which moves a feature by about 1e-6 of its size and a probability by about as much; heads with large
+    /// weights that nearly cancel, such as a discriminant's, were measured at up to 1e-4. A wrong weight, layout or
+    /// preprocessing moves it by far more than this.
+    /// </summary>
+    public const double Tolerance = 1e-3;
+
+    /// <summary>Whether the file agrees.</summary>
+    public bool Agrees => MaxDifference <= Tolerance;
+
+    /// <summary>Compares probabilities of the same images.</summary>
+    /// <param name="expected">What was evaluated [images × classes].</param>
+    /// <param name="found">What the file gives [images × classes].</param>
+    /// <param name="classes">Number of classes.</param>
+    public static ParityRecord Of(ReadOnlySpan<float> expected, ReadOnlySpan<float> found, int classes)
+    {
+        if (expected.Length != found.Length)
+            throw new ArgumentException(
+                $"{found.Length} probabilities cannot be compared with {expected.Length}.",
+                nameof(found)
+            );
+        double max = 0,
+            sum = 0;
+        int flips = 0,
+            images = expected.Length / classes;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            double difference = Math.Abs((double)expected[i] - found[i]);
+            max = Math.Max(max, difference);
+            sum += difference;
+        }
+
+        for (int i = 0; i < images; i++)
+            if (Likeliest(expected.Slice(i * classes, classes)) != Likeliest(found.Slice(i * classes, classes)))
+                flips++;
+        return new ParityRecord(images, max, expected.Length == 0 ? 0 : sum / expected.Length, flips);
+    }
+
+    /// <summary>The index of the largest number; of equal ones, the first.</summary>
+    internal static int Likeliest(ReadOnlySpan<float> probabilities)
+    {
+        int best = 0;
+        for (int c = 1; c < probabilities.Length; c++)
+            if (probabilities[c] > probabilities[best])
+                best = c;
+        return best;
+    }
+}
+
+/// <summary>Real images and what the evaluated model says of them, to check a written file against.</summary>
+/// <param name="Items">The images.</param>
+/// <param name="Probabilities">What was evaluated [images × classes].</param>
+public sealed record ParitySample(IReadOnlyList<ImageItem> Items, float[] Probabilities)
+{
+    /// <summary>SHA-256 of each image's file [images × 32]; empty where it is not known.</summary>
+    internal byte[] Digests { get; init; } = [];
+}
+
+/// <summary>
+/// A file under a temporary name of its own, beside the one that it takes when it has shown that it is right. Without
+/// that it is deleted.
+/// </summary>
+/// <param name="target">The name that it is to take.</param>
+internal sealed class StagedFile(string target) : IDisposable
+{
+    private const string Ending = ".unverified";
+
+    private string? digest;
+    private bool isKept;
+
+    /// <summary>The file under its temporary name.</summary>
+    public string Path { get; } = FormattableString.Invariant($"{target}.{Guid.NewGuid():N}{Ending}");
+
+    /// <summary>SHA-256 of what was sealed, 64 hexadecimal digits.</summary>
+    public string Sha256 => digest ?? throw new InvalidOperationException("The file is not sealed.");
+
+    /// <summary>
+    /// Deletes what earlier runs of a target left behind when they were killed. Only for who holds the output.
+    /// </summary>
+    public static void RemoveLeftOver(string target)
+    {
+        string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(target))!;
+        foreach (string file in Directory.GetFiles(folder, $"{System.IO.Path.GetFileName(target)}.*{Ending}"))
+            File.Delete(file);
+    }
+
+    /// <summary>The bytes are final: what is verified from here on is what takes the name.</summary>
+    public void Seal() => digest = FileDigest.Of(Path);
+
+    /// <summary>Takes the name.</summary>
+    /// <exception cref="TransferException"> The bytes are not those that were sealed; or the name cannot be taken: then
+    /// the verified file stays, and the message says where.
+    /// </exception>
+    public void Take(bool overwrite = true)
+    {
+        if (FileDigest.Of(Path) != Sha256)
+            throw new TransferException(
+                $"'{target}' was not written: '{Path}' changed after it was verified. Does another program write "
+                    + $"into that folder? Give another --output."
+            );
+        try
+        {
+            File.Move(Path, target, overwrite);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            isKept = true;
+            string kept = Path[..^Ending.Length] + ".verified";
+            File.Move(Path, kept);
+            string reason = !overwrite && File.Exists(target) ? "it exists by now" : e.Message.TrimEnd('.');
+            throw new TransferException(
+                $"'{target}' could not be replaced: {reason}. The new file is verified and kept as '{kept}': rename "
+                    + $"it when no program holds the old one.",
+                e
+            );
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (!isKept)
+            File.Delete(Path);
+    }
+}
+
+/// <summary>
+/// Puts a head on a feature graph: logits by the head, probabilities = softmax(logits), label = the likeliest class.
+/// </summary>
+public static class ModelGraph
+{
+    /// <summary>The first operator set in which heads' operators have the form that heads write.</summary>
+    private const int OldestOfHeads = 11;
+
+    /// <summary>What a graph of an older set is rewritten for.</summary>
+    private const int UpgradeTo = 13;
+
+    /// <summary>Builds the whole model.</summary>
+    /// <param name="features">The graph from image to features; see <see cref="FeatureGraph"/>.</param>
+    /// <param name="head">The head; as wide as the features.</param>
+    /// <param name="metadata">What the file says of itself.</param>
+    /// <returns>Image [N, 3, H, W] to probabilities [N × classes] and label [N].</returns>
+    public static OnnxModel Build(OnnxModel features, IHead head, ModelMetadata metadata)
+    {
+        OnnxModel model = WithHead(features, head);
+        foreach ((string key, string value) in metadata.ToEntries())
+            model = model.WithMetadata(key, value);
+        return model;
+    }
+
+    /// <summary>Features to probabilities and label.</summary>
+    /// <param name="features">A graph that has the features as the tensor <see cref="FeatureGraph.Output"/>.</param>
+    /// <param name="head">The head.</param>
+    internal static OnnxModel WithHead(OnnxModel features, IHead head)
+    {
+        if (features.OpsetVersion() < OldestOfHeads)
+            features = features.UpgradeOpset(UpgradeTo);
+        OnnxModel model = features
+            .WithFreeName(TransferModel.ProbabilitiesOutput)
+            .Model.WithFreeName(TransferModel.LabelOutput)
+            .Model;
+        var graph = new HeadGraph(model, FeatureGraph.Output);
+        string logits = head.AddTo(graph);
+        model = graph.Build();
+        NodeProto[] nodes =
+        [
+            new()
+            {
+                OpType = "Softmax",
+                Name = TransferModel.ProbabilitiesOutput,
+                Input = { logits },
+                Output = { TransferModel.ProbabilitiesOutput },
+                Attribute = { Attributes.Of("axis", 1) },
+            },
+            new()
+            {
+                OpType = "ArgMax",
+                Name = TransferModel.LabelOutput,
+                Input = { logits },
+                Output = { TransferModel.LabelOutput },
+                Attribute = { Attributes.Of("axis", 1), Attributes.Of("keepdims", 0) },
+            },
+        ];
+        return model.Append(nodes).CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput);
     }
 }

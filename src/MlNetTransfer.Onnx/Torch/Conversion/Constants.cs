@@ -1,7 +1,24 @@
 using Google.Protobuf.Collections;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Onnx.Proto;
+using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Onnx.Torch.Conversion;
+
+/// <summary>A constant of a graph.</summary>
+/// <param name="Tensor">Where its values are.</param>
+/// <param name="Shape">Its shape; where it is not the tensor's, of as many elements.</param>
+/// <param name="Transposed">Whether it is the tensor, a matrix, transposed.</param>
+/// <param name="Named">Whether it is an initializer, whose name says what it is.</param>
+internal sealed record Constant(TensorProto Tensor, IReadOnlyList<long> Shape, bool Transposed, bool Named)
+{
+    /// <summary>Elements.</summary>
+    public long Count => Shape.Aggregate(1L, (a, b) => a * b);
+
+    /// <summary>The only element of a float constant of one.</summary>
+    public float Single => TensorData.ToFloats(Tensor)[0];
+}
 
 /// <summary>The constants of a graph, those seen through a Transpose, Reshape, Squeeze or Unsqueeze included.</summary>
 internal sealed class Constants
@@ -68,4 +85,87 @@ internal sealed class Constants
                 return null;
         }
     }
+}
+
+/// <summary>Gives every parameter an initializer of its own.</summary>
+/// <remarks>
+/// PyTorch's exporter stores parameters that are equal bit by bit once, and names the others as an Identity of the
+/// first: that of all fresh batch norms, for example. To train them apart, or to put trained values back, each must be
+/// an initializer.
+/// </remarks>
+internal static class InitializerAliases
+{
+    /// <summary>
+    /// The model with each Identity of an initializer made an initializer under the Identity's name. The values are
+    /// shared, not copied.
+    /// </summary>
+    public static OnnxModel Expand(OnnxModel model)
+    {
+        Dictionary<string, TensorProto> known = model.Initializers.ToDictionary(i => i.Name);
+        HashSet<NodeProto> aliases = [];
+        List<TensorProto> added = [];
+        foreach (NodeProto node in model.TopologicalOrder().Where(n => n.OpType == "Identity" && n.Input.Count == 1))
+        {
+            if (!known.TryGetValue(node.Input[0], out TensorProto? source))
+                continue;
+            TensorProto alias = source.Clone();
+            alias.Name = node.Output[0];
+            known[alias.Name] = alias;
+            added.Add(alias);
+            aliases.Add(node);
+        }
+
+        if (aliases.Count == 0)
+            return model;
+        NodeProto[] kept = [.. model.Nodes.Where(n => !aliases.Contains(n)).Select(n => n.Clone())];
+        return model.With(proto =>
+        {
+            proto.Graph.Node.Clear();
+            proto.Graph.Node.AddRange(kept);
+            proto.Graph.Initializer.AddRange(added);
+        });
+    }
+}
+
+/// <summary>
+/// Values of integer tensors that do not depend on the input: found by running the graph on zeros, most of which ONNX
+/// Runtime folds away.
+/// </summary>
+internal static class IntegerValues
+{
+    /// <param name="model">A model whose inputs have fixed shapes.</param>
+    /// <param name="tensors">Tensors of int64, int32 or bool, at least one.</param>
+    public static Dictionary<string, (DataType Type, long?[] Values)> Of(OnnxModel model, IReadOnlyList<string> tensors)
+    {
+        OnnxModel cut = GraphCut.At(model, tensors, typed: false);
+        using SessionOptions options = new() { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        try
+        {
+            using InferenceSession session = new(cut.ToBytes(), options);
+            NamedOnnxValue[] inputs =
+            [
+                .. session.InputMetadata.Select(i =>
+                    NamedOnnxValue.CreateFromTensor(i.Key, new DenseTensor<float>(i.Value.Dimensions))
+                ),
+            ];
+            using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = session.Run(inputs, [.. tensors]);
+            return results.ToDictionary(r => r.Name, Read);
+        }
+        catch (OnnxRuntimeException cause)
+        {
+            throw new GraphException(
+                $"The model cannot be run to find the values of {string.Join(", ", tensors.Take(3))}: {cause.Message}",
+                cause
+            );
+        }
+    }
+
+    private static (DataType Type, long?[] Values) Read(DisposableNamedOnnxValue value) =>
+        value.Value switch
+        {
+            Tensor<long> longs => (DataType.Int64, [.. longs.ToArray().Select(v => (long?)v)]),
+            Tensor<int> ints => (DataType.Int32, [.. ints.ToArray().Select(v => (long?)v)]),
+            Tensor<bool> flags => (DataType.Bool, [.. flags.ToArray().Select(v => (long?)(v ? 1 : 0))]),
+            object other => throw new GraphException($"'{value.Name}' is {other.GetType().Name}, not integers."),
+        };
 }

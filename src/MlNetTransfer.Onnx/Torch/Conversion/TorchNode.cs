@@ -1,5 +1,7 @@
+using System.Collections.Frozen;
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Torch.Modules;
+using MlNetTransfer.Onnx.Torch.Operators;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Onnx.Torch.Conversion;
@@ -161,3 +163,83 @@ internal sealed class TorchNode(NodeProto node, GraphConversion graph)
 
     private AttributeProto? Attribute(string name) => node.Attribute.FirstOrDefault(a => a.Name == name);
 }
+
+/// <summary>How one ONNX operator, or a family, is said in torch. Stateless.</summary>
+internal interface ITorchOperator
+{
+    /// <summary>Operator types of ONNX's own set.</summary>
+    IReadOnlyList<string> Operators { get; }
+
+    /// <summary>Writes the steps that compute the outputs of a node.</summary>
+    /// <exception cref="GraphException">The node has a form that torch does not have:
+    /// <see cref="TorchNode.Unsupported"/>.</exception>
+    void Convert(TorchNode node);
+}
+
+/// <summary>
+/// Every operator that can be exported to torch. A new family is one file in Operators and one line here.
+/// </summary>
+internal static class TorchOperators
+{
+    /// <summary>Sorted by class name.</summary>
+    private static readonly ITorchOperator[] All =
+    [
+        new ActivationOperators(),
+        new AveragePoolOperator(),
+        new BatchNormalizationOperator(),
+        new BinaryOperators(),
+        new CastOperator(),
+        new ClipOperator(),
+        new ConcatOperator(),
+        new ConvOperator(),
+        new ConvTransposeOperator(),
+        new DepthToSpaceOperator(),
+        new DropoutOperator(),
+        new ExpandOperator(),
+        new GatherOperator(),
+        new GemmOperator(),
+        new GlobalPoolOperators(),
+        new IdentityOperator(),
+        new InstanceNormalizationOperator(),
+        new LayerNormalizationOperator(),
+        new MatMulOperator(),
+        new MaxPoolOperator(),
+        new PadOperator(),
+        new PReluOperator(),
+        new ReduceOperators(),
+        new ReshapeOperators(),
+        new ResizeOperator(),
+        new SelectionOperators(),
+        new SliceOperator(),
+        new SoftmaxOperators(),
+        new SplitOperator(),
+        new TransposeOperator(),
+        new UnaryOperators(),
+        new WhereOperator(),
+    ];
+
+    private static readonly FrozenDictionary<string, ITorchOperator> ByOperator = All.SelectMany(g =>
+            g.Operators.Select(o => (Operator: o, Converter: g))
+        )
+        .ToFrozenDictionary(e => e.Operator, e => e.Converter);
+
+    /// <summary>Operator types that can be exported, sorted.</summary>
+    public static IReadOnlyList<string> Supported { get; } = [.. ByOperator.Keys.Order(StringComparer.Ordinal)];
+
+    /// <summary>The converter of an operator; null where there is none.</summary>
+    public static ITorchOperator? Of(string operatorType) => ByOperator.GetValueOrDefault(operatorType);
+}
+
+/// <summary>A tensor that a layer wants.</summary>
+/// <param name="Name">Its name in torch's layer.</param>
+/// <param name="Value">Its values; null for the counter of batches, which no graph has.</param>
+/// <param name="Shape">Its shape in torch.</param>
+/// <param name="IsParameter">Whether it is trained.</param>
+/// <param name="Transpose">Whether it is the constant transposed.</param>
+internal sealed record LayerTensor(
+    string Name,
+    Constant? Value,
+    IReadOnlyList<long> Shape,
+    bool IsParameter = true,
+    bool Transpose = false
+);

@@ -144,3 +144,130 @@ internal sealed class TfGraphWriter(string graphName)
     private static Dimension[] Dimensions(TfValue value) =>
         [.. value.PhysicalShape.Select(d => d < 0 ? Batch : (Dimension)d)];
 }
+
+/// <summary>A constant of a TF.js model: a weight, already dequantised, or an integer argument.</summary>
+/// <param name="Name">Name in the weights manifest.</param>
+/// <param name="Shape">Dimensions in TensorFlow's order; empty for a scalar.</param>
+/// <param name="Values">Values [product of Shape], row-major; integers up to 2²⁴ and booleans are exact.</param>
+internal sealed record TfTensor(string Name, IReadOnlyList<long> Shape, float[] Values)
+{
+    public long[] ToIntegers() => [.. Values.Select(v => (long)v)];
+
+    /// <summary>The tensor with its axes permuted: axis i of the result is axis order[i] of this one.</summary>
+    public TfTensor Permute(params ReadOnlySpan<int> order)
+    {
+        int rank = Shape.Count;
+        long[] strides = new long[rank];
+        long stride = 1;
+        for (int axis = rank - 1; axis >= 0; stride *= Shape[axis--])
+            strides[axis] = stride;
+        long[] shape = new long[rank];
+        long[] step = new long[rank];
+        for (int i = 0; i < rank; i++)
+            (shape[i], step[i]) = (Shape[order[i]], strides[order[i]]);
+
+        float[] result = new float[Values.Length];
+        long[] index = new long[rank];
+        long source = 0;
+        for (int target = 0; target < result.Length; target++)
+        {
+            result[target] = Values[source];
+            for (int axis = rank - 1; axis >= 0; axis--)
+            {
+                source += step[axis];
+                if (++index[axis] < shape[axis])
+                    break;
+                source -= step[axis] * shape[axis];
+                index[axis] = 0;
+            }
+        }
+
+        return this with
+        {
+            Shape = shape,
+            Values = result,
+        };
+    }
+
+    /// <summary>The same values under another shape.</summary>
+    public TfTensor Reshape(params long[] shape) => this with { Shape = shape };
+}
+
+/// <summary>A tensor of the TF.js model during the import, and the ONNX tensor that carries it.</summary>
+/// <param name="Name">Name of the ONNX tensor.</param>
+/// <param name="Shape">Dimensions in TensorFlow's order; -1 for the batch.</param>
+/// <param name="ChannelsFirst">The ONNX tensor is NCHW while TensorFlow's is NHWC; else both have the same
+/// order.</param>
+/// <param name="Constant">The values, where they are constant; such a tensor is written where and how it is
+/// used.</param>
+internal sealed record TfValue(string Name, IReadOnlyList<long> Shape, bool ChannelsFirst, TfTensor? Constant = null)
+{
+    public int Rank => Shape.Count;
+
+    public long Channels => Shape[^1];
+
+    /// <summary>Dimensions of the ONNX tensor.</summary>
+    public IReadOnlyList<long> PhysicalShape => ChannelsFirst ? [Shape[0], Shape[3], Shape[1], Shape[2]] : Shape;
+
+    /// <summary>Axis of the ONNX tensor for an axis in TensorFlow's order; negative axes count from the end.</summary>
+    public long PhysicalAxis(long axis)
+    {
+        long positive = axis < 0 ? axis + Rank : axis;
+        return ChannelsFirst
+            ? positive switch
+            {
+                1 => 2,
+                2 => 3,
+                3 => 1,
+                _ => positive,
+            }
+            : positive;
+    }
+
+    /// <summary>Height and width of NHWC images.</summary>
+    public (long Height, long Width) Size => (Shape[1], Shape[2]);
+}
+
+/// <summary>The input of an imported model.</summary>
+internal static class InputShape
+{
+    /// <summary>
+    /// Writes the input for a TensorFlow shape [batch, height, width, 3], or [batch, 3, height, width] of a model that
+    /// was PyTorch's or ONNX's before.
+    /// </summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="file">The model's file, for errors.</param>
+    /// <param name="name">The input's name in the model.</param>
+    /// <param name="shape">Its shape in the model; -1 where it leaves a size open.</param>
+    /// <param name="size">Side of the square input in pixels, for sizes left open; a size the model states must
+    /// agree.</param>
+    /// <param name="free">A size the model states need not agree: only convolutions are imported, and those take
+    /// any.</param>
+    public static TfValue Write(
+        TfGraphWriter graph,
+        string file,
+        string name,
+        IReadOnlyList<long> shape,
+        int? size,
+        bool free = false
+    )
+    {
+        if (shape is [_, 3, not 3, not 3])
+            return graph.Input(name, Side(shape[2]), Side(shape[3]), 3, channelsFirst: true);
+        if (shape.Count != 4 || shape[3] != 3)
+            throw new TfjsException(
+                $"{file}: the input '{name}' has shape [{string.Join(", ", shape)}]; expected RGB images [-1, "
+                    + $"height, width, 3] or [-1, 3, height, width]."
+            );
+        return graph.Input(name, Side(shape[1]), Side(shape[2]), 3, channelsFirst: false);
+
+        long Side(long stated) =>
+            stated < 0 ? size ?? throw new TfjsException($"{file}: the input '{name}' leaves its size open; state one.")
+            : size is null || size == stated ? stated
+            : free ? size.Value
+            : throw new TfjsException(
+                $"{file}: the input '{name}' is {stated} pixels wide or high; {size} were asked for. Set the size "
+                    + $"of the preprocessing to {stated}."
+            );
+    }
+}

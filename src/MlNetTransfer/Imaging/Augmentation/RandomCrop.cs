@@ -1,3 +1,6 @@
+using MlNetTransfer.Imaging.Resizing;
+using MlNetTransfer.Numerics;
+
 namespace MlNetTransfer.Imaging.Augmentation;
 
 /// <summary>
@@ -35,4 +38,119 @@ public sealed record RandomCrop
         get;
         init => field = Check.InRange(value, 1, 4);
     } = 4.0 / 3;
+}
+
+/// <summary>A rectangle of an upright image, in pixels.</summary>
+internal readonly record struct CropBox(int Left, int Top, int Width, int Height)
+{
+    private const int Attempts = 10;
+
+    /// <summary>What a framing takes.</summary>
+    public static CropBox Of(Framing framing, int width, int height)
+    {
+        if (framing == Framing.Stretch)
+            return new(0, 0, width, height);
+        (int left, int top, int side) = OutputOrder.Of(1).CentredSquare(width, height);
+        return new(left, top, side, side);
+    }
+
+    /// <summary>
+    /// A random box: area = share · frame area, width / height = aspect · frame width / frame height, place uniform.
+    /// </summary>
+    public static CropBox Draw(RandomCrop crop, Framing framing, int width, int height, Rng rng)
+    {
+        CropBox frame = Of(framing, width, height);
+        double reach = Math.Log(crop.MaxAspect);
+        for (int attempt = 0; attempt < Attempts; attempt++)
+        {
+            double area = crop.MinArea + (rng.NextDouble() * (crop.MaxArea - crop.MinArea));
+            double stretch = Math.Exp(0.5 * reach * ((2 * rng.NextDouble()) - 1));
+            double side = Math.Sqrt(area);
+            int across = (int)Math.Round(frame.Width * side * stretch),
+                down = (int)Math.Round(frame.Height * side / stretch);
+            if (across < 1 || down < 1 || across > width || down > height)
+                continue;
+            return new(rng.Next(width - across + 1), rng.Next(height - down + 1), across, down);
+        }
+        return frame;
+    }
+}
+
+/// <summary>
+/// Random erasing: a random box of the resized image becomes noise, each sample uniform in 0..255 (Zhong et al., Random
+/// Erasing Data Augmentation, 2020, RE-R).
+/// </summary>
+/// <remarks>
+/// The area is uniform, the aspect log-uniform, the place uniform. A box that does not fit is drawn again, at most ten
+/// times; then nothing is erased.
+/// </remarks>
+public sealed record RandomErasing
+{
+    /// <summary>Probability that an image loses a box; in [0, 1]. Default 0.25.</summary>
+    public double Probability
+    {
+        get;
+        init => field = Check.InRange(value, 0, 1);
+    } = 0.25;
+
+    /// <summary>Smallest area, as a share of the image; in [0, 1]. Default 0.02.</summary>
+    public double MinArea
+    {
+        get;
+        init => field = Check.InRange(value, 0, 1);
+    } = 0.02;
+
+    /// <summary>Largest area, as a share of the image; in [0, 1]. Default 1/3.</summary>
+    public double MaxArea
+    {
+        get;
+        init => field = Check.InRange(value, 0, 1);
+    } = 1.0 / 3;
+
+    /// <summary>Largest width to height, and height to width; in [1, 10]. Default 10/3.</summary>
+    public double MaxAspect
+    {
+        get;
+        init => field = Check.InRange(value, 1, 10);
+    } = 10.0 / 3;
+}
+
+/// <summary>
+/// Random changes of brightness, contrast, saturation and hue, in random order (Howard, Some Improvements on Deep
+/// Convolutional Neural Network Based Image Classification, 2013).
+/// </summary>
+/// <remarks>
+/// Each of the first three is a factor, uniform in [1 - value, 1 + value]; 1 leaves the image as it is.
+/// </remarks>
+public sealed record ColourJitter
+{
+    /// <summary>Largest change of the brightness factor; in [0, 1]. Default 0.</summary>
+    public double Brightness
+    {
+        get;
+        init => field = Check.InRange(value, 0, 1);
+    }
+
+    /// <summary>Largest change of the contrast factor; in [0, 1]. Default 0.</summary>
+    public double Contrast
+    {
+        get;
+        init => field = Check.InRange(value, 0, 1);
+    }
+
+    /// <summary>Largest change of the saturation factor; in [0, 1]. Default 0.</summary>
+    public double Saturation
+    {
+        get;
+        init => field = Check.InRange(value, 0, 1);
+    }
+
+    /// <summary>
+    /// Largest turn of the hue either way, uniform, as a share of the colour circle; in [0, 0.5]. Default 0.
+    /// </summary>
+    public double Hue
+    {
+        get;
+        init => field = Check.InRange(value, 0, 0.5);
+    }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using MlNetTransfer.Imaging.Resizing;
 
 namespace MlNetTransfer.Imaging.Decoding;
@@ -153,4 +154,137 @@ internal sealed unsafe class ImageDecoder(ImageLimits limits) : IDisposable
         }
         return true;
     }
+}
+
+/// <summary>How far a decoder came.</summary>
+internal enum DecodeOutcome
+{
+    Done,
+    FailedInHeader,
+    FailedInPixels,
+}
+
+/// <summary>Turns a decoder's words into one line for the ledger.</summary>
+internal static class DecodeFailure
+{
+    private const int LongestWords = 160;
+
+    private static readonly string[] TruncationWords =
+    [
+        "premature end",
+        "truncated",
+        "end of file",
+        "end of input",
+        "eof",
+        "not enough data",
+        "unexpected end",
+        "too short",
+        "insufficient data",
+        "short file",
+    ];
+
+    /// <summary>Messages of libvips' input layer about how far it looked: consequences, never causes.</summary>
+    private static readonly string[] Noise = ["bad seek to", "unable to open source"];
+
+    /// <summary>Whether the decoder says that pixels are missing.</summary>
+    public static bool IsTruncated(string words) =>
+        TruncationWords.Any(word => words.Contains(word, StringComparison.OrdinalIgnoreCase));
+
+    /// <param name="format">What the first bytes say it is.</param>
+    /// <param name="outcome">Where it failed.</param>
+    /// <param name="words">The decoder's error buffer, a message a line.</param>
+    public static ImageRejectedException Describe(ImageFormat format, DecodeOutcome outcome, string words)
+    {
+        string[] lines =
+        [
+            .. words
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+                .Where(line => !Noise.Any(noise => line.Contains(noise, StringComparison.OrdinalIgnoreCase))),
+        ];
+        bool truncated = Array.Exists(lines, IsTruncated);
+        string kind =
+            truncated ? "truncated"
+            : outcome == DecodeOutcome.FailedInHeader ? "unreadable header of"
+            : "damaged";
+        string detail = string.Join("; ", lines.Select(WithoutSource).Distinct(StringComparer.Ordinal));
+        if (detail.Length > LongestWords)
+            detail = detail[..LongestWords] + "…";
+        return new ImageRejectedException(
+            $"{kind} {FormatNames.Of(format)}: {(detail.Length > 0 ? detail : "the decoder gives no reason")}"
+        );
+    }
+
+    /// <summary>"VipsJpeg: premature end" → "premature end".</summary>
+    private static string WithoutSource(string line)
+    {
+        int colon = line.IndexOf(": ", StringComparison.Ordinal);
+        return colon > 0 && !line.AsSpan(0, colon).Contains(' ') ? line[(colon + 2)..] : line;
+    }
+}
+
+/// <summary>Refuses images that would cost too much, from the file's length and header alone.</summary>
+internal static class ImageGuard
+{
+    /// <summary>JPEG and TIFF end here; longer sides are found only in attacks and panoramas.</summary>
+    private const int MaxSide = 65_535;
+
+    /// <exception cref="ImageRejectedException">The file is empty or too long.</exception>
+    public static void CheckBytes(long bytes, ImageLimits limits)
+    {
+        if (bytes == 0)
+            throw new ImageRejectedException("empty file: 0 bytes");
+        if (bytes > limits.MaxBytes)
+            throw new ImageRejectedException(
+                string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"{Mebibytes(bytes)} MiB ({bytes} bytes), the limit is {Mebibytes(limits.MaxBytes)} MiB; raise "
+                        + $"{nameof(ImageLimits.MaxBytes)} or shrink the image"
+                )
+            );
+    }
+
+    /// <exception cref="ImageRejectedException">The image has too many pixels.</exception>
+    public static void CheckSize(PixelSource image, ImageFormat format, ImageLimits limits)
+    {
+        int width = image.Width,
+            height = image.Height;
+        long pixels = (long)width * height;
+        if (pixels > limits.MaxPixels)
+            throw new ImageRejectedException(
+                string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"{Mega(pixels)} megapixels ({width} x {height}), the limit is {Mega(limits.MaxPixels)} "
+                        + $"megapixels; raise {nameof(ImageLimits.MaxPixels)} or shrink the image"
+                )
+            );
+        if (image.HoldsWholeFrame && pixels > limits.MaxWholeFramePixels)
+        {
+            string kind = format switch
+            {
+                ImageFormat.Jpeg => "a progressive JPEG",
+                ImageFormat.Png => "an interlaced PNG",
+                _ => FormatNames.Of(format),
+            };
+            throw new ImageRejectedException(
+                string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"{Mega(pixels)} megapixels ({width} x {height}), the limit for {kind}, whose decoder holds the "
+                        + $"whole frame, is {Mega(limits.MaxWholeFramePixels)} megapixels; raise "
+                        + $"{nameof(ImageLimits.MaxWholeFramePixels)} or shrink the image"
+                )
+            );
+        }
+        if (Math.Max(width, height) > MaxSide)
+            throw new ImageRejectedException(
+                Invariant($"{width} x {height} pixels, the longest side allowed is {MaxSide}; cut or shrink the image")
+            );
+    }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    private static string Mebibytes(long bytes) =>
+        (bytes / (double)(1 << 20)).ToString("0.##", CultureInfo.InvariantCulture);
+
+    private static string Mega(long pixels) =>
+        (pixels / 1e6).ToString(pixels < 10_000_000 ? "0.####" : "0.#", CultureInfo.InvariantCulture);
 }

@@ -100,3 +100,22 @@ internal static class TrivialAugmentation
         return to;
     }
 }
+
+/// <summary>The operations of TrivialAugment; the last is <see cref="Equalize"/>.</summary>
+internal enum TrivialOperation
+{
+    Identity,
+    ShearX,
+    ShearY,
+    TranslateX,
+    TranslateY,
+    Rotate,
+    Brightness,
+    Saturation,
+    Contrast,
+    Sharpness,
+    Posterize,
+    Solarize,
+    AutoContrast,
+    Equalize,
+}

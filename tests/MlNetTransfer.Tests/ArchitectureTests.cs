@@ -1,0 +1,172 @@
+using System.Text.RegularExpressions;
+using MlNetTransfer.Tests.Shared;
+
+namespace MlNetTransfer.Tests;
+
+/// <summary>The rules of docs/architecture.md, read from the sources: the first file that breaks one fails.</summary>
+[TestClass]
+public sealed partial class ArchitectureTests
+{
+    private const int MostLines = 400;
+    private const int MostColumns = 120;
+
+    /// <summary>Folders of the library, each of which may use those before it only.</summary>
+    private static readonly string[] Order =
+    [
+        "Numerics",
+        "Imaging",
+        "Datasets",
+        "Evaluation",
+        "Backbones",
+        "Features",
+        "Heads",
+        "Training",
+        "Models",
+        "Jobs",
+        "MLContext",
+    ];
+
+    private static readonly string Root = Repository.At("src");
+
+    private static IEnumerable<(string Path, string Text)> Sources =>
+        Directory
+            .EnumerateFiles(Root, "*.cs", SearchOption.AllDirectories)
+            .Select(path => Path.GetRelativePath(Root, path).Replace('\\', '/'))
+            .Where(path =>
+                !path.Contains("/obj/", StringComparison.Ordinal) && !path.Contains("/bin/", StringComparison.Ordinal)
+            )
+            .Order(StringComparer.Ordinal)
+            .Select(path => (path, File.ReadAllText(Path.Combine(Root, path))));
+
+    [TestMethod]
+    public void Files_AreAtMost400LinesOf120Columns()
+    {
+        string[] wrong =
+        [
+            .. Sources.SelectMany(source =>
+            {
+                string[] lines = source.Text.Split('\n');
+                return lines
+                    .Select((line, i) => (Length: line.TrimEnd('\r').Length, Number: i + 1))
+                    .Where(line => line.Length > MostColumns)
+                    .Select(line => $"{source.Path}:{line.Number} has {line.Length} columns")
+                    .Concat(lines.Length > MostLines + 1 ? [$"{source.Path} has {lines.Length - 1} lines"] : []);
+            }),
+        ];
+        Assert.IsEmpty(wrong, string.Join('\n', wrong));
+    }
+
+    [TestMethod]
+    public void Namespaces_FollowFolders()
+    {
+        string[] wrong =
+        [
+            .. Sources
+                .Select(source => (source.Path, Found: Namespace().Match(source.Text).Groups[1].Value))
+                .Where(source => source.Found.Length > 0 && source.Found != Expected(source.Path))
+                .Select(source => $"{source.Path}: {source.Found}, expected {Expected(source.Path)}"),
+        ];
+        Assert.IsEmpty(wrong, string.Join('\n', wrong));
+
+        // What a user reaches by 'using MlNetTransfer' alone, or by none, is kept apart by folder only.
+        static string Expected(string path) =>
+            Path.GetFileName(path) == "TransferModelServiceCollectionExtensions.cs"
+                ? "Microsoft.Extensions.DependencyInjection"
+                : string.Join('.', path.Split('/')[..^1].Where(part => part != "MLContext"));
+    }
+
+    [TestMethod]
+    public void Arrows_PointLeft()
+    {
+        string[] wrong =
+        [
+            .. Sources
+                .Select(source => (source.Path, source.Text, Parts: source.Path.Split('/')))
+                .Where(source => source.Parts is ["MlNetTransfer", _, _, ..])
+                .SelectMany(source =>
+                    Used()
+                        .Matches(source.Text)
+                        .Select(match => match.Groups[1].Value)
+                        .Where(used => Array.IndexOf(Order, used) > Array.IndexOf(Order, source.Parts[1]))
+                        .Select(used => $"{source.Path} uses {used}, which stands right of it")
+                ),
+        ];
+        Assert.IsEmpty(wrong, string.Join('\n', wrong));
+        string[] folders =
+        [
+            .. Directory
+                .GetDirectories(Path.Combine(Root, "MlNetTransfer"))
+                .Select(d => Path.GetFileName(d)!)
+                .Where(d => d is not ("obj" or "bin" or "build")),
+        ];
+        CollectionAssert.IsSubsetOf(folders, Order, "A new folder needs its place in the order.");
+    }
+
+    [TestMethod]
+    public void MLContext_IsUsedByNobodyElse()
+    {
+        string[] types =
+        [
+            .. Sources
+                .Where(s => s.Path.StartsWith("MlNetTransfer/MLContext/", StringComparison.Ordinal))
+                .SelectMany(s => TypeNames().Matches(s.Text).Select(m => m.Groups[1].Value))
+                .Distinct(),
+        ];
+        Assert.IsGreaterThan(10, types.Length);
+        var names = new Regex($@"\b({string.Join('|', types)})\b");
+        string[] wrong =
+        [
+            .. Sources
+                .Where(s =>
+                    !s.Path.Contains("/MLContext/", StringComparison.Ordinal)
+                    && s.Path.StartsWith("MlNetTransfer", StringComparison.Ordinal)
+                )
+                .SelectMany(s =>
+                    s.Text.Split('\n')
+                        .Where(line => !line.TrimStart().StartsWith("//", StringComparison.Ordinal))
+                        .Select(line => names.Match(Strings().Replace(line, "")))
+                        .Where(m => m.Success)
+                        .Select(m => $"{s.Path} uses {m.Value}")
+                ),
+        ];
+        Assert.IsEmpty(wrong, string.Join('\n', wrong));
+    }
+
+    /// <summary>Unsafe code is where images are decoded and resized, and in the kernels of two heads.</summary>
+    [TestMethod]
+    public void Unsafe_IsInImagingAndKernelsAlone()
+    {
+        string[] wrong =
+        [
+            .. Sources
+                .Where(s => Unsafe().IsMatch(s.Text))
+                .Select(s => s.Path)
+                .Where(path =>
+                    !path.StartsWith("MlNetTransfer/Imaging/", StringComparison.Ordinal)
+                    && !path.StartsWith("MlNetTransfer/Numerics/", StringComparison.Ordinal)
+                    && path
+                        is not (
+                            "MlNetTransfer/Heads/MlpNetwork.cs"
+                            or "MlNetTransfer/Heads/SoftmaxKernel.cs"
+                            or "MlNetTransfer/Heads/SoftmaxDesign.cs"
+                        )
+                ),
+        ];
+        Assert.IsEmpty(wrong, string.Join('\n', wrong));
+    }
+
+    [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
+    private static partial Regex Namespace();
+
+    [GeneratedRegex(@"\bMlNetTransfer\.(\w+)")]
+    private static partial Regex Used();
+
+    [GeneratedRegex(@"^(?:public|internal)[\w ]* (?:class|record|struct|interface|enum) (\w+)", RegexOptions.Multiline)]
+    private static partial Regex TypeNames();
+
+    [GeneratedRegex(@"\$?""(?:[^""\\]|\\.)*""")]
+    private static partial Regex Strings();
+
+    [GeneratedRegex(@"^\s*(?:\w+ )*unsafe\b", RegexOptions.Multiline)]
+    private static partial Regex Unsafe();
+}
