@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
-using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 
@@ -110,30 +109,16 @@ internal sealed class ImageBatches
 /// </summary>
 internal sealed class ImageBatch : IDisposable
 {
-    private readonly ImageGraph graph;
-    private readonly float[] input;
-    private readonly float[] output;
+    private readonly ImageGraphBatch memory;
     private readonly bool[] filled;
-    private readonly RunOptions options = new();
-    private readonly OrtIoBinding binding;
-    private readonly OrtValue inputValue;
-    private readonly OrtValue outputValue;
     private readonly object gate = new();
     private int missing;
 
     public ImageBatch(ImageGraph graph, int number)
     {
-        (this.graph, Number) = (graph, number);
-        int size = graph.Plan.BatchSize,
-            side = graph.Preprocessing.Size;
-        input = GC.AllocateArray<float>(size * graph.Preprocessing.TensorLength, pinned: true);
-        output = GC.AllocateArray<float>(size * graph.OutputWidth, pinned: true);
-        filled = new bool[size];
-        inputValue = OrtValue.CreateTensorValueFromMemory(input, [size, 3, side, side]);
-        outputValue = OrtValue.CreateTensorValueFromMemory(output, [size, graph.OutputWidth]);
-        binding = graph.Session.CreateIoBinding();
-        binding.BindInput(graph.InputName, inputValue);
-        binding.BindOutput(graph.OutputName, outputValue);
+        Number = number;
+        memory = graph.CreateBatch(graph.Plan.BatchSize);
+        filled = new bool[memory.Size];
     }
 
     /// <summary>Which batch of the run is in the memory.</summary>
@@ -141,10 +126,9 @@ internal sealed class ImageBatch : IDisposable
 
     public void Begin(int places) => missing = places;
 
-    public Span<float> Input(int place) =>
-        input.AsSpan(place * graph.Preprocessing.TensorLength, graph.Preprocessing.TensorLength);
+    public Span<float> Input(int place) => memory.Input(place);
 
-    public ReadOnlySpan<float> Output(int place) => output.AsSpan(place * graph.OutputWidth, graph.OutputWidth);
+    public ReadOnlySpan<float> Output(int place) => memory.Output(place);
 
     public bool IsFilled(int place) => filled[place];
 
@@ -181,7 +165,7 @@ internal sealed class ImageBatch : IDisposable
     public void Run()
     {
         if (filled.Contains(true))
-            graph.Session.RunWithBinding(options, binding);
+            memory.Run(memory.Size);
     }
 
     /// <summary>Gives the memory to a later batch.</summary>
@@ -196,13 +180,7 @@ internal sealed class ImageBatch : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        binding.Dispose();
-        inputValue.Dispose();
-        outputValue.Dispose();
-        options.Dispose();
-    }
+    public void Dispose() => memory.Dispose();
 }
 
 /// <summary>Threads that work together: where one fails or the caller cancels, all end.</summary>

@@ -201,9 +201,12 @@ public sealed class ImageGraphBatch : IDisposable
     /// <exception cref="ImageRejectedException">One of the numbers is not finite.</exception>
     public ReadOnlySpan<float> Row(int place)
     {
-        ReadOnlySpan<float> row = output.AsSpan(place * graph.OutputWidth, graph.OutputWidth);
+        ReadOnlySpan<float> row = Output(place);
         return ImageGraphWorker.FirstNotFinite(row) is { } wrong ? throw new ImageRejectedException(wrong) : row;
     }
+
+    /// <summary>As <see cref="Row"/>, whatever the numbers are.</summary>
+    internal ReadOnlySpan<float> Output(int place) => output.AsSpan(place * graph.OutputWidth, graph.OutputWidth);
 
     /// <inheritdoc/>
     public void Dispose()
