@@ -136,7 +136,8 @@ internal static class TrainReport
             bool taken =
                 summary.Taps.Count == 1
                     ? summary.Taps[0] == trial.Tap
-                    : trial.Tap == (summary.Head == "kernel" ? TapTrial.LastTogether : TapTrial.AllTogether);
+                    : trial.Tap
+                        == (summary.Head == KernelRidgeTrainer.Name ? TapTrial.LastTogether : TapTrial.AllTogether);
             Text width = new(FormattableString.Invariant($"{trial.Width}"));
             table.AddRow(
                 new Text(trial.Tap),

@@ -3,7 +3,6 @@ using System.Runtime.Intrinsics.X86;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
-using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Features;
 
@@ -36,15 +35,12 @@ public sealed class FeatureExtractor : IDisposable
                 $"A tap is given twice: {string.Join(", ", Taps.Select(t => t.Name))}. Give each once."
             );
         string[] tensors = [.. Taps.Select(t => t.Tensor)];
-        OnnxModel features = FeatureGraph.Build(backbone.LoadModel(), tensors);
-        byte[] onnx = features.ToBytes();
-        graph = new ImageGraph(
-            onnx,
-            FeatureGraph.Output,
+        (byte[] onnx, graph) = FeatureGraph.Open(
+            backbone.LoadModel(),
+            tensors,
             backbone.Card.Preprocessing,
             limits,
-            plan,
-            FeatureGraph.ImagesPerRun(features)
+            plan
         );
         parity = new DeviceParity(onnx, graph);
         Space = SpaceOf(backbone, tensors, graph.Plan);

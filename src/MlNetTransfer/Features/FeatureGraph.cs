@@ -1,3 +1,5 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
@@ -64,6 +66,26 @@ public static class FeatureGraph
         && features.Nodes.All(node => node.Domain.Length == 0 && EachImageByItself.Contains(node.OpType))
             ? 4
             : 1;
+
+    /// <summary>Builds the graph and opens it, a few images a run where that pays.</summary>
+    /// <param name="backbone">The whole backbone; not changed.</param>
+    /// <param name="tensors">The tensors to tap.</param>
+    /// <param name="preprocessing">What turns an image into the backbone's input.</param>
+    /// <param name="limits">What an image may cost.</param>
+    /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
+    /// <returns>The graph's bytes, and the graph.</returns>
+    internal static (byte[] Onnx, ImageGraph Graph) Open(
+        OnnxModel backbone,
+        IReadOnlyList<string> tensors,
+        Preprocessing preprocessing,
+        ImageLimits? limits,
+        ExecutionPlan? plan
+    )
+    {
+        OnnxModel features = Build(backbone, tensors);
+        byte[] onnx = features.ToBytes();
+        return (onnx, new ImageGraph(onnx, Output, preprocessing, limits, plan, ImagesPerRun(features)));
+    }
 
     /// <summary>Builds the graph.</summary>
     /// <param name="backbone">The whole backbone; not changed.</param>

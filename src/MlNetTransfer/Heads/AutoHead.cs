@@ -58,8 +58,8 @@ public sealed class AutoHeadTrainer(
 ) : IHeadTrainer
 {
     /// <summary>
-    /// Training rows up to which a kernel head takes part: beyond, it would add more than a megabyte to the model for
-    /// every hundred images.
+    /// Training rows up to which a kernel head takes part: it keeps them all (12 MB of 2,000 with resnet18), and its fit
+    /// takes time with their cube.
     /// </summary>
     internal const int KernelRows = 2000;
 
@@ -158,7 +158,7 @@ public sealed class AutoHeadTrainer(
     /// <summary>The kernel head as a candidate.</summary>
     internal static HeadCandidate Kernel(AutoHeadTrainerOptions options) =>
         new(
-            "kernel",
+            KernelRidgeTrainer.Name,
             new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = options.Workers }),
             ToRows: KernelRows
         );

@@ -37,7 +37,7 @@ public sealed record KernelRidgeTrainerOptions
 /// <para>Minimises Σ ‖y - f(z) - b‖² + α·‖f‖² over the kernel's space, y the one-hot label and b free (Saunders,
 /// Gammerman and Vovk, Ridge Regression Learning Algorithm in Dual Variables, 1998). α, a multiple of the mean of the
 /// centred kernel's diagonal from 10 down to 0.01 in half decades, and the temperature are chosen as by
-/// <see cref="RidgeTrainer"/>, by leaving one row out exactly: below, float32 would show.</para>
+/// <see cref="RidgeTrainer"/>, by leaving one row out exactly. Below 0.01 the rounding of float32 would show.</para>
 /// <para>The head holds the standardised features of its training rows, so that a model with it grows by rows · width ·
 /// 4 bytes. Cost: 4/3·rows³ and rows²·width, then little per α; at most <see cref="MostRows"/> rows.</para>
 /// </remarks>
@@ -47,7 +47,10 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
     /// <summary>Training rows at most: above, the fit takes minutes and the model tens of megabytes.</summary>
     public const int MostRows = 5000;
 
-    private static readonly double[] Grid = [.. Enumerable.Range(0, 7).Select(i => Math.Pow(10, 1 - i / 2.0))];
+    /// <summary>Its name in tables and reports.</summary>
+    public const string Name = "kernel";
+
+    private static readonly double[] Grid = RidgeTrainer.Grid[..7];
     private readonly KernelRidgeTrainerOptions options = options ?? new KernelRidgeTrainerOptions();
 
     /// <inheritdoc/>
@@ -140,6 +143,9 @@ public sealed class KernelRidgeHead : IHead
         coefficients,
         bias;
 
+    // ‖r‖² of every training row r.
+    private readonly double[] squares;
+
     internal KernelRidgeHead(
         IReadOnlyList<string> classNames,
         float[] mean,
@@ -155,6 +161,7 @@ public sealed class KernelRidgeHead : IHead
         ClassNames = classNames;
         (this.mean, this.scale, this.rows, this.coefficients, this.bias) = (mean, scale, rows, coefficients, bias);
         (Penalty, Temperature, Path) = (penalty, temperature, path);
+        squares = [.. Enumerable.Range(0, Rows).Select(i => Simd.DotWide(RowOf(i), RowOf(i)))];
     }
 
     /// <inheritdoc/>
@@ -198,14 +205,13 @@ public sealed class KernelRidgeHead : IHead
         string root = graph.Node("Mul", "head.root", [graph.Node("Sign", "head.sign", [graph.Features]), size]);
         string centred = graph.Node("Sub", "head.centred", [root, graph.Floats("head.mean", mean, Width)]);
         string z = graph.Node("Mul", "head.standardised", [centred, graph.Floats("head.scale", scale, Width)]);
-        float[] squares = [.. Enumerable.Range(0, Rows).Select(i => (float)Simd.DotWide(RowOf(i), RowOf(i)))];
         string cross = graph.Node(
             "Gemm",
             "head.cross",
             [
                 z,
                 graph.Floats("head.rows", Array.ConvertAll(rows, value => -2 * value), Rows, Width),
-                graph.Floats("head.squares", squares, Rows),
+                graph.Floats("head.squares", Array.ConvertAll(squares, square => (float)square), Rows),
             ],
             Attributes.Of("transB", 1)
         );
@@ -261,13 +267,10 @@ public sealed class KernelRidgeHead : IHead
         var z = new float[Width];
         for (int i = 0; i < z.Length; i++)
             z[i] = (Root(row[i]) - mean[i]) * scale[i];
+        double square = Simd.DotWide(z, z);
         var kernel = new float[Rows];
         for (int r = 0; r < kernel.Length; r++)
-        {
-            ReadOnlySpan<float> other = RowOf(r);
-            double distance = Simd.DotWide(z, z) + Simd.DotWide(other, other) - 2 * Simd.DotWide(z, other);
-            kernel[r] = (float)Math.Exp(-Math.Max(0, distance));
-        }
+            kernel[r] = (float)Math.Exp(-Math.Max(0, square + squares[r] - 2 * Simd.DotWide(z, RowOf(r))));
 
         for (int c = 0; c < logits.Length; c++)
             logits[c] = bias[c] + Simd.Dot(coefficients.AsSpan(c * Rows, Rows), kernel);

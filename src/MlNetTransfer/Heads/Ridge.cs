@@ -55,7 +55,7 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
 {
     internal const double Fallback = 0.3;
     private const int MostLeftOut = 4000;
-    private static readonly double[] Grid = [.. Enumerable.Range(0, 9).Select(i => Math.Pow(10, 1 - i / 2.0))];
+    internal static readonly double[] Grid = [.. Enumerable.Range(0, 9).Select(i => Math.Pow(10, 1 - i / 2.0))];
     private readonly RidgeTrainerOptions options = options ?? new RidgeTrainerOptions();
 
     /// <inheritdoc/>

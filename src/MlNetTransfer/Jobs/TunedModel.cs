@@ -35,13 +35,15 @@ internal sealed record TunedModel(
         CancellationToken cancellation
     )
     {
-        using var graph = new ImageGraph(
-            FeatureGraph.Build(Backbone, [.. Taps.Select(t => t.Tensor)]).ToBytes(),
-            FeatureGraph.Output,
-            preprocessing,
-            limits,
-            ExecutionPlan.For(ExecutionProvider.Cpu, workers)
-        );
+        using ImageGraph graph = FeatureGraph
+            .Open(
+                Backbone,
+                [.. Taps.Select(t => t.Tensor)],
+                preprocessing,
+                limits,
+                ExecutionPlan.For(ExecutionProvider.Cpu, workers)
+            )
+            .Graph;
         ImageRows found = new ImageRunner(graph).Run(items, "Evaluating", progress, cancellation);
         if (found.Rejected.Count > 0)
             throw new TransferException(

@@ -5,7 +5,6 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
-using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer;
 
@@ -207,15 +206,12 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
     )
     {
         string[] tensors = [.. taps.Select(t => t.Tensor)];
-        OnnxModel features = FeatureGraph.Build(backbone.LoadModel(), tensors);
-        byte[] onnx = features.ToBytes();
-        var graph = new ImageGraph(
-            onnx,
-            FeatureGraph.Output,
+        (byte[] onnx, ImageGraph graph) = FeatureGraph.Open(
+            backbone.LoadModel(),
+            tensors,
             backbone.Card.Preprocessing,
             options.Limits,
-            plan,
-            FeatureGraph.ImagesPerRun(features)
+            plan
         );
         FeatureSpace space = FeatureExtractor.SpaceOf(backbone, tensors, plan);
         FeatureCache? cache = options.CacheFeatures

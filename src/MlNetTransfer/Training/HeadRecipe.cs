@@ -238,10 +238,7 @@ internal sealed class HeadChoice(HeadRecipeOptions options)
                     }
                 )
             ),
-            HeadKind.Kernel => (
-                "kernel",
-                new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = options.Workers })
-            ),
+            HeadKind.Kernel => (KernelRidgeTrainer.Name, AutoHeadTrainer.Kernel(auto).Trainer),
             HeadKind.Prototype => (
                 "prototype",
                 new NearestMeanTrainer(new NearestMeanTrainerOptions { Workers = options.Workers })
