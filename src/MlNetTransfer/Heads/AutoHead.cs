@@ -58,8 +58,8 @@ public sealed class AutoHeadTrainer(
 ) : IHeadTrainer
 {
     /// <summary>
-    /// Training rows up to which a kernel head takes part: it keeps them all (12 MB of 2,000 with resnet18), and its fit
-    /// takes time with their cube.
+    /// Training rows up to which a kernel head takes part: it keeps them all (12 MB of 2,000 with resnet18), and its
+    /// fit takes time with their cube.
     /// </summary>
     internal const int KernelRows = 2000;
 
