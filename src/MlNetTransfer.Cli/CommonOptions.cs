@@ -121,12 +121,24 @@ internal static class Numbers
         return option;
     }
 
+    /// <summary>One of a registry's names.</summary>
+    public static Option<T> OneOf<T>(Option<T> option, Registry<T> choices)
+        where T : class, INamed
+    {
+        string[] names = [.. choices.Names];
+        option.HelpName = string.Join('|', names);
+        option.CustomParser = result =>
+            IsOneOf(result, option.Name, names) ? choices.Find(result.Tokens[^1].Value) : choices[0];
+        return option;
+    }
+
     /// <summary>A value as it is written on the command line.</summary>
     public static string Text(object? value) =>
         value switch
         {
             null => "",
             Enum name => name.ToString().ToLowerInvariant(),
+            INamed choice => choice.Name.ToLowerInvariant(),
             _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
         };
 
@@ -162,14 +174,17 @@ internal static class Numbers
         where T : struct, INumber<T> => typeof(T) == typeof(int) || typeof(T) == typeof(long);
 
     private static T? Choose<T>(ArgumentResult result, string name)
-        where T : struct, Enum
+        where T : struct, Enum =>
+        IsOneOf(result, name, Names<T>()) ? Enum.Parse<T>(result.Tokens[^1].Value, ignoreCase: true) : null;
+
+    private static bool IsOneOf(ArgumentResult result, string name, string[] names)
     {
         string text = result.Tokens[^1].Value;
-        if (Names<T>().Contains(text, StringComparer.OrdinalIgnoreCase))
-            return Enum.Parse<T>(text, ignoreCase: true);
-        string meant = Suggestions.Sentence(text, Names<T>());
-        result.AddError($"{name} is '{text}'; it must be one of {string.Join(", ", Names<T>())}.{meant}");
-        return null;
+        if (names.Contains(text, StringComparer.OrdinalIgnoreCase))
+            return true;
+        string meant = Suggestions.Sentence(text, names);
+        result.AddError($"{name} is '{text}'; it must be one of {string.Join(", ", names)}.{meant}");
+        return false;
     }
 
     private static string[] Names<T>()

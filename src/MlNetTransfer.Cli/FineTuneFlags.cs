@@ -19,14 +19,15 @@ internal sealed class FineTuneFlags
                 "head: a classifier on frozen features, in seconds. finetune: then the upper blocks of the network "
                 + "with it. full: then all of it. scratch: the same network from random weights, for comparison.",
             DefaultValueFactory = _ => TrainingStrategy.Head,
-        }
+        },
+        TrainingStrategy.All
     );
     private readonly Option<FreezeBoundary?> freeze = new("--freeze")
     {
         Description =
             "What finetune leaves frozen: a share of the blocks, from the image on; block:N, the first N blocks; or "
             + "pattern:REGEX, weights by their names in the ONNX file."
-            + Default($"{FineTuneOptions.DefaultFreeze}"),
+            + Default(TrainingStrategy.FineTune.Network!.Freeze),
         HelpName = "0..1|block:N|pattern:REGEX",
         CustomParser = ParseFreeze,
     };
@@ -169,7 +170,7 @@ internal sealed class FineTuneFlags
             [microBatch, optimizer, schedule, weightDecay, startDecay, smoothing, dropout, average, gradual, noRefit]
         );
 
-    public TrainingStrategy Strategy(ParseResult parsed) => parsed.GetValue(strategy);
+    public TrainingStrategy Strategy(ParseResult parsed) => parsed.GetRequiredValue(strategy);
 
     public bool Resume(ParseResult parsed) => parsed.GetValue(resume);
 
@@ -203,10 +204,9 @@ internal sealed class FineTuneFlags
             $" [default: {value}{(scratch is null ? "" : FormattableString.Invariant($"; scratch: {scratch}"))}]"
         );
 
-    private static int Epochs(TrainingStrategy strategy) => FineTuneOptions.DefaultEpochs(strategy);
+    private static int Epochs(TrainingStrategy strategy) => strategy.Network!.Epochs;
 
-    private static double Rate(TrainingStrategy strategy) =>
-        FineTuneOptions.DefaultLearningRate(strategy, OptimizerKind.AdamW);
+    private static double Rate(TrainingStrategy strategy) => strategy.Network!.LearningRateOf(OptimizerKind.AdamW);
 
     private static Option<T?> Number<T>(string name, string description, string help, T low, T high)
         where T : struct, INumber<T> =>

@@ -67,7 +67,8 @@ internal static class TrainCommand
                     "Kind of classifier on the features; auto compares discriminant, ridge, softmax and kernel by "
                     + "cross-validation on the training part.",
                 DefaultValueFactory = _ => HeadKind.Auto,
-            }
+            },
+            HeadKind.All
         );
         var folds = Numbers.Within(
             new Option<int?>("--folds")
@@ -145,7 +146,7 @@ internal static class TrainCommand
                     parsed.GetValue(taps) is { Length: > 0 } several ? several
                     : parsed.GetValue(tap) is { } one and not "auto" ? [one]
                     : null,
-                Head = parsed.GetValue(head),
+                Head = parsed.GetRequiredValue(head),
                 TestFraction = parsed.GetValue(testFraction),
                 Folds = parsed.GetValue(folds) ?? 0,
                 Seed = parsed.GetValue(seed),

@@ -2,6 +2,7 @@ using System.Globalization;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Training;
 using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
@@ -137,7 +138,7 @@ internal static class TrainReport
                 summary.Taps.Count == 1
                     ? summary.Taps[0] == trial.Tap
                     : trial.Tap
-                        == (summary.Head == KernelRidgeTrainer.Name ? TapTrial.LastTogether : TapTrial.AllTogether);
+                        == (summary.Head == HeadKind.Kernel.Label ? TapTrial.LastTogether : TapTrial.AllTogether);
             Text width = new(FormattableString.Invariant($"{trial.Width}"));
             table.AddRow(
                 new Text(trial.Tap),

@@ -122,8 +122,8 @@ internal static class FineTuneBenchmark
                 Output = Path.Combine(work, "out"),
                 Backbone = set.GetValueOrDefault("backbone", "mobilenet_v2_140"),
                 Seed = Seed,
-                Strategy = Enum.Parse<TrainingStrategy>(strategy, ignoreCase: true),
-                Head = Enum.Parse<HeadKind>(set.GetValueOrDefault("head", "auto"), ignoreCase: true),
+                Strategy = TrainingStrategy.All.Find(strategy),
+                Head = HeadKind.All.Find(set.GetValueOrDefault("head", "auto")),
                 FineTune = Options(set),
             };
             TrainSummary summary = new TrainJob(options).Run();

@@ -48,8 +48,9 @@ public sealed record AutoHeadTrainerOptions
 /// prototypes.</para>
 /// </remarks>
 /// <param name="options">How to choose; null for the defaults.</param>
-/// <param name="candidates">The candidates, simplest first; null for discriminant (shrinkage 0.7), ridge, softmax, up
-/// to 2,000 training rows kernel and, from 5,000 on because of its cost, perceptron.</param>
+/// <param name="candidates">The candidates, simplest first; null for the kinds of heads that take part in the choice with
+/// as many rows: discriminant (shrinkage 0.7), ridge, softmax, up to 2,000 training rows kernel and, from 5,000 on
+/// because of its cost, mlp.</param>
 /// <param name="clock">Measures the time that each candidate takes.</param>
 public sealed class AutoHeadTrainer(
     AutoHeadTrainerOptions? options = null,
@@ -57,17 +58,11 @@ public sealed class AutoHeadTrainer(
     TimeProvider? clock = null
 ) : IHeadTrainer
 {
-    /// <summary>
-    /// Training rows up to which a kernel head takes part: it keeps them all (12 MB of 2,000 with resnet18), and its
-    /// fit takes time with their cube.
-    /// </summary>
-    internal const int KernelRows = 2000;
-
     private const int LeastPerClass = 3;
     private readonly AutoHeadTrainerOptions options = options ?? new AutoHeadTrainerOptions();
     private readonly IReadOnlyList<HeadCandidate> candidates = candidates is { Count: 0 }
         ? throw new ArgumentException("There are 0 candidates; give at least 1.", nameof(candidates))
-        : candidates ?? All(options ?? new AutoHeadTrainerOptions());
+        : candidates ?? Candidates(options ?? new AutoHeadTrainerOptions());
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
 
     /// <inheritdoc/>
@@ -99,12 +94,8 @@ public sealed class AutoHeadTrainer(
         int[] fold = CrossValidation.Folds(compared.Labels, options.Folds, options.Seed, compared.ClassNames);
         if (taking.Length == 0 || fold.Count(f => f != CrossValidation.NeverHeldOut) < LeastPerClass * train.Classes)
             return new HeadSelection(
-                "ridge",
-                new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers }).Fit(
-                    train,
-                    progress,
-                    cancellation
-                ),
+                HeadKind.Ridge.Label,
+                HeadKind.Ridge.Trainer(Settings(options)).Fit(train, progress, cancellation),
                 1,
                 [],
                 0
@@ -135,44 +126,26 @@ public sealed class AutoHeadTrainer(
         );
     }
 
-    /// <summary>The candidates whose heads are linear in the features, simplest first.</summary>
-    internal static HeadCandidate[] Linear(AutoHeadTrainerOptions options) =>
+    /// <summary>What is known of the automatic choice as a kind; see <see cref="HeadKind"/>.</summary>
+    internal static HeadKind Describe() =>
+        new("Auto", s => new AutoHeadTrainer(new AutoHeadTrainerOptions { Seed = s.Seed, Workers = s.Workers }))
+        {
+            IsLinear = true,
+            TakesClassWeights = true,
+        };
+
+    /// <summary>The kinds that take part in the choice, simplest first.</summary>
+    /// <param name="options">How to choose.</param>
+    /// <param name="kinds">Which of them; null for all.</param>
+    internal static HeadCandidate[] Candidates(AutoHeadTrainerOptions options, Func<HeadKind, bool>? kinds = null) =>
         [
-            new(
-                "discriminant",
-                new LinearDiscriminantTrainer(
-                    new LinearDiscriminantTrainerOptions
-                    {
-                        Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage,
-                        Workers = options.Workers,
-                    }
-                )
-            ),
-            new("ridge", new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers })),
-            new(
-                "softmax",
-                new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = options.Seed, Workers = options.Workers })
-            ),
+            .. HeadKind
+                .All.Where(kind => kind.Chosen is not null && (kinds?.Invoke(kind) ?? true))
+                .Select(kind => kind.Candidate(Settings(options))),
         ];
 
-    /// <summary>The kernel head as a candidate.</summary>
-    internal static HeadCandidate Kernel(AutoHeadTrainerOptions options) =>
-        new(
-            KernelRidgeTrainer.Name,
-            new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = options.Workers }),
-            ToRows: KernelRows
-        );
-
-    private static HeadCandidate[] All(AutoHeadTrainerOptions options) =>
-        [
-            .. Linear(options),
-            Kernel(options),
-            new(
-                "perceptron",
-                new MlpTrainer(new MlpTrainerOptions { Seed = options.Seed, Workers = options.Workers }),
-                FromRows: 5000
-            ),
-        ];
+    private static HeadSettings Settings(AutoHeadTrainerOptions options) =>
+        new() { Seed = options.Seed, Workers = options.Workers };
 
     private static HeadTrial[] Judge(
         HeadCandidate[] candidates,

@@ -30,6 +30,9 @@ public sealed class KNearestNeighboursTrainer(KNearestNeighboursTrainerOptions? 
 {
     private readonly KNearestNeighboursTrainerOptions options = options ?? new KNearestNeighboursTrainerOptions();
 
+    /// <summary>What is known of the kind; see <see cref="HeadKind"/>.</summary>
+    internal static HeadKind Describe() => new("Neighbours", _ => new KNearestNeighboursTrainer());
+
     /// <inheritdoc/>
     public KNearestNeighboursHead Fit(
         FeatureTable train,

@@ -51,6 +51,23 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
 {
     private readonly LinearDiscriminantTrainerOptions options = options ?? new LinearDiscriminantTrainerOptions();
 
+    /// <summary>What is known of the kind; see <see cref="HeadKind"/>.</summary>
+    internal static HeadKind Describe() =>
+        new(
+            "Discriminant",
+            s => new LinearDiscriminantTrainer(
+                new LinearDiscriminantTrainerOptions
+                {
+                    Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage,
+                    Workers = s.Workers,
+                }
+            )
+        )
+        {
+            IsLinear = true,
+            Chosen = (0, int.MaxValue),
+        };
+
     /// <inheritdoc/>
     /// <exception cref="TransferException">The covariance has no inverse: too few rows for features that depend on each
     /// other; or as <see cref="IHeadTrainer.Fit"/>.</exception>

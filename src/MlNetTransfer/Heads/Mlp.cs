@@ -100,6 +100,14 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? 
 {
     private readonly MlpTrainerOptions options = options ?? new MlpTrainerOptions();
 
+    /// <summary>What is known of the kind; see <see cref="HeadKind"/>.</summary>
+    /// <remarks>From 5,000 rows on it is worth its cost.</remarks>
+    internal static HeadKind Describe() =>
+        new("Mlp", s => new MlpTrainer(new MlpTrainerOptions { Seed = s.Seed, Workers = s.Workers }))
+        {
+            Chosen = (5000, int.MaxValue),
+        };
+
     /// <inheritdoc/>
     public MlpHead Fit(
         FeatureTable train,

@@ -38,6 +38,13 @@ public sealed class NearestMeanTrainer(NearestMeanTrainerOptions? options = null
 {
     private readonly NearestMeanTrainerOptions options = options ?? new NearestMeanTrainerOptions();
 
+    /// <summary>What is known of the kind; see <see cref="HeadKind"/>.</summary>
+    internal static HeadKind Describe() =>
+        new("Prototype", s => new NearestMeanTrainer(new NearestMeanTrainerOptions { Workers = s.Workers }))
+        {
+            IsLinear = true,
+        };
+
     /// <inheritdoc/>
     public NearestMeanHead Fit(
         FeatureTable train,

@@ -58,6 +58,14 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
     internal static readonly double[] Grid = [.. Enumerable.Range(0, 9).Select(i => Math.Pow(10, 1 - i / 2.0))];
     private readonly RidgeTrainerOptions options = options ?? new RidgeTrainerOptions();
 
+    /// <summary>What is known of the kind; see <see cref="HeadKind"/>.</summary>
+    internal static HeadKind Describe() =>
+        new("Ridge", s => new RidgeTrainer(new RidgeTrainerOptions { Workers = s.Workers }))
+        {
+            IsLinear = true,
+            Chosen = (0, int.MaxValue),
+        };
+
     /// <inheritdoc/>
     public RidgeHead Fit(
         FeatureTable train,

@@ -91,6 +91,27 @@ public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHea
 {
     private readonly SoftmaxTrainerOptions options = options ?? new SoftmaxTrainerOptions();
 
+    /// <summary>What is known of the kind; see <see cref="HeadKind"/>.</summary>
+    internal static HeadKind Describe() =>
+        new(
+            "Softmax",
+            s => new SoftmaxTrainer(
+                new SoftmaxTrainerOptions
+                {
+                    L2 = s.L2,
+                    ClassWeights = s.ClassWeights,
+                    Seed = s.Seed,
+                    Workers = s.Workers,
+                }
+            )
+        )
+        {
+            IsLinear = true,
+            TakesL2 = true,
+            TakesClassWeights = true,
+            Chosen = (0, int.MaxValue),
+        };
+
     /// <inheritdoc/>
     public SoftmaxHead Fit(
         FeatureTable train,

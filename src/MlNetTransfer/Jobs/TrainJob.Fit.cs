@@ -2,6 +2,8 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Models;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
@@ -19,44 +21,42 @@ public sealed partial class TrainJob
     /// <exception cref="TransferException"> An image, an option or the written model is not as it has to be; the
     /// message names it and the fix.
     /// </exception>
-    internal FittedModel Fit(ImageDataset data, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    internal WrittenModel Fit(ImageDataset data, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         TrainRules.Require(options);
         OutputFolder.RequireWritable(options.Output);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         Backbone backbone = OpenBackbone(cancellation);
-        ITrainingRoute route = RouteOf(backbone);
-        route.Check(Taps(backbone), data.ClassNames.Count);
+        IRecipe recipe = options.Strategy.Recipe(Settings(backbone));
+        recipe.Check(Taps(backbone), data.ClassNames.Count);
         using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
-        WrittenModel written = FitAndStage(route, backbone, set, progress, cancellation);
+        WrittenModel written = FitAndStage(recipe, backbone, set, progress, cancellation);
         using (written.File)
             written.File.Take();
-        route.Written();
-        var training = new ImageClassificationTraining
-        {
-            Strategy = options.Strategy,
-            Head = written.Trial.Fit.Selection.Name,
-            Images = set.Table.Rows,
-            Taps = written.Metadata.Taps,
-            TapTrials = written.Trial.Fit.TapTrials,
-            HeadTrials = written.Trial.Fit.Selection.Trials,
-            Rejected = set.Rejected,
-        };
-        return new FittedModel(written.Path, written.Metadata, written.Sample.Items, training);
+        recipe.Written();
+        return written;
     }
 }
 
-/// <summary>What a training on all images gave.</summary>
-/// <param name="Path">The model file.</param>
+/// <summary>A model that was trained, and written beside its place.</summary>
+/// <param name="Trial">Its training and evaluation.</param>
 /// <param name="Metadata">What it says of itself.</param>
-/// <param name="Sample">Some of the images.</param>
+/// <param name="Onnx">The model.</param>
+/// <param name="Sample">Some of the images, and what was evaluated for them.</param>
+/// <param name="Path">The place.</param>
+/// <param name="File">The file beside it; disposed once it has taken its name.</param>
+/// <param name="Parity">How far the file agrees.</param>
 /// <param name="Training">What the training did.</param>
-internal sealed record FittedModel(
-    string Path,
+internal sealed record WrittenModel(
+    Trial Trial,
     ModelMetadata Metadata,
-    IReadOnlyList<ImageItem> Sample,
+    OnnxModel Onnx,
+    ParitySample Sample,
+    string Path,
+    StagedFile File,
+    ParityRecord Parity,
     ImageClassificationTraining Training
 );

@@ -39,18 +39,44 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         OutputFolder.RequireWritable(options.Output);
         Backbone backbone = OpenBackbone(cancellation);
-        ITrainingRoute route = RouteOf(backbone);
-        route.Check(Taps(backbone), data.ClassNames.Count);
+        IRecipe recipe = options.Strategy.Recipe(Settings(backbone));
+        recipe.Check(Taps(backbone), data.ClassNames.Count);
         using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
-        return Finish(started, route, backbone, TrainingSet.Of(data, rows, extractor, options), progress, cancellation);
+        return Finish(
+            started,
+            recipe,
+            backbone,
+            TrainingSet.Of(data, rows, extractor, options),
+            progress,
+            cancellation
+        );
     }
 
-    private ITrainingRoute RouteOf(Backbone backbone) =>
-        options.Strategy == TrainingStrategy.Head
-            ? new HeadRoute(options, backbone)
-            : new TuneRoute(options, backbone, clock);
+    private RecipeSettings Settings(Backbone backbone) =>
+        new()
+        {
+            Strategy = options.Strategy,
+            Backbone = backbone,
+            Head = new HeadRecipeOptions
+            {
+                Head = options.Head,
+                L2 = options.L2,
+                ClassWeights = options.ClassWeights,
+                ChoosesTap = options.Taps is null,
+                Seed = options.Seed,
+                Workers = options.Workers,
+            },
+            FineTune = options.FineTune,
+            Device = options.Device,
+            Limits = options.Limits,
+            Folder = options.Output,
+            BoundaryCache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "boundary") : null,
+            Resume = options.Resume,
+            OnEpoch = options.OnEpoch,
+            Clock = clock,
+        };
 
     /// <summary>From here on the output folder is this run's: another run fails at once, not after its work.</summary>
     private OutputLock HoldOutput()
@@ -94,7 +120,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     /// <summary>From features to the model file and the report.</summary>
     private TrainSummary Finish(
         long started,
-        ITrainingRoute route,
+        IRecipe recipe,
         Backbone backbone,
         TrainingSet set,
         IProgress<JobProgress>? progress,
@@ -102,7 +128,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     )
     {
         PreviousRun? previous = PreviousRun.Of(options.Output);
-        WrittenModel written = FitAndStage(route, backbone, set, progress, cancellation);
+        WrittenModel written = FitAndStage(recipe, backbone, set, progress, cancellation);
         using StagedFile staged = written.File;
         (Trial trial, ModelMetadata metadata) = (written.Trial, written.Metadata);
         var summary = new TrainSummary(
@@ -118,14 +144,14 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Protocol = set.Protocol,
             FoldAccuracies = trial.FoldAccuracies,
             Strategy = options.Strategy.ToString().ToLowerInvariant(),
-            Training = route.Summary(trial),
+            Training = trial.Fit.Training,
             Backbone = backbone.Card.Id,
             Taps = metadata.Taps,
-            TapTrials = trial.Fit.TapTrials,
-            FeatureWidth = trial.Fit.Head.Width,
-            Head = trial.Fit.Selection.Name,
-            HeadTrials = trial.Fit.Selection.Trials,
-            Temperature = trial.Fit.Selection.Temperature,
+            TapTrials = trial.Fit.Head.TapTrials,
+            FeatureWidth = trial.Fit.Head.Head.Width,
+            Head = trial.Fit.Head.Selection.Name,
+            HeadTrials = trial.Fit.Head.Selection.Trials,
+            Temperature = trial.Fit.Head.Selection.Temperature,
             LogLossUncalibrated = trial.Uncalibrated!.LogLoss,
             Previous = previous,
             EceUncalibrated = trial.Uncalibrated!.CalibrationError,
@@ -141,7 +167,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
                 .. HeldOutRows.Notes(set.Data),
                 .. TrainRules.Notes(options),
                 .. DuplicateNotes.Of(set, trial),
-                .. trial.Tuned?.Notes() ?? [],
+                .. trial.Fit.Notes,
             ],
         };
         ModelAndReport.Write(
@@ -154,21 +180,21 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
                     InitialWeights.Save(written.Onnx, Path.Combine(options.Output, "weights.safetensors"));
             }
         );
-        route.Written();
+        recipe.Written();
         return summary;
     }
 
     /// <summary>Trains, and writes the model file beside its place once it agrees with what was evaluated.</summary>
     private WrittenModel FitAndStage(
-        ITrainingRoute route,
+        IRecipe recipe,
         Backbone backbone,
         TrainingSet set,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
-        Trial trial = route.Run(set, progress, cancellation);
-        BackboneTap[] taps = set.Extractor.Taps.ToArray()[trial.Fit.Taps];
+        Trial trial = Trial.Of(recipe, set, options, progress, cancellation);
+        BackboneTap[] taps = set.Extractor.Taps.ToArray()[trial.Fit.Head.Taps];
         var metadata = new ModelMetadata
         {
             Labels = set.Data.ClassNames,
@@ -176,20 +202,20 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Backbone = backbone.Card.Id,
             CardDigest = backbone.Card.Digest(),
             Taps = [.. taps.Select(t => t.Name)],
-            TrainingDigest = route.Digest(set, trial),
+            TrainingDigest = trial.Fit.Digest(),
             TrainingImages = ImageHashes.Of(set.Rows.Digests, trial.TrainRows),
         };
         if (trial.Report is not null)
             metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set, trial).ToMarkdown() };
         OnnxModel onnx = ModelGraph.Build(
-            FeatureGraph.Build(route.Network(trial), [.. taps.Select(t => t.Tensor)]),
-            trial.Fit.Head,
+            FeatureGraph.Build(trial.Fit.Network(), [.. taps.Select(t => t.Tensor)]),
+            trial.Fit.Head.Head,
             metadata
         );
         int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
         var sample = new ParitySample(
             [.. checkedRows.Select(set.Item)],
-            route.Predict(set, trial, checkedRows, cancellation)
+            trial.Fit.Predict(set.Recipe(options), checkedRows, new FitContext(0, null, cancellation))
         );
         string path = Path.Combine(options.Output, "model.onnx");
         (StagedFile file, ParityRecord parity) = new ModelWriter(options.Limits, set.Extractor.Plan).Stage(
@@ -199,18 +225,18 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             progress,
             cancellation
         );
-        return new WrittenModel(trial, metadata, onnx, sample, path, file, parity);
+        var training = new ImageClassificationTraining
+        {
+            Strategy = options.Strategy,
+            Head = trial.Fit.Head.Selection.Name,
+            Images = set.Table.Rows,
+            Taps = metadata.Taps,
+            TapTrials = trial.Fit.Head.TapTrials,
+            HeadTrials = trial.Fit.Head.Selection.Trials,
+            Rejected = set.Rejected,
+        };
+        return new WrittenModel(trial, metadata, onnx, sample, path, file, parity, training);
     }
-
-    private sealed record WrittenModel(
-        Trial Trial,
-        ModelMetadata Metadata,
-        OnnxModel Onnx,
-        ParitySample Sample,
-        string Path,
-        StagedFile File,
-        ParityRecord Parity
-    );
 
     private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) =>
         new()
@@ -223,8 +249,8 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Report = trial.Report!,
             Backbone = backbone,
             Taps = metadata.Taps,
-            Head = trial.Fit.Selection.Name,
-            Temperature = trial.Fit.Selection.Temperature,
+            Head = trial.Fit.Head.Selection.Name,
+            Temperature = trial.Fit.Head.Selection.Temperature,
             TrainingDigest = metadata.TrainingDigest,
         };
 }

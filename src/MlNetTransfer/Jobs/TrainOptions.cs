@@ -102,7 +102,7 @@ public sealed record TrainOptions
     public ExecutionProvider Device { get; init; }
 
     /// <summary>The kind of head. Default <see cref="HeadKind.Auto"/>.</summary>
-    public HeadKind Head { get; init; }
+    public HeadKind Head { get; init; } = HeadKind.Auto;
 
     /// <summary>
     /// L2 penalty of a softmax head, in [1e-8, 1e4]. Default null: chosen by cross-validation on the training part.
@@ -122,14 +122,7 @@ public sealed record TrainOptions
     /// <summary>
     /// How much of the network is trained. Default <see cref="TrainingStrategy.Head"/>: the head alone.
     /// </summary>
-    public TrainingStrategy Strategy
-    {
-        get;
-        init =>
-            field = Enum.IsDefined(value)
-                ? value
-                : throw new ArgumentOutOfRangeException(nameof(Strategy), value, "There is no such strategy.");
-    }
+    public TrainingStrategy Strategy { get; init; } = TrainingStrategy.Head;
 
     /// <summary>
     /// How the network is trained; all defaults where the head alone is, see <see cref="TrainRules"/>.
@@ -210,30 +203,24 @@ public static class TrainRules
             "--init",
             InFineTune(nameof(Default.InitialWeights)),
             o => o.FineTune.InitialWeights is not null,
-            o => o.Strategy != TrainingStrategy.Scratch,
+            o => !IsRandom(o),
             "--strategy head, finetune or full: from scratch is from random weights"
         ),
         new(
             "--head",
             nameof(TrainOptions.Head),
             o => o.Head != HeadKind.Auto,
-            o => o.Strategy != TrainingStrategy.Scratch,
+            o => !IsRandom(o),
             "--strategy head, finetune or full: from scratch, the head is trained with the network"
         ),
         new(
             "--class-weights",
             nameof(TrainOptions.ClassWeights),
             o => o.ClassWeights != ClassWeights.None,
-            o => IsTuned(o) || o.Head is HeadKind.Softmax or HeadKind.Auto,
+            o => IsTuned(o) || o.Head.TakesClassWeights,
             "--head softmax (or auto, which it then is)"
         ),
-        new(
-            "--l2",
-            nameof(TrainOptions.L2),
-            o => o.L2 is not null,
-            o => o.Strategy != TrainingStrategy.Scratch && IsSoftmax(o),
-            "--head softmax"
-        ),
+        new("--l2", nameof(TrainOptions.L2), o => o.L2 is not null, o => !IsRandom(o) && TakesL2(o), "--head softmax"),
         new(
             "--test-fraction",
             nameof(TrainOptions.TestFraction),
@@ -277,11 +264,13 @@ public static class TrainRules
                 + "with others.";
     }
 
-    private static bool IsTuned(TrainOptions options) => options.Strategy != TrainingStrategy.Head;
+    private static bool IsTuned(TrainOptions options) => options.Strategy.Network is not null;
 
-    private static bool IsSoftmax(TrainOptions options) =>
-        options.Head == HeadKind.Softmax
-        || (options.Head == HeadKind.Auto && options.ClassWeights != ClassWeights.None);
+    private static bool IsRandom(TrainOptions options) => options.Strategy.Network is { IsRandom: true };
+
+    /// <summary>With class weights the automatic choice is a softmax head.</summary>
+    private static bool TakesL2(TrainOptions options) =>
+        options.Head.TakesL2 || (options.Head == HeadKind.Auto && options.ClassWeights != ClassWeights.None);
 
     private static string InFineTune(string property) => $"{nameof(TrainOptions.FineTune)}.{property}";
 

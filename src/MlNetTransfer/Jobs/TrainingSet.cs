@@ -1,6 +1,7 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
@@ -54,15 +55,19 @@ internal sealed record TrainingSet(
     /// <summary>The image of a row.</summary>
     public ImageItem Item(int row) => Data.Items[Rows.Accepted[row]];
 
-    /// <summary>
-    /// Runs trials as the protocol says: by the split, by folds, or on all images without any judgement.
-    /// </summary>
-    public Trial Judge(TrainOptions options, Func<TrainTestRows, Trial> split, Func<int[], Trial> crossValidate) =>
-        options.FitsAll ? split(new TrainTestRows([.. Enumerable.Range(0, Table.Rows)], []))
-        : Protocol.Kind == ProtocolKind.CrossValidation
-            ? crossValidate(HeldOutRows.Folds(Data, Rows, Table, options, Protocol.Folds))
-        : split(
-            HeldOutRows.Of(Data, Rows, Table, options, Protocol.TestFraction ?? EvaluationProtocol.DefaultTestFraction)
+    /// <summary>The images as recipes see them.</summary>
+    public RecipeRows Recipe(TrainOptions options) =>
+        new(
+            new TrainingImages(
+                [.. Enumerable.Range(0, Table.Rows).Select(Item)],
+                Table.Labels,
+                Rows.Digests,
+                Data.ClassNames,
+                HeldOutRows.GroupsOf(Data, Rows, options)
+            ),
+            Table,
+            Extractor.Taps,
+            Extractor.Space
         );
 
     /// <exception cref="TransferException">A class has fewer than two images; the message names it and those of its

@@ -83,17 +83,10 @@ public sealed record ImageClassificationOptions
     /// <summary>
     /// How much of the network is trained. Default <see cref="TrainingStrategy.Head"/>: the head alone.
     /// </summary>
-    public TrainingStrategy Strategy
-    {
-        get;
-        init =>
-            field = Enum.IsDefined(value)
-                ? value
-                : throw new ArgumentOutOfRangeException(nameof(Strategy), value, "There is no such strategy.");
-    }
+    public TrainingStrategy Strategy { get; init; } = TrainingStrategy.Head;
 
     /// <summary>The kind of head. Default <see cref="HeadKind.Auto"/>.</summary>
-    public HeadKind Head { get; init; }
+    public HeadKind Head { get; init; } = HeadKind.Auto;
 
     /// <summary>L2 penalty of a softmax head, in [0, 1e3]. Default null: chosen by cross-validation.</summary>
     public double? L2
@@ -198,7 +191,7 @@ public sealed record ImageClassificationOptions
     /// <param name="onFeatures">Whether the rows hold features instead of images.</param>
     internal IEnumerable<string> WithoutEffect(bool onFeatures)
     {
-        if (Strategy == TrainingStrategy.Head)
+        if (Strategy.Network is null)
         {
             foreach (
                 (string name, bool given) in ((string, bool)[])
@@ -216,15 +209,19 @@ public sealed record ImageClassificationOptions
                         + $"set Strategy to FineTune, Full or Scratch.";
         }
 
-        if (L2 is not null && Head is not HeadKind.Softmax)
+        if (L2 is not null && !Head.TakesL2)
             yield return $"{nameof(L2)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to "
                 + $"Softmax.";
-        if (Strategy == TrainingStrategy.Head && ClassWeights != ClassWeights.None && Head is not HeadKind.Softmax)
+        if (
+            Strategy.Network is null
+            && ClassWeights != ClassWeights.None
+            && (!Head.TakesClassWeights || Head == HeadKind.Auto)
+        )
             yield return $"{nameof(ClassWeights)} is for a softmax head, and Head is {Head}. Leave it out, or set "
                 + $"Head to Softmax.";
         if (!onFeatures)
             yield break;
-        if (Strategy != TrainingStrategy.Head)
+        if (Strategy.Network is not null)
             yield return $"Strategy {Strategy} needs the images, and column '{FeatureColumnName}' holds features. "
                 + $"Set FeatureColumnName to the column of images.";
         if (Taps is not null)

@@ -161,7 +161,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         try
         {
             TrainOptions job = options.ToJob(options.WorkspacePath ?? temporary!, plan);
-            FittedModel fitted = new TrainJob(job).Fit(
+            WrittenModel fitted = new TrainJob(job).Fit(
                 data,
                 new LogProgress(environment, options.Progress),
                 options.Cancellation
@@ -179,7 +179,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
                 images,
                 scorer,
                 label.Outputs(options),
-                [.. fitted.Sample.Take(8)],
+                [.. fitted.Sample.Items.Take(8)],
                 onnx,
                 preprocessing,
                 label.Stock(options)
@@ -241,7 +241,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
             Seed = options.Seed,
             Workers = options.Workers ?? Environment.ProcessorCount,
         };
-        FittedHead fitted = new HeadRecipe(
+        FittedHead fitted = new HeadFitter(
             recipe,
             new TapGroups([options.FeatureColumnName], [table.Width]),
             options.FeatureColumnName

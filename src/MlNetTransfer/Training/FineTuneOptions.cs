@@ -11,12 +11,12 @@ namespace MlNetTransfer.Training;
 public sealed record FineTuneOptions
 {
     /// <summary>
-    /// What stays frozen. Default null: <see cref="DefaultFreeze"/> for fine-tuning, nothing for full and scratch.
+    /// What stays frozen. Default null: half of the blocks for fine-tuning, nothing for full and scratch.
     /// </summary>
     public FreezeBoundary? Freeze { get; init; }
 
     /// <summary>
-    /// Passes over the training images, in [1, 10000]. Default null: see <see cref="DefaultEpochs"/>.
+    /// Passes over the training images, in [1, 10000]. Default null: see <see cref="NetworkStart"/>.
     /// </summary>
     public int? Epochs
     {
@@ -25,7 +25,7 @@ public sealed record FineTuneOptions
     }
 
     /// <summary>
-    /// Highest learning rate of the top block, in (0, 10]. Default null: see <see cref="DefaultLearningRate"/>.
+    /// Highest learning rate of the top block, in (0, 10]. Default null: see <see cref="NetworkStart"/>.
     /// </summary>
     public double? LearningRate
     {
@@ -229,18 +229,6 @@ public sealed record FineTuneOptions
         get;
         init => field = value is null ? null : Check.NotEmpty(value, nameof(InitialWeights));
     }
-
-    /// <summary>The freeze boundary of fine-tuning.</summary>
-    public static FreezeBoundary DefaultFreeze { get; } = FreezeBoundary.OfFraction(0.5);
-
-    /// <summary>Epochs where none are given.</summary>
-    public static int DefaultEpochs(TrainingStrategy strategy) => strategy == TrainingStrategy.Scratch ? 30 : 15;
-
-    /// <summary>
-    /// Learning rate of the top block where none is given; gradient descent without moments takes 20 times as much.
-    /// </summary>
-    public static double DefaultLearningRate(TrainingStrategy strategy, OptimizerKind optimizer) =>
-        (strategy == TrainingStrategy.Scratch ? 1e-3 : 1e-4) * (optimizer == OptimizerKind.Sgd ? 20 : 1);
 }
 
 /// <summary>How gradients become steps.</summary>

@@ -175,19 +175,18 @@ internal sealed class FineTunePlan
 
 /// <summary>Turns the options of a recipe into those of the training steps of a stage.</summary>
 /// <param name="options">The recipe.</param>
-/// <param name="strategy">How much is trained.</param>
+/// <param name="start">Where the training starts.</param>
 /// <param name="plan">What is trained.</param>
-internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy strategy, FineTunePlan plan)
+internal sealed class TrainingSetUp(FineTuneOptions options, NetworkStart start, FineTunePlan plan)
 {
     /// <summary>Threads of a step.</summary>
     public int Threads { get; } = options.Threads ?? Math.Min(8, Environment.ProcessorCount);
 
     /// <summary>Highest learning rate of the top block.</summary>
-    public double TopRate { get; } =
-        options.LearningRate ?? FineTuneOptions.DefaultLearningRate(strategy, options.Optimizer);
+    public double TopRate { get; } = options.LearningRate ?? start.LearningRateOf(options.Optimizer);
 
     /// <summary>Epochs in all.</summary>
-    public int Epochs { get; } = options.Epochs ?? FineTuneOptions.DefaultEpochs(strategy);
+    public int Epochs { get; } = options.Epochs ?? start.Epochs;
 
     /// <summary>Epochs without a better one after which training ends.</summary>
     public int Patience => options.Patience ?? Math.Max(5, (Epochs + 2) / 3);
@@ -247,7 +246,7 @@ internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy st
             AverageDecay = options.AverageDecay,
             Dropout = options.Dropout > 0,
             BatchNormalization =
-                options.BatchStatistics ?? strategy == TrainingStrategy.Scratch
+                options.BatchStatistics ?? start.IsRandom
                     ? BatchNormalizationMode.Training
                     : BatchNormalizationMode.Inference,
         };
@@ -259,7 +258,7 @@ internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy st
     private double Factor(string group)
     {
         if (!group.StartsWith("block ", StringComparison.Ordinal))
-            return options.HeadRate ?? (strategy == TrainingStrategy.Scratch ? 1 : 0.03);
+            return options.HeadRate ?? start.HeadRate;
         int block = int.Parse(
             group.AsSpan(
                 6,

@@ -25,7 +25,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
 {
     private readonly FineTuneOptions options = run.Options;
     private readonly FineTunePlan plan = run.Plan;
-    private readonly TrainingSetUp setUp = new(run.Options, run.Strategy, run.Plan);
+    private readonly TrainingSetUp setUp = new(run.Options, run.Start, run.Plan);
 
     /// <summary>Trains.</summary>
     /// <param name="rows">Rows to fit on, and rows to validate on.</param>
@@ -137,13 +137,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
             }
         );
         var state = new TuneState { Start = start, Best = start };
-        return run.Strategy == TrainingStrategy.Scratch
-            ? state
-            : state with
-            {
-                BestEpoch = 0,
-                BestLoss = loss ?? double.PositiveInfinity,
-            };
+        return run.Start.IsRandom ? state : state with { BestEpoch = 0, BestLoss = loss ?? double.PositiveInfinity };
     }
 
     /// <summary>One epoch and its judgement; where a number was not finite, the end.</summary>
@@ -250,8 +244,8 @@ internal sealed record FineTuneRun
     /// <summary>The recipe.</summary>
     public required FineTuneOptions Options { get; init; }
 
-    /// <summary>How much is trained.</summary>
-    public required TrainingStrategy Strategy { get; init; }
+    /// <summary>Where it starts.</summary>
+    public required NetworkStart Start { get; init; }
 
     /// <summary>What is trained.</summary>
     public required FineTunePlan Plan { get; init; }
@@ -315,6 +309,19 @@ internal sealed record TunedNetwork(
 
     /// <summary>What the validation images chose.</summary>
     public TuneChoice Choice => new(BestEpoch, Share, Temperature);
+
+    /// <summary>The network as it was pretrained, with the head fitted on its features.</summary>
+    public static TunedNetwork Untrained(HeadSelection head) =>
+        new(
+            new NetworkWeights(new Dictionary<string, float[]>()),
+            (LinearHead)head.Head,
+            head.Temperature,
+            0,
+            1,
+            0,
+            0,
+            null
+        );
 }
 
 /// <summary>What one epoch gave: a line of metrics.jsonl.</summary>

@@ -59,7 +59,7 @@ internal sealed class NetworkJudge(
             return (state.Best, 1);
         if (run.Chosen is { } chosen)
             return (Between(last, chosen.Share), chosen.Share);
-        if (Rows == 0 || run.Strategy == TrainingStrategy.Scratch)
+        if (Rows == 0 || run.Start.IsRandom)
             return (state.Best, 1);
         (NetworkWeights Weights, float Share, double Loss) best = (state.Best, 1, state.BestLoss);
         foreach (float share in (float[])[0.25f, 0.5f, 0.75f])

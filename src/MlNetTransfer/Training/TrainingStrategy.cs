@@ -1,69 +1,75 @@
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text.Json;
-using MlNetTransfer.Features;
+using System.Text.Json.Serialization;
 
 namespace MlNetTransfer.Training;
 
-/// <summary>How much of the network a training run changes.</summary>
-public enum TrainingStrategy
+/// <summary>How much of the network a training run changes. The registry of all strategies.</summary>
+/// <remarks>
+/// What a strategy is called and which recipe follows it stands in one place, <c>Describe</c> of the recipe; here it has
+/// a line. Options, the command line and reports read this registry.
+/// </remarks>
+[JsonConverter(typeof(Json))]
+public sealed class TrainingStrategy : INamed
 {
+    /// <summary>All strategies.</summary>
+    public static Registry<TrainingStrategy> All { get; } = new("strategy");
+
     /// <summary>
     /// The backbone stays frozen; a head is fitted on its features. Seconds, and hard to beat on few images.
     /// </summary>
-    Head,
+    public static TrainingStrategy Head { get; } = All.Add(HeadRecipe.Describe());
 
     /// <summary>A head first, then the upper blocks of the backbone with it, at a low learning rate.</summary>
-    FineTune,
+    public static TrainingStrategy FineTune { get; } = All.Add(FineTuneRecipe.DescribeUpperBlocks());
 
     /// <summary>A head first, then the whole backbone with it.</summary>
-    Full,
+    public static TrainingStrategy Full { get; } = All.Add(FineTuneRecipe.DescribeWhole());
 
     /// <summary>
     /// The same architecture from random weights: what the pretrained ones are worth is the difference.
     /// </summary>
-    Scratch,
+    public static TrainingStrategy Scratch { get; } = All.Add(FineTuneRecipe.DescribeScratch());
+
+    /// <param name="name">Name, as code writes it.</param>
+    /// <param name="recipe">Makes the recipe.</param>
+    internal TrainingStrategy(string name, Func<RecipeSettings, IRecipe> recipe) => (Name, Recipe) = (name, recipe);
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <summary>How the network is trained; null where it stays frozen.</summary>
+    public NetworkStart? Network { get; internal init; }
+
+    /// <summary>Makes the recipe.</summary>
+    internal Func<RecipeSettings, IRecipe> Recipe { get; }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    private sealed class Json() : NamedJson<TrainingStrategy>(All);
 }
 
-/// <summary>
-/// Names all that a trained head depends on: the space its features lie in, the training rows with their labels, and
-/// what was asked for.
-/// </summary>
-internal static class TrainingDigest
+/// <summary>Where a training of a network starts, and the defaults that suit it.</summary>
+public sealed record NetworkStart
 {
-    /// <summary>
-    /// SHA-256, 64 lower-case hexadecimal digits. Equal digests mean equal models on the same kind of machine.
-    /// </summary>
-    /// <param name="space">What the features depend on besides the images; see <see cref="FeatureSpace.Key"/>.</param>
-    /// <param name="rows">See <see cref="OfRows"/>.</param>
-    public static string Of(ReadOnlySpan<byte> space, ReadOnlySpan<byte> rows) =>
-        Convert.ToHexStringLower(SHA256.HashData([.. space, .. rows]));
+    internal NetworkStart() { }
 
-    /// <summary>SHA-256 of the training rows, their labels and what was asked for [32].</summary>
-    /// <param name="train">The training rows.</param>
-    /// <param name="options">What was asked for.</param>
-    public static byte[] OfRows(FeatureTable train, HeadRecipeOptions options)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(
-            JsonSerializer.SerializeToUtf8Bytes(
-                new
-                {
-                    train.ClassNames,
-                    train.Width,
-                    Head = options.Head.ToString(),
-                    options.L2,
-                    options.ClassWeights,
-                    options.ChoosesTap,
-                    options.Seed,
-                    Mlp = options.Mlp is null ? null : options.Mlp with { Workers = 1 },
-                }
-            )
-        );
-        hash.AppendData(MemoryMarshal.AsBytes(train.Labels.AsSpan()));
-        hash.AppendData(MemoryMarshal.AsBytes(train.Values.AsSpan()));
-        if (options.Validation is { } validation)
-            hash.AppendData(MemoryMarshal.AsBytes(validation.Values.AsSpan()));
-        return hash.GetHashAndReset();
-    }
+    /// <summary>Whether it starts from random weights instead of the pretrained ones. Default false.</summary>
+    public bool IsRandom { get; internal init; }
+
+    /// <summary>What stays frozen where nothing else is asked for. Default nothing.</summary>
+    public FreezeBoundary Freeze { get; internal init; } = FreezeBoundary.Nothing;
+
+    /// <summary>Epochs where none are given, in [1, 10000]. Default 15.</summary>
+    public int Epochs { get; internal init; } = 15;
+
+    /// <summary>Highest learning rate of the top block with AdamW, in (0, 10]. Default 1e-4.</summary>
+    public double LearningRate { get; internal init; } = 1e-4;
+
+    /// <summary>The head's learning rate as a multiple of that. Default 0.03: it was fitted before.</summary>
+    public double HeadRate { get; internal init; } = 0.03;
+
+    /// <summary>
+    /// Learning rate where none is given; gradient descent without moments takes 20 times as much.
+    /// </summary>
+    public double LearningRateOf(OptimizerKind optimizer) => LearningRate * (optimizer == OptimizerKind.Sgd ? 20 : 1);
 }

@@ -38,7 +38,7 @@ internal sealed class TuneStage : IDisposable
     )
     {
         (this.run, this.train, this.targets) = (run, train, targets);
-        setUp = new TrainingSetUp(run.Options, run.Strategy, run.Plan);
+        setUp = new TrainingSetUp(run.Options, run.Start, run.Plan);
         IReadOnlyList<int> stages = setUp.Stages();
         (FirstBlock, LastEpoch) = (stages[state.Stage], Share(state.Stage + 1));
         Steps = setUp.Steps(model, FirstBlock);

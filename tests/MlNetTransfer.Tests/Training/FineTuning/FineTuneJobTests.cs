@@ -45,13 +45,17 @@ public sealed class FineTuneJobTests
     }
 
     [TestMethod]
-    [DataRow(TrainingStrategy.Full)]
-    [DataRow(TrainingStrategy.Scratch)]
-    public void Run_WholeNetwork_LearnsWhatTheHeadAloneCannot(TrainingStrategy strategy)
+    [DataRow("Full")]
+    [DataRow("Scratch")]
+    public void Run_WholeNetwork_LearnsWhatTheHeadAloneCannot(string strategy)
     {
         using TuneTask task = new(perClass: 20);
         TrainSummary summary = task.Run(
-            task.Options("out", strategy, o => o with { LearningRate = 0.02, HeadRate = 1, Epochs = 12, Patience = 12 })
+            task.Options(
+                "out",
+                TrainingStrategy.All.Find(strategy),
+                o => o with { LearningRate = 0.02, HeadRate = 1, Epochs = 12, Patience = 12 }
+            )
         );
         Assert.AreEqual(0, summary.Training!.FrozenBlocks);
         CollectionAssert.AreNotEqual(task.Pretrained()["stem.weight"], task.Weights("out")["stem.weight"]);
@@ -75,12 +79,12 @@ public sealed class FineTuneJobTests
     }
 
     [TestMethod]
-    [DataRow(TrainingStrategy.FineTune)]
-    [DataRow(TrainingStrategy.Full)]
-    public void Run_OtherWorkersWithoutCache_GivesTheSameBytes(TrainingStrategy strategy)
+    [DataRow("FineTune")]
+    [DataRow("Full")]
+    public void Run_OtherWorkersWithoutCache_GivesTheSameBytes(string strategy)
     {
         using TuneTask task = new();
-        TrainOptions options = task.Options("a", strategy);
+        TrainOptions options = task.Options("a", TrainingStrategy.All.Find(strategy));
         task.Run(options);
         task.Run(options with { Output = task.File("b"), Workers = 1, CacheFeatures = false });
         task.Run(

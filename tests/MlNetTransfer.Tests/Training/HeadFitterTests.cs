@@ -6,7 +6,7 @@ using MlNetTransfer.Training;
 namespace MlNetTransfer.Tests.Training;
 
 [TestClass]
-public sealed class HeadRecipeTests
+public sealed class HeadFitterTests
 {
     /// <summary>A ring around a cluster, at every tap: only a kernel tells the classes apart.</summary>
     [TestMethod]
@@ -29,11 +29,11 @@ public sealed class HeadRecipeTests
         FeatureTable table = Rows.Table(labels, values, 8, 2);
         FittedHead free = Fit(linear: false),
             linear = Fit(linear: true);
-        Assert.AreEqual(KernelRidgeTrainer.Name, free.Selection.Name);
+        Assert.AreEqual(HeadKind.Kernel.Label, free.Selection.Name);
         Assert.IsInstanceOfType<ILinearHead>(linear.Head);
 
         FittedHead Fit(bool linear) =>
-            new HeadRecipe(
+            new HeadFitter(
                 new HeadRecipeOptions { LinearOnly = linear },
                 new TapGroups(["a", "b", "c", "d"], [2, 2, 2, 2]),
                 "d"

@@ -1,0 +1,263 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Heads;
+using MlNetTransfer.Imaging.Augmentation;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Training;
+
+namespace MlNetTransfer.Training;
+
+/// <summary>
+/// Trains the network with its head: from the pretrained weights and a head fitted on the frozen features, or from
+/// random ones.
+/// </summary>
+internal sealed class FineTuneRecipe : IRecipe
+{
+    private readonly RecipeSettings settings;
+    private readonly NetworkStart from;
+    private readonly OnnxModel model;
+    private readonly FreezeBoundary freeze;
+    private MetricsFile? metrics;
+
+    /// <param name="settings">How; of a strategy that trains the network.</param>
+    public FineTuneRecipe(RecipeSettings settings)
+    {
+        this.settings = settings;
+        from = settings.Strategy.Network!;
+        freeze = settings.FineTune.Freeze ?? from.Freeze;
+        OnnxModel pretrained = settings.Backbone.LoadModel();
+        model = from.IsRandom ? RandomWeights.Draw(pretrained, settings.Head.Seed) : pretrained;
+    }
+
+    /// <summary>Fine-tuning of the upper half of the blocks; see <see cref="TrainingStrategy"/>.</summary>
+    public static TrainingStrategy DescribeUpperBlocks() =>
+        new("FineTune", settings => new FineTuneRecipe(settings))
+        {
+            Network = new NetworkStart { Freeze = FreezeBoundary.OfFraction(0.5) },
+        };
+
+    /// <summary>Fine-tuning of all blocks.</summary>
+    public static TrainingStrategy DescribeWhole() =>
+        new("Full", settings => new FineTuneRecipe(settings)) { Network = new NetworkStart() };
+
+    /// <summary>Training of all blocks from random weights.</summary>
+    public static TrainingStrategy DescribeScratch() =>
+        new("Scratch", settings => new FineTuneRecipe(settings))
+        {
+            Network = new NetworkStart
+            {
+                IsRandom = true,
+                Epochs = 30,
+                LearningRate = 1e-3,
+                HeadRate = 1,
+            },
+        };
+
+    public bool IsQuick => false;
+
+    private FineTuneOptions Options => settings.FineTune;
+
+    private string CheckpointFolder => Path.Combine(settings.Folder, "checkpoints");
+
+    public void Check(IReadOnlyList<BackboneTap> taps, int classes)
+    {
+        if (!settings.Head.Head.IsLinear)
+            throw new TransferException(
+                $"A {settings.Head.Head.Label} head is not linear, so it cannot become a layer of the network. Take "
+                    + $"--head {string.Join(", ", HeadKind.All.Where(k => k.IsLinear).Select(k => k.Label))}, or "
+                    + $"--strategy head."
+            );
+        if (settings.Device != ExecutionProvider.Cpu)
+            throw new TransferException(
+                $"--device {settings.Device.ToString().ToLowerInvariant()} is for --strategy head; training steps "
+                    + $"run on the CPU. Leave --device out."
+            );
+        BackboneTap[] used = from.IsRandom ? [Deepest(taps)] : [.. taps];
+        FineTunePlan plan = FineTunePlan.Of(model, [.. used.Select(t => t.Tensor)], used.Sum(t => t.Width), freeze);
+        TrainingOptions steps = new TrainingSetUp(Options, from, plan).Steps(
+            plan.Forward(new float[classes * used.Sum(t => t.Width)], new float[classes], Options.Dropout),
+            plan.Frozen
+        );
+        plan.Check(steps, classes, Math.Min(Options.MicroBatch ?? Options.BatchSize, Options.BatchSize));
+    }
+
+    public IFitted Fit(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
+    {
+        metrics ??= OpenMetrics();
+        string digest = Digest(all, rows);
+        TrainTestRows parts = ValidationRows.Of(all.Images, rows, Options.ValidationFraction, settings.Head.Seed);
+        Tuned tuned = Train(all, parts, digest, null, context);
+        if (Options.Refit && Options.TimeBudget is null && parts.Test.Count > 0)
+        {
+            // All that could be chosen is chosen: the images that chose are as good for training as the others.
+            Tuned whole = Train(all, new TrainTestRows([.. rows], []), digest, tuned.Network.Choice, context);
+            if (whole.Network.Ended is null)
+                tuned = whole with
+                {
+                    Network = whole.Network with
+                    {
+                        Epochs = tuned.Network.Epochs,
+                        ValidationRows = parts.Test.Count,
+                        Ended = tuned.Network.Ended,
+                        RefitRows = rows.Count,
+                    },
+                };
+        }
+
+        TunedNetwork network = tuned.Network;
+        HeadSelection start = tuned.Start.Selection;
+        string name = from.IsRandom
+            ? "linear, trained with the network"
+            : $"{start.Name}, then trained with the network";
+        return new FittedNetwork(
+            tuned.Start with
+            {
+                Selection = new HeadSelection(name, network.Head, network.Temperature, start.Trials, start.Rows),
+            },
+            tuned.Taps,
+            model.WithInitializers(network.Weights.Values),
+            network,
+            TuneSummary.Of(network, tuned.Plan, metrics.Lines),
+            digest,
+            settings
+        );
+    }
+
+    public void Written()
+    {
+        if (Directory.Exists(CheckpointFolder))
+            Directory.Delete(CheckpointFolder, recursive: true);
+    }
+
+    /// <summary>
+    /// SHA-256 of all that training depends on besides the features and labels of the rows: 64 hexadecimal digits.
+    /// </summary>
+    private string Digest(RecipeRows all, IReadOnlyList<int> rows)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(
+            Encoding.UTF8.GetBytes(
+                JsonSerializer.Serialize(
+                    new
+                    {
+                        Strategy = settings.Strategy.Name,
+                        Freeze = freeze.ToString(),
+                        Recipe = Options with
+                        {
+                            Freeze = null,
+                            CacheBytes = 0,
+                            InitialWeights = null,
+                        },
+                        Threads = Options.Threads ?? Math.Min(8, Environment.ProcessorCount),
+                    }
+                )
+            )
+        );
+        hash.AppendData(SHA256.HashData(model.ToBytes()));
+        foreach (int row in rows)
+            hash.AppendData(all.Images.Digest(row));
+        hash.AppendData(
+            Convert.FromHexString(
+                TrainingDigest.Of(all.Space.Key(), TrainingDigest.OfRows(all.Table.Select(rows), settings.Head))
+            )
+        );
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    private Tuned Train(RecipeRows all, TrainTestRows rows, string digest, TuneChoice? chosen, FitContext context)
+    {
+        FittedHead start = StartOf(all, rows.Train, context);
+        BackboneTap[] taps = [.. all.Taps.ToArray()[start.Taps]];
+        FineTunePlan plan = FineTunePlan.Of(model, [.. taps.Select(t => t.Tensor)], start.Head.Width, freeze);
+        if (chosen is { Epochs: 0 })
+            return new Tuned(start, taps, plan, TunedNetwork.Untrained(start.Selection));
+        var run = new FineTuneRun
+        {
+            Options = chosen is null ? Options : Options with { Epochs = chosen.Epochs },
+            Start = from,
+            Plan = plan,
+            ClassWeights = settings.Head.ClassWeights,
+            Seed = settings.Head.Seed,
+            Fold = context.Fold,
+            Chosen = chosen,
+            Workers = settings.Head.Workers,
+        };
+        using var data = new BoundaryRows(
+            plan.Network,
+            all.Space,
+            AugmentationOptions.Of(Options.Augmentation),
+            settings.BoundaryCache,
+            settings.Limits,
+            Options.CacheBytes,
+            settings.Head.Seed
+        );
+        string file = FormattableString.Invariant($"fold-{context.Fold}{(chosen is null ? "" : "-all")}.safetensors");
+        TunedNetwork network = new FineTuner(run, all.Images, data, settings.Clock).Fit(
+            rows,
+            (LinearHead)start.Head,
+            new TuneCheckpoint(Path.Combine(CheckpointFolder, file), digest),
+            settings.Resume,
+            metrics!,
+            context.Progress,
+            context.Cancellation
+        );
+        return new Tuned(start, taps, plan, network);
+    }
+
+    /// <summary>The head to start from: fitted on the frozen features, or zeros above random weights.</summary>
+    private FittedHead StartOf(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
+    {
+        if (!from.IsRandom)
+            return new HeadFitter(
+                settings.Head with
+                {
+                    LinearOnly = true,
+                },
+                all.Groups,
+                settings.Backbone.Card.DefaultTap
+            ).Fit(all.Table.Select(rows), FitToJobProgress.Of(context.Progress), context.Cancellation);
+        IReadOnlyList<string> classes = all.Images.ClassNames;
+        int index = all.Taps.ToList().IndexOf(Deepest(all.Taps)),
+            width = all.Taps[index].Width;
+        var zero = new LinearHead(classes, width, new float[classes.Count * width], new float[classes.Count]);
+        return new FittedHead(
+            index..(index + 1),
+            all.Taps.Take(index).Sum(t => t.Width),
+            new HeadSelection("linear", zero, 1, [], rows.Count),
+            []
+        );
+    }
+
+    private BackboneTap Deepest(IReadOnlyList<BackboneTap> taps)
+    {
+        string tensor = NetworkBlocks.Deepest(model, [.. taps.Select(t => t.Tensor)]);
+        return taps.First(t => t.Tensor == tensor);
+    }
+
+    private MetricsFile OpenMetrics()
+    {
+        try
+        {
+            string folder = Directory.CreateDirectory(settings.Folder).FullName;
+            return new MetricsFile(Path.Combine(folder, "metrics.jsonl"), settings.Resume, settings.OnEpoch);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new TransferException(
+                $"Folder '{settings.Folder}' cannot be made: {e.Message} Choose another output folder.",
+                e
+            );
+        }
+    }
+
+    /// <summary>One training of a network: the head that it started from, and what it gave.</summary>
+    private sealed record Tuned(
+        FittedHead Start,
+        IReadOnlyList<BackboneTap> Taps,
+        FineTunePlan Plan,
+        TunedNetwork Network
+    );
+}

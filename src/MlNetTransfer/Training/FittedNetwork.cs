@@ -1,0 +1,142 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
+using MlNetTransfer.Onnx;
+
+namespace MlNetTransfer.Training;
+
+/// <summary>A backbone with trained weights, and its head.</summary>
+/// <param name="head">The head, trained with the network.</param>
+/// <param name="taps">The taps that the head's features are taken from.</param>
+/// <param name="backbone">The whole backbone, trained.</param>
+/// <param name="network">What training gave.</param>
+/// <param name="training">What the report says of it.</param>
+/// <param name="digest">SHA-256 of all that it depends on, hexadecimal.</param>
+/// <param name="settings">How images are read.</param>
+internal sealed class FittedNetwork(
+    FittedHead head,
+    IReadOnlyList<BackboneTap> taps,
+    OnnxModel backbone,
+    TunedNetwork network,
+    TuneSummary training,
+    string digest,
+    RecipeSettings settings
+) : IFitted
+{
+    public FittedHead Head => head;
+
+    public TuneSummary? Training => training;
+
+    public OnnxModel Network() => backbone;
+
+    public string Digest() => digest;
+
+    /// <summary>
+    /// Calibrated probabilities [rows × classes], from the features of the trained backbone and the head beside it.
+    /// </summary>
+    /// <exception cref="TransferException">An image cannot be used any more.</exception>
+    public float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
+    {
+        ImageItem[] items = [.. rows.Select(row => all.Images.Items[row])];
+        using ImageGraph graph = FeatureGraph
+            .Open(
+                backbone,
+                [.. taps.Select(t => t.Tensor)],
+                settings.Backbone.Card.Preprocessing,
+                settings.Limits,
+                ExecutionPlan.For(ExecutionProvider.Cpu, settings.Head.Workers)
+            )
+            .Graph;
+        ImageRows found = new ImageRunner(graph).Run(items, "Evaluating", context.Progress, context.Cancellation);
+        if (found.Rejected.Count > 0)
+            throw new TransferException(
+                $"{found.Rejected[0].File} could be used before and cannot any more: {found.Rejected[0].Reason}. "
+                    + $"Run again when the images do not change; where the reason is a number of the graph, take a "
+                    + $"lower --lr."
+            );
+        var probabilities = new float[items.Length * network.Head.ClassNames.Count];
+        network.Head.Predict(found.Values, probabilities);
+        return probabilities;
+    }
+
+    /// <summary>What a reader of the figures should know.</summary>
+    public IEnumerable<string> Notes
+    {
+        get
+        {
+            if (network.Ended is { } reason)
+                yield return network.Share < 1
+                    ? $"Training ended after epoch {network.Epochs}: {reason}."
+                    : $"Training ended after epoch {network.Epochs}: {reason}. The weights are those of epoch "
+                        + $"{network.BestEpoch}.";
+            if (network.Share < 1)
+                yield return string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"The weights lie between the pretrained ones and those of the last epoch ({network.Share:p0} of "
+                        + $"the way), where the validation images were judged best."
+                );
+            if (network.RefitRows > 0 && network.BestEpoch > 0)
+                yield return string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"With that chosen, training was done again on all {network.RefitRows} images, those included that "
+                        + $"had judged the epochs: {network.BestEpoch} epochs, not judged by any image."
+                );
+            if (network.BestEpoch == 0)
+                yield return "No epoch was better than the head fitted on the frozen features, so the backbone is as it "
+                    + "was pretrained.";
+            if (network.ValidationRows == 0)
+                yield return "There were too few images to set some aside: no epoch was judged, the last one is kept, "
+                    + "and nothing is calibrated.";
+        }
+    }
+}
+
+/// <summary>How the network of a written model was trained.</summary>
+public sealed record TuneSummary
+{
+    /// <summary>Blocks of the backbone up to the taps.</summary>
+    public required int Blocks { get; init; }
+
+    /// <summary>Blocks, from the image on, that stayed as they were.</summary>
+    public required int FrozenBlocks { get; init; }
+
+    /// <summary>Epochs done.</summary>
+    public required int Epochs { get; init; }
+
+    /// <summary>The epoch whose weights were kept; 0 for the head fitted before the first.</summary>
+    public required int BestEpoch { get; init; }
+
+    /// <summary>
+    /// 1 where the weights are that epoch's; below 1 they are (1 - share) · those of the start + share · those of the
+    /// last epoch, which the validation images liked better.
+    /// </summary>
+    public required double Share { get; init; }
+
+    /// <summary>Images that judged the epochs and calibrated the model.</summary>
+    public required int ValidationImages { get; init; }
+
+    /// <summary>
+    /// Images of the second training, on all of them, whose weights were written; 0 where there was none.
+    /// </summary>
+    public required int RefitImages { get; init; }
+
+    /// <summary>Why training ended before its last epoch; null where it did not.</summary>
+    public required string? Ended { get; init; }
+
+    /// <summary>The epochs of the written model.</summary>
+    public required IReadOnlyList<EpochResult> Metrics { get; init; }
+
+    internal static TuneSummary Of(TunedNetwork network, FineTunePlan plan, IReadOnlyList<EpochResult> metrics) =>
+        new()
+        {
+            Blocks = plan.Blocks.Count,
+            FrozenBlocks = plan.Frozen,
+            Epochs = network.Epochs,
+            BestEpoch = network.BestEpoch,
+            Share = network.Share,
+            ValidationImages = network.ValidationRows,
+            RefitImages = network.RefitRows,
+            Ended = network.Ended,
+            Metrics = [.. metrics.Where(m => m.Fold == 0)],
+        };
+}

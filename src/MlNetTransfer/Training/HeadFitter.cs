@@ -1,0 +1,261 @@
+using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
+
+namespace MlNetTransfer.Training;
+
+/// <summary>How features become a classifier. Immutable.</summary>
+internal sealed record HeadRecipeOptions
+{
+    /// <summary>The kind of head.</summary>
+    public HeadKind Head { get; init; } = HeadKind.Auto;
+
+    /// <summary>L2 penalty of a softmax head; null: chosen by cross-validation.</summary>
+    public double? L2 { get; init; }
+
+    /// <summary>How much a row of each class counts in a softmax head, which the automatic choice then is.</summary>
+    public ClassWeights ClassWeights { get; init; }
+
+    /// <summary>Whether the best of several taps is looked for; else all are taken together.</summary>
+    public bool ChoosesTap { get; init; } = true;
+
+    /// <summary>
+    /// Whether the automatic choice is among linear heads only, which can become a layer of a network.
+    /// </summary>
+    public bool LinearOnly { get; init; }
+
+    /// <summary>Seed of the folds and of whatever is drawn.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Threads at most; no result depends on it.</summary>
+    public int Workers { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>What of it a head of any kind is told.</summary>
+    public HeadSettings Settings =>
+        new()
+        {
+            L2 = L2,
+            ClassWeights = ClassWeights,
+            Seed = Seed,
+            Workers = Workers,
+        };
+}
+
+/// <summary>
+/// How features become a classifier: choose the tap, then fit the head, on training rows only. The same in every fold, in
+/// the training job and in the estimator chain.
+/// </summary>
+/// <remarks>
+/// The automatic choice is a kernel head on the last three taps together, unless its held-out log-loss is more than two
+/// standard errors above that of the best head on the best single tap or of a linear head on features selected across
+/// all taps; then the better of those is taken. On seven tasks with resnet18 the kernel was right 3.5 points more often
+/// than logistic regression on the last tap, and on none of them less often. All figures are of the training rows, of
+/// about 2,000 of them where there are more; the head that is taken is fitted on all.
+/// </remarks>
+/// <param name="options">How.</param>
+/// <param name="groups">The taps whose features stand side by side in a row.</param>
+/// <param name="defaultTap">The tap that is taken where there are too few rows to compare.</param>
+internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, string defaultTap)
+{
+    private const int LastTaps = 3;
+
+    // Regression on indicators has a higher log-loss than its accuracy lets one expect: on ten classes of drawings the
+    // kernel alone was right on 69.6 %, the choice by the plain lowest log-loss on 67.9 %.
+    private const double KernelErrors = 2;
+    private readonly HeadChoice head = new(options);
+
+    /// <summary>Chooses and fits.</summary>
+    /// <param name="train">Training rows with the features of all taps side by side.</param>
+    /// <param name="progress">Told how far each stage is.</param>
+    /// <param name="cancellation">Honoured within one pass over the rows.</param>
+    public FittedHead Fit(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
+    {
+        int taps = groups.Names.Count;
+        if (taps == 1)
+            return new FittedHead(Range.All, 0, head.Fit(train, progress, cancellation), []);
+        if (!options.ChoosesTap)
+            return new FittedHead(
+                Range.All,
+                0,
+                head.IsFree
+                    ? Together(train, progress, cancellation).Selection
+                    : head.Fit(train, progress, cancellation),
+                []
+            );
+
+        FeatureTable compared = StratifiedSample.Of(train, StratifiedSample.ComparedRows, options.Seed);
+        IReadOnlyList<TapTrial> trials = new TapSelector(
+            new SoftmaxTrainerOptions
+            {
+                ClassWeights = options.ClassWeights,
+                Seed = options.Seed,
+                Workers = options.Workers,
+            }
+        ).Measure(compared, [.. groups.Names.Zip(groups.Widths)], progress, cancellation);
+        string best = trials.Count > 0 ? TapSelector.Best(trials).Tap : defaultTap;
+        int index = groups.Names.ToList().IndexOf(best),
+            start = groups.Widths.Take(index).Sum();
+        HeadSelection single = head.Fit(train.Columns(start, groups.Widths[index]), progress, cancellation);
+        var one = new FittedHead(index..(index + 1), start, single, trials);
+        if (trials.Count == 0 || single.Trials.Count == 0)
+            return one;
+
+        double lowest = single.Trials.First(t => t.Name == single.Name).LogLoss;
+        if (Kernel(train, progress, cancellation) is { } kernel)
+        {
+            HeadTrial found = kernel.Selection.Trials[0];
+            trials =
+            [
+                .. trials,
+                new TapTrial(
+                    TapTrial.LastTogether,
+                    kernel.Head.Width,
+                    found.LogLoss,
+                    found.StandardError,
+                    found.Accuracy
+                ),
+            ];
+            double sure = found.LogLoss - KernelErrors * found.StandardError;
+            if (sure < lowest)
+                (one, lowest) = (kernel, sure);
+        }
+
+        (HeadSelection together, FractionTrial trial) = Together(compared, progress, cancellation);
+        trials =
+        [
+            .. trials,
+            new TapTrial(TapTrial.AllTogether, train.Width, trial.LogLoss, trial.StandardError, trial.Accuracy),
+        ];
+        if (trial.LogLoss >= lowest)
+            return one with { TapTrials = trials };
+        if (compared.Rows < train.Rows)
+            together = Together(train, progress, cancellation, trial.Fraction).Selection;
+        return new FittedHead(Range.All, 0, together, trials);
+    }
+
+    private FittedHead? Kernel(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
+    {
+        if (options.LinearOnly || train.Rows > HeadKind.Kernel.Chosen!.Value.To)
+            return null;
+        int taps = groups.Names.Count,
+            first = Math.Max(0, taps - LastTaps),
+            start = groups.Widths.Take(first).Sum();
+        return new FittedHead(
+            first..taps,
+            start,
+            head.Kernel(train.Columns(start, train.Width - start), progress, cancellation),
+            []
+        );
+    }
+
+    private (HeadSelection Selection, FractionTrial Trial) Together(
+        FeatureTable train,
+        IProgress<FitProgress>? progress,
+        CancellationToken cancellation,
+        double? fraction = null
+    )
+    {
+        MultiTapHead fitted = new MultiTapTrainer(
+            groups,
+            new MultiTapTrainerOptions
+            {
+                Fraction = fraction,
+                Seed = options.Seed,
+                Workers = options.Workers,
+            }
+        ).Fit(train, progress, cancellation);
+        FractionTrial trial =
+            fitted.Trials.FirstOrDefault(t => t.Fraction == fitted.Fraction)
+            ?? new FractionTrial(fitted.Fraction, 1, 0, 0, 0);
+        return (
+            new HeadSelection("discriminant on selected features", fitted, fitted.Temperature, [], train.Rows),
+            trial
+        );
+    }
+}
+
+/// <summary>Makes the trainers that a recipe asks for, and calibrates what they fit.</summary>
+/// <param name="options">The recipe.</param>
+internal sealed class HeadChoice(HeadRecipeOptions options)
+{
+    private readonly AutoHeadTrainerOptions auto = new() { Seed = options.Seed, Workers = options.Workers };
+
+    /// <summary>Whether the recipe leaves the kind of head to us.</summary>
+    public bool IsFree => options.Head == HeadKind.Auto && options.ClassWeights == ClassWeights.None;
+
+    /// <summary>Class weights are the softmax head's, so with them the automatic choice is that one.</summary>
+    private HeadKind Kind => options.Head == HeadKind.Auto ? HeadKind.Softmax : options.Head;
+
+    /// <summary>Fits the head asked for, or the best; calibrated by cross-validation on the same rows.</summary>
+    /// <param name="train">Training rows.</param>
+    /// <param name="progress">Told how far the fit has come.</param>
+    /// <param name="cancellation">Honoured within one pass over the rows.</param>
+    public HeadSelection Fit(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
+    {
+        if (IsFree)
+            return Choose(train, kind => kind.IsLinear || !options.LinearOnly, progress, cancellation);
+        (IHead head, TemperatureCalibration calibration) = new CalibratedTrainer(
+            Kind.Trainer(options.Settings),
+            new CalibratedTrainerOptions { Seed = options.Seed }
+        ).Calibrate(train, progress, cancellation);
+        return new HeadSelection(Kind.Label, head, calibration.Temperature, [], train.Rows);
+    }
+
+    /// <summary>Fits a kernel head, with the trial that compares it with others.</summary>
+    /// <param name="train">Training rows, not too many for the choice of a kernel, enough to hold some out.</param>
+    /// <param name="progress">Told how far the fit has come.</param>
+    /// <param name="cancellation">Honoured within one pass over the rows.</param>
+    public HeadSelection Kernel(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation) =>
+        Choose(train, kind => kind == HeadKind.Kernel, progress, cancellation);
+
+    private HeadSelection Choose(
+        FeatureTable train,
+        Func<HeadKind, bool> kinds,
+        IProgress<FitProgress>? progress,
+        CancellationToken cancellation
+    ) => new AutoHeadTrainer(auto, AutoHeadTrainer.Candidates(auto, kinds)).Select(train, progress, cancellation);
+}
+
+/// <summary>A head and the part of the features that it was fitted on.</summary>
+/// <param name="Taps">The taps in use, neighbours in the table.</param>
+/// <param name="Start">First feature in use.</param>
+/// <param name="Selection">The head, calibrated, and the grounds of its choice.</param>
+/// <param name="TapTrials">What was found for each tap; empty where there was no choice.</param>
+internal sealed record FittedHead(Range Taps, int Start, HeadSelection Selection, IReadOnlyList<TapTrial> TapTrials)
+{
+    /// <summary>The head.</summary>
+    public IHead Head => Selection.Head;
+
+    /// <summary>Calibrated probabilities [rows × classes] for a table with the features of all taps.</summary>
+    public float[] Predict(FeatureTable table) => Head.Predict(table.Columns(Start, Head.Width));
+
+    /// <summary>What the probabilities were before calibration: p ∝ p^T of the calibrated ones.</summary>
+    public float[] WithoutCalibration(float[] calibrated)
+    {
+        int classes = Head.ClassNames.Count;
+        var raw = new float[calibrated.Length];
+        for (int row = 0; row < calibrated.Length; row += classes)
+        {
+            // Relative to the largest, so that a high temperature cannot take every power to 0.
+            double largest = 0,
+                sum = 0;
+            for (int c = row; c < row + classes; c++)
+                largest = Math.Max(largest, calibrated[c]);
+            for (int c = row; c < row + classes; c++)
+                sum += Math.Pow(calibrated[c] / largest, Selection.Temperature);
+            for (int c = row; c < row + classes; c++)
+                raw[c] = (float)(Math.Pow(calibrated[c] / largest, Selection.Temperature) / sum);
+        }
+
+        return raw;
+    }
+}
+
+/// <summary>Passes a fit's progress on as a job's.</summary>
+internal sealed class FitToJobProgress(IProgress<JobProgress> progress) : IProgress<FitProgress>
+{
+    /// <summary>The adapter; null where nobody wants to be told.</summary>
+    public static FitToJobProgress? Of(IProgress<JobProgress>? progress) =>
+        progress is null ? null : new FitToJobProgress(progress);
+
+    public void Report(FitProgress value) => progress.Report(new JobProgress(value.Stage, value.Done, value.Total));
+}
