@@ -57,11 +57,11 @@ internal static class HeadBenchmark
         double first = seconds[0],
             median = seconds.Order().ElementAt(Repeats / 2);
         double accuracy = ClassificationReport.Of(test.ClassNames, test.Labels, head!.Predict(test)).Accuracy;
-        foreach (L2Trial trial in head.Report.L2Path)
+        foreach (Compared<double> trial in head.Report.L2Path)
             Console.WriteLine(
                 string.Create(
                     System.Globalization.CultureInfo.InvariantCulture,
-                    $"  L2 {trial.L2:g3}: scale {trial.LogitScale:f2}, held-out log-loss {trial.LogLoss:f4} ± "
+                    $"  L2 {trial.Choice:g3}: scale {trial.Score.LogitScale:f2}, held-out log-loss {trial.LogLoss:f4} ± "
                         + $"{trial.StandardError:f4}, accuracy {trial.Accuracy:f3}"
                 )
             );

@@ -69,11 +69,11 @@ internal static class TapsBenchmark
             seed => new MultiTapTrainer(groups, new MultiTapTrainerOptions { Seed = seed }, new RidgeTrainer())
         );
         MultiTapHead head = new MultiTapTrainer(groups).Fit(all);
-        foreach (FractionTrial trial in head.Trials)
+        foreach (Compared<double> trial in head.Trials)
             Console.WriteLine(
                 string.Create(
                     System.Globalization.CultureInfo.InvariantCulture,
-                    $"  share {trial.Fraction:f2}: held-out log-loss {trial.LogLoss:f4} ± {trial.StandardError:f4}, "
+                    $"  share {trial.Choice:f2}: held-out log-loss {trial.LogLoss:f4} ± {trial.StandardError:f4}, "
                         + $"accuracy {trial.Accuracy:f3}"
                 )
             );

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Heads;
@@ -120,7 +121,7 @@ public sealed class AutoHeadTrainer(
         return new HeadSelection(
             taking[chosen].Name,
             TemperatureCalibration.Fit(found[chosen].Predictions).Apply(head),
-            trials[chosen].Temperature,
+            trials[chosen].Score.Temperature,
             trials,
             compared.Rows
         );
@@ -154,7 +155,10 @@ public sealed class AutoHeadTrainer(
     {
         double[] temperatures = [.. found.Select(f => TemperatureCalibration.Fit(f.Predictions).Temperature)];
         HeldOutLogits[] judged = [.. found.Select(f => f.Predictions.Judged())];
-        L2Trial[] summaries = [.. judged.Select((logits, i) => logits.Judge(0, 1 / temperatures[i]))];
+        HeldOut[] summaries =
+        [
+            .. judged.Select((logits, i) => logits.Judge(1 / temperatures[i]) with { Temperature = temperatures[i] }),
+        ];
         double[][] losses = [.. judged.Select((logits, i) => logits.Losses(1 / temperatures[i]))];
         double[] best = losses[Array.IndexOf(summaries, summaries.MinBy(summary => summary.LogLoss))];
         return
@@ -165,16 +169,7 @@ public sealed class AutoHeadTrainer(
                     double[] behind = [.. losses[i].Zip(best, (own, other) => own - other)];
                     double mean = behind.Average(),
                         error = Math.Sqrt(behind.Sum(d => (d - mean) * (d - mean))) / behind.Length;
-                    return new HeadTrial(
-                        candidate.Name,
-                        summaries[i].LogLoss,
-                        summaries[i].StandardError,
-                        summaries[i].Accuracy,
-                        temperatures[i],
-                        mean,
-                        error,
-                        found[i].Elapsed
-                    );
+                    return new HeadTrial(candidate.Name, summaries[i], mean, error, found[i].Elapsed);
                 }
             ),
         ];
@@ -206,10 +201,7 @@ public sealed record HeadSelection(
 
 /// <summary>What the comparison found for one kind of head.</summary>
 /// <param name="Name">Name of the candidate.</param>
-/// <param name="LogLoss">Mean log-loss (nats) of rows held out, at the best temperature.</param>
-/// <param name="StandardError">Its standard error over those rows.</param>
-/// <param name="Accuracy">Share of those rows that it predicts rightly, in [0, 1].</param>
-/// <param name="Temperature">The temperature.</param>
+/// <param name="Score">What rows held out say of it, at the best temperature.</param>
 /// <param name="Behind">Mean of its log-loss less that of the best candidate, row by row (nats); 0 for the
 /// best.</param>
 /// <param name="BehindError">Standard error of <paramref name="Behind"/>.</param>
@@ -217,14 +209,15 @@ public sealed record HeadSelection(
 /// it.</param>
 public sealed record HeadTrial(
     string Name,
-    double LogLoss,
-    double StandardError,
-    double Accuracy,
-    double Temperature,
+    HeldOut Score,
     double Behind,
     double BehindError,
     [property: JsonIgnore] TimeSpan Elapsed
-);
+) : Compared<string>(Name, Score)
+{
+    /// <summary>What its logits are divided by.</summary>
+    public double Temperature => Score.Temperature;
+}
 
 /// <summary>
 /// A part of the rows that comparisons are made on, so that their cost is bounded whatever the number of rows.

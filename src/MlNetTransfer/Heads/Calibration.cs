@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Heads;
@@ -149,12 +150,7 @@ public sealed record TemperatureCalibration(double Temperature, double LogLossBe
         if (judged.Rows == 0)
             return new TemperatureCalibration(1, double.NaN, double.NaN, 0);
         double scale = judged.Temper();
-        return new TemperatureCalibration(
-            1 / scale,
-            judged.Judge(0, 1).LogLoss,
-            judged.Judge(0, scale).LogLoss,
-            judged.Rows
-        );
+        return new TemperatureCalibration(1 / scale, judged.Judge(1).LogLoss, judged.Judge(scale).LogLoss, judged.Rows);
     }
 
     /// <summary>
@@ -251,7 +247,7 @@ internal sealed class HeldOutLogits(int classes)
     /// Weighted mean log-loss and accuracy of softmax(scale·logits), and the loss's standard error √(Σ w²(loss -
     /// mean)²) / Σ w.
     /// </summary>
-    public L2Trial Judge(double l2, double scale)
+    public HeldOut Judge(double scale)
     {
         double weight = 0,
             loss = 0,
@@ -271,7 +267,7 @@ internal sealed class HeldOutLogits(int classes)
 
         for (int i = 0; i < losses.Length; i++)
             squares += Math.Pow(rows[i].Weight * (losses[i] - loss / weight), 2);
-        return new L2Trial(l2, scale, loss / weight, hits / weight, Math.Sqrt(squares) / weight);
+        return new HeldOut(loss / weight, Math.Sqrt(squares) / weight, hits / weight, scale);
     }
 
     /// <summary>Log-loss of softmax(scale·logits) of each row (nats).</summary>

@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
@@ -96,16 +97,26 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
         double[] shares = RidgeTrainer.Shares(train);
         var system = new RidgeSystem(Centred(kernel), RidgeTrainer.Targets(train, shares), parallel);
         double unit = system.MeanSquaredLength > 0 ? system.MeanSquaredLength : 1;
-        L2Trial[] path = RidgeTrainer.Path(train, system, shares, unit, options.Penalty is { } given ? [given] : Grid);
-        L2Trial chosen =
-            path.MinBy(trial => trial.LogLoss) ?? new L2Trial(options.Penalty ?? RidgeTrainer.Fallback, 1, 0, 0, 0);
-        double[][] dual = system.Coefficients(chosen.L2 * unit);
-        float[] coefficients = [.. dual.SelectMany(row => row.Select(value => (float)(chosen.LogitScale * value)))];
+        Compared<double>[] path = RidgeTrainer.Path(
+            train,
+            system,
+            shares,
+            unit,
+            options.Penalty is { } given ? [given] : Grid
+        );
+        Compared<double> chosen =
+            path.MinBy(trial => trial.LogLoss)
+            ?? new Compared<double>(options.Penalty ?? RidgeTrainer.Fallback, HeldOut.Nothing);
+        double[][] dual = system.Coefficients(chosen.Choice * unit);
+        float[] coefficients =
+        [
+            .. dual.SelectMany(row => row.Select(value => (float)(chosen.Score.LogitScale * value))),
+        ];
         // b makes the mean prediction of the training rows that of their labels.
         float[] bias =
         [
             .. shares.Select(
-                (share, c) => (float)(chosen.LogitScale * (share - kernel.Average(row => Simd.Dot(row, dual[c]))))
+                (share, c) => (float)(chosen.Score.LogitScale * (share - kernel.Average(row => Simd.Dot(row, dual[c]))))
             ),
         ];
         progress?.Report(new FitProgress("Fitting the head", 1, 1));
@@ -116,8 +127,8 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
             [.. rows.SelectMany(row => row)],
             coefficients,
             bias,
-            chosen.L2,
-            1 / chosen.LogitScale,
+            chosen.Choice,
+            1 / chosen.Score.LogitScale,
             options.Penalty is null ? path : []
         );
     }
@@ -163,7 +174,7 @@ public sealed class KernelRidgeHead : IHead
         float[] bias,
         double penalty,
         double temperature,
-        IReadOnlyList<L2Trial> path
+        IReadOnlyList<Compared<double>> path
     )
     {
         ClassNames = classNames;
@@ -191,7 +202,7 @@ public sealed class KernelRidgeHead : IHead
     /// Penalties that were tried, judged on the scores of rows left out; empty where the penalty was given or no row
     /// could be left out.
     /// </summary>
-    public IReadOnlyList<L2Trial> Path { get; }
+    public IReadOnlyList<Compared<double>> Path { get; }
 
     /// <inheritdoc/>
     public void Logits(ReadOnlySpan<float> rows, Span<float> logits) => HeadRows.ForEach(this, rows, logits, Row);

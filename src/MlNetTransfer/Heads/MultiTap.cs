@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Heads;
@@ -90,30 +91,32 @@ public sealed class MultiTapTrainer(
             new ParallelOptions { MaxDegreeOfParallelism = options.Workers, CancellationToken = cancellation }
         );
         FeatureTable scaled = scaling.Apply(train);
-        FractionTrial[] trials = Trials(scaled, progress, cancellation);
-        FractionTrial chosen =
-            trials.MinBy(trial => trial.LogLoss) ?? new FractionTrial(options.Fraction ?? 1, 1, 0, 0, 0);
-        int[] kept = Kept(inner.Fit(scaled, progress, cancellation), chosen.Fraction);
+        Compared<double>[] trials = Trials(scaled, progress, cancellation);
+        Compared<double> chosen =
+            trials.MinBy(trial => trial.LogLoss) ?? new Compared<double>(options.Fraction ?? 1, HeldOut.Nothing);
+        int[] kept = Kept(inner.Fit(scaled, progress, cancellation), chosen.Choice);
         ILinearHead found = inner.Fit(Columns(scaled, kept), progress, cancellation);
         var weights = new float[train.Classes * train.Width];
         for (int c = 0; c < train.Classes; c++)
         for (int k = 0; k < kept.Length; k++)
-            weights[c * train.Width + kept[k]] = (float)(found.Weights.Span[c * kept.Length + k] / chosen.Temperature);
-        float[] bias = [.. found.Bias.ToArray().Select(b => (float)(b / chosen.Temperature))];
+            weights[c * train.Width + kept[k]] = (float)(
+                found.Weights.Span[c * kept.Length + k] / chosen.Score.Temperature
+            );
+        float[] bias = [.. found.Bias.ToArray().Select(b => (float)(b / chosen.Score.Temperature))];
         scaling.FoldInto(weights, bias);
         return new MultiTapHead(
             train.ClassNames,
             train.Width,
             weights,
             bias,
-            chosen.Fraction,
-            chosen.Temperature,
+            chosen.Choice,
+            chosen.Score.Temperature,
             scaling.Count(kept),
             options.Fraction is null ? trials : []
         );
     }
 
-    private FractionTrial[] Trials(
+    private Compared<double>[] Trials(
         FeatureTable scaled,
         IProgress<FitProgress>? progress,
         CancellationToken cancellation
@@ -131,23 +134,7 @@ public sealed class MultiTapTrainer(
             Hold(scaled, fold, f, fractions, logits, cancellation);
         }
 
-        return
-        [
-            .. logits.Select(
-                (held, i) =>
-                {
-                    double scale = held.Temper();
-                    L2Trial judged = held.Judge(0, scale);
-                    return new FractionTrial(
-                        fractions[i],
-                        1 / scale,
-                        judged.LogLoss,
-                        judged.StandardError,
-                        judged.Accuracy
-                    );
-                }
-            ),
-        ];
+        return [.. logits.Select((held, i) => new Compared<double>(fractions[i], held.Judge(held.Temper())))];
     }
 
     private void Hold(
@@ -212,7 +199,7 @@ public sealed class MultiTapHead : LinearHead
         double fraction,
         double temperature,
         int[] keptPerTap,
-        IReadOnlyList<FractionTrial> trials
+        IReadOnlyList<Compared<double>> trials
     )
         : base(classNames, width, weights, bias) =>
         (Fraction, Temperature, KeptPerTap, Trials) = (fraction, temperature, keptPerTap, trials);
@@ -230,22 +217,8 @@ public sealed class MultiTapHead : LinearHead
     public IReadOnlyList<int> KeptPerTap { get; }
 
     /// <summary>The shares that were tried; empty where the share was given or no row could be held out.</summary>
-    public IReadOnlyList<FractionTrial> Trials { get; }
+    public IReadOnlyList<Compared<double>> Trials { get; }
 }
-
-/// <summary>What cross-validation found for one share of the features.</summary>
-/// <param name="Fraction">The share that was kept.</param>
-/// <param name="Temperature">The temperature at which the held-out log-loss is lowest.</param>
-/// <param name="LogLoss">Mean log-loss of the held-out rows at that temperature (nats).</param>
-/// <param name="StandardError">Its standard error over those rows.</param>
-/// <param name="Accuracy">Share of those rows predicted rightly, in [0, 1].</param>
-public sealed record FractionTrial(
-    double Fraction,
-    double Temperature,
-    double LogLoss,
-    double StandardError,
-    double Accuracy
-);
 
 /// <summary>Standardises the features of several taps, each tap by itself.</summary>
 internal sealed class TapScaling

@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Numerics;
 
@@ -85,11 +86,12 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
         var system = new RidgeSystem(Standardised(train, scaler), Targets(train, shares), parallel);
         // Without any feature that varies every penalty gives weights of 0.
         double unit = system.MeanSquaredLength > 0 ? system.MeanSquaredLength : 1;
-        L2Trial[] path = Path(train, system, shares, unit, options.Penalty is { } given ? [given] : Grid);
-        L2Trial chosen = path.MinBy(trial => trial.LogLoss) ?? new L2Trial(options.Penalty ?? Fallback, 1, 0, 0, 0);
-        double[][] solved = system.Weights(chosen.L2 * unit);
-        float[] weights = [.. solved.SelectMany(row => row.Select(value => (float)(chosen.LogitScale * value)))];
-        float[] bias = [.. shares.Select(share => (float)(chosen.LogitScale * share))];
+        Compared<double>[] path = Path(train, system, shares, unit, options.Penalty is { } given ? [given] : Grid);
+        Compared<double> chosen =
+            path.MinBy(trial => trial.LogLoss) ?? new Compared<double>(options.Penalty ?? Fallback, HeldOut.Nothing);
+        double[][] solved = system.Weights(chosen.Choice * unit);
+        float[] weights = [.. solved.SelectMany(row => row.Select(value => (float)(chosen.Score.LogitScale * value)))];
+        float[] bias = [.. shares.Select(share => (float)(chosen.Score.LogitScale * share))];
         scaler.FoldInto(weights, bias);
         progress?.Report(new FitProgress("Fitting the head", 1, 1));
         return new RidgeHead(
@@ -97,15 +99,15 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
             train.Width,
             weights,
             bias,
-            chosen.L2,
-            chosen.L2 * unit,
-            1 / chosen.LogitScale,
+            chosen.Choice,
+            chosen.Choice * unit,
+            1 / chosen.Score.LogitScale,
             options.Penalty is null ? path : []
         );
     }
 
     /// <summary>The penalties, each judged by leaving one row out; none where no row can be.</summary>
-    internal static L2Trial[] Path(
+    internal static Compared<double>[] Path(
         FeatureTable train,
         RidgeSystem system,
         double[] shares,
@@ -131,7 +133,7 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
                     logits.Add(row, train.Labels[rows[i]], 1);
                 }
 
-                return logits.Judge(tried, logits.Temper());
+                return new Compared<double>(tried, logits.Judge(logits.Temper()));
             }),
         ];
     }
@@ -180,7 +182,7 @@ public sealed class RidgeHead : LinearHead
         double penalty,
         double alpha,
         double temperature,
-        IReadOnlyList<L2Trial> path
+        IReadOnlyList<Compared<double>> path
     )
         : base(classNames, width, weights, bias) =>
         (Penalty, Alpha, Temperature, Path) = (penalty, alpha, temperature, path);
@@ -198,7 +200,7 @@ public sealed class RidgeHead : LinearHead
     /// Penalties that were tried, judged on the scores of rows left out; empty where the penalty was given or no row
     /// could be left out.
     /// </summary>
-    public IReadOnlyList<L2Trial> Path { get; }
+    public IReadOnlyList<Compared<double>> Path { get; }
 }
 
 /// <summary>

@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Numerics;
 
@@ -147,13 +148,13 @@ public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHea
         if (path.Best is not null)
             path.Start.CopyTo(model.Optimiser.Trial.Span);
         model.Optimiser.Reference = path.Reference;
-        model.Start(options.L2 ?? path.Best?.L2 ?? PenaltyPath.Fallback, options.Tolerance, options.MaxIterations);
+        model.Start(options.L2 ?? path.Best?.Choice ?? PenaltyPath.Fallback, options.Tolerance, options.MaxIterations);
         new SoftmaxPass(design, parallel).Minimise(
             [model],
             () =>
                 progress?.Report(new FitProgress("Fitting the head", model.Optimiser.Iterations, options.MaxIterations))
         );
-        float scale = (float)(path.Best?.LogitScale ?? 1);
+        float scale = (float)(path.Best?.Score.LogitScale ?? 1);
         float[] weights = new float[train.Classes * train.Width],
             bias = model.Bias.ToArray();
         for (int c = 0; c < train.Classes; c++)
@@ -238,7 +239,7 @@ public sealed class SoftmaxHead : LinearHead
 public sealed record SoftmaxFitReport(
     double L2,
     double LogitScale,
-    IReadOnlyList<L2Trial> L2Path,
+    IReadOnlyList<Compared<double>> L2Path,
     int Iterations,
     bool Converged,
     double Objective,
@@ -256,7 +257,7 @@ internal sealed class PenaltyPath
 
     private const int MaxIterations = 100;
     private readonly SoftmaxDesign design;
-    private readonly List<L2Trial> trials = [];
+    private readonly List<Compared<double>> trials = [];
     private readonly float[] start;
 
     public PenaltyPath(SoftmaxDesign design)
@@ -272,10 +273,10 @@ internal sealed class PenaltyPath
     public static IReadOnlyList<double> Grid { get; } =
     [.. Enumerable.Range(0, 13).Select(i => Math.Pow(10, 1 - i / 2.0))];
 
-    public IReadOnlyList<L2Trial> Trials => trials;
+    public IReadOnlyList<Compared<double>> Trials => trials;
 
     /// <summary>The trial with the lowest held-out loss.</summary>
-    public L2Trial? Best => trials.MinBy(trial => trial.LogLoss);
+    public Compared<double>? Best => trials.MinBy(trial => trial.LogLoss);
 
     /// <summary>Mean of the folds' weights at the best penalty: where the fit on all rows starts.</summary>
     public ReadOnlySpan<float> Start => start;
@@ -294,7 +295,7 @@ internal sealed class PenaltyPath
                 model.Start(Grid[i], Tolerance(Grid[i]), MaxIterations);
             pass.Minimise(models);
             HeldOutLogits logits = pass.HeldOut(models);
-            trials.Add(logits.Judge(Grid[i], logits.Scale()));
+            trials.Add(new Compared<double>(Grid[i], logits.Judge(logits.Scale())));
             if (Best == trials[^1])
                 Keep(models);
         }
@@ -308,7 +309,7 @@ internal sealed class PenaltyPath
     // The loss falls, then rises along the path, where it may first lie flat: penalties above the features' largest
     // variances differ in scale alone.
     private bool Past() =>
-        trials.Count >= 3 && (Rises(^1) && Rises(^2) || trials[^1].L2 <= 0.1 && Idle(^1) && Idle(^2));
+        trials.Count >= 3 && (Rises(^1) && Rises(^2) || trials[^1].Choice <= 0.1 && Idle(^1) && Idle(^2));
 
     private bool Rises(Index at) => trials[at].LogLoss > trials[at.GetOffset(trials.Count) - 1].LogLoss;
 
@@ -323,12 +324,3 @@ internal sealed class PenaltyPath
             Simd.AddScaled(start, 1f / models.Length, model.Optimiser.Trial.Span);
     }
 }
-
-/// <summary>What cross-validation found for one penalty.</summary>
-/// <param name="L2">The penalty.</param>
-/// <param name="LogitScale">The factor on the logits at which the held-out log-loss is lowest (temperature
-/// scaling).</param>
-/// <param name="LogLoss">Mean log-loss of the held-out rows in nats at that scale, weighted as the fit is.</param>
-/// <param name="Accuracy">Share of the held-out rows predicted rightly, weighted as the fit is; in [0, 1].</param>
-/// <param name="StandardError">Standard error of <paramref name="LogLoss"/> over the held-out rows, in nats.</param>
-public sealed record L2Trial(double L2, double LogitScale, double LogLoss, double Accuracy, double StandardError);

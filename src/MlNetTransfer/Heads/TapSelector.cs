@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Heads;
@@ -38,12 +39,12 @@ public sealed class TapSelector(SoftmaxTrainerOptions? options = null)
         foreach ((string name, int width) in taps)
         {
             progress?.Report(new FitProgress("Choosing the tap", trials.Count, taps.Count));
-            L2Trial? best = trainer
+            Compared<double>? best = trainer
                 .Fit(train.Columns(start, width), null, cancellation)
                 .Report.L2Path.MinBy(t => t.LogLoss);
             if (best is null)
                 return [];
-            trials.Add(new TapTrial(name, width, best.LogLoss, best.StandardError, best.Accuracy));
+            trials.Add(new TapTrial(name, width, best.Score));
             start += width;
         }
 
@@ -58,10 +59,8 @@ public sealed class TapSelector(SoftmaxTrainerOptions? options = null)
 /// <summary>What cross-validation on the training part found for a tap.</summary>
 /// <param name="Tap">Name of the tap.</param>
 /// <param name="Width">Features per image.</param>
-/// <param name="LogLoss">Held-out log-loss of a softmax head at its best penalty, in nats.</param>
-/// <param name="StandardError">Standard error of <paramref name="LogLoss"/>, in nats.</param>
-/// <param name="Accuracy">Held-out accuracy at that penalty, in [0, 1].</param>
-public sealed record TapTrial(string Tap, int Width, double LogLoss, double StandardError, double Accuracy)
+/// <param name="Score">What rows held out say of a softmax head on it, at its best penalty.</param>
+public sealed record TapTrial(string Tap, int Width, HeldOut Score) : Compared<string>(Tap, Score)
 {
     /// <summary>Stands for all taps, with the features selected across them, in place of a name.</summary>
     public const string AllTogether = "all together";

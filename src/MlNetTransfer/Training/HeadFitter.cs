@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 
@@ -103,32 +104,18 @@ internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, st
         if (Kernel(train, progress, cancellation) is { } kernel)
         {
             HeadTrial found = kernel.Selection.Trials[0];
-            trials =
-            [
-                .. trials,
-                new TapTrial(
-                    TapTrial.LastTogether,
-                    kernel.Head.Width,
-                    found.LogLoss,
-                    found.StandardError,
-                    found.Accuracy
-                ),
-            ];
+            trials = [.. trials, new TapTrial(TapTrial.LastTogether, kernel.Head.Width, found.Score)];
             double sure = found.LogLoss - KernelErrors * found.StandardError;
             if (sure < lowest)
                 (one, lowest) = (kernel, sure);
         }
 
-        (HeadSelection together, FractionTrial trial) = Together(compared, progress, cancellation);
-        trials =
-        [
-            .. trials,
-            new TapTrial(TapTrial.AllTogether, train.Width, trial.LogLoss, trial.StandardError, trial.Accuracy),
-        ];
+        (HeadSelection together, Compared<double> trial) = Together(compared, progress, cancellation);
+        trials = [.. trials, new TapTrial(TapTrial.AllTogether, train.Width, trial.Score)];
         if (trial.LogLoss >= lowest)
             return one with { TapTrials = trials };
         if (compared.Rows < train.Rows)
-            together = Together(train, progress, cancellation, trial.Fraction).Selection;
+            together = Together(train, progress, cancellation, trial.Choice).Selection;
         return new FittedHead(Range.All, 0, together, trials);
     }
 
@@ -147,7 +134,7 @@ internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, st
         );
     }
 
-    private (HeadSelection Selection, FractionTrial Trial) Together(
+    private (HeadSelection Selection, Compared<double> Trial) Together(
         FeatureTable train,
         IProgress<FitProgress>? progress,
         CancellationToken cancellation,
@@ -163,9 +150,9 @@ internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, st
                 Workers = options.Workers,
             }
         ).Fit(train, progress, cancellation);
-        FractionTrial trial =
-            fitted.Trials.FirstOrDefault(t => t.Fraction == fitted.Fraction)
-            ?? new FractionTrial(fitted.Fraction, 1, 0, 0, 0);
+        Compared<double> trial =
+            fitted.Trials.FirstOrDefault(t => t.Choice == fitted.Fraction)
+            ?? new Compared<double>(fitted.Fraction, HeldOut.Nothing);
         return (
             new HeadSelection("discriminant on selected features", fitted, fitted.Temperature, [], train.Rows),
             trial

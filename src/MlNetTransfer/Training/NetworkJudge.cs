@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Training;
@@ -37,7 +38,7 @@ internal sealed class NetworkJudge(
         if (Rows == 0)
             return (null, null);
         HeldOutLogits judged = Score(weights).Judged();
-        L2Trial found = judged.Judge(0, judged.Temper());
+        HeldOut found = judged.Judge(judged.Temper());
         return (double.IsFinite(found.LogLoss) ? found.LogLoss : double.MaxValue, found.Accuracy);
     }
 

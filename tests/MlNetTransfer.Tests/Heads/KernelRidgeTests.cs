@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 
@@ -50,7 +51,7 @@ public sealed class KernelRidgeTests
         // exact formula does.
         FeatureTable table = Rows.Clusters(40, 12, 3, 0.5);
         KernelRidgeHead head = new KernelRidgeTrainer().Fit(table);
-        L2Trial trial = head.Path.First(t => Math.Abs(t.L2 - 0.1) < 1e-9);
+        Compared<double> trial = head.Path.First(t => Math.Abs(t.Choice - 0.1) < 1e-9);
         double accuracy = Sklearn
             .Run(
                 Oracle
@@ -75,7 +76,7 @@ public sealed class KernelRidgeTests
             )
             .Doubles()[0];
         Assert.AreEqual(accuracy, trial.Accuracy, 1e-9);
-        Assert.AreEqual(head.Path.MinBy(t => t.LogLoss)!.L2, head.Penalty);
+        Assert.AreEqual(head.Path.MinBy(t => t.LogLoss)!.Choice, head.Penalty);
     }
 
     [TestMethod]

@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Numerics;
@@ -28,7 +29,7 @@ public sealed class MultiTapTrainerTests
         (FeatureTable table, _) = Table(90, 1);
         MultiTapHead head = new MultiTapTrainer(Groups).Fit(table);
         Assert.HasCount(8, head.Trials);
-        Assert.AreEqual(head.Trials.MinBy(trial => trial.LogLoss)!.Fraction, head.Fraction);
+        Assert.AreEqual(head.Trials.MinBy(trial => trial.LogLoss)!.Choice, head.Fraction);
         Assert.IsLessThan(1, head.Fraction, "36 of 40 features are noise");
     }
 
@@ -56,7 +57,7 @@ public sealed class MultiTapTrainerTests
         // fold.
         FeatureTable table = Rows.Clusters(60, 600, 2, 0);
         MultiTapHead head = new MultiTapTrainer(new TapGroups(["noise"], [600])).Fit(table);
-        foreach (FractionTrial trial in head.Trials)
+        foreach (Compared<double> trial in head.Trials)
             Assert.AreEqual(0.5, trial.Accuracy, 0.26, "four standard errors of 60 coin throws");
     }
 

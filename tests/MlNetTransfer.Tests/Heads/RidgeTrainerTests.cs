@@ -97,8 +97,8 @@ public sealed class RidgeTrainerTests
     {
         RidgeHead head = new RidgeTrainer().Fit(Rows.Clusters(80, 30, 4, 0.3));
         Assert.HasCount(9, head.Path);
-        Assert.AreEqual(head.Path.MinBy(trial => trial.LogLoss)!.L2, head.Penalty);
-        Assert.AreEqual(1 / head.Temperature, head.Path.MinBy(trial => trial.LogLoss)!.LogitScale, 1e-9);
+        Assert.AreEqual(head.Path.MinBy(trial => trial.LogLoss)!.Choice, head.Penalty);
+        Assert.AreEqual(1 / head.Temperature, head.Path.MinBy(trial => trial.LogLoss)!.Score.LogitScale, 1e-9);
         Assert.AreEqual(
             head.Penalty,
             new RidgeTrainer(new RidgeTrainerOptions { Penalty = head.Penalty })

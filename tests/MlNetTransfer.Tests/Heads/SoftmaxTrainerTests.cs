@@ -207,7 +207,7 @@ public sealed class SoftmaxTrainerTests
                     values = table.Values,
                     labels = table.Labels,
                     fold = StratifiedFolds.Assign(table.Labels, 5, 3, table.ClassNames),
-                    path = head.Report.L2Path.Select(trial => trial.L2),
+                    path = head.Report.L2Path.Select(trial => trial.Choice),
                 }
             )
             .Doubles();
@@ -219,7 +219,7 @@ public sealed class SoftmaxTrainerTests
                 "the path stops at 2 % of the first gradient, scikit-learn at the minimum"
             );
         Assert.AreEqual(
-            head.Report.L2Path[Array.IndexOf(expected, expected.Min())].L2,
+            head.Report.L2Path[Array.IndexOf(expected, expected.Min())].Choice,
             head.Report.L2,
             "both find the same valley"
         );

@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Numerics;
@@ -31,7 +32,7 @@ public sealed class TapSelectorTests
     {
         FeatureTable table = Table(classes: 2, perClass: 15, (4, 1), (6, 0.5));
         IReadOnlyList<TapTrial> trials = new TapSelector().Measure(table, [("a", 4), ("b", 6)]);
-        L2Trial alone = new SoftmaxTrainer().Fit(table.Columns(4, 6)).Report.L2Path.MinBy(t => t.LogLoss)!;
+        Compared<double> alone = new SoftmaxTrainer().Fit(table.Columns(4, 6)).Report.L2Path.MinBy(t => t.LogLoss)!;
         Assert.AreEqual((alone.LogLoss, alone.Accuracy), (trials[1].LogLoss, trials[1].Accuracy));
     }
 
