@@ -57,7 +57,7 @@ public sealed class ClassifyJob(
         using var graph = new ImageGraph(
             ClassifierOutput.ToProbabilities(model, classes).ToBytes(),
             ClassifierOutput.Probabilities,
-            opened.Card.Preprocessing,
+            opened.Card.Encoder,
             limits,
             plan
         );

@@ -198,7 +198,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
         var metadata = new ModelMetadata
         {
             Labels = set.Data.ClassNames,
-            Preprocessing = backbone.Card.Preprocessing,
+            Encoder = backbone.Card.Encoder,
             Backbone = backbone.Card.Id,
             CardDigest = backbone.Card.Digest(),
             Taps = [.. taps.Select(t => t.Name)],

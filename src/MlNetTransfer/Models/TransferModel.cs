@@ -58,7 +58,7 @@ public sealed class TransferModel : IDisposable
         try
         {
             byte[] bytes = onnx.ToBytes();
-            graph = new ImageGraph(bytes, ProbabilitiesOutput, metadata.Preprocessing, limits, plan);
+            graph = new ImageGraph(bytes, ProbabilitiesOutput, metadata.Encoder, limits, plan);
             if (graph.OutputWidth != metadata.Labels.Count)
                 throw new TransferException(
                     $"its metadata names {metadata.Labels.Count} labels, its graph gives {graph.OutputWidth} "

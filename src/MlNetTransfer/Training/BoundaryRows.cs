@@ -49,7 +49,7 @@ internal sealed class BoundaryRows : IDisposable
     {
         (Length, Preprocessing, Augmentation, Limits, this.seed) = (
             network.RowLength,
-            space.Preprocessing,
+            space.Encoder.OfImages("The network"),
             images,
             limits,
             seed
@@ -59,7 +59,7 @@ internal sealed class BoundaryRows : IDisposable
         byte[] onnx = network.Prefix.ToBytes();
         long record = HalfRow.PackedLength(Length) * sizeof(float) + 40L;
         capacity = cacheBytes / record;
-        graph = new ImageGraph(onnx, SplitNetwork.Boundary, space.Preprocessing, limits);
+        graph = new ImageGraph(onnx, SplitNetwork.Boundary, space.Encoder, limits);
         try
         {
             string[] parts = [SplitNetwork.Boundary, "float16", JsonSerializer.Serialize(images)];

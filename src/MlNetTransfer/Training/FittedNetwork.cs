@@ -42,7 +42,7 @@ internal sealed class FittedNetwork(
             .Open(
                 backbone,
                 [.. taps.Select(t => t.Tensor)],
-                settings.Backbone.Card.Preprocessing,
+                settings.Backbone.Card.Encoder,
                 settings.Limits,
                 ExecutionPlan.For(ExecutionProvider.Cpu, settings.Head.Workers)
             )

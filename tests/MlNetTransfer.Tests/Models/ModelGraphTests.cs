@@ -1,3 +1,4 @@
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
@@ -19,7 +20,7 @@ public sealed class ModelGraphTests
     private static readonly ModelMetadata Metadata = new()
     {
         Labels = [.. Enumerable.Range(0, Classes).Select(c => $"class{c}")],
-        Preprocessing = new Preprocessing { Size = 8 },
+        Encoder = new ImageEncoder(new Preprocessing { Size = 8 }),
         Backbone = "none",
         CardDigest = "",
         Taps = ["features"],
