@@ -1,6 +1,5 @@
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Tests.Heads;
 
