@@ -4,7 +4,6 @@ using System.Runtime.InteropServices;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Benchmarks;
 

@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Torch;

@@ -3,7 +3,6 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Quantization;

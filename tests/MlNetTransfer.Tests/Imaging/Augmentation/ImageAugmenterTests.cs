@@ -1,6 +1,5 @@
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Tests.Imaging.Augmentation;
 

@@ -1,5 +1,4 @@
 using MlNetTransfer.Imaging.Resizing;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Imaging.Augmentation;
 

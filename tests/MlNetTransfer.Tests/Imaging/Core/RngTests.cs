@@ -1,7 +1,6 @@
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Tests.Imaging.Augmentation;
 
-namespace MlNetTransfer.Tests.Numerics;
+namespace MlNetTransfer.Tests.Imaging.Core;
 
 [TestClass]
 public sealed class RngTests
@@ -128,13 +127,5 @@ public sealed class RngTests
         Assert.HasCount(6, counts);
         foreach (int count in counts.Values)
             Assert.AreEqual(10_000, count, 460, "five binomial standard deviations, 5·√(60000·5/36)");
-    }
-
-    [TestMethod]
-    public void Quantile_KnownLevels_MatchesTables()
-    {
-        Assert.AreEqual(1.959963984540054, Normal.Quantile(0.975), 1e-13);
-        Assert.AreEqual(-1.2815515655446004, Normal.Quantile(0.1), 1e-13);
-        Assert.AreEqual(4.753424308822899, Normal.Quantile(0.999999), 1e-9, "1 - 0.999999 is rounded to 1e-16");
     }
 }

@@ -1,7 +1,6 @@
 using MlNetTransfer.Imaging.Augmentation.Operations;
 using MlNetTransfer.Imaging.Decoding;
 using MlNetTransfer.Imaging.Resizing;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Imaging.Augmentation;
 

@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Imaging.Augmentation;
 

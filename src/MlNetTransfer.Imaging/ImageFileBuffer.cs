@@ -1,5 +1,5 @@
+using Microsoft.Win32.SafeHandles;
 using MlNetTransfer.Imaging.Decoding;
-using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Imaging;
 
@@ -20,9 +20,13 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
     {
         try
         {
-            if (RegularFile.HasNoBytes(path))
-                throw new ImageRejectedException(RegularFile.NoBytes);
-            using Microsoft.Win32.SafeHandles.SafeFileHandle file = RegularFile.OpenHandle(path);
+            // A named pipe, socket or device is never opened: it could block for ever, or never end. .NET does not tell
+            // what kind a file is, but the length of all of those is 0.
+            if (HasNoBytes(path))
+                throw new ImageRejectedException(
+                    "it has 0 bytes: an empty file, or a named pipe, a socket or a device; a regular file was expected"
+                );
+            using SafeFileHandle file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
             long length = RandomAccess.GetLength(file);
             ImageGuard.CheckBytes(length, limits);
             Reserve(length);
@@ -110,6 +114,17 @@ public sealed class ImageFileBuffer(ImageLimits? limits = null)
         Span<byte> file = buffer.AsSpan(0, (int)length);
         BmpEncoder.Write(image, file);
         return file;
+    }
+
+    /// <summary>Whether a file is there and has no bytes: those of its target where it is a link.</summary>
+    private static bool HasNoBytes(string path)
+    {
+        FileSystemInfo? file = new FileInfo(path);
+        if (!file.Exists)
+            return false;
+        if (file.LinkTarget is not null)
+            file = file.ResolveLinkTarget(returnFinalTarget: true);
+        return file is FileInfo { Exists: true, Length: 0 };
     }
 
     private void Grow(int read)

@@ -1,5 +1,3 @@
-using MlNetTransfer.Numerics;
-
 namespace MlNetTransfer.Imaging.Augmentation.Operations;
 
 /// <summary>
