@@ -6,8 +6,8 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer;
 
 /// <summary>
-/// A file of JSON lines that grows while a run works: what is written is never lost, and an interrupted run goes on from
-/// it. Not thread-safe.
+/// A file of JSON lines that grows while a run works: what is written is never lost, and an interrupted run goes on
+/// from it. Not thread-safe.
 /// </summary>
 /// <typeparam name="T">What a line holds.</typeparam>
 internal sealed class Ledger<T>
@@ -21,8 +21,8 @@ internal sealed class Ledger<T>
     private readonly List<T> lines = [];
 
     /// <param name="path">The file; null for none.</param>
-    /// <param name="resume">Whether lines that are there stay; else the file is begun anew. A last line that was cut off
-    /// is dropped.</param>
+    /// <param name="resume">Whether lines that are there stay; else the file is begun anew. A last line that was cut
+    /// off is dropped.</param>
     /// <param name="told">Told of each new line; null for nobody.</param>
     public Ledger(string? path, bool resume, Action<T>? told = null)
     {

@@ -224,6 +224,7 @@ public sealed record BackboneCard
             throw new TransferException(
                 "a card states its preprocessing, of images, or its content, of another kind: exactly one of the two."
             );
+        _ = Encoder;
         if (Taps.GroupBy(t => t.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new TransferException($"the tap '{twice.Key}' is there twice.");
         if (Taps.All(t => t.Name != DefaultTap))

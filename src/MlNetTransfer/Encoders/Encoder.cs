@@ -46,7 +46,8 @@ public abstract record Encoder
         this is ImageEncoder images
             ? images.Preprocessing
             : throw new TransferException(
-                $"{owner} takes {Kind.Name.ToLowerInvariant()}, not images. Give it what it takes, or take one for images."
+                $"{owner} takes {Kind.Name.ToLowerInvariant()}, not images. Give it what it takes, or take one for "
+                    + "images."
             );
 }
 
