@@ -26,6 +26,7 @@ public sealed partial class ArchitectureTests
         "Numerics",
         "Datasets",
         "Evaluation",
+        "Encoders",
         "Backbones",
         "Features",
         "Heads",

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text.Json;
 
 namespace MlNetTransfer.Imaging.Augmentation;
 
@@ -15,23 +16,33 @@ public sealed record AugmentationOptions
         init => field = Check.InRange(value, 0, 1);
     }
 
-    /// <summary>Random changes of colour. Default null: none.</summary>
-    public ColourJitter? Jitter { get; init; }
-
-    /// <summary>
-    /// One operation of fourteen, its strength one of 31, all equally likely, on each image: TrivialAugment Wide
-    /// (Müller and Hutter, TrivialAugment, 2021, table 1). Default false.
-    /// </summary>
-    public bool TrivialAugment { get; init; }
-
-    /// <summary>Random erasing. Default null: none.</summary>
-    public RandomErasing? Erasing { get; init; }
+    /// <summary>What is done to the pixels of the resized image, in this order. Default nothing.</summary>
+    public IReadOnlyList<PixelOperation> Operations
+    {
+        get;
+        init => field = [.. value];
+    } = [];
 
     /// <summary>
     /// Mixup and CutMix, which <see cref="BatchMixer"/> does to batches; <see cref="ImageAugmenter"/> leaves it alone.
     /// Default null: none.
     /// </summary>
     public BatchMixing? Mixing { get; init; }
+
+    /// <summary>Whether an image's variants differ from the image as it is scored; mixing of batches apart.</summary>
+    internal bool Varies => Crop is not null || FlipProbability > 0 || Operations.Count > 0;
+
+    /// <summary>What variants depend on, as text.</summary>
+    internal string Key() =>
+        JsonSerializer.Serialize(
+            new
+            {
+                Crop,
+                FlipProbability,
+                Operations = Operations.Select(operation => operation.Key()),
+                Mixing,
+            }
+        );
 
     /// <summary>The settings of a preset.</summary>
     public static AugmentationOptions Of(AugmentationPreset preset) =>
@@ -43,8 +54,7 @@ public sealed record AugmentationOptions
             {
                 Crop = new(),
                 FlipProbability = 0.5,
-                TrivialAugment = true,
-                Erasing = new(),
+                Operations = [new TrivialAugment(), new RandomErasing()],
                 Mixing = new(),
             },
             _ => throw new ArgumentOutOfRangeException(nameof(preset), preset, "Presets are None, Light and Strong."),

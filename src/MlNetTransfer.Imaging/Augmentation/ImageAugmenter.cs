@@ -38,12 +38,14 @@ public sealed unsafe class ImageAugmenter : IDisposable
     {
         ArgumentNullException.ThrowIfNull(preprocessing);
         ArgumentNullException.ThrowIfNull(options);
-        CheckOrder(options.Crop?.MinArea, options.Crop?.MaxArea, "crop");
-        CheckOrder(options.Erasing?.MinArea, options.Erasing?.MaxArea, "erased box");
+        if (options.Crop is { } crop)
+            PixelOperation.CheckOrder(crop.MinArea, crop.MaxArea, "crop");
+        foreach (PixelOperation operation in options.Operations)
+            operation.Check();
         (this.preprocessing, this.options) = (preprocessing, options);
         limits ??= new ImageLimits();
         limits = limits with { MaxPixels = Math.Min(limits.MaxPixels, MostPixels) };
-        varies = options with { Mixing = null } != new AugmentationOptions();
+        varies = options.Varies;
         decoder = new ImageDecoder(limits);
         plain = new ImagePreprocessor(preprocessing, limits);
         frame = new UprightFrame(preprocessing);
@@ -121,18 +123,6 @@ public sealed unsafe class ImageAugmenter : IDisposable
         scratch.Dispose();
     }
 
-    private static void CheckOrder(double? smallest, double? largest, string what)
-    {
-        if (smallest > largest)
-            throw new ArgumentException(
-                string.Create(
-                    System.Globalization.CultureInfo.InvariantCulture,
-                    $"The smallest area of the {what}, {smallest}, is above the largest, {largest}: exchange "
-                        + $"MinArea and MaxArea."
-                )
-            );
-    }
-
     private void DecodeFrame(ReadOnlySpan<byte> encoded, CancellationToken cancellation)
     {
         decoder.Decode(encoded, preprocessing.Size, frame, cancellation);
@@ -158,19 +148,18 @@ public sealed unsafe class ImageAugmenter : IDisposable
             : CropBox.Of(preprocessing.Framing, width, height);
         bool mirror = rng.NextDouble() < options.FlipProbability;
         Resize(pixels, width, box);
-        VaryColours();
+        VaryPixels();
         writer.WriteTensor(resizer, new OutputOrder(false, FlippedX: mirror, false), tensor);
     }
 
-    private void VaryColours()
+    private void VaryPixels()
     {
         PixelSquare square = new((nint)resizer.Frame, preprocessing.Size, resizer.PlaneStride);
-        if (options.Jitter is { } jitter)
-            Jitter.Apply(jitter, square, rng);
-        if (options.TrivialAugment)
-            TrivialAugmentation.Apply(square, square with { Pixels = (nint)scratch.Reserve(square.Length) }, rng);
-        if (options.Erasing is { } erasing)
-            Eraser.Apply(erasing, square, rng);
+        if (options.Operations.Count == 0)
+            return;
+        PixelSquare copy = square with { Pixels = (nint)scratch.Reserve(square.Length) };
+        foreach (PixelOperation operation in options.Operations)
+            operation.Apply(square, copy, rng);
     }
 
     /// <summary>

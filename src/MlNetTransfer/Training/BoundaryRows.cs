@@ -3,7 +3,6 @@ using System.Collections.Concurrent;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
@@ -62,7 +61,7 @@ internal sealed class BoundaryRows : IDisposable
         graph = new ImageGraph(onnx, SplitNetwork.Boundary, space.Encoder, limits);
         try
         {
-            string[] parts = [SplitNetwork.Boundary, "float16", JsonSerializer.Serialize(images)];
+            string[] parts = [SplitNetwork.Boundary, "float16", images.Key()];
             cache = cacheFolder is null
                 ? new MemoryRows()
                 : BoundaryFolder.Open(

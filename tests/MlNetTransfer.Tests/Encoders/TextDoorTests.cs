@@ -127,8 +127,7 @@ public sealed class TextDoorTests
         return best;
     }
 
-    private static string Text(ImageItem item) =>
-        Encoding.UTF8.GetString(((MemoryLocation)item.Location).Bytes.Span);
+    private static string Text(ImageItem item) => Encoding.UTF8.GetString(((MemoryLocation)item.Location).Bytes.Span);
 
     private static ImageItem Item(byte[] content, string name, int label = ImageItem.NoLabel) =>
         new(new MemoryLocation(content), name, label);

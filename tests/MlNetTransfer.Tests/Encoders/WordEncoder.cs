@@ -37,10 +37,7 @@ internal sealed record WordEncoder(int Length, int Vocabulary) : Encoder
         ];
 
     private static WordEncoder Read(JsonElement settings) =>
-        new(
-            settings.GetProperty(nameof(Length)).GetInt32(),
-            settings.GetProperty(nameof(Vocabulary)).GetInt32()
-        );
+        new(settings.GetProperty(nameof(Length)).GetInt32(), settings.GetProperty(nameof(Vocabulary)).GetInt32());
 
     private sealed class Worker(WordEncoder encoder) : EncoderWorker
     {

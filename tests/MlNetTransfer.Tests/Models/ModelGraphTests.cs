@@ -29,19 +29,14 @@ public sealed class ModelGraphTests
 
     public static IEnumerable<object[]> Trainers =>
         [
+            .. HeadKind.All.Select(kind => new object[] { kind.Trainer(new HeadSettings()) }),
             [new MultiTapTrainer(new TapGroups(["a", "b"], [4, 8]), new MultiTapTrainerOptions { Fraction = 0.5 })],
-            [new RidgeTrainer()],
             [new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 })],
             [new MlpTrainer(new MlpTrainerOptions { Hidden = 70, MaxEpochs = 10 })],
-            [new AutoHeadTrainer()],
-            [new KernelRidgeTrainer()],
             [new CalibratedTrainer(new KernelRidgeTrainer())],
-            [new SoftmaxTrainer()],
-            [new NearestMeanTrainer()],
             [new LinearDiscriminantTrainer()],
             [new CalibratedTrainer(new KNearestNeighboursTrainer())],
             [new CalibratedTrainer(new LinearDiscriminantTrainer())],
-            [new KNearestNeighboursTrainer()],
             [new KNearestNeighboursTrainer(new KNearestNeighboursTrainerOptions { Neighbours = 1 })],
         ];
 
