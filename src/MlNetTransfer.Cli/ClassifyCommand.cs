@@ -1,5 +1,4 @@
 using System.CommandLine;
-using MlNetTransfer.Backbones;
 using MlNetTransfer.Jobs;
 
 namespace MlNetTransfer.Cli;
@@ -42,14 +41,15 @@ internal static class ClassifyCommand
         };
         command.SetAction(parsed =>
         {
-            var job = new ClassifyJob(
-                parsed.GetRequiredValue(backbone),
-                Patterns.Expand(parsed.GetRequiredValue(inputs)),
-                parsed.GetValue(top),
-                limits: CommonOptions.Limits(parsed.GetValue(megapixels)),
-                plan: ExecutionPlan.For(ExecutionProvider.Cpu, parsed.GetValue(workers))
-            );
-            PredictionSummary summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
+            var options = new ClassifyOptions
+            {
+                Backbone = parsed.GetRequiredValue(backbone),
+                Images = Patterns.Expand(parsed.GetRequiredValue(inputs)),
+                Top = parsed.GetValue(top),
+                Limits = CommonOptions.Limits(parsed.GetValue(megapixels)),
+                Workers = parsed.GetValue(workers),
+            };
+            PredictionSummary summary = terminal.Run(new ClassifyJob(options), cancellation);
             PredictionTable.RequireSome(summary);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);

@@ -87,10 +87,10 @@ internal static class CommandLine
             PredictCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
             ExportCommand.Create(terminal, cancellation),
-            ImportCommand.Create(terminal),
-            InspectCommand.Create(terminal),
+            ImportCommand.Create(terminal, cancellation),
+            InspectCommand.Create(terminal, cancellation),
             ModelsCommand.Create(terminal, cancellation),
-            DoctorCommand.Create(terminal),
+            DoctorCommand.Create(terminal, cancellation),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
         return root;

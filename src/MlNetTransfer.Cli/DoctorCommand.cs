@@ -7,7 +7,7 @@ namespace MlNetTransfer.Cli;
 /// <summary>doctor: what this machine has, and what is wrong with its set-up.</summary>
 internal static class DoctorCommand
 {
-    public static Command Create(Terminal terminal)
+    public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
@@ -19,12 +19,12 @@ internal static class DoctorCommand
         };
         command.SetAction(parsed =>
         {
-            IReadOnlyList<Finding> findings = DoctorJob.Run();
+            DoctorSummary summary = new DoctorJob(new DoctorOptions()).Run(null, cancellation);
             if (parsed.GetValue(json))
-                terminal.WriteJson(new { findings });
+                terminal.WriteJson(summary);
             else
-                Print(terminal.Output, findings);
-            return findings.Any(f => f.Verdict == Verdict.Wrong) ? ExitCode.Failed : ExitCode.Done;
+                Print(terminal.Output, summary.Findings);
+            return summary.Findings.Any(f => f.Verdict == Verdict.Wrong) ? ExitCode.Failed : ExitCode.Done;
         });
         return command;
     }

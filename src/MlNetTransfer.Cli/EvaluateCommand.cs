@@ -1,7 +1,6 @@
 using System.CommandLine;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
 
@@ -41,21 +40,20 @@ internal static class EvaluateCommand
         };
         command.SetAction(parsed =>
         {
-            var dataset = new DatasetOptions
+            var options = new EvaluateOptions
             {
-                PathColumn = parsed.GetValue(pathColumn),
-                LabelColumn = parsed.GetValue(labelColumn),
+                Model = parsed.GetRequiredValue(model),
+                Folder = parsed.GetRequiredValue(folder),
+                Dataset = new DatasetOptions
+                {
+                    PathColumn = parsed.GetValue(pathColumn),
+                    LabelColumn = parsed.GetValue(labelColumn),
+                },
+                Limits = CommonOptions.Limits(parsed.GetValue(megapixels)),
+                Workers = parsed.GetValue(workers),
+                Device = parsed.GetValue(device),
             };
-            ExecutionPlan plan = ExecutionPlan.For(parsed.GetValue(device), parsed.GetValue(workers));
-            ImageLimits limits = CommonOptions.Limits(parsed.GetValue(megapixels));
-            var job = new EvaluateJob(
-                parsed.GetRequiredValue(model),
-                parsed.GetRequiredValue(folder),
-                limits: limits,
-                plan: plan,
-                dataset: dataset
-            );
-            ModelEvaluation summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
+            ModelEvaluation summary = terminal.Run(new EvaluateJob(options), cancellation);
             ResultFile.Write(parsed.GetValue(output), summary);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);

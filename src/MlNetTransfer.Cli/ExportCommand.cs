@@ -126,9 +126,7 @@ internal static class ExportCommand
                 WithLogits = parsed.GetValue(logits),
                 Workers = parsed.GetValue(workers),
             };
-            ExportSummary summary = terminal.WithProgress(progress =>
-                new ExportJob(options).Run(progress, cancellation)
-            );
+            ExportSummary summary = terminal.Run(new ExportJob(options), cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else

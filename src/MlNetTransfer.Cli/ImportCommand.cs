@@ -7,7 +7,7 @@ namespace MlNetTransfer.Cli;
 /// <summary>import: weights that were trained elsewhere, back into the model.</summary>
 internal static class ImportCommand
 {
-    public static Command Create(Terminal terminal)
+    public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         Argument<string> model = CommonOptions.Model();
         var weights = new Option<string>("--weights")
@@ -40,17 +40,19 @@ internal static class ImportCommand
         };
         command.SetAction(parsed =>
         {
-            ImportSummary summary = new ImportJob(
-                parsed.GetRequiredValue(model),
-                parsed.GetRequiredValue(weights),
-                parsed.GetRequiredValue(output),
-                parsed.GetValue(overwrite)
-            ).Run();
+            var options = new ImportOptions
+            {
+                Model = parsed.GetRequiredValue(model),
+                Weights = parsed.GetRequiredValue(weights),
+                Output = parsed.GetRequiredValue(output),
+                Overwrite = parsed.GetValue(overwrite),
+            };
+            ImportSummary summary = new ImportJob(options).Run(null, cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else
                 terminal.Output.WriteLine(
-                    $"{summary.Model}: {summary.Tensors} tensors from {parsed.GetRequiredValue(weights)}; sha256 "
+                    $"{summary.Model}: {summary.Tensors} tensors from {options.Weights}; sha256 "
                         + $"{summary.ModelSha256}"
                 );
             return ExitCode.Done;

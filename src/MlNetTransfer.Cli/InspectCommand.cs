@@ -12,7 +12,7 @@ internal static class InspectCommand
     /// <summary>Tensors that are listed of a file of weights.</summary>
     private const int Listed = 20;
 
-    public static Command Create(Terminal terminal)
+    public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         var file = new Argument<string>("file")
         {
@@ -34,7 +34,10 @@ internal static class InspectCommand
         };
         command.SetAction(parsed =>
         {
-            ModelReport report = new InspectJob(parsed.GetRequiredValue(file)).Run();
+            ModelReport report = new InspectJob(new InspectOptions { File = parsed.GetRequiredValue(file) }).Run(
+                null,
+                cancellation
+            );
             if (parsed.GetValue(card))
                 terminal.WriteText(
                     report.Metadata?.ModelCard

@@ -46,14 +46,16 @@ internal static class PredictCommand
         };
         command.SetAction(parsed =>
         {
-            var job = new PredictJob(
-                parsed.GetRequiredValue(model),
-                Patterns.Expand(parsed.GetRequiredValue(inputs)),
-                parsed.GetValue(top),
-                limits: CommonOptions.Limits(parsed.GetValue(megapixels)),
-                plan: ExecutionPlan.For(parsed.GetValue(device), parsed.GetValue(workers))
-            );
-            PredictionSummary summary = terminal.WithProgress(progress => job.Run(progress, cancellation));
+            var options = new PredictOptions
+            {
+                Model = parsed.GetRequiredValue(model),
+                Images = Patterns.Expand(parsed.GetRequiredValue(inputs)),
+                Top = parsed.GetValue(top),
+                Limits = CommonOptions.Limits(parsed.GetValue(megapixels)),
+                Workers = parsed.GetValue(workers),
+                Device = parsed.GetValue(device),
+            };
+            PredictionSummary summary = terminal.Run(new PredictJob(options), cancellation);
             PredictionTable.RequireSome(summary);
             ResultFile.Write(parsed.GetValue(output), summary);
             if (parsed.GetValue(json))

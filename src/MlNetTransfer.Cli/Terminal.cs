@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using MlNetTransfer.Jobs;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -33,6 +34,10 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
 
     /// <summary>Writes a line on standard error, without control characters.</summary>
     public void WriteError(string line) => error.WriteLine(Printable.Of(line));
+
+    /// <summary>Runs a job with a progress bar per stage.</summary>
+    public T Run<T>(IJob<T> job, CancellationToken cancellation)
+        where T : class => WithProgress(progress => job.Run(progress, cancellation));
 
     /// <summary>Runs long work with a progress bar per stage.</summary>
     public T WithProgress<T>(Func<IProgress<JobProgress>, T> work)

@@ -170,7 +170,7 @@ internal static class TrainCommand
             ];
             if (TrainRules.Violation(options, given) is { } violation)
                 throw new UsageException(violation);
-            TrainSummary summary = terminal.WithProgress(progress => new TrainJob(options).Run(progress, cancellation));
+            TrainSummary summary = terminal.Run(new TrainJob(options), cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else

@@ -55,7 +55,13 @@ public sealed class GuideTests
         // End.
 
         // Guide: home.
-        new ImportJob(model, trained, output).Run();
+        var home = new ImportOptions
+        {
+            Model = model,
+            Weights = trained,
+            Output = output,
+        };
+        new ImportJob(home).Run();
         // End.
 
         using TransferModel after = TransferModel.Load(output);

@@ -77,7 +77,14 @@ public static class Trained
     public static float[] PredictWith(string weights)
     {
         string output = weights + ".onnx";
-        new ImportJob(Model, weights, output).Run();
+        new ImportJob(
+            new ImportOptions
+            {
+                Model = Model,
+                Weights = weights,
+                Output = output,
+            }
+        ).Run();
         using TransferModel model = TransferModel.Load(output);
         return model.Predict(Images);
     }

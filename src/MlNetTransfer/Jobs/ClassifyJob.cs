@@ -2,37 +2,41 @@ using System.Globalization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Jobs;
+
+/// <summary>What to classify by a backbone. Immutable; an invalid instance cannot be made.</summary>
+public sealed record ClassifyOptions : PredictionRequest
+{
+    /// <summary>Id of the backbone's card.</summary>
+    public required string Backbone
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>Cache for imported backbones. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.</summary>
+    public string CacheFolder
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    } = MlNetTransfer.CacheFolder.Root;
+
+    /// <inheritdoc/>
+    public override ClassifyJob CreateJob(JobServices? services = null) => new(this, services);
+}
 
 /// <summary>Classifies images by a backbone's own head, with the classes that it was pretrained on.</summary>
 /// <remarks>
 /// Labels are the card's source classes; a card without them gives "class 17". Logits get a Softmax; what ends in
 /// Softmax or Sigmoid is taken as it is.
 /// </remarks>
-/// <param name="backbone">Id of the backbone's card.</param>
-/// <param name="inputs">Image files and sources as for <see cref="PredictJob"/>, at least one.</param>
-/// <param name="top">Classes to list per image, at least 1.</param>
-/// <param name="catalog">The backbones; null for those at hand.</param>
-/// <param name="cacheFolder">Cache for imported backbones; null for <see cref="CacheFolder.Root"/>.</param>
-/// <param name="limits">What an image may cost.</param>
-/// <param name="plan">How the graph is run; the CPU's plan if null.</param>
-/// <param name="clock">Measures the wall time.</param>
-public sealed class ClassifyJob(
-    string backbone,
-    IReadOnlyList<string> inputs,
-    int top = 3,
-    BackboneCatalog? catalog = null,
-    string? cacheFolder = null,
-    ImageLimits? limits = null,
-    ExecutionPlan? plan = null,
-    TimeProvider? clock = null
-)
+/// <param name="options">The classification.</param>
+/// <param name="services">What it takes from outside; null for the defaults.</param>
+public sealed class ClassifyJob(ClassifyOptions options, JobServices? services = null) : IJob<PredictionSummary>
 {
-    private readonly int top = Check.InRange(top, 1, int.MaxValue);
-    private readonly TimeProvider clock = clock ?? TimeProvider.System;
+    private readonly JobServices services = services ?? JobServices.Default;
 
     /// <summary>Runs the job.</summary>
     /// <param name="progress">Told after every image, from any thread.</param>
@@ -40,11 +44,11 @@ public sealed class ClassifyJob(
     /// <exception cref="TransferException">There is no such backbone, or it is no classifier.</exception>
     public PredictionSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
-        long started = clock.GetTimestamp();
-        Backbone opened = new BackboneStore(
-            catalog ?? BackboneCatalog.Default,
-            Path.Combine(cacheFolder ?? CacheFolder.Root, "backbones")
-        ).Open(backbone, cancellation);
+        long started = services.Clock.GetTimestamp();
+        Backbone opened = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
+            options.Backbone,
+            cancellation
+        );
         OnnxModel model = opened.LoadModel();
         int classes = Classes(opened.Card, model);
         string[] labels =
@@ -53,24 +57,24 @@ public sealed class ClassifyJob(
                 ? opened.Card.SourceClasses
                 : Enumerable.Range(0, classes).Select(c => string.Create(CultureInfo.InvariantCulture, $"class {c}")),
         ];
-        (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(inputs);
+        (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(options.Images);
         using var graph = new ImageGraph(
             ClassifierOutput.ToProbabilities(model, classes).ToBytes(),
             ClassifierOutput.Probabilities,
             opened.Card.Encoder,
-            limits,
-            plan
+            options.Limits,
+            ExecutionPlan.For(options.Device, options.Workers)
         );
         ImageRows rows = new ImageRunner(graph).Run(items, "Classifying", progress, cancellation);
         Prediction[] predictions =
         [
-            .. rows.Accepted.Select((item, row) => Prediction.Of(labels, items[item].Name, rows.Row(row), top)),
+            .. rows.Accepted.Select((item, row) => Prediction.Of(labels, items[item].Name, rows.Row(row), options.Top)),
         ];
         return new PredictionSummary(
             predictions,
             [.. rejected, .. rows.Rejected],
             rows.ImagesPerSecond,
-            clock.GetElapsedTime(started).TotalSeconds
+            services.Clock.GetElapsedTime(started).TotalSeconds
         )
         {
             ClassNames = labels,

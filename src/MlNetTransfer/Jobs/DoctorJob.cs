@@ -8,55 +8,88 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Jobs;
 
+/// <summary>What to look at. Immutable; an invalid instance cannot be made.</summary>
+public sealed record DoctorOptions : JobRequest
+{
+    /// <summary>The cache that jobs are to use. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.</summary>
+    public string CacheFolder
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    } = MlNetTransfer.CacheFolder.Root;
+
+    /// <inheritdoc/>
+    public override DoctorJob CreateJob(JobServices? services = null) => new(this, services);
+}
+
 /// <summary>
 /// Looks at everything that a job needs of the machine: versions, cores, instruction sets, native libraries, GPU,
 /// cache, backbones.
 /// </summary>
-public static class DoctorJob
+/// <param name="options">What to look at.</param>
+/// <param name="services">What it takes from outside; null for the defaults.</param>
+public sealed class DoctorJob(DoctorOptions options, JobServices? services = null) : IJob<DoctorSummary>
 {
+    private readonly JobServices services = services ?? JobServices.Default;
+
     /// <summary>Runs all checks; changes nothing but an empty file that it removes again.</summary>
-    public static IReadOnlyList<Finding> Run() =>
-        [
-            new(
-                "MlNetTransfer",
-                Verdict.Good,
-                typeof(DoctorJob)
-                    .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()
-                    ?.InformationalVersion
-                    ?? "?"
-            ),
-            new(
-                "system",
-                Verdict.Good,
-                $"{RuntimeInformation.OSDescription}, {RuntimeInformation.RuntimeIdentifier}, "
-                    + $"{RuntimeInformation.FrameworkDescription}"
-            ),
-            new(
-                "cores",
-                Verdict.Good,
-                string.Create(
-                    System.Globalization.CultureInfo.InvariantCulture,
-                    $"{Environment.ProcessorCount}, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20} MiB of "
-                        + $"memory"
-                )
-            ),
-            InstructionSets(),
-            Try(
-                "ONNX Runtime",
-                () =>
-                    $"{ImageGraph.RuntimeVersion}; providers "
-                    + $"{string.Join(", ", OrtEnv.Instance().GetAvailableProviders())}",
-                "Restore and build again: the native library comes with the package Microsoft.ML.OnnxRuntime."
-            ),
-            Try(
-                "image decoder",
-                () => DecoderVersion.Text,
-                "Restore and build again: libvips comes with the package NetVips.Native."
-            ),
-            .. Gpu(),
-            Cache(),
-            .. Backbones(),
-        ];
+    /// <param name="progress">Told after each finding.</param>
+    /// <param name="cancellation">Ends the job between two checks.</param>
+    public DoctorSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        List<Finding> findings = [];
+        cancellation.ThrowIfCancellationRequested();
+        foreach (Finding finding in Checks())
+        {
+            findings.Add(finding);
+            progress?.Report(new JobProgress("Looking at the machine", findings.Count, 0));
+            cancellation.ThrowIfCancellationRequested();
+        }
+
+        return new DoctorSummary(findings);
+    }
+
+    private IEnumerable<Finding> Checks()
+    {
+        yield return new(
+            "MlNetTransfer",
+            Verdict.Good,
+            typeof(DoctorJob).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+                ?? "?"
+        );
+        yield return new(
+            "system",
+            Verdict.Good,
+            $"{RuntimeInformation.OSDescription}, {RuntimeInformation.RuntimeIdentifier}, "
+                + $"{RuntimeInformation.FrameworkDescription}"
+        );
+        yield return new(
+            "cores",
+            Verdict.Good,
+            string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"{Environment.ProcessorCount}, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20} MiB of memory"
+            )
+        );
+        yield return InstructionSets();
+        yield return Try(
+            "ONNX Runtime",
+            () =>
+                $"{ImageGraph.RuntimeVersion}; providers "
+                + $"{string.Join(", ", OrtEnv.Instance().GetAvailableProviders())}",
+            "Restore and build again: the native library comes with the package Microsoft.ML.OnnxRuntime."
+        );
+        yield return Try(
+            "image decoder",
+            () => DecoderVersion.Text,
+            "Restore and build again: libvips comes with the package NetVips.Native."
+        );
+        foreach (Finding finding in Gpu())
+            yield return finding;
+        yield return Cache();
+        foreach (Finding finding in Backbones())
+            yield return finding;
+    }
 
     private static Finding InstructionSets()
     {
@@ -117,35 +150,35 @@ public static class DoctorJob
         );
     }
 
-    private static Finding Cache() =>
+    private Finding Cache() =>
         Try(
             "cache",
             () =>
             {
-                Directory.CreateDirectory(CacheFolder.Root);
-                string probe = Path.Combine(CacheFolder.Root, $".probe-{Guid.NewGuid():N}");
+                Directory.CreateDirectory(options.CacheFolder);
+                string probe = Path.Combine(options.CacheFolder, $".probe-{Guid.NewGuid():N}");
                 File.WriteAllBytes(probe, []);
                 File.Delete(probe);
-                long bytes = new DirectoryInfo(CacheFolder.Root)
+                long bytes = new DirectoryInfo(options.CacheFolder)
                     .EnumerateFiles("*", SearchOption.AllDirectories)
                     .Sum(f => f.Length);
                 return string.Create(
                     System.Globalization.CultureInfo.InvariantCulture,
-                    $"{CacheFolder.Root}: {bytes >> 20} MiB used, "
-                        + $"{new DriveInfo(Path.GetFullPath(CacheFolder.Root)).AvailableFreeSpace >> 20} MiB free"
+                    $"{options.CacheFolder}: {bytes >> 20} MiB used, "
+                        + $"{new DriveInfo(Path.GetFullPath(options.CacheFolder)).AvailableFreeSpace >> 20} MiB free"
                 );
             },
             $"Set {CacheFolder.Variable} to a folder that is writable."
         );
 
-    private static IEnumerable<Finding> Backbones()
+    private IEnumerable<Finding> Backbones()
     {
         BackboneCatalog? catalog = null;
         Finding found = Try(
             "catalog",
             () =>
             {
-                catalog = BackboneCatalog.Default;
+                catalog = services.Catalog;
                 return $"{catalog.Cards.Count} backbones: {string.Join(", ", catalog.Cards.Select(c => c.Id))}";
             },
             "Correct or remove models/catalog.json beside the program."
@@ -186,6 +219,10 @@ public static class DoctorJob
         }
     }
 }
+
+/// <summary>What was found.</summary>
+/// <param name="Findings">One per thing that was looked at.</param>
+public sealed record DoctorSummary(IReadOnlyList<Finding> Findings);
 
 /// <summary>One thing that was looked at.</summary>
 /// <param name="Check">What was looked at.</param>

@@ -3,32 +3,49 @@ using System.Text.Json.Serialization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
-using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Jobs;
+
+/// <summary>An evaluation to make. Immutable; an invalid instance cannot be made.</summary>
+public sealed record EvaluateOptions : ImageJobRequest
+{
+    /// <summary>The model file.</summary>
+    public required string Model
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>
+    /// The labelled images: a folder with one folder per class, a list or an archive, see <see cref="DatasetReader"/>;
+    /// classes of the model may be missing, other classes may not be there.
+    /// </summary>
+    public required string Folder
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>How to read the labelled images; one class is enough in any case.</summary>
+    public DatasetOptions Dataset { get; init; } = new();
+
+    /// <summary>What runs the model. Default the CPU.</summary>
+    public ExecutionProvider Device { get; init; }
+
+    /// <inheritdoc/>
+    public override EvaluateJob CreateJob(JobServices? services = null) => new(this, services);
+}
 
 /// <summary>
 /// Evaluates a model file on labelled images: all of them, or the part held out where they come with a split of their
 /// own (test; without one, validation).
 /// </summary>
-/// <param name="modelPath">The model file.</param>
-/// <param name="folder">The labelled images: a folder with one folder per class, a list or an archive, see
-/// <see cref="DatasetReader"/>; classes of the model may be missing, other classes may not be there.</param>
-/// <param name="limits">What an image may cost.</param>
-/// <param name="plan">How the graph is run; the CPU's plan if null.</param>
-/// <param name="clock">Measures the wall time.</param>
-/// <param name="dataset">How to read the images; the defaults if null. One class is enough in any case.</param>
-public sealed class EvaluateJob(
-    string modelPath,
-    string folder,
-    ImageLimits? limits = null,
-    ExecutionPlan? plan = null,
-    TimeProvider? clock = null,
-    DatasetOptions? dataset = null
-)
+/// <param name="options">The evaluation.</param>
+/// <param name="services">What it takes from outside; null for the defaults.</param>
+public sealed class EvaluateJob(EvaluateOptions options, JobServices? services = null) : IJob<ModelEvaluation>
 {
-    private readonly TimeProvider clock = clock ?? TimeProvider.System;
+    private readonly TimeProvider clock = (services ?? JobServices.Default).Clock;
 
     /// <summary>Runs the job.</summary>
     /// <param name="progress">Told after every image, from any thread.</param>
@@ -38,16 +55,18 @@ public sealed class EvaluateJob(
     public ModelEvaluation Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
-        using TransferModel model = TransferModel.Load(modelPath, limits, plan);
-        ImageDataset data = HeldOut(
-            DatasetReader.Read(folder, (dataset ?? new DatasetOptions()) with { MinimumClasses = 1 })
+        using TransferModel model = TransferModel.Load(
+            options.Model,
+            options.Limits,
+            ExecutionPlan.For(options.Device, options.Workers)
         );
+        ImageDataset data = HeldOut(DatasetReader.Read(options.Folder, options.Dataset with { MinimumClasses = 1 }));
         int[] labels = LabelsOf(model, data);
         ImageRows rows = model.Predict(data.Items, progress, cancellation);
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
         if (rows.Accepted.Length == 0)
             throw new TransferException(
-                $"No image in '{folder}' could be used; the first of {rejected.Length} rejected: "
+                $"No image in '{options.Folder}' could be used; the first of {rejected.Length} rejected: "
                     + $"{rejected[0].File}: {rejected[0].Reason}."
             );
         ImageHashes? known = model.Metadata.TrainingImages;
@@ -117,13 +136,13 @@ public sealed class EvaluateJob(
         string[] unknown = [.. data.ClassNames.Where(c => !known.ContainsKey(c))];
         if (unknown.Length > 0 && LookAlikes.Find([.. model.ClassNames, unknown[0]]) is var (one, other))
             throw new TransferException(
-                $"'{folder}' has a class that looks like one of the model and is another: "
+                $"'{options.Folder}' has a class that looks like one of the model and is another: "
                     + $"{LookAlikes.Describe(one, other)}. Rename it as the model has it."
             );
         return unknown.Length == 0
             ? [.. data.ClassNames.Select(c => known[c])]
             : throw new TransferException(
-                $"'{folder}' has classes that the model does not know: "
+                $"'{options.Folder}' has classes that the model does not know: "
                     + $"{string.Join(", ", unknown.Select(c => $"'{c}'"))}. It knows "
                     + $"{string.Join(", ", model.ClassNames.Select(c => $"'{c}'"))}. Rename or remove those "
                     + $"classes."

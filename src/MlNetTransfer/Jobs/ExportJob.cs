@@ -1,7 +1,6 @@
 using System.Numerics.Tensors;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
 using MlNetTransfer.Models.Quantization;
@@ -10,7 +9,7 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>An export to make. Immutable; an invalid instance cannot be made.</summary>
-public sealed record ExportOptions
+public sealed record ExportOptions : ImageJobRequest
 {
     /// <summary>The model.onnx of a training run.</summary>
     public required string Model
@@ -29,7 +28,11 @@ public sealed record ExportOptions
     /// <summary>
     /// Images to check the export on: files, folders, .zip archives and lists, as for <see cref="PredictJob"/>.
     /// </summary>
-    public required IReadOnlyList<string> Images { get; init; }
+    public required IReadOnlyList<string> Images
+    {
+        get;
+        init => field = Names.Of(value);
+    }
 
     /// <summary>Most images to check on, evenly spread over those given; in [1, 100000]. Default 64.</summary>
     public int MaxImages
@@ -44,7 +47,11 @@ public sealed record ExportOptions
     /// <see cref="Quantization"/>: half of them or <see cref="MaxImages"/>, if that is less, check the export, and it
     /// is fitted to the others.
     /// </summary>
-    public IReadOnlyList<string> CalibrationImages { get; init; } = [];
+    public IReadOnlyList<string> CalibrationImages
+    {
+        get;
+        init => field = Names.Of(value);
+    } = Names.Of([]);
 
     /// <summary>How int8 is made, and what it may lose.</summary>
     public Int8Options Quantization { get; init; } = new();
@@ -74,31 +81,21 @@ public sealed record ExportOptions
     public long? ExternalDataAbove
     {
         get;
-        init =>
-            field = value is null or >= 0
-                ? value
-                : throw new ArgumentOutOfRangeException(nameof(ExternalDataAbove), value, "Bytes must be 0 or more.");
+        init => field = value is { } bytes ? Check.InRange(bytes, 0, long.MaxValue) : null;
     }
 
-    /// <summary>What an image may cost.</summary>
-    public ImageLimits Limits { get; init; } = new();
-
-    /// <summary>Images scored at the same time, in [1, 1024]; no result depends on it. Default: one per core.</summary>
-    public int Workers
-    {
-        get;
-        init => field = Check.InRange(value, 1, 1024);
-    } = Environment.ProcessorCount;
+    /// <inheritdoc/>
+    public override ExportJob CreateJob(JobServices? services = null) => new(this, services);
 }
 
 /// <summary>
 /// Writes a trained model in another form, once that has shown on real images that it agrees with the evaluated model.
 /// </summary>
 /// <param name="options">The export.</param>
-/// <param name="clock">Measures the wall time.</param>
-public sealed class ExportJob(ExportOptions options, TimeProvider? clock = null)
+/// <param name="services">What it takes from outside; null for the defaults.</param>
+public sealed class ExportJob(ExportOptions options, JobServices? services = null) : IJob<ExportSummary>
 {
-    private readonly TimeProvider clock = clock ?? TimeProvider.System;
+    private readonly TimeProvider clock = (services ?? JobServices.Default).Clock;
 
     /// <summary>Runs the job.</summary>
     /// <param name="progress">Told how far each stage is.</param>

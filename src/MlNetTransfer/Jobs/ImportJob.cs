@@ -7,31 +7,71 @@ using MlNetTransfer.Onnx.Torch;
 
 namespace MlNetTransfer.Jobs;
 
+/// <summary>An import to make. Immutable; an invalid instance cannot be made.</summary>
+public sealed record ImportOptions : JobRequest
+{
+    /// <summary>The model.onnx that was exported.</summary>
+    public required string Model
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>
+    /// The weights: a TorchScript archive or state dictionary (.pt), a state dictionary of TorchSharp (.dat), or
+    /// .safetensors.
+    /// </summary>
+    public required string Weights
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>The file to write.</summary>
+    public required string Output
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>Whether a file that is there may be replaced. Default false.</summary>
+    public bool Overwrite { get; init; }
+
+    /// <inheritdoc/>
+    public override ImportJob CreateJob(JobServices? services = null) => new(this, services);
+}
+
 /// <summary>Puts weights that were trained elsewhere into the model that they were exported from.</summary>
 /// <remarks>
 /// Operators, names, classes and preprocessing stay. The model card goes: its figures are those of other weights. The
 /// training digest becomes that of the old one and the weights.
 /// </remarks>
-/// <param name="modelPath">The model.onnx that was exported.</param>
-/// <param name="weightsPath">A TorchScript archive or state dictionary (.pt), a state dictionary of TorchSharp (.dat),
-/// or .safetensors.</param>
-/// <param name="output">The file to write.</param>
-/// <param name="overwrite">Whether a file that is there may be replaced.</param>
-public sealed class ImportJob(string modelPath, string weightsPath, string output, bool overwrite = false)
+public sealed class ImportJob : IJob<ImportSummary>
 {
+    private readonly ImportOptions options;
+
+    /// <summary>Makes the job.</summary>
+    /// <param name="options">The import.</param>
+    /// <param name="services">As all jobs have them; this one needs none.</param>
+    public ImportJob(ImportOptions options, JobServices? services = null) => this.options = options;
+
     /// <summary>Runs the job.</summary>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellation">Ends the job before the file takes its name; none is touched.</param>
     /// <exception cref="TransferException">The model is not one of this product, the output exists, or the weights give
     /// numbers that are not finite.</exception>
     /// <exception cref="GraphException">A file cannot be read, or the weights do not fit the model; the message lists
     /// the differences.</exception>
-    public ImportSummary Run()
+    public ImportSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
-        ExportWriter.RequireFree(output, overwrite);
-        OnnxModel model = OnnxModel.Load(modelPath);
-        var request = new ExportRequest(modelPath, model);
-        NamedTensors weights = TorchWeights.Read(weightsPath);
+        Step(0);
+        ExportWriter.RequireFree(options.Output, options.Overwrite);
+        OnnxModel model = OnnxModel.Load(options.Model);
+        var request = new ExportRequest(options.Model, model);
+        NamedTensors weights = TorchWeights.Read(options.Weights);
+        Step(1);
         OnnxModel changed = WeightsByName.Fits(model, weights.Tensors)
-            ? WeightsByName.Replace(model, weights.Tensors, weightsPath)
+            ? WeightsByName.Replace(model, weights.Tensors, options.Weights)
             : model.WithWeights(weights, new TorchExportOptions { Output = TransferModel.ProbabilitiesOutput });
         string digest = Digest(request.Metadata.TrainingDigest);
         foreach (
@@ -45,30 +85,38 @@ public sealed class ImportJob(string modelPath, string weightsPath, string outpu
         )
             changed = changed.WithMetadata(key, value);
         changed = changed.WithMetadata(ModelMetadata.CardKey, null);
-        string sha256 = Write(changed, request.Metadata.Preprocessing.TensorLength);
-        return new ImportSummary(output, sha256, digest, weights.Tensors.Count);
+        Step(2);
+        string sha256 = Write(changed, request.Metadata.Preprocessing.TensorLength, cancellation);
+        return new ImportSummary(options.Output, sha256, digest, weights.Tensors.Count);
+
+        void Step(int done)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            progress?.Report(new JobProgress("Importing weights", done, 3));
+        }
     }
 
     /// <summary>Written beside the target, read back and run once before it takes the target's name.</summary>
     /// <returns>Its SHA-256.</returns>
-    private string Write(OnnxModel model, int length)
+    private string Write(OnnxModel model, int length, CancellationToken cancellation)
     {
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(output))!);
-            using OutputLock held = OutputLock.OfFile(output);
-            using var file = new StagedFile(output);
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(options.Output))!);
+            using OutputLock held = OutputLock.OfFile(options.Output);
+            using var file = new StagedFile(options.Output);
             model.Save(file.Path);
             file.Seal();
             using (TransferModel read = TransferModel.Load(file.Path))
-                read.Predict([new float[length]]);
-            file.Take(overwrite);
+                read.Predict([new float[length]], cancellation);
+            cancellation.ThrowIfCancellationRequested();
+            file.Take(options.Overwrite);
             return file.Sha256;
         }
         catch (Imaging.ImageRejectedException e)
         {
             throw new TransferException(
-                $"'{output}' was not written: with the weights of '{weightsPath}' {e.Reason}, for an image of "
+                $"'{options.Output}' was not written: with the weights of '{options.Weights}' {e.Reason}, for an image of "
                     + $"zeros. Was the training stable?",
                 e
             );
@@ -76,7 +124,7 @@ public sealed class ImportJob(string modelPath, string weightsPath, string outpu
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new TransferException(
-                $"'{output}' cannot be written: {e.Message} Check the folder's permissions and the disk, or give "
+                $"'{options.Output}' cannot be written: {e.Message} Check the folder's permissions and the disk, or give "
                     + $"another --output.",
                 e
             );
@@ -85,7 +133,7 @@ public sealed class ImportJob(string modelPath, string weightsPath, string outpu
 
     private string Digest(string before) =>
         Convert.ToHexStringLower(
-            SHA256.HashData(Encoding.UTF8.GetBytes($"import\n{before}\n{FileDigest.Of(weightsPath)}"))
+            SHA256.HashData(Encoding.UTF8.GetBytes($"import\n{before}\n{FileDigest.Of(options.Weights)}"))
         );
 }
 

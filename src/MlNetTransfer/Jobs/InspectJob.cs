@@ -8,28 +8,58 @@ using MlNetTransfer.Onnx.Weights;
 
 namespace MlNetTransfer.Jobs;
 
+/// <summary>A file to look into. Immutable; an invalid instance cannot be made.</summary>
+public sealed record InspectOptions : JobRequest
+{
+    /// <summary>The file: .onnx, or weights alone (.pt, .pth, .dat, .safetensors).</summary>
+    public required string File
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <inheritdoc/>
+    public override InspectJob CreateJob(JobServices? services = null) => new(this, services);
+}
+
 /// <summary>
 /// Finds out what is in an ONNX file: of a file of this product everything, of any other what its graph says. Of
 /// weights alone (.pt, .pth, .dat, .safetensors) their names and shapes, and what the export said of them.
 /// </summary>
-/// <param name="path">The file.</param>
-public sealed class InspectJob(string path)
+public sealed class InspectJob : IJob<ModelReport>
 {
+    private readonly string path;
+
+    /// <summary>Makes the job.</summary>
+    /// <param name="options">The file.</param>
+    /// <param name="services">As all jobs have them; this one needs none.</param>
+    public InspectJob(InspectOptions options, JobServices? services = null) => path = options.File;
+
     /// <summary>Runs the job.</summary>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellation">Ends the job between two steps.</param>
     /// <exception cref="GraphException">The file cannot be read, or is no ONNX model and no weights.</exception>
     /// <exception cref="TransferException">It is a file of this product, and an entry of its metadata cannot be
     /// understood.</exception>
-    public ModelReport Run() =>
-        Path.GetExtension(path).ToUpperInvariant() is ".PT" or ".PTH" or ".DAT" or ".SAFETENSORS"
+    public ModelReport Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        progress?.Report(new JobProgress("Inspecting", 0, 1));
+        ModelReport found = Path.GetExtension(path).ToUpperInvariant() is ".PT" or ".PTH" or ".DAT" or ".SAFETENSORS"
             ? new WeightsInspection(path).Run()
-            : Graph();
+            : Graph(cancellation);
+        progress?.Report(new JobProgress("Inspecting", 1, 1));
+        return found;
+    }
 
-    private ModelReport Graph()
+    private ModelReport Graph(CancellationToken cancellation)
     {
         OnnxModel model = OnnxModel.Load(path);
+        cancellation.ThrowIfCancellationRequested();
         ModelProto proto = model.ToProto();
         List<string> notes = [];
         long? cost = MultiplyAdds(model, notes);
+        cancellation.ThrowIfCancellationRequested();
         return ModelReport.Of(path, model.Metadata) with
         {
             Producer = $"{proto.ProducerName} {proto.ProducerVersion}".Trim(),

@@ -1,33 +1,59 @@
 using System.Text.Json.Serialization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Jobs;
+
+/// <summary>Images to predict the classes of. Immutable; an invalid instance cannot be made.</summary>
+public abstract record PredictionRequest : ImageJobRequest
+{
+    private protected PredictionRequest() { }
+
+    /// <summary>
+    /// Image files, folders, .zip archives and .csv, .tsv, .jsonl or .ndjson lists, at least one; see
+    /// <see cref="DatasetReader"/>. Of a list, only the paths count.
+    /// </summary>
+    public required IReadOnlyList<string> Images
+    {
+        get;
+        init => field = Names.Of(value, least: 1);
+    }
+
+    /// <summary>Classes to list per image, in [1, 100000]. Default 3.</summary>
+    public int Top
+    {
+        get;
+        init => field = Check.InRange(value, 1, 100_000);
+    } = 3;
+
+    /// <summary>What runs the graph. Default the CPU.</summary>
+    public ExecutionProvider Device { get; init; }
+}
+
+/// <summary>What to predict by a trained model. Immutable; an invalid instance cannot be made.</summary>
+public sealed record PredictOptions : PredictionRequest
+{
+    /// <summary>The model file.</summary>
+    public required string Model
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <inheritdoc/>
+    public override PredictJob CreateJob(JobServices? services = null) => new(this, services);
+}
 
 /// <summary>
 /// Predicts the classes of image files, of all files below folders and in zip archives, and of the images that lists
 /// name.
 /// </summary>
-/// <param name="modelPath">The model file.</param>
-/// <param name="inputs">Image files, folders, .zip archives and .csv, .tsv, .jsonl or .ndjson lists, at least one; see
-/// <see cref="DatasetReader"/>. Of a list, only the paths count.</param>
-/// <param name="top">Classes to list per image, at least 1.</param>
-/// <param name="limits">What an image may cost.</param>
-/// <param name="plan">How the graph is run; the CPU's plan if null.</param>
-/// <param name="clock">Measures the wall time.</param>
-public sealed class PredictJob(
-    string modelPath,
-    IReadOnlyList<string> inputs,
-    int top = 3,
-    ImageLimits? limits = null,
-    ExecutionPlan? plan = null,
-    TimeProvider? clock = null
-)
+/// <param name="options">The prediction.</param>
+/// <param name="services">What it takes from outside; null for the defaults.</param>
+public sealed class PredictJob(PredictOptions options, JobServices? services = null) : IJob<PredictionSummary>
 {
-    private readonly int top = Check.InRange(top, 1, int.MaxValue);
-    private readonly TimeProvider clock = clock ?? TimeProvider.System;
+    private readonly TimeProvider clock = (services ?? JobServices.Default).Clock;
 
     /// <summary>Runs the job.</summary>
     /// <param name="progress">Told after every image, from any thread.</param>
@@ -35,13 +61,17 @@ public sealed class PredictJob(
     public PredictionSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = clock.GetTimestamp();
-        using TransferModel model = TransferModel.Load(modelPath, limits, plan);
-        (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(inputs);
+        using TransferModel model = TransferModel.Load(
+            options.Model,
+            options.Limits,
+            ExecutionPlan.For(options.Device, options.Workers)
+        );
+        (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(options.Images);
         ImageRows rows = model.Predict(items, progress, cancellation);
         Prediction[] predictions =
         [
             .. rows.Accepted.Select(
-                (item, row) => Prediction.Of(model.ClassNames, items[item].Name, rows.Row(row), top)
+                (item, row) => Prediction.Of(model.ClassNames, items[item].Name, rows.Row(row), options.Top)
             ),
         ];
         return new PredictionSummary(

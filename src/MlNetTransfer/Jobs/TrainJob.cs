@@ -17,11 +17,10 @@ namespace MlNetTransfer.Jobs;
 /// same kind of machine.
 /// </remarks>
 /// <param name="options">The run.</param>
-/// <param name="catalog">The backbones; null for those that come with the product.</param>
-/// <param name="clock">Measures the wall time.</param>
-public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? catalog = null, TimeProvider? clock = null)
+/// <param name="services">What it takes from outside; null for the defaults.</param>
+public sealed partial class TrainJob(TrainOptions options, JobServices? services = null) : IJob<TrainSummary>
 {
-    private readonly TimeProvider clock = clock ?? TimeProvider.System;
+    private readonly JobServices services = services ?? JobServices.Default;
 
     /// <summary>Runs the job.</summary>
     /// <param name="progress">Told how far each stage is, from any thread.</param>
@@ -32,7 +31,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     /// </exception>
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
-        long started = clock.GetTimestamp();
+        long started = services.Clock.GetTimestamp();
         TrainRules.Require(options);
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
         HeldOutRows.RequireNoOtherSplit(data, options);
@@ -74,8 +73,8 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             Folder = options.Output,
             BoundaryCache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "boundary") : null,
             Resume = options.Resume,
-            OnEpoch = options.OnEpoch,
-            Clock = clock,
+            OnEpoch = services.OnEpoch,
+            Clock = services.Clock,
         };
 
     /// <summary>From here on the output folder is this run's: another run fails at once, not after its work.</summary>
@@ -108,10 +107,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
     private Backbone OpenBackbone(CancellationToken cancellation)
     {
         string folder = Path.Combine(options.CacheFolder, "backbones");
-        Backbone backbone = new BackboneStore(catalog ?? BackboneCatalog.Default, folder).Open(
-            options.Backbone,
-            cancellation
-        );
+        Backbone backbone = new BackboneStore(services.Catalog, folder).Open(options.Backbone, cancellation);
         return options.FineTune.InitialWeights is { } weights
             ? InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder)
             : backbone;
@@ -136,7 +132,7 @@ public sealed partial class TrainJob(TrainOptions options, BackboneCatalog? cata
             trial.Report!,
             set.Rejected,
             set.Rows.ImagesPerSecond,
-            clock.GetElapsedTime(started)
+            services.Clock.GetElapsedTime(started)
         )
         {
             TrainImages = trial.TrainRows.Count,

@@ -1,13 +1,12 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
-using MlNetTransfer.Imaging;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
 /// <summary>One training run: labelled images in, a model and a report out. Immutable.</summary>
-public sealed record TrainOptions
+public sealed record TrainOptions : ImageJobRequest
 {
     /// <summary>
     /// The labelled images: a folder with one folder per class (or with train, val and test folders of those), a .csv,
@@ -43,10 +42,7 @@ public sealed record TrainOptions
     public IReadOnlyList<string>? Taps
     {
         get;
-        init =>
-            field = value is null or { Count: > 0 }
-                ? value
-                : throw new ArgumentException("Name at least one tap, or none for the automatic choice.", nameof(Taps));
+        init => field = value is null ? null : Names.Of(value, least: 1);
     }
 
     /// <summary>
@@ -80,20 +76,10 @@ public sealed record TrainOptions
     /// </summary>
     public bool DuplicatesTogether { get; init; } = true;
 
-    /// <summary>Told of each epoch of a training of the network.</summary>
-    internal Action<Training.EpochResult>? OnEpoch { get; init; }
-
     /// <summary>
     /// Whether all images are trained on and none is judged: an estimator's Fit, whose data was divided before.
     /// </summary>
     internal bool FitsAll { get; init; }
-
-    /// <summary>Concurrent workers, in [1, 1024]; no result depends on it. Default: one per core.</summary>
-    public int Workers
-    {
-        get;
-        init => field = Check.InRange(value, 1, 1024);
-    } = Environment.ProcessorCount;
 
     /// <summary>
     /// What runs the graphs. Default the CPU. Another device must give the CPU's numbers on some of the images before
@@ -150,8 +136,8 @@ public sealed record TrainOptions
     /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
     public bool CacheFeatures { get; init; } = true;
 
-    /// <summary>What an image may cost.</summary>
-    public ImageLimits Limits { get; init; } = new();
+    /// <inheritdoc/>
+    public override TrainJob CreateJob(JobServices? services = null) => new(this, services);
 }
 
 /// <summary>

@@ -256,7 +256,6 @@ public sealed record ImageClassificationOptions
                 ValidationFraction = ValidationSetFraction ?? tune.ValidationFraction,
             },
             FitsAll = true,
-            OnEpoch = MetricsCallback,
             Seed = Seed,
             Workers = plan.Workers,
             Device = plan.Provider,

@@ -161,7 +161,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         try
         {
             TrainOptions job = options.ToJob(options.WorkspacePath ?? temporary!, plan);
-            WrittenModel fitted = new TrainJob(job).Fit(
+            WrittenModel fitted = new TrainJob(job, new JobServices { OnEpoch = options.MetricsCallback }).Fit(
                 data,
                 new LogProgress(environment, options.Progress),
                 options.Cancellation

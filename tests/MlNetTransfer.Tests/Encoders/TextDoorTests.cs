@@ -76,7 +76,7 @@ public sealed class TextDoorTests
             CacheFolder = folder.File("cache"),
             FitsAll = true,
         };
-        WrittenModel written = new TrainJob(options, catalog).Fit(Texts(40, 1), null, default);
+        WrittenModel written = new TrainJob(options, new JobServices { Catalog = catalog }).Fit(Texts(40, 1), null, default);
 
         using TransferModel model = TransferModel.Load(written.Path);
         Assert.AreEqual(Encoder, model.Metadata.Encoder);
@@ -104,7 +104,7 @@ public sealed class TextDoorTests
             Strategy = TrainingStrategy.Full,
         };
         TransferException error = Assert.ThrowsExactly<TransferException>(() =>
-            new TrainJob(options, Catalog(folder)).Fit(Texts(4, 1), null, default)
+            new TrainJob(options, new JobServices { Catalog = Catalog(folder) }).Fit(Texts(4, 1), null, default)
         );
         StringAssert.Contains(error.Message, "--strategy head");
     }

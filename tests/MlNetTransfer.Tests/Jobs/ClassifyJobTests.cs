@@ -33,11 +33,14 @@ public sealed class ClassifyJobTests
         folder.Write("images/text.png", "no image"u8.ToArray());
 
         PredictionSummary summary = new ClassifyJob(
-            "mine",
-            [folder.File("images"), image],
-            top: 5,
-            BackboneCatalog.Shipped.With(users.Read()),
-            folder.File("cache")
+            new ClassifyOptions
+            {
+                Backbone = "mine",
+                Images = [folder.File("images"), image],
+                Top = 5,
+                CacheFolder = folder.File("cache"),
+            },
+            new JobServices { Catalog = BackboneCatalog.Shipped.With(users.Read()) }
         ).Run();
         float[] red = [.. Enumerable.Range(0, 3 * 256).Select(i => i < 256 ? 1f : 0f)];
         float[] logits = Ort.Run(TinyOnnx.Model(), ("pixels", red, [1, 3, 16, 16]))["logits"];
@@ -77,8 +80,14 @@ public sealed class ClassifyJobTests
             }
         )
         {
+            var options = new ClassifyOptions
+            {
+                Backbone = id,
+                Images = ["x.png"],
+                CacheFolder = folder.File("cache"),
+            };
             TransferException error = Assert.ThrowsExactly<TransferException>(() =>
-                new ClassifyJob(id, ["x.png"], 1, catalog, folder.File("cache")).Run()
+                new ClassifyJob(options, new JobServices { Catalog = catalog }).Run()
             );
             StringAssert.Contains(error.Message, $"--backbone {id}");
         }

@@ -63,11 +63,12 @@ public sealed class ReadmeTests
                 + $"to {trained.AccuracyInterval[1]:P0}"
         );
 
-        PredictionSummary found = new PredictJob(
-            "out/readme/model.onnx",
-            ["data-samples/clipart/fruit/banana.png"],
-            top: 3
-        ).Run();
+        var request = new PredictOptions
+        {
+            Model = "out/readme/model.onnx",
+            Images = ["data-samples/clipart/fruit/banana.png"],
+        };
+        PredictionSummary found = new PredictJob(request).Run();
         foreach (Prediction p in found.Predictions)
             Console.WriteLine($"{p.File}: {p.Label} ({p.Probability:P0})");
         // README ends

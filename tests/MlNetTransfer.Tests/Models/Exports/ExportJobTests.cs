@@ -304,7 +304,13 @@ public sealed class ExportJobTests
         ExportOptions options = Make(folder, format, gain: 1.25f);
         string weights = new ExportJob(options).Run().Files[0].Path,
             output = folder.File("back.onnx");
-        ImportSummary summary = new ImportJob(options.Model, weights, output).Run();
+        var import = new ImportOptions
+        {
+            Model = options.Model,
+            Weights = weights,
+            Output = output,
+        };
+        ImportSummary summary = new ImportJob(import).Run();
         OnnxModel before = OnnxModel.Load(options.Model),
             after = OnnxModel.Load(output);
         CollectionAssert.AreEqual(
@@ -315,7 +321,7 @@ public sealed class ExportJobTests
         Assert.IsNull(metadata.ModelCard, "its figures are those of other weights");
         Assert.AreEqual(summary.TrainingDigest, metadata.TrainingDigest);
         StringAssert.Contains(
-            Assert.ThrowsExactly<TransferException>(() => new ImportJob(options.Model, weights, output).Run()).Message,
+            Assert.ThrowsExactly<TransferException>(() => new ImportJob(import).Run()).Message,
             "exists"
         );
     }

@@ -96,8 +96,9 @@ public sealed class FineTunedBackbonesTests
                 ValidationFraction = 0.3,
             },
         };
+        var services = new JobServices { Catalog = catalog };
         if (top is null)
-            return new TrainJob(options, catalog).Run();
+            return new TrainJob(options, services).Run();
         int blocks = NetworkBlocks
             .Find(
                 new BackboneStore(catalog, folder.File("cache/backbones")).Open(id).LoadModel(),
@@ -109,7 +110,7 @@ public sealed class FineTunedBackbonesTests
             {
                 FineTune = options.FineTune with { Freeze = FreezeBoundary.OfBlocks(blocks - top.Value) },
             },
-            catalog
+            services
         ).Run();
     }
 }

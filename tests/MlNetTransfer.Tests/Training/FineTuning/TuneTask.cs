@@ -82,7 +82,7 @@ internal sealed class TuneTask : IDisposable
         TrainOptions options,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
-    ) => new TrainJob(options, Catalog).Run(progress, cancellation);
+    ) => new TrainJob(options, new JobServices { Catalog = Catalog }).Run(progress, cancellation);
 
     public byte[] Model(string output) => System.IO.File.ReadAllBytes(folder.File($"{output}/model.onnx"));
 

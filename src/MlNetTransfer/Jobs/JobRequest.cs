@@ -1,0 +1,64 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Training;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>Work from options to a summary: what commands, estimators and hosts call.</summary>
+/// <typeparam name="TSummary">What the work found or wrote.</typeparam>
+public interface IJob<out TSummary>
+    where TSummary : class
+{
+    /// <summary>Runs the job.</summary>
+    /// <param name="progress">Told how far each stage is, from any thread.</param>
+    /// <param name="cancellation">Ends the job; files that were there stay as they were.</param>
+    /// <exception cref="TransferException">Something the user can mend; the message names it and the fix.</exception>
+    /// <exception cref="OperationCanceledException">The job was ended.</exception>
+    TSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default);
+}
+
+/// <summary>The options of a job: plain values, which say all of the work that is to be done. Immutable.</summary>
+public abstract record JobRequest
+{
+    private protected JobRequest() { }
+
+    /// <summary>The job that does the work.</summary>
+    /// <param name="services">What it takes from outside; null for the defaults.</param>
+    public abstract IJob<object> CreateJob(JobServices? services = null);
+}
+
+/// <summary>The options of a job on many images. Immutable.</summary>
+public abstract record ImageJobRequest : JobRequest
+{
+    private protected ImageJobRequest() { }
+
+    /// <summary>What an image may cost.</summary>
+    public ImageLimits Limits { get; init; } = new();
+
+    /// <summary>Images worked on at the same time, in [1, 1024]; no result depends on it. Default: one per
+    /// core.</summary>
+    public int Workers
+    {
+        get;
+        init => field = new ExecutionPlan { Workers = value }.Workers;
+    } = new ExecutionPlan().Workers;
+}
+
+/// <summary>What a job takes from outside, besides its options. Immutable.</summary>
+public sealed record JobServices
+{
+    internal static JobServices Default { get; } = new();
+
+    /// <summary>The backbones. Default <see cref="BackboneCatalog.Default"/>, read when it is needed.</summary>
+    public BackboneCatalog Catalog
+    {
+        get => field ?? BackboneCatalog.Default;
+        init;
+    }
+
+    /// <summary>Measures times. Default the system's.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>Told of each epoch of a training of the network. Default null.</summary>
+    public Action<EpochResult>? OnEpoch { get; init; }
+}
