@@ -41,7 +41,7 @@ public sealed unsafe class ImageAugmenter : IDisposable
         if (options.Crop is { } crop)
             PixelOperation.CheckOrder(crop.MinArea, crop.MaxArea, "crop");
         foreach (PixelOperation operation in options.Operations)
-            operation.Check();
+            operation.CheckConsistent();
         (this.preprocessing, this.options) = (preprocessing, options);
         limits ??= new ImageLimits();
         limits = limits with { MaxPixels = Math.Min(limits.MaxPixels, MostPixels) };

@@ -13,7 +13,7 @@ public abstract record PixelOperation
 
     /// <summary>Finds settings that contradict each other.</summary>
     /// <exception cref="ArgumentException">They do; the message names them.</exception>
-    internal virtual void Check() { }
+    internal virtual void CheckConsistent() { }
 
     /// <summary>Changes an image in place; all that is random comes from the generator.</summary>
     /// <param name="square">The pixels.</param>

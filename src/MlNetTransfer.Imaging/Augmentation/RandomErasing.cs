@@ -40,7 +40,7 @@ public sealed record RandomErasing : PixelOperation
         init => field = Check.InRange(value, 1, 10);
     } = 10.0 / 3;
 
-    internal override void Check() => CheckOrder(MinArea, MaxArea, "erased box");
+    internal override void CheckConsistent() => CheckOrder(MinArea, MaxArea, "erased box");
 
     internal override void Apply(PixelSquare square, PixelSquare scratch, Rng rng) => Eraser.Apply(this, square, rng);
 }
