@@ -44,8 +44,7 @@ public sealed class TransferModel : IDisposable
     /// not agree.</exception>
     public static TransferModel Load(string path, ImageLimits? limits = null, ExecutionPlan? plan = null)
     {
-        OnnxModel onnx = OnnxModel.Load(path);
-        ModelMetadata metadata = ModelMetadata.FromEntries(path, onnx.Metadata);
+        (_, OnnxModel onnx, ModelMetadata metadata) = ModelFile.Load(path);
         if (
             onnx.Inputs is [var input]
             && onnx.DeclaredShape(input.Name) is { ElementType: Onnx.Proto.TensorProto.Types.DataType.Uint8 } pixels

@@ -53,8 +53,7 @@ public sealed class Int8Export(
         CancellationToken cancellation = default
     )
     {
-        OnnxModel onnx = OnnxModel.Load(path);
-        ModelMetadata metadata = ModelMetadata.FromEntries(path, onnx.Metadata);
+        (_, OnnxModel onnx, ModelMetadata metadata) = ModelFile.Load(path);
         if (onnx.Metadata.ContainsKey(Int8Metadata.Key))
             throw new TransferException($"'{path}' is quantised already. Give the float32 model.");
         if (heldOut.Count == 0)
