@@ -145,17 +145,7 @@ internal static class InspectCommand
                         + $"{(ours.Labels.Count > 20 ? $", ... ({ours.Labels.Count})" : "")}"
                 )
             );
-            Imaging.Preprocessing p = ours.Preprocessing;
-            Line(
-                "Images",
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{p.Size} x {p.Size} RGB, {p.Framing}, {p.Interpolation}; mean ({p.Mean.Red:g4}, "
-                        + $"{p.Mean.Green:g4}, {p.Mean.Blue:g4}), "
-                        + $"standard deviation ({p.Std.Red:g4}, {p.Std.Green:g4}, "
-                        + $"{p.Std.Blue:g4})"
-                )
-            );
+            Line(ours.Encoder.Kind.Name, ours.Encoder.Description);
             Line(
                 "Backbone",
                 string.Create(

@@ -102,7 +102,9 @@ internal static class ModelsCommand
             table.AddRow(
                 new Text(card.Id),
                 new Text(card.Name),
-                new Text($"{card.Preprocessing.Size} px"),
+                new Text(
+                    card.Preprocessing is { } images ? $"{images.Size} px" : card.Encoder.Kind.Name.ToLowerInvariant()
+                ),
                 new Text(tap.Name),
                 new Text($"{tap.Width}"),
                 new Text(card.License),
@@ -120,11 +122,7 @@ internal static class ModelsCommand
         console.WriteLine($"Package      {card.Package} {card.PackageVersion} ({card.Format})");
         console.WriteLine($"Licence      {card.License}");
         console.WriteLine($"Provenance   {card.Provenance}");
-        console.WriteLine(
-            $"Input        {card.Preprocessing.Size} x {card.Preprocessing.Size} RGB, {card.Preprocessing.Framing}, "
-                + $"{card.Preprocessing.Interpolation}; mean {Values(card.Preprocessing.Mean)}, standard deviation "
-                + $"{Values(card.Preprocessing.Std)}"
-        );
+        console.WriteLine($"Input        {card.Encoder.Description}");
         console.WriteLine($"Classes      {Classes(card.SourceClasses)}");
         foreach (BackboneFile file in card.Files)
             console.WriteLine($"File         {file.Path}  sha256 {file.Sha256}");
@@ -150,7 +148,4 @@ internal static class ModelsCommand
             > 20 => $"{string.Join(", ", classes.Take(20))}, ... ({classes.Count})",
             _ => string.Join(", ", classes),
         };
-
-    private static string Values(Imaging.ChannelValues values) =>
-        FormattableString.Invariant($"({values.Red:g4}, {values.Green:g4}, {values.Blue:g4})");
 }

@@ -1,51 +1,67 @@
-using MlNetTransfer.Benchmarks;
+using MlNetTransfer;
+using MlNetTransfer.Benchmarks.Measuring;
+using MlNetTransfer.Benchmarks.Rivals;
 
-return args switch
+string usage = $"""
+    Usage: dotnet run -c Release --project tests/MlNetTransfer.Benchmarks -- COMMAND
+    Benchmarks with a baseline in the same run; the figures are ratios of times:
+      run [filter ...]                 measures, and prints each ratio with its 95 % interval
+      record [filter ...]              measures, and writes tests/MlNetTransfer.Benchmarks/baselines/NAME.json
+      compare [filter ...]             measures again: stored ratio, ratio now, and better, same or worse;
+                                       exit code 1 where any is worse
+      A filter is a part of a name of: {string.Join(", ", RatioBenchmark.All.Select(b => b.Name))}.
+      --rounds N                       rounds that an interval is made of, 2 to {Ratio.MostRounds}; default {RatioCommands.DefaultRounds}
+      --note TEXT                      record: what is to be known of this recording
+    Beside other programs, or for longer:
+      augment                          augmented training images, beside torchvision
+      decode                           decoding and resizing, beside Pillow
+      head [rows width classes]        fitting a head, beside scikit-learn
+      hosting [--seconds 60] [--exchanges 1] [--model FILE]
+                                       a hosted model under 8 callers, beside one session behind a lock: latencies, memory
+      mlnet [backbone [images [rounds]]]
+                                       FeaturizeImages beside ML.NET's own chains and the runner under it: rates, memory
+      trainstep [network|full|tail|cached|single|rounds ...]
+                                       training steps, beside PyTorch
+    Accuracy is judged by tests/MlNetTransfer.Experiments.
+    """;
+Dictionary<string, Func<string[], int>> commands = new()
 {
-    ["accuracy", .. var rest] => AccuracyBenchmark.Run(rest),
-    ["augment", .. var rest] => AugmentBenchmark.Run(rest),
-    ["gradients", .. var rest] => GradientsBenchmark.Run(rest),
-    ["head", .. var rest] => HeadBenchmark.Run(rest),
-    ["decode", .. var rest] => DecodeBenchmark.Run(rest),
-    ["featurise", .. var rest] => FeaturiseBenchmark.Run(rest),
-    ["finetune", .. var rest] => FineTuneBenchmark.Run(rest),
-    ["int8", .. var rest] => Int8Benchmark.Run(rest),
-    ["fewshot", .. var rest] => FewShotBenchmark.Run(rest),
-    ["hosting", .. var rest] => HostingBenchmark.Run(rest),
-    ["mlnet", .. var rest] => MLNetBenchmark.Run(rest),
-    ["pixels", .. var rest] => PixelsBenchmark.Run(rest),
-    ["taps", .. var rest] => TapsBenchmark.Run(rest),
-    ["trainstep", .. var rest] => TrainStepBenchmark.Run(rest),
-    ["torchexport", .. var rest] => TorchExportBenchmark.Run(rest),
-    ["transfer", .. var rest] => TransferBenchmark.Run(rest),
-    _ => Usage(),
+    ["run"] = RatioCommands.Run,
+    ["record"] = RatioCommands.Record,
+    ["compare"] = RatioCommands.Compare,
+    ["augment"] = TorchvisionAugmenting.Run,
+    ["decode"] = PillowDecoding.Run,
+    ["head"] = SklearnHead.Run,
+    ["hosting"] = HostingLoad.Run,
+    ["mlnet"] = MLNetChainRates.Run,
+    ["trainstep"] = TorchTrainStep.Run,
 };
 
-static int Usage()
+if (args.Length == 0 || args.Intersect(["--help", "-h", "help"]).Any())
 {
-    Console.Error.WriteLine(
-        """
-        Usage: dotnet run -c Release --project tests/MlNetTransfer.Benchmarks -- COMMAND
-          accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
-          accuracy defaults [backbone]     training runs with all defaults, three seeds, beside scikit-learn on the same folds
-          mlnet [backbone [images [rounds]]] FeaturizeImages beside ML.NET's own chains and beside the runner under it
-          augment                          augmented training images, beside torchvision
-          gradients [network ...]          gradients of whole networks, beside PyTorch in float64
-          head [rows width classes]        fitting a head, beside scikit-learn
-          decode                           decoding and resizing, beside Pillow
-          featurise [backbone [images [rounds]]] the featurising pipeline, beside its parts
-          hosting [--seconds 60] [--exchanges 1] [--model FILE]
-                                           a hosted model under 8 callers, beside one session behind a lock
-          finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
-                                           training the network beside a head on its frozen features, by folds
-          int8 [backbone ...]              models quantised to int8, beside float32
-          fewshot [backbone ...]           heads with few images per class
-          pixels [model]                   exports on 50 images and large JPEGs
-          taps [backbone]                  several taps together, beside each alone
-          trainstep [network|full|tail|cached|single|rounds ...] training steps, beside PyTorch
-          torchexport [network|backbone ...] exports to TorchScript and TorchSharp beside PyTorch, and trained weights back
-          transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
-        """
-    );
+    Console.WriteLine(usage);
+    return args.Length == 0 ? 2 : 0;
+}
+
+// Folders of a measurement are removed when the program exits; baselines are written whole or not at all.
+Console.CancelKeyPress += (_, _) =>
+{
+    Console.Error.WriteLine("Cancelled.");
+    Environment.Exit(130);
+};
+try
+{
+    return commands.TryGetValue(args[0], out Func<string[], int>? command)
+        ? command(args[1..])
+        : throw new UsageException($"There is no command '{args[0]}'; there are {string.Join(", ", commands.Keys)}.");
+}
+catch (UsageException e)
+{
+    Console.Error.WriteLine($"{e.Message} --help lists everything.");
     return 2;
+}
+catch (TransferException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return 1;
 }

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text.Json;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Cli.Tests;
@@ -147,13 +148,7 @@ public sealed class SourcesTests
     }
 
     [TestMethod]
-    [DataRow("softmax")]
-    [DataRow("ridge")]
-    [DataRow("discriminant")]
-    [DataRow("kernel")]
-    [DataRow("prototype")]
-    [DataRow("neighbours")]
-    [DataRow("mlp")]
+    [DynamicData(nameof(Heads))]
     public void Train_EveryHead_IsFarAboveChanceAndAgreesInItsFile(string head)
     {
         using var folder = new TempFolder();
@@ -174,6 +169,9 @@ public sealed class SourcesTests
         Assert.AreEqual(0, result.Json.GetProperty("parity").GetProperty("labelFlips").GetInt32());
         Assert.IsTrue(result.Json.GetProperty("eceUncalibrated").GetDouble() is >= 0 and <= 1);
     }
+
+    public static IEnumerable<object[]> Heads =>
+        HeadKind.All.Where(kind => kind != HeadKind.Auto).Select(kind => new object[] { kind.Label });
 
     private static List<(string Path, string Label)> CopySamples(TempFolder folder, string to, int count, int skip = 0)
     {

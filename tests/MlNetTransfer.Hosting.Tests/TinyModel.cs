@@ -1,3 +1,4 @@
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
@@ -61,7 +62,7 @@ internal static class TinyModel
         var metadata = new ModelMetadata
         {
             Labels = labels ?? Labels,
-            Preprocessing = new Preprocessing { Size = 8 },
+            Encoder = new ImageEncoder(new Preprocessing { Size = 8 }),
             Backbone = "none",
             CardDigest = "",
             Taps = ["means"],

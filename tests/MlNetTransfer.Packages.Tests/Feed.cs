@@ -24,7 +24,13 @@ public static class Feed
         string configuration = Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory + "x"))!;
         foreach (
             string project in (string[])
-                ["MlNetTransfer.Onnx", "MlNetTransfer", "MlNetTransfer.Hosting", "MlNetTransfer.Cli"]
+                [
+                    "MlNetTransfer.Onnx",
+                    "MlNetTransfer.Imaging",
+                    "MlNetTransfer",
+                    "MlNetTransfer.Hosting",
+                    "MlNetTransfer.Cli",
+                ]
         )
             Run(
                 Repository.At("."),
@@ -48,7 +54,13 @@ public static class Feed
             ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
         foreach (
             string package in (string[])
-                ["mlnettransfer", "mlnettransfer.onnx", "mlnettransfer.hosting", "mlnet-transfer"]
+                [
+                    "mlnettransfer",
+                    "mlnettransfer.onnx",
+                    "mlnettransfer.imaging",
+                    "mlnettransfer.hosting",
+                    "mlnet-transfer",
+                ]
         )
             if (Directory.Exists(Path.Combine(cache, package, Version)))
                 Directory.Delete(Path.Combine(cache, package, Version), recursive: true);

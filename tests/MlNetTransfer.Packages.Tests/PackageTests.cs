@@ -16,7 +16,14 @@ public sealed class PackageTests
     {
         string[] expected =
         [
-            .. new[] { "MlNetTransfer", "MlNetTransfer.Hosting", "MlNetTransfer.Onnx", "mlnet-transfer" }
+            .. new[]
+            {
+                "MlNetTransfer",
+                "MlNetTransfer.Hosting",
+                "MlNetTransfer.Imaging",
+                "MlNetTransfer.Onnx",
+                "mlnet-transfer",
+            }
                 .SelectMany(p => new[] { $"{p}.{Feed.Version}.nupkg", $"{p}.{Feed.Version}.snupkg" })
                 .Order(StringComparer.Ordinal),
         ];

@@ -10,13 +10,23 @@ public sealed partial class ArchitectureTests
     private const int MostLines = 400;
     private const int MostColumns = 120;
 
+    /// <summary>Projects, each with those that it may refer to.</summary>
+    private static readonly (string Name, string[] MayUse)[] Projects =
+    [
+        ("MlNetTransfer.Onnx", []),
+        ("MlNetTransfer.Imaging", []),
+        ("MlNetTransfer", ["MlNetTransfer.Onnx", "MlNetTransfer.Imaging"]),
+        ("MlNetTransfer.Hosting", ["MlNetTransfer"]),
+        ("MlNetTransfer.Cli", ["MlNetTransfer"]),
+    ];
+
     /// <summary>Folders of the library, each of which may use those before it only.</summary>
     private static readonly string[] Order =
     [
         "Numerics",
-        "Imaging",
         "Datasets",
         "Evaluation",
+        "Encoders",
         "Backbones",
         "Features",
         "Heads",
@@ -69,10 +79,14 @@ public sealed partial class ArchitectureTests
         Assert.IsEmpty(wrong, string.Join('\n', wrong));
 
         // What a user reaches by 'using MlNetTransfer' alone, or by none, is kept apart by folder only.
-        static string Expected(string path) =>
-            Path.GetFileName(path) == "TransferModelServiceCollectionExtensions.cs"
-                ? "Microsoft.Extensions.DependencyInjection"
+        static string Expected(string path)
+        {
+            if (Path.GetFileName(path) == "TransferModelServiceCollectionExtensions.cs")
+                return "Microsoft.Extensions.DependencyInjection";
+            return path.StartsWith("MlNetTransfer.Imaging/Core/", StringComparison.Ordinal)
+                ? "MlNetTransfer"
                 : string.Join('.', path.Split('/')[..^1].Where(part => part != "MLContext"));
+        }
     }
 
     [TestMethod]
@@ -100,6 +114,29 @@ public sealed partial class ArchitectureTests
                 .Where(d => d is not ("obj" or "bin" or "build")),
         ];
         CollectionAssert.IsSubsetOf(folders, Order, "A new folder needs its place in the order.");
+    }
+
+    [TestMethod]
+    public void Projects_ReferToThoseBeforeThemOnly()
+    {
+        string[] wrong =
+        [
+            .. Projects.SelectMany(project =>
+                Reference()
+                    .Matches(File.ReadAllText(Path.Combine(Root, project.Name, $"{project.Name}.csproj")))
+                    .Select(match => match.Groups[1].Value)
+                    .Except(project.MayUse)
+                    .Select(used => $"{project.Name} refers to {used}")
+            ),
+        ];
+        Assert.IsEmpty(wrong, string.Join('\n', wrong));
+        CollectionAssert.AreEquivalent(
+            Projects.Select(project => project.Name).ToArray(),
+            Directory.GetFiles(Root, "*.csproj", SearchOption.AllDirectories).Select(ProjectName).ToArray(),
+            "A new project needs its place in the order."
+        );
+
+        static string ProjectName(string file) => Path.GetFileNameWithoutExtension(file);
     }
 
     [TestMethod]
@@ -142,7 +179,7 @@ public sealed partial class ArchitectureTests
                 .Where(s => Unsafe().IsMatch(s.Text))
                 .Select(s => s.Path)
                 .Where(path =>
-                    !path.StartsWith("MlNetTransfer/Imaging/", StringComparison.Ordinal)
+                    !path.StartsWith("MlNetTransfer.Imaging/", StringComparison.Ordinal)
                     && !path.StartsWith("MlNetTransfer/Numerics/", StringComparison.Ordinal)
                     && path
                         is not (
@@ -157,6 +194,9 @@ public sealed partial class ArchitectureTests
 
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
     private static partial Regex Namespace();
+
+    [GeneratedRegex(@"<ProjectReference Include=""[^""]*/([\w.]+)\.csproj""")]
+    private static partial Regex Reference();
 
     [GeneratedRegex(@"\bMlNetTransfer\.(\w+)")]
     private static partial Regex Used();

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 
@@ -43,6 +44,10 @@ public sealed class Backbone
     /// <exception cref="GraphException">The file was removed or damaged since it was opened; open the backbone
     /// again.</exception>
     public OnnxModel LoadModel() => held ?? OnnxModel.Load(Path!);
+
+    /// <summary>What turns images into its input.</summary>
+    /// <exception cref="TransferException">It takes other content.</exception>
+    internal Preprocessing Images => Card.Encoder.OfImages($"Backbone '{Card.Id}'");
 
     /// <summary>Reads the model up to a tap; its output is the tap's feature map [N, Width, Size, Size].</summary>
     /// <param name="tap">Name of the tap; null for the default tap.</param>
@@ -147,8 +152,18 @@ public sealed record BackboneCard
         init => field = Check.NotEmpty(value);
     }
 
-    /// <summary>What turns an image into this backbone's input.</summary>
-    public required Preprocessing Preprocessing { get; init; }
+    /// <summary>What turns an image into this backbone's input; null where it takes other content.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Preprocessing? Preprocessing { get; init; }
+
+    /// <summary>What turns other content into this backbone's input; null where it takes images.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public StatedEncoder? Content { get; init; }
+
+    /// <summary>What turns content into this backbone's input.</summary>
+    /// <exception cref="TransferException">The card states a kind of content that is not known.</exception>
+    [JsonIgnore]
+    public Encoder Encoder => Content?.Open() ?? new ImageEncoder(Preprocessing!);
 
     /// <summary>Where the backbone can be cut, from the input to the output.</summary>
     public required IReadOnlyList<BackboneTap> Taps
@@ -205,6 +220,11 @@ public sealed record BackboneCard
     /// <summary>Checks what no single member can: names that must agree or differ.</summary>
     internal void CheckConsistent()
     {
+        if (Preprocessing is null == Content is null)
+            throw new TransferException(
+                "a card states its preprocessing, of images, or its content, of another kind: exactly one of the two."
+            );
+        _ = Encoder;
         if (Taps.GroupBy(t => t.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new TransferException($"the tap '{twice.Key}' is there twice.");
         if (Taps.All(t => t.Name != DefaultTap))

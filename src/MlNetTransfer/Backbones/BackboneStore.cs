@@ -122,10 +122,15 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
     private static string Key(BackboneCard card)
     {
         string content =
-            $"{BackboneImporter.Version}\n{card.Format}\n{card.Preprocessing.Size}\n"
+            $"{BackboneImporter.Version}\n{card.Format}\n{Input(card)}\n"
             + $"{string.Join('\n', card.Files.Select(f => $"{f.Path} {f.Sha256}"))}";
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)))[..16];
     }
+
+    private static string Input(BackboneCard card) =>
+        card.Preprocessing is { } images
+            ? FormattableString.Invariant($"{images.Size}")
+            : $"{card.Content!.Kind} {card.Content.Settings.GetRawText()}";
 
     private static string DigestFile(string path) => path + ".sha256";
 }
@@ -141,23 +146,16 @@ internal static class BackboneImporter
 
     /// <param name="card">The card.</param>
     /// <param name="files">Absolute paths of its files, in the order of the card.</param>
-    public static OnnxModel Import(BackboneCard card, IReadOnlyList<string> files) =>
-        card.Format switch
-        {
-            BackboneFormat.TfjsGraph when card.SourceClasses.Count == 0 => TfjsImporter.Import(
-                files[0],
-                [.. files.Skip(1)],
-                card.Preprocessing.Size,
-                [card.Taps[^1].Tensor]
-            ),
-            BackboneFormat.TfjsLayers or BackboneFormat.TfjsGraph => TfjsImporter.Import(
-                files[0],
-                [.. files.Skip(1)],
-                card.Preprocessing.Size
-            ),
-            BackboneFormat.Onnx => Onnx(card, files),
-            _ => throw new InvalidOperationException($"Unknown format {card.Format}."),
-        };
+    public static OnnxModel Import(BackboneCard card, IReadOnlyList<string> files)
+    {
+        if (card.Format == BackboneFormat.Onnx)
+            return Onnx(card, files);
+        int size = card.Encoder.OfImages($"Backbone '{card.Id}'").Size;
+        string[] shards = [.. files.Skip(1)];
+        return card is { Format: BackboneFormat.TfjsGraph, SourceClasses.Count: 0 }
+            ? TfjsImporter.Import(files[0], shards, size, [card.Taps[^1].Tensor])
+            : TfjsImporter.Import(files[0], shards, size);
+    }
 
     /// <summary>
     /// Each file is fed by the one before it; as the user's own models do, the whole gets the form that every backbone
@@ -168,10 +166,10 @@ internal static class BackboneImporter
         OnnxModel model = files
             .Skip(1)
             .Aggregate(OnnxModel.Load(files[0]), (front, file) => OnnxModel.Load(file).After(front));
-        if (HasForm(model, card.Preprocessing.Size))
+        if (card.Preprocessing is not { } images || HasForm(model, images.Size))
             return model;
         return OnnxBackboneInspector
-            .Inspect(model, new OnnxInspectionOptions { Mean = card.Preprocessing.Mean, Std = card.Preprocessing.Std })
+            .Inspect(model, new OnnxInspectionOptions { Mean = images.Mean, Std = images.Std })
             .Model;
     }
 

@@ -29,7 +29,7 @@ internal sealed class DeviceParity(byte[] onnx, ImageGraph graph)
         if (isChecked || items.Count == 0)
             return;
         ImageItem[] some = [.. items.Take(Images)];
-        using var reference = new ImageGraph(onnx, graph.OutputName, graph.Preprocessing, graph.Limits);
+        using var reference = new ImageGraph(onnx, graph.OutputName, graph.Encoder, graph.Limits);
         ImageRows expected = new ImageRunner(reference).Run(some, "Checking the device", null, cancellation),
             found = new ImageRunner(graph).Run(some, "Checking the device", null, cancellation);
         Compare(graph.Plan.Provider, expected, found);

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Numerics;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
@@ -38,11 +39,30 @@ public sealed class ImageGraph : IDisposable
         ExecutionPlan? plan = null,
         int imagesPerRun = 1
     )
+        : this(onnx, output, new ImageEncoder(preprocessing), limits, plan, imagesPerRun) { }
+
+    /// <summary>Opens a graph of any content.</summary>
+    /// <param name="onnx">The ONNX file's bytes. Its inputs are those of the encoder.</param>
+    /// <param name="output">Name of the output to read, float32 [N, width].</param>
+    /// <param name="encoder">What turns content into the inputs.</param>
+    /// <param name="limits">What an item may cost.</param>
+    /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
+    /// <param name="imagesPerRun">Items that a worker on a CPU runs together, in [1, 64]; more than 1 only for graphs
+    /// whose numbers do not depend on it.</param>
+    /// <exception cref="TransferException">As above.</exception>
+    public ImageGraph(
+        byte[] onnx,
+        string output,
+        Encoder encoder,
+        ImageLimits? limits = null,
+        ExecutionPlan? plan = null,
+        int imagesPerRun = 1
+    )
     {
         ImagesPerRun = Check.InRange(imagesPerRun, 1, 64, nameof(imagesPerRun));
-        (OutputName, Preprocessing, Limits, Plan) = (
+        (OutputName, Encoder, Limits, Plan) = (
             output,
-            preprocessing,
+            encoder,
             limits ?? new ImageLimits(),
             plan ?? ExecutionPlan.For(ExecutionProvider.Cpu)
         );
@@ -68,8 +88,12 @@ public sealed class ImageGraph : IDisposable
     /// <summary>Version of ONNX Runtime's native library.</summary>
     public static string RuntimeVersion => OrtEnv.Instance().GetVersionString();
 
+    /// <summary>What turns content into the inputs.</summary>
+    public Encoder Encoder { get; }
+
     /// <summary>What turns an image into the input.</summary>
-    public Preprocessing Preprocessing { get; }
+    /// <exception cref="TransferException">The graph takes other content.</exception>
+    public Preprocessing Preprocessing => Encoder.OfImages("The graph");
 
     /// <summary>What an image may cost.</summary>
     public ImageLimits Limits { get; }

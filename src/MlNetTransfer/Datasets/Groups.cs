@@ -1,5 +1,3 @@
-using MlNetTransfer.Numerics;
-
 namespace MlNetTransfer.Datasets;
 
 /// <summary>Groups of rows as splits take them: one id per row, equal ids for rows that must stay together.</summary>

@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.Win32.SafeHandles;
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Imaging;
+using MlNetTransfer.Encoders;
 
 namespace MlNetTransfer.Features;
 
@@ -219,19 +219,32 @@ public sealed class FeatureCache : IRowCache, IDisposable
 /// </summary>
 /// <param name="Graph">SHA-256 of the backbone's ONNX file, hexadecimal.</param>
 /// <param name="Taps">The taps, in order of concatenation.</param>
-/// <param name="Preprocessing">What turns pixels into the input.</param>
-/// <param name="Decoder">Versions of the decoder and the resize.</param>
+/// <param name="Encoder">What turns content into the input.</param>
+/// <param name="Decoder">Its version; for images, of the decoder and the resize.</param>
 /// <param name="Runtime">Version of ONNX Runtime.</param>
 /// <param name="Device">Execution provider and, on a CPU, the instruction sets that decide which kernels run.</param>
 public sealed record FeatureSpace(
     string Graph,
     IReadOnlyList<string> Taps,
-    Preprocessing Preprocessing,
+    Encoder Encoder,
     string Decoder,
     string Runtime,
     string Device
 )
 {
     /// <summary>SHA-256 over all of it [32].</summary>
-    public byte[] Key() => SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(this));
+    public byte[] Key() =>
+        SHA256.HashData(
+            JsonSerializer.SerializeToUtf8Bytes(
+                new
+                {
+                    Graph,
+                    Taps,
+                    Preprocessing = Encoder.Settings,
+                    Decoder,
+                    Runtime,
+                    Device,
+                }
+            )
+        );
 }

@@ -35,13 +35,7 @@ public sealed class FeatureExtractor : IDisposable
                 $"A tap is given twice: {string.Join(", ", Taps.Select(t => t.Name))}. Give each once."
             );
         string[] tensors = [.. Taps.Select(t => t.Tensor)];
-        (byte[] onnx, graph) = FeatureGraph.Open(
-            backbone.LoadModel(),
-            tensors,
-            backbone.Card.Preprocessing,
-            limits,
-            plan
-        );
+        (byte[] onnx, graph) = FeatureGraph.Open(backbone.LoadModel(), tensors, backbone.Card.Encoder, limits, plan);
         parity = new DeviceParity(onnx, graph);
         Space = SpaceOf(backbone, tensors, graph.Plan);
     }
@@ -51,8 +45,8 @@ public sealed class FeatureExtractor : IDisposable
         new(
             backbone.Digest,
             tensors,
-            backbone.Card.Preprocessing,
-            DecoderVersion.Text,
+            backbone.Card.Encoder,
+            backbone.Card.Encoder.Version,
             ImageGraph.RuntimeVersion,
             Device(plan.Provider)
         );

@@ -1,4 +1,5 @@
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
@@ -70,21 +71,21 @@ public static class FeatureGraph
     /// <summary>Builds the graph and opens it, a few images a run where that pays.</summary>
     /// <param name="backbone">The whole backbone; not changed.</param>
     /// <param name="tensors">The tensors to tap.</param>
-    /// <param name="preprocessing">What turns an image into the backbone's input.</param>
+    /// <param name="encoder">What turns content into the backbone's input.</param>
     /// <param name="limits">What an image may cost.</param>
     /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
     /// <returns>The graph's bytes, and the graph.</returns>
     internal static (byte[] Onnx, ImageGraph Graph) Open(
         OnnxModel backbone,
         IReadOnlyList<string> tensors,
-        Preprocessing preprocessing,
+        Encoder encoder,
         ImageLimits? limits,
         ExecutionPlan? plan
     )
     {
         OnnxModel features = Build(backbone, tensors);
         byte[] onnx = features.ToBytes();
-        return (onnx, new ImageGraph(onnx, Output, preprocessing, limits, plan, ImagesPerRun(features)));
+        return (onnx, new ImageGraph(onnx, Output, encoder, limits, plan, ImagesPerRun(features)));
     }
 
     /// <summary>Builds the graph.</summary>

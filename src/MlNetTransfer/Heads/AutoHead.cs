@@ -49,8 +49,8 @@ public sealed record AutoHeadTrainerOptions
 /// prototypes.</para>
 /// </remarks>
 /// <param name="options">How to choose; null for the defaults.</param>
-/// <param name="candidates">The candidates, simplest first; null for the kinds of heads that take part in the choice with
-/// as many rows: discriminant (shrinkage 0.7), ridge, softmax, up to 2,000 training rows kernel and, from 5,000 on
+/// <param name="candidates">The candidates, simplest first; null for the kinds of heads that take part in the choice
+/// with as many rows: discriminant (shrinkage 0.7), ridge, softmax, up to 2,000 training rows kernel and, from 5,000 on
 /// because of its cost, mlp.</param>
 /// <param name="clock">Measures the time that each candidate takes.</param>
 public sealed class AutoHeadTrainer(

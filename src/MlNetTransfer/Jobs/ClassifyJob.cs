@@ -62,7 +62,7 @@ public sealed class ClassifyJob(ClassifyOptions options, JobServices? services =
         using var graph = new ImageGraph(
             ClassifierOutput.ToProbabilities(model, classes).ToBytes(),
             ClassifierOutput.Probabilities,
-            opened.Card.Preprocessing,
+            opened.Card.Encoder,
             options.Limits,
             ExecutionPlan.For(options.Device, options.Workers)
         );

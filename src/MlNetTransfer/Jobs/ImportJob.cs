@@ -74,17 +74,7 @@ public sealed class ImportJob : IJob<ImportSummary>
             ? WeightsByName.Replace(model, weights.Tensors, options.Weights)
             : model.WithWeights(weights, new TorchExportOptions { Output = TransferModel.ProbabilitiesOutput });
         string digest = Digest(request.Metadata.TrainingDigest);
-        foreach (
-            (string key, string value) in (
-                request.Metadata with
-                {
-                    TrainingDigest = digest,
-                    ModelCard = null,
-                }
-            ).ToEntries()
-        )
-            changed = changed.WithMetadata(key, value);
-        changed = changed.WithMetadata(ModelMetadata.CardKey, null);
+        changed = ModelFile.Stated(changed, request.Metadata with { TrainingDigest = digest, ModelCard = null });
         Step(2);
         string sha256 = Write(changed, request.Metadata.Preprocessing.TensorLength, cancellation);
         return new ImportSummary(options.Output, sha256, digest, weights.Tensors.Count);
@@ -104,14 +94,21 @@ public sealed class ImportJob : IJob<ImportSummary>
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(options.Output))!);
             using OutputLock held = OutputLock.OfFile(options.Output);
-            using var file = new StagedFile(options.Output);
-            model.Save(file.Path);
-            file.Seal();
-            using (TransferModel read = TransferModel.Load(file.Path))
-                read.Predict([new float[length]], cancellation);
-            cancellation.ThrowIfCancellationRequested();
-            file.Take(options.Overwrite);
-            return file.Sha256;
+            (StagedFile file, _) = ModelFile.Stage(
+                model,
+                options.Output,
+                path =>
+                {
+                    using TransferModel read = TransferModel.Load(path);
+                    return read.Predict([new float[length]], cancellation);
+                }
+            );
+            using (file)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                file.Take(options.Overwrite);
+                return file.Sha256;
+            }
         }
         catch (Imaging.ImageRejectedException e)
         {

@@ -195,7 +195,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         var metadata = new ModelMetadata
         {
             Labels = set.Data.ClassNames,
-            Preprocessing = backbone.Card.Preprocessing,
+            Encoder = backbone.Card.Encoder,
             Backbone = backbone.Card.Id,
             CardDigest = backbone.Card.Digest(),
             Taps = [.. taps.Select(t => t.Name)],

@@ -20,7 +20,7 @@ internal sealed record Trial(
     IReadOnlyList<double> FoldAccuracies
 )
 {
-    /// <summary>Tries a recipe as the protocol of a run says: by a split, by folds, or on all images unjudged.</summary>
+    /// <summary>Tries a recipe as a run's protocol says: by a split, by folds, or on all images unjudged.</summary>
     /// <param name="recipe">The recipe.</param>
     /// <param name="set">The images of the run.</param>
     /// <param name="options">The run.</param>

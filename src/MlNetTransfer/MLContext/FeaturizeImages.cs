@@ -209,7 +209,7 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
         (byte[] onnx, ImageGraph graph) = FeatureGraph.Open(
             backbone.LoadModel(),
             tensors,
-            backbone.Card.Preprocessing,
+            backbone.Card.Encoder,
             options.Limits,
             plan
         );
@@ -234,7 +234,7 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
     internal override StockChain Stock() =>
         StockChain.OfImages(
             Images,
-            backbone.Card.Preprocessing,
+            backbone.Images,
             FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]),
             StockOutputs.Features(output, SlotNames(taps))
         );

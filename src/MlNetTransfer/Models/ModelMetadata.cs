@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Models;
@@ -20,7 +21,8 @@ public sealed record ModelMetadata
     /// <summary>The key of the model card.</summary>
     internal const string CardKey = Prefix + "model_card";
 
-    private const string ImagesKey = Prefix + "training_images";
+    private const string ImagesKey = Prefix + "training_images",
+        EncoderKey = Prefix + "encoder";
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -33,8 +35,13 @@ public sealed record ModelMetadata
     /// <summary>The classes; the index is the label id.</summary>
     public required IReadOnlyList<string> Labels { get; init; }
 
+    /// <summary>What turns content into the graph's input.</summary>
+    public required Encoder Encoder { get; init; }
+
     /// <summary>What turns pixels into the graph's input.</summary>
-    public required Preprocessing Preprocessing { get; init; }
+    /// <exception cref="TransferException">The model takes other content.</exception>
+    [JsonIgnore]
+    public Preprocessing Preprocessing => Encoder.OfImages("The model");
 
     /// <summary>Id of the backbone's card.</summary>
     public required string Backbone { get; init; }
@@ -67,7 +74,9 @@ public sealed record ModelMetadata
         [
             new(Prefix + "format", Format),
             new(Prefix + "labels", JsonSerializer.Serialize(Labels, Json)),
-            new(Prefix + "preprocessing", JsonSerializer.Serialize(Preprocessing, Json)),
+            Encoder is ImageEncoder images
+                ? new(Prefix + "preprocessing", JsonSerializer.Serialize(images.Preprocessing, Json))
+                : new(EncoderKey, JsonSerializer.Serialize(StatedEncoder.Of(Encoder), Json)),
             new(Prefix + "backbone", Backbone),
             new(Prefix + "card_digest", CardDigest),
             new(Prefix + "taps", JsonSerializer.Serialize(Taps, Json)),
@@ -97,7 +106,9 @@ public sealed record ModelMetadata
         return new ModelMetadata
         {
             Labels = Parse<string[]>("labels"),
-            Preprocessing = Parse<Preprocessing>("preprocessing"),
+            Encoder = entries.ContainsKey(EncoderKey)
+                ? Parse<StatedEncoder>("encoder").Open()
+                : new ImageEncoder(Parse<Preprocessing>("preprocessing")),
             Backbone = Get("backbone"),
             CardDigest = Get("card_digest"),
             Taps = Parse<string[]>("taps"),

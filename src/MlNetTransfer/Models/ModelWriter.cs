@@ -56,47 +56,25 @@ public sealed class ModelWriter(ImageLimits? limits = null, ExecutionPlan? plan 
         CancellationToken cancellation
     )
     {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        try
-        {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new TransferException(
-                $"Folder '{folder}' cannot be made: {e.Message} Choose another output folder.",
-                e
-            );
-        }
-
-        var file = new StagedFile(path);
-        try
-        {
-            onnx.Save(file.Path);
-            file.Seal();
-            ParityRecord parity = Verify(file.Path, sample, progress, cancellation);
-            return parity.Agrees
-                ? (file, parity)
-                : throw new TransferException(
-                    string.Create(
-                        System.Globalization.CultureInfo.InvariantCulture,
-                        $"'{path}' was not kept: on {parity.Images} images the written model differs from the "
-                            + $"evaluated one by up to {parity.MaxDifference:g3} in probability; at most "
-                            + $"{ParityRecord.Tolerance:g1} was expected. This is a fault of the export: report "
-                            + $"it with the backbone's id."
-                    )
-                );
-        }
-        catch (Exception e)
-        {
-            file.Dispose();
-            if (e is IOException or UnauthorizedAccessException)
-                throw new TransferException(
-                    $"'{path}' cannot be written: {e.Message} Check the folder's permissions and the disk.",
-                    e
-                );
-            throw;
-        }
+        return ModelFile.Stage(
+            onnx,
+            path,
+            staged =>
+            {
+                ParityRecord parity = Verify(staged, sample, progress, cancellation);
+                return parity.Agrees
+                    ? parity
+                    : throw new TransferException(
+                        string.Create(
+                            System.Globalization.CultureInfo.InvariantCulture,
+                            $"'{path}' was not kept: on {parity.Images} images the written model differs from the "
+                                + $"evaluated one by up to {parity.MaxDifference:g3} in probability; at most "
+                                + $"{ParityRecord.Tolerance:g1} was expected. This is a fault of the export: report "
+                                + $"it with the backbone's id."
+                        )
+                    );
+            }
+        );
     }
 
     private ParityRecord Verify(
@@ -184,74 +162,6 @@ public sealed record ParitySample(IReadOnlyList<ImageItem> Items, float[] Probab
 }
 
 /// <summary>
-/// A file under a temporary name of its own, beside the one that it takes when it has shown that it is right. Without
-/// that it is deleted.
-/// </summary>
-/// <param name="target">The name that it is to take.</param>
-internal sealed class StagedFile(string target) : IDisposable
-{
-    private const string Ending = ".unverified";
-
-    private string? digest;
-    private bool isKept;
-
-    /// <summary>The file under its temporary name.</summary>
-    public string Path { get; } = FormattableString.Invariant($"{target}.{Guid.NewGuid():N}{Ending}");
-
-    /// <summary>SHA-256 of what was sealed, 64 hexadecimal digits.</summary>
-    public string Sha256 => digest ?? throw new InvalidOperationException("The file is not sealed.");
-
-    /// <summary>
-    /// Deletes what earlier runs of a target left behind when they were killed. Only for who holds the output.
-    /// </summary>
-    public static void RemoveLeftOver(string target)
-    {
-        string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(target))!;
-        foreach (string file in Directory.GetFiles(folder, $"{System.IO.Path.GetFileName(target)}.*{Ending}"))
-            File.Delete(file);
-    }
-
-    /// <summary>The bytes are final: what is verified from here on is what takes the name.</summary>
-    public void Seal() => digest = FileDigest.Of(Path);
-
-    /// <summary>Takes the name.</summary>
-    /// <exception cref="TransferException"> The bytes are not those that were sealed; or the name cannot be taken: then
-    /// the verified file stays, and the message says where.
-    /// </exception>
-    public void Take(bool overwrite = true)
-    {
-        if (FileDigest.Of(Path) != Sha256)
-            throw new TransferException(
-                $"'{target}' was not written: '{Path}' changed after it was verified. Does another program write "
-                    + $"into that folder? Give another --output."
-            );
-        try
-        {
-            File.Move(Path, target, overwrite);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            isKept = true;
-            string kept = Path[..^Ending.Length] + ".verified";
-            File.Move(Path, kept);
-            string reason = !overwrite && File.Exists(target) ? "it exists by now" : e.Message.TrimEnd('.');
-            throw new TransferException(
-                $"'{target}' could not be replaced: {reason}. The new file is verified and kept as '{kept}': rename "
-                    + $"it when no program holds the old one.",
-                e
-            );
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        if (!isKept)
-            File.Delete(Path);
-    }
-}
-
-/// <summary>
 /// Puts a head on a feature graph: logits by the head, probabilities = softmax(logits), label = the likeliest class.
 /// </summary>
 public static class ModelGraph
@@ -267,13 +177,8 @@ public static class ModelGraph
     /// <param name="head">The head; as wide as the features.</param>
     /// <param name="metadata">What the file says of itself.</param>
     /// <returns>Image [N, 3, H, W] to probabilities [N × classes] and label [N].</returns>
-    public static OnnxModel Build(OnnxModel features, IHead head, ModelMetadata metadata)
-    {
-        OnnxModel model = WithHead(features, head);
-        foreach ((string key, string value) in metadata.ToEntries())
-            model = model.WithMetadata(key, value);
-        return model;
-    }
+    public static OnnxModel Build(OnnxModel features, IHead head, ModelMetadata metadata) =>
+        ModelFile.Stated(WithHead(features, head), metadata);
 
     /// <summary>Features to probabilities and label.</summary>
     /// <param name="features">A graph that has the features as the tensor <see cref="FeatureGraph.Output"/>.</param>

@@ -44,8 +44,7 @@ public sealed class TransferModel : IDisposable
     /// not agree.</exception>
     public static TransferModel Load(string path, ImageLimits? limits = null, ExecutionPlan? plan = null)
     {
-        OnnxModel onnx = OnnxModel.Load(path);
-        ModelMetadata metadata = ModelMetadata.FromEntries(path, onnx.Metadata);
+        (_, OnnxModel onnx, ModelMetadata metadata) = ModelFile.Load(path);
         if (
             onnx.Inputs is [var input]
             && onnx.DeclaredShape(input.Name) is { ElementType: Onnx.Proto.TensorProto.Types.DataType.Uint8 } pixels
@@ -58,7 +57,7 @@ public sealed class TransferModel : IDisposable
         try
         {
             byte[] bytes = onnx.ToBytes();
-            graph = new ImageGraph(bytes, ProbabilitiesOutput, metadata.Preprocessing, limits, plan);
+            graph = new ImageGraph(bytes, ProbabilitiesOutput, metadata.Encoder, limits, plan);
             if (graph.OutputWidth != metadata.Labels.Count)
                 throw new TransferException(
                     $"its metadata names {metadata.Labels.Count} labels, its graph gives {graph.OutputWidth} "

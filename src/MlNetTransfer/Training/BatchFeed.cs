@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Training;
 

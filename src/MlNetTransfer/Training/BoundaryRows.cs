@@ -3,7 +3,6 @@ using System.Collections.Concurrent;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
@@ -49,7 +48,7 @@ internal sealed class BoundaryRows : IDisposable
     {
         (Length, Preprocessing, Augmentation, Limits, this.seed) = (
             network.RowLength,
-            space.Preprocessing,
+            space.Encoder.OfImages("The network"),
             images,
             limits,
             seed
@@ -59,10 +58,10 @@ internal sealed class BoundaryRows : IDisposable
         byte[] onnx = network.Prefix.ToBytes();
         long record = HalfRow.PackedLength(Length) * sizeof(float) + 40L;
         capacity = cacheBytes / record;
-        graph = new ImageGraph(onnx, SplitNetwork.Boundary, space.Preprocessing, limits);
+        graph = new ImageGraph(onnx, SplitNetwork.Boundary, space.Encoder, limits);
         try
         {
-            string[] parts = [SplitNetwork.Boundary, "float16", JsonSerializer.Serialize(images)];
+            string[] parts = [SplitNetwork.Boundary, "float16", images.Key()];
             cache = cacheFolder is null
                 ? new MemoryRows()
                 : BoundaryFolder.Open(

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Onnx;
@@ -20,7 +21,7 @@ internal sealed class FineTuneRecipe : IRecipe
     private readonly NetworkStart from;
     private readonly OnnxModel model;
     private readonly FreezeBoundary freeze;
-    private MetricsFile? metrics;
+    private Ledger<EpochResult>? metrics;
 
     /// <param name="settings">How; of a strategy that trains the network.</param>
     public FineTuneRecipe(RecipeSettings settings)
@@ -69,6 +70,12 @@ internal sealed class FineTuneRecipe : IRecipe
                 $"A {settings.Head.Head.Label} head is not linear, so it cannot become a layer of the network. Take "
                     + $"--head {string.Join(", ", HeadKind.All.Where(k => k.IsLinear).Select(k => k.Label))}, or "
                     + $"--strategy head."
+            );
+        if (settings.Backbone.Card.Encoder is not ImageEncoder)
+            throw new TransferException(
+                $"The backbone '{settings.Backbone.Card.Id}' takes "
+                    + $"{settings.Backbone.Card.Encoder.Kind.Name.ToLowerInvariant()}; networks of images alone can be "
+                    + $"trained so far. Take --strategy head."
             );
         if (settings.Device != ExecutionProvider.Cpu)
             throw new TransferException(
@@ -237,12 +244,12 @@ internal sealed class FineTuneRecipe : IRecipe
         return taps.First(t => t.Tensor == tensor);
     }
 
-    private MetricsFile OpenMetrics()
+    private Ledger<EpochResult> OpenMetrics()
     {
         try
         {
             string folder = Directory.CreateDirectory(settings.Folder).FullName;
-            return new MetricsFile(Path.Combine(folder, "metrics.jsonl"), settings.Resume, settings.OnEpoch);
+            return new Ledger<EpochResult>(Path.Combine(folder, "metrics.jsonl"), settings.Resume, settings.OnEpoch);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

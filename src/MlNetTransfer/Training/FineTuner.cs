@@ -40,7 +40,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         LinearHead head,
         TuneCheckpoint checkpoint,
         bool resume,
-        MetricsFile metrics,
+        Ledger<EpochResult> metrics,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
@@ -48,7 +48,8 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         int[] train = [.. rows.Train];
         using var feed = new BatchFeed(images, data, run.Workers);
         TuneState? saved = resume ? checkpoint.Load() : null;
-        metrics.Rewind(run.Fold, run.IsRefit, saved?.Epoch ?? -1);
+        int reached = saved?.Epoch ?? -1;
+        metrics.Remove(line => line.Fold == run.Fold && line.Refit == run.IsRefit && line.Epoch > reached);
         OnnxModel untrained = plan.Forward(head.Weights.Span, head.Bias.Span, options.Dropout);
         if (saved is not { IsDone: true })
             Warm(feed, train, rows.Test, progress, cancellation);
@@ -110,7 +111,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         );
     }
 
-    private TuneState Begin(LinearHead head, NetworkJudge judge, MetricsFile metrics)
+    private TuneState Begin(LinearHead head, NetworkJudge judge, Ledger<EpochResult> metrics)
     {
         long started = clock.GetTimestamp();
         var start = new NetworkWeights(
@@ -146,7 +147,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         TuneStage stage,
         NetworkJudge judge,
         BatchFeed feed,
-        MetricsFile metrics,
+        Ledger<EpochResult> metrics,
         TuneProgress progress,
         CancellationToken cancellation
     )
@@ -324,7 +325,9 @@ internal sealed record TunedNetwork(
         );
 }
 
-/// <summary>What one epoch gave: a line of metrics.jsonl.</summary>
+/// <summary>
+/// What one epoch gave: a line of metrics.jsonl, the time last, so that all before it can be compared byte for byte.
+/// </summary>
 public sealed record EpochResult
 {
     /// <summary>Fold, from 1; 0 for the training whose model is written.</summary>

@@ -42,7 +42,7 @@ internal sealed class FittedNetwork(
             .Open(
                 backbone,
                 [.. taps.Select(t => t.Tensor)],
-                settings.Backbone.Card.Preprocessing,
+                settings.Backbone.Card.Encoder,
                 settings.Limits,
                 ExecutionPlan.For(ExecutionProvider.Cpu, settings.Head.Workers)
             )
@@ -82,8 +82,8 @@ internal sealed class FittedNetwork(
                         + $"had judged the epochs: {network.BestEpoch} epochs, not judged by any image."
                 );
             if (network.BestEpoch == 0)
-                yield return "No epoch was better than the head fitted on the frozen features, so the backbone is as it "
-                    + "was pretrained.";
+                yield return "No epoch was better than the head fitted on the frozen features, so the backbone is as "
+                    + "it was pretrained.";
             if (network.ValidationRows == 0)
                 yield return "There were too few images to set some aside: no epoch was judged, the last one is kept, "
                     + "and nothing is calibrated.";

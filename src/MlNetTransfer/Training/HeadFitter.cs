@@ -42,8 +42,8 @@ internal sealed record HeadRecipeOptions
 }
 
 /// <summary>
-/// How features become a classifier: choose the tap, then fit the head, on training rows only. The same in every fold, in
-/// the training job and in the estimator chain.
+/// How features become a classifier: choose the tap, then fit the head, on training rows only. The same in every fold,
+/// in the training job and in the estimator chain.
 /// </summary>
 /// <remarks>
 /// The automatic choice is a kernel head on the last three taps together, unless its held-out log-loss is more than two

@@ -10,7 +10,9 @@ namespace MlNetTransfer.Training;
 /// </summary>
 internal interface IRecipe
 {
-    /// <summary>Whether a fit takes seconds: then folds are worth a progress report, and the steps of a fit are not.</summary>
+    /// <summary>
+    /// Whether a fit takes seconds: then folds are worth a progress report, and the steps of a fit are not.
+    /// </summary>
     bool IsQuick { get; }
 
     /// <summary>Finds what cannot work before an image is read.</summary>

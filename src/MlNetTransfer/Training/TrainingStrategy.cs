@@ -4,8 +4,8 @@ namespace MlNetTransfer.Training;
 
 /// <summary>How much of the network a training run changes. The registry of all strategies.</summary>
 /// <remarks>
-/// What a strategy is called and which recipe follows it stands in one place, <c>Describe</c> of the recipe; here it has
-/// a line. Options, the command line and reports read this registry.
+/// What a strategy is called and which recipe follows it stands in one place, <c>Describe</c> of the recipe; here it
+/// has a line. Options, the command line and reports read this registry.
 /// </remarks>
 [JsonConverter(typeof(Json))]
 public sealed class TrainingStrategy : INamed

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using MlNetTransfer.Imaging.Augmentation;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Training;
 using MlNetTransfer.Onnx.Weights;

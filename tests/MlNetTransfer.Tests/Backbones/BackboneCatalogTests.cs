@@ -56,7 +56,7 @@ public sealed class BackboneCatalogTests
             : shapes[backbone.Card.Taps[^1].Tensor].ToString();
         Assert.AreEqual(output, model.DeclaredShape(model.Outputs.Single().Name)!.ToString());
         Assert.AreEqual(
-            $"Float [N, 3, {backbone.Card.Preprocessing.Size}, {backbone.Card.Preprocessing.Size}]",
+            $"Float [N, 3, {backbone.Card.Preprocessing!.Size}, {backbone.Card.Preprocessing!.Size}]",
             model.DeclaredShape(Backbone.InputName)!.ToString()
         );
     }

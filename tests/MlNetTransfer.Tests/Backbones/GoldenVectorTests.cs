@@ -40,7 +40,7 @@ public sealed class GoldenVectorTests
             OnnxModel whole = backbone.LoadModel();
             string output = whole.Outputs.Single().Name;
             OnnxModel cut = whole.CutAt([.. taps.Select(t => backbone.Card.Tap(t).Tensor), output]);
-            int size = backbone.Card.Preprocessing.Size;
+            int size = backbone.Card.Preprocessing!.Size;
             Dictionary<string, float[]> values = Ort.Run(
                 cut,
                 optimise,

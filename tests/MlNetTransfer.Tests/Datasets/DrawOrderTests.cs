@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using System.Text;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Tests.Datasets;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using MlNetTransfer.Evaluation;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Tests.Evaluation;
 

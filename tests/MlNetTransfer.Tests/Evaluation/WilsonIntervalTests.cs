@@ -65,4 +65,12 @@ public sealed class WilsonIntervalTests
     [TestMethod]
     public void Of_MoreSuccessesThanTrials_IsRefused() =>
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => WilsonInterval.Of(4, 3));
+
+    [TestMethod]
+    public void Quantile_KnownLevels_MatchesTables()
+    {
+        Assert.AreEqual(1.959963984540054, Normal.Quantile(0.975), 1e-13);
+        Assert.AreEqual(-1.2815515655446004, Normal.Quantile(0.1), 1e-13);
+        Assert.AreEqual(4.753424308822899, Normal.Quantile(0.999999), 1e-9, "1 - 0.999999 is rounded to 1e-16");
+    }
 }

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Tests.Shared;
@@ -8,10 +9,11 @@ namespace MlNetTransfer.Tests.Features;
 [TestClass]
 public sealed class FeatureCacheTests
 {
+    private static readonly Preprocessing Images = new() { Size = 224 };
     private static readonly FeatureSpace Space = new(
         "abc",
         ["tap"],
-        new Preprocessing { Size = 224 },
+        new ImageEncoder(Images),
         "decoder 1",
         "runtime 1",
         "cpu"
@@ -50,23 +52,23 @@ public sealed class FeatureCacheTests
             },
             Space with
             {
-                Preprocessing = Space.Preprocessing with { Size = 192 },
+                Encoder = new ImageEncoder(Images with { Size = 192 }),
             },
             Space with
             {
-                Preprocessing = Space.Preprocessing with { Interpolation = Interpolation.Bicubic },
+                Encoder = new ImageEncoder(Images with { Interpolation = Interpolation.Bicubic }),
             },
             Space with
             {
-                Preprocessing = Space.Preprocessing with { Framing = Framing.CenterCrop },
+                Encoder = new ImageEncoder(Images with { Framing = Framing.CenterCrop }),
             },
             Space with
             {
-                Preprocessing = Space.Preprocessing with { Mean = new ChannelValues(0, 0, 0.5f) },
+                Encoder = new ImageEncoder(Images with { Mean = new ChannelValues(0, 0, 0.5f) }),
             },
             Space with
             {
-                Preprocessing = Space.Preprocessing with { Std = new ChannelValues(1, 1, 0.5f) },
+                Encoder = new ImageEncoder(Images with { Std = new ChannelValues(1, 1, 0.5f) }),
             },
             Space with
             {

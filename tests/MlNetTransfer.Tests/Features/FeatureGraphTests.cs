@@ -87,7 +87,7 @@ public sealed class FeatureGraphTests
                 using var graph = new ImageGraph(
                     features.ToBytes(),
                     FeatureGraph.Output,
-                    backbone.Card.Preprocessing,
+                    backbone.Card.Encoder,
                     plan: new ExecutionPlan { Workers = 1 },
                     imagesPerRun: together
                 );

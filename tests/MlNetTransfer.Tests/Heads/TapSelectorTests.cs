@@ -1,7 +1,6 @@
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Tests.Heads;
 

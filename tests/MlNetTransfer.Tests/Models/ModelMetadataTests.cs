@@ -1,3 +1,4 @@
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
 
@@ -9,14 +10,16 @@ public sealed class ModelMetadataTests
     private static readonly ModelMetadata Metadata = new()
     {
         Labels = ["ant", "zèbre", "a \"quoted\" name"],
-        Preprocessing = new Preprocessing
-        {
-            Size = 224,
-            Framing = Framing.CenterCrop,
-            Interpolation = Interpolation.Bicubic,
-            Mean = new(0.1f, 0.2f, 0.3f),
-            Std = new(0.5f, 0.6f, 0.7f),
-        },
+        Encoder = new ImageEncoder(
+            new Preprocessing
+            {
+                Size = 224,
+                Framing = Framing.CenterCrop,
+                Interpolation = Interpolation.Bicubic,
+                Mean = new(0.1f, 0.2f, 0.3f),
+                Std = new(0.5f, 0.6f, 0.7f),
+            }
+        ),
         Backbone = "some_net",
         CardDigest = "00ff",
         Taps = ["block_3", "block_4"],

@@ -120,7 +120,7 @@ public sealed record ExportRequest
     /// probabilities.</exception>
     public ExportRequest(string file, OnnxModel model)
     {
-        (File, Model, Metadata) = (file, model, ModelMetadata.FromEntries(file, model.Metadata));
+        (File, Model, Metadata) = ModelFile.Of(file, model);
         if (model.Metadata.TryGetValue(ExportRecord.Key, out string? earlier))
             throw new TransferException(
                 $"'{file}' is an export itself ({ExportRecord.FromJson(file, earlier).Format}). Export the "

@@ -3,7 +3,6 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Quantization;
@@ -54,8 +53,7 @@ public sealed class Int8Export(
         CancellationToken cancellation = default
     )
     {
-        OnnxModel onnx = OnnxModel.Load(path);
-        ModelMetadata metadata = ModelMetadata.FromEntries(path, onnx.Metadata);
+        (_, OnnxModel onnx, ModelMetadata metadata) = ModelFile.Load(path);
         if (onnx.Metadata.ContainsKey(Int8Metadata.Key))
             throw new TransferException($"'{path}' is quantised already. Give the float32 model.");
         if (heldOut.Count == 0)

@@ -1,6 +1,5 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Backbones.Onnx;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Tests.Shared;

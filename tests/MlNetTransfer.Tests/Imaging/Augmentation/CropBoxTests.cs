@@ -1,7 +1,6 @@
 using System.Globalization;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Imaging.Augmentation;

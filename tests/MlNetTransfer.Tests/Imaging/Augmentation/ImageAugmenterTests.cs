@@ -1,6 +1,5 @@
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Tests.Imaging.Augmentation;
 
@@ -18,14 +17,18 @@ public sealed class ImageAugmenterTests
 
     private static readonly AugmentationOptions Everything = AugmentationOptions.Of(AugmentationPreset.Strong) with
     {
-        Jitter = new()
-        {
-            Brightness = 0.4,
-            Contrast = 0.4,
-            Saturation = 0.4,
-            Hue = 0.1,
-        },
-        Erasing = new() { Probability = 0.5 },
+        Operations =
+        [
+            new ColourJitter
+            {
+                Brightness = 0.4,
+                Contrast = 0.4,
+                Saturation = 0.4,
+                Hue = 0.1,
+            },
+            new TrivialAugment(),
+            new RandomErasing { Probability = 0.5 },
+        ],
     };
 
     [TestMethod]
@@ -336,7 +339,7 @@ public sealed class ImageAugmenterTests
         StringAssert.Contains(
             Assert
                 .ThrowsExactly<ArgumentException>(() =>
-                    new ImageAugmenter(Imagenet, new() { Erasing = new() { MinArea = 0.5 } })
+                    new ImageAugmenter(Imagenet, new() { Operations = [new RandomErasing { MinArea = 0.5 }] })
                 )
                 .Message,
             "of the erased box, 0.5"

@@ -1,3 +1,4 @@
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
@@ -34,7 +35,7 @@ internal static class TinyClassifier
         var metadata = new ModelMetadata
         {
             Labels = ["red", "green", "blue"],
-            Preprocessing = preprocessing,
+            Encoder = new ImageEncoder(preprocessing),
             Backbone = "none",
             CardDigest = "",
             Taps = ["flat"],

@@ -1,5 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
@@ -254,7 +255,7 @@ public sealed class Int8ExportTests
         var metadata = new ModelMetadata
         {
             Labels = ["red", "green"],
-            Preprocessing = preprocessing,
+            Encoder = new ImageEncoder(preprocessing),
             Backbone = "none",
             CardDigest = "",
             Taps = ["features"],

@@ -1,7 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Jobs;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Backbones.Onnx;
 using MlNetTransfer.Tests.Shared;

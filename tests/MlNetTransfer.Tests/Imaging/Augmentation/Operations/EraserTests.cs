@@ -1,6 +1,5 @@
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Imaging.Augmentation.Operations;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Tests.Imaging.Augmentation.Operations;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using MlNetTransfer.Imaging.Augmentation.Operations;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Imaging.Augmentation.Operations;

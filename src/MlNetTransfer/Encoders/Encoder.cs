@@ -1,0 +1,150 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using MlNetTransfer.Imaging;
+
+namespace MlNetTransfer.Encoders;
+
+/// <summary>
+/// Turns the content of an item, the bytes of its file, into the tensors that a network takes. Immutable; it travels
+/// with the backbone's card and the saved model and is never passed separately.
+/// </summary>
+/// <remarks>
+/// The door for kinds of content: all that stands right of it (running, caching, heads, recipes, model files) knows
+/// content by this alone. A new kind is a class here and a line in <see cref="EncoderKind"/>.
+/// </remarks>
+public abstract record Encoder
+{
+    /// <summary>Its kind.</summary>
+    public abstract EncoderKind Kind { get; }
+
+    /// <summary>
+    /// What it depends on besides code: an object that System.Text.Json writes, and <see cref="EncoderKind"/> reads
+    /// again.
+    /// </summary>
+    public abstract object Settings { get; }
+
+    /// <summary>
+    /// Names the code, with its libraries, whose result it is: another version may give other numbers, so that what is
+    /// cached under one is not found under another.
+    /// </summary>
+    public abstract string Version { get; }
+
+    /// <summary>The tensors that one item becomes.</summary>
+    public abstract IReadOnlyList<EncodedInput> Inputs { get; }
+
+    /// <summary>What it makes of an item, in a line for people: "224 x 224 RGB, …".</summary>
+    public abstract string Description { get; }
+
+    /// <summary>Makes a worker with buffers of its own.</summary>
+    /// <param name="limits">What an item may cost.</param>
+    public abstract EncoderWorker CreateWorker(ImageLimits limits);
+
+    /// <summary>What turns images into tensors, where that is what this encoder does.</summary>
+    /// <param name="owner">What has the encoder, for the message: "Backbone 'x'".</param>
+    /// <exception cref="TransferException">It takes something else; the message says what.</exception>
+    public Preprocessing OfImages(string owner) =>
+        this is ImageEncoder images
+            ? images.Preprocessing
+            : throw new TransferException(
+                $"{owner} takes {Kind.Name.ToLowerInvariant()}, not images. Give it what it takes, or take one for "
+                    + "images."
+            );
+}
+
+/// <summary>Encodes one item after another, in buffers of its own. Not thread-safe.</summary>
+public abstract class EncoderWorker : IDisposable
+{
+    /// <summary>Writes the tensors of one item.</summary>
+    /// <param name="content">The item's bytes, as a file would hold them.</param>
+    /// <param name="target">Receives a tensor for each of <see cref="Encoder.Inputs"/>.</param>
+    /// <exception cref="ImageRejectedException">The content cannot be used; the reason goes to the ledger.</exception>
+    public abstract void Encode(ReadOnlySpan<byte> content, EncodedItem target);
+
+    /// <inheritdoc/>
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+}
+
+/// <summary>One of the tensors that an item becomes.</summary>
+/// <param name="Name">Name of the graph's input; null for its only one, whatever that is called.</param>
+/// <param name="Type">Type of its elements.</param>
+/// <param name="Shape">Its dimensions, without that of the items run together.</param>
+public sealed record EncodedInput(string? Name, ElementType Type, IReadOnlyList<int> Shape)
+{
+    /// <summary>Elements of one item's tensor.</summary>
+    public int Length => Shape.Aggregate(1, (product, side) => checked(product * side));
+
+    /// <summary>Bytes of one item's tensor.</summary>
+    public int Bytes => checked(Length * (Type == ElementType.Token ? sizeof(long) : sizeof(float)));
+}
+
+/// <summary>Types of elements that networks take.</summary>
+public enum ElementType
+{
+    /// <summary>32-bit floating point.</summary>
+    Number,
+
+    /// <summary>64-bit integers, the indices of tokens.</summary>
+    Token,
+}
+
+/// <summary>Where the tensors of one item are to be written.</summary>
+public readonly ref struct EncodedItem
+{
+    private readonly byte[][] memory;
+    private readonly IReadOnlyList<EncodedInput> inputs;
+    private readonly int place;
+
+    /// <param name="inputs">The tensors of an item.</param>
+    /// <param name="memory">Memory of each, for as many items as are run together.</param>
+    /// <param name="place">Which of those items.</param>
+    internal EncodedItem(IReadOnlyList<EncodedInput> inputs, byte[][] memory, int place) =>
+        (this.inputs, this.memory, this.place) = (inputs, memory, place);
+
+    /// <summary>Memory of one tensor, row-major.</summary>
+    /// <typeparam name="T">float or long, as <see cref="EncodedInput.Type"/> says.</typeparam>
+    /// <param name="input">Index into <see cref="Encoder.Inputs"/>.</param>
+    public Span<T> Tensor<T>(int input)
+        where T : struct
+    {
+        int bytes = inputs[input].Bytes;
+        return MemoryMarshal.Cast<byte, T>(memory[input].AsSpan(place * bytes, bytes));
+    }
+}
+
+/// <summary>A kind of content that networks take. The registry of them all.</summary>
+public sealed class EncoderKind : INamed
+{
+    /// <summary>All kinds.</summary>
+    public static Registry<EncoderKind> All { get; } = new("kind of content");
+
+    /// <summary>Images.</summary>
+    public static EncoderKind Images { get; } = All.Add(ImageEncoder.Describe());
+
+    /// <param name="name">Name: what such networks take, in the plural.</param>
+    /// <param name="read">Makes an encoder of settings that <see cref="Encoder.Settings"/> gave.</param>
+    internal EncoderKind(string name, Func<JsonElement, Encoder> read) => (Name, Read) = (name, read);
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <summary>Makes an encoder of settings that <see cref="Encoder.Settings"/> gave.</summary>
+    /// <exception cref="Exception">JsonException or ArgumentException: the settings are not valid.</exception>
+    internal Func<JsonElement, Encoder> Read { get; }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}
+
+/// <summary>An encoder as cards and model files state it.</summary>
+/// <param name="Kind">Name of its kind.</param>
+/// <param name="Settings">Its settings.</param>
+public sealed record StatedEncoder(string Kind, JsonElement Settings)
+{
+    /// <summary>The encoder.</summary>
+    /// <exception cref="TransferException">There is no such kind.</exception>
+    public Encoder Open() => EncoderKind.All.Find(Kind).Read(Settings);
+
+    /// <summary>How an encoder is stated.</summary>
+    internal static StatedEncoder Of(Encoder encoder) =>
+        new(encoder.Kind.Name.ToLowerInvariant(), JsonSerializer.SerializeToElement(encoder.Settings));
+}

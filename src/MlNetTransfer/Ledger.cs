@@ -1,0 +1,60 @@
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using MlNetTransfer.Onnx;
+
+namespace MlNetTransfer;
+
+/// <summary>
+/// A file of JSON lines that grows while a run works: what is written is never lost, and an interrupted run goes on
+/// from it. Not thread-safe.
+/// </summary>
+/// <typeparam name="T">What a line holds.</typeparam>
+internal sealed class Ledger<T>
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+    private readonly string? path;
+    private readonly Action<T>? told;
+    private readonly List<T> lines = [];
+
+    /// <param name="path">The file; null for none.</param>
+    /// <param name="resume">Whether lines that are there stay; else the file is begun anew. A last line that was cut
+    /// off is dropped.</param>
+    /// <param name="told">Told of each new line; null for nobody.</param>
+    public Ledger(string? path, bool resume, Action<T>? told = null)
+    {
+        (this.path, this.told) = (path, told);
+        if (path is null)
+            return;
+        if (!resume || !File.Exists(path))
+            File.Delete(path);
+        else
+            lines.AddRange(
+                File.ReadLines(path).Where(l => l.EndsWith('}')).Select(l => JsonSerializer.Deserialize<T>(l, Json)!)
+            );
+    }
+
+    /// <summary>The lines.</summary>
+    public IReadOnlyList<T> Lines => lines;
+
+    /// <summary>Appends a line.</summary>
+    public void Add(T line)
+    {
+        lines.Add(line);
+        if (path is not null)
+            File.AppendAllText(path, Text(line));
+        told?.Invoke(line);
+    }
+
+    /// <summary>Forgets lines whose work is done again.</summary>
+    public void Remove(Predicate<T> again)
+    {
+        if (lines.RemoveAll(again) > 0 && path is not null)
+            AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(string.Concat(lines.Select(Text)))));
+    }
+
+    private static string Text(T line) => JsonSerializer.Serialize(line, Json) + "\n";
+}

@@ -1,0 +1,83 @@
+using MlNetTransfer;
+using MlNetTransfer.Experiments;
+
+const string Usage = """
+    Usage: dotnet run -c Release --project tests/MlNetTransfer.Experiments -- EXPERIMENT [arguments] [--json FILE]
+    Experiments judge quality: each prints its table, and writes it with machine and versions to
+    out/experiments/EXPERIMENT-DATE.json, or to FILE. Without a backbone the catalog's default is taken.
+      accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
+      accuracy defaults [backbone]     training runs with all defaults, three seeds, beside scikit-learn
+      fewshot [backbone ...]           heads with few images per class
+      finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
+                                       training the network beside a head on its frozen features, by folds
+      gradients [network ...]          gradients of whole networks, beside PyTorch in float64
+      int8 [backbone ...]              models quantised to int8, beside float32
+      pixels [model]                   exports on 50 images and large JPEGs, beside the evaluated model
+      taps [backbone]                  several taps together, beside each alone
+      torchexport [network|backbone ...]
+                                       exports to TorchScript and TorchSharp beside PyTorch, and trained weights back
+      transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
+    """;
+Dictionary<string, Func<string[], Experiment, int>> experiments = new()
+{
+    ["accuracy"] = AccuracyExperiment.Run,
+    ["fewshot"] = FewShotExperiment.Run,
+    ["finetune"] = FineTuneExperiment.Run,
+    ["gradients"] = GradientsExperiment.Run,
+    ["int8"] = Int8Experiment.Run,
+    ["pixels"] = PixelsExperiment.Run,
+    ["taps"] = TapsExperiment.Run,
+    ["torchexport"] = TorchExportExperiment.Run,
+    ["transfer"] = TransferExperiment.Run,
+};
+
+if (args.Length == 0 || args.Intersect(["--help", "-h", "help"]).Any())
+{
+    Console.WriteLine(Usage);
+    return args.Length == 0 ? 2 : 0;
+}
+
+if (!experiments.TryGetValue(args[0], out Func<string[], Experiment, int>? work))
+    return Wrong($"There is no experiment '{args[0]}'; there are {string.Join(", ", experiments.Keys)}.");
+string? file = null;
+List<string> rest = [.. args[1..]];
+if (rest.IndexOf("--json") is >= 0 and var at)
+{
+    if (at + 1 == rest.Count)
+        return Wrong("--json needs the name of a file.");
+    file = rest[at + 1];
+    rest.RemoveRange(at, 2);
+}
+
+if (rest.Find(a => a.StartsWith('-')) is { } option)
+    return Wrong($"There is no option '{option}'; there is --json FILE.");
+Experiment experiment = new(args[0], rest, file);
+Console.CancelKeyPress += (_, _) =>
+{
+    experiment.Save("cancelled");
+    Console.Error.WriteLine("Cancelled.");
+    Environment.Exit(130);
+};
+try
+{
+    int code = work([.. rest], experiment);
+    experiment.Save("complete");
+    return code;
+}
+catch (TransferException e)
+{
+    experiment.Save("failed: " + e.Message);
+    Console.Error.WriteLine(e.Message);
+    return 1;
+}
+catch (Exception)
+{
+    experiment.Save("failed");
+    throw;
+}
+
+static int Wrong(string message)
+{
+    Console.Error.WriteLine($"{message} --help lists everything.");
+    return 2;
+}
