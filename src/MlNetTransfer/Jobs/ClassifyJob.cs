@@ -44,6 +44,7 @@ public sealed class ClassifyJob(ClassifyOptions options, JobServices? services =
     /// <exception cref="TransferException">There is no such backbone, or it is no classifier.</exception>
     public PredictionSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
+        cancellation.ThrowIfCancellationRequested();
         long started = services.Clock.GetTimestamp();
         Backbone opened = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
             options.Backbone,

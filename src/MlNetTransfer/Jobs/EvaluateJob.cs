@@ -54,6 +54,7 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
     /// image.</exception>
     public ModelEvaluation Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
+        cancellation.ThrowIfCancellationRequested();
         long started = clock.GetTimestamp();
         using TransferModel model = TransferModel.Load(
             options.Model,

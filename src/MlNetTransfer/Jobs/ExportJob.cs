@@ -106,6 +106,7 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
     /// it.</exception>
     public ExportSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
+        cancellation.ThrowIfCancellationRequested();
         long started = clock.GetTimestamp();
         IExportFormat format = ExportFormats.Get(options.Format);
         string path =

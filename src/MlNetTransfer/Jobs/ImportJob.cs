@@ -113,16 +113,16 @@ public sealed class ImportJob : IJob<ImportSummary>
         catch (Imaging.ImageRejectedException e)
         {
             throw new TransferException(
-                $"'{options.Output}' was not written: with the weights of '{options.Weights}' {e.Reason}, for an image of "
-                    + $"zeros. Was the training stable?",
+                $"'{options.Output}' was not written: with the weights of '{options.Weights}' {e.Reason}, for an "
+                    + $"image of zeros. Was the training stable?",
                 e
             );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new TransferException(
-                $"'{options.Output}' cannot be written: {e.Message} Check the folder's permissions and the disk, or give "
-                    + $"another --output.",
+                $"'{options.Output}' cannot be written: {e.Message} Check the folder's permissions and the disk, or "
+                    + $"give another --output.",
                 e
             );
         }

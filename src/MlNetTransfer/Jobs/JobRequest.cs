@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Training;
@@ -17,7 +18,18 @@ public interface IJob<out TSummary>
     TSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default);
 }
 
-/// <summary>The options of a job: plain values, which say all of the work that is to be done. Immutable.</summary>
+/// <summary>
+/// The options of a job: plain values, which say all of the work that is to be done and can be sent as JSON. Immutable.
+/// </summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = RequestJson.Job)]
+[JsonDerivedType(typeof(TrainOptions), "train")]
+[JsonDerivedType(typeof(EvaluateOptions), "evaluate")]
+[JsonDerivedType(typeof(PredictOptions), "predict")]
+[JsonDerivedType(typeof(ClassifyOptions), "classify")]
+[JsonDerivedType(typeof(ExportOptions), "export")]
+[JsonDerivedType(typeof(ImportOptions), "import")]
+[JsonDerivedType(typeof(InspectOptions), "inspect")]
+[JsonDerivedType(typeof(DoctorOptions), "doctor")]
 public abstract record JobRequest
 {
     private protected JobRequest() { }
@@ -25,6 +37,18 @@ public abstract record JobRequest
     /// <summary>The job that does the work.</summary>
     /// <param name="services">What it takes from outside; null for the defaults.</param>
     public abstract IJob<object> CreateJob(JobServices? services = null);
+
+    /// <summary>
+    /// The request as a JSON object: "job" says which it is, members are the options in camel case. What is at its
+    /// default is left out; it is then that of the machine and version that runs the job.
+    /// </summary>
+    public string ToJson() => RequestJson.Write(this);
+
+    /// <summary>Reads what <see cref="ToJson"/> writes, equal to what was written.</summary>
+    /// <param name="json">The JSON object; nothing in it is passed over.</param>
+    /// <exception cref="TransferException">A member is unknown, missing, of another type or out of its range; the
+    /// message names it, what was found and what is expected.</exception>
+    public static JobRequest FromJson(string json) => RequestJson.Read(json);
 }
 
 /// <summary>The options of a job on many images. Immutable.</summary>

@@ -60,6 +60,7 @@ public sealed class PredictJob(PredictOptions options, JobServices? services = n
     /// <param name="cancellation">Ends the job between two images.</param>
     public PredictionSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
+        cancellation.ThrowIfCancellationRequested();
         long started = clock.GetTimestamp();
         using TransferModel model = TransferModel.Load(
             options.Model,

@@ -31,6 +31,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
     /// </exception>
     public TrainSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
     {
+        cancellation.ThrowIfCancellationRequested();
         long started = services.Clock.GetTimestamp();
         TrainRules.Require(options);
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));

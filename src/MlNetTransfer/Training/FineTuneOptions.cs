@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using MlNetTransfer.Imaging.Augmentation;
 
@@ -266,6 +268,7 @@ public enum ScheduleKind
 /// blocks; or <c>pattern:REGEX</c>, every weight whose name in the ONNX file matches. What blocks are:
 /// <see cref="NetworkBlocks"/>.
 /// </remarks>
+[JsonConverter(typeof(Json))]
 public sealed record FreezeBoundary
 {
     private static readonly TimeSpan MatchTime = TimeSpan.FromSeconds(1);
@@ -351,4 +354,27 @@ public sealed record FreezeBoundary
 
     internal static Regex Expression(string pattern) =>
         new(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, MatchTime);
+
+    /// <summary>The written form as JSON.</summary>
+    private sealed class Json : JsonConverter<FreezeBoundary>
+    {
+        public override FreezeBoundary Read(
+            ref Utf8JsonReader reader,
+            Type typeToConvert,
+            JsonSerializerOptions options
+        )
+        {
+            try
+            {
+                return Parse(reader.GetString() ?? "");
+            }
+            catch (Exception e) when (e is FormatException or InvalidOperationException)
+            {
+                throw new JsonException(e.Message, e);
+            }
+        }
+
+        public override void Write(Utf8JsonWriter writer, FreezeBoundary value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.ToString());
+    }
 }

@@ -48,7 +48,11 @@ public sealed record Int8Options
     public bool AutoFloat { get; init; }
 
     /// <summary>Names of layers that stay in float. Default none.</summary>
-    public IReadOnlyList<string> FloatLayers { get; init; } = [];
+    public IReadOnlyList<string> FloatLayers
+    {
+        get;
+        init => field = Names.Of(value);
+    } = Names.Of([]);
 
     /// <summary>
     /// Images that the sensitivity of layers is measured on, in [1, 1024]; kept in memory. Default 16.
