@@ -53,7 +53,7 @@ public sealed class ImageGraph : IDisposable
     public ImageGraph(
         byte[] onnx,
         string output,
-        Encoder encoder,
+        ContentEncoder encoder,
         ImageLimits? limits = null,
         ExecutionPlan? plan = null,
         int imagesPerRun = 1
@@ -89,7 +89,7 @@ public sealed class ImageGraph : IDisposable
     public static string RuntimeVersion => OrtEnv.Instance().GetVersionString();
 
     /// <summary>What turns content into the inputs.</summary>
-    public Encoder Encoder { get; }
+    public ContentEncoder Encoder { get; }
 
     /// <summary>What turns an image into the input.</summary>
     /// <exception cref="TransferException">The graph takes other content.</exception>

@@ -12,7 +12,7 @@ namespace MlNetTransfer.Encoders;
 /// The door for kinds of content: all that stands right of it (running, caching, heads, recipes, model files) knows
 /// content by this alone. A new kind is a class here and a line in <see cref="EncoderKind"/>.
 /// </remarks>
-public abstract record Encoder
+public abstract record ContentEncoder
 {
     /// <summary>Its kind.</summary>
     public abstract EncoderKind Kind { get; }
@@ -56,7 +56,7 @@ public abstract class EncoderWorker : IDisposable
 {
     /// <summary>Writes the tensors of one item.</summary>
     /// <param name="content">The item's bytes, as a file would hold them.</param>
-    /// <param name="target">Receives a tensor for each of <see cref="Encoder.Inputs"/>.</param>
+    /// <param name="target">Receives a tensor for each of <see cref="ContentEncoder.Inputs"/>.</param>
     /// <exception cref="ImageRejectedException">The content cannot be used; the reason goes to the ledger.</exception>
     public abstract void Encode(ReadOnlySpan<byte> content, EncodedItem target);
 
@@ -102,7 +102,7 @@ public readonly ref struct EncodedItem
 
     /// <summary>Memory of one tensor, row-major.</summary>
     /// <typeparam name="T">float or long, as <see cref="EncodedInput.Type"/> says.</typeparam>
-    /// <param name="input">Index into <see cref="Encoder.Inputs"/>.</param>
+    /// <param name="input">Index into <see cref="ContentEncoder.Inputs"/>.</param>
     public Span<T> Tensor<T>(int input)
         where T : struct
     {
@@ -121,15 +121,15 @@ public sealed class EncoderKind : INamed
     public static EncoderKind Images { get; } = All.Add(ImageEncoder.Describe());
 
     /// <param name="name">Name: what such networks take, in the plural.</param>
-    /// <param name="read">Makes an encoder of settings that <see cref="Encoder.Settings"/> gave.</param>
-    internal EncoderKind(string name, Func<JsonElement, Encoder> read) => (Name, Read) = (name, read);
+    /// <param name="read">Makes an encoder of settings that <see cref="ContentEncoder.Settings"/> gave.</param>
+    internal EncoderKind(string name, Func<JsonElement, ContentEncoder> read) => (Name, Read) = (name, read);
 
     /// <inheritdoc/>
     public string Name { get; }
 
-    /// <summary>Makes an encoder of settings that <see cref="Encoder.Settings"/> gave.</summary>
+    /// <summary>Makes an encoder of settings that <see cref="ContentEncoder.Settings"/> gave.</summary>
     /// <exception cref="Exception">JsonException or ArgumentException: the settings are not valid.</exception>
-    internal Func<JsonElement, Encoder> Read { get; }
+    internal Func<JsonElement, ContentEncoder> Read { get; }
 
     /// <inheritdoc/>
     public override string ToString() => Name;
@@ -142,9 +142,9 @@ public sealed record StatedEncoder(string Kind, JsonElement Settings)
 {
     /// <summary>The encoder.</summary>
     /// <exception cref="TransferException">There is no such kind.</exception>
-    public Encoder Open() => EncoderKind.All.Find(Kind).Read(Settings);
+    public ContentEncoder Open() => EncoderKind.All.Find(Kind).Read(Settings);
 
     /// <summary>How an encoder is stated.</summary>
-    internal static StatedEncoder Of(Encoder encoder) =>
+    internal static StatedEncoder Of(ContentEncoder encoder) =>
         new(encoder.Kind.Name.ToLowerInvariant(), JsonSerializer.SerializeToElement(encoder.Settings));
 }
