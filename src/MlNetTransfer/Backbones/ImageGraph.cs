@@ -1,8 +1,9 @@
-using System.Diagnostics.Metrics;
 using System.Numerics;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Backbones;
 
@@ -17,9 +18,6 @@ namespace MlNetTransfer.Backbones;
 /// </remarks>
 public sealed class ImageGraph : IDisposable
 {
-    private readonly SessionOptions options;
-    private bool disposed;
-
     /// <summary>Opens a graph.</summary>
     /// <param name="onnx">The ONNX file's bytes. One input, float32 [N, 3, Size, Size].</param>
     /// <param name="output">Name of the output to read, float32 [N, width].</param>
@@ -46,17 +44,14 @@ public sealed class ImageGraph : IDisposable
             limits ?? new ImageLimits(),
             plan ?? ExecutionPlan.For(ExecutionProvider.Cpu)
         );
-        options = Plan.CreateSessionOptions();
         try
         {
-            Session = new InferenceSession(onnx, options);
-            OpenSessions.Opened();
+            Session = new OrtSession(onnx, Plan.Settings, "the graph");
             (InputName, OutputWidth) = Inspect();
         }
-        catch (OnnxRuntimeException e)
+        catch (GraphException e)
         {
-            Dispose();
-            throw new TransferException($"ONNX Runtime {RuntimeVersion} cannot load the graph: {e.Message.Trim()}", e);
+            throw new TransferException(e.Message, e);
         }
         catch
         {
@@ -66,7 +61,7 @@ public sealed class ImageGraph : IDisposable
     }
 
     /// <summary>Version of ONNX Runtime's native library.</summary>
-    public static string RuntimeVersion => OrtEnv.Instance().GetVersionString();
+    public static string RuntimeVersion => OrtSession.RuntimeVersion;
 
     /// <summary>What turns an image into the input.</summary>
     public Preprocessing Preprocessing { get; }
@@ -87,7 +82,7 @@ public sealed class ImageGraph : IDisposable
 
     internal string OutputName { get; }
 
-    internal InferenceSession Session { get; } = null!;
+    internal OrtSession Session { get; } = null!;
 
     /// <summary>Makes a worker with buffers of its own.</summary>
     public ImageGraphWorker CreateWorker() => new(this);
@@ -97,28 +92,16 @@ public sealed class ImageGraph : IDisposable
     public ImageGraphBatch CreateBatch(int size) => new(this, Check.InRange(size, 1, 1024, nameof(size)));
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        if (disposed)
-            return;
-        disposed = true;
-        if (Session is not null)
-        {
-            Session.Dispose();
-            OpenSessions.Closed();
-        }
-
-        options.Dispose();
-    }
+    public void Dispose() => Session?.Dispose();
 
     private (string Input, int Width) Inspect()
     {
-        if (Session.InputMetadata.Count != 1)
+        if (Session.Inputs.Count != 1)
             throw new TransferException(
-                $"The graph has {Session.InputMetadata.Count} inputs "
-                    + $"({string.Join(", ", Session.InputMetadata.Keys)}); exactly one, the image, was expected."
+                $"The graph has {Session.Inputs.Count} inputs "
+                    + $"({string.Join(", ", Session.Inputs.Keys)}); exactly one, the image, was expected."
             );
-        (string input, NodeMetadata image) = Session.InputMetadata.Single();
+        (string input, NodeMetadata image) = Session.Inputs.Single();
         int size = Preprocessing.Size;
         if (
             image.ElementDataType != TensorElementType.Float
@@ -130,9 +113,9 @@ public sealed class ImageGraph : IDisposable
                 $"Input '{input}' is {image.ElementDataType} [{string.Join(", ", image.Dimensions)}]; Float [N, 3, "
                     + $"{size}, {size}] was expected."
             );
-        if (!Session.OutputMetadata.TryGetValue(OutputName, out NodeMetadata? row))
+        if (!Session.Outputs.TryGetValue(OutputName, out NodeMetadata? row))
             throw new TransferException(
-                $"The graph has no output '{OutputName}'; it has {string.Join(", ", Session.OutputMetadata.Keys)}."
+                $"The graph has no output '{OutputName}'; it has {string.Join(", ", Session.Outputs.Keys)}."
             );
         if (row.ElementDataType != TensorElementType.Float || row.Dimensions is not [_, > 0])
             throw new TransferException(
@@ -154,45 +137,42 @@ public sealed class ImageGraph : IDisposable
 public sealed class ImageGraphBatch : IDisposable
 {
     private readonly ImageGraph graph;
-    private readonly RunOptions run = new();
-    private readonly Bound?[] bound;
-    private readonly float[] input;
-    private readonly float[] output;
+    private readonly RowTensor<float> input,
+        output;
+    private readonly BoundRows rows;
 
     internal ImageGraphBatch(ImageGraph graph, int size)
     {
-        (this.graph, Size, bound) = (graph, size, new Bound?[size + 1]);
-        input = GC.AllocateArray<float>(checked(size * graph.Preprocessing.TensorLength), pinned: true);
-        output = GC.AllocateArray<float>(size * graph.OutputWidth, pinned: true);
+        this.graph = graph;
+        int side = graph.Preprocessing.Size;
+        input = new RowTensor<float>(graph.InputName, size, 3, side, side);
+        output = new RowTensor<float>(graph.OutputName, size, graph.OutputWidth);
+        rows = new BoundRows(graph.Session, [input], [output]);
     }
 
     /// <summary>The most images per run.</summary>
-    public int Size { get; }
+    public int Size => rows.Capacity;
 
     /// <summary>Where an image's tensor is to be written [3 × Size × Size].</summary>
     /// <param name="place">The place, in [0, <see cref="Size"/>).</param>
-    public Span<float> Input(int place) =>
-        input.AsSpan(place * graph.Preprocessing.TensorLength, graph.Preprocessing.TensorLength);
+    public Span<float> Input(int place) => input[place];
 
     /// <summary>Runs the first places through the graph.</summary>
     /// <param name="count">How many, in [1, <see cref="Size"/>].</param>
     /// <exception cref="TransferException">The device failed; what it said is in the message.</exception>
     public void Run(int count)
     {
-        int rows =
+        int run =
             graph.Plan.Provider == ExecutionProvider.Cpu
                 ? count
                 : Math.Min(Size, (int)BitOperations.RoundUpToPowerOf2((uint)count));
         try
         {
-            graph.Session.RunWithBinding(run, (bound[rows] ??= new Bound(this, rows)).Binding);
+            rows.Run(run);
         }
-        catch (OnnxRuntimeException e)
+        catch (Exception e) when (OrtSession.Said(e) is { } said)
         {
-            throw new TransferException(
-                $"{graph.Plan.Provider} failed on {count} images: {e.Message.ReplaceLineEndings(" ").Trim()}",
-                e
-            );
+            throw new TransferException($"{graph.Plan.Provider} failed on {count} images: {said}", e);
         }
     }
 
@@ -206,50 +186,10 @@ public sealed class ImageGraphBatch : IDisposable
     }
 
     /// <summary>As <see cref="Row"/>, whatever the numbers are.</summary>
-    internal ReadOnlySpan<float> Output(int place) => output.AsSpan(place * graph.OutputWidth, graph.OutputWidth);
+    internal ReadOnlySpan<float> Output(int place) => output[place];
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (Bound? shape in bound)
-            shape?.Dispose();
-        run.Dispose();
-    }
-
-    /// <summary>The first rows of the memory, bound to the graph.</summary>
-    private sealed class Bound : IDisposable
-    {
-        private readonly OrtValue input;
-        private readonly OrtValue output;
-
-        public Bound(ImageGraphBatch batch, int rows)
-        {
-            ImageGraph graph = batch.graph;
-            int side = graph.Preprocessing.Size;
-            input = OrtValue.CreateTensorValueFromMemory(
-                OrtMemoryInfo.DefaultInstance,
-                batch.input.AsMemory(0, rows * graph.Preprocessing.TensorLength),
-                [rows, 3, side, side]
-            );
-            output = OrtValue.CreateTensorValueFromMemory(
-                OrtMemoryInfo.DefaultInstance,
-                batch.output.AsMemory(0, rows * graph.OutputWidth),
-                [rows, graph.OutputWidth]
-            );
-            Binding = graph.Session.CreateIoBinding();
-            Binding.BindInput(graph.InputName, input);
-            Binding.BindOutput(graph.OutputName, output);
-        }
-
-        public OrtIoBinding Binding { get; }
-
-        public void Dispose()
-        {
-            Binding.Dispose();
-            input.Dispose();
-            output.Dispose();
-        }
-    }
+    public void Dispose() => rows.Dispose();
 }
 
 /// <summary>
@@ -315,29 +255,4 @@ public sealed class ImageGraphWorker : IDisposable
                 return $"the graph gave {value} for this image";
         return null;
     }
-}
-
-/// <summary>
-/// Counts the ONNX Runtime sessions that are open in this process: native memory that the garbage collector does not
-/// see. OpenTelemetry reads it as <c>mlnettransfer.onnxruntime.sessions</c> of the meter
-/// <c>MlNetTransfer.OnnxRuntime</c>.
-/// </summary>
-internal static class OpenSessions
-{
-    private static readonly Meter Meter = new("MlNetTransfer.OnnxRuntime");
-    private static int count;
-
-    static OpenSessions() =>
-        Meter.CreateObservableUpDownCounter(
-            "mlnettransfer.onnxruntime.sessions",
-            () => count,
-            "{session}",
-            "ONNX Runtime sessions that are open."
-        );
-
-    public static int Count => count;
-
-    public static void Opened() => Interlocked.Increment(ref count);
-
-    public static void Closed() => Interlocked.Decrement(ref count);
 }

@@ -110,7 +110,7 @@ public static class DoctorJob
             "GPU",
             () =>
             {
-                using SessionOptions options = ExecutionPlan.For(ExecutionProvider.Cuda).CreateSessionOptions();
+                ExecutionPlan.For(ExecutionProvider.Cuda).RequireDevice();
                 return "CUDA provider loads";
             },
             "Install the CUDA and cuDNN versions that the message names, and put their folders on the library path."
