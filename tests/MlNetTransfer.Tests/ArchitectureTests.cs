@@ -192,6 +192,23 @@ public sealed partial class ArchitectureTests
 
     private static string ProjectFile(string name) => File.ReadAllText(Path.Combine(Root, name, $"{name}.csproj"));
 
+    /// <summary>One place opens sessions, counts them and says why one cannot be opened.</summary>
+    [TestMethod]
+    public void Sessions_AreOpenedInOrtSessionAlone()
+    {
+        string[] found =
+        [
+            .. Sources
+                .Where(s =>
+                    s.Text.Split('\n')
+                        .Where(line => !line.TrimStart().StartsWith("//", StringComparison.Ordinal))
+                        .Any(line => Session().IsMatch(line))
+                )
+                .Select(s => s.Path),
+        ];
+        CollectionAssert.AreEqual(new[] { "MlNetTransfer.Onnx/Runtime/OrtSession.cs" }, found);
+    }
+
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
     private static partial Regex Namespace();
 
@@ -206,6 +223,9 @@ public sealed partial class ArchitectureTests
 
     [GeneratedRegex(@"\$?""(?:[^""\\]|\\.)*""")]
     private static partial Regex Strings();
+
+    [GeneratedRegex(@"\bInferenceSession\b")]
+    private static partial Regex Session();
 
     [GeneratedRegex(@"^\s*(?:\w+ )*unsafe\b", RegexOptions.Multiline)]
     private static partial Regex Unsafe();
