@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Onnx;
 
@@ -112,25 +113,18 @@ internal static class ConstantGraph
     {
         try
         {
-            using SessionOptions options = new()
-            {
-                IntraOpNumThreads = 1,
-                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
-            };
-            using InferenceSession session = new(model.ToBytes(), options);
-            using RunOptions run = new();
+            using OrtSession session = new(model.ToBytes(), OrtSettings.OneThread, "the constants");
             using IDisposableReadOnlyCollection<OrtValue> results = session.Run(
-                run,
                 new Dictionary<string, OrtValue>(),
                 tensors
             );
             return [.. tensors.Zip(results, Tensor)];
         }
-        catch (OnnxRuntimeException cause)
+        catch (Exception e) when (OrtSession.Said(e) is { } said)
         {
             throw new GraphException(
-                $"The constants {string.Join(", ", tensors.Take(3))} cannot be computed: {cause.Message}",
-                cause
+                $"The constants {string.Join(", ", tensors.Take(3))} cannot be computed: {said}",
+                e
             );
         }
     }

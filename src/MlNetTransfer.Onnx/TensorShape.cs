@@ -1,6 +1,7 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Runtime;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Onnx;
@@ -58,25 +59,15 @@ public static class TensorShapes
     public static IReadOnlyDictionary<string, TensorShape> Of(OnnxModel model, params IReadOnlyList<string> tensors)
     {
         OnnxModel cut = GraphCut.At(model, tensors, typed: false);
-        try
-        {
-            using SessionOptions options = new()
+        using OrtSession session = new(
+            cut.ToBytes(),
+            OrtSettings.AsWritten with
             {
-                GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL,
-                IntraOpNumThreads = 1,
-                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
-            };
-            using InferenceSession session = new(cut.ToBytes(), options);
-            return tensors.Distinct().ToDictionary(t => t, t => Shape(session.OutputMetadata[t], t));
-        }
-        catch (OnnxRuntimeException cause)
-        {
-            throw new GraphException(
-                $"ONNX Runtime cannot load the part of the model that computes {string.Join(", ", tensors)}: "
-                    + $"{cause.Message}",
-                cause
-            );
-        }
+                Threads = 1,
+            },
+            $"the part of the model that computes {string.Join(", ", tensors)}"
+        );
+        return tensors.Distinct().ToDictionary(t => t, t => Shape(session.Outputs[t], t));
     }
 
     private static TensorShape Shape(NodeMetadata metadata, string tensor)

@@ -82,11 +82,7 @@ internal static class TapsExperiment
             Column.Percent("accuracy")
         );
         foreach (Compared<double> trial in head.Trials)
-            trials.Add(
-                trial.Choice,
-                new Figure(trial.LogLoss) { StandardError = trial.StandardError },
-                trial.Accuracy
-            );
+            trials.Add(trial.Choice, new Figure(trial.LogLoss) { StandardError = trial.StandardError }, trial.Accuracy);
         experiment.Note($"Kept: {string.Join(", ", names.Zip(head.KeptPerTap, (name, kept) => $"{name} {kept}"))}");
         return 0;
 

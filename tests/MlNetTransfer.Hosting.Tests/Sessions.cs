@@ -19,6 +19,11 @@ internal static class Sessions
         BindingFlags.NonPublic | BindingFlags.Instance
     )!;
 
+    private static readonly FieldInfo Native = Session.PropertyType.GetField(
+        "session",
+        BindingFlags.NonPublic | BindingFlags.Instance
+    )!;
+
     private static readonly FieldInfo Slot = typeof(HostedModel).GetField(
         "slot",
         BindingFlags.NonPublic | BindingFlags.Instance
@@ -33,7 +38,7 @@ internal static class Sessions
     public static InferenceSession[] Of(ITransferPredictor predictor) =>
         [
             .. ((List<ModelEngine>)Engines.GetValue(Slot.GetValue(predictor))!).Select(e =>
-                (InferenceSession)Session.GetValue(e.Model.Model.Graph)!
+                (InferenceSession)Native.GetValue(Session.GetValue(e.Model.Model.Graph))!
             ),
         ];
 

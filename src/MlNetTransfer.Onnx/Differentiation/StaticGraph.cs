@@ -1,5 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Runtime;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Onnx.Differentiation;
@@ -86,42 +87,19 @@ internal static class StaticShapes
     private static List<(string Name, long[] Sizes)> Run(OnnxModel model, IReadOnlyList<string> tensors)
     {
         OnnxModel cut = GraphCut.At(model, tensors, typed: false);
-        using SessionOptions options = new()
-        {
-            GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL,
-            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
-        };
-        using InferenceSession session = new(cut.ToBytes(), options);
-        Dictionary<string, OrtValue> inputs = [];
         try
         {
-            foreach (ValueInfoProto input in cut.Inputs)
-            {
-                TensorShape shape = TensorShape.From(input)!;
-                inputs[input.Name] = OrtValue.CreateAllocatedTensorValue(
-                    OrtAllocator.DefaultInstance,
-                    (Microsoft.ML.OnnxRuntime.Tensors.TensorElementType)(int)shape.ElementType,
-                    [.. shape.Dimensions.Select(d => d.Size!.Value)]
-                );
-                inputs[input.Name].GetTensorMutableRawData().Clear();
-            }
-
-            using RunOptions run = new();
-            using IDisposableReadOnlyCollection<OrtValue> results = session.Run(run, inputs, tensors);
+            using OrtSession session = new(cut.ToBytes(), OrtSettings.AsWritten, "the model");
+            using IDisposableReadOnlyCollection<OrtValue> results = session.RunOnZeros(tensors);
             return [.. tensors.Zip(results, (name, value) => (name, value.GetTensorTypeAndShape().Shape))];
         }
-        catch (OnnxRuntimeException cause)
+        catch (Exception e) when (OrtSession.Said(e) is { } said)
         {
             throw new GraphException(
                 $"The shapes of {string.Join(", ", tensors.Take(3))} are not known and the model cannot be run to "
-                    + $"find them: {cause.Message}",
-                cause
+                    + $"find them: {said}",
+                e
             );
-        }
-        finally
-        {
-            foreach (OrtValue value in inputs.Values)
-                value.Dispose();
         }
     }
 }

@@ -1,5 +1,5 @@
-using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Runtime;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Onnx.Quantization;
@@ -293,16 +293,7 @@ internal static class OptimizedGraph
         string file = Path.Combine(Path.GetTempPath(), $"{Path.GetRandomFileName()}.onnx");
         try
         {
-            using (
-                SessionOptions options = new()
-                {
-                    GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_BASIC,
-                    OptimizedModelFilePath = file,
-                    IntraOpNumThreads = 1,
-                    LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
-                }
-            )
-            using (new InferenceSession(upgraded.ToBytes(), options)) { }
+            new OrtSession(upgraded.ToBytes(), OrtSettings.Simplifying(file), "the model").Dispose();
 
             OnnxModel optimized = OnnxModel.Load(file);
             HashSet<string> domains =
@@ -324,10 +315,6 @@ internal static class OptimizedGraph
                 proto.MetadataProps.AddRange(model.Proto.MetadataProps.Select(e => e.Clone()));
                 proto.Graph.ValueInfo.Clear();
             });
-        }
-        catch (OnnxRuntimeException cause)
-        {
-            throw new GraphException($"ONNX Runtime cannot load the model: {cause.Message}", cause);
         }
         finally
         {

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Onnx.Training;
 
@@ -11,9 +12,8 @@ namespace MlNetTransfer.Onnx.Training;
 /// </summary>
 internal sealed class BoundGraph : IDisposable
 {
-    private readonly InferenceSession session;
+    private readonly OrtSession session;
     private readonly OrtIoBinding binding;
-    private readonly RunOptions run = new();
     private readonly Dictionary<string, OrtValue> own = [];
 
     /// <param name="graph">The training graph.</param>
@@ -22,25 +22,7 @@ internal sealed class BoundGraph : IDisposable
     public BoundGraph(TrainingGraph graph, StateStore state, int? threads)
     {
         Graph = graph;
-        // Without memory pattern: it allocates a second block. With the arena: a step without it spends its time on
-        // page faults.
-        using SessionOptions options = new()
-        {
-            EnableMemoryPattern = false,
-            EnableCpuMemArena = true,
-            IntraOpNumThreads = threads ?? 0,
-            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
-        };
-        try
-        {
-            session = new InferenceSession(graph.Model.ToBytes(), options);
-        }
-        catch (OnnxRuntimeException cause)
-        {
-            run.Dispose();
-            throw new GraphException($"ONNX Runtime cannot load the training graph: {cause.Message}", cause);
-        }
-
+        session = new OrtSession(graph.Model.ToBytes(), OrtSettings.TrainingStep(threads), "the training graph");
         binding = session.CreateIoBinding();
         try
         {
@@ -60,7 +42,7 @@ internal sealed class BoundGraph : IDisposable
 
     public bool Has(string name) => own.ContainsKey(name);
 
-    public void Run() => session.RunWithBinding(run, binding);
+    public void Run() => session.RunWithBinding(binding);
 
     public void Dispose()
     {
@@ -68,7 +50,6 @@ internal sealed class BoundGraph : IDisposable
             value.Dispose();
         binding.Dispose();
         session.Dispose();
-        run.Dispose();
     }
 
     private void Bind(TrainingGraph graph, StateStore state)
@@ -84,9 +65,9 @@ internal sealed class BoundGraph : IDisposable
         }
 
         foreach (ValueInfoProto input in graph.Model.Inputs.Where(i => bound.Add(i.Name)))
-            binding.BindInput(input.Name, Own(input.Name, session.InputMetadata[input.Name]));
+            binding.BindInput(input.Name, Own(input.Name, session.Inputs[input.Name]));
         foreach (ValueInfoProto output in graph.Model.Outputs.Where(o => bound.Add(o.Name)))
-            binding.BindOutput(output.Name, Own(output.Name, session.OutputMetadata[output.Name]));
+            binding.BindOutput(output.Name, Own(output.Name, session.Outputs[output.Name]));
     }
 
     private OrtValue Own(string name, NodeMetadata metadata)

@@ -163,7 +163,7 @@ public sealed record BackboneCard
     /// <summary>What turns content into this backbone's input.</summary>
     /// <exception cref="TransferException">The card states a kind of content that is not known.</exception>
     [JsonIgnore]
-    public Encoder Encoder => Content?.Open() ?? new ImageEncoder(Preprocessing!);
+    public ContentEncoder Encoder => Content?.Open() ?? new ImageEncoder(Preprocessing!);
 
     /// <summary>Where the backbone can be cut, from the input to the output.</summary>
     public required IReadOnlyList<BackboneTap> Taps

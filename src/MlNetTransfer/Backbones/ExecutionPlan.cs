@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using System.Text.RegularExpressions;
 using Microsoft.ML.OnnxRuntime;
+using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Backbones;
 
@@ -13,6 +14,9 @@ namespace MlNetTransfer.Backbones;
 /// </remarks>
 public sealed record ExecutionPlan
 {
+    private static readonly (string Key, string Value) IdleCores = ("session.intra_op.allow_spinning", "0"),
+        ExactBytes = ("session.x64quantprecision", "1");
+
     /// <summary>What runs the graphs. Default <see cref="ExecutionProvider.Cpu"/>.</summary>
     public ExecutionProvider Provider { get; init; }
 
@@ -63,33 +67,34 @@ public sealed record ExecutionPlan
             };
     }
 
-    /// <summary>Session options for this plan.</summary>
-    /// <exception cref="TransferException">The provider is not in this build, or its libraries do not load; the message
-    /// says which and how to mend it.</exception>
-    internal SessionOptions CreateSessionOptions()
-    {
-        var options = new SessionOptions
+    /// <summary>
+    /// How sessions of this plan are opened; opening one throws where <see cref="RequireDevice"/> would.
+    /// </summary>
+    internal OrtSettings Settings =>
+        new()
         {
-            IntraOpNumThreads = 1,
-            InterOpNumThreads = 1,
-            ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
-            GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
-            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+            Threads = 1,
+            Log = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+            Entries = ByteKernels.MayClip ? [IdleCores, ExactBytes] : [IdleCores],
+            Provider = Provider == ExecutionProvider.Cpu ? null : AppendProvider,
         };
-        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
-        if (ByteKernels.MayClip)
-            options.AddSessionConfigEntry("session.x64quantprecision", "1");
+
+    /// <summary>Tries whether the device can be used.</summary>
+    /// <exception cref="DeviceException">The provider is not in this build, or its libraries do not load; the message
+    /// says which and how to mend it.</exception>
+    internal void RequireDevice() => Settings.ToOptions().Dispose();
+
+    private void AppendProvider(SessionOptions options)
+    {
         try
         {
             if (Provider == ExecutionProvider.Cuda)
                 options.AppendExecutionProvider_CUDA(DeviceId);
-            else if (Provider == ExecutionProvider.TensorRt)
+            else
                 options.AppendExecutionProvider_Tensorrt(DeviceId);
-            return options;
         }
         catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException or DllNotFoundException)
         {
-            options.Dispose();
             string fix = HasGpuProviders
                 ? "Install what it names, in the version it names, and put its folder on the library path; or use "
                     + "the CPU. 'mlnet-transfer doctor' shows what is there."

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Backbones;
@@ -34,13 +35,13 @@ internal sealed class ImageBatches
     /// <summary>Decodes images into their places until none is left.</summary>
     public void Fill(CancellationToken cancellation)
     {
-        using var preprocessor = new ImagePreprocessor(graph.Preprocessing, graph.Limits);
+        using EncoderWorker encoder = graph.Encoder.CreateWorker(graph.Limits);
         using var reader = new ImageItemReader(graph.Limits);
         while (state.Next(out int index))
         {
             ImageBatch batch = ring[index / size % ring.Length];
             batch.WaitFor(index / size, cancellation);
-            if (batch.Finish(index % size, Decode(index, batch.Input(index % size), preprocessor, reader)))
+            if (batch.Finish(index % size, Encode(index, batch.Item(index % size), encoder, reader)))
                 ready.Add(batch, cancellation);
         }
     }
@@ -68,13 +69,13 @@ internal sealed class ImageBatches
 
     private int CountOf(int number) => Math.Clamp(state.Count - number * size, 0, size);
 
-    private bool Decode(int index, Span<float> input, ImagePreprocessor preprocessor, ImageItemReader reader)
+    private bool Encode(int index, EncodedItem item, EncoderWorker encoder, ImageItemReader reader)
     {
         if (!state.TryRead(index, reader, out ReadOnlySpan<byte> encoded))
             return false;
         try
         {
-            preprocessor.Process(encoded, input);
+            encoder.Encode(encoded, item);
             return true;
         }
         catch (ImageRejectedException e)
@@ -126,7 +127,7 @@ internal sealed class ImageBatch : IDisposable
 
     public void Begin(int places) => missing = places;
 
-    public Span<float> Input(int place) => memory.Input(place);
+    public EncodedItem Item(int place) => memory.Item(place);
 
     public ReadOnlySpan<float> Output(int place) => memory.Output(place);
 

@@ -1,15 +1,16 @@
-using System.Diagnostics.Metrics;
 using System.Numerics;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Backbones;
 
 /// <summary>
-/// An ONNX graph that takes one preprocessed image and gives one row of numbers (features or probabilities), ready to
-/// be run by many workers.
+/// An ONNX graph that takes one item, an image unless its encoder says otherwise, and gives one row of numbers (features
+/// or probabilities), ready to be run by many workers.
 /// </summary>
 /// <remarks>
 /// One session, shared by all workers. Thread-safe; each worker is not. On a CPU a worker may run a few of its images
@@ -18,9 +19,6 @@ namespace MlNetTransfer.Backbones;
 /// </remarks>
 public sealed class ImageGraph : IDisposable
 {
-    private readonly SessionOptions options;
-    private bool disposed;
-
     /// <summary>Opens a graph.</summary>
     /// <param name="onnx">The ONNX file's bytes. One input, float32 [N, 3, Size, Size].</param>
     /// <param name="output">Name of the output to read, float32 [N, width].</param>
@@ -53,7 +51,7 @@ public sealed class ImageGraph : IDisposable
     public ImageGraph(
         byte[] onnx,
         string output,
-        Encoder encoder,
+        ContentEncoder encoder,
         ImageLimits? limits = null,
         ExecutionPlan? plan = null,
         int imagesPerRun = 1
@@ -66,17 +64,14 @@ public sealed class ImageGraph : IDisposable
             limits ?? new ImageLimits(),
             plan ?? ExecutionPlan.For(ExecutionProvider.Cpu)
         );
-        options = Plan.CreateSessionOptions();
         try
         {
-            Session = new InferenceSession(onnx, options);
-            OpenSessions.Opened();
-            (InputName, OutputWidth) = Inspect();
+            Session = new OrtSession(onnx, Plan.Settings, "the graph");
+            (InputNames, OutputWidth) = (Inputs(), Width());
         }
-        catch (OnnxRuntimeException e)
+        catch (GraphException e)
         {
-            Dispose();
-            throw new TransferException($"ONNX Runtime {RuntimeVersion} cannot load the graph: {e.Message.Trim()}", e);
+            throw new TransferException(e.Message, e);
         }
         catch
         {
@@ -86,10 +81,10 @@ public sealed class ImageGraph : IDisposable
     }
 
     /// <summary>Version of ONNX Runtime's native library.</summary>
-    public static string RuntimeVersion => OrtEnv.Instance().GetVersionString();
+    public static string RuntimeVersion => OrtSession.RuntimeVersion;
 
     /// <summary>What turns content into the inputs.</summary>
-    public Encoder Encoder { get; }
+    public ContentEncoder Encoder { get; }
 
     /// <summary>What turns an image into the input.</summary>
     /// <exception cref="TransferException">The graph takes other content.</exception>
@@ -107,11 +102,12 @@ public sealed class ImageGraph : IDisposable
     /// <summary>Numbers per image.</summary>
     public int OutputWidth { get; }
 
-    internal string InputName { get; }
+    /// <summary>Names of the inputs, in the order of the encoder's.</summary>
+    internal IReadOnlyList<string> InputNames { get; } = [];
 
     internal string OutputName { get; }
 
-    internal InferenceSession Session { get; } = null!;
+    internal OrtSession Session { get; } = null!;
 
     /// <summary>Makes a worker with buffers of its own.</summary>
     public ImageGraphWorker CreateWorker() => new(this);
@@ -121,49 +117,46 @@ public sealed class ImageGraph : IDisposable
     public ImageGraphBatch CreateBatch(int size) => new(this, Check.InRange(size, 1, 1024, nameof(size)));
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => Session?.Dispose();
+
+    private string[] Inputs()
     {
-        if (disposed)
-            return;
-        disposed = true;
-        if (Session is not null)
+        IReadOnlyList<EncodedInput> wanted = Encoder.Inputs;
+        if (Session.Inputs.Count != wanted.Count)
+            throw new TransferException(
+                $"The graph has {Session.Inputs.Count} inputs ({string.Join(", ", Session.Inputs.Keys)}); exactly "
+                    + $"{(wanted.Count == 1 ? "one" : wanted.Count)} for {Encoder.Kind.Name.ToLowerInvariant()} was "
+                    + $"expected."
+            );
+        string[] names = [.. wanted.Select(input => input.Name ?? Session.Inputs.Keys.Single())];
+        for (int i = 0; i < names.Length; i++)
         {
-            Session.Dispose();
-            OpenSessions.Closed();
+            if (!Session.Inputs.TryGetValue(names[i], out NodeMetadata? found))
+                throw new TransferException(
+                    $"The graph has no input '{names[i]}'; it has {string.Join(", ", Session.Inputs.Keys)}."
+                );
+            if (found.ElementDataType != wanted[i].OrtType || !wanted[i].Fits(found.Dimensions))
+                throw new TransferException(
+                    $"Input '{names[i]}' is {found.ElementDataType} [{string.Join(", ", found.Dimensions)}]; "
+                        + $"{wanted[i].OrtType} [N, {string.Join(", ", wanted[i].Shape)}] was expected."
+                );
         }
 
-        options.Dispose();
+        return names;
     }
 
-    private (string Input, int Width) Inspect()
+    private int Width()
     {
-        if (Session.InputMetadata.Count != 1)
+        if (!Session.Outputs.TryGetValue(OutputName, out NodeMetadata? row))
             throw new TransferException(
-                $"The graph has {Session.InputMetadata.Count} inputs "
-                    + $"({string.Join(", ", Session.InputMetadata.Keys)}); exactly one, the image, was expected."
-            );
-        (string input, NodeMetadata image) = Session.InputMetadata.Single();
-        int size = Preprocessing.Size;
-        if (
-            image.ElementDataType != TensorElementType.Float
-            || image.Dimensions is not [_, 3, var height, var width]
-            || height != size
-            || width != size
-        )
-            throw new TransferException(
-                $"Input '{input}' is {image.ElementDataType} [{string.Join(", ", image.Dimensions)}]; Float [N, 3, "
-                    + $"{size}, {size}] was expected."
-            );
-        if (!Session.OutputMetadata.TryGetValue(OutputName, out NodeMetadata? row))
-            throw new TransferException(
-                $"The graph has no output '{OutputName}'; it has {string.Join(", ", Session.OutputMetadata.Keys)}."
+                $"The graph has no output '{OutputName}'; it has {string.Join(", ", Session.Outputs.Keys)}."
             );
         if (row.ElementDataType != TensorElementType.Float || row.Dimensions is not [_, > 0])
             throw new TransferException(
                 $"Output '{OutputName}' is {row.ElementDataType} [{string.Join(", ", row.Dimensions)}]; Float [N, "
                     + $"width] was expected."
             );
-        return (input, row.Dimensions[1]);
+        return row.Dimensions[1];
     }
 }
 
@@ -178,45 +171,47 @@ public sealed class ImageGraph : IDisposable
 public sealed class ImageGraphBatch : IDisposable
 {
     private readonly ImageGraph graph;
-    private readonly RunOptions run = new();
-    private readonly Bound?[] bound;
-    private readonly float[] input;
-    private readonly float[] output;
+    private readonly RowTensor[] inputs;
+    private readonly RowTensor<float> output;
+    private readonly BoundRows rows;
 
     internal ImageGraphBatch(ImageGraph graph, int size)
     {
-        (this.graph, Size, bound) = (graph, size, new Bound?[size + 1]);
-        input = GC.AllocateArray<float>(checked(size * graph.Preprocessing.TensorLength), pinned: true);
-        output = GC.AllocateArray<float>(size * graph.OutputWidth, pinned: true);
+        this.graph = graph;
+        inputs = [.. graph.Encoder.Inputs.Zip(graph.InputNames, (input, name) => input.Rows(name, size))];
+        output = new RowTensor<float>(graph.OutputName, size, graph.OutputWidth);
+        rows = new BoundRows(graph.Session, inputs, [output]);
     }
 
     /// <summary>The most images per run.</summary>
-    public int Size { get; }
+    public int Size => rows.Capacity;
 
     /// <summary>Where an image's tensor is to be written [3 × Size × Size].</summary>
     /// <param name="place">The place, in [0, <see cref="Size"/>).</param>
+    /// <exception cref="TransferException">The graph takes other content than images.</exception>
     public Span<float> Input(int place) =>
-        input.AsSpan(place * graph.Preprocessing.TensorLength, graph.Preprocessing.TensorLength);
+        inputs is [RowTensor<float> images] ? images[place] : throw new TransferException(NotImages());
+
+    /// <summary>Where the tensors of an item are to be written.</summary>
+    /// <param name="place">The place, in [0, <see cref="Size"/>).</param>
+    public EncodedItem Item(int place) => new(inputs, place);
 
     /// <summary>Runs the first places through the graph.</summary>
     /// <param name="count">How many, in [1, <see cref="Size"/>].</param>
     /// <exception cref="TransferException">The device failed; what it said is in the message.</exception>
     public void Run(int count)
     {
-        int rows =
+        int run =
             graph.Plan.Provider == ExecutionProvider.Cpu
                 ? count
                 : Math.Min(Size, (int)BitOperations.RoundUpToPowerOf2((uint)count));
         try
         {
-            graph.Session.RunWithBinding(run, (bound[rows] ??= new Bound(this, rows)).Binding);
+            rows.Run(run);
         }
-        catch (OnnxRuntimeException e)
+        catch (Exception e) when (OrtSession.Said(e) is { } said)
         {
-            throw new TransferException(
-                $"{graph.Plan.Provider} failed on {count} images: {e.Message.ReplaceLineEndings(" ").Trim()}",
-                e
-            );
+            throw new TransferException($"{graph.Plan.Provider} failed on {count} images: {said}", e);
         }
     }
 
@@ -229,51 +224,13 @@ public sealed class ImageGraphBatch : IDisposable
         return ImageGraphWorker.FirstNotFinite(row) is { } wrong ? throw new ImageRejectedException(wrong) : row;
     }
 
+    private string NotImages() => $"The graph takes {graph.Encoder.Kind.Name.ToLowerInvariant()}, not images.";
+
     /// <summary>As <see cref="Row"/>, whatever the numbers are.</summary>
-    internal ReadOnlySpan<float> Output(int place) => output.AsSpan(place * graph.OutputWidth, graph.OutputWidth);
+    internal ReadOnlySpan<float> Output(int place) => output[place];
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (Bound? shape in bound)
-            shape?.Dispose();
-        run.Dispose();
-    }
-
-    /// <summary>The first rows of the memory, bound to the graph.</summary>
-    private sealed class Bound : IDisposable
-    {
-        private readonly OrtValue input;
-        private readonly OrtValue output;
-
-        public Bound(ImageGraphBatch batch, int rows)
-        {
-            ImageGraph graph = batch.graph;
-            int side = graph.Preprocessing.Size;
-            input = OrtValue.CreateTensorValueFromMemory(
-                OrtMemoryInfo.DefaultInstance,
-                batch.input.AsMemory(0, rows * graph.Preprocessing.TensorLength),
-                [rows, 3, side, side]
-            );
-            output = OrtValue.CreateTensorValueFromMemory(
-                OrtMemoryInfo.DefaultInstance,
-                batch.output.AsMemory(0, rows * graph.OutputWidth),
-                [rows, graph.OutputWidth]
-            );
-            Binding = graph.Session.CreateIoBinding();
-            Binding.BindInput(graph.InputName, input);
-            Binding.BindOutput(graph.OutputName, output);
-        }
-
-        public OrtIoBinding Binding { get; }
-
-        public void Dispose()
-        {
-            Binding.Dispose();
-            input.Dispose();
-            output.Dispose();
-        }
-    }
+    public void Dispose() => rows.Dispose();
 }
 
 /// <summary>
@@ -282,12 +239,12 @@ public sealed class ImageGraphBatch : IDisposable
 /// </summary>
 public sealed class ImageGraphWorker : IDisposable
 {
-    private readonly ImagePreprocessor preprocessor;
+    private readonly EncoderWorker encoder;
     private readonly ImageGraphBatch batch;
 
     internal ImageGraphWorker(ImageGraph graph)
     {
-        preprocessor = new ImagePreprocessor(graph.Preprocessing, graph.Limits);
+        encoder = graph.Encoder.CreateWorker(graph.Limits);
         batch = graph.CreateBatch(graph.ImagesPerRun);
     }
 
@@ -315,7 +272,7 @@ public sealed class ImageGraphWorker : IDisposable
 
     /// <summary>Decodes and preprocesses an image into one of the places that are run together.</summary>
     /// <exception cref="ImageRejectedException">The image cannot be decoded.</exception>
-    internal void Decode(ReadOnlySpan<byte> encoded, int place) => preprocessor.Process(encoded, batch.Input(place));
+    internal void Decode(ReadOnlySpan<byte> encoded, int place) => encoder.Encode(encoded, batch.Item(place));
 
     /// <summary>Runs the first places together.</summary>
     internal void RunFirst(int count) => batch.Run(count);
@@ -328,7 +285,7 @@ public sealed class ImageGraphWorker : IDisposable
     public void Dispose()
     {
         batch.Dispose();
-        preprocessor.Dispose();
+        encoder.Dispose();
     }
 
     /// <summary>Why a row is not usable; null where it is.</summary>
@@ -339,29 +296,4 @@ public sealed class ImageGraphWorker : IDisposable
                 return $"the graph gave {value} for this image";
         return null;
     }
-}
-
-/// <summary>
-/// Counts the ONNX Runtime sessions that are open in this process: native memory that the garbage collector does not
-/// see. OpenTelemetry reads it as <c>mlnettransfer.onnxruntime.sessions</c> of the meter
-/// <c>MlNetTransfer.OnnxRuntime</c>.
-/// </summary>
-internal static class OpenSessions
-{
-    private static readonly Meter Meter = new("MlNetTransfer.OnnxRuntime");
-    private static int count;
-
-    static OpenSessions() =>
-        Meter.CreateObservableUpDownCounter(
-            "mlnettransfer.onnxruntime.sessions",
-            () => count,
-            "{session}",
-            "ONNX Runtime sessions that are open."
-        );
-
-    public static int Count => count;
-
-    public static void Opened() => Interlocked.Increment(ref count);
-
-    public static void Closed() => Interlocked.Decrement(ref count);
 }

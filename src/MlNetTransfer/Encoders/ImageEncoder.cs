@@ -6,7 +6,7 @@ namespace MlNetTransfer.Encoders;
 
 /// <summary>Images: decoded, resized and normalised to float32 [3 × Size × Size].</summary>
 /// <param name="Preprocessing">How.</param>
-public sealed record ImageEncoder(Preprocessing Preprocessing) : Encoder
+public sealed record ImageEncoder(Preprocessing Preprocessing) : ContentEncoder
 {
     /// <inheritdoc/>
     public override EncoderKind Kind => EncoderKind.Images;

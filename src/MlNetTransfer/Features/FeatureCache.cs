@@ -226,7 +226,7 @@ public sealed class FeatureCache : IRowCache, IDisposable
 public sealed record FeatureSpace(
     string Graph,
     IReadOnlyList<string> Taps,
-    Encoder Encoder,
+    ContentEncoder Encoder,
     string Decoder,
     string Runtime,
     string Device

@@ -78,7 +78,7 @@ public static class FeatureGraph
     internal static (byte[] Onnx, ImageGraph Graph) Open(
         OnnxModel backbone,
         IReadOnlyList<string> tensors,
-        Encoder encoder,
+        ContentEncoder encoder,
         ImageLimits? limits,
         ExecutionPlan? plan
     )

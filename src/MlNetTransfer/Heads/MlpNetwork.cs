@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Heads;
@@ -10,10 +9,10 @@ namespace MlNetTransfer.Heads;
 /// regression. Hidden units are worked on in slices of fixed size, each by one thread, so that the result does not
 /// depend on the threads.
 /// </summary>
-internal sealed unsafe class MlpNetwork
+internal sealed class MlpNetwork
 {
     /// <summary>Rows of a block.</summary>
-    public const int Rows = 32;
+    public const int Rows = SoftmaxKernel.Rows;
     private const int Slice = 64;
     private readonly int classes,
         paddedWidth,
@@ -75,12 +74,12 @@ internal sealed unsafe class MlpNetwork
     public double AddGradient(ReadOnlySpan<int> truth, float[]? mask, float scale)
     {
         double loss = Forward(truth, mask);
-        float* z = output.Pointer;
+        Span<float> z = output.Span;
         for (int c = 0; c < paddedClasses; c++)
         for (int r = 0; r < Rows; r++)
             z[c * Rows + r] =
                 c < classes && r < truth.Length ? scale * (z[c * Rows + r] - (labels[r] == c ? 1 : 0)) : 0;
-        Gradient(active.Pointer, paddedHidden, z, paddedClasses, paddedHidden, Weights2, 0);
+        Gradient(active.Span, paddedHidden, z, paddedClasses, paddedHidden, Weights2, 0);
         Parallel.For(0, paddedHidden / Slice, parallel, slice => Backward(slice * Slice, mask));
         return loss;
     }
@@ -93,32 +92,17 @@ internal sealed unsafe class MlpNetwork
         Array.Clear(labels);
         truth.CopyTo(labels);
         Parallel.For(0, paddedHidden / Slice, parallel, slice => Activate(slice * Slice, mask));
-        Products(active.Pointer, paddedHidden, Weights2.Weights.Pointer, paddedHidden, paddedClasses, output.Pointer);
-        float* values = stackalloc float[3 * Rows];
-        fixed (int* labelled = labels)
-        {
-            if (Vector512.IsHardwareAccelerated)
-                SoftmaxKernel<Lane512, Vector512<float>>.Probabilities(
-                    output.Pointer,
-                    Weights2.Bias.Pointer,
-                    classes,
-                    values,
-                    values + Rows,
-                    labelled,
-                    values + (2 * Rows)
-                );
-            else
-                SoftmaxKernel<Lane256, Vector256<float>>.Probabilities(
-                    output.Pointer,
-                    Weights2.Bias.Pointer,
-                    classes,
-                    values,
-                    values + Rows,
-                    labelled,
-                    values + (2 * Rows)
-                );
-        }
-
+        SoftmaxKernel.Logits(
+            active.Span,
+            paddedHidden,
+            Rows,
+            Weights2.Weights.Span,
+            paddedHidden,
+            paddedClasses,
+            output.Span
+        );
+        Span<float> values = stackalloc float[3 * Rows];
+        SoftmaxKernel.Probabilities(output.Span, Weights2.Bias.Span, classes, labels, values);
         double loss = 0;
         for (int r = 0; r < truth.Length; r++)
             loss += Math.Log(values[Rows + r]) + values[r] - values[(2 * Rows) + r];
@@ -127,67 +111,62 @@ internal sealed unsafe class MlpNetwork
 
     private void Activate(int start, float[]? mask)
     {
-        float* z = hidden.Pointer + start * Rows;
-        Products(Input.Pointer, Stride, Weights1.Weights.Pointer + (nint)start * paddedWidth, paddedWidth, Slice, z);
+        Span<float> z = hidden.Span.Slice(start * Rows, Slice * Rows),
+            units = active.Span[start..];
+        ReadOnlySpan<float> weights = Weights1.Weights.Span[(start * paddedWidth)..],
+            bias = Weights1.Bias.Span.Slice(start, Slice);
+        SoftmaxKernel.Logits(Input.Span, Stride, Rows, weights, paddedWidth, Slice, z);
         for (int h = 0; h < Slice; h++)
         for (int r = 0; r < Rows; r++)
-            active.Pointer[r * paddedHidden + start + h] =
-                MathF.Max(0, z[h * Rows + r] + Weights1.Bias.Pointer[start + h])
-                * (mask is null ? 1 : mask[(start + h) * Rows + r]);
+            units[r * paddedHidden + h] =
+                MathF.Max(0, z[h * Rows + r] + bias[h]) * (mask is null ? 1 : mask[(start + h) * Rows + r]);
     }
 
     private void Backward(int start, float[]? mask)
     {
-        float* z = hidden.Pointer + start * Rows;
+        Span<float> hiddenGradient = hidden.Span.Slice(start * Rows, Slice * Rows);
+        ReadOnlySpan<float> units = active.Span[start..],
+            weights = Weights2.Weights.Span[start..],
+            residual = output.Span;
         for (int h = 0; h < Slice; h++)
         {
-            for (int r = 0; r < Rows; r++)
-                z[h * Rows + r] = 0;
+            Span<float> z = hiddenGradient.Slice(h * Rows, Rows);
+            z.Clear();
             for (int c = 0; c < classes; c++)
             {
-                float weight = Weights2.Weights.Pointer[c * paddedHidden + start + h];
+                float weight = weights[c * paddedHidden + h];
+                ReadOnlySpan<float> row = residual.Slice(c * Rows, Rows);
                 for (int r = 0; r < Rows; r++)
-                    z[h * Rows + r] += weight * output.Pointer[c * Rows + r];
+                    z[r] += weight * row[r];
             }
 
             for (int r = 0; r < Rows; r++)
-                z[h * Rows + r] *=
-                    active.Pointer[r * paddedHidden + start + h] > 0
+                z[r] *=
+                    units[r * paddedHidden + h] > 0
                         ? mask is null
                             ? 1
                             : mask[(start + h) * Rows + r]
                         : 0;
         }
 
-        Gradient(Input.Pointer, Stride, z, Slice, paddedWidth, Weights1, start);
-    }
-
-    private static void Products(float* x, nint stride, float* w, nint width, int units, float* z)
-    {
-        if (Vector512.IsHardwareAccelerated)
-            SoftmaxKernel<Lane512, Vector512<float>>.Logits(x, stride, Rows, w, width, units, z);
-        else
-            SoftmaxKernel<Lane256, Vector256<float>>.Logits(x, stride, Rows, w, width, units, z);
+        Gradient(Input.Span, Stride, hiddenGradient, Slice, paddedWidth, Weights1, start);
     }
 
     private static void Gradient(
-        float* x,
-        nint stride,
-        float* residual,
+        ReadOnlySpan<float> x,
+        int stride,
+        ReadOnlySpan<float> residual,
         int units,
-        nint width,
+        int width,
         MlpLayer layer,
         int start
     )
     {
-        float* g = layer.WeightGradient.Pointer + start * width;
-        if (Vector512.IsHardwareAccelerated)
-            SoftmaxKernel<Lane512, Vector512<float>>.Gradient(x, stride, Rows, residual, units, width, g);
-        else
-            SoftmaxKernel<Lane256, Vector256<float>>.Gradient(x, stride, Rows, residual, units, width, g);
+        SoftmaxKernel.Gradient(x, stride, Rows, residual, units, width, layer.WeightGradient.Span[(start * width)..]);
+        Span<float> bias = layer.BiasGradient.Span.Slice(start, units);
         for (int u = 0; u < units; u++)
         for (int r = 0; r < Rows; r++)
-            layer.BiasGradient.Pointer[start + u] += residual[u * Rows + r];
+            bias[u] += residual[u * Rows + r];
     }
 }
 

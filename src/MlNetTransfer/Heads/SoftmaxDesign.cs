@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Heads;
@@ -225,9 +224,9 @@ internal sealed class SoftmaxModel
 }
 
 /// <summary>The work of one thread on one chunk.</summary>
-internal readonly unsafe struct ChunkWork(SoftmaxDesign design, RowChunk chunk)
+internal readonly struct ChunkWork(SoftmaxDesign design, RowChunk chunk)
 {
-    private const int Block = 32;
+    private const int Block = SoftmaxKernel.Rows;
 
     public void Train(SoftmaxModel[] models, int index)
     {
@@ -252,14 +251,15 @@ internal readonly unsafe struct ChunkWork(SoftmaxDesign design, RowChunk chunk)
     public float[] Logits(SoftmaxModel model)
     {
         var logits = new float[chunk.Rows * design.Classes];
-        float* z = chunk.Buffer.Pointer;
+        ReadOnlySpan<float> z = chunk.Buffer.Span,
+            bias = model.Bias;
         for (int row = 0; row < chunk.Rows; row += Block)
         {
             int rows = Math.Min(Block, chunk.Rows - row);
             Logits(model, chunk.Start + row, rows);
             for (int i = 0; i < rows; i++)
             for (int c = 0; c < design.Classes; c++)
-                logits[((row + i) * design.Classes) + c] = z[(c * Block) + i] + model.Bias[c];
+                logits[((row + i) * design.Classes) + c] = z[(c * Block) + i] + bias[c];
         }
 
         return logits;
@@ -267,105 +267,59 @@ internal readonly unsafe struct ChunkWork(SoftmaxDesign design, RowChunk chunk)
 
     private double TrainBlock(SoftmaxModel model, AlignedFloats partial, int start, int rows)
     {
-        float* values = stackalloc float[3 * Block],
-            z = chunk.Buffer.Pointer,
-            bias = partial.Pointer + design.WeightLength;
-        Forward(model, start, rows, values, values + Block, values + (2 * Block));
+        Span<float> values = stackalloc float[3 * Block],
+            z = chunk.Buffer.Span,
+            bias = partial.Span[design.WeightLength..];
+        Forward(model, start, rows, values);
+        ReadOnlySpan<float> weights = design.Weights.AsSpan(start, rows);
         double loss = 0;
-        fixed (float* weights = &design.Weights[start])
+        for (int i = 0; i < rows; i++)
         {
-            for (int i = 0; i < rows; i++)
-            {
-                loss += weights[i] * (Math.Log(values[Block + i]) + values[i] - values[(2 * Block) + i]);
-                z[(design.Labels[start + i] * Block) + i] -= 1;
-            }
-
-            for (int c = 0; c < design.Classes; c++)
-            {
-                double sum = 0;
-                for (int i = 0; i < rows; i++)
-                    sum += z[(c * Block) + i] *= weights[i];
-                bias[c] += (float)sum;
-            }
+            loss += weights[i] * (Math.Log(values[Block + i]) + values[i] - values[(2 * Block) + i]);
+            z[(design.Labels[start + i] * Block) + i] -= 1;
         }
 
-        float* x = design.X.Pointer + ((nint)start * design.Stride);
-        if (Vector512.IsHardwareAccelerated)
-            SoftmaxKernel<Lane512, Vector512<float>>.Gradient(
-                x,
-                design.Stride,
-                rows,
-                z,
-                design.PaddedClasses,
-                design.PaddedWidth,
-                partial.Pointer
-            );
-        else
-            SoftmaxKernel<Lane256, Vector256<float>>.Gradient(
-                x,
-                design.Stride,
-                rows,
-                z,
-                design.PaddedClasses,
-                design.PaddedWidth,
-                partial.Pointer
-            );
+        for (int c = 0; c < design.Classes; c++)
+        {
+            Span<float> residuals = z.Slice(c * Block, rows);
+            double sum = 0;
+            for (int i = 0; i < rows; i++)
+                sum += residuals[i] *= weights[i];
+            bias[c] += (float)sum;
+        }
+
+        SoftmaxKernel.Gradient(
+            design.X.Span[(start * design.Stride)..],
+            design.Stride,
+            rows,
+            z,
+            design.PaddedClasses,
+            design.PaddedWidth,
+            partial.Span
+        );
         return loss;
     }
 
-    private void Forward(SoftmaxModel model, int start, int rows, float* max, float* sum, float* target)
+    private void Forward(SoftmaxModel model, int start, int rows, Span<float> values)
     {
         Logits(model, start, rows);
-        float* bias = model.Optimiser.Trial.Pointer + design.WeightLength;
-        fixed (int* labels = &design.Labels[start])
-        {
-            if (Vector512.IsHardwareAccelerated)
-                SoftmaxKernel<Lane512, Vector512<float>>.Probabilities(
-                    chunk.Buffer.Pointer,
-                    bias,
-                    design.Classes,
-                    max,
-                    sum,
-                    labels,
-                    target
-                );
-            else
-                SoftmaxKernel<Lane256, Vector256<float>>.Probabilities(
-                    chunk.Buffer.Pointer,
-                    bias,
-                    design.Classes,
-                    max,
-                    sum,
-                    labels,
-                    target
-                );
-        }
+        SoftmaxKernel.Probabilities(
+            chunk.Buffer.Span,
+            model.Bias,
+            design.Classes,
+            design.Labels.AsSpan(start, Block),
+            values
+        );
     }
 
-    private void Logits(SoftmaxModel model, int start, int rows)
-    {
-        float* x = design.X.Pointer + ((nint)start * design.Stride),
-            w = model.Optimiser.Trial.Pointer,
-            z = chunk.Buffer.Pointer;
-        if (Vector512.IsHardwareAccelerated)
-            SoftmaxKernel<Lane512, Vector512<float>>.Logits(
-                x,
-                design.Stride,
-                rows,
-                w,
-                design.PaddedWidth,
-                design.PaddedClasses,
-                z
-            );
-        else
-            SoftmaxKernel<Lane256, Vector256<float>>.Logits(
-                x,
-                design.Stride,
-                rows,
-                w,
-                design.PaddedWidth,
-                design.PaddedClasses,
-                z
-            );
-    }
+    private void Logits(SoftmaxModel model, int start, int rows) =>
+        SoftmaxKernel.Logits(
+            design.X.Span[(start * design.Stride)..],
+            design.Stride,
+            rows,
+            model.Weights,
+            design.PaddedWidth,
+            design.PaddedClasses,
+            chunk.Buffer.Span
+        );
 }

@@ -1,24 +1,21 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Heads;
 
 /// <summary>
 /// The three stages of softmax regression on a block of rows that stays in the cache between them: logits, residuals,
-/// gradient. Class-major buffers [classes × <see cref="Rows"/>] let the softmax run on <c>Count</c> rows at once
+/// gradient. Class-major buffers [classes × <see cref="Rows"/>] let the softmax run on a whole vector of rows at once
 /// whatever the number of classes.
 /// </summary>
-internal static unsafe class SoftmaxKernel<TLane, T>
-    where TLane : struct, ILane<T>
-    where T : struct
+internal static class SoftmaxKernel
 {
     /// <summary>Rows of a full block; a multiple of every vector's length.</summary>
     public const int Rows = 32;
 
-    /// <summary>
-    /// z[c, r] = Σ w[c, d] · x[r, d], in tiles of 4 rows and 2 classes: 8 independent sums hide the latency of the
-    /// multiply-add.
-    /// </summary>
+    /// <summary>z[c, r] = Σ w[c, d] · x[r, d].</summary>
     /// <param name="x">Rows [rows × stride]; rows a multiple of 4.</param>
     /// <param name="stride">Floats from one row of x to the next.</param>
     /// <param name="rows">Rows of this block.</param>
@@ -26,19 +23,104 @@ internal static unsafe class SoftmaxKernel<TLane, T>
     /// <param name="width">Features, padding included.</param>
     /// <param name="classes">Classes, padding included.</param>
     /// <param name="z">Receives the logits [classes × Rows].</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Logits(float* x, nint stride, int rows, float* w, nint width, int classes, float* z)
+    public static void Logits(
+        ReadOnlySpan<float> x,
+        int stride,
+        int rows,
+        ReadOnlySpan<float> w,
+        int width,
+        int classes,
+        Span<float> z
+    )
     {
-        for (int r = 0; r < rows; r += 4, x += 4 * stride)
+        if (Vector512.IsHardwareAccelerated)
+            SoftmaxKernel<Lane512, Vector512<float>>.Logits(x, stride, rows, w, width, classes, z);
+        else
+            SoftmaxKernel<Lane256, Vector256<float>>.Logits(x, stride, rows, w, width, classes, z);
+    }
+
+    /// <summary>
+    /// Turns logits without bias into probabilities, in place; gives the logarithm's parts for the loss.
+    /// </summary>
+    /// <param name="z">Logits [classes × Rows]; becomes the probabilities.</param>
+    /// <param name="bias">Biases [classes].</param>
+    /// <param name="classes">Classes, no padding.</param>
+    /// <param name="labels">True class of each row [Rows].</param>
+    /// <param name="values">Receives the highest logit of each row, Σ exp(z - highest) and the logit of the true class
+    /// [3 × Rows].</param>
+    public static void Probabilities(
+        Span<float> z,
+        ReadOnlySpan<float> bias,
+        int classes,
+        ReadOnlySpan<int> labels,
+        Span<float> values
+    )
+    {
+        if (Vector512.IsHardwareAccelerated)
+            SoftmaxKernel<Lane512, Vector512<float>>.Probabilities(z, bias, classes, labels, values);
+        else
+            SoftmaxKernel<Lane256, Vector256<float>>.Probabilities(z, bias, classes, labels, values);
+    }
+
+    /// <summary>g[c, d] += Σ residual[c, r] · x[r, d].</summary>
+    /// <param name="x">Rows [rows × stride].</param>
+    /// <param name="stride">Floats from one row of x to the next.</param>
+    /// <param name="rows">Rows of this block.</param>
+    /// <param name="residual">Residuals [classes × Rows].</param>
+    /// <param name="classes">Classes, padding included.</param>
+    /// <param name="width">Features, padding included.</param>
+    /// <param name="g">The gradient [classes × width].</param>
+    public static void Gradient(
+        ReadOnlySpan<float> x,
+        int stride,
+        int rows,
+        ReadOnlySpan<float> residual,
+        int classes,
+        int width,
+        Span<float> g
+    )
+    {
+        if (Vector512.IsHardwareAccelerated)
+            SoftmaxKernel<Lane512, Vector512<float>>.Gradient(x, stride, rows, residual, classes, width, g);
+        else
+            SoftmaxKernel<Lane256, Vector256<float>>.Gradient(x, stride, rows, residual, classes, width, g);
+    }
+}
+
+/// <summary>
+/// The stages of <see cref="SoftmaxKernel"/> at one vector width. Each cuts its spans to what it reads and writes: that
+/// checks their lengths once, and the loops over vectors go without checks.
+/// </summary>
+file static class SoftmaxKernel<TLane, T>
+    where TLane : struct, ILane<T>
+    where T : struct
+{
+    private const int Rows = SoftmaxKernel.Rows;
+
+    // In tiles of 4 rows and 2 classes: 8 independent sums hide the latency of the multiply-add.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Logits(
+        ReadOnlySpan<float> x,
+        nint stride,
+        int rows,
+        ReadOnlySpan<float> w,
+        nint width,
+        int classes,
+        Span<float> z
+    )
+    {
+        ref float firstX = ref MemoryMarshal.GetReference(x[..(int)(((rows - 1) * stride) + width)]),
+            firstW = ref MemoryMarshal.GetReference(w[..(int)(classes * width)]);
+        for (int r = 0; r < rows; r += 4)
         {
             for (int c = 0; c < classes; c += 2)
             {
-                float* x0 = x,
-                    x1 = x + stride,
-                    x2 = x1 + stride,
-                    x3 = x2 + stride,
-                    w0 = w + (c * width),
-                    w1 = w0 + width;
+                ref float x0 = ref Unsafe.Add(ref firstX, r * stride),
+                    x1 = ref Unsafe.Add(ref x0, stride),
+                    x2 = ref Unsafe.Add(ref x1, stride),
+                    x3 = ref Unsafe.Add(ref x2, stride),
+                    w0 = ref Unsafe.Add(ref firstW, c * width),
+                    w1 = ref Unsafe.Add(ref w0, width);
                 T a0 = default,
                     a1 = default,
                     a2 = default,
@@ -49,12 +131,12 @@ internal static unsafe class SoftmaxKernel<TLane, T>
                     b3 = default;
                 for (nint d = 0; d < width; d += TLane.Count)
                 {
-                    T u = TLane.Load(w0 + d),
-                        v = TLane.Load(w1 + d),
-                        t0 = TLane.Load(x0 + d),
-                        t1 = TLane.Load(x1 + d),
-                        t2 = TLane.Load(x2 + d),
-                        t3 = TLane.Load(x3 + d);
+                    T u = TLane.Load(ref w0, d),
+                        v = TLane.Load(ref w1, d),
+                        t0 = TLane.Load(ref x0, d),
+                        t1 = TLane.Load(ref x1, d),
+                        t2 = TLane.Load(ref x2, d),
+                        t3 = TLane.Load(ref x3, d);
                     a0 = TLane.MultiplyAdd(u, t0, a0);
                     b0 = TLane.MultiplyAdd(v, t0, b0);
                     a1 = TLane.MultiplyAdd(u, t1, a1);
@@ -65,43 +147,35 @@ internal static unsafe class SoftmaxKernel<TLane, T>
                     b3 = TLane.MultiplyAdd(v, t3, b3);
                 }
 
-                float* za = z + (c * Rows) + r,
-                    zb = za + Rows;
+                Span<float> za = z.Slice((c * Rows) + r, 4),
+                    zb = z.Slice(((c + 1) * Rows) + r, 4);
                 (za[0], za[1], za[2], za[3]) = (TLane.Sum(a0), TLane.Sum(a1), TLane.Sum(a2), TLane.Sum(a3));
                 (zb[0], zb[1], zb[2], zb[3]) = (TLane.Sum(b0), TLane.Sum(b1), TLane.Sum(b2), TLane.Sum(b3));
             }
         }
     }
 
-    /// <summary>
-    /// Turns logits without bias into probabilities, in place; returns the logarithm's parts for the loss.
-    /// </summary>
-    /// <param name="z">Logits [classes × Rows]; becomes the probabilities.</param>
-    /// <param name="bias">Biases [classes].</param>
-    /// <param name="classes">Classes, no padding.</param>
-    /// <param name="max">Receives the highest logit of each row [Rows].</param>
-    /// <param name="sum">Receives Σ exp(z - max) of each row [Rows].</param>
-    /// <param name="labels">True class of each row [Rows].</param>
-    /// <param name="target">Receives the logit of the true class of each row [Rows].</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Probabilities(
-        float* z,
-        float* bias,
+        Span<float> z,
+        ReadOnlySpan<float> bias,
         int classes,
-        float* max,
-        float* sum,
-        int* labels,
-        float* target
+        ReadOnlySpan<int> labels,
+        Span<float> values
     )
     {
+        ref float first = ref MemoryMarshal.GetReference(z[..(classes * Rows)]);
+        Span<float> max = values[..Rows],
+            sum = values.Slice(Rows, Rows),
+            target = values.Slice(2 * Rows, Rows);
         for (int v = 0; v < Rows; v += TLane.Count)
         {
             T top = TLane.Broadcast(float.NegativeInfinity),
                 total = default;
             for (int c = 0; c < classes; c++)
             {
-                T logit = TLane.Add(TLane.Load(z + (c * Rows) + v), TLane.Broadcast(bias[c]));
-                TLane.Store(logit, z + (c * Rows) + v);
+                T logit = TLane.Add(TLane.Load(ref first, (c * Rows) + v), TLane.Broadcast(bias[c]));
+                TLane.Store(logit, ref first, (c * Rows) + v);
                 top = TLane.Max(top, logit);
             }
 
@@ -109,56 +183,63 @@ internal static unsafe class SoftmaxKernel<TLane, T>
                 target[r] = z[(labels[r] * Rows) + r];
             for (int c = 0; c < classes; c++)
             {
-                T e = TLane.Exp(TLane.Subtract(TLane.Load(z + (c * Rows) + v), top));
-                TLane.Store(e, z + (c * Rows) + v);
+                T e = TLane.Exp(TLane.Subtract(TLane.Load(ref first, (c * Rows) + v), top));
+                TLane.Store(e, ref first, (c * Rows) + v);
                 total = TLane.Add(total, e);
             }
 
-            TLane.Store(top, max + v);
-            TLane.Store(total, sum + v);
+            TLane.Store(top, ref MemoryMarshal.GetReference(max), v);
+            TLane.Store(total, ref MemoryMarshal.GetReference(sum), v);
             T scale = TLane.Divide(TLane.Broadcast(1), total);
             for (int c = 0; c < classes; c++)
-                TLane.Store(TLane.Multiply(TLane.Load(z + (c * Rows) + v), scale), z + (c * Rows) + v);
+            {
+                T e = TLane.Load(ref first, (c * Rows) + v);
+                TLane.Store(TLane.Multiply(e, scale), ref first, (c * Rows) + v);
+            }
         }
     }
 
-    /// <summary>g[c, d] += Σ residual[c, r] · x[r, d], in tiles of 2 classes and 4 vectors of features.</summary>
-    /// <param name="x">Rows [rows × stride].</param>
-    /// <param name="stride">Floats from one row of x to the next.</param>
-    /// <param name="rows">Rows of this block.</param>
-    /// <param name="residual">Residuals [classes × Rows].</param>
-    /// <param name="classes">Classes, padding included.</param>
-    /// <param name="width">Features, padding included.</param>
-    /// <param name="g">The gradient [classes × width].</param>
+    // In tiles of 2 classes and 4 vectors of features.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Gradient(float* x, nint stride, int rows, float* residual, int classes, nint width, float* g)
+    public static void Gradient(
+        ReadOnlySpan<float> x,
+        nint stride,
+        int rows,
+        ReadOnlySpan<float> residual,
+        int classes,
+        nint width,
+        Span<float> g
+    )
     {
+        ref float firstX = ref MemoryMarshal.GetReference(x[..(int)(((rows - 1) * stride) + width)]),
+            firstResidual = ref MemoryMarshal.GetReference(residual[..(classes * Rows)]),
+            firstG = ref MemoryMarshal.GetReference(g[..(int)(classes * width)]);
         int lane = TLane.Count;
         for (nint d = 0; d < width; d += 4 * lane)
         {
             for (int c = 0; c < classes; c += 2)
             {
-                float* ga = g + (c * width) + d,
-                    gb = ga + width,
-                    ra = residual + (c * Rows),
-                    rb = ra + Rows,
-                    row = x + d;
-                T a0 = TLane.Load(ga),
-                    a1 = TLane.Load(ga + lane),
-                    a2 = TLane.Load(ga + (2 * lane)),
-                    a3 = TLane.Load(ga + (3 * lane));
-                T b0 = TLane.Load(gb),
-                    b1 = TLane.Load(gb + lane),
-                    b2 = TLane.Load(gb + (2 * lane)),
-                    b3 = TLane.Load(gb + (3 * lane));
-                for (int r = 0; r < rows; r++, row += stride)
+                ref float ga = ref Unsafe.Add(ref firstG, (c * width) + d),
+                    gb = ref Unsafe.Add(ref ga, width),
+                    ra = ref Unsafe.Add(ref firstResidual, c * Rows),
+                    rb = ref Unsafe.Add(ref ra, Rows);
+                T a0 = TLane.Load(ref ga, 0),
+                    a1 = TLane.Load(ref ga, lane),
+                    a2 = TLane.Load(ref ga, 2 * lane),
+                    a3 = TLane.Load(ref ga, 3 * lane);
+                T b0 = TLane.Load(ref gb, 0),
+                    b1 = TLane.Load(ref gb, lane),
+                    b2 = TLane.Load(ref gb, 2 * lane),
+                    b3 = TLane.Load(ref gb, 3 * lane);
+                nint at = d;
+                for (int r = 0; r < rows; r++, at += stride)
                 {
-                    T u = TLane.Broadcast(ra[r]),
-                        v = TLane.Broadcast(rb[r]);
-                    T t0 = TLane.Load(row),
-                        t1 = TLane.Load(row + lane),
-                        t2 = TLane.Load(row + (2 * lane)),
-                        t3 = TLane.Load(row + (3 * lane));
+                    T u = TLane.Broadcast(Unsafe.Add(ref ra, r)),
+                        v = TLane.Broadcast(Unsafe.Add(ref rb, r));
+                    T t0 = TLane.Load(ref firstX, at),
+                        t1 = TLane.Load(ref firstX, at + lane),
+                        t2 = TLane.Load(ref firstX, at + (2 * lane)),
+                        t3 = TLane.Load(ref firstX, at + (3 * lane));
                     a0 = TLane.MultiplyAdd(u, t0, a0);
                     a1 = TLane.MultiplyAdd(u, t1, a1);
                     a2 = TLane.MultiplyAdd(u, t2, a2);
@@ -169,14 +250,14 @@ internal static unsafe class SoftmaxKernel<TLane, T>
                     b3 = TLane.MultiplyAdd(v, t3, b3);
                 }
 
-                TLane.Store(a0, ga);
-                TLane.Store(a1, ga + lane);
-                TLane.Store(a2, ga + (2 * lane));
-                TLane.Store(a3, ga + (3 * lane));
-                TLane.Store(b0, gb);
-                TLane.Store(b1, gb + lane);
-                TLane.Store(b2, gb + (2 * lane));
-                TLane.Store(b3, gb + (3 * lane));
+                TLane.Store(a0, ref ga, 0);
+                TLane.Store(a1, ref ga, lane);
+                TLane.Store(a2, ref ga, 2 * lane);
+                TLane.Store(a3, ref ga, 3 * lane);
+                TLane.Store(b0, ref gb, 0);
+                TLane.Store(b1, ref gb, lane);
+                TLane.Store(b2, ref gb, 2 * lane);
+                TLane.Store(b3, ref gb, 3 * lane);
             }
         }
     }

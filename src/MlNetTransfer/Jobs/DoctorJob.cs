@@ -143,7 +143,7 @@ public sealed class DoctorJob(DoctorOptions options, JobServices? services = nul
             "GPU",
             () =>
             {
-                using SessionOptions options = ExecutionPlan.For(ExecutionProvider.Cuda).CreateSessionOptions();
+                ExecutionPlan.For(ExecutionProvider.Cuda).RequireDevice();
                 return "CUDA provider loads";
             },
             "Install the CUDA and cuDNN versions that the message names, and put their folders on the library path."

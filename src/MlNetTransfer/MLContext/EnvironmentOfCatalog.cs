@@ -37,7 +37,7 @@ internal static class EnvironmentOfCatalog
         ExecutionPlan gpu = ExecutionPlan.For(ExecutionProvider.Cuda, workers) with { DeviceId = device };
         try
         {
-            gpu.CreateSessionOptions().Dispose();
+            gpu.RequireDevice();
             return gpu;
         }
         catch (TransferException e) when (Member(environment, Internal, "FallbackToCpu") is not false)

@@ -36,7 +36,7 @@ public sealed record ModelMetadata
     public required IReadOnlyList<string> Labels { get; init; }
 
     /// <summary>What turns content into the graph's input.</summary>
-    public required Encoder Encoder { get; init; }
+    public required ContentEncoder Encoder { get; init; }
 
     /// <summary>What turns pixels into the graph's input.</summary>
     /// <exception cref="TransferException">The model takes other content.</exception>

@@ -1,10 +1,12 @@
+using System.Runtime.InteropServices;
+
 namespace MlNetTransfer.Numerics;
 
 /// <summary>
 /// Zeroed floats that start on a cache line and do not move: what the vector kernels read and write. Freed by the
 /// garbage collector.
 /// </summary>
-internal sealed unsafe class AlignedFloats
+internal sealed class AlignedFloats
 {
     private const int Line = 64 / sizeof(float);
     private readonly float[] storage;
@@ -18,17 +20,12 @@ internal sealed unsafe class AlignedFloats
                     + $"fewer rows."
             );
         storage = GC.AllocateArray<float>((int)length + Line, pinned: true);
-        fixed (float* first = storage)
-            start = (int)((64 - ((nuint)first & 63)) & 63) / sizeof(float);
+        nint address = Marshal.UnsafeAddrOfPinnedArrayElement(storage, 0);
+        start = (int)(-address & 63) / sizeof(float);
         Length = (int)length;
-        fixed (float* first = storage)
-            Pointer = first + start;
     }
 
     public int Length { get; }
-
-    /// <summary>The first float; valid while this object is reachable.</summary>
-    public float* Pointer { get; }
 
     public Memory<float> Memory => storage.AsMemory(start, Length);
 

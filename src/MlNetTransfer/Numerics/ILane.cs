@@ -5,14 +5,16 @@ namespace MlNetTransfer.Numerics;
 /// straight vector code.
 /// </summary>
 /// <typeparam name="T">A hardware vector of float.</typeparam>
-internal unsafe interface ILane<T>
+internal interface ILane<T>
     where T : struct
 {
     static abstract int Count { get; }
 
-    static abstract T Load(float* source);
+    /// <summary>The vector that begins <paramref name="offset"/> floats after <paramref name="source"/>.</summary>
+    static abstract T Load(ref float source, nint offset);
 
-    static abstract void Store(T value, float* target);
+    /// <summary>Writes it <paramref name="offset"/> floats after <paramref name="target"/>.</summary>
+    static abstract void Store(T value, ref float target, nint offset);
 
     static abstract T Broadcast(float value);
 

@@ -4,13 +4,13 @@ using Lane = System.Runtime.Intrinsics.Vector512<float>;
 namespace MlNetTransfer.Numerics;
 
 /// <summary>Vectors of 512 bits.</summary>
-internal readonly unsafe struct Lane512 : ILane<Lane>
+internal readonly struct Lane512 : ILane<Lane>
 {
     public static int Count => Lane.Count;
 
-    public static Lane Load(float* source) => Vector512.Load(source);
+    public static Lane Load(ref float source, nint offset) => Vector512.LoadUnsafe(ref source, (nuint)offset);
 
-    public static void Store(Lane value, float* target) => value.Store(target);
+    public static void Store(Lane value, ref float target, nint offset) => value.StoreUnsafe(ref target, (nuint)offset);
 
     public static Lane Broadcast(float value) => Vector512.Create(value);
 

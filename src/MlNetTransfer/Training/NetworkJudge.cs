@@ -1,8 +1,8 @@
-using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Runtime;
 using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Training;
@@ -102,15 +102,18 @@ internal sealed class NetworkJudge(
 /// </summary>
 internal sealed class RowGraph : IDisposable
 {
-    private readonly SessionOptions options = ExecutionPlan.For(ExecutionProvider.Cpu).CreateSessionOptions();
-    private readonly InferenceSession session;
+    private readonly OrtSession session;
     private readonly string input;
     private readonly string output;
 
     public RowGraph(OnnxModel forward, string logits)
     {
         (input, output) = (forward.Inputs.Single().Name, logits);
-        session = new InferenceSession(forward.ToBytes(), options);
+        session = new OrtSession(
+            forward.ToBytes(),
+            ExecutionPlan.For(ExecutionProvider.Cpu).Settings,
+            "the trained network"
+        );
     }
 
     /// <summary>Logits of rows.</summary>
@@ -137,30 +140,24 @@ internal sealed class RowGraph : IDisposable
             group.Start(token =>
             {
                 using BoundaryReader reader = data.CreateReader();
-                using RunOptions run = new();
-                float[] row = GC.AllocateArray<float>(data.Length, pinned: true),
-                    found = GC.AllocateArray<float>(classes, pinned: true);
                 long[] shape =
-                    session.InputMetadata[input].Dimensions.Length == 2
-                        ? [1, data.Length]
-                        : [1, 3, data.Preprocessing.Size, data.Preprocessing.Size];
-                using OrtValue from = OrtValue.CreateTensorValueFromMemory(row, shape),
-                    to = OrtValue.CreateTensorValueFromMemory(found, [1, classes]);
+                    session.Inputs[input].Dimensions.Length == 2
+                        ? [data.Length]
+                        : [3, data.Preprocessing.Size, data.Preprocessing.Size];
+                RowTensor<float> row = new(input, rows: 1, shape),
+                    found = new(output, rows: 1, classes);
+                using BoundRows bound = new(session, [row], [found]);
                 for (int i; (i = Interlocked.Increment(ref next)) < rows.Count; )
                 {
                     token.ThrowIfCancellationRequested();
-                    reader.Read(source.Items[rows[i]], source.Digest(rows[i]), 0, row);
-                    session.Run(run, [input], [from], [output], [to]);
-                    found.CopyTo(logits.AsSpan(i * classes));
+                    reader.Read(source.Items[rows[i]], source.Digest(rows[i]), 0, row[0]);
+                    bound.Run(1);
+                    found[0].CopyTo(logits.AsSpan(i * classes));
                 }
             });
         group.Wait();
         return logits;
     }
 
-    public void Dispose()
-    {
-        session.Dispose();
-        options.Dispose();
-    }
+    public void Dispose() => session.Dispose();
 }

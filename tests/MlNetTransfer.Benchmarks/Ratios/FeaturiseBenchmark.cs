@@ -24,7 +24,7 @@ public class FeaturiseBenchmark
     public void Setup()
     {
         Backbone backbone = Drawings.Backbone();
-        Preprocessing preprocessing = backbone.Card.Preprocessing;
+        Preprocessing preprocessing = backbone.Card.Preprocessing!;
         (byte[] onnx, graph) = FeatureGraph.Open(
             backbone.LoadModel(),
             [backbone.Card.Tap().Tensor],

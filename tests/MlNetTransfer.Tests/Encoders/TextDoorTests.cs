@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Encoders;
 using MlNetTransfer.Features;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
@@ -76,7 +75,11 @@ public sealed class TextDoorTests
             CacheFolder = folder.File("cache"),
             FitsAll = true,
         };
-        WrittenModel written = new TrainJob(options, new JobServices { Catalog = catalog }).Fit(Texts(40, 1), null, default);
+        WrittenModel written = new TrainJob(options, new JobServices { Catalog = catalog }).Fit(
+            Texts(40, 1),
+            null,
+            default
+        );
 
         using TransferModel model = TransferModel.Load(written.Path);
         Assert.AreEqual(Encoder, model.Metadata.Encoder);

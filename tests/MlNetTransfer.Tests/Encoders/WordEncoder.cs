@@ -10,7 +10,7 @@ namespace MlNetTransfer.Tests.Encoders;
 /// A toy that shows the door for text: words become tokens by a hash, up to a length. All that a kind of content needs
 /// is in this file.
 /// </summary>
-internal sealed record WordEncoder(int Length, int Vocabulary) : Encoder
+internal sealed record WordEncoder(int Length, int Vocabulary) : ContentEncoder
 {
     /// <summary>The line of the registry.</summary>
     public static EncoderKind Words { get; } = EncoderKind.All.Add(new EncoderKind("Words", Read));

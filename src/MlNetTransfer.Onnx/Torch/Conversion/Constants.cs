@@ -2,6 +2,7 @@ using Google.Protobuf.Collections;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Runtime;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace MlNetTransfer.Onnx.Torch.Conversion;
@@ -138,34 +139,33 @@ internal static class IntegerValues
     public static Dictionary<string, (DataType Type, long?[] Values)> Of(OnnxModel model, IReadOnlyList<string> tensors)
     {
         OnnxModel cut = GraphCut.At(model, tensors, typed: false);
-        using SessionOptions options = new() { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
         try
         {
-            using InferenceSession session = new(cut.ToBytes(), options);
-            NamedOnnxValue[] inputs =
-            [
-                .. session.InputMetadata.Select(i =>
-                    NamedOnnxValue.CreateFromTensor(i.Key, new DenseTensor<float>(i.Value.Dimensions))
-                ),
-            ];
-            using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = session.Run(inputs, [.. tensors]);
-            return results.ToDictionary(r => r.Name, Read);
+            using OrtSession session = new(cut.ToBytes(), OrtSettings.Default, "the model");
+            using IDisposableReadOnlyCollection<OrtValue> results = session.RunOnZeros(tensors);
+            return tensors.Zip(results).ToDictionary(r => r.First, r => Read(r.First, r.Second));
         }
-        catch (OnnxRuntimeException cause)
+        catch (Exception e) when (OrtSession.Said(e) is { } said)
         {
             throw new GraphException(
-                $"The model cannot be run to find the values of {string.Join(", ", tensors.Take(3))}: {cause.Message}",
-                cause
+                $"The model cannot be run to find the values of {string.Join(", ", tensors.Take(3))}: {said}",
+                e
             );
         }
     }
 
-    private static (DataType Type, long?[] Values) Read(DisposableNamedOnnxValue value) =>
-        value.Value switch
+    private static (DataType Type, long?[] Values) Read(string name, OrtValue value)
+    {
+        TensorElementType type = value.GetTensorTypeAndShape().ElementDataType;
+        return type switch
         {
-            Tensor<long> longs => (DataType.Int64, [.. longs.ToArray().Select(v => (long?)v)]),
-            Tensor<int> ints => (DataType.Int32, [.. ints.ToArray().Select(v => (long?)v)]),
-            Tensor<bool> flags => (DataType.Bool, [.. flags.ToArray().Select(v => (long?)(v ? 1 : 0))]),
-            object other => throw new GraphException($"'{value.Name}' is {other.GetType().Name}, not integers."),
+            TensorElementType.Int64 => (DataType.Int64, Longs<long>(value, v => v)),
+            TensorElementType.Int32 => (DataType.Int32, Longs<int>(value, v => v)),
+            TensorElementType.Bool => (DataType.Bool, Longs<bool>(value, v => v ? 1 : 0)),
+            _ => throw new GraphException($"'{name}' is {type}, not integers."),
         };
+    }
+
+    private static long?[] Longs<T>(OrtValue value, Func<T, long> number)
+        where T : unmanaged => [.. value.GetTensorDataAsSpan<T>().ToArray().Select(v => (long?)number(v))];
 }

@@ -3,6 +3,7 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Backbones.Onnx;
 
@@ -209,30 +210,29 @@ internal static class SampleRun
         OnnxModel cut = GraphCut.At(model, tensors, typed: false);
         try
         {
-            using SessionOptions options = new()
-            {
-                GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL,
-                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
-            };
-            using InferenceSession session = new(cut.ToBytes(), options);
+            using OrtSession session = new(
+                cut.ToBytes(),
+                OrtSettings.AsWritten with
+                {
+                    Log = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+                },
+                "the model"
+            );
             using OrtValue image = OrtValue.CreateTensorValueFromMemory(images, [batch, 3, size, size]);
-            using RunOptions run = new();
             string[] names = [.. tensors.Distinct()];
             using IDisposableReadOnlyCollection<OrtValue> values = session.Run(
-                run,
-                [Backbone.InputName],
-                [image],
+                new Dictionary<string, OrtValue> { [Backbone.InputName] = image },
                 names
             );
             return names.Zip(values).ToDictionary(v => v.First, v => Read(v.Second));
         }
-        catch (OnnxRuntimeException cause)
+        catch (Exception e) when (OrtSession.Said(e) is { } said)
         {
             throw new TransferException(
-                $"ONNX Runtime {ImageGraph.RuntimeVersion} cannot run the model on {batch} "
-                    + $"image{(batch == 1 ? "" : "s")} of {size} x {size} pixels: {cause.Message.Trim()} Is that "
+                $"ONNX Runtime {OrtSession.RuntimeVersion} cannot run the model on {batch} "
+                    + $"image{(batch == 1 ? "" : "s")} of {size} x {size} pixels: {said} Is that "
                     + $"the size it takes? Export it with a dynamic batch and operators that ONNX Runtime knows.",
-                cause
+                e
             );
         }
     }

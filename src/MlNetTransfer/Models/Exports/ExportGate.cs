@@ -1,9 +1,9 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
-using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Models.Exports;
 
@@ -247,9 +247,12 @@ public interface IExportScorer : IDisposable
 /// <summary>Scores images with an ONNX file: preprocessed, or only decoded where the file takes pixels.</summary>
 internal sealed class OnnxScorer : IExportScorer
 {
-    private readonly SessionOptions options = new() { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
-    private readonly RunOptions run = new();
-    private readonly InferenceSession session = null!;
+    private static readonly OrtSettings Settings = OrtSettings.Default with
+    {
+        Log = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+    };
+
+    private readonly OrtSession session;
     private readonly ImagePreprocessor preprocessor;
     private readonly RgbDecoder decoder;
     private readonly float[] tensor;
@@ -260,42 +263,32 @@ internal sealed class OnnxScorer : IExportScorer
 
     /// <summary>From the file, so that weights beside it are read as its user reads them.</summary>
     public OnnxScorer(string path, ModelMetadata metadata, ImageLimits limits)
-        : this(options => new InferenceSession(path, options), metadata, limits) { }
+        : this(() => new OrtSession(path, Settings, "the export"), metadata, limits) { }
 
     /// <summary>From a model in memory.</summary>
     public OnnxScorer(OnnxModel model, ModelMetadata metadata, ImageLimits limits)
-        : this(options => new InferenceSession(model.ToBytes(), options), metadata, limits) { }
+        : this(() => new OrtSession(model.ToBytes(), Settings, "the export"), metadata, limits) { }
 
-    private OnnxScorer(Func<SessionOptions, InferenceSession> open, ModelMetadata metadata, ImageLimits limits)
+    private OnnxScorer(Func<OrtSession> open, ModelMetadata metadata, ImageLimits limits)
     {
         (size, classes, tensor) = (
             metadata.Preprocessing.Size,
             metadata.Labels.Count,
             new float[metadata.Preprocessing.TensorLength]
         );
-        (preprocessor, decoder) = (new ImagePreprocessor(metadata.Preprocessing, limits), new RgbDecoder(limits));
         try
         {
-            session = open(options);
+            session = open();
         }
-        catch (OnnxRuntimeException e)
+        catch (GraphException e) when (OrtSession.Said(e) is not null)
         {
-            Dispose();
-            throw new TransferException(
-                $"ONNX Runtime {ImageGraph.RuntimeVersion} cannot load the export: "
-                    + $"{e.Message.ReplaceLineEndings(" ").Trim()}",
-                e
-            );
-        }
-        catch
-        {
-            Dispose();
-            throw;
+            throw new TransferException(e.Message, e);
         }
 
+        (preprocessor, decoder) = (new ImagePreprocessor(metadata.Preprocessing, limits), new RgbDecoder(limits));
         (input, takesPixels) = (
-            session.InputMetadata.Keys.Single(),
-            session.InputMetadata.Values.Single().ElementDataType == TensorElementType.UInt8
+            session.Inputs.Keys.Single(),
+            session.Inputs.Values.Single().ElementDataType == TensorElementType.UInt8
         );
     }
 
@@ -305,7 +298,6 @@ internal sealed class OnnxScorer : IExportScorer
         try
         {
             using IDisposableReadOnlyCollection<OrtValue> results = session.Run(
-                run,
                 new Dictionary<string, OrtValue> { [input] = image },
                 [TransferModel.ProbabilitiesOutput]
             );
@@ -316,19 +308,17 @@ internal sealed class OnnxScorer : IExportScorer
                 );
             row.CopyTo(probabilities);
         }
-        catch (OnnxRuntimeException e)
+        catch (Exception e) when (OrtSession.Said(e) is { } said)
         {
-            throw new TransferException($"The export cannot be run: {e.Message.ReplaceLineEndings(" ").Trim()}", e);
+            throw new TransferException($"The export cannot be run: {said}", e);
         }
     }
 
     public void Dispose()
     {
-        session?.Dispose();
+        session.Dispose();
         preprocessor.Dispose();
         decoder.Dispose();
-        run.Dispose();
-        options.Dispose();
     }
 
     private OrtValue Tensor(ReadOnlySpan<byte> encoded)

@@ -6,6 +6,7 @@ using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Quantization;
+using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Models.Quantization;
 
@@ -182,8 +183,11 @@ internal sealed class RangeCalibrator(
                     + "those it will see."
             );
         histograms = graph.Activations.ToDictionary(t => t, _ => new ValueHistogram());
-        using SessionOptions options = plan.CreateSessionOptions();
-        using var session = new InferenceSession(graph.Model.CutAt([.. graph.Activations]).ToBytes(), options);
+        using var session = new OrtSession(
+            graph.Model.CutAt([.. graph.Activations]).ToBytes(),
+            plan.Settings,
+            "the model"
+        );
         using (var workers = new WorkerGroup(cancellation))
         {
             for (int w = Math.Min(plan.Workers, items.Count); w > 0; w--)
@@ -201,7 +205,7 @@ internal sealed class RangeCalibrator(
     }
 
     private void Work(
-        InferenceSession session,
+        OrtSession session,
         IReadOnlyList<ImageItem> items,
         int keep,
         IProgress<JobProgress>? progress,
@@ -211,23 +215,25 @@ internal sealed class RangeCalibrator(
         Dictionary<string, ValueHistogram> own = graph.Activations.ToDictionary(t => t, _ => new ValueHistogram());
         using var reader = new ImageItemReader(limits);
         using var preprocessor = new ImagePreprocessor(preprocessing, limits);
-        float[] input = GC.AllocateArray<float>(preprocessing.TensorLength, pinned: true);
-        using OrtValue value = OrtValue.CreateTensorValueFromMemory(
-            input,
-            [1, 3, preprocessing.Size, preprocessing.Size]
+        var image = new RowTensor<float>(
+            session.Inputs.Keys.Single(),
+            rows: 1,
+            3,
+            preprocessing.Size,
+            preprocessing.Size
         );
-        using var run = new RunOptions();
-        var fed = new Dictionary<string, OrtValue> { [session.InputNames[0]] = value };
+        using OrtValue value = image.First(1);
+        var fed = new Dictionary<string, OrtValue> { [image.Name] = value };
         for (int index; (index = Interlocked.Increment(ref next) - 1) < items.Count; )
         {
             cancellation.ThrowIfCancellationRequested();
             try
             {
-                preprocessor.Process(reader.Read(items[index]), input, cancellation);
-                Count(session, run, fed, own);
+                preprocessor.Process(reader.Read(items[index]), image[0], cancellation);
+                Count(session, fed, own);
                 Interlocked.Increment(ref used);
                 if (index < keep)
-                    Keep(index, input);
+                    Keep(index, image[0]);
             }
             catch (ImageRejectedException e)
             {
@@ -243,20 +249,15 @@ internal sealed class RangeCalibrator(
                 histograms[tensor].Merge(values);
     }
 
-    private void Keep(int index, float[] tensor)
+    private void Keep(int index, ReadOnlySpan<float> tensor)
     {
         lock (kept)
             kept[index] = [.. tensor];
     }
 
-    private void Count(
-        InferenceSession session,
-        RunOptions run,
-        Dictionary<string, OrtValue> fed,
-        Dictionary<string, ValueHistogram> own
-    )
+    private void Count(OrtSession session, Dictionary<string, OrtValue> fed, Dictionary<string, ValueHistogram> own)
     {
-        using IDisposableReadOnlyCollection<OrtValue> results = session.Run(run, fed, graph.Activations);
+        using IDisposableReadOnlyCollection<OrtValue> results = session.Run(fed, graph.Activations);
         foreach ((string tensor, OrtValue result) in graph.Activations.Zip(results))
         {
             try

@@ -1,6 +1,7 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
+using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Encoders;
 
@@ -12,7 +13,7 @@ namespace MlNetTransfer.Encoders;
 /// The door for kinds of content: all that stands right of it (running, caching, heads, recipes, model files) knows
 /// content by this alone. A new kind is a class here and a line in <see cref="EncoderKind"/>.
 /// </remarks>
-public abstract record Encoder
+public abstract record ContentEncoder
 {
     /// <summary>Its kind.</summary>
     public abstract EncoderKind Kind { get; }
@@ -56,7 +57,7 @@ public abstract class EncoderWorker : IDisposable
 {
     /// <summary>Writes the tensors of one item.</summary>
     /// <param name="content">The item's bytes, as a file would hold them.</param>
-    /// <param name="target">Receives a tensor for each of <see cref="Encoder.Inputs"/>.</param>
+    /// <param name="target">Receives a tensor for each of <see cref="ContentEncoder.Inputs"/>.</param>
     /// <exception cref="ImageRejectedException">The content cannot be used; the reason goes to the ledger.</exception>
     public abstract void Encode(ReadOnlySpan<byte> content, EncodedItem target);
 
@@ -70,11 +71,19 @@ public abstract class EncoderWorker : IDisposable
 /// <param name="Shape">Its dimensions, without that of the items run together.</param>
 public sealed record EncodedInput(string? Name, ElementType Type, IReadOnlyList<int> Shape)
 {
-    /// <summary>Elements of one item's tensor.</summary>
-    public int Length => Shape.Aggregate(1, (product, side) => checked(product * side));
+    internal TensorElementType OrtType => Type == ElementType.Token ? TensorElementType.Int64 : TensorElementType.Float;
 
-    /// <summary>Bytes of one item's tensor.</summary>
-    public int Bytes => checked(Length * (Type == ElementType.Token ? sizeof(long) : sizeof(float)));
+    /// <summary>Whether a graph's input has this shape; only the number of items run together may be open.</summary>
+    internal bool Fits(int[] dimensions) => dimensions.Length > 0 && dimensions[1..].SequenceEqual(Shape);
+
+    /// <summary>Memory for some items.</summary>
+    internal RowTensor Rows(string name, int items)
+    {
+        long[] sides = [.. Shape.Select(side => (long)side)];
+        return Type == ElementType.Token
+            ? new RowTensor<long>(name, items, sides)
+            : new RowTensor<float>(name, items, sides);
+    }
 }
 
 /// <summary>Types of elements that networks take.</summary>
@@ -90,25 +99,19 @@ public enum ElementType
 /// <summary>Where the tensors of one item are to be written.</summary>
 public readonly ref struct EncodedItem
 {
-    private readonly byte[][] memory;
-    private readonly IReadOnlyList<EncodedInput> inputs;
+    private readonly RowTensor[] tensors;
     private readonly int place;
 
-    /// <param name="inputs">The tensors of an item.</param>
-    /// <param name="memory">Memory of each, for as many items as are run together.</param>
+    /// <param name="tensors">Memory of each tensor, for as many items as are run together.</param>
     /// <param name="place">Which of those items.</param>
-    internal EncodedItem(IReadOnlyList<EncodedInput> inputs, byte[][] memory, int place) =>
-        (this.inputs, this.memory, this.place) = (inputs, memory, place);
+    internal EncodedItem(RowTensor[] tensors, int place) => (this.tensors, this.place) = (tensors, place);
 
     /// <summary>Memory of one tensor, row-major.</summary>
     /// <typeparam name="T">float or long, as <see cref="EncodedInput.Type"/> says.</typeparam>
-    /// <param name="input">Index into <see cref="Encoder.Inputs"/>.</param>
+    /// <param name="input">Index into <see cref="ContentEncoder.Inputs"/>.</param>
+    /// <exception cref="InvalidCastException">The input has elements of another type.</exception>
     public Span<T> Tensor<T>(int input)
-        where T : struct
-    {
-        int bytes = inputs[input].Bytes;
-        return MemoryMarshal.Cast<byte, T>(memory[input].AsSpan(place * bytes, bytes));
-    }
+        where T : unmanaged => ((RowTensor<T>)tensors[input])[place];
 }
 
 /// <summary>A kind of content that networks take. The registry of them all.</summary>
@@ -121,15 +124,15 @@ public sealed class EncoderKind : INamed
     public static EncoderKind Images { get; } = All.Add(ImageEncoder.Describe());
 
     /// <param name="name">Name: what such networks take, in the plural.</param>
-    /// <param name="read">Makes an encoder of settings that <see cref="Encoder.Settings"/> gave.</param>
-    internal EncoderKind(string name, Func<JsonElement, Encoder> read) => (Name, Read) = (name, read);
+    /// <param name="read">Makes an encoder of settings that <see cref="ContentEncoder.Settings"/> gave.</param>
+    internal EncoderKind(string name, Func<JsonElement, ContentEncoder> read) => (Name, Read) = (name, read);
 
     /// <inheritdoc/>
     public string Name { get; }
 
-    /// <summary>Makes an encoder of settings that <see cref="Encoder.Settings"/> gave.</summary>
+    /// <summary>Makes an encoder of settings that <see cref="ContentEncoder.Settings"/> gave.</summary>
     /// <exception cref="Exception">JsonException or ArgumentException: the settings are not valid.</exception>
-    internal Func<JsonElement, Encoder> Read { get; }
+    internal Func<JsonElement, ContentEncoder> Read { get; }
 
     /// <inheritdoc/>
     public override string ToString() => Name;
@@ -142,9 +145,9 @@ public sealed record StatedEncoder(string Kind, JsonElement Settings)
 {
     /// <summary>The encoder.</summary>
     /// <exception cref="TransferException">There is no such kind.</exception>
-    public Encoder Open() => EncoderKind.All.Find(Kind).Read(Settings);
+    public ContentEncoder Open() => EncoderKind.All.Find(Kind).Read(Settings);
 
     /// <summary>How an encoder is stated.</summary>
-    internal static StatedEncoder Of(Encoder encoder) =>
+    internal static StatedEncoder Of(ContentEncoder encoder) =>
         new(encoder.Kind.Name.ToLowerInvariant(), JsonSerializer.SerializeToElement(encoder.Settings));
 }
