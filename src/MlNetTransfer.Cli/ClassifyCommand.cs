@@ -8,48 +8,30 @@ internal static class ClassifyCommand
 {
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        var backbone = new Argument<string>("backbone")
-        {
-            Description = "Id of a backbone; see 'mlnet-transfer models list'.",
-        };
-        var inputs = new Argument<string[]>("images")
-        {
-            Description = "Image files and folders of images.",
-            Arity = ArgumentArity.OneOrMore,
-        };
-        var top = Numbers.Within(
-            new Option<int>("--top")
-            {
-                Description = "Classes to list per image.",
-                DefaultValueFactory = _ => 3,
-                HelpName = "n",
-            },
-            1,
-            100_000
+        var flags = new Flags<ClassifyOptions>(new ClassifyOptions { Backbone = "-", Images = ["-"] });
+        Argument backbone = flags.Argument(
+            "backbone",
+            "Id of a backbone; see 'mlnet-transfer models list'.",
+            (o, id) => o with { Backbone = id }
         );
-        Option<int?> megapixels = CommonOptions.MaxMegapixels();
-        Option<int> workers = CommonOptions.Workers();
+        Argument inputs = flags.Files(
+            "images",
+            "Image files and folders of images.",
+            (o, images) => o with { Images = images }
+        );
         Option<bool> json = CommonOptions.Json();
         var command = new Command("classify", "Classify images by a backbone as it is, with its own classes.")
         {
             backbone,
             inputs,
-            top,
-            megapixels,
-            workers,
+            flags.Top(),
+            flags.MaxMegapixels(),
+            flags.Workers(),
             json,
         };
         command.SetAction(parsed =>
         {
-            var options = new ClassifyOptions
-            {
-                Backbone = parsed.GetRequiredValue(backbone),
-                Images = Patterns.Expand(parsed.GetRequiredValue(inputs)),
-                Top = parsed.GetValue(top),
-                Limits = CommonOptions.Limits(parsed.GetValue(megapixels)),
-                Workers = parsed.GetValue(workers),
-            };
-            PredictionSummary summary = terminal.Run(new ClassifyJob(options), cancellation);
+            PredictionSummary summary = terminal.Run(new ClassifyJob(flags.Read(parsed)), cancellation);
             PredictionTable.RequireSome(summary);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);

@@ -1,194 +1,98 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
-using System.Globalization;
 using System.IO.Enumeration;
-using System.Numerics;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Jobs;
 
 namespace MlNetTransfer.Cli;
 
 /// <summary>Options that several commands have.</summary>
 internal static class CommonOptions
 {
+    private const int Million = 1_000_000;
+
     public static Option<bool> Json() =>
         new("--json") { Description = "Print one JSON object on standard output, everything else on standard error." };
 
-    public static Option<int> Workers() =>
-        Numbers.Within(
-            new Option<int>("--workers")
-            {
-                Description = "Images worked on at the same time; no result depends on it. One per core by default.",
-                DefaultValueFactory = _ => Environment.ProcessorCount,
-                HelpName = "n",
-            },
-            1,
-            1024
+    public static Option Workers<T>(this Flags<T> flags)
+        where T : ImageJobRequest =>
+        flags.Number<int>(
+            "--workers",
+            "Images worked on at the same time; no result depends on it. One per core by default.",
+            "n",
+            (o, workers) => o with { Workers = workers },
+            o => o.Workers
         );
 
-    public static Option<ExecutionProvider> Device() =>
-        Numbers.OneOf(
-            new Option<ExecutionProvider>("--device")
-            {
-                Description =
-                    "What runs the network. A GPU must give the CPU's numbers on some of the images before it is "
-                    + "used; see 'mlnet-transfer doctor'.",
-                DefaultValueFactory = _ => ExecutionProvider.Cpu,
-            }
+    public static Option MaxMegapixels<T>(this Flags<T> flags)
+        where T : ImageJobRequest =>
+        flags.Number<int>(
+            "--max-megapixels",
+            "Largest image in millions of pixels; a larger one is rejected before it is decoded. Forms that must be "
+                + "decoded whole, such as interlaced PNG, have half of the default.",
+            "n",
+            (o, millions) => o with { Limits = Megapixels(millions) },
+            o => o.Limits.MaxPixels / Million
         );
 
-    public static Argument<string> Model() =>
-        new("model") { Description = "A model.onnx written by 'mlnet-transfer train'." };
-
-    public static Option<string> PathColumn() =>
-        Column(
-            "--path-column",
-            "Column of a list that has the paths. Default: path, ImagePath, ImageSource, image, file or filename."
+    public static Option Device<T>(
+        this Flags<T> flags,
+        Func<T, ExecutionProvider, T> set,
+        Func<T, ExecutionProvider?> get
+    )
+        where T : ImageJobRequest =>
+        flags.Choice(
+            "--device",
+            "What runs the network. A GPU must give the CPU's numbers on some of the images before it is used; see "
+                + "'mlnet-transfer doctor'.",
+            set,
+            get
         );
 
-    public static Option<string> LabelColumn() =>
-        Column("--label-column", "Column of a list that has the labels. Default: label or class.");
+    public static Option Top<T>(this Flags<T> flags)
+        where T : PredictionRequest =>
+        flags.Number<int>("--top", "Classes to list per image.", "n", (o, top) => o with { Top = top }, o => o.Top);
 
-    private static Option<string> Column(string name, string description)
+    public static Argument Model<T>(this Flags<T> flags, Func<T, string, T> set)
+        where T : class => flags.Argument("model", "A model.onnx written by 'mlnet-transfer train'.", set);
+
+    /// <summary>How to read labelled images.</summary>
+    public static (Option Paths, Option Labels) Columns<T>(this Flags<T> flags, Func<T, DatasetOptions, T> set)
+        where T : class
     {
-        var option = new Option<string>(name) { Description = description, HelpName = "name" };
-        option.Validators.Add(result =>
+        var columns = new Flags<DatasetOptions>(new DatasetOptions());
+        flags.Part(columns, set);
+        return (
+            columns.Text(
+                "--path-column",
+                "Column of a list that has the paths. Default: path, ImagePath, ImageSource, image, file or filename.",
+                "name",
+                (o, name) => o with { PathColumn = name }
+            ),
+            columns.Text(
+                "--label-column",
+                "Column of a list that has the labels. Default: label or class.",
+                "name",
+                (o, name) => o with { LabelColumn = name }
+            )
+        );
+    }
+
+    /// <summary>What an image may cost; out of range, the error counts millions too.</summary>
+    private static ImageLimits Megapixels(int millions)
+    {
+        int pixels = (int)Math.Clamp((long)millions * Million, int.MinValue, int.MaxValue);
+        try
         {
-            if (result.Tokens is [{ Value: var value }] && string.IsNullOrWhiteSpace(value))
-                result.AddError($"{name} is empty; expected the name of a column.");
-        });
-        return option;
-    }
-
-    public static Option<int?> MaxMegapixels() =>
-        Numbers.Within(
-            new Option<int?>("--max-megapixels")
-            {
-                Description =
-                    "Largest image in millions of pixels; a larger one is rejected before it is decoded. Forms that "
-                    + "must be "
-                    + "decoded whole, such as interlaced PNG, have half of the default. [default: 100]",
-                HelpName = "n",
-            },
-            1,
-            1073
-        );
-
-    /// <summary>What an image may cost, given that option.</summary>
-    public static ImageLimits Limits(int? megapixels) =>
-        megapixels is { } millions
-            ? new ImageLimits { MaxPixels = millions * 1_000_000, MaxWholeFramePixels = millions * 1_000_000 }
-            : new ImageLimits();
-}
-
-/// <summary>
-/// Numbers and choices of the command line: written one way whatever the machine's language, and never with CLR names.
-/// </summary>
-/// <remarks>Without this, "0,001" is 1: a comma separates thousands in the default parser.</remarks>
-internal static class Numbers
-{
-    /// <summary>A number that has a value even where none is given.</summary>
-    public static Option<T> Within<T>(Option<T> option, T low, T high)
-        where T : struct, INumber<T>
-    {
-        option.CustomParser = result => Parse(result, option.Name, low, high) ?? default;
-        return option;
-    }
-
-    /// <summary>A number that is null where none is given.</summary>
-    public static Option<T?> Within<T>(Option<T?> option, T low, T high)
-        where T : struct, INumber<T>
-    {
-        option.CustomParser = result => Parse(result, option.Name, low, high);
-        return option;
-    }
-
-    /// <summary>One of a few names.</summary>
-    public static Option<T> OneOf<T>(Option<T> option)
-        where T : struct, Enum
-    {
-        option.HelpName = string.Join('|', Names<T>());
-        option.CustomParser = result => Choose<T>(result, option.Name) ?? default;
-        return option;
-    }
-
-    /// <summary>One of a few names; null where none is given.</summary>
-    public static Option<T?> OneOf<T>(Option<T?> option)
-        where T : struct, Enum
-    {
-        option.HelpName = string.Join('|', Names<T>());
-        option.CustomParser = result => Choose<T>(result, option.Name);
-        return option;
-    }
-
-    /// <summary>One of a registry's names.</summary>
-    public static Option<T> OneOf<T>(Option<T> option, Registry<T> choices)
-        where T : class, INamed
-    {
-        string[] names = [.. choices.Names];
-        option.HelpName = string.Join('|', names);
-        option.CustomParser = result =>
-            IsOneOf(result, option.Name, names) ? choices.Find(result.Tokens[^1].Value) : choices[0];
-        return option;
-    }
-
-    /// <summary>A value as it is written on the command line.</summary>
-    public static string Text(object? value) =>
-        value switch
+            return new ImageLimits { MaxPixels = pixels, MaxWholeFramePixels = pixels };
+        }
+        catch (OutOfRangeException e)
         {
-            null => "",
-            Enum name => name.ToString().ToLowerInvariant(),
-            INamed choice => choice.Name.ToLowerInvariant(),
-            _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
-        };
-
-    private static T? Parse<T>(ArgumentResult result, string name, T low, T high)
-        where T : struct, INumber<T>
-    {
-        string text = result.Tokens[^1].Value;
-        if (TryParse(text, out T value) && value >= low && value <= high)
-            return value;
-        string range = FormattableString.Invariant($"from {low} to {high}");
-        if (TryParse(text, out T _))
-            result.AddError($"{name} is {text}; it must be {range}.");
-        else if (text.Contains(',') && TryParse(text.Replace(',', '.'), out T _))
-            result.AddError(
-                $"{name} is '{text}'; write {text.Replace(',', '.')}: decimals follow a point, whatever the "
-                    + $"machine's language."
-            );
-        else
-            result.AddError($"{name} is '{text}'; it must be a {(IsWhole<T>() ? "whole number" : "number")} {range}.");
-        return null;
+            int low = (int)Math.Ceiling((int)e.Low / (double)Million);
+            throw new OutOfRangeException(nameof(millions), millions, low, (int)e.High / Million);
+        }
     }
-
-    private static bool TryParse<T>(string text, out T value)
-        where T : struct, INumber<T> =>
-        T.TryParse(
-            text,
-            IsWhole<T>() ? NumberStyles.AllowLeadingSign : NumberStyles.Float,
-            CultureInfo.InvariantCulture,
-            out value
-        );
-
-    private static bool IsWhole<T>()
-        where T : struct, INumber<T> => typeof(T) == typeof(int) || typeof(T) == typeof(long);
-
-    private static T? Choose<T>(ArgumentResult result, string name)
-        where T : struct, Enum =>
-        IsOneOf(result, name, Names<T>()) ? Enum.Parse<T>(result.Tokens[^1].Value, ignoreCase: true) : null;
-
-    private static bool IsOneOf(ArgumentResult result, string name, string[] names)
-    {
-        string text = result.Tokens[^1].Value;
-        if (names.Contains(text, StringComparer.OrdinalIgnoreCase))
-            return true;
-        string meant = Suggestions.Sentence(text, names);
-        result.AddError($"{name} is '{text}'; it must be one of {string.Join(", ", names)}.{meant}");
-        return false;
-    }
-
-    private static string[] Names<T>()
-        where T : struct, Enum => [.. Enum.GetNames<T>().Select(n => n.ToLowerInvariant())];
 }
 
 /// <summary>

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using MlNetTransfer.Backbones;
-using MlNetTransfer.Datasets;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
 
@@ -11,49 +9,32 @@ internal static class EvaluateCommand
 {
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        Argument<string> model = CommonOptions.Model();
-        var folder = new Argument<string>("folder")
-        {
-            Description =
-                "Folder with one folder of images per class of the model, a .csv, .tsv, .jsonl or .ndjson list, or "
-                + "a .zip. Of images that come with a split, the test part counts; without one, the validation "
-                + "part.",
-        };
-        Option<string> pathColumn = CommonOptions.PathColumn(),
-            labelColumn = CommonOptions.LabelColumn();
+        var flags = new Flags<EvaluateOptions>(new EvaluateOptions { Model = "-", Folder = "-" });
+        Argument model = flags.Model((o, path) => o with { Model = path });
+        Argument folder = flags.Argument(
+            "folder",
+            "Folder with one folder of images per class of the model, a .csv, .tsv, .jsonl or .ndjson list, or a .zip. "
+                + "Of images that come with a split, the test part counts; without one, the validation part.",
+            (o, path) => o with { Folder = path }
+        );
+        (Option paths, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
         Option<string?> output = ResultFile.Output();
-        Option<int?> megapixels = CommonOptions.MaxMegapixels();
-        Option<int> workers = CommonOptions.Workers();
-        Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("evaluate", "Evaluate a model on labelled images.")
         {
             model,
             folder,
-            pathColumn,
-            labelColumn,
+            paths,
+            labels,
             output,
-            megapixels,
-            workers,
-            device,
+            flags.MaxMegapixels(),
+            flags.Workers(),
+            flags.Device((o, device) => o with { Device = device }, o => o.Device),
             json,
         };
         command.SetAction(parsed =>
         {
-            var options = new EvaluateOptions
-            {
-                Model = parsed.GetRequiredValue(model),
-                Folder = parsed.GetRequiredValue(folder),
-                Dataset = new DatasetOptions
-                {
-                    PathColumn = parsed.GetValue(pathColumn),
-                    LabelColumn = parsed.GetValue(labelColumn),
-                },
-                Limits = CommonOptions.Limits(parsed.GetValue(megapixels)),
-                Workers = parsed.GetValue(workers),
-                Device = parsed.GetValue(device),
-            };
-            ModelEvaluation summary = terminal.Run(new EvaluateJob(options), cancellation);
+            ModelEvaluation summary = terminal.Run(new EvaluateJob(flags.Read(parsed)), cancellation);
             ResultFile.Write(parsed.GetValue(output), summary);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);

@@ -9,124 +9,93 @@ namespace MlNetTransfer.Cli;
 /// <summary>export: a trained model in another form, checked on real images.</summary>
 internal static class ExportCommand
 {
+    private const string Sources = "folder|list|zip";
+
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        Argument<string> model = CommonOptions.Model();
-        var format = new Option<string>("--format")
-        {
-            Description =
-                "The form.\n" + string.Join("\n", ExportFormats.All.Select(f => $"{f.Name}: {f.Description}")),
-            Required = true,
-            HelpName = string.Join('|', ExportFormats.All.Select(f => f.Name)),
-        };
-        format.AcceptOnlyFromAmong([.. ExportFormats.All.Select(f => f.Name)]);
-        var images = new Option<string[]>("--images")
-        {
-            Description =
-                "Images that the export is checked on before it is kept: a folder, a .zip, a .csv, .tsv, .jsonl or "
-                + ".ndjson list, or image files.",
-            HelpName = "folder|list|zip",
-            AllowMultipleArgumentsPerToken = true,
-        };
-        var maxImages = Numbers.Within(
-            new Option<int>("--max-images")
+        var flags = new Flags<ExportOptions>(
+            new ExportOptions
             {
-                Description = "Most images to check on, evenly spread over those given.",
-                DefaultValueFactory = _ => Models.ModelWriter.ParityImages,
-                HelpName = "n",
-            },
-            1,
-            100_000
+                Model = "-",
+                Format = "-",
+                Images = [],
+            }
         );
-        var calibration = new Option<string[]>("--calibration-images")
-        {
-            Description =
-                "For int8: images that ranges are taken from, none of which it is judged on. Default: --images are "
-                + "divided, class by class.",
-            HelpName = "folder|list|zip",
-            AllowMultipleArgumentsPerToken = true,
-        };
-        var maxLoss = Numbers.Within(
-            new Option<double>("--max-loss")
-            {
-                Description =
-                    "For int8: the greatest share of the labels, of all images or of one class, that may change for "
-                    + "the worse, beyond what the number of images explains.",
-                DefaultValueFactory = _ => new Int8Options().MaxLoss,
-                HelpName = "0..1",
-            },
-            0,
-            1
+        var quantization = new Flags<Int8Options>(new Int8Options());
+        flags.Part(quantization, (o, int8) => o with { Quantization = int8 });
+        Option format = flags.Choice(
+            "--format",
+            "The form.\n" + string.Join("\n", ExportFormats.All.Select(f => $"{f.Name}: {f.Description}")),
+            [.. ExportFormats.All.Select(f => f.Name)],
+            name => name.ToLowerInvariant(),
+            (o, name) => o with { Format = name }
         );
-        var autoFloat = new Option<bool>("--auto-float")
-        {
-            Description =
-                "For int8: leave the most sensitive layers in float, as few as --max-loss allows. Otherwise such a "
-                + "loss is an error that names them.",
-        };
-        var output = new Option<string?>("--output")
-        {
-            Description = "The file to write. Default: named after the format, beside the model.",
-            HelpName = "file",
-        };
-        var overwrite = new Option<bool>("--overwrite") { Description = "Replace files that are there." };
-        var drift = Numbers.Within(
-            new Option<double>("--allow-drift")
-            {
-                Description =
-                    "Keep an export whose probabilities differ from the evaluated ones by up to this, whatever its "
-                    + "format's own limit. It is recorded in the file.",
-                HelpName = "0..1",
-            },
-            0,
-            1
-        );
-        var features = new Option<bool>("--features") { Description = "Give out the features too." };
-        var logits = new Option<bool>("--logits") { Description = "Give out the calibrated logits too." };
-        Option<int> workers = CommonOptions.Workers();
+        format.Required = true;
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
             "export",
             "Write a trained model in another form, once it has agreed with the evaluated model on real images."
         )
         {
-            model,
+            flags.Model((o, path) => o with { Model = path }),
             format,
-            images,
-            maxImages,
-            calibration,
-            maxLoss,
-            autoFloat,
-            output,
-            overwrite,
-            drift,
-            features,
-            logits,
-            workers,
+            flags.Files(
+                "--images",
+                "Images that the export is checked on before it is kept: a folder, a .zip, a .csv, .tsv, .jsonl or "
+                    + ".ndjson list, or image files.",
+                Sources,
+                (o, images) => o with { Images = images }
+            ),
+            flags.Number<int>(
+                "--max-images",
+                "Most images to check on, evenly spread over those given.",
+                "n",
+                (o, images) => o with { MaxImages = images },
+                o => o.MaxImages
+            ),
+            flags.Files(
+                "--calibration-images",
+                "For int8: images that ranges are taken from, none of which it is judged on. Default: --images are "
+                    + "divided, class by class.",
+                Sources,
+                (o, images) => o with { CalibrationImages = images }
+            ),
+            quantization.Number<double>(
+                "--max-loss",
+                "For int8: the greatest share of the labels, of all images or of one class, that may change for the "
+                    + "worse, beyond what the number of images explains.",
+                "0..1",
+                (o, share) => o with { MaxLoss = share },
+                o => o.MaxLoss
+            ),
+            quantization.Switch(
+                "--auto-float",
+                "For int8: leave the most sensitive layers in float, as few as --max-loss allows. Otherwise such a "
+                    + "loss is an error that names them.",
+                o => o with { AutoFloat = true }
+            ),
+            flags.Text(
+                "--output",
+                "The file to write. Default: named after the format, beside the model.",
+                "file",
+                (o, file) => o with { Output = file }
+            ),
+            flags.Switch("--overwrite", "Replace files that are there.", o => o with { Overwrite = true }),
+            flags.Number<double>(
+                "--allow-drift",
+                "Keep an export whose probabilities differ from the evaluated ones by up to this, whatever its "
+                    + "format's own limit. It is recorded in the file.",
+                "0..1",
+                (o, drift) => o with { AllowDrift = drift }
+            ),
+            flags.Switch("--features", "Give out the features too.", o => o with { WithFeatures = true }),
+            flags.Switch("--logits", "Give out the calibrated logits too.", o => o with { WithLogits = true }),
+            flags.Workers(),
             json,
         };
         command.SetAction(parsed =>
         {
-            var options = new ExportOptions
-            {
-                Model = parsed.GetRequiredValue(model),
-                Format = parsed.GetRequiredValue(format),
-                Images = Patterns.Expand(parsed.GetValue(images) ?? []),
-                MaxImages = parsed.GetValue(maxImages),
-                CalibrationImages = Patterns.Expand(parsed.GetValue(calibration) ?? []),
-                Quantization = new Int8Options
-                {
-                    MaxLoss = parsed.GetValue(maxLoss),
-                    AutoFloat = parsed.GetValue(autoFloat),
-                },
-                Output = parsed.GetValue(output),
-                Overwrite = parsed.GetValue(overwrite),
-                AllowDrift = parsed.GetResult(drift) is { Implicit: false } ? parsed.GetValue(drift) : null,
-                WithFeatures = parsed.GetValue(features),
-                WithLogits = parsed.GetValue(logits),
-                Workers = parsed.GetValue(workers),
-            };
-            ExportSummary summary = terminal.Run(new ExportJob(options), cancellation);
+            ExportSummary summary = terminal.Run(new ExportJob(flags.Read(parsed)), cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else

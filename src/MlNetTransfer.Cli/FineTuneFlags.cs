@@ -1,8 +1,7 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
-using System.Numerics;
 using MlNetTransfer.Imaging.Augmentation;
+using MlNetTransfer.Jobs;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Cli;
@@ -10,194 +9,177 @@ namespace MlNetTransfer.Cli;
 /// <summary>The options of train that say how a network is trained.</summary>
 internal sealed class FineTuneFlags
 {
-    private static readonly FineTuneOptions Defaults = new();
-
-    private readonly Option<TrainingStrategy> strategy = Numbers.OneOf(
-        new Option<TrainingStrategy>("--strategy")
-        {
-            Description =
-                "head: a classifier on frozen features, in seconds. finetune: then the upper blocks of the network "
-                + "with it. full: then all of it. scratch: the same network from random weights, for comparison.",
-            DefaultValueFactory = _ => TrainingStrategy.Head,
-        },
-        TrainingStrategy.All
-    );
-    private readonly Option<FreezeBoundary?> freeze = new("--freeze")
+    /// <param name="train">The flags of train, which these become a part of.</param>
+    public FineTuneFlags(Flags<TrainOptions> train)
     {
-        Description =
-            "What finetune leaves frozen: a share of the blocks, from the image on; block:N, the first N blocks; or "
-            + "pattern:REGEX, weights by their names in the ONNX file."
-            + Default(TrainingStrategy.FineTune.Network!.Freeze),
-        HelpName = "0..1|block:N|pattern:REGEX",
-        CustomParser = ParseFreeze,
-    };
-    private readonly Option<int?> epochs = Number<int>(
-        "--epochs",
-        "Passes over the training images at most; the best one counts."
-            + Default(Epochs(TrainingStrategy.FineTune), Epochs(TrainingStrategy.Scratch)),
-        "n",
-        1,
-        10_000
-    );
-    private readonly Option<double?> rate = Number(
-        "--lr",
-        "Highest learning rate of the top block; lower blocks learn more slowly. Sgd: 20 times as much."
-            + Default(Rate(TrainingStrategy.FineTune), Rate(TrainingStrategy.Scratch)),
-        "rate",
-        1e-12,
-        10.0
-    );
-    private readonly Option<int?> batch = Number(
-        "--batch",
-        "Images of a step." + Default(Defaults.BatchSize),
-        "n",
-        1,
-        4096
-    );
-    private readonly Option<int?> microBatch = Number(
-        "--micro-batch",
-        "Images worked on at a time: the same steps in less memory. [default: the whole batch]",
-        "n",
-        1,
-        4096
-    );
-    private readonly Option<OptimizerKind> optimizer = Numbers.OneOf(
-        new Option<OptimizerKind>("--optimizer")
-        {
-            Description = "How gradients become steps.",
-            DefaultValueFactory = _ => Defaults.Optimizer,
-        }
-    );
-    private readonly Option<ScheduleKind> schedule = Numbers.OneOf(
-        new Option<ScheduleKind>("--schedule")
-        {
-            Description = "How the learning rate moves over the steps.",
-            DefaultValueFactory = _ => Defaults.Schedule,
-        }
-    );
-    private readonly Option<AugmentationPreset> augment = Numbers.OneOf(
-        new Option<AugmentationPreset>("--augment")
-        {
-            Description = "How training images are varied.",
-            DefaultValueFactory = _ => Defaults.Augmentation,
-        }
-    );
-    private readonly Option<double?> weightDecay = Number(
-        "--weight-decay",
-        "Pull of the weights towards 0." + Default(Defaults.WeightDecay),
-        "n",
-        0,
-        10.0
-    );
-    private readonly Option<double?> startDecay = Number(
-        "--l2-sp",
-        "Pull of the weights towards the pretrained ones." + Default(Defaults.StartingPointDecay),
-        "n",
-        0,
-        10.0
-    );
-    private readonly Option<double?> smoothing = Number(
-        "--label-smoothing",
-        "Share of a target that is spread over all classes." + Default(Defaults.LabelSmoothing),
-        "0..0.9",
-        0,
-        0.9
-    );
-    private readonly Option<double?> dropout = Number(
-        "--dropout",
-        "Share of the features dropped before the head while training." + Default(Defaults.Dropout),
-        "0..0.9",
-        0,
-        0.9
-    );
-    private readonly Option<double?> average = Number(
-        "--ema",
-        "Judge and keep a moving average of the weights with this decay, e.g. 0.99.",
-        "0..1",
-        0,
-        0.999999
-    );
-    private readonly Option<bool> gradual = new("--gradual")
-    {
-        Description = "Unfreeze block after block from the top, instead of all at once.",
-    };
-    private readonly Option<int?> patience = Number(
-        "--patience",
-        "Epochs without a lower validation loss after which training ends. [default: a third of the epochs, at "
-            + "least 5]",
-        "n",
-        1,
-        10_000
-    );
-    private readonly Option<bool> noRefit = new("--no-refit")
-    {
-        Description =
-            "Write the training that set images aside to judge its epochs; else another one on all images follows, "
-            + "for as many epochs as were best.",
-    };
-    private readonly Option<TimeSpan?> budget = new("--time-budget")
-    {
-        Description =
-            "Stop after the epoch in which this time is used up; no second training follows, and the result depends "
-            + "on the machine's speed.",
-        HelpName = "90s|10m|2h",
-        CustomParser = ParseTime,
-    };
-    private readonly Option<string?> init = new("--init")
-    {
-        Description =
-            "Start from these weights instead of the pretrained ones: a weights.safetensors or model.onnx of the "
-            + "same backbone.",
-        HelpName = "file",
-    };
-    private readonly Option<bool> save = new("--save-weights")
-    {
-        Description = "Write the weights alone to weights.safetensors beside the model.",
-    };
-    private readonly Option<bool> resume = new("--resume")
-    {
-        Description =
-            "Go on from the last epoch of an interrupted run with the same images, options and output folder.",
-    };
+        var tune = new Flags<FineTuneOptions>(new FineTuneOptions());
+        train.Part(tune, (o, tuned) => o with { FineTune = tuned });
+        Strategy = train.Choice(
+            "--strategy",
+            "head: a classifier on frozen features, in seconds. finetune: then the upper blocks of the network with it. "
+                + "full: then all of it. scratch: the same network from random weights, for comparison.",
+            TrainingStrategy.All,
+            (o, strategy) => o with { Strategy = strategy },
+            o => o.Strategy
+        );
+        Usual =
+        [
+            .. Start(tune),
+            train.Switch(
+                "--resume",
+                "Go on from the last epoch of an interrupted run with the same images, options and output folder.",
+                o => o with { Resume = true }
+            ),
+            tune.Text(
+                "--init",
+                "Start from these weights instead of the pretrained ones: a weights.safetensors or model.onnx of the "
+                    + "same backbone.",
+                "file",
+                (o, file) => o with { InitialWeights = file }
+            ),
+            train.Switch(
+                "--save-weights",
+                "Write the weights alone to weights.safetensors beside the model.",
+                o => o with { SaveWeights = true }
+            ),
+        ];
+        Advanced = [.. Steps(tune), .. Regularisation(tune)];
+    }
 
     /// <summary>How much of the network is trained.</summary>
-    public Option<TrainingStrategy> StrategyOption => strategy;
+    public Option Strategy { get; }
 
-    /// <summary>What most trainings of a network need, and the rest.</summary>
-    public (Option[] Usual, Option[] Advanced) Groups =>
-        (
-            [freeze, epochs, rate, batch, augment, patience, budget, resume, init, save],
-            [microBatch, optimizer, schedule, weightDecay, startDecay, smoothing, dropout, average, gradual, noRefit]
-        );
+    /// <summary>What most trainings of a network need.</summary>
+    public Option[] Usual { get; }
 
-    public TrainingStrategy Strategy(ParseResult parsed) => parsed.GetRequiredValue(strategy);
+    /// <summary>The rest.</summary>
+    public Option[] Advanced { get; }
 
-    public bool Resume(ParseResult parsed) => parsed.GetValue(resume);
+    private static IEnumerable<Option> Start(Flags<FineTuneOptions> tune) =>
+        [
+            tune.Written(
+                "--freeze",
+                "What finetune leaves frozen: a share of the blocks, from the image on; block:N, the first N blocks; "
+                    + "or pattern:REGEX, weights by their names in the ONNX file."
+                    + Default(TrainingStrategy.FineTune.Network!.Freeze),
+                "0..1|block:N|pattern:REGEX",
+                FreezeBoundary.Parse,
+                (o, boundary) => o with { Freeze = boundary }
+            ),
+            tune.Number<int>(
+                "--epochs",
+                "Passes over the training images at most; the best one counts."
+                    + Default(Epochs(TrainingStrategy.FineTune), Epochs(TrainingStrategy.Scratch)),
+                "n",
+                (o, epochs) => o with { Epochs = epochs }
+            ),
+            tune.Number<double>(
+                "--lr",
+                "Highest learning rate of the top block; lower blocks learn more slowly. Sgd: 20 times as much."
+                    + Default(Rate(TrainingStrategy.FineTune), Rate(TrainingStrategy.Scratch)),
+                "rate",
+                (o, rate) => o with { LearningRate = rate }
+            ),
+            tune.Number<int>(
+                "--batch",
+                "Images of a step.",
+                "n",
+                (o, size) => o with { BatchSize = size },
+                o => o.BatchSize
+            ),
+            tune.Choice<AugmentationPreset>(
+                "--augment",
+                "How training images are varied.",
+                (o, preset) => o with { Augmentation = preset },
+                o => o.Augmentation
+            ),
+            tune.Number<int>(
+                "--patience",
+                "Epochs without a lower validation loss after which training ends. [default: a third of the epochs, "
+                    + "at least 5]",
+                "n",
+                (o, epochs) => o with { Patience = epochs }
+            ),
+            tune.Written(
+                "--time-budget",
+                "Stop after the epoch in which this time is used up; no second training follows, and the result "
+                    + "depends on the machine's speed.",
+                "90s|10m|2h",
+                Time,
+                (o, budget) => o with { TimeBudget = budget }
+            ),
+        ];
 
-    public bool SaveWeights(ParseResult parsed) => parsed.GetValue(save);
+    private static IEnumerable<Option> Steps(Flags<FineTuneOptions> tune) =>
+        [
+            tune.Number<int>(
+                "--micro-batch",
+                "Images worked on at a time: the same steps in less memory. [default: the whole batch]",
+                "n",
+                (o, size) => o with { MicroBatch = size }
+            ),
+            tune.Choice<OptimizerKind>(
+                "--optimizer",
+                "How gradients become steps.",
+                (o, kind) => o with { Optimizer = kind },
+                o => o.Optimizer
+            ),
+            tune.Choice<ScheduleKind>(
+                "--schedule",
+                "How the learning rate moves over the steps.",
+                (o, kind) => o with { Schedule = kind },
+                o => o.Schedule
+            ),
+        ];
 
-    public FineTuneOptions Options(ParseResult parsed) =>
-        new()
-        {
-            Freeze = parsed.GetValue(freeze),
-            Epochs = parsed.GetValue(epochs),
-            LearningRate = parsed.GetValue(rate),
-            BatchSize = parsed.GetValue(batch) ?? Defaults.BatchSize,
-            MicroBatch = parsed.GetValue(microBatch),
-            Optimizer = parsed.GetValue(optimizer),
-            Schedule = parsed.GetValue(schedule),
-            Augmentation = parsed.GetValue(augment),
-            WeightDecay = parsed.GetValue(weightDecay) ?? Defaults.WeightDecay,
-            StartingPointDecay = parsed.GetValue(startDecay) ?? Defaults.StartingPointDecay,
-            LabelSmoothing = parsed.GetValue(smoothing) ?? Defaults.LabelSmoothing,
-            Dropout = parsed.GetValue(dropout) ?? Defaults.Dropout,
-            AverageDecay = parsed.GetValue(average) ?? Defaults.AverageDecay,
-            GradualUnfreezing = parsed.GetValue(gradual),
-            Patience = parsed.GetValue(patience),
-            Refit = !parsed.GetValue(noRefit),
-            TimeBudget = parsed.GetValue(budget),
-            InitialWeights = parsed.GetValue(init),
-        };
+    private static IEnumerable<Option> Regularisation(Flags<FineTuneOptions> tune) =>
+        [
+            tune.Number<double>(
+                "--weight-decay",
+                "Pull of the weights towards 0.",
+                "n",
+                (o, decay) => o with { WeightDecay = decay },
+                o => o.WeightDecay
+            ),
+            tune.Number<double>(
+                "--l2-sp",
+                "Pull of the weights towards the pretrained ones.",
+                "n",
+                (o, decay) => o with { StartingPointDecay = decay },
+                o => o.StartingPointDecay
+            ),
+            tune.Number<double>(
+                "--label-smoothing",
+                "Share of a target that is spread over all classes.",
+                "0..0.9",
+                (o, share) => o with { LabelSmoothing = share },
+                o => o.LabelSmoothing
+            ),
+            tune.Number<double>(
+                "--dropout",
+                "Share of the features dropped before the head while training.",
+                "0..0.9",
+                (o, share) => o with { Dropout = share },
+                o => o.Dropout
+            ),
+            tune.Number<double>(
+                "--ema",
+                "Judge and keep a moving average of the weights with this decay, e.g. 0.99.",
+                "0..1",
+                (o, decay) => o with { AverageDecay = decay }
+            ),
+            tune.Switch(
+                "--gradual",
+                "Unfreeze block after block from the top, instead of all at once.",
+                o => o with { GradualUnfreezing = true }
+            ),
+            tune.Switch(
+                "--no-refit",
+                "Write the training that set images aside to judge its epochs; else another one on all images "
+                    + "follows, for as many epochs as were best.",
+                o => o with { Refit = false }
+            ),
+        ];
 
     private static string Default(object? value, object? scratch = null) =>
         FormattableString.Invariant(
@@ -208,48 +190,20 @@ internal sealed class FineTuneFlags
 
     private static double Rate(TrainingStrategy strategy) => strategy.Network!.LearningRateOf(OptimizerKind.AdamW);
 
-    private static Option<T?> Number<T>(string name, string description, string help, T low, T high)
-        where T : struct, INumber<T> =>
-        Numbers.Within(new Option<T?>(name) { Description = description, HelpName = help }, low, high);
-
-    private static FreezeBoundary? ParseFreeze(ArgumentResult result)
+    private static TimeSpan Time(string text)
     {
-        try
+        int unit = text.LastOrDefault() switch
         {
-            return FreezeBoundary.Parse(result.Tokens[0].Value);
-        }
-        catch (FormatException e)
-        {
-            result.AddError($"--freeze: {e.Message}");
-            return null;
-        }
-    }
-
-    private static TimeSpan? ParseTime(ArgumentResult result)
-    {
-        string text = result.Tokens[0].Value;
-        double unit =
-            text.Length == 0
-                ? 0
-                : text[^1] switch
-                {
-                    's' => 1,
-                    'm' => 60,
-                    'h' => 3600,
-                    _ => 0,
-                };
-        if (
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => 0,
+        };
+        return
             unit > 0
-            && double.TryParse(
-                text.AsSpan(0, text.Length - 1),
-                NumberStyles.Float,
-                CultureInfo.InvariantCulture,
-                out double number
-            )
-            && number * unit is > 0 and < 1e8
-        )
-            return TimeSpan.FromSeconds(number * unit);
-        result.AddError($"--time-budget is '{text}'; write a number with s, m or h, e.g. 90s, 10m or 2h.");
-        return null;
+            && double.TryParse(text[..^1], NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+            && Math.Abs(number * unit) < TimeSpan.MaxValue.TotalSeconds
+            ? TimeSpan.FromSeconds(number * unit)
+            : throw new FormatException($"'{text}' is no time; write a number with s, m or h, e.g. 90s, 10m or 2h.");
     }
 }

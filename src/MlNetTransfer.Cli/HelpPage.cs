@@ -87,7 +87,7 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
         string note =
             option.Required ? " [required]"
             : standard is null ? ""
-            : $" [default: {Numbers.Text(standard)}]";
+            : $" [default: {FlagText.Of(standard)}]";
         return (
             $"{string.Join(", ", option.Aliases.Where(a => a.StartsWith('-')).Prepend(option.Name).Distinct())}{value}",
             option.Description + note

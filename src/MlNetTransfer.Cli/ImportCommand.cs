@@ -9,22 +9,28 @@ internal static class ImportCommand
 {
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        Argument<string> model = CommonOptions.Model();
-        var weights = new Option<string>("--weights")
-        {
-            Description =
-                "Weights of that model, trained elsewhere: .pt of PyTorch or TorchScript, .dat of TorchSharp, or "
+        var flags = new Flags<ImportOptions>(
+            new ImportOptions
+            {
+                Model = "-",
+                Weights = "-",
+                Output = "-",
+            }
+        );
+        Option weights = flags.Text(
+            "--weights",
+            "Weights of that model, trained elsewhere: .pt of PyTorch or TorchScript, .dat of TorchSharp, or "
                 + ".safetensors. Nothing in the file is executed.",
-            Required = true,
-            HelpName = "file",
-        };
-        var output = new Option<string>("--output")
-        {
-            Description = "The model file to write.",
-            Required = true,
-            HelpName = "file",
-        };
-        var overwrite = new Option<bool>("--overwrite") { Description = "Replace a file that is there." };
+            "file",
+            (o, file) => o with { Weights = file }
+        );
+        Option output = flags.Text(
+            "--output",
+            "The model file to write.",
+            "file",
+            (o, file) => o with { Output = file }
+        );
+        weights.Required = output.Required = true;
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
             "import",
@@ -32,21 +38,15 @@ internal static class ImportCommand
                 + "from. Evaluate it anew: its figures are those of other weights."
         )
         {
-            model,
+            flags.Model((o, path) => o with { Model = path }),
             weights,
             output,
-            overwrite,
+            flags.Switch("--overwrite", "Replace a file that is there.", o => o with { Overwrite = true }),
             json,
         };
         command.SetAction(parsed =>
         {
-            var options = new ImportOptions
-            {
-                Model = parsed.GetRequiredValue(model),
-                Weights = parsed.GetRequiredValue(weights),
-                Output = parsed.GetRequiredValue(output),
-                Overwrite = parsed.GetValue(overwrite),
-            };
+            ImportOptions options = flags.Read(parsed);
             ImportSummary summary = new ImportJob(options).Run(null, cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);

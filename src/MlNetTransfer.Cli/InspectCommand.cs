@@ -14,12 +14,13 @@ internal static class InspectCommand
 
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        var file = new Argument<string>("file")
-        {
-            Description =
-                "A model.onnx or an export of it, whatever its format; of any other ONNX file what its graph says, "
-                + "of other weights (.pt, .pth, .dat, .safetensors) their names and shapes.",
-        };
+        var flags = new Flags<InspectOptions>(new InspectOptions { File = "-" });
+        Argument file = flags.Argument(
+            "file",
+            "A model.onnx or an export of it, whatever its format; of any other ONNX file what its graph says, of "
+                + "other weights (.pt, .pth, .dat, .safetensors) their names and shapes.",
+            (o, path) => o with { File = path }
+        );
         var card = new Option<bool>("--card") { Description = "Print the model card alone, as Markdown." };
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
@@ -34,10 +35,7 @@ internal static class InspectCommand
         };
         command.SetAction(parsed =>
         {
-            ModelReport report = new InspectJob(new InspectOptions { File = parsed.GetRequiredValue(file) }).Run(
-                null,
-                cancellation
-            );
+            ModelReport report = new InspectJob(flags.Read(parsed)).Run(null, cancellation);
             if (parsed.GetValue(card))
                 terminal.WriteText(
                     report.Metadata?.ModelCard

@@ -41,14 +41,12 @@ internal static class ModelsAddCommand
             Description = "SHA-256 that the file must have.",
             HelpName = "hex",
         };
-        var size = Numbers.Within(
-            new Option<int?>("--input-size")
-            {
-                Description = "Side of the square input, where the file leaves it open.",
-                HelpName = "pixels",
-            },
-            1,
-            65_536
+        var inspection = new Flags<OnnxInspectionOptions>(new OnnxInspectionOptions());
+        Option size = inspection.Number<int>(
+            "--input-size",
+            "Side of the square input, where the file leaves it open.",
+            "pixels",
+            (o, pixels) => o with { InputSize = pixels }
         );
         var preset = new Option<string>("--preprocessing")
         {
@@ -59,11 +57,15 @@ internal static class ModelsAddCommand
         }.AcceptOnlyFromAmong([.. Presets.Keys]);
         Option<ChannelValues?> mean = Channels("--mean", "Mean per channel on the scale 0 to 1."),
             std = Channels("--std", "Standard deviation per channel on the scale 0 to 1.");
-        var framing = Numbers.OneOf(
-            new Option<Framing?>("--framing") { Description = "How an image fills the square." }
+        Option framing = inspection.Choice<Framing>(
+            "--framing",
+            "How an image fills the square.",
+            (o, kind) => o with { Framing = kind }
         );
-        var interpolation = Numbers.OneOf(
-            new Option<Interpolation?>("--interpolation") { Description = "The resampling filter." }
+        Option interpolation = inspection.Choice<Interpolation>(
+            "--interpolation",
+            "The resampling filter.",
+            (o, filter) => o with { Interpolation = filter }
         );
         var labels = new Option<string>("--labels")
         {
@@ -130,13 +132,10 @@ internal static class ModelsAddCommand
                     Labels = parsed.GetValue(labels) is { } file ? LabelsFile.Read(file) : null,
                     DefaultTap = parsed.GetValue(tap),
                     License = parsed.GetRequiredValue(license),
-                    Inspection = new OnnxInspectionOptions
+                    Inspection = inspection.Read(parsed) with
                     {
-                        InputSize = parsed.GetValue(size),
                         Mean = known?.Mean ?? parsed.GetValue(mean),
                         Std = known?.Std ?? parsed.GetValue(std),
-                        Framing = parsed.GetValue(framing),
-                        Interpolation = parsed.GetValue(interpolation),
                         Output = parsed.GetValue(output),
                     },
                 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using MlNetTransfer.Backbones;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
 
@@ -10,52 +9,30 @@ internal static class PredictCommand
 {
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        Argument<string> model = CommonOptions.Model();
-        var inputs = new Argument<string[]>("images")
-        {
-            Description =
-                "Image files, folders and .zip archives of images, and .csv, .tsv, .jsonl or .ndjson lists with a "
-                + "path column.",
-            Arity = ArgumentArity.OneOrMore,
-        };
-        var top = Numbers.Within(
-            new Option<int>("--top")
-            {
-                Description = "Classes to list per image.",
-                DefaultValueFactory = _ => 3,
-                HelpName = "n",
-            },
-            1,
-            100_000
+        var flags = new Flags<PredictOptions>(new PredictOptions { Model = "-", Images = ["-"] });
+        Argument model = flags.Model((o, path) => o with { Model = path });
+        Argument inputs = flags.Files(
+            "images",
+            "Image files, folders and .zip archives of images, and .csv, .tsv, .jsonl or .ndjson lists with a path "
+                + "column.",
+            (o, images) => o with { Images = images }
         );
         Option<string?> output = ResultFile.Output();
-        Option<int?> megapixels = CommonOptions.MaxMegapixels();
-        Option<int> workers = CommonOptions.Workers();
-        Option<ExecutionProvider> device = CommonOptions.Device();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("predict", "Predict the classes of images.")
         {
             model,
             inputs,
-            top,
+            flags.Top(),
             output,
-            megapixels,
-            workers,
-            device,
+            flags.MaxMegapixels(),
+            flags.Workers(),
+            flags.Device((o, device) => o with { Device = device }, o => o.Device),
             json,
         };
         command.SetAction(parsed =>
         {
-            var options = new PredictOptions
-            {
-                Model = parsed.GetRequiredValue(model),
-                Images = Patterns.Expand(parsed.GetRequiredValue(inputs)),
-                Top = parsed.GetValue(top),
-                Limits = CommonOptions.Limits(parsed.GetValue(megapixels)),
-                Workers = parsed.GetValue(workers),
-                Device = parsed.GetValue(device),
-            };
-            PredictionSummary summary = terminal.Run(new PredictJob(options), cancellation);
+            PredictionSummary summary = terminal.Run(new PredictJob(flags.Read(parsed)), cancellation);
             PredictionTable.RequireSome(summary);
             ResultFile.Write(parsed.GetValue(output), summary);
             if (parsed.GetValue(json))

@@ -17,6 +17,15 @@ public sealed class CommandLineTests
     [DataRow("--seed", "1_000", "whole number")]
     [DataRow("--test-fraction", "0,2", "write 0.2")]
     [DataRow("--head", "rigde", "Did you mean 'ridge'?")]
+    [DataRow("--epochs", "0", "from 1 to 10000.")]
+    [DataRow("--epochs", "many", "a whole number from 1 to 10000.")]
+    [DataRow("--folds", "0", "from 2 to 20.")]
+    [DataRow("--l2", "0", "from 1E-08 to 10000.")]
+    [DataRow("--max-megapixels", "2000", "from 1 to 1073.")]
+    [DataRow("--max-megapixels", "many", "a whole number from 1 to 1073.")]
+    [DataRow("--time-budget", "0s", "must be above 0.")]
+    [DataRow("--backbone", "", "must not be empty.")]
+    [DataRow("--taps", ",", "must name at least 1.")]
     [DataRow("--head", "3", "one of auto, softmax")]
     public void Number_OfAnotherCulture_IsAnErrorThatSaysHowToWriteIt(string option, string value, string expected)
     {

@@ -154,7 +154,7 @@ internal static class AccuracyExperiment
                 Folder = source,
                 Output = output,
                 Backbone = id,
-                Folds = folds,
+                Folds = folds > 0 ? folds : null,
                 Seed = Seed,
             }
         ).Run();

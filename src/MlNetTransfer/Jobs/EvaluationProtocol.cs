@@ -68,8 +68,8 @@ public sealed record EvaluationProtocol
     {
         if (split)
             return new EvaluationProtocol(ProtocolKind.OwnSplit, "the images come with a split of their own");
-        if (options.Folds > 0)
-            return Folded(options.Folds, "--folds asks for it") with { Asked = true };
+        if (options.Folds is { } given)
+            return Folded(given, "--folds asks for it") with { Asked = true };
         if (options.TestFraction is { } asked)
             return Held(asked, "--test-fraction asks for it") with { Asked = true };
         int total = images.Sum(),

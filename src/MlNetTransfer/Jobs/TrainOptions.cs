@@ -46,13 +46,13 @@ public sealed record TrainOptions : ImageJobRequest
     }
 
     /// <summary>
-    /// Folds of a cross-validation over all images, 0 or in [2, 20]. Default 0: not asked for, see
+    /// Folds of a cross-validation over all images, in [2, 20]. Default null: not asked for, see
     /// <see cref="EvaluationProtocol"/>. With folds, the written model is trained on all images.
     /// </summary>
-    public int Folds
+    public int? Folds
     {
         get;
-        init => field = value == 0 ? 0 : Check.InRange(value, 2, 20);
+        init => field = value is { } folds ? Check.InRange(folds, 2, 20) : null;
     }
 
     /// <summary>
@@ -91,12 +91,13 @@ public sealed record TrainOptions : ImageJobRequest
     public HeadKind Head { get; init; } = HeadKind.Auto;
 
     /// <summary>
-    /// L2 penalty of a softmax head, in [1e-8, 1e4]. Default null: chosen by cross-validation on the training part.
+    /// L2 penalty of a softmax head, in the range of <see cref="SoftmaxTrainerOptions.L2"/>. Default null: chosen by
+    /// cross-validation on the training part.
     /// </summary>
     public double? L2
     {
         get;
-        init => field = value is { } l2 ? Check.InRange(l2, 1e-8, 1e4, nameof(L2)) : null;
+        init => field = new SoftmaxTrainerOptions { L2 = value }.L2;
     }
 
     /// <summary>
@@ -211,7 +212,7 @@ public static class TrainRules
             "--test-fraction",
             nameof(TrainOptions.TestFraction),
             o => o.TestFraction is not null,
-            o => o.Folds == 0,
+            o => o.Folds is null,
             "a run without --folds, which hold every image out once"
         ),
     ];

@@ -137,12 +137,11 @@ internal static class HeldOutRows
     /// <exception cref="TransferException">Folds or a test fraction are asked for.</exception>
     public static void RequireNoOtherSplit(ImageDataset data, TrainOptions options)
     {
-        if (data.Splits is null || (options.Folds == 0 && options.TestFraction is null))
+        if (data.Splits is null || (options.Folds is null && options.TestFraction is null))
             return;
-        (string cannot, string option) =
-            options.Folds > 0
-                ? ("be divided into folds", "--folds")
-                : ("have another part held out", "--test-fraction");
+        (string cannot, string option) = options.Folds is not null
+            ? ("be divided into folds", "--folds")
+            : ("have another part held out", "--test-fraction");
         throw new TransferException(
             $"'{data.Source}' has a split of its own, so it cannot {cannot}. "
                 + $"Leave {option} out, or give the images without the split."

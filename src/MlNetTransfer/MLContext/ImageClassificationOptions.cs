@@ -88,48 +88,57 @@ public sealed record ImageClassificationOptions
     /// <summary>The kind of head. Default <see cref="HeadKind.Auto"/>.</summary>
     public HeadKind Head { get; init; } = HeadKind.Auto;
 
-    /// <summary>L2 penalty of a softmax head, in [0, 1e3]. Default null: chosen by cross-validation.</summary>
+    /// <summary>
+    /// L2 penalty of a softmax head, in the range of <see cref="SoftmaxTrainerOptions.L2"/>. Default null: chosen by
+    /// cross-validation.
+    /// </summary>
     public double? L2
     {
         get;
-        init => field = value is { } l2 ? Check.InRange(l2, 0, 1e3) : null;
+        init => field = new SoftmaxTrainerOptions { L2 = value }.L2;
     }
 
     /// <summary>How much an image of each class counts in a softmax head. Default none: equally.</summary>
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
 
     /// <summary>
-    /// Passes over the images of a training of the network, in [1, 10000]. Default null: 15, from scratch 30.
+    /// Passes over the images of a training of the network, as <see cref="FineTuneOptions.Epochs"/>. Default null: 15,
+    /// from scratch 30.
     /// </summary>
     public int? Epoch
     {
         get;
-        init => field = value is { } n ? Check.InRange(n, 1, 10_000) : null;
-    }
-
-    /// <summary>Images of a step of a training of the network, in [1, 4096]. Default null: 16.</summary>
-    public int? BatchSize
-    {
-        get;
-        init => field = value is { } n ? Check.InRange(n, 1, 4096) : null;
+        init => field = new FineTuneOptions { Epochs = value }.Epochs;
     }
 
     /// <summary>
-    /// Highest learning rate of a training of the network, in (0, 10]. Default null: by the strategy.
+    /// Images of a step of a training of the network, as <see cref="FineTuneOptions.BatchSize"/>. Default null: 16.
+    /// </summary>
+    public int? BatchSize
+    {
+        get;
+        init => field = value is { } n ? new FineTuneOptions { BatchSize = n }.BatchSize : null;
+    }
+
+    /// <summary>
+    /// Highest learning rate of a training of the network, as <see cref="FineTuneOptions.LearningRate"/>. Default null:
+    /// by the strategy.
     /// </summary>
     public double? LearningRate
     {
         get;
-        init => field = value is { } rate ? Check.InRange(rate, 1e-12, 10) : null;
+        init => field = new FineTuneOptions { LearningRate = value }.LearningRate;
     }
 
     /// <summary>
-    /// Share of the rows that judge the epochs of a training of the network, in [0.02, 0.5]. Default null: 0.15.
+    /// Share of the rows that judge the epochs of a training of the network, as
+    /// <see cref="FineTuneOptions.ValidationFraction"/>. Default null: 0.15.
     /// </summary>
     public double? ValidationSetFraction
     {
         get;
-        init => field = value is { } share ? Check.InRange(share, 0.02, 0.5) : null;
+        init =>
+            field = value is { } share ? new FineTuneOptions { ValidationFraction = share }.ValidationFraction : null;
     }
 
     /// <summary>All else of how the network is trained. Default null: by the strategy.</summary>
@@ -145,7 +154,7 @@ public sealed record ImageClassificationOptions
     public int? Workers
     {
         get;
-        init => field = value is { } n ? Check.InRange(n, 1, 1024) : null;
+        init => field = value is { } n ? new ExecutionPlan { Workers = n }.Workers : null;
     }
 
     /// <summary>

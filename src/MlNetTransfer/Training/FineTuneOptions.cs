@@ -340,7 +340,7 @@ public sealed record FreezeBoundary
             throw new FormatException(
                 $"'{text}' is no freeze boundary. Write a share of the blocks from 0 to 1, e.g. 0.7; or block:N for "
                     + $"the first N blocks; or pattern:REGEX for weights by "
-                    + $"name.{(cause is ArgumentException ? " " + cause.Message : "")}",
+                    + $"name.{(cause is ArgumentException and not OutOfRangeException ? " " + cause.Message : "")}",
                 cause
             );
         }

@@ -41,6 +41,6 @@ public sealed class ImageGraphBatchTests
         batch.Run(2);
         StringAssert.Contains(Assert.ThrowsExactly<ImageRejectedException>(() => batch.Row(0).ToArray()).Reason, "NaN");
         Assert.IsTrue(batch.Row(1).ToArray().All(float.IsFinite));
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => graph.CreateBatch(0));
+        Assert.ThrowsExactly<OutOfRangeException>(() => graph.CreateBatch(0));
     }
 }

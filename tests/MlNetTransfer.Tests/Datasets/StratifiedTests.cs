@@ -67,7 +67,7 @@ public sealed class StratifiedTests
 
     [TestMethod]
     public void Assign_MoreFoldsThanRows_IsRefused() =>
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => StratifiedFolds.Assign([0, 1], 3, 0));
+        Assert.ThrowsExactly<OutOfRangeException>(() => StratifiedFolds.Assign([0, 1], 3, 0));
 
     [TestMethod]
     public void TrainTest_NegativeLabel_IsNamed() =>

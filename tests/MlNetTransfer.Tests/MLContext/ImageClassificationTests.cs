@@ -193,7 +193,49 @@ public sealed class ImageClassificationTests
         );
         StringAssert.Contains(Refused(new() { ProbabilityColumnName = "P" }), "for two classes");
         StringAssert.Contains(Refused(new() { LabelColumnName = "Score" }), "'Score' is the name of 2 of the columns");
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new ImageClassificationOptions { Epoch = 0 });
+        Assert.ThrowsExactly<OutOfRangeException>(() => new ImageClassificationOptions { Epoch = 0 });
+    }
+
+    /// <summary>An option of the estimator takes what the option takes that it stands for.</summary>
+    [TestMethod]
+    public void Options_OutOfRange_AreThoseOfTheHeadAndOfTheTraining()
+    {
+        foreach ((Action ours, Action theirs) in Pairs())
+            Assert.AreEqual(Range(theirs), Range(ours));
+
+        static (IFormattable, IFormattable) Range(Action make)
+        {
+            OutOfRangeException e = Assert.ThrowsExactly<OutOfRangeException>(make);
+            return (e.Low, e.High);
+        }
+
+        static IEnumerable<(Action, Action)> Pairs()
+        {
+            Action softmax = () => _ = new SoftmaxTrainerOptions { L2 = 0 };
+            yield return (() => _ = new ImageClassificationOptions { L2 = 0 }, softmax);
+            yield return (
+                () =>
+                    _ = new TrainOptions
+                    {
+                        Folder = "x",
+                        Output = "y",
+                        L2 = 0,
+                    },
+                softmax
+            );
+            yield return (
+                () => _ = new ImageClassificationOptions { LearningRate = 11 },
+                () => _ = new FineTuneOptions { LearningRate = 11 }
+            );
+            yield return (
+                () => _ = new ImageClassificationOptions { BatchSize = 0 },
+                () => _ = new FineTuneOptions { BatchSize = 0 }
+            );
+            yield return (
+                () => _ = new ImageClassificationOptions { ValidationSetFraction = 1 },
+                () => _ = new FineTuneOptions { ValidationFraction = 1 }
+            );
+        }
     }
 
     [TestMethod]
