@@ -183,7 +183,7 @@ internal static class TrainStepBenchmark
             model,
             new TrainingOptions
             {
-                Logits = "logits",
+                Objectives = [new Objective { Logits = "logits" }],
                 Groups = [new ParameterGroup { Name = "all", Parameters = parameters }],
             },
             new TrainingSessionOptions { Threads = threads }

@@ -211,7 +211,7 @@ internal sealed class TrainingSetUp(FineTuneOptions options, TrainingStrategy st
     public TrainingOptions Steps(OnnxModel model, int first) =>
         new()
         {
-            Logits = plan.Logits,
+            Objectives = [new Objective { Logits = plan.Logits }],
             Groups = [.. Groups(model, first).Select(g => g.Group)],
             Optimizer = options.Optimizer == OptimizerKind.Sgd ? new SgdOptimizer() : new AdamWOptimizer(),
             ClipNorm = options.ClipNorm,
