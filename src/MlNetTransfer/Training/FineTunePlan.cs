@@ -210,7 +210,7 @@ internal sealed class TrainingSetUp(FineTuneOptions options, NetworkStart start,
     public TrainingOptions Steps(OnnxModel model, int first) =>
         new()
         {
-            Logits = plan.Logits,
+            Objectives = [new Objective { Logits = plan.Logits }],
             Groups = [.. Groups(model, first).Select(g => g.Group)],
             Optimizer = options.Optimizer == OptimizerKind.Sgd ? new SgdOptimizer() : new AdamWOptimizer(),
             ClipNorm = options.ClipNorm,
