@@ -89,12 +89,13 @@ public sealed class GradientTests
     )
     {
         ParameterGroup all = new() { Name = "all", Parameters = parameters };
-        TrainingOptions options = new() { Logits = Logits, Groups = [all] };
+        TrainingOptions options = new() { Objectives = [new Objective { Logits = Logits }], Groups = [all] };
         Dictionary<string, TensorProto> before = model.Initializers.ToDictionary(i => i.Name);
         TrainingGraph graph = new TrainingStepBuilder(model, options).Build(labels.Length, TrainingGraphKind.Gradients);
-        float[] targets = new float[labels.Length * graph.Columns];
+        int columns = graph.Objectives[0].Columns;
+        float[] targets = new float[labels.Length * columns];
         for (int i = 0; i < labels.Length; i++)
-            targets[i * graph.Columns + labels[i]] = 1;
+            targets[i * columns + labels[i]] = 1;
         float[] weights = [.. labels.Select(_ => 1f / labels.Length)];
         // The weights are inputs too.
         Dictionary<string, OrtValue> inputs = [];
@@ -102,7 +103,7 @@ public sealed class GradientTests
         foreach (TensorProto weight in given.Where(before.ContainsKey).Select(name => before[name]))
             inputs[weight.Name] = OrtValue.CreateTensorValueFromMemory(TensorData.ToFloats(weight), [.. weight.Dims]);
         inputs[model.Inputs[0].Name] = OrtValue.CreateTensorValueFromMemory(images, [labels.Length, 3, 224, 224]);
-        inputs[TrainingGraph.Targets] = OrtValue.CreateTensorValueFromMemory(targets, [labels.Length, graph.Columns]);
+        inputs[TrainingGraph.Targets] = OrtValue.CreateTensorValueFromMemory(targets, [labels.Length, columns]);
         inputs[TrainingGraph.RowWeights] = OrtValue.CreateTensorValueFromMemory(weights, [labels.Length]);
         using SessionOptions quiet = new() { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
         using InferenceSession session = new(graph.Model.ToBytes(), quiet);

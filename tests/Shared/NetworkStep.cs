@@ -117,18 +117,19 @@ internal static class NetworkStep
     {
         TrainingOptions options = new()
         {
-            Logits = logits,
+            Objectives = [new Objective { Logits = logits }],
             BatchNormalization = mode,
             Groups = [new ParameterGroup { Name = "all", Parameters = parameters }],
         };
         TrainingGraph graph = new TrainingStepBuilder(model, options).Build(shape[0], TrainingGraphKind.Gradients);
-        float[] targets = new float[shape[0] * graph.Columns];
+        int columns = graph.Objectives[0].Columns;
+        float[] targets = new float[shape[0] * columns];
         for (int i = 0; i < labels.Length; i++)
-            targets[i * graph.Columns + labels[i]] = 1;
+            targets[i * columns + labels[i]] = 1;
         Dictionary<string, OrtValue> values = new()
         {
             [model.Inputs[0].Name] = OrtValue.CreateTensorValueFromMemory(x, [.. shape.Select(d => (long)d)]),
-            [TrainingGraph.Targets] = OrtValue.CreateTensorValueFromMemory(targets, [shape[0], graph.Columns]),
+            [TrainingGraph.Targets] = OrtValue.CreateTensorValueFromMemory(targets, [shape[0], columns]),
             [TrainingGraph.RowWeights] = OrtValue.CreateTensorValueFromMemory(
                 [.. Enumerable.Repeat(1f / shape[0], shape[0])],
                 [shape[0]]

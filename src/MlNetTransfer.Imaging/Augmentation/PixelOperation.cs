@@ -17,7 +17,8 @@ public abstract record PixelOperation
 
     /// <summary>Changes an image in place; all that is random comes from the generator.</summary>
     /// <param name="square">The pixels.</param>
-    /// <param name="scratch">A square of the same shape, for operations that need a copy; its content is anything.</param>
+    /// <param name="scratch">A square of the same shape, for operations that need a copy; it may hold
+    /// anything.</param>
     /// <param name="rng">Depends on the image and the variant alone.</param>
     internal abstract void Apply(PixelSquare square, PixelSquare scratch, Rng rng);
 

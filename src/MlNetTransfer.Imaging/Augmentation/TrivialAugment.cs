@@ -3,8 +3,8 @@ using MlNetTransfer.Imaging.Augmentation.Operations;
 namespace MlNetTransfer.Imaging.Augmentation;
 
 /// <summary>
-/// One operation of fourteen, its strength one of 31, all equally likely, on each image: TrivialAugment Wide (Müller and
-/// Hutter, TrivialAugment, 2021, table 1).
+/// One operation of fourteen, its strength one of 31, all equally likely, on each image: TrivialAugment Wide (Müller
+/// and Hutter, TrivialAugment, 2021, table 1).
 /// </summary>
 public sealed record TrivialAugment : PixelOperation
 {

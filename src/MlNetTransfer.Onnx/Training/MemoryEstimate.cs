@@ -40,7 +40,7 @@ public sealed record MemoryEstimate(long Activations, long State, long Constants
         long state = graph.State.DistinctBy(s => s.Input).Sum(s => s.Shape.Aggregate(4L, (a, b) => a * b));
         long fed =
             model.Inputs.Where(i => graph.State.All(s => s.Input != i.Name)).Sum(i => Bytes(TensorShape.From(i)!))
-            + 4L * graph.BatchSize * graph.Columns;
+            + graph.Objectives.DistinctBy(o => o.Logits).Sum(o => 4L * graph.BatchSize * o.Columns);
         return new MemoryEstimate(
             Peak(order, sizes),
             state,

@@ -8,10 +8,11 @@ namespace MlNetTransfer.Onnx.Training;
 /// A training step as an ONNX model of standard operators and com.microsoft's FusedMatMul, for one batch size.
 /// </summary>
 /// <remarks>
-/// Inputs: those of the forward model; <see cref="Targets"/> [N, C]; <see cref="RowWeights"/> [N], which should sum to
-/// 1; and for a step <see cref="LearningRates"/> [groups], the optimiser's factors, parameters and state. Outputs:
-/// <see cref="Loss"/> [1], <see cref="Logits"/> [N, C], <see cref="GradientNorm"/> [1] before clipping, and each
-/// parameter and state after the step (<c>next/NAME</c>), or the gradients (<c>gradient_of/NAME</c>).
+/// Inputs: those of the forward model; targets [N, C] of each of the <see cref="Objectives"/>; <see cref="RowWeights"/>
+/// [N], which should sum to 1; and for a step <see cref="LearningRates"/> [groups], the optimiser's factors, parameters
+/// and state. Outputs: <see cref="Loss"/> [1], logits [N, C] of the objectives, <see cref="GradientNorm"/> [1] before
+/// clipping, and each parameter and state after the step (<c>next/NAME</c>), or the gradients
+/// (<c>gradient_of/NAME</c>).
 /// </remarks>
 public sealed class TrainingGraph
 {
@@ -19,22 +20,12 @@ public sealed class TrainingGraph
         OnnxModel model,
         TrainingGraphKind kind,
         int batchSize,
-        int columns,
-        string logits,
+        IReadOnlyList<ObjectiveTensors> objectives,
         IReadOnlyList<StateTensor> state,
         IReadOnlyList<DropoutMask> masks
-    ) =>
-        (Model, Kind, BatchSize, Columns, Logits, State, Masks) = (
-            model,
-            kind,
-            batchSize,
-            columns,
-            logits,
-            state,
-            masks
-        );
+    ) => (Model, Kind, BatchSize, Objectives, State, Masks) = (model, kind, batchSize, objectives, state, masks);
 
-    /// <summary>Name of the input of targets [N, C].</summary>
+    /// <summary>Name of the input of targets [N, C] of the first objective, unless it names another.</summary>
     public const string Targets = "targets";
 
     /// <summary>Name of the input of row weights [N].</summary>
@@ -61,11 +52,8 @@ public sealed class TrainingGraph
     /// <summary>Images of a batch.</summary>
     public int BatchSize { get; }
 
-    /// <summary>Columns C of logits and targets.</summary>
-    public int Columns { get; }
-
-    /// <summary>Name of the output of logits [N, C].</summary>
-    public string Logits { get; }
+    /// <summary>What each objective reads, in their order; none where there is no forward pass.</summary>
+    public IReadOnlyList<ObjectiveTensors> Objectives { get; }
 
     /// <summary>Inputs and outputs that live from step to step.</summary>
     internal IReadOnlyList<StateTensor> State { get; }
@@ -73,6 +61,12 @@ public sealed class TrainingGraph
     /// <summary>Inputs that are drawn anew for every step.</summary>
     internal IReadOnlyList<DropoutMask> Masks { get; }
 }
+
+/// <summary>The tensors of an objective in a training graph.</summary>
+/// <param name="Logits">Name of the output of logits [N, C].</param>
+/// <param name="Targets">Name of the input of targets [N, C].</param>
+/// <param name="Columns">Columns C of both.</param>
+public sealed record ObjectiveTensors(string Logits, string Targets, int Columns);
 
 /// <summary>What a training graph does with the gradients.</summary>
 public enum TrainingGraphKind
@@ -130,8 +124,8 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
             out IReadOnlyList<DropoutMask> masks,
             out IReadOnlyList<NormalizedLayer> layers
         );
-        StaticGraph forward = Differentiator.Prepare(mode, [options.Logits], options.Parameters, batchSize);
-        int columns = Columns(forward, batchSize);
+        StaticGraph forward = Differentiator.Prepare(mode, options.Logits, options.Parameters, batchSize);
+        ObjectiveTensors[] objectives = Tensors(forward, batchSize);
         Dictionary<string, TensorProto> parameters = Parameters();
         List<StateTensor> state = [];
         OnnxModel step = forward.Model.With(proto =>
@@ -140,13 +134,13 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
             TensorProto[] frozen = [.. proto.Graph.Initializer.Where(i => !parameters.ContainsKey(i.Name))];
             proto.Graph.Initializer.Clear();
             proto.Graph.Initializer.AddRange(frozen);
-            proto.Graph.Input.Add(Differentiator.Float(graph.Reserve(TrainingGraph.Targets), batchSize, columns));
+            foreach (ObjectiveTensors each in objectives)
+                proto.Graph.Input.Add(Differentiator.Float(graph.Reserve(each.Targets), batchSize, each.Columns));
             proto.Graph.Input.Add(Differentiator.Float(graph.Reserve(TrainingGraph.RowWeights), batchSize));
-            string seed = LossGraph.Append(graph, options.Loss, options.Logits, columns);
             IReadOnlyDictionary<string, string> gradients = BackwardPass.Append(
                 forward,
                 graph,
-                new Dictionary<string, string> { [options.Logits] = seed },
+                LossGraph.Append(graph, options.Objectives, objectives),
                 options.Parameters
             );
             state.AddRange(
@@ -168,7 +162,7 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
                 state.AddRange(BatchStatistics.Append(graph, proto.Graph.Input, layers, forward));
             Outputs(proto.Graph, state, kind == TrainingGraphKind.Step);
         });
-        return new TrainingGraph(step, kind, batchSize, columns, options.Logits, state, masks);
+        return new TrainingGraph(step, kind, batchSize, objectives, state, masks);
     }
 
     private TrainingGraph BuildApply()
@@ -201,11 +195,11 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
         foreach (StateTensor tensor in state.Where(s => s.Output is not null))
             proto.Graph.Output.Add(Differentiator.Float(tensor.Output!, tensor.Shape));
         proto.Graph.Output.Add(Differentiator.Float(TrainingGraph.GradientNorm, 1));
-        return new TrainingGraph(new OnnxModel(proto), TrainingGraphKind.Apply, 0, 0, options.Logits, state, []);
+        return new TrainingGraph(new OnnxModel(proto), TrainingGraphKind.Apply, 0, [], state, []);
     }
 
     private OnnxModel Forward() =>
-        OperatorSetUpgrade.To(GraphCut.At(model, [options.Logits], typed: false), Differentiator.LeastOpset);
+        OperatorSetUpgrade.To(GraphCut.At(model, options.Logits, typed: false), Differentiator.LeastOpset);
 
     private OnnxModel Mode(
         int batchSize,
@@ -223,13 +217,20 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
             : forward;
     }
 
-    private int Columns(StaticGraph forward, int batchSize)
+    private ObjectiveTensors[] Tensors(StaticGraph forward, int batchSize) =>
+        [
+            .. options.Objectives.Select(
+                (o, i) => new ObjectiveTensors(o.Logits, o.TargetsAt(i), Columns(forward, o.Logits, batchSize))
+            ),
+        ];
+
+    private static int Columns(StaticGraph forward, string logits, int batchSize)
     {
-        long[] shape = forward.Shape(options.Logits);
+        long[] shape = forward.Shape(logits);
         return shape.Length == 2 && shape[0] == batchSize
             ? (int)shape[1]
             : throw new GraphException(
-                $"The logits '{options.Logits}' are [{string.Join(", ", shape)}] for a batch of {batchSize}; a loss "
+                $"The logits '{logits}' are [{string.Join(", ", shape)}] for a batch of {batchSize}; a loss "
                     + $"needs [{batchSize}, columns]. Choose another tensor, or flatten it first."
             );
     }

@@ -3,14 +3,18 @@ namespace MlNetTransfer.Onnx.Training;
 /// <summary>What a training step does. Immutable; an invalid instance cannot be made.</summary>
 public sealed record TrainingOptions
 {
-    /// <summary>Name of the tensor of logits [N, C] in the model; it need not be an output.</summary>
-    public required string Logits
+    /// <summary>
+    /// What is minimised: the sum of these, at least one. Each has an input of targets of its own; two may have the
+    /// same logits.
+    /// </summary>
+    public required IReadOnlyList<Objective> Objectives
     {
         get;
-        init =>
-            field = string.IsNullOrEmpty(value)
-                ? throw new ArgumentException("Name the logits.", nameof(Logits))
-                : value;
+        init
+        {
+            Check(value);
+            field = [.. value];
+        }
     }
 
     /// <summary>
@@ -25,9 +29,6 @@ public sealed record TrainingOptions
             field = [.. value];
         }
     }
-
-    /// <summary>What is minimised. Default cross-entropy.</summary>
-    public TrainingLoss Loss { get; init; }
 
     /// <summary>How gradients become steps. Default SGD with momentum 0.9.</summary>
     public TrainingOptimizer Optimizer { get; init; } = new SgdOptimizer();
@@ -71,8 +72,22 @@ public sealed record TrainingOptions
     /// </summary>
     public bool Dropout { get; init; }
 
+    /// <summary>Names of the logits of all objectives, each once.</summary>
+    internal IReadOnlyList<string> Logits => [.. Objectives.Select(o => o.Logits).Distinct()];
+
     /// <summary>Names of all parameters in the order of the groups.</summary>
     internal IReadOnlyList<string> Parameters => [.. Groups.SelectMany(g => g.Parameters)];
+
+    private static void Check(IReadOnlyList<Objective> value)
+    {
+        if (value.Count == 0)
+            throw new ArgumentException("At least one objective is needed.", nameof(value));
+        if (value.Select((o, i) => o.TargetsAt(i)).GroupBy(t => t).FirstOrDefault(t => t.Count() > 1) is { } twice)
+            throw new ArgumentException(
+                $"Two objectives have their targets under '{twice.Key}'; give each a name of its own.",
+                nameof(value)
+            );
+    }
 
     private static void Check(IReadOnlyList<ParameterGroup> value)
     {
@@ -139,21 +154,4 @@ public enum BatchNormalizationMode
     /// of 2 or more.
     /// </summary>
     Training,
-}
-
-/// <summary>
-/// What a training step minimises: Σ row weight · loss of the row, from logits [N, C] and targets [N, C].
-/// </summary>
-public enum TrainingLoss
-{
-    /// <summary>Cross-entropy with soft targets, -Σ target · log softmax(logits) in nats, over the classes.</summary>
-    CrossEntropy,
-
-    /// <summary>
-    /// Binary cross-entropy of each column with targets in [0, 1], from logits, in nats; mean over the columns.
-    /// </summary>
-    BinaryCrossEntropy,
-
-    /// <summary>Squared error, mean over the columns.</summary>
-    MeanSquaredError,
 }

@@ -19,7 +19,7 @@ public sealed partial class TrainingSession : IDisposable
     private readonly Dictionary<(TrainingGraphKind Kind, int BatchSize), BoundGraph> graphs = [];
     private readonly string input;
     private readonly int rowLength;
-    private float[] logits = [];
+    private readonly ObjectiveRows[] objectives;
 
     /// <summary>Prepares training; the first graph is made by the first step.</summary>
     /// <param name="model">The forward model, of one float32 input whose first dimension is the batch: images, or
@@ -32,7 +32,8 @@ public sealed partial class TrainingSession : IDisposable
     {
         (this.options, this.running) = (options, running ?? new TrainingSessionOptions());
         builder = new TrainingStepBuilder(model, options);
-        IReadOnlyList<ValueInfoProto> inputs = model.CutAt(options.Logits).Inputs;
+        objectives = [.. options.Objectives.Select(o => new ObjectiveRows(o.Logits))];
+        IReadOnlyList<ValueInfoProto> inputs = model.CutAt([.. options.Logits]).Inputs;
         if (inputs.Count != 1)
             throw new GraphException(
                 $"The model has {inputs.Count} inputs ({string.Join(", ", inputs.Select(i => i.Name))}); training "
@@ -52,12 +53,18 @@ public sealed partial class TrainingSession : IDisposable
     /// <summary>Steps done.</summary>
     public long Steps { get; private set; }
 
-    /// <summary>Logits [N, C] of the last step, row-major, from before its update.</summary>
-    public ReadOnlySpan<float> Logits => logits;
+    /// <summary>
+    /// Logits [N, C] of the last step, row-major, from before its update; those of the first objective.
+    /// </summary>
+    public ReadOnlySpan<float> Logits => objectives[0].Logits;
 
-    /// <summary>One step.</summary>
+    /// <summary>Logits [N, C] of the last step, row-major, from before its update.</summary>
+    /// <param name="objective">Which objective's, counted from 0.</param>
+    public ReadOnlySpan<float> LogitsOf(int objective) => objectives[objective].Logits;
+
+    /// <summary>One step with one objective.</summary>
     /// <param name="inputs">Rows of the model's input [N, ...]; N is found from the length.</param>
-    /// <param name="targets">Soft targets [N, C].</param>
+    /// <param name="targets">Targets [N, C].</param>
     /// <param name="rowWeights">Weights of the rows [N], 0 or more; they are divided by their sum. Empty for equal
     /// weights.</param>
     /// <param name="learningRates">Learning rate of each group, 0 or more.</param>
@@ -71,26 +78,31 @@ public sealed partial class TrainingSession : IDisposable
         params ReadOnlySpan<float> learningRates
     )
     {
-        if (inputs.Length == 0 || inputs.Length % rowLength != 0)
-            throw new ArgumentException($"{inputs.Length} input values are not rows of {rowLength}.", nameof(inputs));
-        int rows = inputs.Length / rowLength;
-        if (targets.Length % rows != 0)
-            throw new ArgumentException($"{targets.Length} targets do not belong to {rows} rows.", nameof(targets));
-        if (learningRates.Length != options.Groups.Count)
-            throw new ArgumentException(
-                $"{learningRates.Length} learning rates for {options.Groups.Count} parameter groups.",
-                nameof(learningRates)
-            );
-        float[] weights = StepWeights.Of(rowWeights, rows);
-        if (logits.Length != targets.Length)
-            logits = new float[targets.Length];
-        int part = Math.Min(rows, running.MicroBatch ?? rows);
-        StepResult result =
-            part == rows
-                ? Whole(inputs, targets, weights, learningRates)
-                : InParts(part, inputs, targets, weights, learningRates);
-        Steps++;
-        return result;
+        RequireTargets(1);
+        objectives[0].Take(targets);
+        return Run(inputs, rowWeights, learningRates);
+    }
+
+    /// <summary>One step.</summary>
+    /// <param name="inputs">Rows of the model's input [N, ...]; N is found from the length.</param>
+    /// <param name="targets">Targets [N, C] of each objective, in their order.</param>
+    /// <param name="rowWeights">Weights of the rows [N], 0 or more; they are divided by their sum. Empty for equal
+    /// weights.</param>
+    /// <param name="learningRates">Learning rate of each group, 0 or more.</param>
+    /// <returns>Loss and norm of the gradients, from before the update.</returns>
+    /// <exception cref="ArgumentException">A length does not fit, or the weights are all zero.</exception>
+    /// <exception cref="GraphException">The training graph cannot be made.</exception>
+    public StepResult Step(
+        ReadOnlySpan<float> inputs,
+        IReadOnlyList<ReadOnlyMemory<float>> targets,
+        ReadOnlySpan<float> rowWeights,
+        params ReadOnlySpan<float> learningRates
+    )
+    {
+        RequireTargets(targets.Count);
+        for (int i = 0; i < objectives.Length; i++)
+            objectives[i].Take(targets[i].Span);
+        return Run(inputs, rowWeights, learningRates);
     }
 
     /// <summary>Frees everything; the values are gone.</summary>
@@ -102,40 +114,70 @@ public sealed partial class TrainingSession : IDisposable
         state.Dispose();
     }
 
-    private StepResult Whole(
+    private void RequireTargets(int given)
+    {
+        if (given != objectives.Length)
+            throw new ArgumentException(
+                $"Targets of {given} objectives for {objectives.Length}: "
+                    + $"{string.Join(", ", objectives.Select(o => $"'{o.Name}'"))}."
+            );
+    }
+
+    /// <summary>One step, with the targets that the objectives have taken.</summary>
+    private StepResult Run(
         ReadOnlySpan<float> inputs,
-        ReadOnlySpan<float> targets,
-        ReadOnlySpan<float> weights,
-        ReadOnlySpan<float> rates
+        ReadOnlySpan<float> rowWeights,
+        ReadOnlySpan<float> learningRates
     )
+    {
+        if (inputs.Length == 0 || inputs.Length % rowLength != 0)
+            throw new ArgumentException($"{inputs.Length} input values are not rows of {rowLength}.", nameof(inputs));
+        int rows = inputs.Length / rowLength;
+        if (objectives.FirstOrDefault(o => o.Targets.Length % rows != 0) is { } uneven)
+            throw new ArgumentException(
+                $"{uneven.Targets.Length} targets of '{uneven.Name}' do not belong to {rows} rows."
+            );
+        if (learningRates.Length != options.Groups.Count)
+            throw new ArgumentException(
+                $"{learningRates.Length} learning rates for {options.Groups.Count} parameter groups.",
+                nameof(learningRates)
+            );
+        float[] weights = StepWeights.Of(rowWeights, rows);
+        int part = Math.Min(rows, running.MicroBatch ?? rows);
+        StepResult result =
+            part == rows ? Whole(inputs, weights, learningRates) : InParts(part, inputs, weights, learningRates);
+        Steps++;
+        return result;
+    }
+
+    private StepResult Whole(ReadOnlySpan<float> inputs, ReadOnlySpan<float> weights, ReadOnlySpan<float> rates)
     {
         BoundGraph graph = Graph(TrainingGraphKind.Step, weights.Length);
         Feed(graph, rates);
-        float loss = Forward(graph, inputs, targets, weights, logits, 0);
+        Fit(graph, weights.Length);
+        float loss = Forward(graph, inputs, weights, start: 0, part: 0);
         return new StepResult(loss, graph[TrainingGraph.GradientNorm][0]);
     }
 
     private StepResult InParts(
         int size,
         ReadOnlySpan<float> inputs,
-        ReadOnlySpan<float> targets,
         ReadOnlySpan<float> weights,
         ReadOnlySpan<float> rates
     )
     {
-        int columns = targets.Length / weights.Length;
         float loss = 0;
         state.ClearSums();
         for (int start = 0; start < weights.Length; start += size)
         {
             int rows = Math.Min(size, weights.Length - start);
             BoundGraph part = Graph(TrainingGraphKind.Accumulate, rows);
+            Fit(part, weights.Length);
             loss += Forward(
                 part,
                 inputs.Slice(start * rowLength, rows * rowLength),
-                targets.Slice(start * columns, rows * columns),
                 weights.Slice(start, rows),
-                logits.AsSpan(start * columns, rows * columns),
+                start,
                 start / size
             );
         }
@@ -146,29 +188,49 @@ public sealed partial class TrainingSession : IDisposable
         return new StepResult(loss, apply[TrainingGraph.GradientNorm][0]);
     }
 
+    /// <summary>Holds the targets to the graph, and makes room for its logits.</summary>
+    private void Fit(BoundGraph graph, int rows)
+    {
+        foreach ((ObjectiveRows given, ObjectiveTensors tensors) in objectives.Zip(graph.Graph.Objectives))
+        {
+            int length = rows * tensors.Columns;
+            if (given.Targets.Length != length)
+                throw new ArgumentException(
+                    $"{given.Targets.Length} targets for {rows} rows of {tensors.Columns} logits '{tensors.Logits}'."
+                );
+            if (given.Logits.Length != length)
+                given.Logits = new float[length];
+        }
+    }
+
+    /// <summary>Runs some of a step's rows.</summary>
+    /// <param name="graph">The graph of as many rows.</param>
+    /// <param name="inputs">Their inputs.</param>
+    /// <param name="weights">Their weights.</param>
+    /// <param name="start">The first of them in the step.</param>
+    /// <param name="part">Number of the part, from 0.</param>
+    /// <returns>Their share of the loss.</returns>
     private float Forward(
         BoundGraph graph,
         ReadOnlySpan<float> inputs,
-        ReadOnlySpan<float> targets,
         ReadOnlySpan<float> weights,
-        Span<float> result,
+        int start,
         int part
     )
     {
-        if (targets.Length != weights.Length * graph.Graph.Columns)
-            throw new ArgumentException(
-                $"{targets.Length} targets for {weights.Length} rows of {graph.Graph.Columns} logits.",
-                nameof(targets)
-            );
+        foreach ((ObjectiveRows given, ObjectiveTensors tensors) in objectives.Zip(graph.Graph.Objectives))
+            given
+                .Targets.AsSpan(start * tensors.Columns, weights.Length * tensors.Columns)
+                .CopyTo(graph[tensors.Targets]);
         inputs.CopyTo(graph[input]);
-        targets.CopyTo(graph[TrainingGraph.Targets]);
         weights.CopyTo(graph[TrainingGraph.RowWeights]);
         for (int i = 0; i < graph.Graph.Masks.Count; i++)
             graph
                 .Graph.Masks[i]
                 .Fill(graph[graph.Graph.Masks[i].Input], running.Seed, Steps, part * graph.Graph.Masks.Count + i);
         graph.Run();
-        graph[options.Logits].CopyTo(result);
+        foreach ((ObjectiveRows found, ObjectiveTensors tensors) in objectives.Zip(graph.Graph.Objectives))
+            graph[tensors.Logits].CopyTo(found.Logits.AsSpan(start * tensors.Columns));
         return graph[TrainingGraph.Loss][0];
     }
 
@@ -230,6 +292,27 @@ public sealed partial class TrainingSession
             .Of(role)
             .Concat(state.Of(StateRole.Statistic))
             .ToDictionary(s => s.Tensor.Owner, s => s.Value.GetTensorDataAsSpan<float>().ToArray());
+}
+
+/// <summary>The rows of an objective in a step: what it was given and what came out.</summary>
+internal sealed class ObjectiveRows(string name)
+{
+    /// <summary>Name of the logits.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Targets [N, C].</summary>
+    public float[] Targets { get; private set; } = [];
+
+    /// <summary>Logits [N, C].</summary>
+    public float[] Logits { get; set; } = [];
+
+    /// <summary>Copies the targets of a step.</summary>
+    public void Take(ReadOnlySpan<float> targets)
+    {
+        if (Targets.Length != targets.Length)
+            Targets = new float[targets.Length];
+        targets.CopyTo(Targets);
+    }
 }
 
 /// <summary>How training steps are run. Immutable; an invalid instance cannot be made.</summary>

@@ -9,8 +9,8 @@ using MlNetTransfer.Onnx.Runtime;
 namespace MlNetTransfer.Backbones;
 
 /// <summary>
-/// An ONNX graph that takes one item, an image unless its encoder says otherwise, and gives one row of numbers (features
-/// or probabilities), ready to be run by many workers.
+/// An ONNX graph that takes one item, an image unless its encoder says otherwise, and gives one row of numbers
+/// (features or probabilities), ready to be run by many workers.
 /// </summary>
 /// <remarks>
 /// One session, shared by all workers. Thread-safe; each worker is not. On a CPU a worker may run a few of its images

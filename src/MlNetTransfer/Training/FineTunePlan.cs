@@ -207,39 +207,11 @@ internal sealed class TrainingSetUp(FineTuneOptions options, NetworkStart start,
     /// <summary>What the steps of a stage do.</summary>
     /// <param name="model">The forward graph.</param>
     /// <param name="first">First trained block.</param>
-    public TrainingOptions Steps(OnnxModel model, int first)
-    {
-        Dictionary<string, int> ranks = model.Initializers.ToDictionary(i => i.Name, i => i.Dims.Count);
-        List<ParameterGroup> groups =
-        [
-            new()
-            {
-                Name = "head",
-                Parameters = [plan.HeadWeight],
-                WeightDecay = options.WeightDecay,
-            },
-            new() { Name = "head, biases", Parameters = [plan.HeadBias] },
-        ];
-        for (int block = plan.Blocks.Count - 1; block >= first; block--)
+    public TrainingOptions Steps(OnnxModel model, int first) =>
+        new()
         {
-            string[] known = [.. plan.Trained[block].Where(ranks.ContainsKey)];
-            if (known.Where(p => ranks[p] > 1).ToArray() is { Length: > 0 } kernels)
-                groups.Add(
-                    new()
-                    {
-                        Name = $"block {block + 1}",
-                        Parameters = kernels,
-                        WeightDecay = options.WeightDecay,
-                    }
-                );
-            if (known.Where(p => ranks[p] <= 1).ToArray() is { Length: > 0 } vectors)
-                groups.Add(new() { Name = $"block {block + 1}, biases", Parameters = vectors });
-        }
-
-        return new TrainingOptions
-        {
-            Logits = plan.Logits,
-            Groups = groups,
+            Objectives = [new Objective { Logits = plan.Logits }],
+            Groups = [.. Groups(model, first).Select(g => g.Group)],
             Optimizer = options.Optimizer == OptimizerKind.Sgd ? new SgdOptimizer() : new AdamWOptimizer(),
             ClipNorm = options.ClipNorm,
             StartingPointDecay = options.StartingPointDecay,
@@ -250,25 +222,47 @@ internal sealed class TrainingSetUp(FineTuneOptions options, NetworkStart start,
                     ? BatchNormalizationMode.Training
                     : BatchNormalizationMode.Inference,
         };
+
+    /// <summary>Highest learning rate of every group of a stage, in the order of <see cref="Steps"/>.</summary>
+    /// <param name="model">The forward graph.</param>
+    /// <param name="first">First trained block.</param>
+    public float[] Rates(OnnxModel model, int first) =>
+        [.. Groups(model, first).Select(g => (float)(TopRate * Factor(g.Block)))];
+
+    /// <summary>The groups of a stage from the top down, each with its block; null for the head.</summary>
+    private List<(ParameterGroup Group, int? Block)> Groups(OnnxModel model, int first)
+    {
+        Dictionary<string, int> ranks = model.Initializers.ToDictionary(i => i.Name, i => i.Dims.Count);
+        List<(ParameterGroup, int?)> groups =
+        [
+            (Decayed("head", plan.HeadWeight), null),
+            (new() { Name = "head, biases", Parameters = [plan.HeadBias] }, null),
+        ];
+        for (int block = plan.Blocks.Count - 1; block >= first; block--)
+        {
+            string[] known = [.. plan.Trained[block].Where(ranks.ContainsKey)];
+            if (known.Where(p => ranks[p] > 1).ToArray() is { Length: > 0 } kernels)
+                groups.Add((Decayed($"block {block + 1}", kernels), block));
+            if (known.Where(p => ranks[p] <= 1).ToArray() is { Length: > 0 } vectors)
+                groups.Add((new() { Name = $"block {block + 1}, biases", Parameters = vectors }, block));
+        }
+
+        return groups;
     }
 
-    /// <summary>Highest learning rate of every group of a stage, in their order.</summary>
-    public float[] Rates(TrainingOptions steps) => [.. steps.Groups.Select(g => (float)(TopRate * Factor(g.Name)))];
+    private ParameterGroup Decayed(string name, params string[] parameters) =>
+        new()
+        {
+            Name = name,
+            Parameters = parameters,
+            WeightDecay = options.WeightDecay,
+        };
 
-    private double Factor(string group)
+    private double Factor(int? block)
     {
-        if (!group.StartsWith("block ", StringComparison.Ordinal))
-            return options.HeadRate ?? start.HeadRate;
-        int block = int.Parse(
-            group.AsSpan(
-                6,
-                group.Contains(',', StringComparison.Ordinal)
-                    ? group.IndexOf(',', StringComparison.Ordinal) - 6
-                    : group.Length - 6
-            ),
-            System.Globalization.CultureInfo.InvariantCulture
-        );
-        return Math.Pow(options.BlockDecay, plan.Blocks.Count - block);
+        if (block is { } number)
+            return Math.Pow(options.BlockDecay, plan.Blocks.Count - 1 - number);
+        return options.HeadRate ?? start.HeadRate;
     }
 }
 

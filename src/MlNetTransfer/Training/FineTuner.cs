@@ -74,7 +74,8 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
                 targets,
                 data
             );
-            for (int number = state.Stage; state.Stage == number && !state.IsDone; checkpoint.Save(state))
+            int number = state.Stage;
+            while (state.Stage == number && !state.IsDone)
             {
                 state = Epoch(state, stage, judge, feed, metrics, told, cancellation);
                 if (!state.IsDone)
@@ -87,6 +88,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
                         Start = state.Start.With(stage.Session.Parameters()),
                         Session = [],
                     };
+                checkpoint.Save(state);
             }
         }
 

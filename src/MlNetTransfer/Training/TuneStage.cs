@@ -41,7 +41,7 @@ internal sealed class TuneStage : IDisposable
         IReadOnlyList<int> stages = setUp.Stages();
         (FirstBlock, LastEpoch) = (stages[state.Stage], Share(state.Stage + 1));
         Steps = setUp.Steps(model, FirstBlock);
-        peaks = setUp.Rates(Steps);
+        peaks = setUp.Rates(model, FirstBlock);
         rates = new float[peaks.Length];
         batch = Math.Min(run.Options.BatchSize, train.Length);
         schedule = new LearningRateSchedule(

@@ -8,6 +8,7 @@ namespace MlNetTransfer.Benchmarks.Measuring;
 
 /// <summary>Ratios of a benchmark as they were recorded, and where.</summary>
 /// <param name="Benchmark">Name of the benchmark.</param>
+/// <param name="BaselineMethod">The method whose time the ratios are multiples of.</param>
 /// <param name="Date">When.</param>
 /// <param name="Machine">Where and with what.</param>
 /// <param name="Rounds">Rounds that the intervals are made of.</param>
@@ -15,6 +16,7 @@ namespace MlNetTransfer.Benchmarks.Measuring;
 /// <param name="Ratios">The ratios.</param>
 internal sealed record Baseline(
     string Benchmark,
+    string BaselineMethod,
     DateOnly Date,
     Machine Machine,
     int Rounds,
@@ -63,6 +65,7 @@ internal sealed record Baseline(
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         Baseline baseline = new(
             benchmark.Name,
+            benchmark.BaselineMethod,
             DateOnly.FromDateTime(TimeProvider.System.GetUtcNow().Date),
             Machine.Current(typeof(BenchmarkDotNet.Running.BenchmarkRunner).Assembly),
             rounds,

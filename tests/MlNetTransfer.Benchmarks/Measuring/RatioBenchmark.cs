@@ -43,7 +43,7 @@ internal sealed record RatioBenchmark(string Name, Type Type)
         Dictionary<(string Method, string Parameters), List<double>> found = [];
         for (int round = 0; round <= rounds; round++)
         {
-            Summary summary = Round(iterations: round == 0 ? 1 : 3, scratch.Path);
+            Summary summary = Round(iterations: round == 0 ? 1 : 6, scratch.Path);
             if (round == 0)
                 continue;
             foreach (BenchmarkReport report in summary.Reports.Where(r => !summary.IsBaseline(r.BenchmarkCase)))
@@ -69,12 +69,12 @@ internal sealed record RatioBenchmark(string Name, Type Type)
     {
         AccumulationLogger log = new();
         // Work is counted in milliseconds, so that the cost of calling it need not be measured and one call may be
-        // enough.
+        // enough. Iterations are short: on a busy machine some of them are then left alone.
         Job job = Job
             .Default.WithToolchain(InProcessEmitToolchain.DontLogOutput)
             .WithWarmupCount(1)
             .WithIterationCount(iterations)
-            .WithIterationTime(TimeInterval.FromMilliseconds(100))
+            .WithIterationTime(TimeInterval.FromMilliseconds(10))
             .WithMinInvokeCount(1)
             .WithUnrollFactor(1)
             .WithEvaluateOverhead(false);

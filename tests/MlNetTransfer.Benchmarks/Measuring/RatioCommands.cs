@@ -47,6 +47,12 @@ internal static class RatioCommands
                 ?? throw new UsageException($"No baseline of '{b.Name}' is recorded. First: record {b.Name}.")
             ),
         ];
+        foreach ((RatioBenchmark benchmark, Baseline baseline) in request.Benchmarks.Zip(stored))
+            if (baseline.BaselineMethod != benchmark.BaselineMethod)
+                throw new UsageException(
+                    $"'{benchmark.Name}' was recorded against {baseline.BaselineMethod}, now it is measured against "
+                        + $"{benchmark.BaselineMethod}. First: record {benchmark.Name}."
+                );
         Machine here = Machine.Current();
         List<string> worse = [];
         foreach ((RatioBenchmark benchmark, Baseline baseline) in request.Benchmarks.Zip(stored))

@@ -10,7 +10,7 @@ namespace MlNetTransfer.Benchmarks.Ratios;
 /// <summary>Features of image files from the cache, beside computing them.</summary>
 public class CacheBenchmark
 {
-    private const int Images = 8;
+    private const int Images = 4;
     private readonly ImageItem[] items = Drawings.Items(Images);
     private FeatureExtractor? extractor;
     private Scratch? cache;

@@ -14,7 +14,7 @@ namespace MlNetTransfer.Benchmarks.Ratios;
 /// </summary>
 public class FeaturiseBenchmark
 {
-    private const int Images = 16;
+    private const int Images = 8;
     private readonly ImageItem[] items = Drawings.Items(Images);
     private ImageGraph? graph;
     private InferenceSession? session;

@@ -8,5 +8,5 @@ internal static class FittedRows
 {
     public const int Classes = 10;
 
-    public static FeatureTable Table { get; } = new RandomRows(width: 512, Classes).Draw(400);
+    public static FeatureTable Table { get; } = new RandomRows(width: 512, Classes).Draw(200);
 }

@@ -10,7 +10,7 @@ namespace MlNetTransfer.Benchmarks.Ratios;
 /// </summary>
 public class HostingBenchmark
 {
-    private const int PerCaller = 4;
+    private const int PerCaller = 2;
     private static readonly Scratch Folder = new();
     private static readonly Lazy<string> Model = new(() => ServedModel.Train(Folder.Path));
     private byte[][] images = [];

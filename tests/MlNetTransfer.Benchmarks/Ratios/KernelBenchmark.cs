@@ -5,7 +5,7 @@ using MlNetTransfer.Heads;
 namespace MlNetTransfer.Benchmarks.Ratios;
 
 /// <summary>
-/// The kernel head on 400 rows of 512 features, ten classes, its penalty and temperature chosen by leaving one row out,
+/// The kernel head on 200 rows of 512 features, ten classes, its penalty and temperature chosen by leaving one row out,
 /// beside a textbook's solution for one penalty.
 /// </summary>
 public class KernelBenchmark

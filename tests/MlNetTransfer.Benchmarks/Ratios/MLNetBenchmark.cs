@@ -6,7 +6,7 @@ namespace MlNetTransfer.Benchmarks.Ratios;
 /// <summary>FeaturizeImages beside ML.NET's own chain to DnnFeaturizeImage, and to ApplyOnnxModel.</summary>
 public class MLNetBenchmark
 {
-    private const int Images = 8;
+    private const int Images = 4;
     private MLNetChains? chains;
 
     [GlobalSetup]

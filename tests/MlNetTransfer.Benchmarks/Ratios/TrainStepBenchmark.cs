@@ -7,12 +7,12 @@ using TrainingSession = MlNetTransfer.Onnx.Training.TrainingSession;
 namespace MlNetTransfer.Benchmarks.Ratios;
 
 /// <summary>
-/// A training step of the default backbone's top blocks and a head, 16 images, beside a forward pass of the same: the
+/// A training step of the default backbone's top blocks and a head, 8 images, beside a forward pass of the same: the
 /// multiplications of a step are three times those of the pass, less the gradient of the input.
 /// </summary>
 public class TrainStepBenchmark
 {
-    private const int Batch = 16;
+    private const int Batch = 8;
     private TopBlock? block;
     private float[] maps = [],
         targets = [];

@@ -192,7 +192,7 @@ internal static class TorchTrainStep
             model,
             new TrainingOptions
             {
-                Logits = "logits",
+                Objectives = [new Objective { Logits = "logits" }],
                 Groups = [new ParameterGroup { Name = "all", Parameters = parameters }],
             },
             new TrainingSessionOptions { Threads = threads }

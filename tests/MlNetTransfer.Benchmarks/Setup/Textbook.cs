@@ -41,6 +41,10 @@ internal static class Textbook
         throw new InvalidOperationException("The textbook's softmax did not converge.");
     }
 
+    /// <summary>Probabilities [rows × classes] of a softmax fit.</summary>
+    public static double[] Probabilities(double[][] rows, double[][] weights) =>
+        [.. rows.SelectMany(row => Probabilities(row, weights))];
+
     /// <summary>Ridge regression on one-hot targets by the normal equations of the rows (the dual).</summary>
     /// <returns>What every row counts [classes][rows].</returns>
     public static double[][] Ridge(double[][] rows, int[] labels, int classes, double penalty) =>
@@ -85,23 +89,31 @@ internal static class Textbook
         for (int c = 0; c < classes; c++)
         for (int j = 0; j <= width; j++)
             gradient[c][j] = j < width ? l2 * weights[c][j] : 0;
-        double[] p = new double[classes];
         for (int r = 0; r < rows.Length; r++)
         {
-            for (int c = 0; c < classes; c++)
-                p[c] = Dot(rows[r], weights[c]) + weights[c][width];
-            double top = p.Max(),
-                sum = 0;
-            for (int c = 0; c < classes; c++)
-                sum += p[c] = Math.Exp(p[c] - top);
+            double[] p = Probabilities(rows[r], weights);
             for (int c = 0; c < classes; c++)
             {
-                double error = (p[c] / sum - (labels[r] == c ? 1 : 0)) / rows.Length;
+                double error = (p[c] - (labels[r] == c ? 1 : 0)) / rows.Length;
                 for (int j = 0; j < width; j++)
                     gradient[c][j] += error * rows[r][j];
                 gradient[c][width] += error;
             }
         }
+    }
+
+    private static double[] Probabilities(double[] row, double[][] weights)
+    {
+        double[] p = new double[weights.Length];
+        for (int c = 0; c < p.Length; c++)
+            p[c] = Dot(row, weights[c]) + weights[c][row.Length];
+        double top = p.Max(),
+            sum = 0;
+        for (int c = 0; c < p.Length; c++)
+            sum += p[c] = Math.Exp(p[c] - top);
+        for (int c = 0; c < p.Length; c++)
+            p[c] /= sum;
+        return p;
     }
 
     /// <summary>Of XᵀX / rows, by the power method; a little more, to be on the safe side.</summary>

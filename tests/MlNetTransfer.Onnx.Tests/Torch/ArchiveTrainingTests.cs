@@ -97,7 +97,7 @@ public sealed class ArchiveTrainingTests
             model,
             new TrainingOptions
             {
-                Logits = "logits",
+                Objectives = [new Objective { Logits = "logits" }],
                 BatchNormalization = mode,
                 Groups = [new ParameterGroup { Name = "all", Parameters = parameters }],
             }

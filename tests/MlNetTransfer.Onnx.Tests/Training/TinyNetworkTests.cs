@@ -56,20 +56,17 @@ public sealed class TinyNetworkTests
 
     private static readonly Dictionary<string, TrainingOptions> Cases = new()
     {
-        ["sgd"] = Options(TrainingLoss.CrossEntropy, new SgdOptimizer()),
-        ["plain"] = Options(TrainingLoss.BinaryCrossEntropy, new SgdOptimizer { Momentum = 0 }) with
-        {
-            ClipNorm = 0.05,
-        },
+        ["sgd"] = Options(new CrossEntropy(), new SgdOptimizer()),
+        ["plain"] = Options(new BinaryCrossEntropy(), new SgdOptimizer { Momentum = 0 }) with { ClipNorm = 0.05 },
         ["nesterov"] = Options(
-            TrainingLoss.MeanSquaredError,
+            new MeanSquaredError(),
             new SgdOptimizer { Momentum = 0.8, Nesterov = true },
             decay: 0.1
         ) with
         {
             StartingPointDecay = 0.2,
         },
-        ["adamw"] = Options(TrainingLoss.CrossEntropy, new AdamWOptimizer(), decay: 0.1) with
+        ["adamw"] = Options(new CrossEntropy(), new AdamWOptimizer(), decay: 0.1) with
         {
             AverageDecay = 0.9,
             ClipNorm = 0.1,
@@ -120,8 +117,7 @@ public sealed class TinyNetworkTests
     private static TrainingOptions Options(TrainingLoss loss, TrainingOptimizer optimizer, double decay = 0) =>
         new()
         {
-            Logits = "logits",
-            Loss = loss,
+            Objectives = [new Objective { Logits = "logits", Loss = loss }],
             Optimizer = optimizer,
             Groups =
             [

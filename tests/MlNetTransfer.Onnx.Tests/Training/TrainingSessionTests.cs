@@ -152,7 +152,7 @@ public sealed class TrainingSessionTests
             graph.Output("y2", ["N", 2]).Build(),
             new TrainingOptions
             {
-                Logits = "y2",
+                Objectives = [new Objective { Logits = "y2" }],
                 Groups =
                 [
                     new ParameterGroup
@@ -312,7 +312,11 @@ public sealed class TrainingSessionTests
     }
 
     private static TrainingOptions Options(params string[] parameters) =>
-        new() { Logits = "logits", Groups = [new ParameterGroup { Name = "all", Parameters = parameters }] };
+        new()
+        {
+            Objectives = [new Objective { Logits = "logits" }],
+            Groups = [new ParameterGroup { Name = "all", Parameters = parameters }],
+        };
 
     /// <summary>Conv w, batch normalisation s and b, ReLU, global pool, dropout, product with f.</summary>
     private static OnnxModel Network() =>

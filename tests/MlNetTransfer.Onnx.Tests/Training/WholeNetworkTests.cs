@@ -134,7 +134,7 @@ public sealed class WholeNetworkTests
     private static TrainingOptions Options(TorchRun torch, string name, BatchNormalizationMode mode) =>
         new()
         {
-            Logits = "logits",
+            Objectives = [new Objective { Logits = "logits" }],
             BatchNormalization = mode,
             Groups =
             [

@@ -119,7 +119,7 @@ public sealed class FineTunePartsTests
         OnnxModel model = TuneTask.Network();
         var options = new TrainingOptions
         {
-            Logits = "logits",
+            Objectives = [new Objective { Logits = "logits" }],
             Groups = [new ParameterGroup { Name = "all", Parameters = ["two_b.weight"] }],
         };
         TrainingGraph step = new TrainingStepBuilder(model, options).Build(16);
