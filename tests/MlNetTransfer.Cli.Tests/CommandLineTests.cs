@@ -26,7 +26,7 @@ public sealed class CommandLineTests
     [DataRow("--time-budget", "0s", "must be above 0.")]
     [DataRow("--backbone", "", "must not be empty.")]
     [DataRow("--taps", ",", "must name at least 1.")]
-    [DataRow("--head", "3", "one of auto, softmax")]
+    [DataRow("--head", "3", "one of auto, discriminant")]
     public void Number_OfAnotherCulture_IsAnErrorThatSaysHowToWriteIt(string option, string value, string expected)
     {
         CliResult result = Cli.Run("train", Cli.Samples, "--strategy", "finetune", option, value);
@@ -58,7 +58,7 @@ public sealed class CommandLineTests
         int[] places = [.. titles.Select(t => result.Output.IndexOf(t, StringComparison.Ordinal))];
         Assert.IsTrue(places[0] > 0 && places[0] < places[1] && places[1] < places[2], result.Output);
         foreach (
-            string expected in (string[])["[default: resnet18]", "auto|softmax", "0.0001", "--test-fraction <0..1>"]
+            string expected in (string[])["[default: resnet18]", "auto|discriminant", "0.0001", "--test-fraction <0..1>"]
         )
             StringAssert.Contains(result.Output, expected);
         foreach (string type in (string[])["HeadKind", "Nullable", "System.", "TrainingStrategy"])

@@ -33,7 +33,7 @@ public sealed class FlagsTests
     [DataRow("brew --strength thin", "--strength is 'thin'; it must be a number from 0 to 1.")]
     [DataRow("brew --degrees warm", "--degrees is 'warm'; it must be a whole number from -2147483648 to 2147483647.")]
     [DataRow("brew --degrees 101", "--degrees is '101'; it must be below boiling.")]
-    [DataRow("brew --roast drak", "--roast is 'drak'; it must be one of light, dark. Did you mean 'dark'?")]
+    [DataRow("brew --roast dar", "--roast is 'dar'; it must be one of light, dark. Did you mean 'dark'?")]
     public void Parse_WhatThePropertyRefuses_IsAnErrorInItsWords(string line, string expected) =>
         StringAssert.StartsWith(Command(out _).Parse(line).Errors.Single().Message, expected);
 
