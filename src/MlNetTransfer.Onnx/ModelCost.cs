@@ -109,7 +109,7 @@ public static class ModelCost
             )
                 if (!batch.HasDimValue)
                     batch.DimValue = 1;
-            // What was stated for an open batch would hinder what is inferred for this one.
+            // What was stated for an open batch would contradict what is inferred for this one.
             proto.Graph.ValueInfo.Clear();
             foreach (ValueInfoProto output in proto.Graph.Output.Where(o => o.Type?.TensorType is not null))
                 output.Type.TensorType.Shape = null;

@@ -56,7 +56,7 @@ public sealed class BackboneCatalog
     /// <summary>All cards, in the order of the file. The first is the backbone taken where none is chosen.</summary>
     public IReadOnlyList<BackboneCard> Cards { get; }
 
-    /// <summary>Backbones of the user that cannot be used, and why; they hinder no other.</summary>
+    /// <summary>Backbones of the user that cannot be used, and why; the others work.</summary>
     public IReadOnlyList<string> Problems { get; }
 
     /// <summary>Whether the user added a backbone.</summary>

@@ -17,7 +17,7 @@ public sealed class UserCatalog(string? folder = null)
     /// <summary>The folder, absolute; it may not exist yet.</summary>
     public string Folder { get; } = Path.GetFullPath(folder ?? DataFolder.For("backbones"));
 
-    /// <summary>Reads all cards. One that cannot be used is named among the problems and hinders no other.</summary>
+    /// <summary>Reads all cards. One that cannot be used is named among the problems; the others work.</summary>
     public UserBackbones Read()
     {
         List<BackboneCard> cards = [];

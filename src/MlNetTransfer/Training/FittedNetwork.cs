@@ -108,7 +108,7 @@ public sealed record TuneSummary
 
     /// <summary>
     /// 1 where the weights are that epoch's; below 1 they are (1 - share) · those of the start + share · those of the
-    /// last epoch, which the validation images liked better.
+    /// last epoch, at which the log-loss of the validation images was lower.
     /// </summary>
     public required double Share { get; init; }
 
