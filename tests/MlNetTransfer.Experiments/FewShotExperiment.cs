@@ -4,7 +4,6 @@ using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Experiments;

@@ -38,7 +38,7 @@ internal static class TransferExperiment
                 table,
                 $"{id} at {card.DefaultTap}, pretrained",
                 data,
-                Features(data, FeatureGraph.Build(backbone.LoadModel(), tensor).ToBytes(), card.Preprocessing)
+                Features(data, FeatureGraph.Build(backbone.LoadModel(), tensor).ToBytes(), card.Preprocessing!)
             );
             for (int seed = 1; seed <= 3; seed++)
                 Report(
@@ -48,7 +48,7 @@ internal static class TransferExperiment
                     Features(
                         data,
                         FeatureGraph.Build(RandomWeights.Draw(backbone.LoadModel(), seed), tensor).ToBytes(),
-                        card.Preprocessing
+                        card.Preprocessing!
                     )
                 );
         }

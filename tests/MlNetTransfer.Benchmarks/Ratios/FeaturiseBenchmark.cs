@@ -24,16 +24,15 @@ public class FeaturiseBenchmark
     public void Setup()
     {
         Backbone backbone = Drawings.Backbone();
-        Preprocessing preprocessing = backbone.Card.Preprocessing!;
         (byte[] onnx, graph) = FeatureGraph.Open(
             backbone.LoadModel(),
             [backbone.Card.Tap().Tensor],
-            preprocessing,
+            backbone.Card.Encoder,
             limits: null,
             plan: null
         );
         session = new InferenceSession(onnx);
-        tensor = [.. Enumerable.Range(0, preprocessing.TensorLength).Select(i => i % 255 / 255f)];
+        tensor = [.. Enumerable.Range(0, graph.Preprocessing.TensorLength).Select(i => i % 255 / 255f)];
     }
 
     [GlobalCleanup]
@@ -50,7 +49,7 @@ public class FeaturiseBenchmark
         using var options = new RunOptions();
         using OrtValue input = OrtValue.CreateTensorValueFromMemory(tensor, [1, 3, size, size]);
         for (int i = 0; i < Images; i++)
-            session!.Run(options, [graph.InputName], [input], [FeatureGraph.Output]).Dispose();
+            session!.Run(options, graph.InputNames, [input], [FeatureGraph.Output]).Dispose();
     }
 
     [Benchmark(OperationsPerInvoke = Images)]

@@ -36,7 +36,7 @@ public class TrainStepBenchmark
             block.Model,
             new TrainingOptions
             {
-                Logits = TopBlock.Logits,
+                Objectives = [new Objective { Logits = TopBlock.Logits }],
                 Groups = [new ParameterGroup { Name = "all", Parameters = block.Parameters }],
             }
         );

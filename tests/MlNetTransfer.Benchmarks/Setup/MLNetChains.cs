@@ -47,7 +47,7 @@ internal sealed class MLNetChains : IDisposable
                 }
             )
             .Save(onnx);
-        int size = card.Preprocessing.Size;
+        int size = card.Preprocessing!.Size;
         var pixels = context
             .Transforms.LoadImages("Image", null, "ImagePath")
             .Append(

@@ -1,4 +1,3 @@
-using MlNetTransfer.Numerics;
 using SkiaSharp;
 
 namespace MlNetTransfer.Benchmarks.Setup;
