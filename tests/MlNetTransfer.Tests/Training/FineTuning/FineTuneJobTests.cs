@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
@@ -472,8 +473,9 @@ public sealed class FineTuneJobTests
 
     private sealed class Listener : IProgress<JobProgress>
     {
-        public List<JobProgress> Reports { get; } = [];
+        /// <summary>Reports come from any thread.</summary>
+        public ConcurrentQueue<JobProgress> Reports { get; } = [];
 
-        public void Report(JobProgress value) => Reports.Add(value);
+        public void Report(JobProgress value) => Reports.Enqueue(value);
     }
 }
