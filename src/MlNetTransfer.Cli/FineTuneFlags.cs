@@ -16,8 +16,8 @@ internal sealed class FineTuneFlags
         train.Part(tune, (o, tuned) => o with { FineTune = tuned });
         Strategy = train.Choice(
             "--strategy",
-            "head: a classifier on frozen features, in seconds. finetune: then the upper blocks of the network with "
-                + "it. full: then all of it. scratch: the same network from random weights, for comparison.",
+            string.Concat(TrainingStrategy.All.Select(s => $"{s.Name.ToLowerInvariant()}: {s.Description}. "))
+                .TrimEnd(),
             TrainingStrategy.All,
             (o, strategy) => o with { Strategy = strategy },
             o => o.Strategy

@@ -239,14 +239,26 @@ internal static class OperatorGradients
         new WhereGradient(),
     ];
 
-    private static readonly FrozenDictionary<string, IOperatorGradient> ByOperator = All.SelectMany(g =>
-            g.Operators.Select(o => (Operator: o, Gradient: g))
-        )
-        .ToFrozenDictionary(e => e.Operator, e => e.Gradient);
+    private static readonly FrozenDictionary<string, IOperatorGradient> ByOperator = Index(All);
 
     /// <summary>Operator types that can be differentiated, sorted.</summary>
     public static IReadOnlyList<string> Supported { get; } = [.. ByOperator.Keys.Order(StringComparer.Ordinal)];
 
     /// <summary>The gradient of an operator; null where there is none.</summary>
     public static IOperatorGradient? Of(string operatorType) => ByOperator.GetValueOrDefault(operatorType);
+
+    /// <summary>The gradients by operator.</summary>
+    /// <exception cref="InvalidOperationException">Two claim an operator; the message names all three.</exception>
+    internal static FrozenDictionary<string, IOperatorGradient> Index(IReadOnlyList<IOperatorGradient> gradients)
+    {
+        var found = new Dictionary<string, IOperatorGradient>(StringComparer.Ordinal);
+        foreach (IOperatorGradient gradient in gradients)
+        foreach (string name in gradient.Operators)
+            if (!found.TryAdd(name, gradient))
+                throw new InvalidOperationException(
+                    $"The operator '{name}' has two gradients, {found[name].GetType().Name} and "
+                        + $"{gradient.GetType().Name}: keep one."
+                );
+        return found.ToFrozenDictionary(StringComparer.Ordinal);
+    }
 }

@@ -35,18 +35,18 @@ internal sealed class FineTuneRecipe : IRecipe
 
     /// <summary>Fine-tuning of the upper half of the blocks; see <see cref="TrainingStrategy"/>.</summary>
     public static TrainingStrategy DescribeUpperBlocks() =>
-        new("FineTune", settings => new FineTuneRecipe(settings))
+        new("FineTune", "then the upper blocks of the network with it", settings => new FineTuneRecipe(settings))
         {
             Network = new NetworkStart { Freeze = FreezeBoundary.OfFraction(0.5) },
         };
 
     /// <summary>Fine-tuning of all blocks.</summary>
     public static TrainingStrategy DescribeWhole() =>
-        new("Full", settings => new FineTuneRecipe(settings)) { Network = new NetworkStart() };
+        new("Full", "then all of it", settings => new FineTuneRecipe(settings)) { Network = new NetworkStart() };
 
     /// <summary>Training of all blocks from random weights.</summary>
     public static TrainingStrategy DescribeScratch() =>
-        new("Scratch", settings => new FineTuneRecipe(settings))
+        new("Scratch", "the same network from random weights, for comparison", settings => new FineTuneRecipe(settings))
         {
             Network = new NetworkStart
             {

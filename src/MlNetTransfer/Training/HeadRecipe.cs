@@ -12,7 +12,8 @@ namespace MlNetTransfer.Training;
 internal sealed class HeadRecipe(RecipeSettings settings) : IRecipe
 {
     /// <summary>What is known of the strategy; see <see cref="TrainingStrategy"/>.</summary>
-    public static TrainingStrategy Describe() => new("Head", settings => new HeadRecipe(settings));
+    public static TrainingStrategy Describe() =>
+        new("Head", "a classifier on frozen features, in seconds", settings => new HeadRecipe(settings));
 
     public bool IsQuick => true;
 

@@ -30,11 +30,16 @@ public sealed class TrainingStrategy : INamed
     public static TrainingStrategy Scratch { get; } = All.Add(FineTuneRecipe.DescribeScratch());
 
     /// <param name="name">Name, as code writes it.</param>
+    /// <param name="description">What is trained, in a phrase.</param>
     /// <param name="recipe">Makes the recipe.</param>
-    internal TrainingStrategy(string name, Func<RecipeSettings, IRecipe> recipe) => (Name, Recipe) = (name, recipe);
+    internal TrainingStrategy(string name, string description, Func<RecipeSettings, IRecipe> recipe) =>
+        (Name, Description, Recipe) = (name, description, recipe);
 
     /// <inheritdoc/>
     public string Name { get; }
+
+    /// <summary>What is trained, in a phrase, for help texts.</summary>
+    public string Description { get; }
 
     /// <summary>How the network is trained; null where it stays frozen.</summary>
     public NetworkStart? Network { get; internal init; }

@@ -1,4 +1,5 @@
 using MlNetTransfer.Onnx.Differentiation;
+using MlNetTransfer.Onnx.Differentiation.Operators;
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Tests.Shared;
 
@@ -7,6 +8,17 @@ namespace MlNetTransfer.Onnx.Tests.Differentiation;
 [TestClass]
 public sealed class DifferentiatorTests
 {
+    [TestMethod]
+    public void Index_TwoGradientsOfAnOperator_NamesOperatorAndBoth()
+    {
+        string message = Assert
+            .ThrowsExactly<InvalidOperationException>(() =>
+                OperatorGradients.Index([new AddGradient(), new AddGradient()])
+            )
+            .Message;
+        StringAssert.Contains(message, "'Add' has two gradients, AddGradient and AddGradient");
+    }
+
     /// <summary>
     /// Det has no gradient here. Below the trained weight it does not matter; above it, the error names the node and
     /// what to freeze.
