@@ -16,8 +16,7 @@ internal sealed class FineTuneFlags
         train.Part(tune, (o, tuned) => o with { FineTune = tuned });
         Strategy = train.Choice(
             "--strategy",
-            string.Concat(TrainingStrategy.All.Select(s => $"{s.Name.ToLowerInvariant()}: {s.Description}. "))
-                .TrimEnd(),
+            string.Concat(TrainingStrategy.All.Select(s => $"{FlagText.Of(s)}: {s.Description}. ")).TrimEnd(),
             TrainingStrategy.All,
             (o, strategy) => o with { Strategy = strategy },
             o => o.Strategy

@@ -102,9 +102,7 @@ internal static class ModelsCommand
             table.AddRow(
                 new Text(card.Id),
                 new Text(card.Name),
-                new Text(
-                    card.Preprocessing is { } images ? $"{images.Size} px" : card.Encoder.Kind.Name.ToLowerInvariant()
-                ),
+                new Text(card.Preprocessing is { } images ? $"{images.Size} px" : FlagText.Of(card.Encoder.Kind)),
                 new Text(tap.Name),
                 new Text($"{tap.Width}"),
                 new Text(card.License),

@@ -30,6 +30,14 @@ internal sealed class OutputLock : IDisposable
     public static OutputLock OfFolder(string folder)
     {
         bool isNew = !Directory.Exists(folder);
+        MakeFolder(folder);
+        return Take(Path.Combine(folder, FileName), $"Folder '{folder}'", isNew ? folder : null);
+    }
+
+    /// <summary>Makes an output folder where it is missing.</summary>
+    /// <exception cref="TransferException">It cannot be made.</exception>
+    public static void MakeFolder(string folder)
+    {
         try
         {
             Directory.CreateDirectory(folder);
@@ -41,8 +49,6 @@ internal sealed class OutputLock : IDisposable
                 e
             );
         }
-
-        return Take(Path.Combine(folder, FileName), $"Folder '{folder}'", isNew ? folder : null);
     }
 
     /// <summary>Holds the place of one file; its folder must be there.</summary>

@@ -38,7 +38,7 @@ public sealed class Registry<T> : IReadOnlyList<T>
         ?? throw new TransferException($"There is no {kind} '{name}'. There are {string.Join(", ", Names)}.");
 
     /// <summary>The names, in lower case: as people write them.</summary>
-    public IEnumerable<string> Names => items.Select(item => item.Name.ToLowerInvariant());
+    public IEnumerable<string> Names => items.Select(item => item.Label);
 
     /// <inheritdoc/>
     public IEnumerator<T> GetEnumerator() => items.GetEnumerator();
@@ -51,6 +51,16 @@ public sealed class Registry<T> : IReadOnlyList<T>
             throw new ArgumentException($"The {kind} '{item.Name}' is registered twice.", nameof(item));
         items.Add(item);
         return item;
+    }
+}
+
+/// <summary>How choices are written for people.</summary>
+internal static class NamedText
+{
+    extension(INamed choice)
+    {
+        /// <summary>The name in lower case.</summary>
+        public string Label => choice.Name.ToLowerInvariant();
     }
 }
 
@@ -71,5 +81,5 @@ internal abstract class NamedJson<T>(Registry<T> registry) : JsonConverter<T>
     }
 
     public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) =>
-        writer.WriteStringValue(value.Name.ToLowerInvariant());
+        writer.WriteStringValue(value.Label);
 }

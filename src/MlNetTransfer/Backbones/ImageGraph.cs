@@ -125,7 +125,7 @@ public sealed class ImageGraph : IDisposable
         if (Session.Inputs.Count != wanted.Count)
             throw new TransferException(
                 $"The graph has {Session.Inputs.Count} inputs ({string.Join(", ", Session.Inputs.Keys)}); exactly "
-                    + $"{(wanted.Count == 1 ? "one" : wanted.Count)} for {Encoder.Kind.Name.ToLowerInvariant()} was "
+                    + $"{(wanted.Count == 1 ? "one" : wanted.Count)} for {Encoder.Kind.Label} was "
                     + $"expected."
             );
         string[] names = [.. wanted.Select(input => input.Name ?? Session.Inputs.Keys.Single())];
@@ -188,9 +188,8 @@ public sealed class ImageGraphBatch : IDisposable
 
     /// <summary>Where an image's tensor is to be written [3 × Size × Size].</summary>
     /// <param name="place">The place, in [0, <see cref="Size"/>).</param>
-    /// <exception cref="TransferException">The graph takes other content than images.</exception>
-    public Span<float> Input(int place) =>
-        inputs is [RowTensor<float> images] ? images[place] : throw new TransferException(NotImages());
+    /// <exception cref="InvalidCastException">The graph takes other content than images.</exception>
+    public Span<float> Input(int place) => Item(place).Tensor<float>(0);
 
     /// <summary>Where the tensors of an item are to be written.</summary>
     /// <param name="place">The place, in [0, <see cref="Size"/>).</param>
@@ -223,8 +222,6 @@ public sealed class ImageGraphBatch : IDisposable
         ReadOnlySpan<float> row = Output(place);
         return ImageGraphWorker.FirstNotFinite(row) is { } wrong ? throw new ImageRejectedException(wrong) : row;
     }
-
-    private string NotImages() => $"The graph takes {graph.Encoder.Kind.Name.ToLowerInvariant()}, not images.";
 
     /// <summary>As <see cref="Row"/>, whatever the numbers are.</summary>
     internal ReadOnlySpan<float> Output(int place) => output[place];

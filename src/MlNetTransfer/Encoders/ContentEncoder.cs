@@ -47,8 +47,7 @@ public abstract record ContentEncoder
         this is ImageEncoder images
             ? images.Preprocessing
             : throw new TransferException(
-                $"{owner} takes {Kind.Name.ToLowerInvariant()}, not images. Give it what it takes, or take one for "
-                    + "images."
+                $"{owner} takes {Kind.Label}, not images. Give it what it takes, or take one for " + "images."
             );
 }
 
@@ -149,5 +148,5 @@ public sealed record StatedEncoder(string Kind, JsonElement Settings)
 
     /// <summary>How an encoder is stated.</summary>
     internal static StatedEncoder Of(ContentEncoder encoder) =>
-        new(encoder.Kind.Name.ToLowerInvariant(), JsonSerializer.SerializeToElement(encoder.Settings));
+        new(encoder.Kind.Label, JsonSerializer.SerializeToElement(encoder.Settings));
 }

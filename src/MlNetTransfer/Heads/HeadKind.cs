@@ -78,7 +78,7 @@ public sealed class HeadKind : INamed
 }
 
 /// <summary>What a recipe asks of a head, whatever its kind; a kind takes what it has.</summary>
-internal sealed record HeadSettings
+internal record HeadSettings
 {
     /// <summary>L2 penalty; null: chosen by cross-validation.</summary>
     public double? L2 { get; init; }

@@ -162,7 +162,8 @@ internal static class RequestJson
     {
         if (type.Kind != JsonTypeInfoKind.Object || type.CreateObject is not { } create)
             return;
+        var standard = new Lazy<object>(create);
         foreach (JsonPropertyInfo member in type.Properties.Where(p => !p.IsRequired && p.Get is not null))
-            member.ShouldSerialize = (_, value) => !Equals(value, member.Get!(create()));
+            member.ShouldSerialize = (_, value) => !Equals(value, member.Get!(standard.Value));
     }
 }

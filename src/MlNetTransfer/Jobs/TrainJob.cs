@@ -190,7 +190,8 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         CancellationToken cancellation
     )
     {
-        Trial trial = Trial.Of(recipe, set, options, progress, cancellation);
+        RecipeRows all = set.Recipe(options);
+        Trial trial = Trial.Of(recipe, all, set, options, progress, cancellation);
         BackboneTap[] taps = set.Extractor.Taps.ToArray()[trial.Fit.Head.Taps];
         var metadata = new ModelMetadata
         {
@@ -212,7 +213,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
         var sample = new ParitySample(
             [.. checkedRows.Select(set.Item)],
-            trial.Fit.Predict(set.Recipe(options), checkedRows, new FitContext(0, null, cancellation))
+            trial.Fit.Predict(all, checkedRows, new FitContext(0, null, cancellation))
         );
         string path = Path.Combine(options.Output, "model.onnx");
         (StagedFile file, ParityRecord parity) = new ModelWriter(options.Limits, set.Extractor.Plan).Stage(

@@ -22,19 +22,21 @@ internal sealed record Trial(
 {
     /// <summary>Tries a recipe as a run's protocol says: by a split, by folds, or on all images unjudged.</summary>
     /// <param name="recipe">The recipe.</param>
+    /// <param name="all">The images of the run, as recipes see them.</param>
     /// <param name="set">The images of the run.</param>
     /// <param name="options">The run.</param>
     /// <param name="progress">Told how far each stage is.</param>
     /// <param name="cancellation">Ends the work.</param>
     public static Trial Of(
         IRecipe recipe,
+        RecipeRows all,
         TrainingSet set,
         TrainOptions options,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
-        var runner = new TrialRunner(recipe, set.Recipe(options), progress, cancellation);
+        var runner = new TrialRunner(recipe, all, progress, cancellation);
         if (options.FitsAll)
             return runner.Split(new TrainTestRows([.. Enumerable.Range(0, set.Table.Rows)], []));
         return set.Protocol.Kind == ProtocolKind.CrossValidation

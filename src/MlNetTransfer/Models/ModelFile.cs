@@ -46,19 +46,7 @@ internal sealed record ModelFile(string Path, OnnxModel Onnx, ModelMetadata Meta
         Func<string, TProof> prove
     )
     {
-        string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(target))!;
-        try
-        {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new TransferException(
-                $"Folder '{folder}' cannot be made: {e.Message} Choose another output folder.",
-                e
-            );
-        }
-
+        OutputLock.MakeFolder(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(target))!);
         var file = new StagedFile(target);
         try
         {

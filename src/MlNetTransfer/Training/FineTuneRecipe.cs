@@ -74,7 +74,7 @@ internal sealed class FineTuneRecipe : IRecipe
         if (settings.Backbone.Card.Encoder is not ImageEncoder)
             throw new TransferException(
                 $"The backbone '{settings.Backbone.Card.Id}' takes "
-                    + $"{settings.Backbone.Card.Encoder.Kind.Name.ToLowerInvariant()}; networks of images alone can be "
+                    + $"{settings.Backbone.Card.Encoder.Kind.Label}; networks of images alone can be "
                     + $"trained so far. Take --strategy head."
             );
         if (settings.Device != ExecutionProvider.Cpu)
@@ -246,18 +246,12 @@ internal sealed class FineTuneRecipe : IRecipe
 
     private Ledger<EpochResult> OpenMetrics()
     {
-        try
-        {
-            string folder = Directory.CreateDirectory(settings.Folder).FullName;
-            return new Ledger<EpochResult>(Path.Combine(folder, "metrics.jsonl"), settings.Resume, settings.OnEpoch);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new TransferException(
-                $"Folder '{settings.Folder}' cannot be made: {e.Message} Choose another output folder.",
-                e
-            );
-        }
+        OutputLock.MakeFolder(settings.Folder);
+        return new Ledger<EpochResult>(
+            Path.Combine(settings.Folder, "metrics.jsonl"),
+            settings.Resume,
+            settings.OnEpoch
+        );
     }
 
     /// <summary>One training of a network: the head that it started from, and what it gave.</summary>

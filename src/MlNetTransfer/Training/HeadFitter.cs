@@ -5,16 +5,10 @@ using MlNetTransfer.Heads;
 namespace MlNetTransfer.Training;
 
 /// <summary>How features become a classifier. Immutable.</summary>
-internal sealed record HeadRecipeOptions
+internal sealed record HeadRecipeOptions : HeadSettings
 {
     /// <summary>The kind of head.</summary>
     public HeadKind Head { get; init; } = HeadKind.Auto;
-
-    /// <summary>L2 penalty of a softmax head; null: chosen by cross-validation.</summary>
-    public double? L2 { get; init; }
-
-    /// <summary>How much a row of each class counts in a softmax head, which the automatic choice then is.</summary>
-    public ClassWeights ClassWeights { get; init; }
 
     /// <summary>Whether the best of several taps is looked for; else all are taken together.</summary>
     public bool ChoosesTap { get; init; } = true;
@@ -23,22 +17,6 @@ internal sealed record HeadRecipeOptions
     /// Whether the automatic choice is among linear heads only, which can become a layer of a network.
     /// </summary>
     public bool LinearOnly { get; init; }
-
-    /// <summary>Seed of the folds and of whatever is drawn.</summary>
-    public int Seed { get; init; }
-
-    /// <summary>Threads at most; no result depends on it.</summary>
-    public int Workers { get; init; } = Environment.ProcessorCount;
-
-    /// <summary>What of it a head of any kind is told.</summary>
-    public HeadSettings Settings =>
-        new()
-        {
-            L2 = L2,
-            ClassWeights = ClassWeights,
-            Seed = Seed,
-            Workers = Workers,
-        };
 }
 
 /// <summary>
@@ -181,7 +159,7 @@ internal sealed class HeadChoice(HeadRecipeOptions options)
         if (IsFree)
             return Choose(train, kind => kind.IsLinear || !options.LinearOnly, progress, cancellation);
         (IHead head, TemperatureCalibration calibration) = new CalibratedTrainer(
-            Kind.Trainer(options.Settings),
+            Kind.Trainer(options),
             new CalibratedTrainerOptions { Seed = options.Seed }
         ).Calibrate(train, progress, cancellation);
         return new HeadSelection(Kind.Label, head, calibration.Temperature, [], train.Rows);
