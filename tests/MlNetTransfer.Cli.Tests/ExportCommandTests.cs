@@ -229,7 +229,10 @@ public sealed class ExportCommandTests
     {
         CliResult result = Cli.Run("inspect", Trained.Model, "--json");
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
-        Assert.AreEqual(8, result.Json.GetProperty("metadata").GetProperty("labels").GetArrayLength());
+        JsonElement metadata = result.Json.GetProperty("metadata");
+        Assert.AreEqual(8, metadata.GetProperty("labels").GetArrayLength());
+        Assert.AreEqual(224, metadata.GetProperty("preprocessing").GetProperty("size").GetInt32());
+        Assert.IsFalse(metadata.TryGetProperty("encoder", out _), "a model of images states its preprocessing alone");
         Assert.IsGreaterThan(1e8, result.Json.GetProperty("multiplyAdds").GetDouble());
         Assert.AreEqual("Float [N, 3, 224, 224]", result.Json.GetProperty("inputs")[0].GetProperty("type").GetString());
         StringAssert.Contains(Cli.Run("inspect", Trained.Model).Output, "Parameters");

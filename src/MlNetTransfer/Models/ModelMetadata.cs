@@ -35,13 +35,22 @@ public sealed record ModelMetadata
     /// <summary>The classes; the index is the label id.</summary>
     public required IReadOnlyList<string> Labels { get; init; }
 
-    /// <summary>What turns content into the graph's input.</summary>
+    /// <summary>What turns content into the graph's input. In JSON as the file states it.</summary>
+    [JsonIgnore]
     public required ContentEncoder Encoder { get; init; }
 
     /// <summary>What turns pixels into the graph's input.</summary>
     /// <exception cref="TransferException">The model takes other content.</exception>
     [JsonIgnore]
     public Preprocessing Preprocessing => Encoder.OfImages("The model");
+
+    /// <summary>What the file states of images; null where it takes other content.</summary>
+    [JsonInclude, JsonPropertyName("preprocessing"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    internal Preprocessing? StatedImages => (Encoder as ImageEncoder)?.Preprocessing;
+
+    /// <summary>What the file states of other content; null where it takes images.</summary>
+    [JsonInclude, JsonPropertyName("encoder"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    internal StatedEncoder? StatedContent => Encoder is ImageEncoder ? null : StatedEncoder.Of(Encoder);
 
     /// <summary>Id of the backbone's card.</summary>
     public required string Backbone { get; init; }
@@ -74,9 +83,9 @@ public sealed record ModelMetadata
         [
             new(Prefix + "format", Format),
             new(Prefix + "labels", JsonSerializer.Serialize(Labels, Json)),
-            Encoder is ImageEncoder images
-                ? new(Prefix + "preprocessing", JsonSerializer.Serialize(images.Preprocessing, Json))
-                : new(EncoderKey, JsonSerializer.Serialize(StatedEncoder.Of(Encoder), Json)),
+            StatedImages is { } images
+                ? new(Prefix + "preprocessing", JsonSerializer.Serialize(images, Json))
+                : new(EncoderKey, JsonSerializer.Serialize(StatedContent, Json)),
             new(Prefix + "backbone", Backbone),
             new(Prefix + "card_digest", CardDigest),
             new(Prefix + "taps", JsonSerializer.Serialize(Taps, Json)),

@@ -83,6 +83,9 @@ public sealed class TextDoorTests
 
         using TransferModel model = TransferModel.Load(written.Path);
         Assert.AreEqual(Encoder, model.Metadata.Encoder);
+        JsonElement stated = JsonSerializer.SerializeToElement(model.Metadata, JsonSerializerOptions.Web);
+        Assert.AreEqual("words", stated.GetProperty("encoder").GetProperty("kind").GetString());
+        Assert.IsFalse(stated.TryGetProperty("preprocessing", out _), "it takes no images");
         ImageDataset unseen = Texts(40, 2);
         ImageRows found = model.Predict(unseen.Items);
         int right = unseen.Items.Where((item, row) => Likeliest(found.Row(row)) == item.Label).Count();
