@@ -45,10 +45,6 @@ public sealed class Backbone
     /// again.</exception>
     public OnnxModel LoadModel() => held ?? OnnxModel.Load(Path!);
 
-    /// <summary>What turns images into its input.</summary>
-    /// <exception cref="TransferException">It takes other content.</exception>
-    internal Preprocessing Images => Card.Encoder.OfImages($"Backbone '{Card.Id}'");
-
     /// <summary>Reads the model up to a tap; its output is the tap's feature map [N, Width, Size, Size].</summary>
     /// <param name="tap">Name of the tap; null for the default tap.</param>
     /// <exception cref="TransferException">The card has no such tap.</exception>
@@ -164,6 +160,10 @@ public sealed record BackboneCard
     /// <exception cref="TransferException">The card states a kind of content that is not known.</exception>
     [JsonIgnore]
     public ContentEncoder Encoder => Content?.Open() ?? new ImageEncoder(Preprocessing!);
+
+    /// <summary>What turns images into this backbone's input.</summary>
+    /// <exception cref="TransferException">It takes other content.</exception>
+    internal Preprocessing Images => Encoder.OfImages($"Backbone '{Id}'");
 
     /// <summary>Where the backbone can be cut, from the input to the output.</summary>
     public required IReadOnlyList<BackboneTap> Taps

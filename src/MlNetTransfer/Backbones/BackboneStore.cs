@@ -150,7 +150,7 @@ internal static class BackboneImporter
     {
         if (card.Format == BackboneFormat.Onnx)
             return Onnx(card, files);
-        int size = card.Encoder.OfImages($"Backbone '{card.Id}'").Size;
+        int size = card.Images.Size;
         string[] shards = [.. files.Skip(1)];
         return card is { Format: BackboneFormat.TfjsGraph, SourceClasses.Count: 0 }
             ? TfjsImporter.Import(files[0], shards, size, [card.Taps[^1].Tensor])

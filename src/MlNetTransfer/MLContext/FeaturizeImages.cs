@@ -234,7 +234,7 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
     internal override StockChain Stock() =>
         StockChain.OfImages(
             Images,
-            backbone.Images,
+            backbone.Card.Images,
             FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]),
             StockOutputs.Features(output, SlotNames(taps))
         );
