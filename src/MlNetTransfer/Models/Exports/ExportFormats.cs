@@ -136,15 +136,15 @@ public sealed record ExportRequest
                 $"'{file}' has no output '{TransferModel.ProbabilitiesOutput}'; it has "
                     + $"{string.Join(", ", model.Outputs.Select(o => o.Name))}."
             );
-        int size = Metadata.Preprocessing.Size;
+        (int across, int down) = Metadata.Preprocessing.Shape;
         if (
             model.DeclaredShape(Input) is not { Dimensions: [_, { Size: 3 }, var height, var width] }
-            || height.Size != size
-            || width.Size != size
+            || height.Size != down
+            || width.Size != across
         )
             throw new TransferException(
                 $"Input '{Input}' of '{file}' is {model.DeclaredShape(Input)?.ToString() ?? "of no stated shape"}; "
-                    + $"Float [N, 3, {size}, {size}] was expected, as its preprocessing says."
+                    + $"Float [N, 3, {down}, {across}] was expected, as its preprocessing says."
             );
     }
 
