@@ -83,8 +83,16 @@ internal sealed class AxisWeights(Interpolation interpolation)
         }
         if (exact.Length < Stride)
             exact = new double[Stride];
+        double nearest = 0.5 * scale;
+        for (int skipped = 0; skipped < output.First; skipped++)
+            nearest += scale;
         for (int i = 0; i < outputs; i++)
-            BuildOne(i, (output.First + i + 0.5) * scale, reach, 1 / widening);
+        {
+            // Where it takes one sample, Pillow steps from centre to centre, and so rounds the last bit otherwise.
+            double center = interpolation == Interpolation.Nearest ? nearest : (output.First + i + 0.5) * scale;
+            BuildOne(i, center, reach, 1 / widening);
+            nearest += scale;
+        }
     }
 
     private void BuildOne(int output, double center, double reach, double narrowing)
