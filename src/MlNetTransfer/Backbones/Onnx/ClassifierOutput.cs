@@ -136,12 +136,15 @@ public static class ClassifierOutput
             found.AddRange(SampleRun.Of(model, [output], image, 1, shape)[output].Values);
         }
 
-        float[][] rows = [.. found.Chunk(scores)];
-        // Eight bits round a probability to 1/256, and as many of them as there are classes add up.
+        // Exponentials of strong noise may overflow; what is left tells.
+        float[][] rows = [.. found.Chunk(scores).Where(row => row.All(float.IsFinite))];
+        // Rounding of as many exponentials as there are classes adds up.
         const float slack = 0.02f;
-        if (rows.All(row => row.All(v => v is >= -1e-4f and <= 1 + 1e-4f)))
+        if (rows.Length > 0 && rows.All(row => row.All(v => v is >= -1e-4f and <= 1 + 1e-4f)))
             return ScoreKind.Probabilities;
-        return rows.All(row => row.All(v => v <= 1e-4f) && Math.Abs(row.Sum(v => Math.Exp(v)) - 1) <= slack)
+        return
+            rows.Length > 0
+            && rows.All(row => row.All(v => v <= 1e-4f) && Math.Abs(row.Sum(v => Math.Exp(v)) - 1) <= slack)
             ? ScoreKind.Logarithms
             : ScoreKind.Logits;
     }
