@@ -88,6 +88,7 @@ internal static class ModelsAddCommand
             DefaultValueFactory = _ => "unknown",
             HelpName = "text",
         };
+        var text = new TextFlags();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("add", "Make a backbone of your own ONNX model.")
         {
@@ -107,6 +108,7 @@ internal static class ModelsAddCommand
             license,
             json,
         };
+        text.AddTo(command, [size, preset, mean, std, framing, interpolation, labels]);
         command.Validators.Add(result =>
         {
             if (
@@ -132,6 +134,7 @@ internal static class ModelsAddCommand
                     Labels = parsed.GetValue(labels) is { } file ? LabelsFile.Read(file) : null,
                     DefaultTap = parsed.GetValue(tap),
                     License = parsed.GetRequiredValue(license),
+                    Text = text.Read(parsed, parsed.GetValue(output)),
                     Inspection = inspection.Read(parsed) with
                     {
                         Mean = known?.Mean ?? parsed.GetValue(mean),

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using MlNetTransfer.Backbones.Onnx;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
@@ -132,10 +133,10 @@ public sealed class UserCatalog(string? folder = null)
     {
         ModelSource source = ModelSource.Get(backbone, Path.Combine(staging, "source.onnx"), progress, cancellation);
         progress?.Report(new JobProgress("Inspecting the model", 0, 0));
-        InspectedBackbone found = OnnxBackboneInspector.Inspect(
-            OnnxModel.Load(source.File, backbone.ModelLimits),
-            backbone.Inspection
-        );
+        OnnxModel given = OnnxModel.Load(source.File, backbone.ModelLimits);
+        Found found = backbone.Text is { } text
+            ? Found.Of(TextBackboneInspector.Inspect(given, text with { Folder = text.Folder ?? source.Folder }))
+            : Found.Of(OnnxBackboneInspector.Inspect(given, backbone.Inspection));
         cancellation.ThrowIfCancellationRequested();
         if (backbone.Labels is { } labels && labels.Count != found.Classes)
             throw new TransferException(
@@ -161,12 +162,7 @@ public sealed class UserCatalog(string? folder = null)
         return card;
     }
 
-    private static BackboneCard Card(
-        NewBackbone backbone,
-        ModelSource source,
-        InspectedBackbone found,
-        string sha256
-    ) =>
+    private static BackboneCard Card(NewBackbone backbone, ModelSource source, Found found, string sha256) =>
         new()
         {
             Id = backbone.Id,
@@ -180,6 +176,7 @@ public sealed class UserCatalog(string? folder = null)
             Restore =
                 $"mlnet-transfer models remove {backbone.Id}, then mlnet-transfer models add FILE --id {backbone.Id}",
             Preprocessing = found.Preprocessing,
+            Content = found.Content,
             Taps = found.Taps,
             DefaultTap = backbone.DefaultTap ?? found.Taps[^1].Name,
             SourceClasses = backbone.Labels ?? found.Labels,
@@ -211,6 +208,23 @@ public sealed class UserCatalog(string? folder = null)
             problems.Add($"Your backbone '{id}' cannot be used: {file}: {cause.Message} Remove it and add it again.");
         }
     }
+}
+
+/// <summary>A model in the form that every backbone has, of images or of other content.</summary>
+internal sealed record Found(
+    OnnxModel Model,
+    Imaging.Preprocessing? Preprocessing,
+    StatedEncoder? Content,
+    IReadOnlyList<BackboneTap> Taps,
+    int Classes,
+    IReadOnlyList<string> Labels
+)
+{
+    public static Found Of(InspectedBackbone images) =>
+        new(images.Model, images.Preprocessing, null, images.Taps, images.Classes, images.Labels);
+
+    public static Found Of(InspectedTextBackbone texts) =>
+        new(texts.Model, null, StatedEncoder.Of(texts.Encoder), texts.Taps, 0, []);
 }
 
 /// <summary>The backbones that the user added.</summary>
@@ -252,6 +266,11 @@ public sealed record NewBackbone
         init => field = value is null ? null : BackboneFile.CheckSha256(value.ToLowerInvariant());
     }
 
+    /// <summary>
+    /// What there is to know of a model of texts. Default null: it is a model of images, see <see cref="Inspection"/>.
+    /// </summary>
+    public TextInspectionOptions? Text { get; init; }
+
     /// <summary>What the graph may not state: size, preprocessing, output.</summary>
     public OnnxInspectionOptions Inspection { get; init; } = new();
 
@@ -287,6 +306,9 @@ public sealed record NewBackbone
 /// <param name="Fetched">It was downloaded to <paramref name="File"/> and may be removed.</param>
 internal sealed record ModelSource(string File, string Name, string Sha256, bool Fetched)
 {
+    /// <summary>The folder with the files that came with it; null where it was fetched alone.</summary>
+    public string? Folder => Fetched ? null : Path.GetDirectoryName(Path.GetFullPath(File));
+
     public static ModelSource Get(
         NewBackbone backbone,
         string downloadTo,

@@ -242,7 +242,7 @@ public sealed class JobRequestTests
     [DataRow("""{"job":"doctor","cacheFolder":"x","cacheFolder":"y"}""", "'cacheFolder' is given twice")]
     [DataRow("""{"job":"doctor","job":"train"}""", "'job' is given twice")]
     [DataRow("""{"job":"train","folder":"x"}""", "'output' is missing")]
-    [DataRow("""{"job":"predict","model":"m","images":[]}""", "'images' is []. Images must name at least 1.")]
+    [DataRow("""{"job":"classify","backbone":"b","images":[]}""", "'images' is []. Images must name at least 1.")]
     [DataRow("""{"job":"predict","model":"m","images":"a"}""", "'images' is \"a\"; expected a list of texts.")]
     [DataRow("""{"job":"predict","model":"m","images":["a",null]}""", "'images' is [\"a\",null]. Images must not be")]
     [DataRow("""{"job":"predict","model":"m","images":null}""", "'images' is null; expected a list of texts.")]

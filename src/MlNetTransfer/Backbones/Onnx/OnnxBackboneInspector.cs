@@ -29,6 +29,11 @@ public static class OnnxBackboneInspector
         options ??= new OnnxInspectionOptions();
         OperatorCheck.Require(model);
         model = model.WithConstantWeights();
+        if (TextInputs.AreLike(model))
+            throw new TransferException(
+                $"The model takes token numbers ({string.Join(", ", model.Inputs.Select(i => $"'{i.Name}'"))}), not "
+                    + "images: it is a model of texts. Add it with --kind text (Text) and its vocabulary."
+            );
         ImageInput input = ImageInput.Find(model);
         int size = input.SizeOr(options.InputSize);
         Imaging.Preprocessing preprocessing = StatedPreprocessing.Of(model, options, size);
@@ -237,7 +242,8 @@ internal static class SampleRun
         }
     }
 
-    private static Result Read(OrtValue value)
+    /// <summary>A tensor of a run.</summary>
+    internal static Result Read(OrtValue value)
     {
         if (!value.IsTensor)
             return new Result([], []);
