@@ -29,6 +29,7 @@ public sealed class JobRequestTests
         MinimumClasses = 3,
         ExtraColumns = ExtraColumns.Refuse,
         PathColumn = "bild",
+        TextColumn = "wort",
         LabelColumn = "art",
         Lists = new ListLimits { MaxRows = 4, MaxRowLength = 5 },
         Zip = new ZipLimits
@@ -110,6 +111,8 @@ public sealed class JobRequestTests
         {
             Model = "model.onnx",
             Images = ["a.png", "b"],
+            TextColumn = "body",
+            Texts = ["c"],
             Top = 1,
             Device = ExecutionProvider.Cuda,
             Limits = Limits,
