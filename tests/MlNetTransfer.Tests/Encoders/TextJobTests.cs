@@ -63,6 +63,29 @@ public sealed class TextJobTests
         ).Run();
         CollectionAssert.AreEqual(new[] { "weather", "music" }, said.Predictions.Select(p => p.Label).ToArray());
         Assert.AreEqual("text 3", said.Rejected.Single().File);
+
+        foreach (string format in new[] { "tensor", "fp16" })
+        {
+            ExportSummary exported = new ExportJob(Export(format)).Run();
+            Assert.AreEqual(30, exported.Parity.Images);
+            Assert.AreEqual(0, exported.Parity.LabelFlips, $"{format}: no text is near the border of two topics");
+        }
+
+        foreach (string format in new[] { "pixels", "int8", "torchscript" })
+            StringAssert.Contains(
+                Assert.ThrowsExactly<TransferException>(() => new ExportJob(Export(format)).Run()).Message,
+                $"The {format} format is for models of images; this one takes texts. Take --format tensor or fp16."
+            );
+
+        ExportOptions Export(string format) =>
+            new()
+            {
+                Model = model,
+                Format = format,
+                Images = [folder.File("test.tsv")],
+                TextColumn = "text",
+                Output = folder.File($"exported/{format}.onnx"),
+            };
     }
 
     [TestMethod]

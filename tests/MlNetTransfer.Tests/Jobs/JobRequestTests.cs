@@ -133,6 +133,7 @@ public sealed class JobRequestTests
             Model = "model.onnx",
             Format = "int8",
             Images = ["a.png"],
+            TextColumn = "body",
             MaxImages = 1,
             CalibrationImages = ["b.png"],
             Quantization = new Int8Options

@@ -82,13 +82,13 @@ public sealed class FeaturizeTextTests
                     options: Options(folder)
                 )
             );
-        ITransformer stock = features.Append(ml.MulticlassClassification.Trainers.LbfgsMaximumEntropy()).Fit(train);
+        var stock = features.Append(ml.MulticlassClassification.Trainers.LbfgsMaximumEntropy()).Fit(train);
         Assert.IsGreaterThan(
             0.9,
             ml.MulticlassClassification.Evaluate(stock.Transform(test)).MicroAccuracy,
             "each text has three words of its topic alone"
         );
-        ITransformer own = features
+        var own = features
             .Append(ml.MulticlassClassification.Trainers.ImageClassification("Label", "Features"))
             .Fit(train);
         Assert.IsGreaterThan(0.9, ml.MulticlassClassification.Evaluate(own.Transform(test)).MicroAccuracy);
