@@ -22,15 +22,23 @@ internal sealed class TinyBert : IDisposable
     /// <param name="form">How the graph is to be: see tiny_bert.py.</param>
     /// <param name="texts">Texts to ask PyTorch for.</param>
     public TinyBert(string form = "plain", params string[] texts)
+        : this(form, texts, null) { }
+
+    /// <param name="form">How the graph is to be.</param>
+    /// <param name="texts">Texts to ask PyTorch for.</param>
+    /// <param name="step">A step of training before that: see tiny_bert.py; null for none.</param>
+    public TinyBert(string form, string[] texts, object? step)
     {
         Python.Require("torch");
-        string said = Python.Run(
-            File.ReadAllText(Script("tiny_bert.py")),
+        string[] arguments =
+        [
             folder.Path,
             Script("word_pieces.py"),
             form,
-            JsonSerializer.Serialize(texts)
-        );
+            JsonSerializer.Serialize(texts),
+            .. step is null ? [] : (string[])[JsonSerializer.Serialize(step)],
+        ];
+        string said = Python.Run(File.ReadAllText(Script("tiny_bert.py")), arguments);
         Said = JsonSerializer.Deserialize<Answer[]>(said, JsonSerializerOptions.Web)!;
     }
 
@@ -62,5 +70,6 @@ internal sealed class TinyBert : IDisposable
     /// <param name="Tokens">Its tokens.</param>
     /// <param name="Mean">Mean over the tokens of each layer's states [layers][width].</param>
     /// <param name="Cls">The first token's state [layers][width].</param>
-    internal sealed record Answer(long[] Tokens, float[][] Mean, float[][] Cls);
+    /// <param name="Loss">Loss of the step that was made before; null where none was.</param>
+    internal sealed record Answer(long[] Tokens, float[][] Mean, float[][] Cls, double? Loss);
 }

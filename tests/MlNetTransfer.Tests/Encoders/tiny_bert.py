@@ -2,7 +2,9 @@
 
 Arguments: a folder, and how the graph is to be: plain, or some of int32, fixed, causal, nomask, joined by commas.
 Prints JSON: for each text the mean and the first token of every layer's states, from PyTorch, each text alone and not
-padded; and loss, weights before and after one step of SGD on padded batches.
+padded. With a fourth argument, {"labels": [...], "weights": [[...]], "bias": [...], "rate": r, "frozen": n}, one step of
+SGD comes before: on all texts in one padded batch, with this head on the mean of the last layer, by cross-entropy, of
+all layers from n on and the head; the answers are of the network after it, and "loss" is that before it.
 """
 import json
 import os
@@ -128,6 +130,18 @@ torch.onnx.export(
 
 asked = json.loads(sys.argv[4])
 answer = []
+said = None
+if len(sys.argv) > 5:
+    step = json.loads(sys.argv[5])
+    rows = [word_pieces.tokens(t, known, True, POSITIONS) for t in asked]
+    ids, mask, types = padded(rows, max(map(len, rows)))
+    weights, bias = torch.tensor(step["weights"], requires_grad=True), torch.tensor(step["bias"], requires_grad=True)
+    trained = [p for layer in model.layers[step["frozen"] :] for p in layer.parameters()] + [weights, bias]
+    features = mean(model.states(ids, mask, types)[-1], mask)
+    loss = nn.functional.cross_entropy(features @ weights.T + bias, torch.tensor(step["labels"]))
+    for parameter, gradient in zip(trained, torch.autograd.grad(loss, trained)):
+        parameter.data -= step["rate"] * gradient
+    said = loss.item()
 with torch.no_grad():
     for text in asked:
         row = word_pieces.tokens(text, known, True, length if "fixed" in form else POSITIONS)
@@ -136,6 +150,7 @@ with torch.no_grad():
         answer.append(
             {
                 "tokens": row,
+                "loss": said,
                 "mean": [mean(s, mask)[0].tolist() for s in states],
                 "cls": [s[0, 0].tolist() for s in states],
             }

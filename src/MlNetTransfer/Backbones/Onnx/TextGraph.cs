@@ -66,8 +66,8 @@ internal sealed class TextGraph
         }
 
         // The width of states may be known only when the graph runs; that of rows must be known before.
-        nodes.Add(Node("Reshape", row, [pooled, $"{row}/shape"]));
-        model = model.Append(nodes, [TensorData.Longs($"{row}/shape", [-1, width], 2)]);
+        nodes.Add(Node("Reshape", row, [pooled, $"{row}/sides"]));
+        model = model.Append(nodes, [TensorData.Longs($"{row}/sides", [-1, width], 2)]);
         rows.Add((row, width));
         return row;
     }
