@@ -122,6 +122,9 @@ public sealed class EncoderKind : INamed
     /// <summary>Images.</summary>
     public static EncoderKind Images { get; } = All.Add(ImageEncoder.Describe());
 
+    /// <summary>Texts.</summary>
+    public static EncoderKind Texts { get; } = All.Add(TextEncoder.Describe());
+
     /// <param name="name">Name: what such networks take, in the plural.</param>
     /// <param name="read">Makes an encoder of settings that <see cref="ContentEncoder.Settings"/> gave.</param>
     internal EncoderKind(string name, Func<JsonElement, ContentEncoder> read) => (Name, Read) = (name, read);
