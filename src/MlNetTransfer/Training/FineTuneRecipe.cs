@@ -177,7 +177,7 @@ internal sealed class FineTuneRecipe : IRecipe
     private Tuned Train(RecipeRows all, TrainTestRows rows, string digest, TuneChoice? chosen, FitContext context)
     {
         FittedHead start = StartOf(all, rows.Train, context);
-        BackboneTap[] taps = [.. all.Taps.ToArray()[start.Taps]];
+        BackboneTap[] taps = [.. start.Taps.Select(tap => all.Taps[tap])];
         FineTunePlan plan = FineTunePlan.Of(model, [.. taps.Select(t => t.Tensor)], start.Head.Width, freeze);
         if (chosen is { Epochs: 0 })
             return new Tuned(start, taps, plan, TunedNetwork.Untrained(start.Selection));
@@ -231,8 +231,8 @@ internal sealed class FineTuneRecipe : IRecipe
             width = all.Taps[index].Width;
         var zero = new LinearHead(classes, width, new float[classes.Count * width], new float[classes.Count]);
         return new FittedHead(
-            index..(index + 1),
-            all.Taps.Take(index).Sum(t => t.Width),
+            [index],
+            all.Groups,
             new HeadSelection("linear", zero, 1, [], rows.Count),
             []
         );
