@@ -78,16 +78,25 @@ internal static class ModelsCompareCommand
 /// <summary>Backbones, taps and heads for people, the most accurate first.</summary>
 internal static class LeaderboardTable
 {
-    private const int Named = 3;
+    private const int Named = 2;
 
-    public static void Print(IAnsiConsole console, IReadOnlyList<LeaderboardRow> rows, string title)
+    /// <param name="console">Where to.</param>
+    /// <param name="rows">The rows.</param>
+    /// <param name="title">What they are of.</param>
+    /// <param name="most">Rows to print at most, the one that was taken besides.</param>
+    public static void Print(
+        IAnsiConsole console,
+        IReadOnlyList<LeaderboardRow> rows,
+        string title,
+        int most = int.MaxValue
+    )
     {
         var table = new Table { Title = new TableTitle(title), Border = TableBorder.Simple };
         table.AddColumn("backbone").AddColumn("taps").AddColumn("head");
         foreach (string column in (string[])["accuracy", "to the best", "log-loss", "ms", "MB"])
             table.AddColumn(new TableColumn(column).RightAligned());
         table.AddColumn("");
-        foreach (LeaderboardRow row in rows)
+        foreach (LeaderboardRow row in rows.Where((row, place) => place < most || row.Taken))
             table.AddRow(
                 new Text(row.Backbone),
                 new Text(Taps(row)),
@@ -100,17 +109,19 @@ internal static class LeaderboardTable
                 new Text(row.Taken ? "taken" : "")
             );
         console.Write(table);
+        if (rows.Count > most)
+            console.WriteLine($"The first {most} of {rows.Count}; report.json has all.");
         console.WriteLine(
             "To the best: accuracy less that of the first row, on the same images, in points, with its 95 % interval. "
                 + "ms: to decode and featurise an image on one core here; MB: the weights. Taken: the cheapest backbone "
-                + "within one standard error of the best in log-loss, among those judged by the same head."
+                + "within one standard error of the best in log-loss, each by the better of the heads that decide."
         );
     }
 
     private static string Taps(LeaderboardRow row)
     {
-        int networks = row.Backbone.Count(c => c == '+') + 1;
-        string[] taps = [.. row.Taps.Select(t => networks == 1 ? t : t[(t.IndexOf('/', StringComparison.Ordinal) + 1)..])];
+        bool one = !row.Backbone.Contains('+', StringComparison.Ordinal);
+        string[] taps = [.. row.Taps.Select(t => one ? t : t[(t.IndexOf('/', StringComparison.Ordinal) + 1)..])];
         return taps.Length > Named ? FormattableString.Invariant($"{taps.Length} taps") : string.Join(" + ", taps);
     }
 

@@ -12,6 +12,8 @@ namespace MlNetTransfer.Cli;
 /// </summary>
 internal static class TrainReport
 {
+    private const int LeaderboardRows = 12;
+
     public static void Print(IAnsiConsole console, TrainSummary summary)
     {
         console.WriteLine();
@@ -24,7 +26,8 @@ internal static class TrainReport
             LeaderboardTable.Print(
                 console,
                 summary.Leaderboard,
-                "Backbones by cross-validation on the images to train"
+                "Backbones by cross-validation on the images to train",
+                LeaderboardRows
             );
         if (summary.FoldBackbones.Count > 0)
             console.WriteLine(ChosenPerFold(summary));

@@ -170,9 +170,7 @@ internal static class SideBySide
             (string step, string name, ChannelValues values) = steps[i];
             string constant = $"{to}_{name}",
                 output = i == steps.Count - 1 ? to : $"{to}_less_mean";
-            graph.Initializer.Add(
-                TensorData.Floats(constant, [values.Red, values.Green, values.Blue], 1, 3, 1, 1)
-            );
+            graph.Initializer.Add(TensorData.Floats(constant, [values.Red, values.Green, values.Blue], 1, 3, 1, 1));
             yield return new NodeProto
             {
                 OpType = step,

@@ -138,10 +138,7 @@ internal static class RowsTogether
     )
     {
         int[][] rowOf = [.. found.Select(rows => RowOfItem(rows, items.Count))];
-        int[] accepted =
-        [
-            .. Enumerable.Range(0, items.Count).Where(item => rowOf.All(rows => rows[item] >= 0)),
-        ];
+        int[] accepted = [.. Enumerable.Range(0, items.Count).Where(item => rowOf.All(rows => rows[item] >= 0))];
         int width = taps.Sum(t => t.Width);
         long length = (long)accepted.Length * width;
         if (length > Array.MaxLength)

@@ -84,8 +84,7 @@ internal sealed class FeatureScaler
         var lengths = new List<double>();
         ForEach(
             networks,
-            (start, width) =>
-                lengths.Add(Enumerable.Range(start, width).Sum(i => Math.Pow(deviation[i] * scale[i], 2)))
+            (start, width) => lengths.Add(Enumerable.Range(start, width).Sum(i => Math.Pow(deviation[i] * scale[i], 2)))
         );
         double share = lengths.Sum() / networks.Count;
         int network = 0;

@@ -28,10 +28,10 @@ internal sealed record BackboneChoice
 /// <summary>Chooses one network or two side by side, on training rows only, and fits the head on them.</summary>
 /// <remarks>
 /// <para>Every network alone, and every pair of the best three, is cross-validated on the same folds with the same
-/// head: a kernel head on the last three taps of each network where that head may be taken, else a discriminant on the
-/// last tap of each, or the kind of head that was asked for. Best is the lowest log-loss at its best temperature; taken
-/// is the cheapest, by multiply-adds, that is behind the best by no more than one standard error of the difference, row
-/// by row. Multiply-adds and not milliseconds, so that the same images and options choose the same; milliseconds decide
+/// heads: a discriminant on the default tap of each network and, where that head may be taken, a kernel on the last
+/// three taps of each; or the kind of head that was asked for. A backbone counts as the better of its heads does. Best
+/// is the lowest log-loss at its best temperature; taken is the cheapest, by multiply-adds, that is behind the best by
+/// no more than one standard error of the difference, row by row. Multiply-adds and not milliseconds, so that the same images and options choose the same; milliseconds decide
 /// only what a budget lets in.</para>
 /// <para>Where there are fewer than three rows per class to hold out, a comparison would be noise: the first network
 /// within the budget is taken.</para>
@@ -99,23 +99,27 @@ internal sealed class BackboneChooser(
         return judged.Count == 0 ? [] : Board(train, judged, Taken(judged), progress, cancellation);
     }
 
-    private HeadKind Yardstick(int rows) =>
-        options.Head != HeadKind.Auto ? options.Head
-        : options.ClassWeights != ClassWeights.None ? HeadKind.Discriminant
-        : rows <= HeadKind.Kernel.Chosen!.Value.To ? HeadKind.Kernel
-        : HeadKind.Discriminant;
+    private HeadKind[] Yardsticks(int rows) =>
+        options.Head != HeadKind.Auto ? [options.Head]
+        : options.ClassWeights != ClassWeights.None || rows > HeadKind.Kernel.Chosen!.Value.To ? [HeadKind.Discriminant]
+        : [HeadKind.Discriminant, HeadKind.Kernel];
 
     /// <summary>What decides: every network, then pairs of the best.</summary>
     private List<Judged> Judge(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
     {
         if (Rows(train) is not { } rows)
             return [];
-        HeadKind kind = Yardstick(train.Rows);
+        HeadKind[] kinds = Yardsticks(train.Rows);
         List<Judged> judged = [];
         Add([.. names.Select(name => (string[])[name])]);
         string[] best =
         [
-            .. judged.OrderBy(j => j.Score.LogLoss).Take(Paired).Select(j => j.Entry.Networks[0]).OrderBy(Place),
+            .. judged
+                .OrderBy(j => j.Score.LogLoss)
+                .Select(j => j.Entry.Networks[0])
+                .Distinct()
+                .Take(Paired)
+                .OrderBy(Place),
         ];
         Add([
             .. best.SelectMany((first, i) => best.Skip(i + 1).Select(second => (string[])[first, second]))
@@ -125,10 +129,12 @@ internal sealed class BackboneChooser(
 
         void Add(string[][] candidates)
         {
+            int before = judged.Count;
             foreach (string[] networks in candidates)
+            foreach (HeadKind kind in kinds)
             {
                 progress?.Report(
-                    new FitProgress("Comparing backbones", judged.Count, judged.Count + candidates.Length)
+                    new FitProgress("Comparing backbones", judged.Count, before + candidates.Length * kinds.Length)
                 );
                 judged.Add(Judge(new Entry(networks, TapsFor(kind, networks), kind), rows, cancellation));
             }
@@ -159,10 +165,10 @@ internal sealed class BackboneChooser(
         HeadKind[] kinds = options.Head == HeadKind.Auto ? [HeadKind.Discriminant, HeadKind.Ridge] : [options.Head];
         Entry[] others =
         [
-            .. judged.SelectMany(j => kinds.Select(kind => j.Entry with { Taps = Defaults(j.Entry.Networks), Head = kind })),
-            .. names.SelectMany(name =>
-                groups.TapsOf([name]).Select(tap => new Entry([name], [tap], kinds[0]))
+            .. judged.SelectMany(j =>
+                kinds.Select(kind => j.Entry with { Taps = Defaults(j.Entry.Networks), Head = kind })
             ),
+            .. names.SelectMany(name => groups.TapsOf([name]).Select(tap => new Entry([name], [tap], kinds[0]))),
         ];
         List<Judged> all = [.. judged];
         foreach (Entry entry in others)
@@ -184,7 +190,7 @@ internal sealed class BackboneChooser(
                     NetworkCost[] cost = CostsOf(j.Entry.Networks);
                     return new LeaderboardRow(
                         string.Join(SideBySide.Plus, j.Entry.Networks),
-                        [.. j.Entry.Taps.Select(tap => groups.Names[tap])],
+                        [.. j.Entry.Taps.Select(tap => NameOf(j.Entry, tap))],
                         j.Entry.Head.Label,
                         j.Score.Accuracy,
                         j.Score.LogLoss,
@@ -253,6 +259,14 @@ internal sealed class BackboneChooser(
     private NetworkCost[] CostsOf(IReadOnlyList<string> networks) =>
         [.. costs.Where(c => networks.Contains(c.Network))];
 
+    /// <summary>A tap as the backbone calls it: a network alone leaves its own name out.</summary>
+    private string NameOf(Entry entry, int tap)
+    {
+        string name = groups.Names[tap],
+            own = SideBySide.Named(entry.Networks[0], "");
+        return entry.Networks.Count == 1 && name.StartsWith(own, StringComparison.Ordinal) ? name[own.Length..] : name;
+    }
+
     private int Place(string network) => groups.DistinctNetworks.ToList().IndexOf(network);
 
     /// <summary>Networks, taps and a head.</summary>
@@ -264,12 +278,15 @@ internal sealed class BackboneChooser(
     /// <summary>What was found for them: over all rows held out, and row by row.</summary>
     private sealed record Judged(Entry Entry, HeldOut Score, double[] Losses, bool[] Right)
     {
+        // The same kernel of the same features twice over differs by as much, in float32.
+        private const double Rounding = 1e-5;
+
         public bool IsWithinOneError(Judged best)
         {
             double[] behind = [.. Losses.Zip(best.Losses, (own, other) => own - other)];
             double mean = behind.Average(),
                 error = Math.Sqrt(behind.Sum(d => (d - mean) * (d - mean))) / behind.Length;
-            return mean <= error;
+            return mean <= error + Rounding;
         }
     }
 }

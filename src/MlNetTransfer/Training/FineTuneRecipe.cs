@@ -230,12 +230,7 @@ internal sealed class FineTuneRecipe : IRecipe
         int index = all.Taps.ToList().IndexOf(Deepest(all.Taps)),
             width = all.Taps[index].Width;
         var zero = new LinearHead(classes, width, new float[classes.Count * width], new float[classes.Count]);
-        return new FittedHead(
-            [index],
-            all.Groups,
-            new HeadSelection("linear", zero, 1, [], rows.Count),
-            []
-        );
+        return new FittedHead([index], all.Groups, new HeadSelection("linear", zero, 1, [], rows.Count), []);
     }
 
     private BackboneTap Deepest(IReadOnlyList<BackboneTap> taps)

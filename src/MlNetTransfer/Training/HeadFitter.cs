@@ -36,11 +36,7 @@ internal sealed record HeadRecipeOptions : HeadSettings
 /// <param name="groups">The taps whose features stand side by side in a row.</param>
 /// <param name="defaultTaps">The taps that are taken where there are too few rows to compare, one of each
 /// network.</param>
-internal sealed class HeadFitter(
-    HeadRecipeOptions options,
-    TapGroups groups,
-    params IReadOnlyList<string> defaultTaps
-)
+internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, params IReadOnlyList<string> defaultTaps)
 {
     private const int LastOfNetwork = 3;
 

@@ -126,6 +126,7 @@ public sealed record ExportRequest
                 $"'{file}' is an export itself ({ExportRecord.FromJson(file, earlier).Format}). Export the "
                     + $"model.onnx that it was made of."
             );
+        (int across, int down) = Metadata.Preprocessing.Shape;
         if (model.Inputs.Count != 1)
             throw new TransferException(
                 $"'{file}' has {model.Inputs.Count} inputs ({string.Join(", ", model.Inputs.Select(i => i.Name))}); "
@@ -136,7 +137,6 @@ public sealed record ExportRequest
                 $"'{file}' has no output '{TransferModel.ProbabilitiesOutput}'; it has "
                     + $"{string.Join(", ", model.Outputs.Select(o => o.Name))}."
             );
-        (int across, int down) = Metadata.Preprocessing.Shape;
         if (
             model.DeclaredShape(Input) is not { Dimensions: [_, { Size: 3 }, var height, var width] }
             || height.Size != down
