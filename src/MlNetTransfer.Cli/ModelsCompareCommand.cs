@@ -113,8 +113,8 @@ internal static class LeaderboardTable
             console.WriteLine($"The first {most} of {rows.Count}; report.json has all.");
         console.WriteLine(
             "To the best: accuracy less that of the first row, on the same images, in points, with its 95 % interval. "
-                + "ms: to decode and featurise an image on one core here; MB: the weights. Taken: the cheapest backbone "
-                + "within one standard error of the best in log-loss, each by the better of the heads that decide."
+                + "ms: to decode and featurise an image on one core here; MB: the weights. Taken: the cheapest "
+                + "backbone within one standard error of the best in log-loss, each by the better of its heads."
         );
     }
 
@@ -128,7 +128,7 @@ internal static class LeaderboardTable
     private static string Difference(LeaderboardRow row) =>
         row.DifferenceInterval is [0, 0]
             ? ""
-            : FormattableString.Invariant(
-                $"{100 * row.Difference:f1} ({100 * row.DifferenceInterval[0]:f1} to {100 * row.DifferenceInterval[1]:f1})"
-            );
+            : $"{Points(row.Difference)} ({Points(row.DifferenceInterval[0])} to {Points(row.DifferenceInterval[1])})";
+
+    private static string Points(double share) => FormattableString.Invariant($"{100 * share:f1}");
 }

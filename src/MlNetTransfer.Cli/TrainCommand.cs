@@ -108,8 +108,8 @@ internal static class TrainCommand
             flags.Text(
                 "--backbone",
                 "Pretrained backbone; see 'mlnet-transfer models list'. Several, separated by commas: their features "
-                    + "side by side. auto: the best of --backbones, or two of them, by cross-validation on the training "
-                    + "part; within one standard error the cheaper.",
+                    + "side by side. auto: the best of --backbones, or two of them, by cross-validation on the "
+                    + "training part; within one standard error the cheaper.",
                 "id[,id]|auto",
                 (o, id) => o with { Backbone = id },
                 o => o.Backbone
@@ -123,7 +123,7 @@ internal static class TrainCommand
             ),
             flags.Number<double>(
                 "--max-ms",
-                "Milliseconds per image that --backbone auto may spend, decoding included, on one core of this machine.",
+                "Milliseconds per image that --backbone auto may spend, decoding included, on one core here.",
                 "ms",
                 (o, most) => o with { MaxMilliseconds = most }
             ),

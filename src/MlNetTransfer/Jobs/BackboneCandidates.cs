@@ -70,8 +70,10 @@ internal static class BackboneCandidates
             ? costs
             : throw new TransferException(
                 FormattableString.Invariant(
-                    $"No backbone is within --max-ms {choice.MostMilliseconds:g4}: the fastest, {fastest.Network}, takes {fastest.Milliseconds:f1} ms per image on this machine. "
-                ) + "Allow more, or add a faster one to --backbones."
+                    $"No backbone is within --max-ms {choice.MostMilliseconds:g4}: the fastest, {fastest.Network}, "
+                )
+                    + FormattableString.Invariant($"takes {fastest.Milliseconds:f1} ms per image on this machine. ")
+                    + "Allow more, or add a faster one to --backbones."
             );
     }
 
@@ -83,7 +85,7 @@ internal static class BackboneCandidates
                 .Where(c => !choice.Allows([c]))
                 .Select(c =>
                     FormattableString.Invariant(
-                        $"{c.Network} was left out: it takes {c.Milliseconds:f1} ms per image on this machine, more than --max-ms {most:g4}."
-                    )
+                        $"{c.Network} was left out: it takes {c.Milliseconds:f1} ms per image here, more than "
+                    ) + FormattableString.Invariant($"--max-ms {most:g4}.")
                 );
 }

@@ -31,8 +31,8 @@ internal sealed record BackboneChoice
 /// heads: a discriminant on the default tap of each network and, where that head may be taken, a kernel on the last
 /// three taps of each; or the kind of head that was asked for. A backbone counts as the better of its heads does. Best
 /// is the lowest log-loss at its best temperature; taken is the cheapest, by multiply-adds, that is behind the best by
-/// no more than one standard error of the difference, row by row. Multiply-adds and not milliseconds, so that the same images and options choose the same; milliseconds decide
-/// only what a budget lets in.</para>
+/// no more than one standard error of the difference, row by row. Multiply-adds and not milliseconds, so that the same
+/// images and options choose the same; milliseconds decide only what a budget lets in.</para>
 /// <para>Where there are fewer than three rows per class to hold out, a comparison would be noise: the first network
 /// within the budget is taken.</para>
 /// </remarks>

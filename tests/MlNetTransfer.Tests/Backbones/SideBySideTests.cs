@@ -49,7 +49,9 @@ public sealed class SideBySideTests
             Assert.AreEqual(expected[i], found[i], 1e-5, "float32 sums of 36 and 72 products near 1");
     }
 
-    /// <summary>Bit for bit, since (x - mean) / deviation of the graph rounds as the table of the encoder does.</summary>
+    /// <summary>
+    /// Bit for bit, since (x - mean) / deviation of the graph rounds as the table of the encoder does.
+    /// </summary>
     [TestMethod]
     public void Extract_TwoNetworks_RowsAreThoseOfEachAndShareTheirCaches()
     {

@@ -11,7 +11,9 @@ public sealed class SeveralNetworksTests
     private const int Narrow = 3,
         Wide = 500;
 
-    /// <summary>The definition: half of all squared distances is each network's, and their sum is what it was.</summary>
+    /// <summary>
+    /// The definition: half of all squared distances is each network's, and their sum is what it was.
+    /// </summary>
     [TestMethod]
     [DataRow(0)]
     [DataRow(0.1)]
