@@ -212,9 +212,9 @@ internal static class EvidenceTable
             evidence.IsClear
                 ? string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Preprocessing: {evidence.Best.Choice.Name} by the network's {evidence.Method}, clear by "
+                    $"Preprocessing: {evidence.Best.Choice.Scale} by the network's {evidence.Method}, clear by "
                         + $"{evidence.Lead:0.00} "
-                        + $"over {evidence.Rival!.Choice.Name} ({evidence.Images} images)."
+                        + $"over {evidence.Rival!.Choice.Scale} ({evidence.Images} images)."
                 )
                 : $"Preprocessing: not clear from the network's {evidence.Method} ({evidence.Images} images)."
         );
@@ -231,5 +231,9 @@ internal static class EvidenceTable
                 taken is not null && ranked.Choice.Is(taken) ? "taken" : ""
             );
         terminal.Output.Write(table);
+        if (!evidence.OrderIsClear && evidence.Ranking.Any(r => r.Choice.Order == ChannelOrder.Bgr))
+            terminal.Output.WriteLine(
+                "The order of the channels cannot be told from this; RGB unless it is stated. For BGR: --channels bgr"
+            );
     }
 }

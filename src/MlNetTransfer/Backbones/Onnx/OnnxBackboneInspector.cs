@@ -198,7 +198,7 @@ public static class OnnxBackboneInspector
         return parts with
         {
             Scale = parts.Scale ?? best.Choice.Scale,
-            Order = parts.Order ?? (parts.Scale is null && input.Channels == 3 ? best.Choice.Order : ChannelOrder.Rgb),
+            Order = parts.Order ?? (evidence.OrderIsClear ? evidence.Best.Choice.Order : ChannelOrder.Rgb),
         };
     }
 

@@ -292,6 +292,17 @@ public sealed record PreprocessingEvidence(
     /// <summary>Whether the scale of the best is clear.</summary>
     public bool IsClear => Rival is { } rival && Lead >= ClearLead && rival.Behind >= PreprocessingDetective.ClearShare;
 
+    /// <summary>
+    /// Whether the order of the channels is clear. It seldom is: the colours of images are too much alike, and for the
+    /// same reason a wrong order costs little.
+    /// </summary>
+    public bool OrderIsClear =>
+        IsClear
+        && Ranking.FirstOrDefault(r => r.Choice.Scale == Best.Choice.Scale && r.Choice.Order != Best.Choice.Order)
+            is { } other
+        && other.Score - Best.Score >= ClearLead
+        && other.Behind >= PreprocessingDetective.ClearShare;
+
     /// <summary>What to say of a preprocessing that is far from the best; null where it is not.</summary>
     internal string? Warning(PreprocessingParts taken)
     {
