@@ -18,6 +18,10 @@ internal static class CommonOptions
     public static Option<bool> Json() =>
         new("--json") { Description = "Print one JSON object on standard output, everything else on standard error." };
 
+    /// <summary>Names that are written with commas between.</summary>
+    public static string[] Listed(string text) =>
+        text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
     public static Option Workers<T>(this Flags<T> flags)
         where T : ImageJobRequest =>
         flags.Number<int>(

@@ -17,6 +17,7 @@ internal static class ModelsCommand
             Show(terminal),
             ModelsAddCommand.Create(terminal, cancellation),
             Check(terminal, cancellation),
+            ModelsCompareCommand.Create(terminal, cancellation),
             Remove(terminal),
         };
     }

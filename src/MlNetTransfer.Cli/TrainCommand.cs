@@ -33,7 +33,7 @@ internal static class TrainCommand
             "--taps",
             "Several taps side by side, separated by commas, instead of --tap.",
             "a,b,c",
-            text => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
+            CommonOptions.Listed,
             (o, names) => o with { Taps = names }
         );
         (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
@@ -108,10 +108,25 @@ internal static class TrainCommand
         [
             flags.Text(
                 "--backbone",
-                "Pretrained backbone; see 'mlnet-transfer models list'.",
-                "id",
+                "Pretrained backbone; see 'mlnet-transfer models list'. Several, separated by commas: their features "
+                    + "side by side. auto: the best of --backbones, or two of them, by cross-validation on the "
+                    + "training part; within one standard error the cheaper.",
+                "id[,id]|auto",
                 (o, id) => o with { Backbone = id },
                 o => o.Backbone
+            ),
+            flags.Written(
+                "--backbones",
+                "What --backbone auto chooses among. Default: all backbones of images on this machine.",
+                "a,b,c",
+                CommonOptions.Listed,
+                (o, ids) => o with { Backbones = ids }
+            ),
+            flags.Number<double>(
+                "--max-ms",
+                "Milliseconds per image that --backbone auto may spend, decoding included, on one core here.",
+                "ms",
+                (o, most) => o with { MaxMilliseconds = most }
             ),
             flags.Number<double>(
                 "--test-fraction",

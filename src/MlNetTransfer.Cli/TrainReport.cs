@@ -12,6 +12,8 @@ namespace MlNetTransfer.Cli;
 /// </summary>
 internal static class TrainReport
 {
+    private const int LeaderboardRows = 12;
+
     public static void Print(IAnsiConsole console, TrainSummary summary)
     {
         console.WriteLine();
@@ -20,6 +22,15 @@ internal static class TrainReport
         if (summary.Previous is { } previous)
             console.WriteLine(Change(previous, summary));
         console.WriteLine();
+        if (summary.Leaderboard.Count > 0)
+            LeaderboardTable.Print(
+                console,
+                summary.Leaderboard,
+                "Backbones by cross-validation on the images to train",
+                LeaderboardRows
+            );
+        if (summary.FoldBackbones.Count > 0)
+            console.WriteLine(ChosenPerFold(summary));
         if (summary.TapTrials.Count > 0)
             console.Write(Taps(summary));
         if (summary.HeadTrials.Count > 1)
@@ -56,6 +67,17 @@ internal static class TrainReport
                     + $"difference {summary.Parity.MaxDifference:g2})."
             )
         );
+    }
+
+    /// <summary>How often each backbone was chosen in the folds: "Chosen in 5 folds: a 3 times, a+b 2 times".</summary>
+    private static string ChosenPerFold(TrainSummary summary)
+    {
+        IEnumerable<string> counts = summary
+            .FoldBackbones.GroupBy(id => id)
+            .OrderByDescending(same => same.Count())
+            .Select(same => $"{same.Key} {same.Count()} time{(same.Count() == 1 ? "" : "s")}");
+        return $"Chosen anew in each of {summary.FoldBackbones.Count} folds, on its training images alone: "
+            + $"{string.Join(", ", counts)}.";
     }
 
     /// <summary>How the figures came about, in one line.</summary>
@@ -135,8 +157,8 @@ internal static class TrainReport
         foreach (TapTrial trial in summary.TapTrials)
         {
             bool taken =
-                summary.Taps.Count == 1
-                    ? summary.Taps[0] == trial.Tap
+                summary.Taps.Count == summary.Backbone.Split('+').Length
+                    ? summary.Taps.Contains(trial.Tap) || summary.Taps.Contains(Tail(trial.Tap))
                     : trial.Tap
                         == (summary.Head == HeadKind.Kernel.Label ? TapTrial.LastTogether : TapTrial.AllTogether);
             Text width = new(FormattableString.Invariant($"{trial.Width}"));
@@ -152,6 +174,9 @@ internal static class TrainReport
 
         return table;
     }
+
+    /// <summary>A tap as its network alone calls it.</summary>
+    private static string Tail(string tap) => tap[(tap.IndexOf('/', StringComparison.Ordinal) + 1)..];
 
     private static Table Trials(string title, string first, params string[] columns)
     {

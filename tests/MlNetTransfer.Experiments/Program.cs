@@ -7,6 +7,8 @@ const string Usage = """
     out/experiments/EXPERIMENT-DATE.json, or to FILE. Without a backbone the catalog's default is taken.
       accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
       accuracy defaults [backbone]     training runs with all defaults, three seeds, beside scikit-learn
+      backbones [task ...] [backbone ...]
+                                       each backbone alone and the automatic choice, by 5 folds, three seeds
       detective [folder]               preprocessings found for trained networks, and what a wrong one costs
       fewshot [backbone ...]           heads with few images per class
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
@@ -23,6 +25,7 @@ const string Usage = """
 Dictionary<string, Func<string[], Experiment, int>> experiments = new()
 {
     ["accuracy"] = AccuracyExperiment.Run,
+    ["backbones"] = BackbonesExperiment.Run,
     ["detective"] = DetectiveExperiment.Run,
     ["fewshot"] = FewShotExperiment.Run,
     ["finetune"] = FineTuneExperiment.Run,

@@ -13,12 +13,26 @@ namespace MlNetTransfer.Backbones;
 /// </summary>
 public sealed class Backbone
 {
-    private readonly OnnxModel? held;
+    private readonly Lazy<OnnxModel>? held;
 
-    internal Backbone(BackboneCard card, string path, string digest) => (Card, Path, Digest) = (card, path, digest);
+    internal Backbone(BackboneCard card, string path, string digest)
+    {
+        (Card, Path, Digest) = (card, path, digest);
+        Parts = [this];
+    }
 
-    internal Backbone(BackboneCard card, OnnxModel held, string digest) =>
-        (Card, this.held, Digest) = (card, held, digest);
+    internal Backbone(BackboneCard card, OnnxModel held, string digest)
+    {
+        (Card, this.held, Digest) = (card, new Lazy<OnnxModel>(held), digest);
+        Parts = [this];
+    }
+
+    /// <summary>Several networks as one; see <see cref="SideBySide"/>.</summary>
+    internal Backbone(BackboneCard card, IReadOnlyList<Backbone> parts, Func<OnnxModel> join, string digest) =>
+        (Card, Parts, held, Digest) = (card, parts, new Lazy<OnnxModel>(join), digest);
+
+    /// <summary>The networks side by side that this is made of; itself where it is one network.</summary>
+    internal IReadOnlyList<Backbone> Parts { get; }
 
     /// <summary>Name of the input of every backbone.</summary>
     public const string InputName = Tfjs.TfGraphWriter.InputName;
@@ -27,8 +41,8 @@ public sealed class Backbone
     public BackboneCard Card { get; }
 
     /// <summary>
-    /// Absolute path of the ONNX file, in the cache; null where the cache cannot be written and the model is held in
-    /// memory.
+    /// Absolute path of the ONNX file, in the cache; null where the model is held in memory: the cache cannot be
+    /// written, or it is several networks.
     /// </summary>
     public string? Path { get; }
 
@@ -43,7 +57,7 @@ public sealed class Backbone
     /// </summary>
     /// <exception cref="GraphException">The file was removed or damaged since it was opened; open the backbone
     /// again.</exception>
-    public OnnxModel LoadModel() => held ?? OnnxModel.Load(Path!);
+    public OnnxModel LoadModel() => held?.Value ?? OnnxModel.Load(Path!);
 
     /// <summary>Reads the model up to a tap; its output is the tap's feature map [N, Width, Size, Size].</summary>
     /// <param name="tap">Name of the tap; null for the default tap.</param>
@@ -87,6 +101,10 @@ public sealed record BackboneTap
         init => field = Check.InRange(value, 1, 4096);
     }
 
+    /// <summary>Id of the network that has it, where several stand side by side; else empty.</summary>
+    [JsonIgnore]
+    internal string Network { get; init; } = "";
+
     /// <summary>Columns of a feature map that is not square, in [1, 4096]. Default null: a square.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? Columns
@@ -102,11 +120,14 @@ public sealed record BackboneTap
 /// </summary>
 public sealed record BackboneCard
 {
-    /// <summary>Identifier: lower-case letters, digits, '_', '-' and '.'.</summary>
+    /// <summary>
+    /// Identifier: lower-case letters, digits, '_', '-' and '.'; of several networks side by side, theirs with '+'
+    /// between.
+    /// </summary>
     public required string Id
     {
         get;
-        init => field = CheckId(value);
+        init => field = string.Join(SideBySide.Plus, value.Split(SideBySide.Plus).Select(CheckId));
     }
 
     /// <summary>Name for people.</summary>
@@ -243,6 +264,7 @@ public sealed record BackboneCard
                 "a card states its preprocessing, of images, or its content, of another kind: exactly one of the two."
             );
         _ = Encoder;
+        _ = CheckId(Id);
         if (Taps.GroupBy(t => t.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new TransferException($"the tap '{twice.Key}' is there twice.");
         if (Taps.All(t => t.Name != DefaultTap))

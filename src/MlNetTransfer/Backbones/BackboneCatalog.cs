@@ -142,6 +142,14 @@ public sealed class BackboneCatalog
                 + $"{string.Concat(Problems.Select(p => $" {p}"))}"
         );
 
+    /// <summary>The cards of images whose files are on this machine: what can be chosen among.</summary>
+    internal IReadOnlyList<BackboneCard> OfImagesHere =>
+        [
+            .. Cards.Where(card =>
+                card.Preprocessing is not null && card.Files.All(file => File.Exists(PathOf(card, file)))
+            ),
+        ];
+
     /// <summary>Absolute path of a file of a card.</summary>
     internal string PathOf(BackboneCard card, BackboneFile file) =>
         Path.Combine([

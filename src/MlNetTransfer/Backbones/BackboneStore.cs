@@ -38,6 +38,17 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
                 : Import(card, path, cancellation);
     }
 
+    /// <summary>Opens several backbones as one, whose features stand side by side; a single one as it is.</summary>
+    /// <param name="ids">Ids of the cards, each once; at least one.</param>
+    /// <param name="cancellation">Stops between the steps; nothing half-made stays.</param>
+    /// <exception cref="TransferException">As <see cref="Open(string, CancellationToken)"/>; or an id is given twice,
+    /// or one of several backbones takes something else than images.</exception>
+    public Backbone Open(IReadOnlyList<string> ids, CancellationToken cancellation = default)
+    {
+        SideBySide.RequireDifferent(ids);
+        return SideBySide.Of([.. ids.Select(id => Open(id, cancellation))]);
+    }
+
     private Backbone Import(BackboneCard card, string path, CancellationToken cancellation)
     {
         string[] files = [.. card.Files.Select(f => catalog.PathOf(card, f))];

@@ -44,11 +44,17 @@ public abstract record ContentEncoder
     /// <param name="owner">What has the encoder, for the message: "Backbone 'x'".</param>
     /// <exception cref="TransferException">It takes something else; the message says what.</exception>
     public Preprocessing OfImages(string owner) =>
-        this is ImageEncoder images
-            ? images.Preprocessing
-            : throw new TransferException(
+        this switch
+        {
+            ImageEncoder images => images.Preprocessing,
+            ImageFormsEncoder several => throw new TransferException(
+                $"{owner} takes each image in {several.Forms.Count} forms ({Description}), an input each; here there "
+                    + $"must be one. Take networks with the same input, or one network."
+            ),
+            _ => throw new TransferException(
                 $"{owner} takes {Kind.Label}, not images. Give it what it takes, or take one for " + "images."
-            );
+            ),
+        };
 }
 
 /// <summary>Encodes one item after another, in buffers of its own. Not thread-safe.</summary>
@@ -124,6 +130,9 @@ public sealed class EncoderKind : INamed
 
     /// <summary>Texts.</summary>
     public static EncoderKind Texts { get; } = All.Add(TextEncoder.Describe());
+
+    /// <summary>Images, each in several sizes or framings.</summary>
+    internal static EncoderKind ImageForms { get; } = All.Add(ImageFormsEncoder.Describe());
 
     /// <param name="name">Name: what such networks take, in the plural.</param>
     /// <param name="read">Makes an encoder of settings that <see cref="ContentEncoder.Settings"/> gave.</param>

@@ -10,14 +10,18 @@ namespace MlNetTransfer.Features;
 /// Turns images into bottleneck features: the activations of a frozen backbone at its taps, each averaged over the
 /// positions of the map.
 /// </summary>
+/// <remarks>
+/// Each of several networks side by side is run and cached by itself, so that the features of a network are computed
+/// once, whatever it is combined with.
+/// </remarks>
 public sealed class FeatureExtractor : IDisposable
 {
-    private readonly ImageGraph graph;
-    private readonly DeviceParity parity;
+    private readonly NetworkFeatures[] networks;
 
     /// <summary>Prepares a backbone as a feature extractor.</summary>
     /// <param name="backbone">The backbone.</param>
-    /// <param name="taps">Names of the card's taps, side by side in this order; null for the card's default.</param>
+    /// <param name="taps">Names of the card's taps, side by side in this order; null for the card's default, of each
+    /// network where there are several.</param>
     /// <param name="limits">What an image may cost.</param>
     /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
     /// <exception cref="TransferException">The device cannot be used, or the card has no such tap, or a tap is given
@@ -29,15 +33,26 @@ public sealed class FeatureExtractor : IDisposable
         ExecutionPlan? plan = null
     )
     {
-        Taps = [.. (taps ?? [backbone.Card.DefaultTap]).Select(backbone.Card.Tap)];
+        Taps = [.. (taps ?? backbone.DefaultTaps()).Select(backbone.Card.Tap)];
         if (Taps.Distinct().Count() < Taps.Count)
             throw new TransferException(
                 $"A tap is given twice: {string.Join(", ", Taps.Select(t => t.Name))}. Give each once."
             );
-        string[] tensors = [.. Taps.Select(t => t.Tensor)];
-        (byte[] onnx, graph) = FeatureGraph.Open(backbone.LoadModel(), tensors, backbone.Card.Encoder, limits, plan);
-        parity = new DeviceParity(onnx, graph);
-        Space = SpaceOf(backbone, tensors, graph.Plan);
+        var opened = new List<NetworkFeatures>();
+        try
+        {
+            foreach (Backbone part in backbone.Parts)
+                if (NetworkFeatures.Places(backbone, part, Taps) is { Length: > 0 } places)
+                    opened.Add(new NetworkFeatures(backbone, part, Taps, places, limits, plan));
+        }
+        catch
+        {
+            opened.ForEach(network => network.Dispose());
+            throw;
+        }
+
+        networks = [.. opened];
+        Space = SpaceOf(backbone, [.. Taps.Select(t => t.Tensor)], Plan);
     }
 
     /// <summary>Everything that features of a backbone depend on besides the image.</summary>
@@ -55,13 +70,14 @@ public sealed class FeatureExtractor : IDisposable
     public IReadOnlyList<BackboneTap> Taps { get; }
 
     /// <summary>Which features come from which tap.</summary>
-    public TapGroups Groups => new([.. Taps.Select(t => t.Name)], [.. Taps.Select(t => t.Width)]);
+    public TapGroups Groups =>
+        new([.. Taps.Select(t => t.Name)], [.. Taps.Select(t => t.Width)], [.. Taps.Select(t => t.Network)]);
 
     /// <summary>Features per image.</summary>
-    public int Width => graph.OutputWidth;
+    public int Width => Taps.Sum(t => t.Width);
 
     /// <summary>How the graph is run.</summary>
-    public ExecutionPlan Plan => graph.Plan;
+    public ExecutionPlan Plan => networks[0].Graph.Plan;
 
     /// <summary>Everything that the features depend on besides the image.</summary>
     public FeatureSpace Space { get; }
@@ -79,24 +95,29 @@ public sealed class FeatureExtractor : IDisposable
         CancellationToken cancellation = default
     )
     {
-        using FeatureCache? cache = cacheFolder is null ? null : new FeatureCache(cacheFolder, Space, Width);
-        return Extract(items, cache, progress, cancellation);
+        ImageRows[] found =
+        [
+            .. networks.Select(network => network.Extract(items, cacheFolder, networks.Length, progress, cancellation)),
+        ];
+        return found.Length == 1 ? found[0] : RowsTogether.Of(items, found, networks, Taps);
     }
 
-    /// <summary>Extracts the features of images, with a cache that is open already.</summary>
-    internal ImageRows Extract(
+    /// <summary>What each network costs on some of the images; see <see cref="NetworkCost"/>.</summary>
+    /// <param name="items">Images that can be used.</param>
+    /// <param name="clock">Measures the times.</param>
+    /// <param name="cancellation">Ends the work between two images.</param>
+    internal IReadOnlyList<NetworkCost> Costs(
         IReadOnlyList<ImageItem> items,
-        FeatureCache? cache,
-        IProgress<JobProgress>? progress,
+        TimeProvider clock,
         CancellationToken cancellation
-    )
-    {
-        parity.Check(items, cancellation);
-        return new ImageRunner(graph, cache).Run(items, "Extracting features", progress, cancellation);
-    }
+    ) => [.. networks.Select(network => network.Cost(items, clock, cancellation))];
 
     /// <inheritdoc/>
-    public void Dispose() => graph.Dispose();
+    public void Dispose()
+    {
+        foreach (NetworkFeatures network in networks)
+            network.Dispose();
+    }
 
     /// <summary>ONNX Runtime picks its kernels by these, and each sums in another order.</summary>
     private static string Device(ExecutionProvider provider) =>

@@ -49,6 +49,23 @@ public sealed class FeatureTable
     /// <summary>Features per row.</summary>
     public int Width { get; }
 
+    /// <summary>
+    /// Widths of the networks' features where those of several stand side by side: what standardises features gives
+    /// each network the same weight, whatever its width. Null: one network.
+    /// </summary>
+    internal IReadOnlyList<int>? Networks
+    {
+        get;
+        init =>
+            field =
+                value is null || value.Sum() == Width
+                    ? value
+                    : throw new ArgumentException(
+                        $"The networks have {value.Sum()} features together, a row has {Width}.",
+                        nameof(Networks)
+                    );
+    }
+
     /// <summary>Number of rows.</summary>
     public int Rows => Labels.Length;
 
@@ -82,7 +99,7 @@ public sealed class FeatureTable
             Row(rows[i]).CopyTo(values.AsSpan(i * Width));
         }
 
-        return new FeatureTable(ClassNames, labels, values, Width);
+        return new FeatureTable(ClassNames, labels, values, Width) { Networks = Networks };
     }
 }
 
@@ -96,6 +113,13 @@ public sealed record TapGroups
     /// <param name="widths">Features of each [taps], at least 1.</param>
     /// <exception cref="ArgumentException">There is no tap, the lengths differ, or a width is below 1.</exception>
     public TapGroups(IReadOnlyList<string> names, IReadOnlyList<int> widths)
+        : this(names, widths, [.. names.Select(_ => "")]) { }
+
+    /// <summary>Describes rows made of taps of several networks.</summary>
+    /// <param name="names">Names of the taps [taps].</param>
+    /// <param name="widths">Features of each [taps].</param>
+    /// <param name="networks">Id of the network of each [taps]; those of one network stand together.</param>
+    internal TapGroups(IReadOnlyList<string> names, IReadOnlyList<int> widths, IReadOnlyList<string> networks)
     {
         if (names.Count == 0 || names.Count != widths.Count)
             throw new ArgumentException(
@@ -108,7 +132,7 @@ public sealed record TapGroups
                 $"Tap '{names[widths.ToList().FindIndex(width => width < 1)]}' has no feature; a tap has at least 1.",
                 nameof(widths)
             );
-        (Names, Widths) = ([.. names], [.. widths]);
+        (Names, Widths, Networks) = ([.. names], [.. widths], [.. networks]);
     }
 
     /// <summary>Names of the taps [taps].</summary>
@@ -119,4 +143,43 @@ public sealed record TapGroups
 
     /// <summary>Features of a whole row.</summary>
     public int Width => Widths.Sum();
+
+    /// <summary>Id of the network of each tap [taps]; empty texts where there is one network.</summary>
+    internal IReadOnlyList<string> Networks { get; }
+
+    /// <summary>The networks, in the order of their taps.</summary>
+    internal IReadOnlyList<string> DistinctNetworks => [.. Networks.Distinct()];
+
+    /// <summary>The taps of some networks, by their places here.</summary>
+    internal int[] TapsOf(IReadOnlyCollection<string> networks) =>
+        [.. Enumerable.Range(0, Names.Count).Where(tap => networks.Contains(Networks[tap]))];
+
+    /// <summary>Some of the taps, in the given order.</summary>
+    internal TapGroups Only(IReadOnlyList<int> taps) =>
+        new([.. taps.Select(t => Names[t])], [.. taps.Select(t => Widths[t])], [.. taps.Select(t => Networks[t])]);
+
+    /// <summary>The features of some taps, in the given order.</summary>
+    /// <param name="table">Rows with the features of all taps.</param>
+    /// <param name="taps">Places of the taps here.</param>
+    internal FeatureTable Columns(FeatureTable table, IReadOnlyList<int> taps)
+    {
+        TapGroups only = Only(taps);
+        int[]? networks =
+            only.DistinctNetworks.Count > 1
+                ? [.. only.DistinctNetworks.Select(n => only.TapsOf([n]).Sum(t => only.Widths[t]))]
+                : null;
+        if (taps.SequenceEqual(Enumerable.Range(0, Names.Count)) && networks is null)
+            return table;
+        var values = new float[table.Rows * only.Width];
+        int to = 0;
+        foreach (int tap in taps)
+        {
+            int from = Widths.Take(tap).Sum();
+            for (int row = 0; row < table.Rows; row++)
+                table.Row(row).Slice(from, Widths[tap]).CopyTo(values.AsSpan(row * only.Width + to));
+            to += Widths[tap];
+        }
+
+        return new FeatureTable(table.ClassNames, table.Labels, values, only.Width) { Networks = networks };
+    }
 }

@@ -122,7 +122,10 @@ public static class CrossValidation
                 [.. part.Labels.Select(label => Array.BinarySearch(known, label))],
                 part.Values,
                 part.Width
-            );
+            )
+            {
+                Networks = part.Networks,
+            };
         var found = new float[held.Length * known.Length];
         trainer.Fit(part, null, cancellation).Logits(rest.Values, found);
         if (known.Length == table.Classes)

@@ -6,7 +6,9 @@ namespace MlNetTransfer.Heads;
 /// Standardises features: (x - mean) / sd over the rows it was made from, sd with divisor n. A constant feature (sd no
 /// larger than float32's rounding of the mean) has scale 0, so that its weight stays exactly 0. With damping d the
 /// divisor is √(sd² + d·mean of all sd²): features that hardly vary, of which few rows say little, are not blown up to
-/// the size of the others.
+/// the size of the others. Where the features of several networks stand side by side, each network is damped by itself,
+/// and then multiplied by one number, so that it has the same share of a squared distance whatever its width; the sum
+/// over all stays what it was.
 /// </summary>
 internal sealed class FeatureScaler
 {
@@ -24,8 +26,12 @@ internal sealed class FeatureScaler
             parallel,
             slice => Measure(table, slice * Slice, Math.Min(Slice, table.Width - slice * Slice))
         );
+        IReadOnlyList<int> networks = table.Networks ?? [table.Width];
+        double[] deviation = [.. scale.Select(value => value > 0 ? 1 / value : 0)];
         if (damping > 0)
-            Damp(damping);
+            ForEach(networks, (start, width) => Damp(scale.AsSpan(start, width), damping));
+        if (networks.Count > 1)
+            Weigh(networks, deviation);
     }
 
     /// <summary>Mean of each feature [width].</summary>
@@ -61,12 +67,47 @@ internal sealed class FeatureScaler
         }
     }
 
-    private void Damp(double damping)
+    private static void Damp(Span<double> scale, double damping)
     {
-        double extra = damping * scale.Sum(value => value > 0 ? 1 / (value * value) : 0) / scale.Length;
-        foreach (ref double value in scale.AsSpan())
+        double extra = 0;
+        foreach (double value in scale)
+            extra += value > 0 ? 1 / (value * value) : 0;
+        extra *= damping / scale.Length;
+        foreach (ref double value in scale)
             if (value > 0)
                 value = 1 / Math.Sqrt(1 / (value * value) + extra);
+    }
+
+    /// <summary>Gives each network the same share of the sum of all variances.</summary>
+    private void Weigh(IReadOnlyList<int> networks, double[] deviation)
+    {
+        var lengths = new List<double>();
+        ForEach(
+            networks,
+            (start, width) => lengths.Add(Enumerable.Range(start, width).Sum(i => Math.Pow(deviation[i] * scale[i], 2)))
+        );
+        double share = lengths.Sum() / networks.Count;
+        int network = 0;
+        ForEach(
+            networks,
+            (start, width) =>
+            {
+                double length = lengths[network++],
+                    weight = length > 0 ? Math.Sqrt(share / length) : 1;
+                foreach (ref double value in scale.AsSpan(start, width))
+                    value *= weight;
+            }
+        );
+    }
+
+    private static void ForEach(IReadOnlyList<int> networks, Action<int, int> visit)
+    {
+        int start = 0;
+        foreach (int width in networks)
+        {
+            visit(start, width);
+            start += width;
+        }
     }
 
     private void Measure(FeatureTable table, int start, int count)

@@ -33,8 +33,8 @@ public sealed record KernelRidgeTrainerOptions
 /// <remarks>
 /// <para>Pooled activations are skewed: a few features of an image are large, most are near zero. Their signed square
 /// root, sign(x)·√|x| (Tukey's ladder of powers with λ = ½; Yang, Liu and Xu, Free Lunch for Few-shot Learning, ICLR
-/// 2021), standardised by the training rows, gives z; the kernel is k(z, z') = exp(-‖z - z'‖² / m), m the mean squared
-/// distance of two training rows.</para>
+/// 2021), standardised by the training rows (of several networks each by its own width), gives z; the kernel is
+/// k(z, z') = exp(-‖z - z'‖² / m), m the mean squared distance of two training rows.</para>
 /// <para>Minimises Σ ‖y - f(z) - b‖² + α·‖f‖² over the kernel's space, y the one-hot label and b free (Saunders,
 /// Gammerman and Vovk, Ridge Regression Learning Algorithm in Dual Variables, 1998). α, a multiple of the mean of the
 /// centred kernel's diagonal from 10 down to 0.01 in half decades, and the temperature are chosen as by
@@ -87,7 +87,10 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
             train.Labels,
             Array.ConvertAll(train.Values, KernelRidgeHead.Root),
             train.Width
-        );
+        )
+        {
+            Networks = train.Networks,
+        };
         var scaler = new FeatureScaler(roots, parallel);
         float[][] rows = RidgeTrainer.Standardised(roots, scaler);
         double[] mean = scaler.Mean.ToArray(),

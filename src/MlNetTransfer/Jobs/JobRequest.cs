@@ -26,6 +26,7 @@ public interface IJob<out TSummary>
 [JsonDerivedType(typeof(EvaluateOptions), "evaluate")]
 [JsonDerivedType(typeof(PredictOptions), "predict")]
 [JsonDerivedType(typeof(ClassifyOptions), "classify")]
+[JsonDerivedType(typeof(CompareOptions), "compare")]
 [JsonDerivedType(typeof(ExportOptions), "export")]
 [JsonDerivedType(typeof(ImportOptions), "import")]
 [JsonDerivedType(typeof(InspectOptions), "inspect")]

@@ -50,6 +50,7 @@ public sealed partial class TrainJob
 /// <param name="File">The file beside it; disposed once it has taken its name.</param>
 /// <param name="Parity">How far the file agrees.</param>
 /// <param name="Training">What the training did.</param>
+/// <param name="Costs">What each network costs, where there was a choice.</param>
 internal sealed record WrittenModel(
     Trial Trial,
     ModelMetadata Metadata,
@@ -58,5 +59,6 @@ internal sealed record WrittenModel(
     string Path,
     StagedFile File,
     ParityRecord Parity,
-    ImageClassificationTraining Training
+    ImageClassificationTraining Training,
+    IReadOnlyList<NetworkCost> Costs
 );

@@ -60,6 +60,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         {
             Strategy = options.Strategy,
             Backbone = backbone,
+            Choice = ChoiceOf(backbone),
             Head = new HeadRecipeOptions
             {
                 Head = options.Head,
@@ -109,11 +110,20 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
     private Backbone OpenBackbone(CancellationToken cancellation)
     {
         string folder = Path.Combine(options.CacheFolder, "backbones");
-        Backbone backbone = new BackboneStore(services.Catalog, folder).Open(options.Backbone, cancellation);
+        BackboneCatalog catalog = services.Catalog;
+        IReadOnlyList<string> ids = BackboneCandidates.Of(options, catalog);
+        BackboneCandidates.RequireOneToTrain(options, ids);
+        Backbone backbone = new BackboneStore(catalog, folder).Open(ids, cancellation);
         return options.FineTune.InitialWeights is { } weights
             ? InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder)
             : backbone;
     }
+
+    /// <summary>What to choose among the networks by; null where all are taken, or there is one.</summary>
+    private BackboneChoice? ChoiceOf(Backbone backbone) =>
+        options.Backbone == BackboneCandidates.Auto && backbone.Parts.Count > 1
+            ? new BackboneChoice { MostMilliseconds = options.MaxMilliseconds }
+            : null;
 
     /// <summary>From features to the model file and the report.</summary>
     private TrainSummary Finish(
@@ -143,7 +153,10 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             FoldAccuracies = trial.FoldAccuracies,
             Strategy = options.Strategy.ToString().ToLowerInvariant(),
             Training = trial.Fit.Training,
-            Backbone = backbone.Card.Id,
+            Backbone = metadata.Backbone,
+            FoldBackbones = ChoiceOf(backbone) is null ? [] : trial.FoldNetworks,
+            Leaderboard = trial.Fit.Head.Leaderboard,
+            MaxMilliseconds = options.MaxMilliseconds,
             Taps = metadata.Taps,
             TapTrials = trial.Fit.Head.TapTrials,
             FeatureWidth = trial.Fit.Head.Head.Width,
@@ -165,6 +178,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 .. HeldOutRows.Notes(set.Data),
                 .. TrainRules.Notes(options),
                 .. DuplicateNotes.Of(set, trial),
+                .. BackboneCandidates.Notes(ChoiceOf(backbone), written.Costs),
                 .. trial.Fit.Notes,
             ],
         };
@@ -191,9 +205,16 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         CancellationToken cancellation
     )
     {
-        RecipeRows all = set.Recipe(options);
+        RecipeRows all = set.Recipe(options) with
+        {
+            Costs = ChoiceOf(backbone) is { } choice
+                ? BackboneCandidates.Costs(set.Data, set.Rows, set.Extractor, choice, services.Clock, cancellation)
+                : [],
+        };
         Trial trial = Trial.Of(recipe, all, set, options, progress, cancellation);
-        BackboneTap[] taps = set.Extractor.Taps.ToArray()[trial.Fit.Head.Taps];
+        (backbone, IReadOnlyList<BackboneTap> taps) = backbone.Only([
+            .. trial.Fit.Head.Taps.Select(tap => set.Extractor.Taps[tap]),
+        ]);
         var metadata = new ModelMetadata
         {
             Labels = set.Data.ClassNames,
@@ -234,7 +255,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             HeadTrials = trial.Fit.Head.Selection.Trials,
             Rejected = set.Rejected,
         };
-        return new WrittenModel(trial, metadata, onnx, sample, path, file, parity, training);
+        return new WrittenModel(trial, metadata, onnx, sample, path, file, parity, training, all.Costs);
     }
 
     private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) =>

@@ -30,12 +30,35 @@ public sealed record TrainOptions : ImageJobRequest
         init => field = Check.NotEmpty(value);
     }
 
-    /// <summary>Id of the backbone's card. Default <see cref="BackboneCatalog.DefaultId"/>.</summary>
+    /// <summary>
+    /// Id of the backbone's card; several, separated by commas: their features side by side; <c>auto</c>: the best of
+    /// <see cref="Backbones"/> or of pairs of them, by cross-validation on the training part. Default
+    /// <see cref="BackboneCatalog.DefaultId"/>.
+    /// </summary>
     public string Backbone
     {
         get;
         init => field = Check.NotEmpty(value);
     } = BackboneCatalog.DefaultId;
+
+    /// <summary>
+    /// Ids of the backbones that <c>auto</c> chooses among. Default null: all that take images and are on this machine.
+    /// </summary>
+    public IReadOnlyList<string>? Backbones
+    {
+        get;
+        init => field = value is null ? null : Names.Of(value, least: 1);
+    }
+
+    /// <summary>
+    /// Milliseconds that <c>auto</c> may let a backbone take per image, decoding included, on one core of this machine;
+    /// above 0, at most 10⁶. Default null: any.
+    /// </summary>
+    public double? MaxMilliseconds
+    {
+        get;
+        init => field = value is { } most ? Check.InRange(most, 1e-3, 1e6, nameof(MaxMilliseconds)) : null;
+    }
 
     /// <summary>
     /// Names of the taps to take features from, side by side. Default null: the one that is best on the training part,
@@ -149,11 +172,21 @@ public sealed record TrainOptions : ImageJobRequest
 /// <remarks>An option that is given and silently ignored looks like one that was tried and did not help.</remarks>
 public static class TrainRules
 {
-    private const string Tuned = "--strategy finetune, full or scratch";
+    private const string Tuned = "--strategy finetune, full or scratch",
+        Choosing = "--backbone auto";
     private static readonly FineTuneOptions Default = new();
 
     private static readonly Rule[] Table =
     [
+        new("--backbones", nameof(TrainOptions.Backbones), o => o.Backbones is not null, Chooses, Choosing),
+        new("--max-ms", nameof(TrainOptions.MaxMilliseconds), o => o.MaxMilliseconds is not null, Chooses, Choosing),
+        new(
+            "--taps",
+            nameof(TrainOptions.Taps),
+            o => o.Taps is not null,
+            o => !Chooses(o),
+            "a --backbone that is named: with auto, taps are chosen with it"
+        ),
         Tuning("--freeze", nameof(Default.Freeze), o => o.Freeze is not null),
         Tuning("--epochs", nameof(Default.Epochs), o => o.Epochs is not null),
         Tuning("--lr", nameof(Default.LearningRate), o => o.LearningRate is not null),
@@ -260,6 +293,8 @@ public static class TrainRules
             yield return "Class weights are those of a softmax head, so that kind was taken without comparing it "
                 + "with others.";
     }
+
+    private static bool Chooses(TrainOptions options) => options.Backbone == BackboneCandidates.Auto;
 
     private static bool IsTuned(TrainOptions options) => options.Strategy.Network is not null;
 

@@ -54,8 +54,23 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>How the network was trained; null where the head alone was.</summary>
     public TuneSummary? Training { get; init; }
 
-    /// <summary>Id of the backbone's card.</summary>
+    /// <summary>Id of the backbone's card; of several networks side by side, theirs with '+' between.</summary>
     public required string Backbone { get; init; }
+
+    /// <summary>
+    /// The backbone that was chosen in each fold, on its training images alone; empty without folds or without a
+    /// choice.
+    /// </summary>
+    public IReadOnlyList<string> FoldBackbones { get; init; } = [];
+
+    /// <summary>
+    /// Backbones, taps and heads compared on the images that the written model was trained on, the most accurate first;
+    /// empty without a choice of backbones.
+    /// </summary>
+    public IReadOnlyList<LeaderboardRow> Leaderboard { get; init; } = [];
+
+    /// <summary>Milliseconds per image that the backbone might take; null without a budget.</summary>
+    public double? MaxMilliseconds { get; init; }
 
     /// <summary>The taps that the written model takes its features from.</summary>
     public required IReadOnlyList<string> Taps { get; init; }

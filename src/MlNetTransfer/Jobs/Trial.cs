@@ -20,6 +20,9 @@ internal sealed record Trial(
     IReadOnlyList<double> FoldAccuracies
 )
 {
+    /// <summary>Networks of each fold's fit, see <see cref="FittedHead.Networks"/>; empty for a single split.</summary>
+    public IReadOnlyList<string> FoldNetworks { get; init; } = [];
+
     /// <summary>Tries a recipe as a run's protocol says: by a split, by folds, or on all images unjudged.</summary>
     /// <param name="recipe">The recipe.</param>
     /// <param name="all">The images of the run, as recipes see them.</param>
@@ -95,12 +98,14 @@ internal sealed class TrialRunner(
         float[] probabilities = new float[rows.Length * classes],
             uncalibrated = new float[probabilities.Length];
         var accuracies = new double[folds];
+        var networks = new string[folds];
         for (int f = 0; f < folds; f++)
         {
             Told(f, folds);
             int[] test = Array.FindAll(rows, r => fold[r] == f);
             IFitted fit = Fit(Array.FindAll(rows, r => fold[r] != f), f + 1);
             float[] found = fit.Predict(all, test, new FitContext(f + 1, null, cancellation));
+            networks[f] = fit.Head.Networks;
             accuracies[f] = Judge(test, found).Accuracy;
             Scatter(found, test, probabilities);
             Scatter(fit.Head.WithoutCalibration(found), test, uncalibrated);
@@ -108,7 +113,10 @@ internal sealed class TrialRunner(
 
         Told(folds, folds);
         IFitted written = Fit(rows, 0);
-        return new Trial(written, rows, rows, Judge(rows, probabilities), Judge(rows, uncalibrated), accuracies);
+        return new Trial(written, rows, rows, Judge(rows, probabilities), Judge(rows, uncalibrated), accuracies)
+        {
+            FoldNetworks = networks,
+        };
     }
 
     private IFitted Fit(IReadOnlyList<int> rows, int fold) =>

@@ -231,7 +231,7 @@ internal sealed class FineTuneRecipe : IRecipe
     private Tuned Train(RecipeRows all, TrainTestRows rows, string digest, TuneChoice? chosen, FitContext context)
     {
         FittedHead start = StartOf(all, rows.Train, context);
-        BackboneTap[] taps = [.. all.Taps.ToArray()[start.Taps]];
+        BackboneTap[] taps = [.. start.Taps.Select(tap => all.Taps[tap])];
         FineTunePlan plan = FineTunePlan.Of(trained!, [.. taps.Select(t => t.Tensor)], start.Head.Width, freeze);
         if (chosen is { Epochs: 0 })
             return new Tuned(start, taps, plan, TunedNetwork.Untrained(start.Selection));
@@ -287,12 +287,7 @@ internal sealed class FineTuneRecipe : IRecipe
         int index = all.Taps.ToList().IndexOf(Deepest(all.Taps)),
             width = all.Taps[index].Width;
         var zero = new LinearHead(classes, width, new float[classes.Count * width], new float[classes.Count]);
-        return new FittedHead(
-            index..(index + 1),
-            all.Taps.Take(index).Sum(t => t.Width),
-            new HeadSelection("linear", zero, 1, [], rows.Count),
-            []
-        );
+        return new FittedHead([index], all.Groups, new HeadSelection("linear", zero, 1, [], rows.Count), []);
     }
 
     private BackboneTap Deepest(IReadOnlyList<BackboneTap> taps)

@@ -1,3 +1,4 @@
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
@@ -28,14 +29,16 @@ internal sealed record HeadRecipeOptions : HeadSettings
 /// standard errors above that of the best head on the best single tap or of a linear head on features selected across
 /// all taps; then the better of those is taken. On seven tasks with resnet18 the kernel was right 3.5 points more often
 /// than logistic regression on the last tap, and on none of them less often. All figures are of the training rows, of
-/// about 2,000 of them where there are more; the head that is taken is fitted on all.
+/// about 2,000 of them where there are more; the head that is taken is fitted on all. Of several networks side by side
+/// each brings its best tap, or its last three; what standardises features gives each network the same weight.
 /// </remarks>
 /// <param name="options">How.</param>
 /// <param name="groups">The taps whose features stand side by side in a row.</param>
-/// <param name="defaultTap">The tap that is taken where there are too few rows to compare.</param>
-internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, string defaultTap)
+/// <param name="defaultTaps">The taps that are taken where there are too few rows to compare, one of each
+/// network.</param>
+internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, params IReadOnlyList<string> defaultTaps)
 {
-    private const int LastTaps = 3;
+    private const int LastOfNetwork = 3;
 
     // Regression on indicators has a higher log-loss than its accuracy lets one expect: on ten classes of drawings the
     // kernel alone was right on 69.6 %, the choice by the plain lowest log-loss on 67.9 %.
@@ -48,16 +51,15 @@ internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, st
     /// <param name="cancellation">Honoured within one pass over the rows.</param>
     public FittedHead Fit(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
     {
-        int taps = groups.Names.Count;
-        if (taps == 1)
-            return new FittedHead(Range.All, 0, head.Fit(train, progress, cancellation), []);
+        int[] every = [.. Enumerable.Range(0, groups.Names.Count)];
+        if (every.Length == 1)
+            return Found(every, head.Fit(train, progress, cancellation), []);
         if (!options.ChoosesTap)
-            return new FittedHead(
-                Range.All,
-                0,
+            return Found(
+                every,
                 head.IsFree
                     ? Together(train, progress, cancellation).Selection
-                    : head.Fit(train, progress, cancellation),
+                    : head.Fit(groups.Columns(train, every), progress, cancellation),
                 []
             );
 
@@ -70,11 +72,9 @@ internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, st
                 Workers = options.Workers,
             }
         ).Measure(compared, [.. groups.Names.Zip(groups.Widths)], progress, cancellation);
-        string best = trials.Count > 0 ? TapSelector.Best(trials).Tap : defaultTap;
-        int index = groups.Names.ToList().IndexOf(best),
-            start = groups.Widths.Take(index).Sum();
-        HeadSelection single = head.Fit(train.Columns(start, groups.Widths[index]), progress, cancellation);
-        var one = new FittedHead(index..(index + 1), start, single, trials);
+        int[] best = Best(trials);
+        HeadSelection single = head.Fit(groups.Columns(train, best), progress, cancellation);
+        FittedHead one = Found(best, single, trials);
         if (trials.Count == 0 || single.Trials.Count == 0)
             return one;
 
@@ -94,23 +94,35 @@ internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, st
             return one with { TapTrials = trials };
         if (compared.Rows < train.Rows)
             together = Together(train, progress, cancellation, trial.Choice).Selection;
-        return new FittedHead(Range.All, 0, together, trials);
+        return Found(every, together, trials);
     }
+
+    /// <summary>The best tap of each network, or its default.</summary>
+    private int[] Best(IReadOnlyList<TapTrial> trials) =>
+        [
+            .. groups.DistinctNetworks.Select(network =>
+            {
+                int[] own = groups.TapsOf([network]);
+                return trials.Count > 0
+                    ? own.MinBy(tap => trials[tap].LogLoss)
+                    : Array.Find(own, tap => defaultTaps.Contains(groups.Names[tap]));
+            }),
+        ];
+
+    private FittedHead Found(IReadOnlyList<int> taps, HeadSelection selection, IReadOnlyList<TapTrial> trials) =>
+        new(taps, groups, selection, trials);
 
     private FittedHead? Kernel(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation)
     {
         if (options.LinearOnly || train.Rows > HeadKind.Kernel.Chosen!.Value.To)
             return null;
-        int taps = groups.Names.Count,
-            first = Math.Max(0, taps - LastTaps),
-            start = groups.Widths.Take(first).Sum();
-        return new FittedHead(
-            first..taps,
-            start,
-            head.Kernel(train.Columns(start, train.Width - start), progress, cancellation),
-            []
-        );
+        int[] last = LastTaps(groups);
+        return Found(last, head.Kernel(groups.Columns(train, last), progress, cancellation), []);
     }
+
+    /// <summary>The last three taps of each network: what a kernel head takes.</summary>
+    internal static int[] LastTaps(TapGroups groups) =>
+        [.. groups.DistinctNetworks.SelectMany(network => groups.TapsOf([network]).TakeLast(LastOfNetwork))];
 
     private (HeadSelection Selection, Compared<double> Trial) Together(
         FeatureTable train,
@@ -181,17 +193,28 @@ internal sealed class HeadChoice(HeadRecipeOptions options)
 }
 
 /// <summary>A head and the part of the features that it was fitted on.</summary>
-/// <param name="Taps">The taps in use, neighbours in the table.</param>
-/// <param name="Start">First feature in use.</param>
+/// <param name="Taps">Places of the taps in use, in the order of the head's features.</param>
+/// <param name="Groups">All taps of the table.</param>
 /// <param name="Selection">The head, calibrated, and the grounds of its choice.</param>
 /// <param name="TapTrials">What was found for each tap; empty where there was no choice.</param>
-internal sealed record FittedHead(Range Taps, int Start, HeadSelection Selection, IReadOnlyList<TapTrial> TapTrials)
+internal sealed record FittedHead(
+    IReadOnlyList<int> Taps,
+    TapGroups Groups,
+    HeadSelection Selection,
+    IReadOnlyList<TapTrial> TapTrials
+)
 {
+    /// <summary>What was found for each backbone; empty where there was no choice.</summary>
+    public IReadOnlyList<LeaderboardRow> Leaderboard { get; init; } = [];
+
+    /// <summary>Ids of the networks in use with '+' between; empty where there is one network.</summary>
+    public string Networks => string.Join(SideBySide.Plus, Groups.Only(Taps).DistinctNetworks);
+
     /// <summary>The head.</summary>
     public IHead Head => Selection.Head;
 
     /// <summary>Calibrated probabilities [rows × classes] for a table with the features of all taps.</summary>
-    public float[] Predict(FeatureTable table) => Head.Predict(table.Columns(Start, Head.Width));
+    public float[] Predict(FeatureTable table) => Head.Predict(Groups.Columns(table, Taps));
 
     /// <summary>What the probabilities were before calibration: p ∝ p^T of the calibrated ones.</summary>
     public float[] WithoutCalibration(float[] calibrated)

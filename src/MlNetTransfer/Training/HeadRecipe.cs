@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Training;
@@ -17,20 +18,36 @@ internal sealed class HeadRecipe(RecipeSettings settings) : IRecipe
 
     public bool IsQuick => true;
 
-    public void Check(IReadOnlyList<BackboneTap> taps, int classes) { }
+    public void Check(IReadOnlyList<BackboneTap> taps, int classes)
+    {
+        if (settings.Backbone.Parts.Count > 1 && settings.Head.Head == HeadKind.Neighbours)
+            throw new TransferException(
+                $"A {HeadKind.Neighbours.Label} head compares raw features, of which those of one network would "
+                    + "outweigh those of another. Take one backbone, or another --head."
+            );
+    }
 
     public IFitted Fit(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
     {
         FeatureTable train = all.Table.Select(rows);
-        FittedHead head = new HeadFitter(settings.Head, all.Groups, settings.Backbone.Card.DefaultTap).Fit(
-            train,
-            FitToJobProgress.Of(context.Progress),
-            context.Cancellation
-        );
+        FitToJobProgress? progress = FitToJobProgress.Of(context.Progress);
+        IReadOnlyList<string> defaults = settings.Backbone.DefaultTaps();
+        FittedHead head = settings.Choice is { } choice
+            ? new BackboneChooser(choice, settings.Head, all.Groups, all.Costs, defaults).Fit(
+                train,
+                context.Fold == 0,
+                progress,
+                context.Cancellation
+            )
+            : new HeadFitter(settings.Head, all.Groups, defaults).Fit(train, progress, context.Cancellation);
         return new FittedOnFrozen(
             head,
-            settings.Backbone,
-            () => TrainingDigest.Of(all.Space.Key(), TrainingDigest.OfRows(train, settings.Head))
+            settings.Backbone.Only([.. head.Taps.Select(tap => all.Taps[tap])]).Backbone,
+            () =>
+                TrainingDigest.Of(
+                    [.. all.Space.Key(), .. settings.Choice?.Digest(all.Costs) ?? []],
+                    TrainingDigest.OfRows(train, settings.Head)
+                )
         );
     }
 

@@ -67,7 +67,11 @@ internal sealed record RecipeRows(
 )
 {
     /// <summary>Which features come from which tap.</summary>
-    public TapGroups Groups => new([.. Taps.Select(t => t.Name)], [.. Taps.Select(t => t.Width)]);
+    public TapGroups Groups =>
+        new([.. Taps.Select(t => t.Name)], [.. Taps.Select(t => t.Width)], [.. Taps.Select(t => t.Network)]);
+
+    /// <summary>What each network costs; empty where none is chosen among.</summary>
+    public IReadOnlyList<NetworkCost> Costs { get; init; } = [];
 }
 
 /// <summary>Which fit of a run it is, whom to tell and when to end.</summary>
@@ -87,6 +91,9 @@ internal sealed record RecipeSettings
 
     /// <summary>How a head is fitted; its seed, workers and class weights are the whole recipe's.</summary>
     public required HeadRecipeOptions Head { get; init; }
+
+    /// <summary>How to choose among the networks side by side; null where all are taken.</summary>
+    public BackboneChoice? Choice { get; init; }
 
     /// <summary>How the network is trained.</summary>
     public FineTuneOptions FineTune { get; init; } = new();

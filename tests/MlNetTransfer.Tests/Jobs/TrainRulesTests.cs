@@ -135,6 +135,18 @@ public sealed class TrainRulesTests
     }
 
     [TestMethod]
+    public void Violation_OptionsOfTheChoiceOfBackbones_NeedIt()
+    {
+        TrainOptions auto = Plain with { Backbone = "auto" };
+        Assert.IsNotNull(TrainRules.Violation(Plain with { Backbones = ["a"] }));
+        Assert.IsNull(TrainRules.Violation(auto with { Backbones = ["a"] }));
+        StringAssert.Contains(TrainRules.Violation(Plain with { MaxMilliseconds = 5 }), "--backbone auto");
+        Assert.IsNull(TrainRules.Violation(auto with { MaxMilliseconds = 5 }));
+        StringAssert.Contains(TrainRules.Violation(auto with { Taps = ["a"] }), "taps are chosen with it");
+        Assert.IsNull(TrainRules.Violation(Plain with { Backbone = "a,b", Taps = ["a/x"] }));
+    }
+
+    [TestMethod]
     public void Violation_DefaultThatWasGiven_IsNamedToo() =>
         StringAssert.StartsWith(TrainRules.Violation(Plain, ["--batch"]), "--batch has no effect");
 

@@ -98,8 +98,8 @@ public sealed class TrialRunnerTests
 
         public FittedHead Head { get; } =
             new(
-                Range.All,
-                0,
+                [0],
+                new TapGroups(["known"], [1]),
                 new HeadSelection("known", new LinearHead(["even", "odd"], 1, [0, 0], [0, 0]), 1, [], 0),
                 []
             );

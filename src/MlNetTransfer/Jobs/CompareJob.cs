@@ -1,0 +1,149 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
+using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
+using MlNetTransfer.Training;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>What backbones to compare on which images. Immutable; an invalid instance cannot be made.</summary>
+public sealed record CompareOptions : ImageJobRequest
+{
+    /// <summary>The labelled images, as <see cref="TrainOptions.Folder"/>.</summary>
+    public required string Folder
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>How to read the labelled images.</summary>
+    public DatasetOptions Dataset { get; init; } = new();
+
+    /// <summary>Ids of the backbones. Default null: all that take images and are on this machine.</summary>
+    public IReadOnlyList<string>? Backbones
+    {
+        get;
+        init => field = value is null ? null : Names.Of(value, least: 1);
+    }
+
+    /// <summary>The kind of head. Default <see cref="HeadKind.Auto"/>: kernel, discriminant and ridge.</summary>
+    public HeadKind Head { get; init; } = HeadKind.Auto;
+
+    /// <summary>Seed of the folds. Default 1.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>
+    /// Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.
+    /// </summary>
+    public string CacheFolder
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    } = MlNetTransfer.CacheFolder.Root;
+
+    /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
+    public bool CacheFeatures { get; init; } = true;
+
+    /// <inheritdoc/>
+    public override CompareJob CreateJob(JobServices? services = null) => new(this, services);
+}
+
+/// <summary>
+/// Compares backbones, their taps and heads by 5-fold cross-validation on all images that are not set apart as a test
+/// part. Writes nothing but the caches.
+/// </summary>
+/// <param name="options">The comparison.</param>
+/// <param name="services">What it takes from outside; null for the defaults.</param>
+public sealed class CompareJob(CompareOptions options, JobServices? services = null) : IJob<CompareSummary>
+{
+    private readonly JobServices services = services ?? JobServices.Default;
+
+    /// <summary>Runs the job.</summary>
+    /// <param name="progress">Told how far each stage is, from any thread.</param>
+    /// <param name="cancellation">Ends the job.</param>
+    /// <exception cref="TransferException">There is no such backbone, it takes no images, or there are too few
+    /// images.</exception>
+    public CompareSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        long started = services.Clock.GetTimestamp();
+        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
+        BackboneCatalog catalog = services.Catalog;
+        IReadOnlyList<string> ids = BackboneCandidates.Among(options.Backbones, catalog);
+        Backbone backbone = new BackboneStore(catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
+            ids,
+            cancellation
+        );
+        using var extractor = new FeatureExtractor(
+            backbone,
+            [.. backbone.Card.Taps.Select(t => t.Name)],
+            options.Limits,
+            new ExecutionPlan { Workers = options.Workers }
+        );
+        var run = new TrainOptions
+        {
+            Folder = options.Folder,
+            Output = options.Folder,
+            Seed = options.Seed,
+        };
+        ImageRows rows = extractor.Extract(
+            data.Items,
+            options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null,
+            progress,
+            cancellation
+        );
+        TrainingSet set = TrainingSet.Of(data, rows, extractor, run);
+        int[] compared =
+        [
+            .. data.Splits is null
+                ? Enumerable.Range(0, set.Table.Rows)
+                : HeldOutRows.Of(data, rows, set.Table, run, EvaluationProtocol.DefaultTestFraction).Train,
+        ];
+        var choice = new BackboneChoice();
+        TapGroups groups =
+            backbone.Parts.Count > 1
+                ? extractor.Groups
+                : new TapGroups(
+                    extractor.Groups.Names,
+                    extractor.Groups.Widths,
+                    [.. extractor.Taps.Select(_ => backbone.Card.Id)]
+                );
+        IReadOnlyList<LeaderboardRow> board = new BackboneChooser(
+            choice,
+            new HeadRecipeOptions
+            {
+                Head = options.Head,
+                Seed = options.Seed,
+                Workers = options.Workers,
+            },
+            groups,
+            BackboneCandidates.Costs(data, rows, extractor, choice, services.Clock, cancellation),
+            backbone.DefaultTaps()
+        ).Compare(set.Table.Select(compared), FitToJobProgress.Of(progress), cancellation);
+        return board.Count > 0
+            ? new CompareSummary(
+                board,
+                Math.Min(compared.Length, BackboneChooser.ComparedRows),
+                set.Rejected,
+                services.Clock.GetElapsedTime(started).TotalSeconds
+            )
+            : throw new TransferException(
+                $"'{options.Folder}' has {compared.Length} usable images of {data.ClassNames.Count} classes: too few "
+                    + "to hold any out and compare; at least 3 of each class are needed."
+            );
+    }
+}
+
+/// <summary>What a comparison of backbones found.</summary>
+/// <param name="Leaderboard">Backbones, taps and heads, the most accurate first; the one that an automatic choice takes
+/// is marked.</param>
+/// <param name="Images">Images that they were compared on, about.</param>
+/// <param name="Rejected">Images that could not be used, and why.</param>
+/// <param name="Seconds">Wall time.</param>
+public sealed record CompareSummary(
+    IReadOnlyList<LeaderboardRow> Leaderboard,
+    int Images,
+    IReadOnlyList<RejectedImage> Rejected,
+    double Seconds
+);
