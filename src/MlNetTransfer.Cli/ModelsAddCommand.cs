@@ -1,29 +1,21 @@
 using System.CommandLine;
-using System.Globalization;
-using System.Text;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Backbones.Onnx;
-using MlNetTransfer.Imaging;
+using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
 
 /// <summary>models add: makes a backbone of an ONNX model of the user's.</summary>
 internal static class ModelsAddCommand
 {
-    private static readonly Dictionary<string, (ChannelValues Mean, ChannelValues Std)> Presets = new(
-        StringComparer.Ordinal
-    )
-    {
-        ["imagenet"] = (new(0.485f, 0.456f, 0.406f), new(0.229f, 0.224f, 0.225f)),
-        ["unit"] = (new(0, 0, 0), new(1, 1, 1)),
-        ["minus1to1"] = (new(0.5f, 0.5f, 0.5f), new(0.5f, 0.5f, 0.5f)),
-    };
-
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         var source = new Argument<string>("model")
         {
-            Description = "An .onnx file, or an http or https address (then --sha256 is needed).",
+            Description =
+                "An .onnx file, a TensorFlow.js folder (model.json and weights, as Teachable Machine exports it), or "
+                + "an "
+                + "http or https address of an .onnx file (then --sha256 is needed).",
         };
         var id = new Option<string>("--id")
         {
@@ -41,42 +33,19 @@ internal static class ModelsAddCommand
             Description = "SHA-256 that the file must have.",
             HelpName = "hex",
         };
-        var inspection = new Flags<OnnxInspectionOptions>(new OnnxInspectionOptions());
-        Option size = inspection.Number<int>(
-            "--input-size",
-            "Side of the square input, where the file leaves it open.",
-            "pixels",
-            (o, pixels) => o with { InputSize = pixels }
-        );
-        var preset = new Option<string>("--preprocessing")
-        {
-            Description =
-                "How pixels become numbers: imagenet (mean and standard deviation of ImageNet), unit (0 to 1) or "
-                + "minus1to1.",
-            HelpName = string.Join('|', Presets.Keys),
-        }.AcceptOnlyFromAmong([.. Presets.Keys]);
-        Option<ChannelValues?> mean = Channels("--mean", "Mean per channel on the scale 0 to 1."),
-            std = Channels("--std", "Standard deviation per channel on the scale 0 to 1.");
-        Option framing = inspection.Choice<Framing>(
-            "--framing",
-            "How an image fills the square.",
-            (o, kind) => o with { Framing = kind }
-        );
-        Option interpolation = inspection.Choice<Interpolation>(
-            "--interpolation",
-            "The resampling filter.",
-            (o, filter) => o with { Interpolation = filter }
-        );
+        var inspection = new Flags<StatedOnCommandLine>(new StatedOnCommandLine());
+        Option[] preprocessing = [.. PreprocessingFlags.Of(inspection)];
         var labels = new Option<string>("--labels")
         {
             Description = "Text file with one class per line, in the order of the output.",
             HelpName = "file",
         };
-        var output = new Option<string>("--output")
-        {
-            Description = "The output with the scores, where a file has several.",
-            HelpName = "name",
-        };
+        Option output = inspection.Text(
+            "--output",
+            "The output with the scores, where a file has several.",
+            "name",
+            (o, tensor) => o with { Output = tensor }
+        );
         var tap = new Option<string>("--default-tap")
         {
             Description = "Tap taken where none is chosen. Default: the last, what the classifier takes.",
@@ -96,34 +65,17 @@ internal static class ModelsAddCommand
             id,
             name,
             sha256,
-            size,
-            preset,
-            mean,
-            std,
-            framing,
-            interpolation,
             labels,
             output,
             tap,
             license,
             json,
         };
-        text.AddTo(command, [size, preset, mean, std, framing, interpolation, labels]);
-        command.Validators.Add(result =>
-        {
-            if (
-                result.GetResult(preset) is not null
-                && (result.GetResult(mean) is not null || result.GetResult(std) is not null)
-            )
-                result.AddError("--preprocessing and --mean or --std say the same thing; give one of them.");
-            else if ((result.GetResult(mean) is null) != (result.GetResult(std) is null))
-                result.AddError("--mean and --std go together; give both.");
-        });
+        foreach (Option option in preprocessing)
+            command.Add(option);
+        text.AddTo(command, [.. preprocessing, labels]);
         command.SetAction(parsed =>
         {
-            (ChannelValues Mean, ChannelValues Std)? known = parsed.GetValue(preset) is { } chosen
-                ? Presets[chosen]
-                : null;
             NewBackbone backbone = Checked(() =>
                 new NewBackbone
                 {
@@ -131,54 +83,35 @@ internal static class ModelsAddCommand
                     Id = parsed.GetRequiredValue(id),
                     Name = parsed.GetValue(name),
                     Sha256 = parsed.GetValue(sha256),
-                    Labels = parsed.GetValue(labels) is { } file ? LabelsFile.Read(file) : null,
+                    Labels = parsed.GetValue(labels) is { } file ? LabelList.Read(file) : null,
                     DefaultTap = parsed.GetValue(tap),
                     License = parsed.GetRequiredValue(license),
-                    Text = text.Read(parsed, parsed.GetValue(output)),
-                    Inspection = inspection.Read(parsed) with
-                    {
-                        Mean = known?.Mean ?? parsed.GetValue(mean),
-                        Std = known?.Std ?? parsed.GetValue(std),
-                        Output = parsed.GetValue(output),
-                    },
+                    Text = text.Read(parsed, inspection.Read(parsed).Output),
+                    Inspection = inspection.Read(parsed).ToOptions(),
                 }
             );
-            BackboneCard card = terminal.WithProgress(progress =>
+            AddedBackbone added = terminal.WithProgress(progress =>
                 new UserCatalog().Add(backbone, progress, cancellation)
             );
             if (parsed.GetValue(json))
-                terminal.WriteJson(card);
+                terminal.WriteJson(added);
             else
-                ModelsCommand.Print(terminal.Output, card);
+                Print(terminal, added);
+            if (added.Warning is { } warning)
+                terminal.WriteError($"warning: {warning}");
             return ExitCode.Done;
         });
         return command;
     }
 
-    private static Option<ChannelValues?> Channels(string name, string description) =>
-        new(name)
-        {
-            Description = description,
-            HelpName = "r,g,b",
-            CustomParser = result =>
-            {
-                string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-                float[] values =
-                [
-                    .. text.Split(',')
-                        .Select(v =>
-                            float.TryParse(v, NumberStyles.Float, CultureInfo.InvariantCulture, out float number)
-                            && float.IsFinite(number)
-                                ? number
-                                : float.NaN
-                        ),
-                ];
-                if (values is [var red, var green, var blue] && values.All(float.IsFinite))
-                    return new ChannelValues(red, green, blue);
-                result.AddError($"{name} is '{text}'; it must be three numbers, for example 0.5,0.5,0.5.");
-                return null;
-            },
-        };
+    private static void Print(Terminal terminal, AddedBackbone added)
+    {
+        ModelsCommand.Print(terminal.Output, added.Card);
+        if (added.Evidence is { } evidence)
+            EvidenceTable.Print(terminal, evidence, PreprocessingParts.Of(added.Card.Preprocessing!));
+        string data = added.Card.Preprocessing is null ? "LIST.csv --text-column COLUMN" : "FOLDER";
+        terminal.Output.WriteLine($"Next: mlnet-transfer train {data} --output DIR --backbone {added.Card.Id}");
+    }
 
     /// <summary>
     /// Options check themselves; what they refuse came from the command line, so it is the user's to mend.
@@ -192,39 +125,6 @@ internal static class ModelsAddCommand
         catch (ArgumentException cause)
         {
             throw new TransferException(cause.Message, cause);
-        }
-    }
-}
-
-/// <summary>A text file with one class per line.</summary>
-internal static class LabelsFile
-{
-    /// <exception cref="TransferException">The file cannot be read, or has an empty line before the end.</exception>
-    public static IReadOnlyList<string> Read(string file)
-    {
-        try
-        {
-            string[] lines =
-            [
-                .. File.ReadAllText(file, new UTF8Encoding(false, throwOnInvalidBytes: true))
-                    .TrimEnd()
-                    .Split('\n')
-                    .Select(l => l.Trim()),
-            ];
-            int empty = Array.IndexOf(lines, "");
-            return empty < 0
-                ? lines
-                : throw new TransferException(
-                    $"{file}: line {empty + 1} is empty; expected one class per line, in the order of the model's "
-                        + $"output."
-                );
-        }
-        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or DecoderFallbackException)
-        {
-            throw new TransferException(
-                $"{file} could not be read as UTF-8 text ({cause.Message}). Give a text file with one class per line.",
-                cause
-            );
         }
     }
 }

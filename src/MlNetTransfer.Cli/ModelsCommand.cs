@@ -1,5 +1,7 @@
 using System.CommandLine;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Backbones.Onnx;
+using MlNetTransfer.Imaging;
 using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
@@ -14,6 +16,7 @@ internal static class ModelsCommand
             List(terminal),
             Show(terminal),
             ModelsAddCommand.Create(terminal, cancellation),
+            Check(terminal, cancellation),
             Remove(terminal),
         };
     }
@@ -67,6 +70,52 @@ internal static class ModelsCommand
         return command;
     }
 
+    private static Command Check(Terminal terminal, CancellationToken cancellation)
+    {
+        var id = new Argument<string>("id") { Description = "Id of a backbone." };
+        var images = new Option<string>("--images")
+        {
+            Description = PreprocessingFlags.ImagesHelp,
+            HelpName = "folder|list",
+        };
+        Option<bool> json = CommonOptions.Json();
+        var command = new Command(
+            "check",
+            "Check a backbone's preprocessing against what the network remembers of its training. Exit code 1 where "
+                + "it is "
+                + "probably wrong."
+        )
+        {
+            id,
+            images,
+            json,
+        };
+        command.SetAction(parsed =>
+        {
+            Backbone backbone = new BackboneStore(
+                BackboneCatalog.Default,
+                Path.Combine(CacheFolder.Root, "backbones")
+            ).Open(parsed.GetRequiredValue(id), cancellation);
+            CheckedPreprocessing found = terminal.WithProgress(progress =>
+                OnnxBackboneInspector.Check(
+                    backbone,
+                    parsed.GetValue(images) is { } source ? SampleFolder.Read(source) : [],
+                    progress,
+                    cancellation
+                )
+            );
+            if (parsed.GetValue(json))
+                terminal.WriteJson(found);
+            else
+                EvidenceTable.Print(terminal, found.Evidence, found.Taken);
+            if (found.Warning is not { } warning)
+                return ExitCode.Done;
+            terminal.WriteError($"warning: {warning}");
+            return ExitCode.Failed;
+        });
+        return command;
+    }
+
     private static Command Remove(Terminal terminal)
     {
         var id = new Argument<string>("id") { Description = "Id of a backbone that you added." };
@@ -102,7 +151,7 @@ internal static class ModelsCommand
             table.AddRow(
                 new Text(card.Id),
                 new Text(card.Name),
-                new Text(card.Preprocessing is { } images ? $"{images.Size} px" : FlagText.Of(card.Encoder.Kind)),
+                new Text(card.Preprocessing is { } images ? Pixels(images) : FlagText.Of(card.Encoder.Kind)),
                 new Text(tap.Name),
                 new Text($"{tap.Width}"),
                 new Text(card.License),
@@ -121,6 +170,8 @@ internal static class ModelsCommand
         console.WriteLine($"Licence      {card.License}");
         console.WriteLine($"Provenance   {card.Provenance}");
         console.WriteLine($"Input        {card.Encoder.Description}");
+        if (card.Adapted is { } adapted)
+            console.WriteLine($"Network      takes {adapted}; the graph converts the input");
         console.WriteLine($"Classes      {Classes(card.SourceClasses)}");
         foreach (BackboneFile file in card.Files)
             console.WriteLine($"File         {file.Path}  sha256 {file.Sha256}");
@@ -133,11 +184,14 @@ internal static class ModelsCommand
             taps.AddRow(
                 new Text(tap.Name),
                 new Text($"{tap.Width}"),
-                new Text($"{tap.Size} x {tap.Size}"),
+                new Text($"{tap.Columns ?? tap.Size} x {tap.Size}"),
                 new Text(tap.Name == card.DefaultTap ? "default" : "")
             );
         console.Write(taps);
     }
+
+    private static string Pixels(Preprocessing images) =>
+        images.Width is { } width ? $"{width} x {images.Size} px" : $"{images.Size} px";
 
     private static string Classes(IReadOnlyList<string> classes) =>
         classes.Count switch

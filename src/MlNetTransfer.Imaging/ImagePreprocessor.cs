@@ -40,7 +40,7 @@ public sealed class ImagePreprocessor : IDisposable
 
     /// <summary>Decodes, frames, resizes and normalises one image.</summary>
     /// <param name="encoded">The bytes of an image file.</param>
-    /// <param name="destination">Receives [3 × Size × Size] floats, channels in RGB order: <c>(pixel / 255 - mean) /
+    /// <param name="destination">Receives [3 × height × width] floats, channels in RGB order: <c>(pixel / 255 - mean) /
     /// std</c>. Undefined after an exception.</param>
     /// <param name="cancellation">Looked at between strips of 16 rows.</param>
     /// <exception cref="ImageRejectedException">The image cannot be used; the reason is one line.</exception>
@@ -52,7 +52,7 @@ public sealed class ImagePreprocessor : IDisposable
 
     /// <summary>Decodes, frames and resizes one image: what <see cref="Process"/> normalises.</summary>
     /// <param name="encoded">The bytes of an image file.</param>
-    /// <param name="destination">Receives [Size × Size × 3] bytes, RGB. Undefined after an exception.</param>
+    /// <param name="destination">Receives [height × width × 3] bytes, RGB. Undefined after an exception.</param>
     /// <param name="cancellation">Looked at between strips of 16 rows.</param>
     /// <exception cref="ImageRejectedException">The image cannot be used; the reason is one line.</exception>
     public void ProcessToPixels(
@@ -78,14 +78,14 @@ public sealed class ImagePreprocessor : IDisposable
         ObjectDisposedException.ThrowIf(disposed, this);
         if (length != preprocessing.TensorLength)
             throw new ArgumentException(
-                $"{length} elements, expected 3 x {preprocessing.Size} x {preprocessing.Size} = "
+                $"{length} elements, expected 3 x {preprocessing.Shape.Height} x {preprocessing.Shape.Width} = "
                     + $"{preprocessing.TensorLength}.",
                 name
             );
     }
 
     private OutputOrder Resize(ReadOnlySpan<byte> encoded, CancellationToken cancellation) =>
-        OutputOrder.Of(decoder.Decode(encoded, preprocessing.Size, framed, cancellation));
+        OutputOrder.Of(decoder.Decode(encoded, preprocessing.LargestSide, framed, cancellation));
 }
 
 /// <summary>Decodes images at their full size, for what resizes them itself. Not thread-safe: one per worker.</summary>

@@ -28,6 +28,39 @@ internal static class ColourNetwork
         return folder.File("colours.onnx");
     }
 
+    /// <summary>
+    /// Writes the same in the form in which a browser saves a TensorFlow.js model of models; the logits are those of
+    /// the values that it is given, which may be negative. Returns the folder.
+    /// </summary>
+    public static string SaveTfjs(TempFolder folder)
+    {
+        const string topology = """
+            {"modelTopology": {"class_name": "Sequential", "config": {"name": "all", "layers": [
+              {"class_name": "Sequential", "config": {"name": "base", "layers": [
+                {"class_name": "Conv2D", "config": {"name": "conv1", "batch_input_shape": [null, 16, 16, 3], "filters": 3, "kernel_size": [1, 1], "strides": [1, 1], "padding": "same", "use_bias": false, "activation": "linear"}},
+                {"class_name": "Conv2D", "config": {"name": "conv2", "filters": 3, "kernel_size": [1, 1], "strides": [1, 1], "padding": "same", "use_bias": false, "activation": "linear"}},
+                {"class_name": "GlobalAveragePooling2D", "config": {"name": "pool"}}]}},
+              {"class_name": "Sequential", "config": {"name": "head", "layers": [
+                {"class_name": "Dense", "config": {"name": "scores", "units": 3, "use_bias": false, "activation": "softmax"}}]}}]},
+              "keras_version": "tfjs-layers 1.3.1", "backend": "tensor_flow.js"},
+            "weightsManifest": [{"paths": ["./weights.bin"], "weights": [
+              {"name": "conv1/kernel", "shape": [1, 1, 3, 3], "dtype": "float32"},
+              {"name": "conv2/kernel", "shape": [1, 1, 3, 3], "dtype": "float32"},
+              {"name": "scores/kernel", "shape": [3, 3], "dtype": "float32"}]}]}
+            """;
+        folder.Write("tm/model.json", System.Text.Encoding.UTF8.GetBytes(topology));
+        folder.Write(
+            "tm/weights.bin",
+            [
+                .. Identity
+                    .Concat(Identity)
+                    .Concat(Identity.Select(v => 10 * v))
+                    .SelectMany(v => BitConverter.GetBytes(v)),
+            ]
+        );
+        return folder.File("tm");
+    }
+
     /// <summary>What it says of an image of one colour, each channel in [0, 1].</summary>
     public static double[] Probabilities(params double[] colour)
     {

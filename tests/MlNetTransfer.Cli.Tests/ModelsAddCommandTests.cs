@@ -1,5 +1,4 @@
 using System.Text.Json;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Cli.Tests;
@@ -29,8 +28,8 @@ public sealed class ModelsAddCommandTests
             "--json"
         );
         Assert.AreEqual(ExitCode.Done, added.Code, added.ToString());
-        Assert.AreEqual("own_net", added.Json.GetProperty("id").GetString());
-        Assert.IsGreaterThanOrEqualTo(3, added.Json.GetProperty("taps").GetArrayLength());
+        Assert.AreEqual("own_net", added.Json.GetProperty("card").GetProperty("id").GetString());
+        Assert.IsGreaterThanOrEqualTo(3, added.Json.GetProperty("card").GetProperty("taps").GetArrayLength());
 
         JsonElement list = Cli.Run("models", "list", "--json").Json;
         CollectionAssert.Contains(
@@ -81,13 +80,7 @@ public sealed class ModelsAddCommandTests
     public void Add_WhatIsMissingOrWrong_FailsAndSaysHowToMendIt()
     {
         using var folder = new TempFolder();
-        string model = folder.File("m.onnx");
-        new GraphBuilder()
-            .Input("x", ["N", 3, 16, 16])
-            .Node("Relu", ["x"], ["y"])
-            .Output("y", ["N", 3, 16, 16])
-            .Build()
-            .Save(model);
+        string model = ColourNetwork.Save(folder);
         Fails(ExitCode.Failed, "--preprocessing imagenet", "models", "add", model, "--id", "bad");
         Fails(ExitCode.Failed, "lower-case", "models", "add", model, "--id", "No Good", "--preprocessing", "unit");
         Fails(
@@ -153,9 +146,9 @@ public sealed class ModelsAddCommandTests
             "--std",
             "1,1,1"
         );
-        Fails(ExitCode.Usage, "go together", "models", "add", model, "--id", "bad", "--mean", "0,0,0");
+        Fails(ExitCode.Failed, "go together", "models", "add", model, "--id", "bad", "--mean", "0,0,0");
         Fails(
-            ExitCode.Usage,
+            ExitCode.Failed,
             "give one of them",
             "models",
             "add",
@@ -169,9 +162,81 @@ public sealed class ModelsAddCommandTests
             "--preprocessing",
             "unit"
         );
-        Fails(ExitCode.Usage, "caffe", "models", "add", model, "--id", "bad", "--preprocessing", "caffe");
+        Fails(ExitCode.Failed, "raw255", "models", "add", model, "--id", "bad", "--preprocessing", "caffee");
+        Fails(ExitCode.Usage, "320x240", "models", "add", model, "--id", "bad", "--input-size", "320*240");
+        Fails(
+            ExitCode.Failed,
+            "resizecrop",
+            "models",
+            "add",
+            ColourNetwork.Save(folder),
+            "--id",
+            "bad",
+            "--preprocessing",
+            "unit",
+            "--framing",
+            "stretch",
+            "--crop",
+            "0.9"
+        );
         Fails(ExitCode.Usage, "'classify'", "classify", "resnet18");
         Fails(ExitCode.Failed, "Did you mean 'resnet18'", "classify", "resnet8", model);
+    }
+
+    [TestMethod]
+    public void Check_Backbones_PrintsWhatSpeaksForTheirPreprocessing()
+    {
+        CliResult found = Cli.Run("models", "check", "resnet18", "--json");
+        Assert.AreEqual(ExitCode.Done, found.Code, found.ToString());
+        JsonElement evidence = found.Json.GetProperty("evidence");
+        Assert.IsTrue(evidence.GetProperty("isClear").GetBoolean());
+        Assert.AreEqual(
+            "raw255",
+            evidence.GetProperty("ranking")[0].GetProperty("choice").GetProperty("name").GetString()
+        );
+
+        using var folder = new TempFolder();
+        Cli.Run("models", "add", ColourNetwork.Save(folder), "--id", "plain", "--preprocessing", "unit");
+        Fails(ExitCode.Failed, "--images FOLDER", "models", "check", "plain");
+        for (int i = 0; i < 6; i++)
+        {
+            ColourNetwork.Image(folder, $"data/red/{i}.bmp", 200, 20 + i, 30);
+            ColourNetwork.Image(folder, $"data/blue/{i}.bmp", 20 + i, 30, 200);
+        }
+
+        CliResult judged = Cli.Run("models", "check", "plain", "--images", folder.File("data"));
+        StringAssert.Contains(judged.Output, "classes");
+        Cli.Run("models", "remove", "plain");
+    }
+
+    /// <summary>As Teachable Machine exports: model.json, weights.bin and metadata.json with the labels.</summary>
+    [TestMethod]
+    public void Add_FolderOfTeachableMachine_BringsLabelsSizeAndPreprocessing()
+    {
+        using var folder = new TempFolder();
+        string model = ColourNetwork.SaveTfjs(folder);
+        folder.Write(
+            "tm/metadata.json",
+            """{"tfjsVersion": "1.3.1", "packageName": "@teachablemachine/image", "labels": ["Red things", "Green things", "Blue things"], "imageSize": 16}"""u8.ToArray()
+        );
+        CliResult added = Cli.Run("models", "add", model, "--id", "machine", "--json");
+        Assert.AreEqual(ExitCode.Done, added.Code, added.ToString());
+        JsonElement card = added.Json.GetProperty("card");
+        Assert.AreEqual("Green things", card.GetProperty("sourceClasses")[1].GetString());
+        JsonElement preprocessing = card.GetProperty("preprocessing");
+        Assert.AreEqual("centerCrop", preprocessing.GetProperty("framing").GetString());
+        Assert.AreEqual(16, preprocessing.GetProperty("size").GetInt32());
+        string image = ColourNetwork.Image(folder, "green.bmp", 0, 255, 0);
+        CliResult classified = Cli.Run("classify", "machine", image, "--json");
+        JsonElement top = classified.Json.GetProperty("predictions")[0].GetProperty("top")[0];
+        Assert.AreEqual("Green things", top.GetProperty("label").GetString());
+        // Pixels as the library scales them, -1, 1, -1, are the logits.
+        double[] softmax = ColourNetwork.Probabilities(-1, 1, -1);
+        Assert.AreEqual(softmax[1], top.GetProperty("probability").GetDouble(), 1e-5, "float32");
+        Cli.Run("models", "remove", "machine");
+
+        File.Delete(folder.File("tm/weights.bin"));
+        Fails(ExitCode.Failed, "weights.bin", "models", "add", model, "--id", "torn");
     }
 
     [TestMethod]

@@ -10,6 +10,7 @@ const string Usage = """
       fewshot [backbone ...]           heads with few images per class
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                        training the network beside a head on its frozen features, by folds
+      foreign [folder]                 ONNX files of many forms: preprocessing found, features, an epoch, an export
       gradients [network ...]          gradients of whole networks, beside PyTorch in float64
       int8 [backbone ...]              models quantised to int8, beside float32
       pixels [model]                   exports on 50 images and large JPEGs, beside the evaluated model
@@ -23,6 +24,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["accuracy"] = AccuracyExperiment.Run,
     ["fewshot"] = FewShotExperiment.Run,
     ["finetune"] = FineTuneExperiment.Run,
+    ["foreign"] = ForeignExperiment.Run,
     ["gradients"] = GradientsExperiment.Run,
     ["int8"] = Int8Experiment.Run,
     ["pixels"] = PixelsExperiment.Run,

@@ -23,11 +23,26 @@ internal static class Ort
         GraphOptimizationLevel level = optimise
             ? GraphOptimizationLevel.ORT_ENABLE_ALL
             : GraphOptimizationLevel.ORT_DISABLE_ALL;
+        return Run(
+            model,
+            level,
+            [.. inputs.Select(i => NamedOnnxValue.CreateFromTensor(i.Name, new DenseTensor<float>(i.Values, i.Shape)))]
+        );
+    }
+
+    /// <summary>Runs without optimisations, inputs of any type.</summary>
+    public static Dictionary<string, float[]> Run(OnnxModel model, NamedOnnxValue input) =>
+        Run(model, GraphOptimizationLevel.ORT_DISABLE_ALL, [input]);
+
+    private static Dictionary<string, float[]> Run(
+        OnnxModel model,
+        GraphOptimizationLevel level,
+        IReadOnlyCollection<NamedOnnxValue> inputs
+    )
+    {
         using SessionOptions options = new() { GraphOptimizationLevel = level, IntraOpNumThreads = 1 };
         using InferenceSession session = new(model.ToBytes(), options);
-        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = session.Run([
-            .. inputs.Select(i => NamedOnnxValue.CreateFromTensor(i.Name, new DenseTensor<float>(i.Values, i.Shape))),
-        ]);
+        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = session.Run(inputs);
         return results.ToDictionary(r => r.Name, r => r.AsTensor<float>().ToArray());
     }
 }

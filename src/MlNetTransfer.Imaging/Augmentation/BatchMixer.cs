@@ -25,7 +25,7 @@ public sealed class BatchMixer(BatchMixing options, Preprocessing preprocessing)
 
     /// <summary>Mixes a batch in place.</summary>
     /// <param name="draw">The seed, the batch and the epoch; the result is a function of these and the batch.</param>
-    /// <param name="tensors">[rows × 3 × Size × Size].</param>
+    /// <param name="tensors">[rows × 3 × height × width].</param>
     /// <param name="targets">[rows × classes], each row of sum 1: one-hot or soft.</param>
     /// <param name="rows">Images in the batch, at least 1.</param>
     /// <exception cref="ArgumentException">A length does not fit <paramref name="rows"/>.</exception>
@@ -66,28 +66,30 @@ public sealed class BatchMixer(BatchMixing options, Preprocessing preprocessing)
     }
 
     /// <summary>
-    /// Swaps a box of side Size · √(1 - λ), its centre uniform, cut off at the image's edge (Yun et al., section 3.1).
+    /// Swaps a box of √(1 - λ) of the image's sides, its centre uniform, cut off at the edge (Yun et al., section 3.1).
     /// </summary>
     private double SwapBox(Span<float> first, Span<float> second, double share)
     {
-        int size = preprocessing.Size,
-            half = (int)(size * Math.Sqrt(1 - share)) / 2;
-        int x = rng.Next(size),
-            y = rng.Next(size);
-        int left = Math.Max(x - half, 0),
-            right = Math.Min(x + half, size),
-            top = Math.Max(y - half, 0),
-            bottom = Math.Min(y + half, size);
-        for (int plane = 0; plane < 3 * size * size; plane += size * size)
+        (int width, int height) = preprocessing.Shape;
+        double side = Math.Sqrt(1 - share);
+        int halfWidth = (int)(width * side) / 2,
+            halfHeight = (int)(height * side) / 2;
+        int x = rng.Next(width),
+            y = rng.Next(height);
+        int left = Math.Max(x - halfWidth, 0),
+            right = Math.Min(x + halfWidth, width),
+            top = Math.Max(y - halfHeight, 0),
+            bottom = Math.Min(y + halfHeight, height);
+        for (int plane = 0; plane < 3 * width * height; plane += width * height)
         {
             for (int row = top; row < bottom; row++)
             {
-                int offset = plane + (row * size);
+                int offset = plane + (row * width);
                 for (int i = offset + left; i < offset + right; i++)
                     (first[i], second[i]) = (second[i], first[i]);
             }
         }
-        return 1 - ((double)(right - left) * (bottom - top) / ((double)size * size));
+        return 1 - ((double)(right - left) * (bottom - top) / ((double)width * height));
     }
 
     /// <summary>(a, b) becomes (λ a + (1 - λ) b, λ b + (1 - λ) a).</summary>

@@ -41,5 +41,5 @@ public sealed record ColourJitter : PixelOperation
         init => field = Check.InRange(value, 0, 0.5);
     }
 
-    internal override void Apply(PixelSquare square, PixelSquare scratch, Rng rng) => Jitter.Apply(this, square, rng);
+    internal override void Apply(PixelFrame frame, PixelFrame scratch, Rng rng) => Jitter.Apply(this, frame, rng);
 }

@@ -59,7 +59,7 @@ public sealed unsafe class ImageAugmenter : IDisposable
     /// </summary>
     /// <param name="encoded">The bytes of an image file.</param>
     /// <param name="draw">Which variant.</param>
-    /// <param name="tensor">Receives [3 × Size × Size] floats, channels in RGB order: <c>(pixel / 255 - mean) /
+    /// <param name="tensor">Receives [3 × height × width] floats, channels in RGB order: <c>(pixel / 255 - mean) /
     /// std</c>. Undefined after an exception.</param>
     /// <param name="cancellation">Looked at between strips of 16 rows.</param>
     /// <exception cref="ImageRejectedException">The image cannot be used; the reason is one line.</exception>
@@ -90,7 +90,7 @@ public sealed unsafe class ImageAugmenter : IDisposable
     /// </remarks>
     /// <param name="image">Upright pixels.</param>
     /// <param name="draw">Which variant.</param>
-    /// <param name="tensor">Receives [3 × Size × Size] floats, channels in RGB order.</param>
+    /// <param name="tensor">Receives [3 × height × width] floats, channels in RGB order.</param>
     public void Process(RgbImage image, AugmentationDraw draw, Span<float> tensor)
     {
         ArgumentNullException.ThrowIfNull(image);
@@ -101,8 +101,9 @@ public sealed unsafe class ImageAugmenter : IDisposable
     /// <summary>Decodes an image into pixels to be kept between epochs, so that each is decoded once.</summary>
     /// <param name="encoded">The bytes of an image file.</param>
     /// <param name="cancellation">Looked at between strips of 16 rows.</param>
-    /// <returns>Upright pixels. More than 8 · Size² of them are reduced, antialiased, to sides of 2 · Size (the shorter
-    /// side, for <see cref="Framing.CenterCrop"/>).</returns>
+    /// <returns>Upright pixels. More than eight times the input's are reduced, antialiased, to twice its sides (to
+    /// cover
+    /// them, where the framing keeps the aspect ratio).</returns>
     /// <exception cref="ImageRejectedException">The image cannot be used; the reason is one line.</exception>
     public RgbImage Decode(ReadOnlySpan<byte> encoded, CancellationToken cancellation = default)
     {
@@ -125,7 +126,7 @@ public sealed unsafe class ImageAugmenter : IDisposable
 
     private void DecodeFrame(ReadOnlySpan<byte> encoded, CancellationToken cancellation)
     {
-        decoder.Decode(encoded, preprocessing.Size, frame, cancellation);
+        decoder.Decode(encoded, preprocessing.LargestSide, frame, cancellation);
         frame.Complete();
     }
 
@@ -134,7 +135,7 @@ public sealed unsafe class ImageAugmenter : IDisposable
         ObjectDisposedException.ThrowIf(disposed, this);
         if (length != preprocessing.TensorLength)
             throw new ArgumentException(
-                $"{length} elements, expected 3 x {preprocessing.Size} x {preprocessing.Size} = "
+                $"{length} elements, expected 3 x {preprocessing.Shape.Height} x {preprocessing.Shape.Width} = "
                     + $"{preprocessing.TensorLength}.",
                 name
             );
@@ -144,8 +145,8 @@ public sealed unsafe class ImageAugmenter : IDisposable
     {
         rng.Restart((uint)draw.Seed, (ulong)draw.Image, (uint)draw.Number);
         CropBox box = options.Crop is { } crop
-            ? CropBox.Draw(crop, preprocessing.Framing, width, height, rng)
-            : CropBox.Of(preprocessing.Framing, width, height);
+            ? CropBox.Draw(crop, preprocessing, width, height, rng)
+            : CropBox.Of(preprocessing, width, height);
         bool mirror = rng.NextDouble() < options.FlipProbability;
         Resize(pixels, width, box);
         VaryPixels();
@@ -154,12 +155,13 @@ public sealed unsafe class ImageAugmenter : IDisposable
 
     private void VaryPixels()
     {
-        PixelSquare square = new((nint)resizer.Frame, preprocessing.Size, resizer.PlaneStride);
+        (int width, int height) = preprocessing.Shape;
+        PixelFrame frame = new((nint)resizer.Frame, width, height, resizer.PlaneStride);
         if (options.Operations.Count == 0)
             return;
-        PixelSquare copy = square with { Pixels = (nint)scratch.Reserve(square.Length) };
+        PixelFrame copy = frame with { Pixels = (nint)scratch.Reserve(frame.Length) };
         foreach (PixelOperation operation in options.Operations)
-            operation.Apply(square, copy, rng);
+            operation.Apply(frame, copy, rng);
     }
 
     /// <summary>
@@ -171,7 +173,7 @@ public sealed unsafe class ImageAugmenter : IDisposable
         nint stride = 3 * (nint)width;
         int bytes = 3 * box.Width;
         byte* copy = lastStrip.Reserve((rows + 1L) * (bytes + rows));
-        resizer.Begin(box.Width, box.Height, 3, preprocessing.Size);
+        resizer.Begin(box.Width, box.Height, 3, preprocessing.Shape.Width, preprocessing.Shape.Height);
         fixed (byte* start = pixels)
         {
             for (int y = 0; y < box.Height; y += rows)

@@ -16,11 +16,11 @@ public abstract record PixelOperation
     internal virtual void CheckConsistent() { }
 
     /// <summary>Changes an image in place; all that is random comes from the generator.</summary>
-    /// <param name="square">The pixels.</param>
+    /// <param name="frame">The pixels.</param>
     /// <param name="scratch">A square of the same shape, for operations that need a copy; it may hold
     /// anything.</param>
     /// <param name="rng">Depends on the image and the variant alone.</param>
-    internal abstract void Apply(PixelSquare square, PixelSquare scratch, Rng rng);
+    internal abstract void Apply(PixelFrame frame, PixelFrame scratch, Rng rng);
 
     /// <summary>What its result depends on, as text.</summary>
     internal string Key() => $"{GetType().Name} {JsonSerializer.Serialize(this, GetType())}";

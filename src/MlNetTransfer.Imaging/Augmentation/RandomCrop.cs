@@ -9,7 +9,8 @@ namespace MlNetTransfer.Imaging.Augmentation;
 /// <remarks>
 /// Area and aspect are relative to what the backbone's framing takes, so that training sees what scoring sees: for
 /// <see cref="Framing.Stretch"/> the whole image with its own aspect ratio, for <see cref="Framing.CenterCrop"/> the
-/// largest square. The place is uniform over the image. A box that does not fit is drawn again, at most ten times; then
+/// largest part of the input's shape. The place is uniform over the image. A box that does not fit is drawn again, at
+/// most ten times; then
 /// the framing's own is taken.
 /// </remarks>
 public sealed record RandomCrop
@@ -44,21 +45,33 @@ internal readonly record struct CropBox(int Left, int Top, int Width, int Height
 {
     private const int Attempts = 10;
 
-    /// <summary>What a framing takes.</summary>
-    public static CropBox Of(Framing framing, int width, int height)
+    /// <summary>What a preprocessing takes of an image.</summary>
+    public static CropBox Of(Preprocessing preprocessing, int width, int height)
     {
-        if (framing == Framing.Stretch)
+        if (preprocessing.Framing == Framing.Stretch)
             return new(0, 0, width, height);
-        (int left, int top, int side) = OutputOrder.Of(1).CentredSquare(width, height);
-        return new(left, top, side, side);
+        (int left, int top, int across, int down) = OutputOrder.Of(1).CentredBox(width, height, preprocessing.Shape);
+        var box = new CropBox(left, top, across, down);
+        return preprocessing.Framing == Framing.CenterCrop
+            ? box
+            : box.Middle(preprocessing.CropFraction ?? Preprocessing.UsualCropFraction);
+    }
+
+    /// <summary>The middle of a box.</summary>
+    /// <param name="share">Of its sides.</param>
+    private CropBox Middle(double share)
+    {
+        int across = Math.Max(1, (int)Math.Round(Width * share)),
+            down = Math.Max(1, (int)Math.Round(Height * share));
+        return new(Left + ((Width - across) / 2), Top + ((Height - down) / 2), across, down);
     }
 
     /// <summary>
     /// A random box: area = share · frame area, width / height = aspect · frame width / frame height, place uniform.
     /// </summary>
-    public static CropBox Draw(RandomCrop crop, Framing framing, int width, int height, Rng rng)
+    public static CropBox Draw(RandomCrop crop, Preprocessing preprocessing, int width, int height, Rng rng)
     {
-        CropBox frame = Of(framing, width, height);
+        CropBox frame = Of(preprocessing, width, height);
         double reach = Math.Log(crop.MaxAspect);
         for (int attempt = 0; attempt < Attempts; attempt++)
         {

@@ -42,5 +42,5 @@ public sealed record RandomErasing : PixelOperation
 
     internal override void CheckConsistent() => CheckOrder(MinArea, MaxArea, "erased box");
 
-    internal override void Apply(PixelSquare square, PixelSquare scratch, Rng rng) => Eraser.Apply(this, square, rng);
+    internal override void Apply(PixelFrame frame, PixelFrame scratch, Rng rng) => Eraser.Apply(this, frame, rng);
 }

@@ -8,6 +8,6 @@ namespace MlNetTransfer.Imaging.Augmentation;
 /// </summary>
 public sealed record TrivialAugment : PixelOperation
 {
-    internal override void Apply(PixelSquare square, PixelSquare scratch, Rng rng) =>
-        TrivialAugmentation.Apply(square, scratch, rng);
+    internal override void Apply(PixelFrame frame, PixelFrame scratch, Rng rng) =>
+        TrivialAugmentation.Apply(frame, scratch, rng);
 }

@@ -5,16 +5,16 @@ namespace MlNetTransfer.Imaging.Augmentation;
 
 /// <summary>Holds a decoded image as upright RGB; reused for one image after another.</summary>
 /// <remarks>
-/// An image of more than 8 · Size² pixels is reduced as it is decoded, antialiased, to sides of 2 · Size, or, where the
-/// framing keeps the aspect ratio, to a shorter side of 2 · Size: a crop of a quarter of the area is still not
-/// enlarged, and at most 24 · Size² bytes are held (1.2 MB for 224), but for very long images of which a square is
-/// taken.
+/// An image of more than eight times the input's pixels is reduced as it is decoded, antialiased, to twice the input's
+/// sides, or, where the framing keeps the aspect ratio, until it just covers them: a crop of a quarter of the area is
+/// still not enlarged, and at most 24 bytes are held per pixel of the input (1.2 MB for 224), but for very long images
+/// of which the middle is taken.
 /// </remarks>
 internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool reduces = true) : IStripSink, IDisposable
 {
     private readonly NativeBuffer pixels = new(),
         rowPixels = new();
-    private readonly StripResizer reducer = new(preprocessing.Interpolation, SimdLevels.Best);
+    private readonly StripResizer reducer = new(Antialiased(preprocessing.Interpolation), SimdLevels.Best);
     private OutputOrder order;
     private int sourceWidth,
         storedWidth,
@@ -86,16 +86,21 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
 
     private (int Width, int Height) Reduced(int width, int height)
     {
-        int side = 2 * preprocessing.Size,
-            shorter = Math.Min(width, height);
-        if (!reduces || (long)width * height <= 2L * side * side)
+        (int across, int down) = order.Turned(preprocessing.Shape);
+        (across, down) = (2 * across, 2 * down);
+        if (!reduces || (long)width * height <= 2L * across * down)
             return (width, height);
         if (preprocessing.Framing == Framing.Stretch)
-            return (side, side);
-        return shorter <= side ? (width, height) : (Scaled(width), Scaled(height));
+            return (across, down);
+        double scale = Math.Max((double)across / width, (double)down / height);
+        return scale >= 1 ? (width, height) : (Scaled(width), Scaled(height));
 
-        int Scaled(int length) => (int)Math.Round((double)length * side / shorter);
+        int Scaled(int length) => (int)Math.Round(length * scale);
     }
+
+    /// <summary>A nearest pixel of nearest pixels would be another than that of the image.</summary>
+    private static Interpolation Antialiased(Interpolation interpolation) =>
+        interpolation == Interpolation.Nearest ? Interpolation.Bilinear : interpolation;
 
     /// <summary>Writes the next stored row where it lies in the upright image.</summary>
     private void Place(byte* from, int channels)

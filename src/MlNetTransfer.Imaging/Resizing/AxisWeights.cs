@@ -24,14 +24,24 @@ internal sealed class AxisWeights(Interpolation interpolation)
     /// </summary>
     public const int LowBits = 15;
 
-    private readonly double support = interpolation == Interpolation.Bicubic ? 2 : 1;
+    /// <summary>Lobes on each side of Lanczos' filter.</summary>
+    private const int Lobes = 3;
+
+    private AxisOutput built;
+
+    private readonly double support = interpolation switch
+    {
+        Interpolation.Bicubic => 2,
+        Interpolation.Lanczos => Lobes,
+        _ => 1,
+    };
     private double[] exact = [];
 
     /// <summary>Input samples the weights were built for; 0 before the first <see cref="Build"/>.</summary>
     public int Inputs { get; private set; }
 
     /// <summary>Output samples the weights were built for.</summary>
-    public int Outputs { get; private set; }
+    public int Outputs => built.Count;
 
     /// <summary>Weights per output in <see cref="Weights"/> and <see cref="Pairs"/>; even.</summary>
     public int Stride { get; private set; }
@@ -52,18 +62,18 @@ internal sealed class AxisWeights(Interpolation interpolation)
     public int[] Pairs { get; private set; } = [];
 
     /// <summary>
-    /// Builds the weights from <paramref name="inputs"/> to <paramref name="outputs"/> samples unless they are already
-    /// there.
+    /// Builds the weights from <paramref name="inputs"/> samples to some of the output's unless they are already there.
     /// </summary>
-    public void Build(int inputs, int outputs)
+    public void Build(int inputs, AxisOutput output)
     {
-        if (inputs == Inputs && outputs == Outputs)
+        if (inputs == Inputs && output == built)
             return;
-        double scale = (double)inputs / outputs;
+        int outputs = output.Count;
+        double scale = (double)inputs / output.Length;
         double widening = Math.Max(scale, 1);
         double reach = support * widening;
         Stride = ((int)Math.Ceiling(reach) * 2) + 2;
-        (Inputs, Outputs) = (inputs, outputs);
+        (Inputs, built) = (inputs, output);
         if (First.Length < outputs)
             (First, Taps) = (new int[outputs], new int[outputs]);
         if (Weights.Length < Stride * outputs)
@@ -73,14 +83,24 @@ internal sealed class AxisWeights(Interpolation interpolation)
         }
         if (exact.Length < Stride)
             exact = new double[Stride];
+        double nearest = 0.5 * scale;
+        for (int skipped = 0; skipped < output.First; skipped++)
+            nearest += scale;
         for (int i = 0; i < outputs; i++)
-            BuildOne(i, (i + 0.5) * scale, reach, 1 / widening);
+        {
+            // Where it takes one sample, Pillow steps from centre to centre, and so rounds the last bit otherwise.
+            double center = interpolation == Interpolation.Nearest ? nearest : (output.First + i + 0.5) * scale;
+            BuildOne(i, center, reach, 1 / widening);
+            nearest += scale;
+        }
     }
 
     private void BuildOne(int output, double center, double reach, double narrowing)
     {
         int first = Math.Max((int)(center - reach + 0.5), 0);
         int taps = Math.Min((int)(center + reach + 0.5), Inputs) - first;
+        if (interpolation == Interpolation.Nearest)
+            (first, taps) = (Math.Min((int)center, Inputs - 1), 1);
         double sum = 0;
         for (int t = 0; t < taps; t++)
         {
@@ -106,18 +126,38 @@ internal sealed class AxisWeights(Interpolation interpolation)
         Taps[output] = taps;
     }
 
+    private static double Sinc(double x) => x == 0 ? 1 : Math.Sin(Math.PI * x) / (Math.PI * x);
+
     private static int Pack(int first, int second) => (first & 0xFFFF) | (second << 16);
 
     private double Filter(double x)
     {
         x = Math.Abs(x);
-        if (interpolation == Interpolation.Bilinear)
-            return x < 1 ? 1 - x : 0;
+        switch (interpolation)
+        {
+            case Interpolation.Nearest:
+                return 1;
+            case Interpolation.Bilinear:
+                return x < 1 ? 1 - x : 0;
+            case Interpolation.Lanczos:
+                return x < Lobes ? Sinc(x) * Sinc(x / Lobes) : 0;
+        }
+
         const double a = -0.5;
         if (x < 1)
             return ((((a + 2) * x) - (a + 3)) * x * x) + 1;
         return x < 2 ? ((((x - 5) * x) + 8) * x - 4) * a : 0;
     }
+}
+
+/// <summary>Which samples of a resized axis are made.</summary>
+/// <param name="Length">Samples that the whole axis becomes.</param>
+/// <param name="First">The first that is made.</param>
+/// <param name="Count">How many are made.</param>
+internal readonly record struct AxisOutput(int Length, int First, int Count)
+{
+    /// <summary>All of an axis.</summary>
+    public static AxisOutput Whole(int length) => new(length, 0, length);
 }
 
 /// <summary>

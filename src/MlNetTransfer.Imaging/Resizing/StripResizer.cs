@@ -45,25 +45,23 @@ internal sealed unsafe class StripResizer(Interpolation interpolation, SimdLevel
 
     /// <summary>
     /// Starts an image of <paramref name="width"/> x <paramref name="height"/> pixels with 1 or 3 channels, to be
-    /// resized to a square.
-    /// </summary>
-    public void Begin(int width, int height, int channels, int size) => Begin(width, height, channels, size, size);
-
-    /// <summary>
-    /// Starts an image of <paramref name="width"/> x <paramref name="height"/> pixels with 1 or 3 channels, to be
     /// resized to any shape.
     /// </summary>
-    public void Begin(int width, int height, int channels, int outputWidth, int outputHeight)
+    public void Begin(int width, int height, int channels, int outputWidth, int outputHeight) =>
+        Begin(width, height, channels, AxisOutput.Whole(outputWidth), AxisOutput.Whole(outputHeight));
+
+    /// <summary>The same, of which a part is made.</summary>
+    public void Begin(int width, int height, int channels, AxisOutput across, AxisOutput down)
     {
         Channels = channels;
-        horizontal.Build(width, outputWidth);
-        vertical.Build(height, outputHeight);
+        horizontal.Build(width, across);
+        vertical.Build(height, down);
         windowFirst = windowRows = nextOutput = 0;
         windowCapacity = vertical.Stride + (4 * StripRows);
         columns.Reserve((width + 1L) * channels * StripRows + (StripRows * StripRows));
         narrowed.Reserve(RowStride * StripRows);
         window.Reserve((windowCapacity + 1L) * RowStride);
-        Frame = frame.Reserve((long)outputHeight * RowStride);
+        Frame = frame.Reserve((long)down.Count * RowStride);
     }
 
     /// <summary>Takes the next rows. 16 rows and 16 bytes past the last one are read, whatever they hold.</summary>

@@ -7,20 +7,21 @@ using MlNetTransfer.Imaging.Decoding;
 
 namespace MlNetTransfer.Imaging.Resizing;
 
-/// <summary>Writes a resized square in upright order, as a normalised tensor or as pixels.</summary>
+/// <summary>Writes a resized image in upright order, as a normalised tensor or as pixels.</summary>
 internal sealed unsafe class TensorWriter
 {
-    private readonly int size;
+    private readonly int width,
+        height;
     private readonly float[] values;
 
     public TensorWriter(Preprocessing preprocessing)
     {
-        size = preprocessing.Size;
+        (width, height) = preprocessing.Shape;
         values = PixelValues.Table(preprocessing.Mean, preprocessing.Std);
     }
 
     /// <summary>
-    /// Resized bytes → [3 × Size × Size]; a table lookup, so every value is the correctly rounded formula.
+    /// Resized bytes → [3 × height × width]; a table lookup, so every value is the correctly rounded formula.
     /// </summary>
     public void WriteTensor(StripResizer resized, OutputOrder order, Span<float> destination)
     {
@@ -32,28 +33,28 @@ internal sealed unsafe class TensorWriter
             float* output = start;
             for (int channel = 0; channel < 3; channel++)
             {
-                for (int y = 0; y < size; y++)
+                for (int y = 0; y < height; y++)
                 {
                     (nint offset, nint step) = Locate(resized, order, y);
                     byte* pixel = Plane(resized, channel) + offset;
                     float* table = values + (256 * channel);
-                    for (float* end = output + size; output < end; output++, pixel += step)
+                    for (float* end = output + width; output < end; output++, pixel += step)
                         *output = table[*pixel];
                 }
             }
         }
     }
 
-    /// <summary>Resized bytes → [Size × Size × 3].</summary>
+    /// <summary>Resized bytes → [height × width × 3].</summary>
     public void WritePixels(StripResizer resized, OutputOrder order, Span<byte> destination)
     {
         fixed (byte* start = destination)
         {
             byte* output = start;
-            for (int y = 0; y < size; y++)
+            for (int y = 0; y < height; y++)
             {
                 (nint offset, nint step) = Locate(resized, order, y);
-                for (int x = 0; x < size; x++, offset += step)
+                for (int x = 0; x < width; x++, offset += step)
                 {
                     for (int channel = 0; channel < 3; channel++)
                         *output++ = Plane(resized, channel)[offset];
@@ -69,23 +70,22 @@ internal sealed unsafe class TensorWriter
     /// Offset of the first pixel of upright row <paramref name="y"/> in a plane, and from one pixel of that row to the
     /// next.
     /// </summary>
-    private (nint Offset, nint Step) Locate(StripResizer resized, OutputOrder order, int y)
+    private static (nint Offset, nint Step) Locate(StripResizer resized, OutputOrder order, int y)
     {
-        int last = size - 1;
         nint row = resized.RowStride;
         int storedX = order.Transposed ? y : 0,
             storedY = order.Transposed ? 0 : y;
         if (order.FlippedX)
-            storedX = last - storedX;
+            storedX = resized.Width - 1 - storedX;
         if (order.FlippedY)
-            storedY = last - storedY;
+            storedY = resized.Height - 1 - storedY;
         nint step = order.Transposed ? (order.FlippedY ? -row : row) : (order.FlippedX ? -1 : 1);
         return ((storedY * row) + storedX, step);
     }
 }
 
 /// <summary>
-/// Which stored row and column of a resized square an upright output pixel comes from: EXIF orientation as a
+/// Which stored row and column of a resized image an upright output pixel comes from: EXIF orientation as a
 /// permutation.
 /// </summary>
 /// <param name="Transposed">Whether upright rows are stored columns (orientations 5 to 8).</param>
@@ -97,14 +97,24 @@ internal readonly record struct OutputOrder(bool Transposed, bool FlippedX, bool
     public static OutputOrder Of(int orientation) =>
         new(orientation is >= 5 and <= 8, orientation is 2 or 3 or 7 or 8, orientation is 3 or 4 or 6 or 7);
 
+    /// <summary>Turns upright sides into stored ones, or back.</summary>
+    public (int Width, int Height) Turned((int Width, int Height) sides) =>
+        Transposed ? (sides.Height, sides.Width) : sides;
+
     /// <summary>
-    /// The largest centred square of a stored image; where it cannot be centred exactly it lies towards the upright top
-    /// left.
+    /// The largest centred box of a stored image with the aspect ratio of a shape; where it cannot be centred exactly
+    /// it
+    /// lies towards the upright top left.
     /// </summary>
-    public (int Left, int Top, int Side) CentredSquare(int width, int height)
+    /// <param name="width">Stored columns.</param>
+    /// <param name="height">Stored rows.</param>
+    /// <param name="shape">The shape, upright.</param>
+    public (int Left, int Top, int Width, int Height) CentredBox(int width, int height, (int Width, int Height) shape)
     {
-        int side = Math.Min(width, height);
-        return (Offset(width - side, FlippedX), Offset(height - side, FlippedY), side);
+        (int across, int down) = Turned(shape);
+        int boxWidth = (int)Math.Min(width, Math.Max(1, (long)height * across / down)),
+            boxHeight = (int)Math.Min(height, Math.Max(1, (long)width * down / across));
+        return (Offset(width - boxWidth, FlippedX), Offset(height - boxHeight, FlippedY), boxWidth, boxHeight);
     }
 
     private static int Offset(int slack, bool flipped) => flipped ? slack - (slack / 2) : slack / 2;
@@ -178,17 +188,13 @@ internal sealed unsafe class FramedStrips(StripResizer resizer, Preprocessing pr
 
     public (int Left, int Top, int Width, int Height) Begin(PixelSource source)
     {
-        int left = 0,
-            top = 0,
-            width = source.Width,
-            height = source.Height;
-        if (preprocessing.Framing == Framing.CenterCrop)
-        {
-            (left, top, width) = OutputOrder.Of(source.Orientation).CentredSquare(width, height);
-            height = width;
-        }
-        this.width = width;
-        resizer.Begin(width, height, source.Bands <= 2 ? 1 : 3, preprocessing.Size);
+        var order = OutputOrder.Of(source.Orientation);
+        (int left, int top, width, int height) =
+            preprocessing.Framing == Framing.CenterCrop
+                ? order.CentredBox(source.Width, source.Height, preprocessing.Shape)
+                : (0, 0, source.Width, source.Height);
+        (AxisOutput across, AxisOutput down) = preprocessing.Output(width, height, order);
+        resizer.Begin(width, height, source.Bands <= 2 ? 1 : 3, across, down);
         return (left, top, width, height);
     }
 

@@ -77,11 +77,22 @@ public sealed record BackboneTap
         init => field = Check.InRange(value, 1, 1 << 20);
     }
 
-    /// <summary>Side of the square feature map [N, Width, Size, Size]; 1 for feature vectors. In [1, 4096].</summary>
+    /// <summary>
+    /// Height of the feature map, and its width where <see cref="Columns"/> does not say otherwise; 1 for feature
+    /// vectors. In [1, 4096].
+    /// </summary>
     public required int Size
     {
         get;
         init => field = Check.InRange(value, 1, 4096);
+    }
+
+    /// <summary>Columns of a feature map that is not square, in [1, 4096]. Default null: a square.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Columns
+    {
+        get;
+        init => field = value is { } columns ? Check.InRange(columns, 1, 4096) : null;
     }
 }
 
@@ -151,6 +162,13 @@ public sealed record BackboneCard
     /// <summary>What turns an image into this backbone's input; null where it takes other content.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Preprocessing? Preprocessing { get; init; }
+
+    /// <summary>
+    /// What the network itself takes, where its graph converts the input: "BGR, channels last". For people; null where
+    /// nothing is converted.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Adapted { get; init; }
 
     /// <summary>What turns other content into this backbone's input; null where it takes images.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

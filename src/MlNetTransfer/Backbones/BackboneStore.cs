@@ -129,7 +129,7 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
 
     private static string Input(BackboneCard card) =>
         card.Preprocessing is { } images
-            ? FormattableString.Invariant($"{images.Size}")
+            ? FormattableString.Invariant($"{images.Size}{(images.Width is { } width ? $" x {width}" : "")}")
             : $"{card.Content!.Kind} {card.Content.Settings.GetRawText()}";
 
     private static string DigestFile(string path) => path + ".sha256";
@@ -166,17 +166,28 @@ internal static class BackboneImporter
         OnnxModel model = files
             .Skip(1)
             .Aggregate(OnnxModel.Load(files[0]), (front, file) => OnnxModel.Load(file).After(front));
-        if (card.Preprocessing is not { } images || HasForm(model, images.Size))
+        if (card.Preprocessing is not { } images || HasForm(model, images))
             return model;
         return OnnxBackboneInspector
-            .Inspect(model, new OnnxInspectionOptions { Mean = images.Mean, Std = images.Std })
+            .Inspect(
+                model,
+                new OnnxInspectionOptions
+                {
+                    Preprocessing = new PreprocessingParts
+                    {
+                        Scale = new ChannelScale(images.Mean, images.Std),
+                        Width = images.Shape.Width,
+                        Height = images.Shape.Height,
+                    },
+                    Checks = false,
+                }
+            )
             .Model;
     }
 
-    private static bool HasForm(OnnxModel model, int size) =>
+    private static bool HasForm(OnnxModel model, Imaging.Preprocessing images) =>
         model.Inputs is [{ Name: Backbone.InputName } input]
         && TensorShape.From(input)?.Dimensions
             is [{ Size: null }, { Size: 3 }, { Size: var height }, { Size: var width }]
-        && height == size
-        && width == size;
+        && (width, height) == images.Shape;
 }

@@ -51,12 +51,12 @@ public sealed class UserCatalog(string? folder = null)
     /// <param name="backbone">The model, and what the user knows of it.</param>
     /// <param name="progress">Told how far a download is.</param>
     /// <param name="cancellation">Ends it between the steps; nothing half-made stays.</param>
-    /// <returns>The new card.</returns>
+    /// <returns>The new card, and what speaks for its preprocessing.</returns>
     /// <exception cref="TransferException">The id is taken, the file cannot be had, has another hash, or cannot be a
     /// backbone; or something is missing that only the user can know. The message says what and how to mend
     /// it.</exception>
     /// <exception cref="GraphException">The file is not ONNX, too large, or its external data does not fit.</exception>
-    public BackboneCard Add(
+    public AddedBackbone Add(
         NewBackbone backbone,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
@@ -76,10 +76,10 @@ public sealed class UserCatalog(string? folder = null)
         try
         {
             Directory.CreateDirectory(staging);
-            BackboneCard card = Make(backbone, staging, progress, cancellation);
+            AddedBackbone added = Make(backbone, staging, progress, cancellation);
             cancellation.ThrowIfCancellationRequested();
             Directory.Move(staging, target);
-            return card;
+            return added;
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
@@ -124,7 +124,7 @@ public sealed class UserCatalog(string? folder = null)
         }
     }
 
-    private static BackboneCard Make(
+    private static AddedBackbone Make(
         NewBackbone backbone,
         string staging,
         IProgress<JobProgress>? progress,
@@ -133,22 +133,31 @@ public sealed class UserCatalog(string? folder = null)
     {
         ModelSource source = ModelSource.Get(backbone, Path.Combine(staging, "source.onnx"), progress, cancellation);
         progress?.Report(new JobProgress("Inspecting the model", 0, 0));
-        OnnxModel given = OnnxModel.Load(source.File, backbone.ModelLimits);
+        var beside = CompanionFiles.In(backbone.Text is null ? source.Folder : null);
+        OnnxModel given = source.Load(backbone, [.. beside.Statements]);
         Found found = backbone.Text is { } text
             ? Found.Of(TextBackboneInspector.Inspect(given, text with { Folder = text.Folder ?? source.Folder }))
-            : Found.Of(OnnxBackboneInspector.Inspect(given, backbone.Inspection));
-        cancellation.ThrowIfCancellationRequested();
-        if (backbone.Labels is { } labels && labels.Count != found.Classes)
-            throw new TransferException(
-                $"{labels.Count} labels were given; the model "
-                    + (found.Classes == 0 ? "is no classifier and has no classes" : $"has {found.Classes:d} classes")
-                    + $". Give one label per line, in the order of the output."
+            : Found.Of(
+                OnnxBackboneInspector.Inspect(
+                    given,
+                    backbone.Inspection with
+                    {
+                        Beside = [.. backbone.Inspection.Beside, .. beside.Statements],
+                    },
+                    progress,
+                    cancellation
+                )
             );
+        cancellation.ThrowIfCancellationRequested();
+        if (backbone.Labels is { } labels)
+            CheckLabels(labels, found.Classes, "were given");
+        else if (beside.Labels is { } own)
+            CheckLabels(own, found.Classes, $"stand in {beside.LabelsFile}, beside the model");
         string model = Path.Combine(staging, ModelFile);
         found.Model.Save(model);
         if (source.Fetched)
             File.Delete(source.File);
-        BackboneCard card = Card(backbone, source, found, FileDigest.Of(model));
+        BackboneCard card = Card(backbone, source, found, beside.Labels, FileDigest.Of(model));
         try
         {
             card.CheckConsistent();
@@ -159,10 +168,26 @@ public sealed class UserCatalog(string? folder = null)
         }
 
         AtomicFile.Write(Path.Combine(staging, CardFile), stream => stream.Write(BackboneCardJson.Write(card)));
-        return card;
+        return new AddedBackbone(card, found.Images?.Evidence, found.Images?.Warning);
     }
 
-    private static BackboneCard Card(NewBackbone backbone, ModelSource source, Found found, string sha256) =>
+    private static void CheckLabels(IReadOnlyList<string> labels, int classes, string where)
+    {
+        if (labels.Count != classes)
+            throw new TransferException(
+                $"{labels.Count} labels {where}; the model "
+                    + (classes == 0 ? "is no classifier and has no classes" : $"has {classes:d} classes")
+                    + $". Give one label per line, in the order of the output."
+            );
+    }
+
+    private static BackboneCard Card(
+        NewBackbone backbone,
+        ModelSource source,
+        Found found,
+        IReadOnlyList<string>? labelsBeside,
+        string sha256
+    ) =>
         new()
         {
             Id = backbone.Id,
@@ -175,11 +200,12 @@ public sealed class UserCatalog(string? folder = null)
             Provenance = $"Added by the user from {source.Name}, SHA-256 {source.Sha256}.",
             Restore =
                 $"mlnet-transfer models remove {backbone.Id}, then mlnet-transfer models add FILE --id {backbone.Id}",
-            Preprocessing = found.Preprocessing,
+            Preprocessing = found.Images?.Preprocessing,
             Content = found.Content,
+            Adapted = found.Images?.Adapted,
             Taps = found.Taps,
             DefaultTap = backbone.DefaultTap ?? found.Taps[^1].Name,
-            SourceClasses = backbone.Labels ?? found.Labels,
+            SourceClasses = backbone.Labels ?? labelsBeside ?? found.Labels,
         };
 
     private static void Read(string folder, List<BackboneCard> cards, List<string> problems)
@@ -210,10 +236,13 @@ public sealed class UserCatalog(string? folder = null)
     }
 }
 
-/// <summary>A model in the form that every backbone has, of images or of other content.</summary>
+/// <summary>
+/// A model in the form that every backbone has: with all that was found of a model of images, or with what turns other
+/// content into its input.
+/// </summary>
 internal sealed record Found(
     OnnxModel Model,
-    Imaging.Preprocessing? Preprocessing,
+    InspectedBackbone? Images,
     StatedEncoder? Content,
     IReadOnlyList<BackboneTap> Taps,
     int Classes,
@@ -221,7 +250,7 @@ internal sealed record Found(
 )
 {
     public static Found Of(InspectedBackbone images) =>
-        new(images.Model, images.Preprocessing, null, images.Taps, images.Classes, images.Labels);
+        new(images.Model, images, null, images.Taps, images.Classes, images.Labels);
 
     public static Found Of(InspectedTextBackbone texts) =>
         new(texts.Model, null, StatedEncoder.Of(texts.Encoder), texts.Taps, 0, []);
@@ -237,10 +266,19 @@ public sealed record UserBackbones(string Folder, IReadOnlyList<BackboneCard> Ca
     public static UserBackbones None { get; } = new("", [], []);
 }
 
-/// <summary>An ONNX model that is to become one of the user's backbones. Immutable.</summary>
+/// <summary>A backbone that was added.</summary>
+/// <param name="Card">Its card.</param>
+/// <param name="Evidence">What speaks for one preprocessing or another; null where nothing does.</param>
+/// <param name="Warning">Why its preprocessing is probably wrong; null where nothing speaks against it.</param>
+public sealed record AddedBackbone(BackboneCard Card, PreprocessingEvidence? Evidence, string? Warning);
+
+/// <summary>A model that is to become one of the user's backbones. Immutable.</summary>
 public sealed record NewBackbone
 {
-    /// <summary>Path of an .onnx file, or an http or https address.</summary>
+    /// <summary>
+    /// Path of an .onnx file, of a TensorFlow.js model (model.json, or the folder that has it with its weights, as
+    /// Teachable Machine exports it), or an http or https address of an .onnx file.
+    /// </summary>
     public required string Source
     {
         get;
@@ -296,73 +334,4 @@ public sealed record NewBackbone
 
     /// <summary>What a download may cost.</summary>
     public DownloadLimits DownloadLimits { get; init; } = new();
-}
-
-/// <summary>The file of a model that is to be added.</summary>
-/// <param name="File">Its path.</param>
-/// <param name="Name">Where it comes from, for the card: the file's name, or the address without user, password and
-/// query.</param>
-/// <param name="Sha256">Its SHA-256, lower-case.</param>
-/// <param name="Fetched">It was downloaded to <paramref name="File"/> and may be removed.</param>
-internal sealed record ModelSource(string File, string Name, string Sha256, bool Fetched)
-{
-    /// <summary>The folder with the files that came with it; null where it was fetched alone.</summary>
-    public string? Folder => Fetched ? null : Path.GetDirectoryName(Path.GetFullPath(File));
-
-    public static ModelSource Get(
-        NewBackbone backbone,
-        string downloadTo,
-        IProgress<JobProgress>? progress,
-        CancellationToken cancellation
-    ) =>
-        backbone.Source.Contains("://", StringComparison.Ordinal)
-            ? Download(backbone, downloadTo, progress, cancellation)
-            : Local(backbone);
-
-    private static ModelSource Download(
-        NewBackbone backbone,
-        string file,
-        IProgress<JobProgress>? progress,
-        CancellationToken cancellation
-    )
-    {
-        if (
-            !Uri.TryCreate(backbone.Source, UriKind.Absolute, out Uri? address)
-            || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps)
-        )
-            throw new TransferException(
-                $"'{backbone.Source}' is not an http or https address. For a file of this machine give its path."
-            );
-        string sha256 =
-            backbone.Sha256
-            ?? throw new TransferException(
-                $"{ModelDownload.Shown(address)}: a model from an address needs the SHA-256 that its publisher "
-                    + $"states: --sha256 (Sha256). Without it nobody can tell what arrives."
-            );
-        ModelDownload.Fetch(address, sha256, file, backbone.DownloadLimits, progress, cancellation);
-        return new ModelSource(file, ModelDownload.Shown(address), sha256, Fetched: true);
-    }
-
-    private static ModelSource Local(NewBackbone backbone)
-    {
-        try
-        {
-            string found = FileDigest.Of(backbone.Source);
-            if (backbone.Sha256 is { } expected && found != expected)
-                throw new TransferException(
-                    $"{backbone.Source} has SHA-256 {found}; {expected} was asked for. It is another file, or was "
-                        + $"changed."
-                );
-            return new ModelSource(backbone.Source, Path.GetFileName(backbone.Source), found, Fetched: false);
-        }
-        catch (Exception cause)
-            when (cause is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            throw new TransferException(
-                $"{backbone.Source} could not be read ({cause.Message}). Give the path of an .onnx file, or an http "
-                    + $"or https address.",
-                cause
-            );
-        }
-    }
 }

@@ -19,13 +19,13 @@ public sealed record ImageEncoder(Preprocessing Preprocessing) : ContentEncoder
 
     /// <inheritdoc/>
     public override IReadOnlyList<EncodedInput> Inputs =>
-        [new(null, ElementType.Number, [3, Preprocessing.Size, Preprocessing.Size])];
+        [new(null, ElementType.Number, [3, Preprocessing.Shape.Height, Preprocessing.Shape.Width])];
 
     /// <inheritdoc/>
     public override string Description =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $"{Preprocessing.Size} x {Preprocessing.Size} RGB, {Preprocessing.Framing}, {Preprocessing.Interpolation}; "
+            $"{Preprocessing.Shape.Width} x {Preprocessing.Shape.Height} RGB, {Framed}, {Preprocessing.Interpolation}; "
                 + $"mean {Values(Preprocessing.Mean)}, standard deviation {Values(Preprocessing.Std)}"
         );
 
@@ -38,6 +38,14 @@ public sealed record ImageEncoder(Preprocessing Preprocessing) : ContentEncoder
 
     /// <inheritdoc/>
     public override EncoderWorker CreateWorker(ImageLimits limits) => new Worker(Preprocessing, limits);
+
+    private string Framed =>
+        Preprocessing.Framing == Framing.ResizeCrop
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Preprocessing.Framing} {Preprocessing.CropFraction ?? Preprocessing.UsualCropFraction:0.###}"
+            )
+            : Preprocessing.Framing.ToString();
 
     private static string Values(ChannelValues values) =>
         string.Create(CultureInfo.InvariantCulture, $"({values.Red:g4}, {values.Green:g4}, {values.Blue:g4})");

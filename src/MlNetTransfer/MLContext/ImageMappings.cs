@@ -40,6 +40,8 @@ internal static class ImageMappings
         string.Create(
             CultureInfo.InvariantCulture,
             $"size={preprocessing.Size} framing={preprocessing.Framing} interpolation={preprocessing.Interpolation}"
+                + $"{(preprocessing.Width is { } width ? $" width={width}" : "")}"
+                + $"{(preprocessing.CropFraction is { } share ? $" crop={share:r}" : "")}"
         );
 
     /// <summary>An image of the backbone's size.</summary>
@@ -83,6 +85,12 @@ internal static class ImageMappings
                 Size = side,
                 Framing = frame,
                 Interpolation = filter,
+                Width = entries.TryGetValue("width", out string? width)
+                    ? int.Parse(width, CultureInfo.InvariantCulture)
+                    : null,
+                CropFraction = entries.TryGetValue("crop", out string? share)
+                    ? double.Parse(share, CultureInfo.InvariantCulture)
+                    : null,
             };
         throw new TransferException(
             $"The model's settings '{settings}' cannot be read; 'size=224 framing=Stretch interpolation=Bilinear' "
@@ -109,7 +117,7 @@ internal static class ImageMappings
             }
         );
         private readonly float[] tensor = new float[preprocessing.TensorLength];
-        private readonly byte[] rgba = new byte[4 * preprocessing.Size * preprocessing.Size];
+        private readonly byte[] rgba = new byte[4 * preprocessing.TensorLength / 3];
 
         public MLImage Run(ImageItem item)
         {
@@ -123,7 +131,8 @@ internal static class ImageMappings
                 rgba[4 * i + 3] = 255;
             }
 
-            return MLImage.CreateFromPixels(preprocessing.Size, preprocessing.Size, MLPixelFormat.Rgba32, rgba);
+            (int width, int height) = preprocessing.Shape;
+            return MLImage.CreateFromPixels(width, height, MLPixelFormat.Rgba32, rgba);
         }
     }
 

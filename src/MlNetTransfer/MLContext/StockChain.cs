@@ -183,9 +183,11 @@ internal sealed partial class StockChain : IDisposable
         IDataView empty
     )
     {
-        int size = preprocessing.Size;
+        (int width, int height) = preprocessing.Shape;
         chain = chain
-            .Append(context.Transforms.ResizeImages(image, size, size, image, ImageResizingEstimator.ResizingKind.Fill))
+            .Append(
+                context.Transforms.ResizeImages(image, width, height, image, ImageResizingEstimator.ResizingKind.Fill)
+            )
             .Append(
                 context.Transforms.ExtractPixels(
                     Pixels,

@@ -7,6 +7,7 @@ using MlNetTransfer.Encoders;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Training;
@@ -69,6 +70,15 @@ internal sealed class FineTuneRecipe : IRecipe
 
     private string CheckpointFolder => Path.Combine(settings.Folder, "checkpoints");
 
+    private static bool IsOfQuantisedWeights(NodeProto node) =>
+        node.OpType
+            is "DequantizeLinear"
+                or "QLinearConv"
+                or "QLinearMatMul"
+                or "QGemm"
+                or "ConvInteger"
+                or "MatMulInteger";
+
     public void Check(IReadOnlyList<BackboneTap> taps, int classes)
     {
         if (!settings.Head.Head.IsLinear)
@@ -95,6 +105,11 @@ internal sealed class FineTuneRecipe : IRecipe
             throw new TransferException(
                 $"--device {settings.Device.ToString().ToLowerInvariant()} is for --strategy head; training steps "
                     + $"run on the CPU. Leave --device out."
+            );
+        if (model.Nodes.FirstOrDefault(IsOfQuantisedWeights) is { } quantised)
+            throw new TransferException(
+                $"The backbone '{settings.Backbone.Card.Id}' is quantised: '{quantised.OpType}' restores its weights from "
+                    + "8 bits, which no step can change. Take --strategy head, or add the float32 model it was made of."
             );
         BackboneTap[] used = from.IsRandom ? [Deepest(taps)] : [.. taps];
         // Every length has the same operators; how much memory the real one takes is known with the texts.

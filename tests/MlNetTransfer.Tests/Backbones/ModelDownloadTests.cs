@@ -24,7 +24,8 @@ public sealed class ModelDownloadTests
             .Add(
                 New($"{server.Address.Replace("//", "//user:secret@", StringComparison.Ordinal)}/start?token=secret"),
                 new Told(told)
-            );
+            )
+            .Card;
         StringAssert.Contains(card.Provenance, $"{server.Address}/start, SHA-256 {Sha256}");
         Assert.IsFalse(card.Provenance.Contains("secret", StringComparison.Ordinal));
         Assert.IsTrue(told.Any(t => t.Total == Model.Length && t.Done == Model.Length));

@@ -26,7 +26,8 @@ public sealed class UserCatalogTests
                     Labels = ["a", "b", "c", "d", "e"],
                     DefaultTap = "map4_1",
                 }
-            );
+            )
+            .Card;
         File.Delete(file);
         UserBackbones read = Users(folder).Read();
         Assert.IsEmpty(read.Problems);

@@ -13,39 +13,40 @@ internal readonly record struct AffineWarp(double A, double B, double C, double 
     private const int Bits = 11;
 
     /// <summary>Turns counter-clockwise about the centre.</summary>
-    public static AffineWarp Rotation(double degrees, int size)
+    public static AffineWarp Rotation(double degrees, int width, int height)
     {
         (double sin, double cos) = Math.SinCos(degrees * Math.PI / 180);
-        return About(size, cos, -sin, sin, cos);
+        return About(width, height, cos, -sin, sin, cos);
     }
 
     /// <summary>Shears rows against each other, about the centre.</summary>
-    public static AffineWarp ShearX(double slope, int size) => About(size, 1, slope, 0, 1);
+    public static AffineWarp ShearX(double slope, int width, int height) => About(width, height, 1, slope, 0, 1);
 
     /// <summary>Shears columns against each other, about the centre.</summary>
-    public static AffineWarp ShearY(double slope, int size) => About(size, 1, 0, slope, 1);
+    public static AffineWarp ShearY(double slope, int width, int height) => About(width, height, 1, 0, slope, 1);
 
     /// <summary>Moves the content by pixels to the right and down.</summary>
     public static AffineWarp Translation(double right, double down) => new(1, 0, -right, 0, 1, -down);
 
     /// <summary>Warps bilinearly.</summary>
-    public void Apply(PixelSquare input, PixelSquare output)
+    public void Apply(PixelFrame input, PixelFrame output)
     {
-        for (int y = 0; y < output.Size; y++)
+        for (int y = 0; y < output.Height; y++)
         {
             double u = (0.5 * A) + (B * (y + 0.5)) + C,
                 v = (0.5 * D) + (E * (y + 0.5)) + F;
-            for (int x = 0; x < output.Size; x++)
+            for (int x = 0; x < output.Width; x++)
                 Pixel(input, output, x, y, u + (A * x), v + (D * x));
         }
     }
 
-    private static unsafe void Pixel(PixelSquare input, PixelSquare output, int x, int y, double u, double v)
+    private static unsafe void Pixel(PixelFrame input, PixelFrame output, int x, int y, double u, double v)
     {
         byte* to = (byte*)output.Pixels + ((nint)y * output.RowStride) + x;
         int plane = output.PlaneStride,
-            last = input.Size - 1;
-        if (!(u >= 0 && v >= 0 && u < input.Size && v < input.Size))
+            lastColumn = input.Width - 1,
+            lastRow = input.Height - 1;
+        if (!(u >= 0 && v >= 0 && u < input.Width && v < input.Height))
         {
             to[0] = to[plane] = to[2 * plane] = Fill;
             return;
@@ -61,9 +62,9 @@ internal readonly record struct AffineWarp(double A, double B, double C, double 
         int left = (1 << Bits) - right,
             up = (1 << Bits) - down;
         nint nearX = Math.Max(column, 0),
-            farX = Math.Min(column + 1, last);
+            farX = Math.Min(column + 1, lastColumn);
         byte* top = (byte*)input.Pixels + ((nint)Math.Max(row, 0) * input.RowStride),
-            bottom = (byte*)input.Pixels + ((nint)Math.Min(row + 1, last) * input.RowStride);
+            bottom = (byte*)input.Pixels + ((nint)Math.Min(row + 1, lastRow) * input.RowStride);
         for (int channel = 0; channel < 3; channel++, top += plane, bottom += plane, to += plane)
         {
             int sum =
@@ -73,31 +74,33 @@ internal readonly record struct AffineWarp(double A, double B, double C, double 
         }
     }
 
-    private static AffineWarp About(int size, double a, double b, double d, double e)
+    private static AffineWarp About(int width, int height, double a, double b, double d, double e)
     {
-        double centre = size / 2.0;
-        return new(a, b, centre - (a * centre) - (b * centre), d, e, centre - (d * centre) - (e * centre));
+        double x = width / 2.0,
+            y = height / 2.0;
+        return new(a, b, x - (a * x) - (b * y), d, e, y - (d * x) - (e * y));
     }
 }
 
 /// <summary>
-/// A square of RGB pixels in planar rows [Size × 3 × PlaneStride]: what a resizer leaves, changed in place.
+/// RGB pixels in planar rows [Height × 3 × PlaneStride]: what a resizer leaves, changed in place.
 /// </summary>
 /// <param name="Pixels">The first sample.</param>
-/// <param name="Size">Side in pixels.</param>
-/// <param name="PlaneStride">Bytes of one channel of one row, at least <paramref name="Size"/>; those past it mean
+/// <param name="Width">Columns.</param>
+/// <param name="Height">Rows.</param>
+/// <param name="PlaneStride">Bytes of one channel of one row, at least <paramref name="Width"/>; those past it mean
 /// nothing.</param>
-internal readonly unsafe record struct PixelSquare(nint Pixels, int Size, int PlaneStride)
+internal readonly unsafe record struct PixelFrame(nint Pixels, int Width, int Height, int PlaneStride)
 {
     /// <summary>Bytes of one row of three channels.</summary>
     public int RowStride => 3 * PlaneStride;
 
-    /// <summary>Bytes of the whole square.</summary>
-    public int Length => Size * RowStride;
+    /// <summary>Bytes of all rows.</summary>
+    public int Length => Height * RowStride;
 
     /// <summary>One channel of one row.</summary>
     public Span<byte> Row(int y, int channel) =>
-        new((byte*)Pixels + ((nint)y * RowStride) + (channel * PlaneStride), Size);
+        new((byte*)Pixels + ((nint)y * RowStride) + (channel * PlaneStride), Width);
 }
 
 /// <summary>Does what <see cref="RandomErasing"/> says.</summary>
@@ -105,34 +108,35 @@ internal static class Eraser
 {
     private const int Attempts = 10;
 
-    public static void Apply(RandomErasing options, PixelSquare square, Rng rng)
+    public static void Apply(RandomErasing options, PixelFrame frame, Rng rng)
     {
-        if (rng.NextDouble() < options.Probability && Draw(options, square.Size, rng) is { } box)
-            FillWithNoise(square, box, rng);
+        if (rng.NextDouble() < options.Probability && Draw(options, frame.Width, frame.Height, rng) is { } box)
+            FillWithNoise(frame, box, rng);
     }
 
-    /// <summary>The box to be erased, inside a square of the given side; null when none fits.</summary>
-    public static CropBox? Draw(RandomErasing options, int size, Rng rng)
+    /// <summary>The box to be erased, inside an image of the given sides; null when none fits.</summary>
+    public static CropBox? Draw(RandomErasing options, int columns, int rows, Rng rng)
     {
         double reach = Math.Log(options.MaxAspect);
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
-            double side = size * Math.Sqrt(options.MinArea + (rng.NextDouble() * (options.MaxArea - options.MinArea)));
+            double share = options.MinArea + (rng.NextDouble() * (options.MaxArea - options.MinArea));
+            double side = Math.Sqrt((double)columns * rows) * Math.Sqrt(share);
             double stretch = Math.Exp(0.5 * reach * ((2 * rng.NextDouble()) - 1));
             int width = (int)Math.Round(side * stretch),
                 height = (int)Math.Round(side / stretch);
-            if (width >= 1 && height >= 1 && width <= size && height <= size)
-                return new(rng.Next(size - width + 1), rng.Next(size - height + 1), width, height);
+            if (width >= 1 && height >= 1 && width <= columns && height <= rows)
+                return new(rng.Next(columns - width + 1), rng.Next(rows - height + 1), width, height);
         }
         return null;
     }
 
-    private static void FillWithNoise(PixelSquare square, CropBox box, Rng rng)
+    private static void FillWithNoise(PixelFrame frame, CropBox box, Rng rng)
     {
         for (int y = box.Top; y < box.Top + box.Height; y++)
         {
             for (int channel = 0; channel < 3; channel++)
-                rng.Fill(square.Row(y, channel).Slice(box.Left, box.Width));
+                rng.Fill(frame.Row(y, channel).Slice(box.Left, box.Width));
         }
     }
 }

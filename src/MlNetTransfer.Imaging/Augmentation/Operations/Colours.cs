@@ -8,13 +8,13 @@ internal static class Colours
         ((red * 19595) + (green * 38470) + (blue * 7471) + 0x8000) >> 16;
 
     /// <summary>Blends with the grey image (ImageEnhance.Color); Pillow's bytes.</summary>
-    public static void Saturation(PixelSquare square, float factor)
+    public static void Saturation(PixelFrame frame, float factor)
     {
-        for (int y = 0; y < square.Size; y++)
+        for (int y = 0; y < frame.Height; y++)
         {
-            Span<byte> red = square.Row(y, 0),
-                green = square.Row(y, 1),
-                blue = square.Row(y, 2);
+            Span<byte> red = frame.Row(y, 0),
+                green = frame.Row(y, 1),
+                blue = frame.Row(y, 2);
             for (int x = 0; x < red.Length; x++)
             {
                 int grey = Grey(red[x], green[x], blue[x]);
@@ -29,16 +29,16 @@ internal static class Colours
     /// Turns the hue of the HSV hexcone (Smith, Color Gamut Transform Pairs, 1978), rounded once to bytes. Pillow goes
     /// through 8-bit HSV and is up to several levels off; a turn of 0 here changes nothing.
     /// </summary>
-    /// <param name="square">The pixels.</param>
+    /// <param name="frame">The pixels.</param>
     /// <param name="turn">Share of the circle, in [-0.5, 0.5].</param>
-    public static void Hue(PixelSquare square, double turn)
+    public static void Hue(PixelFrame frame, double turn)
     {
         float sixths = (float)(6 * (turn < 0 ? turn + 1 : turn));
-        for (int y = 0; y < square.Size; y++)
+        for (int y = 0; y < frame.Height; y++)
         {
-            Span<byte> red = square.Row(y, 0),
-                green = square.Row(y, 1),
-                blue = square.Row(y, 2);
+            Span<byte> red = frame.Row(y, 0),
+                green = frame.Row(y, 1),
+                blue = frame.Row(y, 2);
             for (int x = 0; x < red.Length; x++)
             {
                 int r = red[x],
@@ -83,37 +83,37 @@ internal static class Colours
 internal static class ToneTables
 {
     /// <summary>Blends with black: <c>factor · v</c> (ImageEnhance.Brightness).</summary>
-    public static void Brightness(PixelSquare square, float factor) => Blend(square, 0, factor);
+    public static void Brightness(PixelFrame frame, float factor) => Blend(frame, 0, factor);
 
     /// <summary>Blends with the mean grey of the image (ImageEnhance.Contrast).</summary>
-    public static void Contrast(PixelSquare square, float factor) => Blend(square, MeanGrey(square), factor);
+    public static void Contrast(PixelFrame frame, float factor) => Blend(frame, MeanGrey(frame), factor);
 
     /// <summary>Inverts samples of at least the threshold (ImageOps.solarize).</summary>
-    public static void Solarize(PixelSquare square, int threshold)
+    public static void Solarize(PixelFrame frame, int threshold)
     {
         Span<byte> table = stackalloc byte[256];
         for (int v = 0; v < 256; v++)
             table[v] = (byte)(v < threshold ? v : 255 - v);
-        ApplyToAll(square, table);
+        ApplyToAll(frame, table);
     }
 
     /// <summary>Keeps the high bits of each sample, 1 to 8 (ImageOps.posterize).</summary>
-    public static void Posterize(PixelSquare square, int bits)
+    public static void Posterize(PixelFrame frame, int bits)
     {
         Span<byte> table = stackalloc byte[256];
         for (int v = 0; v < 256; v++)
             table[v] = (byte)(v & (0xFF << (8 - bits)));
-        ApplyToAll(square, table);
+        ApplyToAll(frame, table);
     }
 
     /// <summary>Stretches each channel to 0..255 (ImageOps.autocontrast).</summary>
-    public static void AutoContrast(PixelSquare square)
+    public static void AutoContrast(PixelFrame frame)
     {
         Span<int> counts = stackalloc int[256];
         Span<byte> table = stackalloc byte[256];
         for (int channel = 0; channel < 3; channel++)
         {
-            Count(square, channel, counts);
+            Count(frame, channel, counts);
             int low = counts.IndexOfAnyExcept(0),
                 high = counts.LastIndexOfAnyExcept(0);
             if (high <= low)
@@ -122,67 +122,67 @@ internal static class ToneTables
                 offset = -low * scale;
             for (int v = 0; v < 256; v++)
                 table[v] = (byte)Math.Clamp((int)((v * scale) + offset), 0, 255);
-            Apply(square, channel, table);
+            Apply(frame, channel, table);
         }
     }
 
     /// <summary>Makes each channel's histogram as flat as a table can (ImageOps.equalize).</summary>
-    public static void Equalize(PixelSquare square)
+    public static void Equalize(PixelFrame frame)
     {
         Span<int> counts = stackalloc int[256];
         Span<byte> table = stackalloc byte[256];
         for (int channel = 0; channel < 3; channel++)
         {
-            Count(square, channel, counts);
-            int step = ((square.Size * square.Size) - counts[counts.LastIndexOfAnyExcept(0)]) / 255;
+            Count(frame, channel, counts);
+            int step = ((frame.Width * frame.Height) - counts[counts.LastIndexOfAnyExcept(0)]) / 255;
             if (step == 0)
                 continue;
             for (int v = 0, below = step / 2; v < 256; below += counts[v++])
                 table[v] = (byte)Math.Min(below / step, 255);
-            Apply(square, channel, table);
+            Apply(frame, channel, table);
         }
     }
 
-    private static void Blend(PixelSquare square, int other, float factor)
+    private static void Blend(PixelFrame frame, int other, float factor)
     {
         Span<byte> table = stackalloc byte[256];
         for (int v = 0; v < 256; v++)
             table[v] = (byte)Math.Clamp(other + (factor * (v - other)), 0, 255);
-        ApplyToAll(square, table);
+        ApplyToAll(frame, table);
     }
 
-    private static int MeanGrey(PixelSquare square)
+    private static int MeanGrey(PixelFrame frame)
     {
         long sum = 0;
-        for (int y = 0; y < square.Size; y++)
+        for (int y = 0; y < frame.Height; y++)
         {
-            ReadOnlySpan<byte> red = square.Row(y, 0),
-                green = square.Row(y, 1),
-                blue = square.Row(y, 2);
+            ReadOnlySpan<byte> red = frame.Row(y, 0),
+                green = frame.Row(y, 1),
+                blue = frame.Row(y, 2);
             for (int x = 0; x < red.Length; x++)
                 sum += Colours.Grey(red[x], green[x], blue[x]);
         }
-        return (int)(((double)sum / ((long)square.Size * square.Size)) + 0.5);
+        return (int)(((double)sum / ((long)frame.Width * frame.Height)) + 0.5);
     }
 
-    private static void Count(PixelSquare square, int channel, Span<int> counts)
+    private static void Count(PixelFrame frame, int channel, Span<int> counts)
     {
         counts.Clear();
-        for (int y = 0; y < square.Size; y++)
-            foreach (byte sample in square.Row(y, channel))
+        for (int y = 0; y < frame.Height; y++)
+            foreach (byte sample in frame.Row(y, channel))
                 counts[sample]++;
     }
 
-    private static void ApplyToAll(PixelSquare square, ReadOnlySpan<byte> table)
+    private static void ApplyToAll(PixelFrame frame, ReadOnlySpan<byte> table)
     {
         for (int channel = 0; channel < 3; channel++)
-            Apply(square, channel, table);
+            Apply(frame, channel, table);
     }
 
-    private static void Apply(PixelSquare square, int channel, ReadOnlySpan<byte> table)
+    private static void Apply(PixelFrame frame, int channel, ReadOnlySpan<byte> table)
     {
-        for (int y = 0; y < square.Size; y++)
-            foreach (ref byte sample in square.Row(y, channel))
+        for (int y = 0; y < frame.Height; y++)
+            foreach (ref byte sample in frame.Row(y, channel))
                 sample = table[sample];
     }
 }
@@ -193,19 +193,19 @@ internal static class ToneTables
 /// </summary>
 internal static class Sharpness
 {
-    /// <param name="square">Changed in place.</param>
+    /// <param name="frame">Changed in place.</param>
     /// <param name="copy">The same pixels.</param>
     /// <param name="factor">0 is smooth, 1 leaves the image as it is, 2 sharpens.</param>
-    public static void Apply(PixelSquare square, PixelSquare copy, float factor)
+    public static void Apply(PixelFrame frame, PixelFrame copy, float factor)
     {
-        for (int y = 1; y < square.Size - 1; y++)
+        for (int y = 1; y < frame.Height - 1; y++)
         {
             for (int channel = 0; channel < 3; channel++)
                 Row(
                     copy.Row(y - 1, channel),
                     copy.Row(y, channel),
                     copy.Row(y + 1, channel),
-                    square.Row(y, channel),
+                    frame.Row(y, channel),
                     factor
                 );
         }
@@ -235,7 +235,7 @@ internal static class Sharpness
 /// <summary>Does what <see cref="ColourJitter"/> says: the four changes in an order that is drawn too.</summary>
 internal static class Jitter
 {
-    public static void Apply(ColourJitter options, PixelSquare square, Rng rng)
+    public static void Apply(ColourJitter options, PixelFrame frame, Rng rng)
     {
         Span<int> order = [0, 1, 2, 3];
         rng.Shuffle(order);
@@ -245,16 +245,16 @@ internal static class Jitter
             switch (change)
             {
                 case 0 when options.Brightness > 0:
-                    ToneTables.Brightness(square, (float)(1 + (centred * options.Brightness)));
+                    ToneTables.Brightness(frame, (float)(1 + (centred * options.Brightness)));
                     break;
                 case 1 when options.Contrast > 0:
-                    ToneTables.Contrast(square, (float)(1 + (centred * options.Contrast)));
+                    ToneTables.Contrast(frame, (float)(1 + (centred * options.Contrast)));
                     break;
                 case 2 when options.Saturation > 0:
-                    Colours.Saturation(square, (float)(1 + (centred * options.Saturation)));
+                    Colours.Saturation(frame, (float)(1 + (centred * options.Saturation)));
                     break;
                 case 3 when options.Hue > 0:
-                    Colours.Hue(square, centred * options.Hue);
+                    Colours.Hue(frame, centred * options.Hue);
                     break;
             }
         }

@@ -18,25 +18,19 @@ internal static class TrivialAugmentation
         MaxRotation = 135,
         MaxFactor = 0.99;
 
-    public static void Apply(PixelSquare square, PixelSquare scratch, Rng rng)
+    public static void Apply(PixelFrame frame, PixelFrame scratch, Rng rng)
     {
         TrivialOperation operation = (TrivialOperation)rng.Next((int)TrivialOperation.Equalize + 1);
         int strength = rng.Next(Strongest + 1);
-        Apply(operation, strength, rng.Next(2) == 0 ? 1 : -1, square, scratch);
+        Apply(operation, strength, rng.Next(2) == 0 ? 1 : -1, frame, scratch);
     }
 
     /// <param name="operation">What to do.</param>
     /// <param name="strength">0..30.</param>
     /// <param name="sign">1 or -1, for those that have two directions.</param>
-    /// <param name="square">Changed in place.</param>
+    /// <param name="frame">Changed in place.</param>
     /// <param name="scratch">A square of the same shape, for those that need a copy.</param>
-    public static void Apply(
-        TrivialOperation operation,
-        int strength,
-        int sign,
-        PixelSquare square,
-        PixelSquare scratch
-    )
+    public static void Apply(TrivialOperation operation, int strength, int sign, PixelFrame frame, PixelFrame scratch)
     {
         double share = sign * (double)strength / Strongest;
         float factor = (float)(1 + (MaxFactor * share));
@@ -45,54 +39,54 @@ internal static class TrivialAugmentation
             case TrivialOperation.Identity:
                 break;
             case TrivialOperation.ShearX:
-                Warp(AffineWarp.ShearX(MaxShear * share, square.Size), square, scratch);
+                Warp(AffineWarp.ShearX(MaxShear * share, frame.Width, frame.Height), frame, scratch);
                 break;
             case TrivialOperation.ShearY:
-                Warp(AffineWarp.ShearY(MaxShear * share, square.Size), square, scratch);
+                Warp(AffineWarp.ShearY(MaxShear * share, frame.Width, frame.Height), frame, scratch);
                 break;
             case TrivialOperation.TranslateX:
-                Warp(AffineWarp.Translation(MaxTranslation * share * square.Size, 0), square, scratch);
+                Warp(AffineWarp.Translation(MaxTranslation * share * frame.Width, 0), frame, scratch);
                 break;
             case TrivialOperation.TranslateY:
-                Warp(AffineWarp.Translation(0, MaxTranslation * share * square.Size), square, scratch);
+                Warp(AffineWarp.Translation(0, MaxTranslation * share * frame.Height), frame, scratch);
                 break;
             case TrivialOperation.Rotate:
-                Warp(AffineWarp.Rotation(MaxRotation * share, square.Size), square, scratch);
+                Warp(AffineWarp.Rotation(MaxRotation * share, frame.Width, frame.Height), frame, scratch);
                 break;
             case TrivialOperation.Brightness:
-                ToneTables.Brightness(square, factor);
+                ToneTables.Brightness(frame, factor);
                 break;
             case TrivialOperation.Saturation:
-                Colours.Saturation(square, factor);
+                Colours.Saturation(frame, factor);
                 break;
             case TrivialOperation.Contrast:
-                ToneTables.Contrast(square, factor);
+                ToneTables.Contrast(frame, factor);
                 break;
             case TrivialOperation.Sharpness:
-                Sharpness.Apply(square, Copy(square, scratch), factor);
+                Sharpness.Apply(frame, Copy(frame, scratch), factor);
                 break;
             case TrivialOperation.Posterize:
-                ToneTables.Posterize(square, 8 - (int)Math.Round(strength / (Strongest / 6.0)));
+                ToneTables.Posterize(frame, 8 - (int)Math.Round(strength / (Strongest / 6.0)));
                 break;
             // A threshold of 256 inverts nothing.
             case TrivialOperation.Solarize:
-                ToneTables.Solarize(square, 256 - (int)Math.Round(256.0 * strength / Strongest));
+                ToneTables.Solarize(frame, 256 - (int)Math.Round(256.0 * strength / Strongest));
                 break;
             case TrivialOperation.AutoContrast:
-                ToneTables.AutoContrast(square);
+                ToneTables.AutoContrast(frame);
                 break;
             case TrivialOperation.Equalize:
-                ToneTables.Equalize(square);
+                ToneTables.Equalize(frame);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(operation), operation, "Not an operation.");
         }
     }
 
-    private static void Warp(AffineWarp warp, PixelSquare square, PixelSquare scratch) =>
-        warp.Apply(Copy(square, scratch), square);
+    private static void Warp(AffineWarp warp, PixelFrame frame, PixelFrame scratch) =>
+        warp.Apply(Copy(frame, scratch), frame);
 
-    private static unsafe PixelSquare Copy(PixelSquare from, PixelSquare to)
+    private static unsafe PixelFrame Copy(PixelFrame from, PixelFrame to)
     {
         Buffer.MemoryCopy((byte*)from.Pixels, (byte*)to.Pixels, to.Length, from.Length);
         return to;

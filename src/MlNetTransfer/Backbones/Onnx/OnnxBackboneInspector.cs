@@ -1,9 +1,7 @@
-using Microsoft.ML.OnnxRuntime;
-using Microsoft.ML.OnnxRuntime.Tensors;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
-using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Backbones.Onnx;
 
@@ -12,8 +10,9 @@ namespace MlNetTransfer.Backbones.Onnx;
 /// names.
 /// </summary>
 /// <remarks>
-/// Input: the only one, float or half precision, [N, 3, H, W] or [N, H, W, 3]; converted by a Cast or Transpose where
-/// needed. A fixed batch is made dynamic; two images run together and alone must agree. Taps: see
+/// Input: the only one, float or uint8, of 1, 3 or 4 channels, first or last; converted by a few nodes where needed. A
+/// fixed batch is made dynamic; two images run together and alone must agree. Preprocessing: what is stated, checked
+/// against what the network remembers of its training, see <see cref="PreprocessingDetective"/>. Taps: see
 /// docs/decisions/005-user-backbones.md.
 /// </remarks>
 public static class OnnxBackboneInspector
@@ -21,64 +20,194 @@ public static class OnnxBackboneInspector
     /// <summary>Inspects a model. Runs it a few times, so it takes up to seconds.</summary>
     /// <param name="model">The model; not changed.</param>
     /// <param name="options">What the user knows; null for nothing.</param>
+    /// <param name="progress">Told how far the check of the preprocessing is.</param>
+    /// <param name="cancellation">Ends the work between two images.</param>
     /// <exception cref="TransferException">The model cannot be a backbone, or something that only the user can know is
     /// missing; the message says what and how to mend it.</exception>
     /// <exception cref="GraphException">The graph is damaged.</exception>
-    public static InspectedBackbone Inspect(OnnxModel model, OnnxInspectionOptions? options = null)
+    public static InspectedBackbone Inspect(
+        OnnxModel model,
+        OnnxInspectionOptions? options = null,
+        IProgress<JobProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         options ??= new OnnxInspectionOptions();
         OperatorCheck.Require(model);
         model = model.WithConstantWeights();
-        if (TextInputs.AreLike(model))
-            throw new TransferException(
-                $"The model takes token numbers ({string.Join(", ", model.Inputs.Select(i => $"'{i.Name}'"))}), not "
-                    + "images: it is a model of texts. Add it with --kind text (Text) and its vocabulary."
-            );
+        TextInputs.Refuse(model);
         ImageInput input = ImageInput.Find(model);
-        int size = input.SizeOr(options.InputSize);
-        Imaging.Preprocessing preprocessing = StatedPreprocessing.Of(model, options, size);
-
-        OnnxModel normal = input.Normalise(model, size);
-        if (input.Batch is { } batch)
-            normal = normal
-                .Outputs.Select(o => o.Name)
-                .Where(o => normal.Nodes.Any(n => n.Output.Contains(o)))
-                .Aggregate(
-                    normal,
-                    (m, o) => BatchDimension.Free(m, GraphPath.Between(m, Backbone.InputName, o), batch)
-                );
-        string output = ClassifierOutput.Find(normal, options.Output, size);
-        normal = GraphCut.At(normal, [output], typed: false).RemoveUnusedInitializers();
-
-        GraphPath path = GraphPath.Between(normal, Backbone.InputName, output);
-        IReadOnlyDictionary<string, SampleRun.Result> values = SampleRun.Of(
-            normal,
-            [.. path.Waypoints.Select(w => w.Tensor)],
-            SampleRun.Noise(1, size),
-            1,
-            size
+        PreprocessingParts parts = StatedPreprocessing.Merge(
+            options.Preprocessing,
+            [.. StatedPreprocessing.Of(model, input), .. options.Beside],
+            options.Overrules
         );
-        IReadOnlyList<BackboneTap> taps = TapProposals.Propose(path, values, size);
+        (int Width, int Height) shape = input.ShapeOr(options.Asked, parts);
+        Network plain = Network.Of(
+            input,
+            model,
+            options.Output,
+            shape,
+            ChannelOrder.Rgb,
+            parts.Scale,
+            null,
+            options.Checks
+        );
+        PreprocessingEvidence? evidence = options.Checks
+            ? Evidence(plain, input, shape, parts, options, progress, cancellation)
+            : null;
+        parts = Choose(parts, evidence, input);
+        Network network = parts is { Order: ChannelOrder.Bgr } or { MeanImage: not null }
+            ? Network.Of(
+                input,
+                model,
+                options.Output,
+                shape,
+                parts.Order ?? default,
+                parts.Scale,
+                parts.MeanImage,
+                options.Checks
+            )
+            : plain;
+        Imaging.Preprocessing preprocessing = parts.For(parts.Scale!, shape);
+
+        IReadOnlyDictionary<string, SampleRun.Result> values = network.Sample();
+        IReadOnlyList<BackboneTap> taps = TapProposals.Propose(network.Path, values, shape);
         if (taps.Count == 0)
             throw new TransferException(
-                $"No tensor of the model can be tapped: of {path.Waypoints.Count} that every path passes through, "
-                    + $"none is a square map [N, channels, side, side] or the row that a last layer takes. Export a "
+                $"No tensor of the model can be tapped: of {network.Path.Waypoints.Count} that every path passes "
+                    + "through, none is a map [N, channels, height, width] or the row that a last layer takes. Export "
+                    + "a "
                     + $"convolutional classifier, or one whose last layer takes one row per image."
             );
-        BatchDimension.Check(normal, [.. taps.Select(t => t.Tensor), output], size, input.Batch);
-        int classes =
-            values[output].Shape is [_, > 1] or [_, > 1, 1, 1] && taps[^1].Tensor != output
-                ? values[output].Shape[1]
-                : 0;
-        IReadOnlyList<string> labels = StatedPreprocessing.Labels(model.Metadata);
+        BatchDimension.Check(network.Model, [.. taps.Select(t => t.Tensor), network.Output], shape, input.Batch);
+        int classes = (values[network.Output].Shape, taps[^1].Tensor == network.Output) switch
+        {
+            ([_, 1], false) => 2,
+            ([_, var row], false) => row,
+            ([_, var map, 1, 1], false) => map,
+            _ => 0,
+        };
+        IReadOnlyList<string> labels = StatedPreprocessing.Labels(model);
         return new InspectedBackbone(
-            Declare(normal, taps, values, output),
+            Declare(network.Model, taps, values, network.Output),
             preprocessing,
             taps,
             classes,
             labels.Count == classes ? labels : []
-        );
+        )
+        {
+            Adapted = input.Describe(parts.Order ?? default, parts.MeanImage),
+            Evidence = evidence,
+            Warning = evidence?.Warning(parts),
+        };
     }
+
+    /// <summary>Checks the preprocessing that a backbone's card states. Takes seconds.</summary>
+    /// <param name="backbone">The backbone.</param>
+    /// <param name="images">Images to try it with, with labels where they have some; none for made ones.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellation">Ends the work between two images.</param>
+    /// <exception cref="TransferException">It takes no images, or remembers nothing of its training.</exception>
+    public static CheckedPreprocessing Check(
+        Backbone backbone,
+        IReadOnlyList<ImageItem> images,
+        IProgress<JobProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        Imaging.Preprocessing stated = backbone.Card.Images;
+        PreprocessingParts parts = PreprocessingParts.Of(stated);
+        OnnxModel model = backbone.LoadModel();
+        string output = model.Outputs[0].Name;
+        var network = new Network(model, output, GraphPath.Between(model, Backbone.InputName, output), stated.Shape);
+        var options = new OnnxInspectionOptions { Images = images };
+        PreprocessingEvidence evidence =
+            Evidence(network, ImageInput.Find(model), stated.Shape, parts, options, progress, cancellation)
+            ?? throw new TransferException(
+                $"The backbone '{backbone.Card.Id}' has no batch normalisation that would tell how it was trained. "
+                    + "Give "
+                    + "--images FOLDER with one folder per class, and it is judged by how well it tells these apart."
+            );
+        return new CheckedPreprocessing(parts, evidence, evidence.Warning(parts));
+    }
+
+    /// <summary>What speaks for one preprocessing or another; null where nothing does.</summary>
+    private static PreprocessingEvidence? Evidence(
+        Network network,
+        ImageInput input,
+        (int Width, int Height) shape,
+        PreprocessingParts parts,
+        OnnxInspectionOptions options,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        if (parts.MeanImage is not null || (input.Channels == 4 && parts.Scale is null))
+            return null;
+        IReadOnlyList<PreprocessingChoice> candidates = PreprocessingChoice.Candidates(input.Channels, parts);
+        Imaging.Preprocessing framing = parts.For(ChannelScale.Uniform(255, 0, 1), shape);
+        var detective = new PreprocessingDetective(network.Model);
+        if (detective.CanTell)
+            return detective.Compare(
+                options.Images.Count > 0 ? SampleImages.Of(options.Images, framing) : SampleImages.Made(shape),
+                shape,
+                candidates,
+                progress,
+                cancellation
+            );
+        return options.Images.Select(i => i.Label).Distinct().Count() < 2
+            ? null
+            : new ClassSeparability(network.Model, network.LastTap()).Compare(
+                options.Images,
+                framing,
+                candidates,
+                progress,
+                cancellation
+            );
+    }
+
+    /// <summary>What was stated, and of the rest what is clear from the evidence.</summary>
+    /// <exception cref="TransferException">Neither says how pixels become numbers; the message names the
+    /// options.</exception>
+    private static PreprocessingParts Choose(
+        PreprocessingParts parts,
+        PreprocessingEvidence? evidence,
+        ImageInput input
+    )
+    {
+        if (parts.Scale is null && evidence is not { IsClear: true })
+            throw new TransferException(
+                "The file does not say how pixels become numbers, and a wrong guess costs accuracy silently. "
+                    + (
+                        evidence is null
+                            ? "The network has no batch normalisation that would tell either. Where you have images "
+                                + "with "
+                                + "labels, give --images FOLDER with one folder per class, and they are tried. "
+                            : "Nor is it clear from the network: " + $"{Shown(evidence)}. "
+                    )
+                    + "Give --preprocessing imagenet (mean 0.485,0.456,0.406 and standard deviation 0.229,0.224,0.225, "
+                    + "as torchvision and timm mostly do), unit (0 to 1), minus1to1, raw255 (0 to 255), caffe (0 to "
+                    + "255 "
+                    + "less the mean, BGR), keras:FAMILY or torchvision:WEIGHTS; or --mean r,g,b --std r,g,b."
+            );
+        if (evidence is null)
+            return parts;
+        RankedPreprocessing best = parts.Scale is { } known
+            ? evidence.Ranking.First(r => r.Choice.Scale.IsNear(known))
+            : evidence.Best;
+        return parts with
+        {
+            Scale = parts.Scale ?? best.Choice.Scale,
+            Order = parts.Order ?? (evidence.OrderIsClear ? evidence.Best.Choice.Order : ChannelOrder.Rgb),
+        };
+    }
+
+    private static string Shown(PreprocessingEvidence evidence) =>
+        string.Join(
+            "; ",
+            evidence.Ranking.Take(4).Select(r => FormattableString.Invariant($"{r.Choice.Name} off by {r.Score:0.00}"))
+        );
 
     /// <summary>
     /// States the shapes that were found, so that nobody has to infer them, and what an exporter computes while the
@@ -106,6 +235,54 @@ public static class OnnxBackboneInspector
         });
 }
 
+/// <summary>A foreign model with the input that every backbone has, cut at its scores.</summary>
+/// <param name="Model">The model.</param>
+/// <param name="Output">The tensor of its scores.</param>
+/// <param name="Path">The way of the image to it.</param>
+/// <param name="Shape">Width and height.</param>
+internal sealed record Network(OnnxModel Model, string Output, GraphPath Path, (int Width, int Height) Shape)
+{
+    public static Network Of(
+        ImageInput input,
+        OnnxModel model,
+        string? asked,
+        (int Width, int Height) shape,
+        ChannelOrder order,
+        ChannelScale? scale,
+        MeanImage? meanImage,
+        bool requiresLayers
+    )
+    {
+        OnnxModel normal = input.Normalise(model, shape, order, scale, meanImage);
+        if (input.Batch is { } batch)
+            normal = normal
+                .Outputs.Select(o => o.Name)
+                .Where(o => normal.Nodes.Any(n => n.Output.Contains(o)))
+                .Aggregate(
+                    normal,
+                    (m, o) => BatchDimension.Free(m, GraphPath.Between(m, Backbone.InputName, o), batch)
+                );
+        string output = ClassifierOutput.Find(normal, asked, shape);
+        normal = GraphCut.At(normal, [output], typed: false).RemoveUnusedInitializers();
+        GraphPath path = GraphPath.Between(normal, Backbone.InputName, output);
+        if (requiresLayers && !path.HasLayers)
+            throw new TransferException(
+                $"The graph is no network: of its {normal.Nodes.Count} nodes "
+                    + $"({string.Join(", ", normal.Nodes.Select(n => n.OpType).Distinct().Take(6))}) none is a layer "
+                    + "with "
+                    + "weights. It may be the preprocessing of one; add the file with the network."
+            );
+        return new Network(normal, output, path, shape);
+    }
+
+    /// <summary>All tensors of the way, for an image of noise.</summary>
+    public IReadOnlyDictionary<string, SampleRun.Result> Sample() =>
+        SampleRun.Of(Model, [.. Path.Waypoints.Select(w => w.Tensor)], SampleRun.Noise(1, Shape), 1, Shape);
+
+    /// <summary>The last tensor that can be tapped.</summary>
+    public string LastTap() => TapProposals.Propose(Path, Sample(), Shape) is [.., var last] ? last.Tensor : Output;
+}
+
 /// <summary>What the inspection of an ONNX model found, and the model in the form that every backbone has.</summary>
 /// <param name="Model">The model with one input <c>image</c>, float32 [N, 3, size, size], a dynamic batch and one
 /// output.</param>
@@ -120,143 +297,58 @@ public sealed record InspectedBackbone(
     IReadOnlyList<BackboneTap> Taps,
     int Classes,
     IReadOnlyList<string> Labels
-);
+)
+{
+    /// <summary>What the network itself takes, where its graph converts the input; null where nothing is
+    /// converted.</summary>
+    public string? Adapted { get; init; }
+
+    /// <summary>What speaks for one preprocessing or another; null where nothing does.</summary>
+    public PreprocessingEvidence? Evidence { get; init; }
+
+    /// <summary>Why the preprocessing is probably wrong; null where nothing speaks against it.</summary>
+    public string? Warning { get; init; }
+}
+
+/// <summary>A backbone's preprocessing and what speaks for it.</summary>
+/// <param name="Taken">The preprocessing of its card.</param>
+/// <param name="Evidence">What speaks for one or another.</param>
+/// <param name="Warning">Why it is probably wrong; null where nothing speaks against it.</param>
+public sealed record CheckedPreprocessing(PreprocessingParts Taken, PreprocessingEvidence Evidence, string? Warning);
 
 /// <summary>What the user knows of an ONNX model that its graph may not state. Immutable.</summary>
 public sealed record OnnxInspectionOptions
 {
-    /// <summary>
-    /// Side of the square input in pixels, in [8, 4096]; needed where the graph leaves height and width open. Default
-    /// null: the graph's own.
-    /// </summary>
-    public int? InputSize
-    {
-        get;
-        init => field = value is { } size ? Check.InRange(size, 8, 4096) : null;
-    }
+    /// <summary>What is known of the preprocessing. Default: nothing, as the file states it.</summary>
+    public PreprocessingParts Preprocessing { get; init; } = PreprocessingParts.None;
 
-    /// <summary>Mean per channel, RGB, on the scale 0..1. Default null: as the file's metadata states it.</summary>
-    public ChannelValues? Mean { get; init; }
+    /// <summary>What lies beside the file states. Default: nothing.</summary>
+    public IReadOnlyList<PreprocessingStatement> Beside { get; init; } = [];
+
+    /// <summary>Whether <see cref="Preprocessing"/> is right where the file states something else. Default false: that
+    /// is an error.</summary>
+    public bool Overrules { get; init; }
 
     /// <summary>
-    /// Standard deviation per channel, RGB, on the scale 0..1, each above 0. Default null: as the file's metadata
-    /// states it.
+    /// Whether the graph must be a network, and its preprocessing is compared with what it remembers. Default true.
     /// </summary>
-    public ChannelValues? Std
-    {
-        get;
-        init =>
-            field = value is null or { Red: > 0, Green: > 0, Blue: > 0 }
-                ? value
-                : throw new ArgumentOutOfRangeException(
-                    nameof(Std),
-                    value,
-                    "Every standard deviation must be above 0."
-                );
-    }
+    public bool Checks { get; init; } = true;
 
     /// <summary>
-    /// How the image fills the square. Default null: as the file's metadata states it, else
-    /// <see cref="Framing.Stretch"/>.
+    /// Images to try the network with; with labels of two classes or more, networks are judged by them that remember
+    /// nothing of their training. Default none: made ones.
     /// </summary>
-    public Framing? Framing { get; init; }
+    public IReadOnlyList<ImageItem> Images { get; init; } = [];
 
-    /// <summary>
-    /// The resampling filter. Default null: as the file's metadata states it, else
-    /// <see cref="Interpolation.Bilinear"/>.
-    /// </summary>
-    public Interpolation? Interpolation { get; init; }
+    /// <summary>Width and height that the user asks for.</summary>
+    internal (int Width, int Height)? Asked =>
+        Preprocessing is { Width: { } width, Height: { } height } ? (width, height) : null;
 
     /// <summary>
     /// Name of the output with the scores of the classes, for a model with several outputs that could be it. Default
     /// null: found from the graph.
     /// </summary>
     public string? Output { get; init; }
-}
-
-/// <summary>Runs a model on noise: what its tensors are, once all sizes are known.</summary>
-/// <remarks>
-/// Real shapes, not inferred ones: exporters write reshapes whose sizes are computed while the model runs.
-/// </remarks>
-internal static class SampleRun
-{
-    /// <summary>One tensor of a run.</summary>
-    /// <param name="Shape">Dimensions.</param>
-    /// <param name="Values">Values as float32, row-major; empty where the type is not float32, float16 or
-    /// float64.</param>
-    public sealed record Result(int[] Shape, float[] Values)
-    {
-        public bool IsNumber => Values.Length > 0;
-    }
-
-    /// <summary>
-    /// Standard normal noise [batch, 3, size, size]; a smaller batch is the beginning of a larger one.
-    /// </summary>
-    public static float[] Noise(int batch, int size)
-    {
-        Rng rng = new(1);
-        return [.. Enumerable.Range(0, batch * 3 * size * size).Select(_ => (float)rng.NextNormal())];
-    }
-
-    /// <summary>The given tensors for a batch of images.</summary>
-    /// <param name="model">The model, with the input <c>image</c>.</param>
-    /// <param name="tensors">Tensors to read.</param>
-    /// <param name="images">Images [batch, 3, size, size].</param>
-    /// <param name="batch">Images in the batch.</param>
-    /// <param name="size">Side in pixels.</param>
-    public static IReadOnlyDictionary<string, Result> Of(
-        OnnxModel model,
-        IReadOnlyList<string> tensors,
-        float[] images,
-        int batch,
-        int size
-    )
-    {
-        OnnxModel cut = GraphCut.At(model, tensors, typed: false);
-        try
-        {
-            using OrtSession session = new(
-                cut.ToBytes(),
-                OrtSettings.AsWritten with
-                {
-                    Log = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
-                },
-                "the model"
-            );
-            using OrtValue image = OrtValue.CreateTensorValueFromMemory(images, [batch, 3, size, size]);
-            string[] names = [.. tensors.Distinct()];
-            using IDisposableReadOnlyCollection<OrtValue> values = session.Run(
-                new Dictionary<string, OrtValue> { [Backbone.InputName] = image },
-                names
-            );
-            return names.Zip(values).ToDictionary(v => v.First, v => Read(v.Second));
-        }
-        catch (Exception e) when (OrtSession.Said(e) is { } said)
-        {
-            throw new TransferException(
-                $"ONNX Runtime {OrtSession.RuntimeVersion} cannot run the model on {batch} "
-                    + $"image{(batch == 1 ? "" : "s")} of {size} x {size} pixels: {said} Is that "
-                    + $"the size it takes? Export it with a dynamic batch and operators that ONNX Runtime knows.",
-                e
-            );
-        }
-    }
-
-    /// <summary>A tensor of a run.</summary>
-    internal static Result Read(OrtValue value)
-    {
-        if (!value.IsTensor)
-            return new Result([], []);
-        OrtTensorTypeAndShapeInfo info = value.GetTensorTypeAndShape();
-        float[] values = info.ElementDataType switch
-        {
-            TensorElementType.Float => value.GetTensorDataAsSpan<float>().ToArray(),
-            TensorElementType.Float16 => [.. value.GetTensorDataAsSpan<Float16>().ToArray().Select(h => (float)h)],
-            TensorElementType.Double => [.. value.GetTensorDataAsSpan<double>().ToArray().Select(d => (float)d)],
-            _ => [],
-        };
-        return new Result([.. info.Shape.Select(d => (int)d)], values);
-    }
 }
 
 /// <summary>

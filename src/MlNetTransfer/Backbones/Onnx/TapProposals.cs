@@ -1,4 +1,3 @@
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Backbones.Onnx;
@@ -10,7 +9,7 @@ namespace MlNetTransfer.Backbones.Onnx;
 /// <remarks>
 /// Only waypoints are proposed: tensors that every path passes through, so that nothing is lost at a cut. Of those:
 /// <list type="number">
-/// <item>the end of each resolution stage: the last square map before the side shrinks to two thirds or less;</item>
+/// <item>the end of each resolution stage: the last map before the side shrinks to two thirds or less;</item>
 /// <item>the end of each block: a map made by an Add, Sum or Concat of two or more branches, with the activations right
 /// after it;</item>
 /// <item>for chains, which have no blocks: convolutions with the activations right after them, deepest first, until
@@ -29,10 +28,10 @@ internal static class TapProposals
     public static IReadOnlyList<BackboneTap> Propose(
         GraphPath path,
         IReadOnlyDictionary<string, SampleRun.Result> values,
-        int size
+        (int Width, int Height) shape
     )
     {
-        WaypointMaps maps = new(path, values);
+        WaypointMaps maps = new(path, values, shape);
         int classifier = maps.ClassifierInput();
         List<TapCandidate> found = [.. Stages(maps, classifier)];
         found.AddRange(Ends(maps, classifier, maps.IsJoin).Where(New(found)));
@@ -45,7 +44,7 @@ internal static class TapProposals
         if (classifier >= 0 && found.All(c => c.Index != classifier))
             found.Add(new TapCandidate(classifier, int.MaxValue, Keep: true));
         found.Sort((a, b) => a.Index.CompareTo(b.Index));
-        Thin(found, maps, size);
+        Thin(found, maps, Math.Max(shape.Width, shape.Height));
         return [.. Named(found, maps)];
     }
 
@@ -54,7 +53,7 @@ internal static class TapProposals
     {
         int stage = 0,
             last = -1;
-        foreach (int index in maps.Squares(classifier))
+        foreach (int index in maps.Maps(classifier))
         {
             if (last >= 0 && 3 * maps.Side(index) <= 2 * maps.Side(last))
                 yield return new TapCandidate(last, stage++, Keep: true);
@@ -68,7 +67,7 @@ internal static class TapProposals
     private static IEnumerable<TapCandidate> Ends(WaypointMaps maps, int classifier, Func<int, bool> isEnd)
     {
         int[] stageEnds = [.. Stages(maps, classifier).Select(s => s.Index)];
-        return maps.Squares(classifier)
+        return maps.Maps(classifier)
             .Where(isEnd)
             .Select(maps.PastActivations)
             .Where(i => classifier < 0 || i <= classifier)
@@ -98,15 +97,19 @@ internal static class TapProposals
         Dictionary<string, int> counts = [];
         foreach (TapCandidate candidate in found)
         {
-            int side = maps.Side(candidate.Index);
-            string kind = side == 1 ? "vector" : FormattableString.Invariant($"map{side}");
+            (int height, int width) = maps.Sides(candidate.Index);
+            string kind =
+                (height, width) == (1, 1) ? "vector"
+                : height == width ? FormattableString.Invariant($"map{height}")
+                : FormattableString.Invariant($"map{height}x{width}");
             int number = counts[kind] = counts.GetValueOrDefault(kind) + 1;
             yield return new BackboneTap
             {
                 Name = FormattableString.Invariant($"{kind}_{number}"),
                 Tensor = maps.Tensor(candidate.Index),
                 Width = maps.Width(candidate.Index),
-                Size = side,
+                Size = height,
+                Columns = width == height ? null : width,
             };
         }
     }
@@ -129,12 +132,12 @@ internal sealed record Waypoint(string Tensor, IReadOnlyList<NodeProto> Segment)
 }
 
 /// <summary>
-/// The waypoints of a path with what they hold: square maps [N, channels, side, side], rows [N, width], or something
-/// that cannot be tapped.
+/// The waypoints of a path with what they hold: maps [N, channels, height, width], square as the input is, rows
+/// [N, width], or something that cannot be tapped.
 /// </summary>
 internal sealed class WaypointMaps
 {
-    private static readonly HashSet<string> Weighted = new(StringComparer.Ordinal)
+    public static readonly HashSet<string> Weighted = new(StringComparer.Ordinal)
     {
         "Conv",
         "Gemm",
@@ -143,6 +146,9 @@ internal sealed class WaypointMaps
         "FusedGemm",
         "FusedMatMul",
         "ConvTranspose",
+        "QLinearConv",
+        "QLinearMatMul",
+        "QGemm",
     };
 
     private static readonly HashSet<string> Activating = new(StringComparer.Ordinal)
@@ -177,6 +183,8 @@ internal sealed class WaypointMaps
         "Identity",
         "Dropout",
         "Cast",
+        "QuantizeLinear",
+        "DequantizeLinear",
     };
 
     private static readonly HashSet<string> Averaging = new(StringComparer.Ordinal)
@@ -189,16 +197,23 @@ internal sealed class WaypointMaps
         "Identity",
         "Dropout",
         "Cast",
+        "QuantizeLinear",
+        "DequantizeLinear",
     };
 
     private readonly GraphPath path;
     private readonly IReadOnlyDictionary<string, SampleRun.Result> values;
     private readonly bool[] channelsLast;
     private readonly int first;
+    private readonly bool square;
 
-    public WaypointMaps(GraphPath path, IReadOnlyDictionary<string, SampleRun.Result> values)
+    public WaypointMaps(
+        GraphPath path,
+        IReadOnlyDictionary<string, SampleRun.Result> values,
+        (int Width, int Height) shape
+    )
     {
-        (this.path, this.values) = (path, values);
+        (this.path, this.values, square) = (path, values, shape.Width == shape.Height);
         channelsLast = new bool[path.Waypoints.Count];
         bool last = false;
         for (int i = 0; i < channelsLast.Length; i++)
@@ -208,20 +223,24 @@ internal sealed class WaypointMaps
 
     public string Tensor(int index) => path.Waypoints[index].Tensor;
 
-    /// <summary>Side of the map; 1 for a row.</summary>
-    public int Side(int index) => Shape(index) is [_, _, var side, _] ? side : 1;
+    /// <summary>Larger side of the map; 1 for a row.</summary>
+    public int Side(int index) => Math.Max(Sides(index).Height, Sides(index).Width);
+
+    /// <summary>Sides of the map; 1 for a row.</summary>
+    public (int Height, int Width) Sides(int index) =>
+        Shape(index) is [_, _, var height, var width] ? (height, width) : (1, 1);
 
     /// <summary>Channels of the map, or width of the row.</summary>
     public int Width(int index) => Shape(index)[1];
 
     /// <summary>
-    /// The square maps from the first layer with weights to the classifier's input, in order; padded ones, which are
+    /// The maps from the first layer with weights to the classifier's input, in order; padded ones, which are
     /// between two sizes, left out.
     /// </summary>
-    public IEnumerable<int> Squares(int classifier) =>
+    public IEnumerable<int> Maps(int classifier) =>
         Enumerable
             .Range(0, classifier < 0 ? path.Waypoints.Count : classifier + 1)
-            .Where(i => i >= first && IsSquare(i) && path.Waypoints[i].Producer.OpType != "Pad");
+            .Where(i => i >= first && IsMap(i) && path.Waypoints[i].Producer.OpType != "Pad");
 
     /// <summary>The waypoint is made from two or more branches.</summary>
     public bool IsJoin(int index) =>
@@ -281,11 +300,11 @@ internal sealed class WaypointMaps
     /// </summary>
     public bool EndsInLayer(int classifier) => classifier >= 0 && classifier < path.Waypoints.Count - 1;
 
-    private bool IsTappable(int index) => IsSquare(index) || Shape(index) is [_, > 1];
+    private bool IsTappable(int index) => IsMap(index) || Shape(index) is [_, > 1];
 
-    private bool IsSquare(int index) =>
+    private bool IsMap(int index) =>
         Shape(index) is [_, > 1, var height, var width]
-        && height == width
+        && (height == width || !square)
         && !channelsLast[index]
         && values[Tensor(index)].IsNumber;
 
@@ -306,93 +325,5 @@ internal sealed class WaypointMaps
                 _ => last,
             };
         return last;
-    }
-}
-
-/// <summary>The part of a graph through which the image reaches the output.</summary>
-/// <remarks>
-/// A waypoint is a tensor that every path from the image to the output passes through (a dominator of the output;
-/// Lengauer and Tarjan 1979 have the general case). The graph has no cycles, so one sweep in topological order finds
-/// them all: right after a waypoint is made, it is the only tensor that is still waited for. Sizes (Shape, Size) are
-/// not data: what only they carry does not count as a path.
-/// </remarks>
-internal sealed class GraphPath
-{
-    private readonly HashSet<string> dependent;
-
-    private GraphPath(HashSet<string> dependent, IReadOnlyList<Waypoint> waypoints) =>
-        (this.dependent, Waypoints) = (dependent, waypoints);
-
-    /// <summary>All waypoints after the image, the output last.</summary>
-    public IReadOnlyList<Waypoint> Waypoints { get; }
-
-    /// <summary>Whether a tensor depends on the image's content.</summary>
-    public bool DependsOnImage(string tensor) => dependent.Contains(tensor);
-
-    /// <summary>
-    /// Whether what a node gives is data: sizes are none, nor is the mask of a text, which goes beside all its layers.
-    /// </summary>
-    public static bool Carries(NodeProto node) =>
-        node.OpType is not ("Shape" or "Size") && !node.Output.Contains(TextGraph.Mask);
-
-    /// <summary>The inputs of a node that depend on the image, each once.</summary>
-    public IReadOnlyList<string> Data(NodeProto node) =>
-        [.. Subgraphs.NeededBy(node).Where(dependent.Contains).Distinct()];
-
-    /// <exception cref="TransferException">The output does not depend on the image.</exception>
-    public static GraphPath Between(OnnxModel model, string image, string output)
-    {
-        IReadOnlyList<NodeProto> nodes = model.TopologicalOrder();
-        HashSet<string> dependent = [image];
-        foreach (NodeProto node in nodes.Where(Carries))
-            if (Subgraphs.NeededBy(node).Any(dependent.Contains))
-                dependent.UnionWith(node.Output.Where(o => o.Length > 0));
-        if (!dependent.Contains(output))
-            throw new TransferException(
-                $"The output '{output}' does not depend on the image. Choose the output with the scores."
-            );
-
-        HashSet<string> needed = [output];
-        List<NodeProto> path = [];
-        foreach (
-            NodeProto node in nodes
-                .Reverse()
-                .Where(n => n.Output.Any(needed.Contains) && n.Output.Any(dependent.Contains))
-        )
-        {
-            needed.UnionWith(Subgraphs.NeededBy(node).Where(dependent.Contains));
-            path.Add(node);
-        }
-
-        path.Reverse();
-        return new GraphPath(dependent, Sweep(path, image, dependent, needed));
-    }
-
-    private static List<Waypoint> Sweep(
-        List<NodeProto> path,
-        string image,
-        HashSet<string> dependent,
-        HashSet<string> needed
-    )
-    {
-        Dictionary<string, int> lastUse = [];
-        for (int i = 0; i < path.Count; i++)
-            foreach (string input in Subgraphs.NeededBy(path[i]).Where(dependent.Contains))
-                lastUse[input] = i;
-        List<Waypoint> waypoints = [];
-        HashSet<string> waited = [image];
-        List<NodeProto> segment = [];
-        for (int i = 0; i < path.Count; i++)
-        {
-            segment.Add(path[i]);
-            waited.RemoveWhere(t => lastUse.GetValueOrDefault(t, int.MaxValue) <= i);
-            waited.UnionWith(path[i].Output.Where(needed.Contains));
-            if (waited.Count != 1)
-                continue;
-            waypoints.Add(new Waypoint(waited.Single(), segment));
-            segment = [];
-        }
-
-        return waypoints;
     }
 }

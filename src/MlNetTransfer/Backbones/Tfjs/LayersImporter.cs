@@ -13,7 +13,9 @@ internal sealed class LayersImporter(TfjsSource source, TfGraphWriter graph, int
     /// <summary>Writes the model; returns its outputs.</summary>
     public IReadOnlyList<TfValue> Import()
     {
-        JsonElement config = source.Topology.GetProperty("model_config");
+        // Converted from Keras it stands in model_config; saved by TensorFlow.js itself it is the topology.
+        if (!source.Topology.TryGetProperty("model_config", out JsonElement config))
+            config = source.Topology;
         return Model(config.GetProperty("class_name").GetString()!, config.GetProperty("config"), [], "", 0);
     }
 

@@ -72,6 +72,8 @@ internal sealed class TfjsSource : IDisposable
 
     private static byte[] Shard(string path, IReadOnlyCollection<string> files, string modelFile)
     {
+        // A browser writes "./weights.bin".
+        path = path.StartsWith("./", StringComparison.Ordinal) ? path[2..] : path;
         string[] found =
         [
             .. files.Where(f =>
@@ -204,7 +206,9 @@ public static class TfjsImporter
             using TfjsSource source = TfjsSource.Read(modelFile, shardFiles ?? Beside(modelFile));
             TfGraphWriter graph = new(Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(modelFile)))!);
             IReadOnlyList<TfValue> outputs =
-                source.Topology.TryGetProperty("model_config", out _) ? new LayersImporter(source, graph, size).Import()
+                source.Topology.TryGetProperty("model_config", out _)
+                || source.Topology.TryGetProperty("class_name", out _)
+                    ? new LayersImporter(source, graph, size).Import()
                 : source.Topology.TryGetProperty("node", out _) ? new GraphImporter(source, graph, size, upTo).Import()
                 : throw new TfjsException(
                     $"{modelFile} has neither layers nor nodes; expected a TF.js layers or graph model."

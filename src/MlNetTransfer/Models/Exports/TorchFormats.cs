@@ -52,8 +52,8 @@ internal sealed class TorchExport(
         var facts = new
         {
             Format = format,
-            Input = $"{request.Input}: float32 [N, 3, {request.Metadata.Preprocessing.Size}, "
-                + $"{request.Metadata.Preprocessing.Size}] after the preprocessing",
+            Input = $"{request.Input}: float32 [N, 3, {request.Metadata.Preprocessing.Shape.Height}, "
+                + $"{request.Metadata.Preprocessing.Shape.Width}] after the preprocessing",
             Output = request.WithLogits ? ExportGraph.LogitsOutput : TransferModel.ProbabilitiesOutput,
             Metadata = request.Metadata.ToEntries().ToDictionary(),
             Parity = record,

@@ -219,8 +219,8 @@ internal sealed class RangeCalibrator(
             session.Inputs.Keys.Single(),
             rows: 1,
             3,
-            preprocessing.Size,
-            preprocessing.Size
+            preprocessing.Shape.Height,
+            preprocessing.Shape.Width
         );
         using OrtValue value = image.First(1);
         var fed = new Dictionary<string, OrtValue> { [image.Name] = value };

@@ -74,7 +74,7 @@ public sealed class ArchitectureTests
         (int size, int classifier) = (facts[0], facts[1]);
         InspectedBackbone found = OnnxBackboneInspector.Inspect(
             OnnxModel.Load(folder.File($"{name}.onnx")),
-            new OnnxInspectionOptions { Mean = new(0, 0, 0), Std = new(1, 1, 1) }
+            TinyOnnx.Unit
         );
         TestContext.WriteLine($"{name}: {string.Join(", ", found.Taps.Select(t => $"{t.Size}x{t.Width}"))}");
         Assert.AreEqual(size, found.Preprocessing.Size);

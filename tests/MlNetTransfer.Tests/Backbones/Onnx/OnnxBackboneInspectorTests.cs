@@ -149,16 +149,16 @@ public sealed class OnnxBackboneInspectorTests
     {
         OnnxModel model = TinyOnnx.Model(["N", 3, "H", "W"]);
         Refused(model, "--input-size");
-        InspectedBackbone found = OnnxBackboneInspector.Inspect(model, TinyOnnx.Unit with { InputSize = 32 });
+        InspectedBackbone found = OnnxBackboneInspector.Inspect(model, TinyOnnx.With("unit", 32));
         Assert.AreEqual("Float [N, 3, 32, 32]", found.Model.DeclaredShape("image")!.ToString());
         Assert.AreEqual(32, found.Preprocessing.Size);
         StringAssert.Contains(
             Assert
                 .ThrowsExactly<TransferException>(() =>
-                    OnnxBackboneInspector.Inspect(TinyOnnx.Model(), TinyOnnx.Unit with { InputSize = 32 })
+                    OnnxBackboneInspector.Inspect(TinyOnnx.Model(), TinyOnnx.With("unit", 32))
                 )
                 .Message,
-            "16 x 16 pixels; 32 were asked for"
+            "16 x 16 pixels; 32 x 32 were asked for"
         );
     }
 
@@ -243,23 +243,15 @@ public sealed class OnnxBackboneInspectorTests
         Refused(
             new GraphBuilder().Input("x", ["N", 10]).Node("Relu", ["x"], ["y"]).Output("y", ["N", 10]).Build(),
             "'x' Float [N, 10]",
-            "[N, 3, height, width]"
+            "[N, channels, height, width]"
         );
         Refused(
             new GraphBuilder()
-                .Input("x", ["N", 1, 16, 16])
+                .Input("x", ["N", 5, 16, 16])
                 .Node("Relu", ["x"], ["y"])
-                .Output("y", ["N", 1, 16, 16])
+                .Output("y", ["N", 5, 16, 16])
                 .Build(),
-            "without a dimension of 3"
-        );
-        Refused(
-            new GraphBuilder()
-                .Input("x", ["N", 3, 16, 24])
-                .Node("Relu", ["x"], ["y"])
-                .Output("y", ["N", 3, 16, 24])
-                .Build(),
-            "16 high and 24 wide"
+            "without a dimension of 1, 3 or 4"
         );
         Refused(
             new GraphBuilder()
@@ -278,11 +270,11 @@ public sealed class OnnxBackboneInspectorTests
         );
         Refused(
             new GraphBuilder()
-                .Input("x", ["N", 3, 16, 16], DataType.Uint8)
+                .Input("x", ["N", 3, 16, 16], DataType.Int32)
                 .Node("Identity", ["x"], ["y"])
-                .Output("y", ["N", 3, 16, 16], DataType.Uint8)
+                .Output("y", ["N", 3, 16, 16], DataType.Int32)
                 .Build(),
-            "Uint8"
+            "Int32"
         );
     }
 
@@ -364,22 +356,6 @@ public sealed class OnnxBackboneInspectorTests
             (found.Mean, found.Std)
         );
     }
-
-    [TestMethod]
-    public void Inspect_BgrInTheMetadata_IsRefused() =>
-        StringAssert.Contains(
-            Assert
-                .ThrowsExactly<TransferException>(() =>
-                    OnnxBackboneInspector.Inspect(
-                        TinyOnnx
-                            .Model()
-                            .WithMetadata("Image.NominalPixelRange", "Normalized_0_1")
-                            .WithMetadata("Image.BitmapPixelFormat", "Bgr8")
-                    )
-                )
-                .Message,
-            "Bgr8"
-        );
 
     private static string Reshape(GraphBuilder graph, string x, long batch, long width)
     {

@@ -15,7 +15,15 @@ internal static class TinyOnnx
     public const int Size = 16;
 
     /// <summary>Options for models that do not say how pixels become numbers.</summary>
-    public static OnnxInspectionOptions Unit { get; } = new() { Mean = new(0, 0, 0), Std = new(1, 1, 1) };
+    public static OnnxInspectionOptions Unit { get; } = With("unit");
+
+    /// <summary>Options with a preprocessing by its name, which is not checked.</summary>
+    public static OnnxInspectionOptions With(string preprocessing, int? size = null) =>
+        new()
+        {
+            Preprocessing = NamedPreprocessing.Find(preprocessing) with { Width = size, Height = size },
+            Checks = false,
+        };
 
     public static OnnxModel Model(
         IReadOnlyList<Dimension>? input = null,

@@ -20,7 +20,7 @@ public sealed class CropBoxTests
             MaxArea = 0.5,
             MaxAspect = 4.0 / 3,
         };
-        CropBox frame = CropBox.Of(framing, width, height);
+        CropBox frame = CropBox.Of(Framed(framing), width, height);
         CropBox[] boxes = Boxes(crop, framing, width, height, 5000);
         double aspect = frame.Width / (double)frame.Height,
             span = 2 * Math.Log(4.0 / 3);
@@ -100,6 +100,8 @@ public sealed class CropBoxTests
     private static CropBox[] Boxes(RandomCrop crop, Framing framing, int width, int height, int count)
     {
         Rng rng = new(5);
-        return [.. Enumerable.Range(0, count).Select(_ => CropBox.Draw(crop, framing, width, height, rng))];
+        return [.. Enumerable.Range(0, count).Select(_ => CropBox.Draw(crop, Framed(framing), width, height, rng))];
     }
+
+    private static Preprocessing Framed(Framing framing) => new() { Size = 32, Framing = framing };
 }

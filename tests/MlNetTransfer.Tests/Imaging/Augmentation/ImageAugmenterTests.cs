@@ -208,7 +208,7 @@ public sealed class ImageAugmenterTests
                 .Select(number =>
                 {
                     rng.Restart(11, 12, (ulong)number);
-                    return CropBox.Draw(options.Crop!, Framing.Stretch, 67, 45, rng);
+                    return CropBox.Draw(options.Crop!, new Preprocessing { Size = 32 }, 67, 45, rng);
                 }),
         ];
         using PillowFolder crops = Pillow.Run(

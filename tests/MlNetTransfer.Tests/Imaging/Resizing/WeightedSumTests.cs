@@ -16,7 +16,7 @@ public sealed unsafe class WeightedSumTests
     {
         const int length = 48;
         AxisWeights axis = new(interpolation);
-        axis.Build(inputs, outputs);
+        axis.Build(inputs, AxisOutput.Whole(outputs));
         byte[] rows = new byte[(inputs + 1) * length];
         Random random = new(5);
         for (int i = 0; i < rows.Length; i++)
@@ -71,7 +71,7 @@ public sealed unsafe class WeightedSumTests
         AxisWeights axis = new(interpolation);
         foreach (int inputs in (int[])[1, 2, 30, 31, 32, 100, 5000])
         {
-            axis.Build(inputs, 31);
+            axis.Build(inputs, AxisOutput.Whole(31));
             for (int o = 0; o < 31; o++)
             {
                 long sum = 0;

@@ -1,9 +1,9 @@
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Tests.Backbones;
+using MlNetTransfer.Tests.Backbones.Onnx;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
 
@@ -53,11 +53,7 @@ public sealed class FineTunedBackbonesTests
             {
                 Source = folder.File("resnet18.onnx"),
                 Id = "exported",
-                Inspection = new OnnxInspectionOptions
-                {
-                    Mean = new(0.485f, 0.456f, 0.406f),
-                    Std = new(0.229f, 0.224f, 0.225f),
-                },
+                Inspection = TinyOnnx.With("imagenet"),
             }
         );
         TrainSummary summary = Train(folder, "exported", BackboneCatalog.Shipped.With(users.Read()), null);

@@ -61,7 +61,7 @@ public sealed class EraserTests
         double logs = 0;
         for (int i = 0; i < 10_000; i++)
         {
-            if (Eraser.Draw(options, 200, rng) is not { } box)
+            if (Eraser.Draw(options, 200, 200, rng) is not { } box)
                 continue;
             Assert.IsTrue(
                 box is { Left: >= 0, Top: >= 0, Width: >= 1, Height: >= 1 }

@@ -77,7 +77,7 @@ public sealed class PillowOperationTests
     private static int Tolerance(string operation) =>
         operation is "Hue" or "Rotate" or "ShearX" or "ShearY" or "TranslateX" or "TranslateY" ? 1 : 0;
 
-    private static void Apply(string operation, double value, PixelSquare square, PixelSquare copy)
+    private static void Apply(string operation, double value, PixelFrame square, PixelFrame copy)
     {
         switch (operation)
         {
@@ -111,13 +111,13 @@ public sealed class PillowOperationTests
                 Colours.Hue(square, value);
                 break;
             case "Rotate":
-                AffineWarp.Rotation(value, Size).Apply(copy, square);
+                AffineWarp.Rotation(value, Size, Size).Apply(copy, square);
                 break;
             case "ShearX":
-                AffineWarp.ShearX(value, Size).Apply(copy, square);
+                AffineWarp.ShearX(value, Size, Size).Apply(copy, square);
                 break;
             case "ShearY":
-                AffineWarp.ShearY(value, Size).Apply(copy, square);
+                AffineWarp.ShearY(value, Size, Size).Apply(copy, square);
                 break;
             case "TranslateX":
                 AffineWarp.Translation(value, 0).Apply(copy, square);

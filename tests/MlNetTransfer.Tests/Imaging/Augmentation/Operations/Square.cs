@@ -14,24 +14,24 @@ internal sealed unsafe class Square : IDisposable
     {
         int stride = (size + 15) & ~15;
         memory = (byte*)NativeMemory.AllocZeroed((nuint)(size * 3 * stride));
-        Pixels = new((nint)memory, size, stride);
+        Pixels = new((nint)memory, size, size, stride);
         for (int i = 0; i < interleaved?.Length; i++)
             Pixels.Row(i / 3 / size, i % 3)[i / 3 % size] = interleaved[i];
     }
 
-    public PixelSquare Pixels { get; }
+    public PixelFrame Pixels { get; }
 
     /// <summary>[Size × Size × 3].</summary>
     public byte[] Interleaved()
     {
-        byte[] result = new byte[3 * Pixels.Size * Pixels.Size];
+        byte[] result = new byte[3 * Pixels.Width * Pixels.Width];
         for (int i = 0; i < result.Length; i++)
-            result[i] = Pixels.Row(i / 3 / Pixels.Size, i % 3)[i / 3 % Pixels.Size];
+            result[i] = Pixels.Row(i / 3 / Pixels.Width, i % 3)[i / 3 % Pixels.Width];
         return result;
     }
 
     /// <summary>What an operation makes of pixels; it gets a copy of them too.</summary>
-    public static byte[] After(int size, byte[] interleaved, Action<PixelSquare, PixelSquare> operation)
+    public static byte[] After(int size, byte[] interleaved, Action<PixelFrame, PixelFrame> operation)
     {
         using Square square = new(size, interleaved),
             copy = new(size, interleaved);
