@@ -89,7 +89,7 @@ public sealed class TextCommandsTests
     [DataRow("models add m.onnx --id x --vocabulary v.txt", "it is for models of texts, --kind text")]
     [DataRow("models add m.onnx --id x --pooling cls", "--pooling has no effect here")]
     [DataRow("models add m.onnx --id x --kind text --max-tokens 2", "--max-tokens is 2; it must be")]
-    [DataRow("models add m.onnx --id x --kind sound", "--kind")]
+    [DataRow("models add m.onnx --id x --kind sound", "'sound' not recognized")]
     [DataRow("predict m.onnx", "Nothing to predict was given")]
     [DataRow("train l.csv --text-column t --strategy full --augment strong", "--augment has no effect here")]
     [DataRow("train l.csv --text-column t --path-column p", "--path-column has no effect here")]

@@ -105,13 +105,13 @@ public sealed class FeaturizeTextTests
         _ = Added.Value;
         var ml = new MLContext(1);
         // Texts begins
-        IEstimator<ITransformer> pipeline = ml
+        var pipeline = ml
             .Transforms.Conversion.MapValueToKey("Label", "Topic")
             .Append(ml.Transforms.FeaturizeTextWithBackbone("Features", "Body", "minilm"))
             .Append(ml.MulticlassClassification.Trainers.LbfgsMaximumEntropy());
         // Texts ends
         IDataView rows = Rows(ml, TextJobTests.List(folder, "train.csv", 10, seed: 7));
-        ITransformer fitted = pipeline.Fit(rows);
+        var fitted = pipeline.Fit(rows);
         Assert.IsGreaterThan(0.9, ml.MulticlassClassification.Evaluate(fitted.Transform(rows)).MicroAccuracy);
         Assert.AreEqual(
             DocumentedCode.Normal(
