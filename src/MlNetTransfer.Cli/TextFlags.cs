@@ -59,7 +59,7 @@ internal sealed class TextFlags
             command.Add(option);
         command.Validators.Add(result =>
         {
-            bool isText = result.GetValue(kind) == Text;
+            bool isText = result.GetResult(kind)?.Tokens is [{ Value: Text }];
             Option? idle = (isText ? ofImages : own).FirstOrDefault(o => result.GetResult(o) is { Implicit: false });
             string others = isText ? "images" : "texts, --kind text";
             if (idle is not null)

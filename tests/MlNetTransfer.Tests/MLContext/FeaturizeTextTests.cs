@@ -18,7 +18,7 @@ public sealed class FeaturizeTextTests
     {
         var bert = new TinyBert("plain", Texts);
         // The catalogue of ML.NET's users is that of the machine, here that of the tests.
-        const string id = "tiny-of-mlnet";
+        const string id = "minilm";
         new UserCatalog().Add(
             new NewBackbone
             {
@@ -96,6 +96,35 @@ public sealed class FeaturizeTextTests
             ml.Model.Save(stock, train.Schema, folder.File("model.zip"))
         );
         StringAssert.Contains(error.Message, "cannot be saved in a chain of ML.NET");
+    }
+
+    [TestMethod]
+    public void Program_OfTheGuide_Learns()
+    {
+        using var folder = new TempFolder();
+        _ = Added.Value;
+        var ml = new MLContext(1);
+        // Texts begins
+        var pipeline = ml
+            .Transforms.Conversion.MapValueToKey("Label", "Topic")
+            .Append(ml.Transforms.FeaturizeTextWithBackbone("Features", "Body", "minilm"))
+            .Append(ml.MulticlassClassification.Trainers.LbfgsMaximumEntropy());
+        // Texts ends
+        IDataView rows = Rows(ml, TextJobTests.List(folder, "train.csv", 10, seed: 7));
+        var fitted = pipeline.Fit(rows);
+        Assert.IsGreaterThan(0.9, ml.MulticlassClassification.Evaluate(fitted.Transform(rows)).MicroAccuracy);
+        Assert.AreEqual(
+            DocumentedCode.Normal(
+                DocumentedCode
+                    .Parts(
+                        "tests/MlNetTransfer.Tests/MLContext/FeaturizeTextTests.cs",
+                        "// Texts begins",
+                        "// Texts ends"
+                    )
+                    .Single()
+            ),
+            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/texts.md", "csharp").Single())
+        );
     }
 
     [TestMethod]

@@ -17,9 +17,15 @@ internal sealed record TextInputs(ValueInfoProto Ids, ValueInfoProto Mask, Value
         "expected the token numbers of a text, input_ids, and attention_mask, perhaps token_type_ids: whole numbers "
         + "[N, tokens]";
 
-    /// <summary>Whether a model takes token numbers: what the refusal of a text model as an image model asks.</summary>
-    public static bool AreLike(OnnxModel model) =>
-        model.Inputs.Any(i => TensorShape.From(i) is { Rank: 2 } shape && IsWhole(shape));
+    /// <exception cref="TransferException">A model that is to be one of images takes token numbers.</exception>
+    public static void Refuse(OnnxModel model)
+    {
+        if (model.Inputs.Any(i => TensorShape.From(i) is { Rank: 2 } shape && IsWhole(shape)))
+            throw new TransferException(
+                $"The model takes token numbers ({string.Join(", ", model.Inputs.Select(i => $"'{i.Name}'"))}), not "
+                    + "images: it is a model of texts. Add it with --kind text (Text) and its vocabulary."
+            );
+    }
 
     /// <exception cref="TransferException">They are of another kind of model; the message says which.</exception>
     public static TextInputs Find(OnnxModel model)
