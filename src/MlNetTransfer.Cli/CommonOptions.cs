@@ -12,6 +12,9 @@ internal static class CommonOptions
 {
     private const int Million = 1_000_000;
 
+    private const string TextColumnMeans =
+        "Column of a list that has texts, for a backbone of texts; the list then names no files.";
+
     public static Option<bool> Json() =>
         new("--json") { Description = "Print one JSON object on standard output, everything else on standard error." };
 
@@ -58,11 +61,17 @@ internal static class CommonOptions
         where T : PredictionRequest =>
         flags.Number<int>("--top", "Classes to list per image.", "n", (o, top) => o with { Top = top }, o => o.Top);
 
+    public static Option TextColumn<T>(this Flags<T> flags, Func<T, string, T> set)
+        where T : class => flags.Text("--text-column", TextColumnMeans, "name", set);
+
     public static Argument Model<T>(this Flags<T> flags, Func<T, string, T> set)
         where T : class => flags.Argument("model", "A model.onnx written by 'mlnet-transfer train'.", set);
 
     /// <summary>How to read labelled images.</summary>
-    public static (Option Paths, Option Labels) Columns<T>(this Flags<T> flags, Func<T, DatasetOptions, T> set)
+    public static (Option Paths, Option Texts, Option Labels) Columns<T>(
+        this Flags<T> flags,
+        Func<T, DatasetOptions, T> set
+    )
         where T : class
     {
         var columns = new Flags<DatasetOptions>(new DatasetOptions());
@@ -74,6 +83,7 @@ internal static class CommonOptions
                 "name",
                 (o, name) => o with { PathColumn = name }
             ),
+            columns.Text("--text-column", TextColumnMeans, "name", (o, name) => o with { TextColumn = name }),
             columns.Text(
                 "--label-column",
                 "Column of a list that has the labels. Default: label or class.",

@@ -17,7 +17,7 @@ internal static class EvaluateCommand
                 + "Of images that come with a split, the test part counts; without one, the validation part.",
             (o, path) => o with { Folder = path }
         );
-        (Option paths, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
         Option<string?> output = ResultFile.Output();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("evaluate", "Evaluate a model on labelled images.")
@@ -25,6 +25,7 @@ internal static class EvaluateCommand
             model,
             folder,
             paths,
+            texts,
             labels,
             output,
             flags.MaxMegapixels(),

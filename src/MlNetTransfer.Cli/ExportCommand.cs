@@ -74,6 +74,7 @@ internal static class ExportCommand
                     + "loss is an error that names them.",
                 o => o with { AutoFloat = true }
             ),
+            flags.TextColumn((o, name) => o with { TextColumn = name }),
             flags.Text(
                 "--output",
                 "The file to write. Default: named after the format, beside the model.",

@@ -133,6 +133,19 @@ internal sealed class Flags<TOptions>(TOptions standard)
         return option;
     }
 
+    /// <summary>A text, given as often as wanted.</summary>
+    public Option Repeated(
+        string name,
+        string description,
+        string help,
+        Func<TOptions, IReadOnlyList<string>, TOptions> set
+    )
+    {
+        var option = new Option<string[]>(name) { Description = description, HelpName = help };
+        steps.Add((parsed, options) => set(options, parsed.GetValue(option) ?? []));
+        return option;
+    }
+
     /// <summary>An argument.</summary>
     public Argument Argument(string name, string description, Func<TOptions, string, TOptions> set)
     {
@@ -142,11 +155,24 @@ internal sealed class Flags<TOptions>(TOptions standard)
         return argument;
     }
 
-    /// <summary>Arguments that are files and folders, patterns among them expanded; at least one.</summary>
-    public Argument Files(string name, string description, Func<TOptions, IReadOnlyList<string>, TOptions> set)
+    /// <summary>Arguments that are files and folders, patterns among them expanded.</summary>
+    /// <param name="name">What they are called in the help.</param>
+    /// <param name="description">What they mean.</param>
+    /// <param name="set">Sets them.</param>
+    /// <param name="least">Fewest of them, 0 or 1.</param>
+    public Argument Files(
+        string name,
+        string description,
+        Func<TOptions, IReadOnlyList<string>, TOptions> set,
+        int least = 1
+    )
     {
-        var argument = new Argument<string[]>(name) { Description = description, Arity = ArgumentArity.OneOrMore };
-        steps.Add((parsed, options) => set(options, Patterns.Expand(parsed.GetRequiredValue(argument))));
+        var argument = new Argument<string[]>(name)
+        {
+            Description = description,
+            Arity = least == 0 ? ArgumentArity.ZeroOrMore : ArgumentArity.OneOrMore,
+        };
+        steps.Add((parsed, options) => set(options, Patterns.Expand(parsed.GetValue(argument) ?? [])));
         return argument;
     }
 

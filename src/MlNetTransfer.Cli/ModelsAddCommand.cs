@@ -57,6 +57,7 @@ internal static class ModelsAddCommand
             DefaultValueFactory = _ => "unknown",
             HelpName = "text",
         };
+        var text = new TextFlags();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("add", "Make a backbone of your own ONNX model.")
         {
@@ -72,8 +73,10 @@ internal static class ModelsAddCommand
         };
         foreach (Option option in preprocessing)
             command.Add(option);
+        text.AddTo(command, [.. preprocessing, labels]);
         command.SetAction(parsed =>
         {
+            StatedOnCommandLine stated = inspection.Read(parsed);
             NewBackbone backbone = Checked(() =>
                 new NewBackbone
                 {
@@ -84,7 +87,8 @@ internal static class ModelsAddCommand
                     Labels = parsed.GetValue(labels) is { } file ? LabelList.Read(file) : null,
                     DefaultTap = parsed.GetValue(tap),
                     License = parsed.GetRequiredValue(license),
-                    Inspection = inspection.Read(parsed).ToOptions(),
+                    Text = text.Read(parsed, stated.Output),
+                    Inspection = stated.ToOptions(),
                 }
             );
             AddedBackbone added = terminal.WithProgress(progress =>

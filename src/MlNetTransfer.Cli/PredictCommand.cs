@@ -14,8 +14,15 @@ internal static class PredictCommand
         Argument inputs = flags.Files(
             "images",
             "Image files, folders and .zip archives of images, and .csv, .tsv, .jsonl or .ndjson lists with a path "
-                + "column.",
-            (o, images) => o with { Images = images }
+                + "column, or of texts (--text-column).",
+            (o, images) => o with { Images = images },
+            least: 0
+        );
+        Option texts = flags.Repeated(
+            "--text",
+            "A text to predict the class of, for a model of texts; as often as wanted.",
+            "text",
+            (o, given) => o with { Texts = given }
         );
         Option<string?> output = ResultFile.Output();
         Option<bool> json = CommonOptions.Json();
@@ -23,6 +30,8 @@ internal static class PredictCommand
         {
             model,
             inputs,
+            flags.TextColumn((o, name) => o with { TextColumn = name }),
+            texts,
             flags.Top(),
             output,
             flags.MaxMegapixels(),
@@ -30,6 +39,11 @@ internal static class PredictCommand
             flags.Device((o, device) => o with { Device = device }, o => o.Device),
             json,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(inputs) is not { Tokens.Count: > 0 } && result.GetResult(texts) is null)
+                result.AddError("Nothing to predict was given: give images or lists, or --text.");
+        });
         command.SetAction(parsed =>
         {
             PredictionSummary summary = terminal.Run(new PredictJob(flags.Read(parsed)), cancellation);

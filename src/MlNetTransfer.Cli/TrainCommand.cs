@@ -36,7 +36,7 @@ internal static class TrainCommand
             CommonOptions.Listed,
             (o, names) => o with { Taps = names }
         );
-        (Option paths, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
         Option<bool> json = CommonOptions.Json();
         var tuning = new FineTuneFlags(flags);
         var command = new GroupedCommand(
@@ -53,6 +53,7 @@ internal static class TrainCommand
                     ClassWeighting(flags),
                     L2(flags),
                     paths,
+                    texts,
                     labels,
                     flags.MaxMegapixels(),
                     flags.Switch(

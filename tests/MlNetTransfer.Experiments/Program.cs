@@ -9,6 +9,7 @@ const string Usage = """
       accuracy defaults [backbone]     training runs with all defaults, three seeds, beside scikit-learn
       backbones [task ...] [backbone ...]
                                        each backbone alone and the automatic choice, by 5 folds, three seeds
+      detective [folder]               preprocessings found for trained networks, and what a wrong one costs
       fewshot [backbone ...]           heads with few images per class
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                        training the network beside a head on its frozen features, by folds
@@ -25,6 +26,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
 {
     ["accuracy"] = AccuracyExperiment.Run,
     ["backbones"] = BackbonesExperiment.Run,
+    ["detective"] = DetectiveExperiment.Run,
     ["fewshot"] = FewShotExperiment.Run,
     ["finetune"] = FineTuneExperiment.Run,
     ["foreign"] = ForeignExperiment.Run,

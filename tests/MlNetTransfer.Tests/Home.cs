@@ -1,3 +1,4 @@
+using MlNetTransfer.Tests.Encoders;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests;
@@ -12,5 +13,9 @@ public static class Home
     public static void Set(TestContext _) => Environment.SetEnvironmentVariable(DataFolder.Variable, Folder.Path);
 
     [AssemblyCleanup]
-    public static void Remove() => Folder.Dispose();
+    public static void Remove()
+    {
+        Folder.Dispose();
+        MiniLm.Delete();
+    }
 }

@@ -73,7 +73,8 @@ internal static class StaticShapes
     public static IReadOnlyDictionary<string, TensorShape> Of(OnnxModel model, IReadOnlyList<string> tensors)
     {
         Dictionary<string, TensorShape> shapes = new(TensorShapes.Of(model, tensors));
-        string[] open = [.. tensors.Where(t => shapes[t].Dimensions.Any(d => d.Size is null))];
+        // Of a tensor of which not even the number of dimensions is inferred, none is stated, as of a single number.
+        string[] open = [.. tensors.Where(t => shapes[t].Rank == 0 || shapes[t].Dimensions.Any(d => d.Size is null))];
         if (open.Length == 0)
             return shapes;
         foreach ((string name, long[] sizes) in Run(model, open))

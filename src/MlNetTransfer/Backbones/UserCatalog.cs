@@ -1,5 +1,6 @@
 using System.Text.Json;
 using MlNetTransfer.Backbones.Onnx;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Backbones;
@@ -132,16 +133,21 @@ public sealed class UserCatalog(string? folder = null)
     {
         ModelSource source = ModelSource.Get(backbone, Path.Combine(staging, "source.onnx"), progress, cancellation);
         progress?.Report(new JobProgress("Inspecting the model", 0, 0));
-        var beside = CompanionFiles.In(source.Folder);
-        InspectedBackbone found = OnnxBackboneInspector.Inspect(
-            source.Load(backbone, [.. beside.Statements]),
-            backbone.Inspection with
-            {
-                Beside = [.. backbone.Inspection.Beside, .. beside.Statements],
-            },
-            progress,
-            cancellation
-        );
+        var beside = CompanionFiles.In(backbone.Text is null ? source.Folder : null);
+        OnnxModel given = source.Load(backbone, beside.Statements);
+        Found found = backbone.Text is { } text
+            ? Found.Of(TextBackboneInspector.Inspect(given, text with { Folder = text.Folder ?? source.Folder }))
+            : Found.Of(
+                OnnxBackboneInspector.Inspect(
+                    given,
+                    backbone.Inspection with
+                    {
+                        Beside = [.. backbone.Inspection.Beside, .. beside.Statements],
+                    },
+                    progress,
+                    cancellation
+                )
+            );
         cancellation.ThrowIfCancellationRequested();
         if (backbone.Labels is { } labels)
             CheckLabels(labels, found.Classes, "were given");
@@ -178,7 +184,7 @@ public sealed class UserCatalog(string? folder = null)
     private static BackboneCard Card(
         NewBackbone backbone,
         ModelSource source,
-        InspectedBackbone found,
+        Found found,
         IReadOnlyList<string>? labelsBeside,
         string sha256
     ) =>
@@ -196,6 +202,7 @@ public sealed class UserCatalog(string? folder = null)
                 $"mlnet-transfer models remove {backbone.Id}, then mlnet-transfer models add FILE --id {backbone.Id}",
             Preprocessing = found.Preprocessing,
             Adapted = found.Adapted,
+            Content = found.Content,
             Taps = found.Taps,
             DefaultTap = backbone.DefaultTap ?? found.Taps[^1].Name,
             SourceClasses = backbone.Labels ?? labelsBeside ?? found.Labels,
@@ -227,6 +234,34 @@ public sealed class UserCatalog(string? folder = null)
             problems.Add($"Your backbone '{id}' cannot be used: {file}: {cause.Message} Remove it and add it again.");
         }
     }
+}
+
+/// <summary>A model in the form that every backbone has, of images or of other content.</summary>
+internal sealed record Found(
+    OnnxModel Model,
+    Imaging.Preprocessing? Preprocessing,
+    StatedEncoder? Content,
+    IReadOnlyList<BackboneTap> Taps,
+    int Classes,
+    IReadOnlyList<string> Labels
+)
+{
+    public string? Adapted { get; init; }
+
+    public PreprocessingEvidence? Evidence { get; init; }
+
+    public string? Warning { get; init; }
+
+    public static Found Of(InspectedBackbone images) =>
+        new(images.Model, images.Preprocessing, null, images.Taps, images.Classes, images.Labels)
+        {
+            Adapted = images.Adapted,
+            Evidence = images.Evidence,
+            Warning = images.Warning,
+        };
+
+    public static Found Of(InspectedTextBackbone texts) =>
+        new(texts.Model, null, StatedEncoder.Of(texts.Encoder), texts.Taps, 0, []);
 }
 
 /// <summary>The backbones that the user added.</summary>
@@ -276,6 +311,11 @@ public sealed record NewBackbone
         get;
         init => field = value is null ? null : BackboneFile.CheckSha256(value.ToLowerInvariant());
     }
+
+    /// <summary>
+    /// What there is to know of a model of texts. Default null: it is a model of images, see <see cref="Inspection"/>.
+    /// </summary>
+    public TextInspectionOptions? Text { get; init; }
 
     /// <summary>What the graph may not state: size, preprocessing, output.</summary>
     public OnnxInspectionOptions Inspection { get; init; } = new();

@@ -8,7 +8,8 @@ namespace MlNetTransfer.Datasets;
 /// time, never to the disk. A .csv (RFC 4180, or with semicolons), .tsv, .jsonl or .ndjson list with path and label,
 /// and where they apply group and split (train, val, test), see <see cref="DatasetOptions.PathColumn"/> for other
 /// names; relative paths start at the list's folder, absolute paths and '..' are allowed, since the list's author
-/// chooses the files. Everything that is found and not used is in the ledger, <see cref="ImageDataset.Rejected"/>.
+/// chooses the files. A list may have texts instead of paths, see <see cref="DatasetOptions.TextColumn"/>. Everything
+/// that is found and not used is in the ledger, <see cref="ImageDataset.Rejected"/>.
 /// </remarks>
 public static class DatasetReader
 {
@@ -22,14 +23,17 @@ public static class DatasetReader
     public static ImageDataset Read(string source, DatasetOptions? options = null)
     {
         options ??= new DatasetOptions();
-        return KindOf(source) switch
+        return KindOf(source, options) switch
         {
             SourceKind.Folder => Classes(
                 FolderTree.Read(source, FolderTree.FoldersIn(source).All(f => SplitNames.Parse(f) is not null) ? 2 : 1),
                 options
             ),
             SourceKind.Zip => Classes(ImageZip.WithoutCommonTop(ImageZip.Read(source, options.Zip)), options),
-            SourceKind kind => new ImageList(source).Labelled(Rows(source, kind, labelled: true, options), options),
+            SourceKind kind => new ImageList(source, options).Labelled(
+                Rows(source, kind, labelled: true, options),
+                options
+            ),
         };
     }
 
@@ -44,13 +48,13 @@ public static class DatasetReader
     public static ImageDataset ReadUnlabelled(string source, DatasetOptions? options = null)
     {
         options ??= new DatasetOptions();
-        return KindOf(source) switch
+        return KindOf(source, options) switch
         {
             SourceKind.Folder => FolderTree
                 .Read(source, linkedLevels: 0)
                 .Unlabelled("Give a folder of images or an image file."),
             SourceKind.Zip => ImageZip.Read(source, options.Zip).Unlabelled("Give an archive of images."),
-            SourceKind kind => new ImageList(source).Unlabelled(
+            SourceKind kind => new ImageList(source, options).Unlabelled(
                 Rows(source, kind, labelled: false, options),
                 options.Lists
             ),
@@ -70,8 +74,13 @@ public static class DatasetReader
             ? JsonLineRows.Read(source, labelled, options)
             : CsvRows.Read(source, kind == SourceKind.Tsv ? '\t' : null, labelled, options);
 
-    private static SourceKind KindOf(string source)
+    private static SourceKind KindOf(string source, DatasetOptions options)
     {
+        if (options.TextColumn is not null && (Directory.Exists(source) || ByName(source) is SourceKind.Zip))
+            throw new TransferException(
+                $"'{source}' is no list, so it has no column '{options.TextColumn}' of texts (--text-column). Give a "
+                    + ".csv, .tsv, .jsonl or .ndjson list; or leave --text-column out where each text is a file."
+            );
         if (Directory.Exists(source))
             return SourceKind.Folder;
         SourceKind? kind = ByName(source);
@@ -133,6 +142,16 @@ public sealed record DatasetOptions
     }
 
     /// <summary>
+    /// The column of a list that has texts, in any case, instead of paths: each row is then an item of its own, called
+    /// by its line. Default null: a list names files.
+    /// </summary>
+    public string? TextColumn
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
+
+    /// <summary>
     /// The column of a list that has the labels, in any case. Default null: label or class, whichever is there.
     /// </summary>
     public string? LabelColumn
@@ -151,8 +170,8 @@ public sealed record DatasetOptions
 /// <summary>Images with labels, in an order that does not depend on the file system.</summary>
 /// <param name="Source">Where the images came from; named in errors.</param>
 /// <param name="ClassNames">The classes in ordinal order; the index is the label.</param>
-/// <param name="Items">The images, ordered by name (ordinal); images to predict from a list keep the list's
-/// order.</param>
+/// <param name="Items">The images, ordered by name (ordinal); texts of a list, and images to predict from one, keep the
+/// list's order.</param>
 /// <param name="Rejected">Files that could not become an item, and why.</param>
 public sealed record ImageDataset(
     string Source,

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.IO.Compression;
+using System.Text;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Decoding;
 using MlNetTransfer.Onnx;
@@ -29,7 +30,8 @@ public sealed record ImageItem(ImageLocation Location, string Name, int Label = 
 
 /// <summary>
 /// Where an image is: <see cref="FileLocation"/>, <see cref="ZipEntryLocation"/>, <see cref="MemoryLocation"/>,
-/// <see cref="StreamLocation"/> or <see cref="PixelsLocation"/>; there are no others.
+/// <see cref="StreamLocation"/>, <see cref="PixelsLocation"/> or, of a text, <see cref="TextLocation"/>; there are no
+/// others.
 /// </summary>
 public abstract record ImageLocation
 {
@@ -50,6 +52,10 @@ public sealed record MemoryLocation(ReadOnlyMemory<byte> Bytes) : ImageLocation;
 /// </summary>
 /// <param name="Image">The pixels.</param>
 public sealed record PixelsLocation(RgbImage Image) : ImageLocation;
+
+/// <summary>A text, for networks of texts: a field of a list, or of a column of ML.NET.</summary>
+/// <param name="Text">The text; its bytes are those of UTF-8.</param>
+public sealed record TextLocation(string Text) : ImageLocation;
 
 /// <summary>An image behind a stream that is opened when the image is needed.</summary>
 /// <param name="Open">Opens the stream; called once per reading, from any thread. The stream is read to its end, or to
@@ -89,6 +95,7 @@ public sealed class ImageItemReader(ImageLimits? limits = null) : IDisposable
             MemoryLocation memory => ReadMemory(memory.Bytes.Span),
             StreamLocation stream => ReadStream(stream.Open),
             PixelsLocation pixels => buffer.Read(pixels.Image),
+            TextLocation text => ReadMemory(Encoding.UTF8.GetBytes(text.Text)),
             _ => throw new UnreachableException($"Unknown location {item.Location}."),
         };
 

@@ -5,8 +5,12 @@ namespace MlNetTransfer.Datasets;
 /// ledger.
 /// </summary>
 /// <param name="source">The list's file; relative paths start at its folder.</param>
-internal sealed class ImageList(string source)
+/// <param name="options">How to read it; whether its rows are texts.</param>
+internal sealed class ImageList(string source, DatasetOptions options)
 {
+    private const int MostShown = 80;
+
+    private readonly bool isOfTexts = options.TextColumn is not null;
     private readonly string folder = Path.GetDirectoryName(Path.GetFullPath(source))!;
     private readonly Dictionary<string, ListRow> seen = new(
         OperatingSystem.IsWindows() || OperatingSystem.IsMacOS()
@@ -25,7 +29,7 @@ internal sealed class ImageList(string source)
         foreach (ListRow row in Within(rows, limits))
             Add(row);
         return found.Count + rejected.Count == 0
-            ? throw new TransferException($"'{source}' lists no images.")
+            ? throw new TransferException($"'{source}' lists no {Things}.")
             : new ImageDataset(source, [], [.. found.Select(f => f.Item)], rejected);
     }
 
@@ -35,26 +39,32 @@ internal sealed class ImageList(string source)
         foreach (ListRow row in Within(rows, options.Lists))
             Add(Checked(row));
         if (labels.Count == 0)
-            throw new TransferException($"'{source}' lists no images.");
+            throw new TransferException($"'{source}' lists no {Things}.");
         string[] classes = [.. labels.Order(StringComparer.Ordinal)];
         if (classes.Length < options.MinimumClasses)
             throw new TransferException(
-                $"'{source}' has one class only ('{classes[0]}'). A classifier needs images of at least two classes."
+                $"'{source}' has one class only ('{classes[0]}'). A classifier needs {Things} of at least two classes."
             );
         ClassList.RefuseTwins(source, classes);
         HashSet<string?> used = [.. found.Select(f => f.Row.Label)];
         if (Array.Find(classes, c => !used.Contains(c)) is { } empty)
             throw new TransferException(
-                $"'{source}' has no image of class '{empty}' that can be used; the first of {rejected.Count} "
-                    + $"rejected: {rejected[0].File}: {rejected[0].Reason}. Check the paths: they start at '{folder}'."
+                $"'{source}' has no {Things[..^1]} of class '{empty}' that can be used; the first of {rejected.Count} "
+                    + $"rejected: {rejected[0].File}: {rejected[0].Reason}. "
+                    + (
+                        isOfTexts
+                            ? "Give texts of it, or remove its rows."
+                            : $"Check the paths: they start at '{folder}'."
+                    )
             );
         RefuseGroupsOnTwoSides();
-        found.Sort(
-            (a, b) =>
-                string.CompareOrdinal(a.Item.Name, b.Item.Name) is var order and not 0
-                    ? order
-                    : a.Row.Line.CompareTo(b.Row.Line)
-        );
+        if (!isOfTexts)
+            found.Sort(
+                (a, b) =>
+                    string.CompareOrdinal(a.Item.Name, b.Item.Name) is var order and not 0
+                        ? order
+                        : a.Row.Line.CompareTo(b.Row.Line)
+            );
         return new ImageDataset(
             source,
             classes,
@@ -81,7 +91,7 @@ internal sealed class ImageList(string source)
             yield return ++count <= limits.MaxRows
                 ? row
                 : throw new TransferException(
-                    $"'{source}', line {row.Line}: more than {limits.MaxRows} images, the most allowed. Divide the "
+                    $"'{source}', line {row.Line}: more than {limits.MaxRows} {Things}, the most allowed. Divide the "
                         + $"list, or raise {nameof(ListLimits.MaxRows)}."
                 );
     }
@@ -94,7 +104,7 @@ internal sealed class ImageList(string source)
         if (label.Length == 0)
             throw new TransferException(
                 $"'{source}', line {row.Line}, {row.Columns.LabelName}: the label is empty; expected the class of "
-                    + $"'{Printable(row.Path)}'. Fill it in, or remove the line."
+                    + $"'{Shown(row)}'. Fill it in, or remove the line."
             );
         if (label.Any(char.IsControl))
             throw new TransferException(
@@ -117,6 +127,25 @@ internal sealed class ImageList(string source)
     }
 
     private void Add(ListRow row)
+    {
+        if (isOfTexts)
+            AddText(row);
+        else
+            AddFile(row);
+    }
+
+    /// <summary>Rows of equal texts are all kept: splits keep them together, and the report names them.</summary>
+    private void AddText(ListRow row)
+    {
+        if (string.IsNullOrWhiteSpace(row.Path))
+            rejected.Add(new RejectedImage(Name(row), "the text is empty"));
+        else
+            found.Add((new ImageItem(new TextLocation(row.Path), Name(row), ImageItem.NoLabel, row.Group), row));
+
+        static string Name(ListRow row) => FormattableString.Invariant($"line {row.Line}");
+    }
+
+    private void AddFile(ListRow row)
     {
         if (string.IsNullOrWhiteSpace(row.Path))
             throw new TransferException(
@@ -194,6 +223,12 @@ internal sealed class ImageList(string source)
             ? "; the path has backslashes, folders are separated by '/' here"
         : path.Length != path.Trim().Length ? "; the path begins or ends with a blank"
         : "";
+
+    private string Things => isOfTexts ? "texts" : "images";
+
+    /// <summary>A path, or the beginning of a text.</summary>
+    private static string Shown(ListRow row) =>
+        Printable(row.Path.Length <= MostShown ? row.Path : row.Path[..MostShown] + "…");
 
     private static string Printable(string text) => new([.. text.Select(c => char.IsControl(c) ? '?' : c)]);
 }

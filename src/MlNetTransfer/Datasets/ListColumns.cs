@@ -5,6 +5,7 @@ internal sealed class ListColumns
 {
     public const string Known = "path, label, group, split";
 
+    /// <summary>Index of the column with the content: paths, or texts.</summary>
     private const int Path = 0,
         Label = 1,
         Group = 2,
@@ -16,7 +17,7 @@ internal sealed class ListColumns
         ["group"],
         ["split"],
     ];
-    private static readonly string[] Switches = ["--path-column", "--label-column"];
+    private readonly string[] switches;
     private readonly int[] index = [-1, -1, -1, -1];
     private readonly string place;
     private readonly string noun;
@@ -36,8 +37,9 @@ internal sealed class ListColumns
             place,
             noun,
             header,
-            [options.PathColumn, options.LabelColumn, null, null]
+            [options.TextColumn ?? options.PathColumn, options.LabelColumn, null, null]
         );
+        switches = [options.TextColumn is null ? "--path-column" : "--text-column", "--label-column"];
         int[] wanted = labelled ? [Path, Label, Group, Split] : [Path];
         foreach (int column in wanted.OrderByDescending(c => asked[c] is not null))
             index[column] = Single(column);
@@ -67,9 +69,11 @@ internal sealed class ListColumns
 
     private string Found => string.Join(", ", header.Select(name => name.Trim()));
 
-    /// <summary>Whether a header has a path.</summary>
+    /// <summary>Whether a header has a column with the content.</summary>
     public static bool HasPath(IEnumerable<string> header, DatasetOptions options) =>
-        header.Any(name => options.PathColumn is { } asked ? Is([asked], name) : Is(Names[Path], name));
+        header.Any(name =>
+            (options.TextColumn ?? options.PathColumn) is { } asked ? Is([asked], name) : Is(Names[Path], name)
+        );
 
     /// <exception cref="TransferException">There is no label.</exception>
     public void RequireLabel() => Require(Label);
@@ -107,7 +111,7 @@ internal sealed class ListColumns
             one.Equals(other, StringComparison.OrdinalIgnoreCase)
                 ? $"{place}: the {noun} '{names.First(n => Is([n], one))}' twice {where}; expected once. Remove one."
                 : $"{place}: two {noun}s that could be the {Names[column][0]}: '{one}' and '{other}' {where}; "
-                    + $"expected one. Say which: {Switches[column]} {one}, or {Switches[column]} {other}."
+                    + $"expected one. Say which: {switches[column]} {one}, or {switches[column]} {other}."
         );
     }
 
@@ -116,8 +120,9 @@ internal sealed class ListColumns
         if (index[column] >= 0)
             return;
         string expected = asked[column] is null
-            ? $"Expected one of {string.Join(", ", Names[column])}, in any case; name another with {Switches[column]}."
-            : $"It was asked for with {Switches[column]}.";
+            ? $"Expected one of {string.Join(", ", Names[column])}, in any case; name another with {switches[column]}"
+                + (column == Path ? ", or a column of texts with --text-column." : ".")
+            : $"It was asked for with {switches[column]}.";
         string hint =
             header is [var only] && only.Contains('|')
                 ? " The columns seem to be separated by '|': commas or semicolons are expected in .csv files, tabs "
@@ -129,7 +134,7 @@ internal sealed class ListColumns
 
 /// <summary>A row of a list as it was written; nothing is checked yet.</summary>
 /// <param name="Line">Line of the file, from 1; of a row over several lines, the first.</param>
-/// <param name="Path">The image's path.</param>
+/// <param name="Path">The image's path, or the text.</param>
 /// <param name="Label">Its class; null where the list does not say.</param>
 /// <param name="Group">Its group; null where the list does not say.</param>
 /// <param name="Split">Its part of the split; null where the list does not say.</param>

@@ -85,7 +85,8 @@ internal static class LookAlikes
     private static string Points(Rune[] runes) =>
         runes.Length == 0 ? "nothing" : string.Join(' ', runes.Select(r => $"U+{r.Value:X4}"));
 
-    private static string Decomposed(string name)
+    /// <summary>The canonical decomposition of a text, its marks in the order in which they stand.</summary>
+    public static string Decomposed(string name)
     {
         if (!name.AsSpan().ContainsAnyExceptInRange('\0', '\u007F'))
             return name;

@@ -131,6 +131,9 @@ public sealed class EncoderKind : INamed
     /// <summary>Images, each in several sizes or framings.</summary>
     internal static EncoderKind ImageForms { get; } = All.Add(ImageFormsEncoder.Describe());
 
+    /// <summary>Texts.</summary>
+    public static EncoderKind Texts { get; } = All.Add(TextEncoder.Describe());
+
     /// <param name="name">Name: what such networks take, in the plural.</param>
     /// <param name="read">Makes an encoder of settings that <see cref="ContentEncoder.Settings"/> gave.</param>
     internal EncoderKind(string name, Func<JsonElement, ContentEncoder> read) => (Name, Read) = (name, read);

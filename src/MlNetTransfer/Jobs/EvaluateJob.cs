@@ -61,6 +61,7 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
             options.Limits,
             ExecutionPlan.For(options.Device, options.Workers)
         );
+        TextColumns.Require(model.Metadata.Encoder, options.Dataset.TextColumn, [], "The model");
         ImageDataset data = HeldOut(DatasetReader.Read(options.Folder, options.Dataset with { MinimumClasses = 1 }));
         int[] labels = LabelsOf(model, data);
         ImageRows rows = model.Predict(data.Items, progress, cancellation);

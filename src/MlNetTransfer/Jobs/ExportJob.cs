@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
 using MlNetTransfer.Models.Quantization;
@@ -58,6 +59,16 @@ public sealed record ExportOptions : ImageJobRequest
 
     /// <summary>The file to write; null for the format's name beside the model.</summary>
     public string? Output { get; init; }
+
+    /// <summary>
+    /// The column of lists that has texts, for a model of texts. Default null: lists name files. With it, all of
+    /// <see cref="Images"/> are lists.
+    /// </summary>
+    public string? TextColumn
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
 
     /// <summary>Whether files that are there may be replaced. Default false.</summary>
     public bool Overwrite { get; init; }
@@ -125,14 +136,6 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
             );
 
         OnnxModel onnx = OnnxModel.Load(options.Model);
-        (IReadOnlyList<ImageItem> all, IReadOnlyList<RejectedImage> passedOver) = ImageInputs.Of(options.Images);
-        bool divided = format.IsFitted && options.CalibrationImages.Count == 0;
-        ImageItem[] items = Spread(all, options.MaxImages + (divided ? options.Quantization.CalibrationImages : 0));
-        if (items.Length == 0)
-            throw new TransferException(
-                $"There are no images in {string.Join(", ", options.Images)}. An export is checked on real images: "
-                    + $"give some that the model was made for."
-            );
         var request = new ExportRequest(options.Model, onnx)
         {
             WithFeatures = options.WithFeatures,
@@ -141,6 +144,19 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
             Quantization = options.Quantization,
             Limits = options.Limits,
         };
+        RequireContent(format, request.Metadata.Encoder);
+        TextColumns.Require(request.Metadata.Encoder, options.TextColumn, [], "The model");
+        (IReadOnlyList<ImageItem> all, IReadOnlyList<RejectedImage> passedOver) = ImageInputs.Of(
+            options.Images,
+            options.TextColumn
+        );
+        bool divided = format.IsFitted && options.CalibrationImages.Count == 0;
+        ImageItem[] items = Spread(all, options.MaxImages + (divided ? options.Quantization.CalibrationImages : 0));
+        if (items.Length == 0)
+            throw new TransferException(
+                $"There are no images in {string.Join(", ", options.Images)}. An export is checked on real images: "
+                    + $"give some that the model was made for."
+            );
         using TransferModel model = TransferModel.Load(
             options.Model,
             options.Limits,
@@ -187,6 +203,17 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
             record,
             [.. passedOver, .. rejected],
             clock.GetElapsedTime(started).TotalSeconds
+        );
+    }
+
+    private static void RequireContent(IExportFormat format, ContentEncoder encoder)
+    {
+        if (encoder is ImageEncoder || format.TakesAnyContent)
+            return;
+        IEnumerable<string> others = ExportFormats.All.Where(f => f.TakesAnyContent).Select(f => f.Name);
+        throw new TransferException(
+            $"The {format.Name} format is for models of images; this one takes {encoder.Kind.Label}. Take "
+                + $"--format {string.Join(" or ", others)}."
         );
     }
 

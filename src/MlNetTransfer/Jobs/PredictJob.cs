@@ -11,14 +11,17 @@ public abstract record PredictionRequest : ImageJobRequest
     private protected PredictionRequest() { }
 
     /// <summary>
-    /// Image files, folders, .zip archives and .csv, .tsv, .jsonl or .ndjson lists, at least one; see
-    /// <see cref="DatasetReader"/>. Of a list, only the paths count.
+    /// Image files, folders, .zip archives and .csv, .tsv, .jsonl or .ndjson lists; see <see cref="DatasetReader"/>. Of
+    /// a list, only the paths count, or the texts.
     /// </summary>
     public required IReadOnlyList<string> Images
     {
         get;
-        init => field = Names.Of(value, least: 1);
+        init => field = Names.Of(value, least: LeastImages);
     }
+
+    /// <summary>Fewest images that a request must name.</summary>
+    private protected virtual int LeastImages => 1;
 
     /// <summary>Classes to list per image, in [1, 100000]. Default 3.</summary>
     public int Top
@@ -41,6 +44,26 @@ public sealed record PredictOptions : PredictionRequest
         init => field = Check.NotEmpty(value);
     }
 
+    /// <summary>
+    /// The column of lists that has texts, for a network of texts. Default null: lists name files. With it, all of
+    /// <see cref="PredictionRequest.Images"/> are lists.
+    /// </summary>
+    public string? TextColumn
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
+
+    /// <summary>Texts to predict, besides <see cref="PredictionRequest.Images"/>. Default none.</summary>
+    public IReadOnlyList<string> Texts
+    {
+        get;
+        init => field = Names.Of(value);
+    } = Names.Of([]);
+
+    /// <summary>None where texts are given instead.</summary>
+    private protected override int LeastImages => 0;
+
     /// <inheritdoc/>
     public override PredictJob CreateJob(JobServices? services = null) => new(this, services);
 }
@@ -62,12 +85,22 @@ public sealed class PredictJob(PredictOptions options, JobServices? services = n
     {
         cancellation.ThrowIfCancellationRequested();
         long started = clock.GetTimestamp();
+        if (options.Images.Count + options.Texts.Count == 0)
+            throw new TransferException(
+                "Nothing to predict was given: Images and Texts are empty. Give images, folders, archives or lists; "
+                    + "to a model of texts, texts."
+            );
         using TransferModel model = TransferModel.Load(
             options.Model,
             options.Limits,
             ExecutionPlan.For(options.Device, options.Workers)
         );
-        (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(options.Images);
+        TextColumns.Require(model.Metadata.Encoder, options.TextColumn, options.Texts, "The model");
+        (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(
+            options.Images,
+            options.TextColumn
+        );
+        items = [.. items, .. options.Texts.Select((text, i) => TextColumns.Item(text, i + 1))];
         ImageRows rows = model.Predict(items, progress, cancellation);
         Prediction[] predictions =
         [

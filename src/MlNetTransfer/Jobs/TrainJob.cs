@@ -39,6 +39,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         OutputFolder.RequireWritable(options.Output);
         Backbone backbone = OpenBackbone(cancellation);
+        TextColumns.Require(backbone.Card.Encoder, options.Dataset.TextColumn, [], $"Backbone '{backbone.Card.Id}'");
         IRecipe recipe = options.Strategy.Recipe(Settings(backbone));
         recipe.Check(Taps(backbone), data.ClassNames.Count);
         using OutputLock held = HoldOutput();

@@ -1,6 +1,8 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
@@ -212,6 +214,14 @@ public static class TrainRules
         Tuning("--time-budget", nameof(Default.TimeBudget), o => o.TimeBudget is not null),
         Tuning(null, nameof(Default.Threads), o => o.Threads is not null),
         new("--resume", nameof(TrainOptions.Resume), o => o.Resume, IsTuned, Tuned),
+        OfImages("--path-column", "Dataset.PathColumn", o => o.Dataset.PathColumn is not null),
+        OfImages("--max-megapixels", nameof(TrainOptions.Limits), o => o.Limits != new ImageLimits()),
+        OfImages(
+            "--augment",
+            InFineTune(nameof(Default.Augmentation)),
+            o => o.FineTune.Augmentation != AugmentationPreset.None && o.FineTune.Augmentation != Default.Augmentation
+        ),
+        OfImages(null, InFineTune(nameof(Default.Draws)), o => o.FineTune.Draws != Default.Draws),
         new(
             "--micro-batch",
             InFineTune(nameof(Default.MicroBatch)),
@@ -299,6 +309,16 @@ public static class TrainRules
     private static Rule Tuning(string? option, string property, Func<FineTuneOptions, bool> isGiven) =>
         new(option, InFineTune(property), o => isGiven(o.FineTune), IsTuned, Tuned);
 
+    /// <summary>An option that says something of images, or of their files.</summary>
+    private static Rule OfImages(string? option, string property, Func<TrainOptions, bool> isGiven) =>
+        new(
+            option,
+            property,
+            isGiven,
+            o => o.Dataset.TextColumn is null,
+            "images, not a column of texts (--text-column)"
+        );
+
     /// <summary>One row of the table.</summary>
     /// <param name="Option">Name on the command line; null where it has none.</param>
     /// <param name="Property">Name in <see cref="TrainOptions"/>.</param>
@@ -320,6 +340,7 @@ public static class TrainRules
         /// <summary>Values that ask for nothing, such as --class-weights none, contradict nothing.</summary>
         private static bool IsNone(string option, TrainOptions options) =>
             (option == "--class-weights" && options.ClassWeights == ClassWeights.None)
+            || (option == "--augment" && IsTuned(options) && options.FineTune.Augmentation == AugmentationPreset.None)
             || (option == "--head" && options.Head == HeadKind.Auto);
     }
 }

@@ -288,21 +288,26 @@ internal static class DuplicateNotes
 internal static class ImageInputs
 {
     /// <param name="inputs">Image files and sources, see <see cref="DatasetReader"/>.</param>
+    /// <param name="textColumn">The column of the lists that has texts; null where they name files.</param>
     /// <returns>The images in the order given, those of a source in its order; and what was passed over in the
     /// sources.</returns>
-    public static (IReadOnlyList<ImageItem> Items, IReadOnlyList<RejectedImage> Rejected) Of(IEnumerable<string> inputs)
+    public static (IReadOnlyList<ImageItem> Items, IReadOnlyList<RejectedImage> Rejected) Of(
+        IEnumerable<string> inputs,
+        string? textColumn = null
+    )
     {
+        var reading = new DatasetOptions { TextColumn = textColumn };
         List<ImageItem> items = [];
         List<RejectedImage> rejected = [];
         foreach (string input in inputs)
         {
-            if (!DatasetReader.IsSource(input))
+            if (!DatasetReader.IsSource(input) && textColumn is null)
             {
                 items.Add(new ImageItem(input, input));
                 continue;
             }
 
-            ImageDataset data = DatasetReader.ReadUnlabelled(input);
+            ImageDataset data = DatasetReader.ReadUnlabelled(input, reading);
             // A list's images are called what the list calls them, so that predictions can be joined to it.
             bool named = Directory.Exists(input) || data.Items.Any(item => item.Location is ZipEntryLocation);
             string prefix = named ? input.Replace('\\', '/').TrimEnd('/') + "/" : "";

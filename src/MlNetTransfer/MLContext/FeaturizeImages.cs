@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
 
@@ -73,7 +74,8 @@ public static class ImageFeaturizingCatalog
 }
 
 /// <summary>
-/// Turns a column of images into features of a pretrained backbone. Needs no training: Fit opens the backbone.
+/// Turns a column of images, or of texts, into features of a pretrained backbone. Needs no training: Fit opens the
+/// backbone.
 /// </summary>
 public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTransformer>
 {
@@ -83,6 +85,7 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
     private readonly BackboneCard card;
     private readonly IReadOnlyList<BackboneTap> taps;
     private readonly ImageFeaturizingOptions options;
+    private readonly bool ofTexts;
 
     internal ImageFeaturizingEstimator(
         TransformsCatalog transforms,
@@ -90,9 +93,11 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
         string inputColumnName,
         string backbone,
         IReadOnlyList<string>? taps,
-        ImageFeaturizingOptions options
+        ImageFeaturizingOptions options,
+        bool ofTexts = false
     )
     {
+        this.ofTexts = ofTexts;
         ArgumentNullException.ThrowIfNull(transforms);
         ArgumentException.ThrowIfNullOrWhiteSpace(inputColumnName);
         (this.transforms, output, input, this.options) = (
@@ -108,6 +113,17 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
                 nameof(outputColumnName)
             );
         card = BackboneCatalog.Default.Get(backbone);
+        if ((card.Encoder.Kind == EncoderKind.Texts) != ofTexts)
+            throw new TransferException(
+                $"Backbone '{backbone}' takes {card.Encoder.Kind.Label}; this step gives it "
+                    + $"{(ofTexts ? "texts" : "images")}. Call "
+                    + (
+                        ofTexts
+                            ? nameof(ImageFeaturizingCatalog.FeaturizeImages)
+                            : nameof(TextFeaturizingCatalog.FeaturizeTextWithBackbone)
+                    )
+                    + ", or choose another backbone."
+            );
         this.taps = [.. (taps ?? [card.DefaultTap]).Select(card.Tap)];
     }
 
@@ -120,7 +136,7 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
     {
         ArgumentNullException.ThrowIfNull(input);
         options.Cancellation.ThrowIfCancellationRequested();
-        ImageColumn images = ImageColumn.Of(input.Schema, this.input);
+        ImageColumn images = ImageColumn.Of(input.Schema, this.input, ofTexts);
         if (input.Schema.GetColumnOrNull(output) is not null)
             throw new TransferException(
                 $"The data has a column '{output}' already, so two steps would write it. Give these features a "
@@ -147,7 +163,7 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        _ = ImageColumn.Of(inputSchema, input);
+        _ = ImageColumn.Of(inputSchema, input, ofTexts);
         SchemaDefinition features = SchemaDefinition.Create(typeof(FeatureRow));
         features[nameof(FeatureRow.Features)].ColumnName = output;
         features[output].ColumnType = new VectorDataViewType(NumberDataViewType.Single, taps.Sum(t => t.Width));
@@ -232,12 +248,19 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
     }
 
     internal override StockChain Stock() =>
-        StockChain.OfImages(
-            Images,
-            backbone.Card.Images,
-            FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]),
-            StockOutputs.Features(output, SlotNames(taps))
-        );
+        Images.Kind == ImageColumnKind.Text
+            ? throw new TransferException(
+                $"The features of texts in column '{output}' cannot be saved in a chain of ML.NET: none of its "
+                    + $"transformers makes the tokens of '{backbone.Card.Id}'. Save the steps after it, and put it "
+                    + "before them again; or train a model.onnx, which has all in it: mlnet-transfer train "
+                    + "--text-column."
+            )
+            : StockChain.OfImages(
+                Images,
+                backbone.Card.Images,
+                FeatureGraph.Build(backbone.LoadModel(), [.. taps.Select(t => t.Tensor)]),
+                StockOutputs.Features(output, SlotNames(taps))
+            );
 
     private static string[] SlotNames(IReadOnlyList<BackboneTap> taps) =>
         [

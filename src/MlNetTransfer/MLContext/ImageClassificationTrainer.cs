@@ -4,6 +4,7 @@ using Microsoft.ML.Runtime;
 using Microsoft.ML.Transforms;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
@@ -152,6 +153,11 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
 
     private ImageClassificationTransformer FitOnImages(IDataView input, LabelKeyColumn label)
     {
+        if (BackboneCatalog.Default.Get(options.Backbone).Encoder.Kind == EncoderKind.Texts)
+            throw new TransferException(
+                $"Backbone '{options.Backbone}' takes texts; this trainer reads images. Make features of the texts "
+                    + $"first ({nameof(TextFeaturizingCatalog.FeaturizeTextWithBackbone)}) and train on their column."
+            );
         ImageColumn images = ImageColumn.Of(input.Schema, options.FeatureColumnName);
         ImageDataset data = ReadImages(input, images, label);
         ExecutionPlan plan = EnvironmentOfCatalog.Plan(environment, options.Workers);

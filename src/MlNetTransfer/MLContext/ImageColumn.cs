@@ -19,6 +19,9 @@ internal enum ImageColumnKind
     /// <summary>MLImage: decoded images.</summary>
     Image,
 
+    /// <summary>Text: the texts themselves, for networks of texts.</summary>
+    Text,
+
     /// <summary>Streams of encoded images; see <see cref="ImageStreamTypeAttribute"/>.</summary>
     Stream,
 }
@@ -32,11 +35,16 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
         "text (paths of image files), a vector of bytes (encoded images), MLImage or streams";
 
     /// <summary>Finds the column in data.</summary>
+    /// <param name="schema">The data's columns.</param>
+    /// <param name="name">The column.</param>
+    /// <param name="ofTexts">Whether it is to hold texts, else images.</param>
     /// <exception cref="TransferException">It is missing or holds something else.</exception>
-    public static ImageColumn Of(DataViewSchema schema, string name)
+    public static ImageColumn Of(DataViewSchema schema, string name, bool ofTexts = false)
     {
         DataViewSchema.Column column =
             schema.GetColumnOrNull(name) ?? throw Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
+        if (ofTexts)
+            return column.Type is TextDataViewType ? OfTexts(name) : throw WrongText(name, $"{column.Type}");
         DataViewType item = column.Type is VectorDataViewType vector ? vector.ItemType : column.Type;
         return new ImageColumn(
             name,
@@ -45,11 +53,18 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
     }
 
     /// <summary>Finds the column before there is data.</summary>
+    /// <param name="schema">The columns.</param>
+    /// <param name="name">The column.</param>
+    /// <param name="ofTexts">Whether it is to hold texts, else images.</param>
     /// <exception cref="TransferException">It is missing or holds something else.</exception>
-    public static ImageColumn Of(SchemaShape schema, string name)
+    public static ImageColumn Of(SchemaShape schema, string name, bool ofTexts = false)
     {
         SchemaShape.Column column = Find(schema, name);
         bool isVector = column.Kind != SchemaShape.Column.VectorKind.Scalar;
+        if (ofTexts)
+            return !isVector && column.ItemType is TextDataViewType
+                ? OfTexts(name)
+                : throw WrongText(name, $"{column.Kind} of {column.ItemType}");
         return new ImageColumn(
             name,
             KindOf(column.ItemType, isVector) ?? throw Wrong(name, $"{column.Kind} of {column.ItemType}")
@@ -73,7 +88,7 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
     /// <exception cref="TransferException">The data's column is no longer what it was at Fit.</exception>
     public Func<ImageItem> Reader(DataViewRow row)
     {
-        ImageColumn now = Of(row.Schema, Name);
+        ImageColumn now = Of(row.Schema, Name, Kind == ImageColumnKind.Text);
         if (now.Kind != Kind)
             throw new TransferException(
                 $"Column '{Name}' held {Text(Kind)} at Fit and holds {Text(now.Kind)} now. Give the data the form "
@@ -85,6 +100,7 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
             ImageColumnKind.Path => Paths(row, row.GetGetter<ReadOnlyMemory<char>>(column)),
             ImageColumnKind.Bytes => Bytes(row, row.GetGetter<VBuffer<byte>>(column)),
             ImageColumnKind.Image => Images(row, row.GetGetter<MLImage>(column)),
+            ImageColumnKind.Text => Texts(row, row.GetGetter<ReadOnlyMemory<char>>(column)),
             _ => Streams(row, row.GetGetter<Stream>(column)),
         };
     }
@@ -99,6 +115,14 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
                 new FileLocation(file),
                 file.Length > 0 ? file : $"{RowName(row)}, whose path is empty"
             );
+        };
+
+    private static Func<ImageItem> Texts(DataViewRow row, ValueGetter<ReadOnlyMemory<char>> getter) =>
+        () =>
+        {
+            ReadOnlyMemory<char> text = default;
+            getter(ref text);
+            return new ImageItem(new TextLocation(text.ToString()), RowName(row));
         };
 
     private static Func<ImageItem> Bytes(DataViewRow row, ValueGetter<VBuffer<byte>> getter)
@@ -173,8 +197,14 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
             ImageColumnKind.Path => "paths",
             ImageColumnKind.Bytes => "encoded images",
             ImageColumnKind.Image => "MLImages",
+            ImageColumnKind.Text => "texts",
             _ => "streams",
         };
+
+    private static ImageColumn OfTexts(string name) => new(name, ImageColumnKind.Text);
+
+    private static TransferException WrongText(string name, string found) =>
+        new($"Column '{name}' is {found}; text was expected. Name the column with the texts.");
 
     private static TransferException Wrong(string name, string found) =>
         new($"Column '{name}' is {found}; {Expected} was expected. Name the column with the images.");

@@ -59,7 +59,7 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        ImageColumn found = ImageColumn.Of(inputSchema, Images.Name);
+        ImageColumn found = ImageColumn.Of(inputSchema, Images.Name, Images.Kind == ImageColumnKind.Text);
         if (found.Kind != Images.Kind)
             throw new TransferException(
                 $"Column '{Images.Name}' is {inputSchema[Images.Name].Type} now and held another kind of image at "
@@ -117,9 +117,11 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
         OnRejected(image);
     }
 
+    private string Thing => Images.Kind == ImageColumnKind.Text ? "text" : "image";
+
     internal TransferException CannotBeUsed(string image, string reason, Exception? cause) =>
         new(
-            $"The image {image} in column '{Images.Name}' cannot be used: {reason}. Remove its row, or pass "
+            $"The {Thing} {image} in column '{Images.Name}' cannot be used: {reason}. Remove its row, or pass "
                 + $"OnRejected to go on without such rows.",
             cause
         );

@@ -5,9 +5,11 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
+using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Training;
 
@@ -46,13 +48,7 @@ internal sealed class BoundaryRows : IDisposable
         int seed
     )
     {
-        (Length, Preprocessing, Augmentation, Limits, this.seed) = (
-            network.RowLength,
-            space.Encoder.OfImages("The network"),
-            images,
-            limits,
-            seed
-        );
+        (Length, Encoder, Augmentation, Limits, this.seed) = (network.RowLength, space.Encoder, images, limits, seed);
         if (network.Prefix is null)
             return;
         byte[] onnx = network.Prefix.ToBytes();
@@ -89,7 +85,8 @@ internal sealed class BoundaryRows : IDisposable
     /// <summary>Whether rows are worth computing ahead.</summary>
     public bool IsCached => graph is not null;
 
-    public Preprocessing Preprocessing { get; }
+    /// <summary>What makes the network's input.</summary>
+    public ContentEncoder Encoder { get; }
 
     public AugmentationOptions Augmentation { get; }
 
@@ -141,10 +138,10 @@ internal sealed class BoundaryReader : IDisposable
 {
     private readonly BoundaryRows rows;
     private readonly ImageGraphWorker? prefix;
-    private readonly ImagePreprocessor plain;
-    private readonly ImageAugmenter augmenter;
+    private readonly EncoderWorker plain;
+    private readonly ImageAugmenter? augmenter;
     private readonly ImageItemReader files;
-    private readonly float[] tensor;
+    private readonly RowTensor<float> tensor;
     private readonly float[] packed;
 
     /// <param name="rows">What the workers share.</param>
@@ -152,10 +149,11 @@ internal sealed class BoundaryReader : IDisposable
     public BoundaryReader(BoundaryRows rows, ImageGraphWorker? prefix)
     {
         (this.rows, this.prefix) = (rows, prefix);
-        plain = new ImagePreprocessor(rows.Preprocessing, rows.Limits);
-        augmenter = new ImageAugmenter(rows.Preprocessing, rows.Augmentation, rows.Limits);
+        plain = rows.Encoder.CreateWorker(rows.Limits);
+        if (rows.Encoder is ImageEncoder images)
+            augmenter = new ImageAugmenter(images.Preprocessing, rows.Augmentation, rows.Limits);
         files = new ImageItemReader(rows.Limits);
-        tensor = new float[rows.Preprocessing.TensorLength];
+        tensor = (RowTensor<float>)rows.Encoder.Inputs.Single().Rows("input", 1);
         packed = new float[prefix is null ? 0 : HalfRow.PackedLength(rows.Length)];
     }
 
@@ -192,7 +190,7 @@ internal sealed class BoundaryReader : IDisposable
     {
         prefix?.Dispose();
         plain.Dispose();
-        augmenter.Dispose();
+        augmenter?.Dispose();
         files.Dispose();
     }
 
@@ -202,8 +200,8 @@ internal sealed class BoundaryReader : IDisposable
         rows.Key(digest, draw, key);
         if (rows.TryRead(key, packed))
             return;
-        Decode(item, digest, draw, tensor);
-        prefix!.Run(tensor, row);
+        Decode(item, digest, draw, tensor[0]);
+        prefix!.Run(tensor[0], row);
         HalfRow.Pack(row, packed);
         rows.Keep(key, packed);
     }
@@ -215,10 +213,15 @@ internal sealed class BoundaryReader : IDisposable
         SHA256.HashData(encoded, found);
         if (!found.SequenceEqual(digest))
             throw new ImageRejectedException("its content has changed");
-        if (draw == 0)
-            plain.Process(encoded, target);
-        else
-            augmenter.Process(encoded, rows.Draw(digest, draw), target);
+        if (draw > 0)
+        {
+            augmenter!.Process(encoded, rows.Draw(digest, draw), target);
+            return;
+        }
+
+        plain.Encode(encoded, new EncodedItem([tensor], 0));
+        if (target != tensor[0])
+            tensor[0].CopyTo(target);
     }
 }
 

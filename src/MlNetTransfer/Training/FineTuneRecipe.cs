@@ -22,6 +22,9 @@ internal sealed class FineTuneRecipe : IRecipe
     private readonly NetworkStart from;
     private readonly OnnxModel model;
     private readonly FreezeBoundary freeze;
+    private readonly TextEncoder? texts;
+    private OnnxModel? trained;
+    private ContentEncoder? encoder;
     private Ledger<EpochResult>? metrics;
 
     /// <param name="settings">How; of a strategy that trains the network.</param>
@@ -32,6 +35,7 @@ internal sealed class FineTuneRecipe : IRecipe
         freeze = settings.FineTune.Freeze ?? from.Freeze;
         OnnxModel pretrained = settings.Backbone.LoadModel();
         model = from.IsRandom ? RandomWeights.Draw(pretrained, settings.Head.Seed) : pretrained;
+        texts = settings.Backbone.Card.Encoder as TextEncoder;
     }
 
     /// <summary>Fine-tuning of the upper half of the blocks; see <see cref="TrainingStrategy"/>.</summary>
@@ -60,7 +64,9 @@ internal sealed class FineTuneRecipe : IRecipe
 
     public bool IsQuick => false;
 
-    private FineTuneOptions Options => settings.FineTune;
+    /// <summary>The recipe; texts are not varied.</summary>
+    private FineTuneOptions Options =>
+        texts is null ? settings.FineTune : settings.FineTune with { Augmentation = AugmentationPreset.None };
 
     private string CheckpointFolder => Path.Combine(settings.Folder, "checkpoints");
 
@@ -81,11 +87,19 @@ internal sealed class FineTuneRecipe : IRecipe
                     + $"--head {string.Join(", ", HeadKind.All.Where(k => k.IsLinear).Select(k => k.Label))}, or "
                     + $"--strategy head."
             );
-        if (settings.Backbone.Card.Encoder is not ImageEncoder)
+        if (settings.Backbone.Card.Encoder is not (ImageEncoder or TextEncoder))
             throw new TransferException(
                 $"The backbone '{settings.Backbone.Card.Id}' takes "
-                    + $"{settings.Backbone.Card.Encoder.Kind.Label}; networks of images alone can be "
+                    + $"{settings.Backbone.Card.Encoder.Kind.Label}; networks of images or texts alone can be "
                     + $"trained so far. Take --strategy head."
+            );
+        if (
+            texts is not null
+            && settings.FineTune.Augmentation is not AugmentationPreset.None
+            && settings.FineTune.Augmentation != new FineTuneOptions().Augmentation
+        )
+            throw new TransferException(
+                $"--augment varies images; the backbone '{settings.Backbone.Card.Id}' takes texts. Leave it out."
             );
         if (settings.Device != ExecutionProvider.Cpu)
             throw new TransferException(
@@ -98,7 +112,16 @@ internal sealed class FineTuneRecipe : IRecipe
                     + "8 bits, which no step can change. Take --strategy head, or add the float32 model it was made of."
             );
         BackboneTap[] used = from.IsRandom ? [Deepest(taps)] : [.. taps];
-        FineTunePlan plan = FineTunePlan.Of(model, [.. used.Select(t => t.Tensor)], used.Sum(t => t.Width), freeze);
+        // Every length has the same operators; how much memory the real one takes is known with the texts.
+        Check(texts is null ? model : TextNetwork.Of(model, LengthOfChecks(texts)), used, classes);
+    }
+
+    private int LengthOfChecks(TextEncoder texts) =>
+        TextNetwork.IsFixed(model) ? texts.MaxTokens : Math.Min(texts.MaxTokens, 16);
+
+    private void Check(OnnxModel network, BackboneTap[] used, int classes)
+    {
+        FineTunePlan plan = FineTunePlan.Of(network, [.. used.Select(t => t.Tensor)], used.Sum(t => t.Width), freeze);
         TrainingOptions steps = new TrainingSetUp(Options, from, plan).Steps(
             plan.Forward(new float[classes * used.Sum(t => t.Width)], new float[classes], Options.Dropout),
             plan.Frozen
@@ -109,6 +132,7 @@ internal sealed class FineTuneRecipe : IRecipe
     public IFitted Fit(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
     {
         metrics ??= OpenMetrics();
+        Prepare(all);
         string digest = Digest(all, rows);
         TrainTestRows parts = ValidationRows.Of(all.Images, rows, Options.ValidationFraction, settings.Head.Seed);
         Tuned tuned = Train(all, parts, digest, null, context);
@@ -148,6 +172,20 @@ internal sealed class FineTuneRecipe : IRecipe
         );
     }
 
+    /// <summary>The network as it is trained; of texts, for the longest of them.</summary>
+    private void Prepare(RecipeRows all)
+    {
+        if (trained is not null)
+            return;
+        (trained, encoder) = (model, settings.Backbone.Card.Encoder);
+        if (texts is null)
+            return;
+        int length = TextNetwork.Length(model, texts, all.Images.Items, settings.Limits);
+        (trained, encoder) = (TextNetwork.Of(model, length), new TokenNumbers(texts, length));
+        BackboneTap[] used = from.IsRandom ? [Deepest(all.Taps)] : [.. all.Taps];
+        Check(trained, used, all.Images.ClassNames.Count);
+    }
+
     public void Written()
     {
         if (Directory.Exists(CheckpointFolder))
@@ -178,7 +216,7 @@ internal sealed class FineTuneRecipe : IRecipe
                 )
             )
         );
-        hash.AppendData(SHA256.HashData(model.ToBytes()));
+        hash.AppendData(SHA256.HashData(trained!.ToBytes()));
         foreach (int row in rows)
             hash.AppendData(all.Images.Digest(row));
         hash.AppendData(
@@ -193,7 +231,7 @@ internal sealed class FineTuneRecipe : IRecipe
     {
         FittedHead start = StartOf(all, rows.Train, context);
         BackboneTap[] taps = [.. start.Taps.Select(tap => all.Taps[tap])];
-        FineTunePlan plan = FineTunePlan.Of(model, [.. taps.Select(t => t.Tensor)], start.Head.Width, freeze);
+        FineTunePlan plan = FineTunePlan.Of(trained!, [.. taps.Select(t => t.Tensor)], start.Head.Width, freeze);
         if (chosen is { Epochs: 0 })
             return new Tuned(start, taps, plan, TunedNetwork.Untrained(start.Selection));
         var run = new FineTuneRun
@@ -209,7 +247,10 @@ internal sealed class FineTuneRecipe : IRecipe
         };
         using var data = new BoundaryRows(
             plan.Network,
-            all.Space,
+            all.Space with
+            {
+                Encoder = encoder!,
+            },
             AugmentationOptions.Of(Options.Augmentation),
             settings.BoundaryCache,
             settings.Limits,

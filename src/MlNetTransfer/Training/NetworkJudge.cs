@@ -143,7 +143,7 @@ internal sealed class RowGraph : IDisposable
                 long[] shape =
                     session.Inputs[input].Dimensions.Length == 2
                         ? [data.Length]
-                        : [3, data.Preprocessing.Shape.Height, data.Preprocessing.Shape.Width];
+                        : [.. data.Encoder.Inputs.Single().Shape.Select(size => (long)size)];
                 RowTensor<float> row = new(input, rows: 1, shape),
                     found = new(output, rows: 1, classes);
                 using BoundRows bound = new(session, [row], [found]);

@@ -50,7 +50,7 @@ internal sealed class TuneStage : IDisposable
             run.Options.WarmUp
         );
         if (!data.IsCached && run.Varies && data.Augmentation.Mixing is { } mixing)
-            mixer = new BatchMixer(mixing, data.Preprocessing);
+            mixer = new BatchMixer(mixing, data.Encoder.OfImages("The network"));
         session = new TrainingSession(
             model,
             Steps,

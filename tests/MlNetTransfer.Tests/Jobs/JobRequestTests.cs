@@ -29,6 +29,7 @@ public sealed class JobRequestTests
         MinimumClasses = 3,
         ExtraColumns = ExtraColumns.Refuse,
         PathColumn = "bild",
+        TextColumn = "wort",
         LabelColumn = "art",
         Lists = new ListLimits { MaxRows = 4, MaxRowLength = 5 },
         Zip = new ZipLimits
@@ -112,6 +113,8 @@ public sealed class JobRequestTests
         {
             Model = "model.onnx",
             Images = ["a.png", "b"],
+            TextColumn = "body",
+            Texts = ["c"],
             Top = 1,
             Device = ExecutionProvider.Cuda,
             Limits = Limits,
@@ -144,6 +147,7 @@ public sealed class JobRequestTests
             Model = "model.onnx",
             Format = "int8",
             Images = ["a.png"],
+            TextColumn = "body",
             MaxImages = 1,
             CalibrationImages = ["b.png"],
             Quantization = new Int8Options
@@ -256,7 +260,7 @@ public sealed class JobRequestTests
     [DataRow("""{"job":"doctor","cacheFolder":"x","cacheFolder":"y"}""", "'cacheFolder' is given twice")]
     [DataRow("""{"job":"doctor","job":"train"}""", "'job' is given twice")]
     [DataRow("""{"job":"train","folder":"x"}""", "'output' is missing")]
-    [DataRow("""{"job":"predict","model":"m","images":[]}""", "'images' is []. Images must name at least 1.")]
+    [DataRow("""{"job":"classify","backbone":"b","images":[]}""", "'images' is []. Images must name at least 1.")]
     [DataRow("""{"job":"predict","model":"m","images":"a"}""", "'images' is \"a\"; expected a list of texts.")]
     [DataRow("""{"job":"predict","model":"m","images":["a",null]}""", "'images' is [\"a\",null]. Images must not be")]
     [DataRow("""{"job":"predict","model":"m","images":null}""", "'images' is null; expected a list of texts.")]

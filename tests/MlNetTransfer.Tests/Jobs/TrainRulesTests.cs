@@ -1,5 +1,7 @@
 using System.Reflection;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Training;
@@ -44,6 +46,54 @@ public sealed class TrainRulesTests
         ["TimeBudget"] = new() { TimeBudget = TimeSpan.FromMinutes(1) },
         ["Threads"] = new() { Threads = 1 },
     };
+
+    [TestMethod]
+    public void Violation_OptionsOfImagesWithTexts_HaveNoEffect()
+    {
+        TrainOptions texts = Plain with
+        {
+            Dataset = new DatasetOptions { TextColumn = "text" },
+            Strategy = TrainingStrategy.Full,
+        };
+        Assert.IsNull(TrainRules.Violation(texts, ["--text-column", "--strategy"]));
+        Assert.IsNull(
+            TrainRules.Violation(
+                texts with
+                {
+                    FineTune = new FineTuneOptions { Augmentation = AugmentationPreset.None },
+                },
+                ["--augment"]
+            )
+        );
+        (TrainOptions Options, string[] Given, string Named)[] wrong =
+        [
+            (
+                texts with
+                {
+                    Dataset = texts.Dataset with { PathColumn = "p" },
+                },
+                [],
+                "Dataset.PathColumn (--path-column)"
+            ),
+            (texts with { Limits = new ImageLimits { MaxPixels = 5_000_000 } }, [], "Limits (--max-megapixels)"),
+            (texts with { FineTune = Others["Draws"] }, [], "FineTune.Draws"),
+            (
+                texts with
+                {
+                    FineTune = new FineTuneOptions { Augmentation = AugmentationPreset.Light },
+                },
+                [],
+                "FineTune.Augmentation (--augment)"
+            ),
+            (texts, ["--augment"], "--augment"),
+        ];
+        foreach ((TrainOptions options, string[] given, string named) in wrong)
+        {
+            string? said = TrainRules.Violation(options, given.Length > 0 ? given : null);
+            StringAssert.StartsWith(said, named);
+            StringAssert.Contains(said, "images, not a column of texts");
+        }
+    }
 
     [TestMethod]
     public void Violation_EveryOptionOfFineTuning_NeedsAStrategyThatTunes()

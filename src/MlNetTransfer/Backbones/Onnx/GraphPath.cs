@@ -27,6 +27,12 @@ internal sealed class GraphPath
     /// <summary>Whether a tensor depends on the image's content.</summary>
     public bool DependsOnImage(string tensor) => dependent.Contains(tensor);
 
+    /// <summary>
+    /// Whether what a node gives is data: sizes are none, nor is the mask of a text, which goes beside all its layers.
+    /// </summary>
+    public static bool Carries(NodeProto node) =>
+        node.OpType is not ("Shape" or "Size") && !node.Output.Contains(TextGraph.Mask);
+
     /// <summary>The inputs of a node that depend on the image, each once.</summary>
     public IReadOnlyList<string> Data(NodeProto node) =>
         [.. Subgraphs.NeededBy(node).Where(dependent.Contains).Distinct()];
@@ -36,7 +42,7 @@ internal sealed class GraphPath
     {
         IReadOnlyList<NodeProto> nodes = model.TopologicalOrder();
         HashSet<string> dependent = [image];
-        foreach (NodeProto node in nodes.Where(n => n.OpType is not ("Shape" or "Size")))
+        foreach (NodeProto node in nodes.Where(Carries))
             if (Subgraphs.NeededBy(node).Any(dependent.Contains))
                 dependent.UnionWith(node.Output.Where(o => o.Length > 0));
         if (!dependent.Contains(output))

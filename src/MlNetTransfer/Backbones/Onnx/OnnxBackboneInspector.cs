@@ -35,6 +35,11 @@ public static class OnnxBackboneInspector
         options ??= new OnnxInspectionOptions();
         OperatorCheck.Require(model);
         model = model.WithConstantWeights();
+        if (TextInputs.AreLike(model))
+            throw new TransferException(
+                $"The model takes token numbers ({string.Join(", ", model.Inputs.Select(i => $"'{i.Name}'"))}), not "
+                    + "images: it is a model of texts. Add it with --kind text (Text) and its vocabulary."
+            );
         ImageInput input = ImageInput.Find(model);
         PreprocessingParts parts = StatedPreprocessing.Merge(
             options.Preprocessing,

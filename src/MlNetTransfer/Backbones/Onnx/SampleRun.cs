@@ -85,7 +85,8 @@ internal static class SampleRun
         return names.Zip(values).ToDictionary(v => v.First, v => Read(v.Second));
     }
 
-    private static Result Read(OrtValue value)
+    /// <summary>A tensor of a run.</summary>
+    internal static Result Read(OrtValue value)
     {
         if (!value.IsTensor)
             return new Result([], []);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models.Quantization;
 using MlNetTransfer.Onnx;
@@ -35,6 +36,9 @@ public interface IExportFormat
     /// on others.
     /// </summary>
     bool IsFitted => false;
+
+    /// <summary>Whether it takes models of other content than images, such as texts. Default false.</summary>
+    bool TakesAnyContent => false;
 
     /// <summary>Converts a model; nothing is written.</summary>
     /// <param name="request">The model and what is wanted.</param>
@@ -126,25 +130,27 @@ public sealed record ExportRequest
                 $"'{file}' is an export itself ({ExportRecord.FromJson(file, earlier).Format}). Export the "
                     + $"model.onnx that it was made of."
             );
-        (int across, int down) = Metadata.Preprocessing.Shape;
+        if (Metadata.Encoder is ImageFormsEncoder several)
+            _ = several.OfImages($"'{file}'");
         if (model.Inputs.Count != 1)
             throw new TransferException(
                 $"'{file}' has {model.Inputs.Count} inputs ({string.Join(", ", model.Inputs.Select(i => i.Name))}); "
-                    + $"exactly one, the image, was expected."
+                    + $"exactly one was expected."
             );
         if (model.Outputs.All(o => o.Name != TransferModel.ProbabilitiesOutput))
             throw new TransferException(
                 $"'{file}' has no output '{TransferModel.ProbabilitiesOutput}'; it has "
                     + $"{string.Join(", ", model.Outputs.Select(o => o.Name))}."
             );
+        EncodedInput expected = Metadata.Encoder.Inputs.Single();
         if (
-            model.DeclaredShape(Input) is not { Dimensions: [_, { Size: 3 }, var height, var width] }
-            || height.Size != down
-            || width.Size != across
+            model.DeclaredShape(Input) is not { } shape
+            || !expected.Fits([.. shape.Dimensions.Select(d => (int)d.SizeOrMinusOne)])
         )
             throw new TransferException(
                 $"Input '{Input}' of '{file}' is {model.DeclaredShape(Input)?.ToString() ?? "of no stated shape"}; "
-                    + $"Float [N, 3, {down}, {across}] was expected, as its preprocessing says."
+                    + $"{expected.OrtType} [N, {string.Join(", ", expected.Shape)}] was expected, as its "
+                    + $"{(Metadata.Encoder is ImageEncoder ? "preprocessing" : "encoder")} says."
             );
     }
 

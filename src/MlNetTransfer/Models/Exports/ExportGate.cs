@@ -1,6 +1,7 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Runtime;
@@ -244,7 +245,7 @@ public interface IExportScorer : IDisposable
     void Score(ReadOnlySpan<byte> encoded, Span<float> probabilities);
 }
 
-/// <summary>Scores images with an ONNX file: preprocessed, or only decoded where the file takes pixels.</summary>
+/// <summary>Scores items with an ONNX file: encoded, or only decoded where the file takes pixels.</summary>
 internal sealed class OnnxScorer : IExportScorer
 {
     private static readonly OrtSettings Settings = OrtSettings.Default with
@@ -253,12 +254,10 @@ internal sealed class OnnxScorer : IExportScorer
     };
 
     private readonly OrtSession session;
-    private readonly ImagePreprocessor preprocessor;
+    private readonly EncoderWorker encoder;
     private readonly RgbDecoder decoder;
-    private readonly float[] tensor;
-    private readonly int size,
-        classes;
-    private readonly string input;
+    private readonly RowTensor row;
+    private readonly int classes;
     private readonly bool takesPixels;
 
     /// <summary>From the file, so that weights beside it are read as its user reads them.</summary>
@@ -271,11 +270,7 @@ internal sealed class OnnxScorer : IExportScorer
 
     private OnnxScorer(Func<OrtSession> open, ModelMetadata metadata, ImageLimits limits)
     {
-        (size, classes, tensor) = (
-            metadata.Preprocessing.Size,
-            metadata.Labels.Count,
-            new float[metadata.Preprocessing.TensorLength]
-        );
+        classes = metadata.Labels.Count;
         try
         {
             session = open();
@@ -285,28 +280,26 @@ internal sealed class OnnxScorer : IExportScorer
             throw new TransferException(e.Message, e);
         }
 
-        (preprocessor, decoder) = (new ImagePreprocessor(metadata.Preprocessing, limits), new RgbDecoder(limits));
-        (input, takesPixels) = (
-            session.Inputs.Keys.Single(),
-            session.Inputs.Values.Single().ElementDataType == TensorElementType.UInt8
-        );
+        (encoder, decoder) = (metadata.Encoder.CreateWorker(limits), new RgbDecoder(limits));
+        row = metadata.Encoder.Inputs.Single().Rows(session.Inputs.Keys.Single(), 1);
+        takesPixels = session.Inputs.Values.Single().ElementDataType == TensorElementType.UInt8;
     }
 
     public void Score(ReadOnlySpan<byte> encoded, Span<float> probabilities)
     {
-        using OrtValue image = takesPixels ? Pixels(decoder.Decode(encoded)) : Tensor(encoded);
+        using OrtValue item = takesPixels ? Pixels(decoder.Decode(encoded)) : Tensor(encoded);
         try
         {
             using IDisposableReadOnlyCollection<OrtValue> results = session.Run(
-                new Dictionary<string, OrtValue> { [input] = image },
+                new Dictionary<string, OrtValue> { [row.Name] = item },
                 [TransferModel.ProbabilitiesOutput]
             );
-            ReadOnlySpan<float> row = results[0].GetTensorDataAsSpan<float>();
-            if (row.Length != classes)
+            ReadOnlySpan<float> found = results[0].GetTensorDataAsSpan<float>();
+            if (found.Length != classes)
                 throw new TransferException(
-                    $"The export gives {row.Length} probabilities for an image; {classes} were expected."
+                    $"The export gives {found.Length} probabilities for an item; {classes} were expected."
                 );
-            row.CopyTo(probabilities);
+            found.CopyTo(probabilities);
         }
         catch (Exception e) when (OrtSession.Said(e) is { } said)
         {
@@ -317,14 +310,14 @@ internal sealed class OnnxScorer : IExportScorer
     public void Dispose()
     {
         session.Dispose();
-        preprocessor.Dispose();
+        encoder.Dispose();
         decoder.Dispose();
     }
 
     private OrtValue Tensor(ReadOnlySpan<byte> encoded)
     {
-        preprocessor.Process(encoded, tensor);
-        return OrtValue.CreateTensorValueFromMemory(tensor, [1, 3, size, size]);
+        encoder.Encode(encoded, new EncodedItem([row], 0));
+        return row.First(1);
     }
 
     private static OrtValue Pixels(RgbImage image) =>

@@ -12,7 +12,11 @@ public sealed class TensorFormat : IExportFormat
     public string Name => "tensor";
 
     /// <inheritdoc/>
-    public string Description => "ONNX: float32 [N, 3, size, size] after the stated preprocessing.";
+    public string Description =>
+        "ONNX: float32 [N, 3, size, size] after the stated preprocessing; of texts, int64 [N, tokens].";
+
+    /// <inheritdoc/>
+    public bool TakesAnyContent => true;
 
     /// <inheritdoc/>
     public string FileName => "model.tensor.onnx";
@@ -70,6 +74,9 @@ public sealed class HalfFormat : IExportFormat
     /// <inheritdoc/>
     public string Description =>
         "ONNX: as tensor, weights and computation in float16, for GPUs; half the size, slow on a CPU.";
+
+    /// <inheritdoc/>
+    public bool TakesAnyContent => true;
 
     /// <inheritdoc/>
     public string FileName => "model.fp16.onnx";
