@@ -17,7 +17,7 @@ internal static class ModelsCompareCommand
             "Labelled images, as of 'mlnet-transfer train'; a test part that they come with is not looked at.",
             (o, path) => o with { Folder = path }
         );
-        (Option paths, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, _, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
             "compare",
