@@ -17,7 +17,7 @@ internal static class ModelsCompareCommand
             "Labelled images, as of 'mlnet-transfer train'; a test part that they come with is not looked at.",
             (o, path) => o with { Folder = path }
         );
-        (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, _, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
             "compare",
@@ -42,7 +42,6 @@ internal static class ModelsCompareCommand
             ),
             flags.Number<int>("--seed", "Seed of the folds.", "n", (o, seed) => o with { Seed = seed }, o => o.Seed),
             paths,
-            texts,
             labels,
             flags.MaxMegapixels(),
             flags.Workers(),

@@ -130,8 +130,8 @@ public sealed record ExportRequest
                 $"'{file}' is an export itself ({ExportRecord.FromJson(file, earlier).Format}). Export the "
                     + $"model.onnx that it was made of."
             );
-        if (Metadata.Encoder is not TextEncoder)
-            _ = Metadata.Preprocessing;
+        if (Metadata.Encoder is ImageFormsEncoder several)
+            _ = several.OfImages($"'{file}'");
         if (model.Inputs.Count != 1)
             throw new TransferException(
                 $"'{file}' has {model.Inputs.Count} inputs ({string.Join(", ", model.Inputs.Select(i => i.Name))}); "
