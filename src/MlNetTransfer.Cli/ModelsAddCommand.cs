@@ -76,6 +76,7 @@ internal static class ModelsAddCommand
         text.AddTo(command, [.. preprocessing, labels]);
         command.SetAction(parsed =>
         {
+            StatedOnCommandLine stated = inspection.Read(parsed);
             NewBackbone backbone = Checked(() =>
                 new NewBackbone
                 {
@@ -86,8 +87,8 @@ internal static class ModelsAddCommand
                     Labels = parsed.GetValue(labels) is { } file ? LabelList.Read(file) : null,
                     DefaultTap = parsed.GetValue(tap),
                     License = parsed.GetRequiredValue(license),
-                    Text = text.Read(parsed, inspection.Read(parsed).Output),
-                    Inspection = inspection.Read(parsed).ToOptions(),
+                    Text = text.Read(parsed, stated.Output),
+                    Inspection = stated.ToOptions(),
                 }
             );
             AddedBackbone added = terminal.WithProgress(progress =>

@@ -7,6 +7,7 @@ const string Usage = """
     out/experiments/EXPERIMENT-DATE.json, or to FILE. Without a backbone the catalog's default is taken.
       accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
       accuracy defaults [backbone]     training runs with all defaults, three seeds, beside scikit-learn
+      detective [folder]               preprocessings found for trained networks, and what a wrong one costs
       fewshot [backbone ...]           heads with few images per class
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                        training the network beside a head on its frozen features, by folds
@@ -22,6 +23,7 @@ const string Usage = """
 Dictionary<string, Func<string[], Experiment, int>> experiments = new()
 {
     ["accuracy"] = AccuracyExperiment.Run,
+    ["detective"] = DetectiveExperiment.Run,
     ["fewshot"] = FewShotExperiment.Run,
     ["finetune"] = FineTuneExperiment.Run,
     ["foreign"] = ForeignExperiment.Run,

@@ -134,7 +134,7 @@ public sealed class UserCatalog(string? folder = null)
         ModelSource source = ModelSource.Get(backbone, Path.Combine(staging, "source.onnx"), progress, cancellation);
         progress?.Report(new JobProgress("Inspecting the model", 0, 0));
         var beside = CompanionFiles.In(backbone.Text is null ? source.Folder : null);
-        OnnxModel given = source.Load(backbone, [.. beside.Statements]);
+        OnnxModel given = source.Load(backbone, beside.Statements);
         Found found = backbone.Text is { } text
             ? Found.Of(TextBackboneInspector.Inspect(given, text with { Folder = text.Folder ?? source.Folder }))
             : Found.Of(
@@ -168,7 +168,7 @@ public sealed class UserCatalog(string? folder = null)
         }
 
         AtomicFile.Write(Path.Combine(staging, CardFile), stream => stream.Write(BackboneCardJson.Write(card)));
-        return new AddedBackbone(card, found.Images?.Evidence, found.Images?.Warning);
+        return new AddedBackbone(card, found.Evidence, found.Warning);
     }
 
     private static void CheckLabels(IReadOnlyList<string> labels, int classes, string where)
@@ -200,9 +200,9 @@ public sealed class UserCatalog(string? folder = null)
             Provenance = $"Added by the user from {source.Name}, SHA-256 {source.Sha256}.",
             Restore =
                 $"mlnet-transfer models remove {backbone.Id}, then mlnet-transfer models add FILE --id {backbone.Id}",
-            Preprocessing = found.Images?.Preprocessing,
+            Preprocessing = found.Preprocessing,
+            Adapted = found.Adapted,
             Content = found.Content,
-            Adapted = found.Images?.Adapted,
             Taps = found.Taps,
             DefaultTap = backbone.DefaultTap ?? found.Taps[^1].Name,
             SourceClasses = backbone.Labels ?? labelsBeside ?? found.Labels,
@@ -236,21 +236,29 @@ public sealed class UserCatalog(string? folder = null)
     }
 }
 
-/// <summary>
-/// A model in the form that every backbone has: with all that was found of a model of images, or with what turns other
-/// content into its input.
-/// </summary>
+/// <summary>A model in the form that every backbone has, of images or of other content.</summary>
 internal sealed record Found(
     OnnxModel Model,
-    InspectedBackbone? Images,
+    Imaging.Preprocessing? Preprocessing,
     StatedEncoder? Content,
     IReadOnlyList<BackboneTap> Taps,
     int Classes,
     IReadOnlyList<string> Labels
 )
 {
+    public string? Adapted { get; init; }
+
+    public PreprocessingEvidence? Evidence { get; init; }
+
+    public string? Warning { get; init; }
+
     public static Found Of(InspectedBackbone images) =>
-        new(images.Model, images, null, images.Taps, images.Classes, images.Labels);
+        new(images.Model, images.Preprocessing, null, images.Taps, images.Classes, images.Labels)
+        {
+            Adapted = images.Adapted,
+            Evidence = images.Evidence,
+            Warning = images.Warning,
+        };
 
     public static Found Of(InspectedTextBackbone texts) =>
         new(texts.Model, null, StatedEncoder.Of(texts.Encoder), texts.Taps, 0, []);

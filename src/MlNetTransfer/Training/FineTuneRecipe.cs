@@ -109,7 +109,8 @@ internal sealed class FineTuneRecipe : IRecipe
         if (model.Nodes.FirstOrDefault(IsOfQuantisedWeights) is { } quantised)
             throw new TransferException(
                 $"The backbone '{settings.Backbone.Card.Id}' is quantised: '{quantised.OpType}' restores its weights "
-                    + "from 8 bits, which no step can change. Take --strategy head, or add the float32 model it was made of."
+                    + "from 8 bits, which no step can change. Take --strategy head, or add the float32 model it was "
+                    + "made of."
             );
         BackboneTap[] used = from.IsRandom ? [Deepest(taps)] : [.. taps];
         // Every length has the same operators; how much memory the real one takes is known with the texts.

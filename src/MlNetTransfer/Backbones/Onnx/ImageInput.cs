@@ -36,11 +36,6 @@ internal sealed record ImageInput(
             inputs.Select(i => $"'{i.Name}' {TensorShape.From(i)?.ToString() ?? "without a shape"}")
         );
         TensorShape? shape = TensorShape.From(inputs[0]);
-        if (shape?.ElementType is DataType.Int64 or DataType.Int32 && shape.Rank == 2)
-            throw new TransferException(
-                $"The model's input is {found}: tokens of a text. Add it as a model of texts: --kind text, with its "
-                    + "--vocabulary."
-            );
         if (inputs.Count > 1)
             throw new TransferException(
                 $"The model has {inputs.Count} inputs: {found}; {Expected}. Export it with the image as its only "
