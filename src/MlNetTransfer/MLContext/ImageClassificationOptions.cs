@@ -60,7 +60,10 @@ public sealed record ImageClassificationOptions
         init => field = ColumnName.Checked(value);
     } = "Probability";
 
-    /// <summary>Id of the pretrained backbone. Default <see cref="BackboneCatalog.DefaultId"/>.</summary>
+    /// <summary>
+    /// Id of the pretrained backbone, or of several, as <see cref="TrainOptions.Backbone"/>. Default
+    /// <see cref="BackboneCatalog.DefaultId"/>.
+    /// </summary>
     public string Backbone
     {
         get;

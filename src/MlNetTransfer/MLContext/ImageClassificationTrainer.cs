@@ -153,14 +153,19 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
 
     private ImageClassificationTransformer FitOnImages(IDataView input, LabelKeyColumn label)
     {
-        if (BackboneCatalog.Default.Get(options.Backbone).Encoder.Kind == EncoderKind.Texts)
+        BackboneCatalog catalog = BackboneCatalog.Default;
+        ExecutionPlan plan = EnvironmentOfCatalog.Plan(environment, options.Workers);
+        if (
+            BackboneCandidates
+                .Of(options.ToJob("-", plan), catalog)
+                .Any(id => catalog.Get(id).Encoder.Kind == EncoderKind.Texts)
+        )
             throw new TransferException(
                 $"Backbone '{options.Backbone}' takes texts; this trainer reads images. Make features of the texts "
                     + $"first ({nameof(TextFeaturizingCatalog.FeaturizeTextWithBackbone)}) and train on their column."
             );
         ImageColumn images = ImageColumn.Of(input.Schema, options.FeatureColumnName);
         ImageDataset data = ReadImages(input, images, label);
-        ExecutionPlan plan = EnvironmentOfCatalog.Plan(environment, options.Workers);
         string? temporary = options.WorkspacePath is null
             ? Directory.CreateTempSubdirectory("mlnet-transfer-").FullName
             : null;
