@@ -83,8 +83,7 @@ internal static class ModelsCommand
         var command = new Command(
             "check",
             "Check a backbone's preprocessing against what the network remembers of its training. Exit code 1 where "
-                + "it is "
-                + "probably wrong."
+                + "it is probably wrong."
         )
         {
             id,

@@ -116,8 +116,7 @@ public static class NamedPreprocessing
             ["torchvision", var weights] => Weights(weights.ToLowerInvariant()),
             _ => throw new TransferException(
                 $"'{name}' is no preprocessing that is known. Known: {Forms}; or give its parts: --scale, --mean, "
-                    + "--std, "
-                    + "--channels."
+                    + "--std, --channels."
             ),
         };
     }

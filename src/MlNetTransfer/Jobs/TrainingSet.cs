@@ -263,8 +263,7 @@ internal static class DuplicateNotes
         if (disputed.Length > 0)
         {
             yield return $"{disputed.Length} image{(disputed.Length == 1 ? " stands" : "s stand")} in more than one "
-                + $"class, byte for byte: "
-                + $"decide which class is right "
+                + $"class, byte for byte: decide which class is right "
                 + $"({Some(disputed.Select(same => string.Join(" = ", same.Select(Name))))}).";
         }
 

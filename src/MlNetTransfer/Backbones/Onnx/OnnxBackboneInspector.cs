@@ -182,14 +182,12 @@ public static class OnnxBackboneInspector
                     + (
                         evidence is null
                             ? "The network has no batch normalisation that would tell either. Where you have images "
-                                + "with "
-                                + "labels, give --images FOLDER with one folder per class, and they are tried. "
+                                + "with labels, give --images FOLDER with one folder per class, and they are tried. "
                             : "Nor is it clear from the network: " + $"{Shown(evidence)}. "
                     )
                     + "Give --preprocessing imagenet (mean 0.485,0.456,0.406 and standard deviation 0.229,0.224,0.225, "
                     + "as torchvision and timm mostly do), unit (0 to 1), minus1to1, raw255 (0 to 255), caffe (0 to "
-                    + "255 "
-                    + "less the mean, BGR), keras:FAMILY or torchvision:WEIGHTS; or --mean r,g,b --std r,g,b."
+                    + "255 less the mean, BGR), keras:FAMILY or torchvision:WEIGHTS; or --mean r,g,b --std r,g,b."
             );
         if (evidence is null)
             return parts;
@@ -269,8 +267,7 @@ internal sealed record Network(OnnxModel Model, string Output, GraphPath Path, (
             throw new TransferException(
                 $"The graph is no network: of its {normal.Nodes.Count} nodes "
                     + $"({string.Join(", ", normal.Nodes.Select(n => n.OpType).Distinct().Take(6))}) none is a layer "
-                    + "with "
-                    + "weights. It may be the preprocessing of one; add the file with the network."
+                    + "with weights. It may be the preprocessing of one; add the file with the network."
             );
         return new Network(normal, output, path, shape);
     }

@@ -59,8 +59,7 @@ internal static class StatedPreprocessing
             if (!overrule && PreprocessingParts.Contradiction(merged, other.Parts) is { } what)
                 throw new TransferException(
                     $"The preprocessing is stated twice, differently: {what}, by {source} and by {other.Source}. One "
-                        + "of "
-                        + "them is wrong. Leave yours out, or give --overrule if you are sure."
+                        + "of them is wrong. Leave yours out, or give --overrule if you are sure."
                 );
             if (merged == asked && asked == PreprocessingParts.None)
                 source = other.Source;
@@ -93,8 +92,7 @@ internal static class StatedPreprocessing
                     "Rgb8" or "Rgba8" or "Gray8" => ChannelOrder.Rgb,
                     _ => throw new TransferException(
                         $"The file's metadata has Image.BitmapPixelFormat '{format}'; Gray8, Rgb8, Bgr8, Rgba8 or "
-                            + "Bgra8 "
-                            + "were expected. Export the model again."
+                            + "Bgra8 were expected. Export the model again."
                     ),
                 },
             };

@@ -127,9 +127,8 @@ internal static class PixelsGraph
                     Interpolation.Nearest => "nearest",
                     _ => throw new TransferException(
                         $"ONNX has no operator for the filter {interpolation}, which the model's images are resized "
-                            + "by. "
-                            + "Export with --format onnx, whose input is the tensor; or add the backbone again with "
-                            + "--interpolation bicubic and train again."
+                            + "by. Export with --format onnx, whose input is the tensor; or add the backbone again "
+                            + "with --interpolation bicubic and train again."
                     ),
                 }
             ),
