@@ -110,7 +110,8 @@ internal static class ModelsAddCommand
         ModelsCommand.Print(terminal.Output, added.Card);
         if (added.Evidence is { } evidence)
             EvidenceTable.Print(terminal, evidence, PreprocessingParts.Of(added.Card.Preprocessing!));
-        terminal.Output.WriteLine($"Next: mlnet-transfer train FOLDER --output DIR --backbone {added.Card.Id}");
+        string data = added.Card.Content is null ? "FOLDER" : "LIST.csv --text-column COLUMN";
+        terminal.Output.WriteLine($"Next: mlnet-transfer train {data} --output DIR --backbone {added.Card.Id}");
     }
 
     /// <summary>

@@ -43,6 +43,11 @@ public static class OnnxBackboneInspector
             options.Overrules
         );
         (int Width, int Height) shape = input.ShapeOr(options.Asked, parts);
+        if (parts.MeanImage is { } mean && (mean.Width, mean.Height) != shape)
+            throw new TransferException(
+                $"The mean image is {mean.Width} x {mean.Height} pixels, the input of the model {shape.Width} x "
+                    + $"{shape.Height}. Give the mean image of this network, or its mean colour by --mean."
+            );
         Network plain = Network.Of(
             input,
             model,

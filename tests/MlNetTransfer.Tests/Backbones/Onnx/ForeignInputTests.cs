@@ -93,6 +93,54 @@ public sealed class ForeignInputTests
         for (int i = 0; i < expected.Length; i++)
             Assert.AreEqual(expected[i], actual[i], 1e-3f * Math.Max(1, Math.Abs(expected[i])));
         Assert.AreEqual("less a mean image", found.Adapted);
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() =>
+                    OnnxBackboneInspector.Inspect(
+                        model,
+                        TinyOnnx.With("raw255") with
+                        {
+                            Preprocessing = NamedPreprocessing.Find("raw255") with
+                            {
+                                MeanImage = new MeanImage(8, 8, new float[3 * 64]),
+                            },
+                        }
+                    )
+                )
+                .Message,
+            "The mean image is 8 x 8 pixels, the input of the model 24 x 16"
+        );
+    }
+
+    [TestMethod]
+    [DataRow("f4", false)]
+    [DataRow("f8", true)]
+    [DataRow("u1", true)]
+    public void MeanImage_FileOfNumpy_IsReadInItsOrder(string type, bool last)
+    {
+        Python.Require("numpy");
+        using TempFolder folder = new();
+        string file = folder.File("mean.npy");
+        Python.Run(
+            """
+            import sys, numpy
+            image = numpy.arange(3 * 4 * 5).reshape(3, 4, 5)
+            numpy.save(sys.argv[1], numpy.ascontiguousarray(image.transpose(1, 2, 0) if sys.argv[3] == 'True' else image).astype(sys.argv[2]))
+            """,
+            file,
+            type,
+            last.ToString()
+        );
+        MeanImage found = MeanImage.Read(file, 255, ChannelOrder.Bgr);
+        Assert.AreEqual((4, 5), (found.Height, found.Width));
+        for (int c = 0; c < 3; c++)
+        for (int i = 0; i < 20; i++)
+            Assert.AreEqual(((2 - c) * 20 + i) / 255f, found.Values.Span[c * 20 + i], 1e-7f);
+        File.WriteAllText(file, "no numpy");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => MeanImage.Read(file, 255, ChannelOrder.Rgb)).Message,
+            "no .npy file"
+        );
     }
 
     [TestMethod]
