@@ -14,8 +14,7 @@ internal static class ModelsAddCommand
         {
             Description =
                 "An .onnx file, a TensorFlow.js folder (model.json and weights, as Teachable Machine exports it), or "
-                + "an "
-                + "http or https address of an .onnx file (then --sha256 is needed).",
+                + "an http or https address of an .onnx file (then --sha256 is needed).",
         };
         var id = new Option<string>("--id")
         {

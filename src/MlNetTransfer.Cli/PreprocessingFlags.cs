@@ -81,8 +81,8 @@ internal static class PreprocessingFlags
             flags.Text(
                 "--preprocessing",
                 "How pixels become numbers, by name. What the file states is read, and what is stated is checked "
-                    + "against "
-                    + "what the network remembers of its training; without either it is found where that is clear.",
+                    + "against what the network remembers of its training; without either it is found where that is "
+                    + "clear.",
                 NamedPreprocessing.Forms,
                 (o, name) => o with { Name = name }
             ),

@@ -2,9 +2,7 @@ using System.Diagnostics;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
-using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
@@ -19,8 +17,6 @@ namespace MlNetTransfer.Experiments;
 internal static class DetectiveExperiment
 {
     private const string Script = "tests/MlNetTransfer.Experiments/trained_networks.py";
-    private const int Folds = 5,
-        Seed = 1;
 
     public static int Run(string[] args, Experiment experiment)
     {
@@ -109,7 +105,7 @@ internal static class DetectiveExperiment
     {
         Table table = experiment.Table(
             $"What a wrong preprocessing costs ResNet18 of the catalogue, whose own is raw255: accuracy of a softmax head "
-                + $"on its last tap, {Folds} folds, seed {Seed} ± standard deviation of the folds",
+                + $"on its last tap, {TransferExperiment.Folds} folds, seed {TransferExperiment.Seed} ± standard deviation of the folds",
             Column.Text("preprocessing", 30),
             Column.Percent(tasks[0].Name, 22),
             Column.Percent(tasks[1].Name, 22)
@@ -119,33 +115,15 @@ internal static class DetectiveExperiment
         foreach ((string name, ChannelScale scale) in NamedPreprocessing.Candidates)
         {
             Preprocessing preprocessing = backbone.Card.Preprocessing! with { Mean = scale.Mean, Std = scale.Std };
-            Figure[] figures = [.. tasks.Select(task => Accuracy(task.Data, onnx, preprocessing))];
+            Figure[] figures =
+            [
+                .. tasks.Select(task =>
+                    Figure.OfSample(
+                        TransferExperiment.Accuracies(TransferExperiment.Features(task.Data, onnx, preprocessing))
+                    )
+                ),
+            ];
             table.Add(name, figures[0], figures[1]);
         }
-    }
-
-    private static Figure Accuracy(ImageDataset data, byte[] onnx, Preprocessing preprocessing)
-    {
-        using var graph = new ImageGraph(onnx, FeatureGraph.Output, preprocessing);
-        ImageRows rows = new ImageRunner(graph).Run(data.Items, "features");
-        var table = new FeatureTable(
-            data.ClassNames,
-            [.. rows.Accepted.Select(i => data.Items[i].Label)],
-            rows.Values,
-            rows.Width
-        );
-        int[] fold = StratifiedFolds.Assign(table.Labels, Folds, Seed);
-        int[] all = [.. Enumerable.Range(0, table.Rows)];
-        return Figure.OfSample([
-            .. Enumerable
-                .Range(0, Folds)
-                .Select(f =>
-                {
-                    FeatureTable train = table.Select([.. all.Where(r => fold[r] != f)]),
-                        test = table.Select([.. all.Where(r => fold[r] == f)]);
-                    SoftmaxHead head = new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = Seed }).Fit(train);
-                    return ClassificationReport.Of(data.ClassNames, test.Labels, head.Predict(test)).Accuracy;
-                }),
-        ]);
     }
 }

@@ -14,7 +14,7 @@ namespace MlNetTransfer.Experiments;
 /// </summary>
 internal static class TransferExperiment
 {
-    private const int Folds = 5,
+    internal const int Folds = 5,
         Seed = 1;
 
     public static int Run(string[] args, Experiment experiment)
@@ -37,14 +37,12 @@ internal static class TransferExperiment
             Report(
                 table,
                 $"{id} at {card.DefaultTap}, pretrained",
-                data,
                 Features(data, FeatureGraph.Build(backbone.LoadModel(), tensor).ToBytes(), card.Preprocessing!)
             );
             for (int seed = 1; seed <= 3; seed++)
                 Report(
                     table,
                     $"{id} at {card.DefaultTap}, random weights (seed {seed})",
-                    data,
                     Features(
                         data,
                         FeatureGraph.Build(RandomWeights.Draw(backbone.LoadModel(), seed), tensor).ToBytes(),
@@ -53,11 +51,12 @@ internal static class TransferExperiment
                 );
         }
 
-        Report(table, "raw pixels, 32 x 32", data, Pixels(data));
+        Report(table, "raw pixels, 32 x 32", Pixels(data));
         return 0;
     }
 
-    private static FeatureTable Features(ImageDataset data, byte[] onnx, Preprocessing preprocessing)
+    /// <summary>Features of all images that can be used.</summary>
+    internal static FeatureTable Features(ImageDataset data, byte[] onnx, Preprocessing preprocessing)
     {
         using var graph = new ImageGraph(onnx, FeatureGraph.Output, preprocessing);
         ImageRows rows = new ImageRunner(graph).Run(data.Items, "features");
@@ -95,11 +94,17 @@ internal static class TransferExperiment
         return new FeatureTable(data.ClassNames, [.. labels], [.. values], row.Length);
     }
 
-    private static void Report(Table results, string name, ImageDataset data, FeatureTable table)
+    private static void Report(Table results, string name, FeatureTable table)
+    {
+        results.Add(name, Figure.OfSample(Accuracies(table)), table.Rows, table.Width);
+    }
+
+    /// <summary>Accuracy of a softmax head in each of the folds.</summary>
+    internal static double[] Accuracies(FeatureTable table)
     {
         int[] fold = StratifiedFolds.Assign(table.Labels, Folds, Seed);
         int[] rows = [.. Enumerable.Range(0, table.Rows)];
-        double[] accuracy =
+        return
         [
             .. Enumerable
                 .Range(0, Folds)
@@ -108,9 +113,8 @@ internal static class TransferExperiment
                     FeatureTable train = table.Select([.. rows.Where(r => fold[r] != f)]),
                         test = table.Select([.. rows.Where(r => fold[r] == f)]);
                     SoftmaxHead head = new SoftmaxTrainer(new SoftmaxTrainerOptions { Seed = Seed }).Fit(train);
-                    return ClassificationReport.Of(data.ClassNames, test.Labels, head.Predict(test)).Accuracy;
+                    return ClassificationReport.Of(table.ClassNames, test.Labels, head.Predict(test)).Accuracy;
                 }),
         ];
-        results.Add(name, Figure.OfSample(accuracy), table.Rows, table.Width);
     }
 }

@@ -6,10 +6,12 @@ namespace MlNetTransfer.Backbones;
 /// <summary>Preprocessings by the names that people call them.</summary>
 public static class NamedPreprocessing
 {
-    private static readonly ChannelScale ImageNet = new(new(0.485f, 0.456f, 0.406f), new(0.229f, 0.224f, 0.225f)),
-        Unit = ChannelScale.Uniform(1, 0, 1),
+    /// <summary>Scales that files state without a name, too.</summary>
+    internal static readonly ChannelScale Unit = ChannelScale.Uniform(1, 0, 1),
         MinusOneToOne = ChannelScale.Uniform(1, 0.5f, 0.5f),
-        Raw = ChannelScale.Uniform(255, 0, 1),
+        Raw = ChannelScale.Uniform(255, 0, 1);
+
+    private static readonly ChannelScale ImageNet = new(new(0.485f, 0.456f, 0.406f), new(0.229f, 0.224f, 0.225f)),
         Caffe = ChannelScale.Of(255, new(123.68f, 116.779f, 103.939f), new(1, 1, 1)),
         CaffeOfTorchvision = ChannelScale.Of(1, new(0.48235f, 0.45882f, 0.40784f), new(1 / 255f, 1 / 255f, 1 / 255f));
 
@@ -35,9 +37,8 @@ public static class NamedPreprocessing
         ("raw255", "efficientnet efficientnet_v2 mobilenet_v3 convnext regnet"),
     ];
 
-    // Input, the shorter side it is cut from, filter and scale of torchvision's weights; the name of the weights
-    // follows
-    // a dot where a network has several.
+    // Input, the shorter side it is cut from, filter and scale of torchvision's weights; where a network has several,
+    // their name follows a dot.
     private const string Torchvision = """
         224 224 bicubic imagenet: maxvit_t regnet_y_128gf.imagenet1k_swag_linear_v1
           regnet_y_16gf.imagenet1k_swag_linear_v1 regnet_y_32gf.imagenet1k_swag_linear_v1

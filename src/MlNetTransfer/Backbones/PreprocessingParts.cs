@@ -84,8 +84,7 @@ public sealed record PreprocessingParts
         if (CropFraction is not null && framing != MlNetTransfer.Imaging.Framing.ResizeCrop)
             throw new TransferException(
                 $"A crop fraction has no effect with the framing {framing}: it is that of "
-                    + $"ResizeCrop. "
-                    + "Leave --crop out, or give --framing resizecrop."
+                    + "ResizeCrop. Leave --crop out, or give --framing resizecrop."
             );
         return new Preprocessing
         {

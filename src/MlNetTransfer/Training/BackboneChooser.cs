@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics.Tensors;
 using System.Text;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Evaluation;
@@ -234,14 +235,7 @@ internal sealed class BackboneChooser(
         [
             .. found.Labels.Select(
                 (label, row) =>
-                {
-                    ReadOnlySpan<float> logits = found.Logits.Span.Slice(row * found.Classes, found.Classes);
-                    int likeliest = 0;
-                    for (int c = 1; c < logits.Length; c++)
-                        if (logits[c] > logits[likeliest])
-                            likeliest = c;
-                    return likeliest == label;
-                }
+                    label == TensorPrimitives.IndexOfMax(found.Logits.Span.Slice(row * found.Classes, found.Classes))
             ),
         ];
 

@@ -128,13 +128,9 @@ public static class ClassifierOutput
         // Faint and strong noise: logits grow with it, probabilities cannot.
         float[] noise = SampleRun.Noise(Judged, shape);
         int length = noise.Length / Judged;
-        List<float> found = [];
-        for (int i = 0; i < Judged; i++)
-        {
-            float strength = MathF.Pow(4, i - 2);
-            float[] image = [.. noise.Skip(i * length).Take(length).Select(v => v * strength)];
-            found.AddRange(SampleRun.Of(model, [output], image, 1, shape)[output].Values);
-        }
+        for (int i = 0; i < noise.Length; i++)
+            noise[i] *= MathF.Pow(4, (i / length) - 2);
+        float[] found = SampleRun.Of(model, [output], noise, Judged, shape)[output].Values;
 
         // Exponentials of strong noise may overflow; what is left tells.
         float[][] rows = [.. found.Chunk(scores).Where(row => row.All(float.IsFinite))];

@@ -82,8 +82,7 @@ public static class OnnxBackboneInspector
             throw new TransferException(
                 $"No tensor of the model can be tapped: of {network.Path.Waypoints.Count} that every path passes "
                     + "through, none is a map [N, channels, height, width] or the row that a last layer takes. Export "
-                    + "a "
-                    + $"convolutional classifier, or one whose last layer takes one row per image."
+                    + $"a convolutional classifier, or one whose last layer takes one row per image."
             );
         BatchDimension.Check(network.Model, [.. taps.Select(t => t.Tensor), network.Output], shape, input.Batch);
         int classes = (values[network.Output].Shape, taps[^1].Tensor == network.Output) switch
@@ -131,8 +130,8 @@ public static class OnnxBackboneInspector
             Evidence(network, ImageInput.Find(model), stated.Shape, parts, options, progress, cancellation)
             ?? throw new TransferException(
                 $"The backbone '{backbone.Card.Id}' has no batch normalisation that would tell how it was trained. "
-                    + "Give "
-                    + "--images FOLDER with one folder per class, and it is judged by how well it tells these apart."
+                    + "Give --images FOLDER with one folder per class, and it is judged by how well it tells these "
+                    + "apart."
             );
         return new CheckedPreprocessing(parts, evidence, evidence.Warning(parts));
     }
@@ -151,7 +150,7 @@ public static class OnnxBackboneInspector
         if (parts.MeanImage is not null || (input.Channels == 4 && parts.Scale is null))
             return null;
         IReadOnlyList<PreprocessingChoice> candidates = PreprocessingChoice.Candidates(input.Channels, parts);
-        Imaging.Preprocessing framing = parts.For(ChannelScale.Uniform(255, 0, 1), shape);
+        Imaging.Preprocessing framing = parts.For(NamedPreprocessing.Raw, shape);
         var detective = new PreprocessingDetective(network.Model);
         if (detective.CanTell)
             return detective.Compare(

@@ -312,8 +312,8 @@ public sealed record PreprocessingEvidence(
         return string.Create(
                 CultureInfo.InvariantCulture,
                 $"The preprocessing '{own.Choice.Name}' is probably wrong: by its {Method} the network was trained "
-                    + $"with "
-                    + $"'{Best.Choice.Name}' (off by {Best.Score:0.00} against {own.Score:0.00}, {Images} images). "
+                    + $"with '{Best.Choice.Name}' (off by {Best.Score:0.00} against {own.Score:0.00}, {Images} "
+                    + $"images). "
             ) + "A wrong scale costs 10 to 30 points of accuracy and nothing else shows it.";
     }
 }

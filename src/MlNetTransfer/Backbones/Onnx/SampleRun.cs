@@ -43,6 +43,38 @@ internal static class SampleRun
         (int Width, int Height) shape
     )
     {
+        return Of(
+            model,
+            tensors,
+            _ => Fed(images, batch, shape),
+            said =>
+                $"{batch} image{(batch == 1 ? "" : "s")} of {shape.Width} x {shape.Height} pixels: {said} Is that "
+                + $"the size it takes? Export it with a dynamic batch and operators that ONNX Runtime knows."
+        );
+    }
+
+    /// <summary>The same, of a session that is open.</summary>
+    public static IReadOnlyDictionary<string, Result> Of(
+        OrtSession session,
+        IReadOnlyList<string> tensors,
+        float[] images,
+        int batch,
+        (int Width, int Height) shape
+    ) => Run(session, tensors, Fed(images, batch, shape));
+
+    /// <summary>The given tensors of a model with any inputs.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="tensors">Tensors to read.</param>
+    /// <param name="feed">Makes the inputs of the session; they are released here.</param>
+    /// <param name="refused">What it was run on, and the fix, with ONNX Runtime's words between.</param>
+    /// <exception cref="TransferException">ONNX Runtime cannot run it; its words are in the message.</exception>
+    public static IReadOnlyDictionary<string, Result> Of(
+        OnnxModel model,
+        IReadOnlyList<string> tensors,
+        Func<OrtSession, Dictionary<string, OrtValue>> feed,
+        Func<string, string> refused
+    )
+    {
         OnnxModel cut = GraphCut.At(model, tensors, typed: false);
         try
         {
@@ -54,39 +86,43 @@ internal static class SampleRun
                 },
                 "the model"
             );
-            return Of(session, tensors, images, batch, shape);
+            return Run(session, tensors, feed(session));
         }
         catch (Exception e) when (OrtSession.Said(e) is { } said)
         {
             throw new TransferException(
-                $"ONNX Runtime {OrtSession.RuntimeVersion} cannot run the model on {batch} "
-                    + $"image{(batch == 1 ? "" : "s")} of {shape.Width} x {shape.Height} pixels: {said} Is that "
-                    + $"the size it takes? Export it with a dynamic batch and operators that ONNX Runtime knows.",
+                $"ONNX Runtime {OrtSession.RuntimeVersion} cannot run the model on {refused(said)}",
                 e
             );
         }
     }
 
-    /// <summary>The same, of a session that is open.</summary>
-    public static IReadOnlyDictionary<string, Result> Of(
+    private static Dictionary<string, OrtValue> Fed(float[] images, int batch, (int Width, int Height) shape) =>
+        new()
+        {
+            [Backbone.InputName] = OrtValue.CreateTensorValueFromMemory(images, [batch, 3, shape.Height, shape.Width]),
+        };
+
+    private static Dictionary<string, Result> Run(
         OrtSession session,
         IReadOnlyList<string> tensors,
-        float[] images,
-        int batch,
-        (int Width, int Height) shape
+        Dictionary<string, OrtValue> fed
     )
     {
-        using OrtValue image = OrtValue.CreateTensorValueFromMemory(images, [batch, 3, shape.Height, shape.Width]);
-        string[] names = [.. tensors.Distinct()];
-        using IDisposableReadOnlyCollection<OrtValue> values = session.Run(
-            new Dictionary<string, OrtValue> { [Backbone.InputName] = image },
-            names
-        );
-        return names.Zip(values).ToDictionary(v => v.First, v => Read(v.Second));
+        try
+        {
+            string[] names = [.. tensors.Distinct()];
+            using IDisposableReadOnlyCollection<OrtValue> values = session.Run(fed, names);
+            return names.Zip(values).ToDictionary(v => v.First, v => Read(v.Second));
+        }
+        finally
+        {
+            foreach (OrtValue value in fed.Values)
+                value.Dispose();
+        }
     }
 
-    /// <summary>A tensor of a run.</summary>
-    internal static Result Read(OrtValue value)
+    private static Result Read(OrtValue value)
     {
         if (!value.IsTensor)
             return new Result([], []);

@@ -34,7 +34,7 @@ internal static class StatedPreprocessing
         if (image != PreprocessingParts.None)
             yield return new("the file's metadata", image);
         if (input.Type == DataType.Uint8)
-            yield return new("the type of its input, uint8", NamedPreprocessing.Find("raw255") with { Order = null });
+            yield return new("the type of its input, uint8", new PreprocessingParts { Scale = NamedPreprocessing.Raw });
         if (FirstNodes.Scale(model, input.Name) is { } scale)
             yield return new("its first nodes", new PreprocessingParts { Scale = scale });
     }
@@ -101,10 +101,10 @@ internal static class StatedPreprocessing
             {
                 Scale = range switch
                 {
-                    "NominalRange_0_255" => ChannelScale.Uniform(255, 0, 1),
+                    "NominalRange_0_255" => NamedPreprocessing.Raw,
                     "NominalRange_16_235" => ChannelScale.Uniform(219, -16, 1),
-                    "Normalized_0_1" => ChannelScale.Uniform(1, 0, 1),
-                    "Normalized_1_1" => ChannelScale.Uniform(1, 0.5f, 0.5f),
+                    "Normalized_0_1" => NamedPreprocessing.Unit,
+                    "Normalized_1_1" => NamedPreprocessing.MinusOneToOne,
                     _ => throw new TransferException(
                         $"The file's metadata has Image.NominalPixelRange '{range}'; NominalRange_0_255, "
                             + "NominalRange_16_235, Normalized_0_1 or Normalized_1_1 were expected. Export the model "
@@ -140,9 +140,6 @@ internal static class StatedPreprocessing
 /// </summary>
 internal static class FirstNodes
 {
-    private static readonly ChannelScale Raw = ChannelScale.Uniform(255, 0, 1),
-        Unit = ChannelScale.Uniform(1, 0, 1);
-
     /// <summary>The scale of the input; null where the first nodes do not tell.</summary>
     public static ChannelScale? Scale(OnnxModel model, string input)
     {
@@ -173,9 +170,9 @@ internal static class FirstNodes
         return (mean, deviation) switch
         {
             // 0..255: a mean of colours, or a division by 255, 127.5 or a deviation on that scale.
-            (> 60 and < 200, > 0.5 and < 300) or (>= 0 and < 200, > 20 and < 300) => Raw,
+            (> 60 and < 200, > 0.5 and < 300) or (>= 0 and < 200, > 20 and < 300) => NamedPreprocessing.Raw,
             // 0..1: the mean and deviation of images, or 2 x - 1.
-            (> 0.2 and < 0.8, > 0.1 and < 0.7) => Unit,
+            (> 0.2 and < 0.8, > 0.1 and < 0.7) => NamedPreprocessing.Unit,
             _ => null,
         };
     }

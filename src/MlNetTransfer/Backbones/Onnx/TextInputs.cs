@@ -81,51 +81,29 @@ internal sealed record TextInputs(ValueInfoProto Ids, ValueInfoProto Mask, Value
         IReadOnlyList<string> tensors
     )
     {
-        OnnxModel cut = GraphCut.At(model, tensors, typed: false);
-        try
-        {
-            using OrtSession session = new(
-                cut.ToBytes(),
-                OrtSettings.AsWritten with
-                {
-                    Log = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
-                },
-                "the model"
-            );
-            Dictionary<string, OrtValue> fed = [];
-            Feed(Ids, id => Math.Max(id, 0));
-            Feed(Mask, id => id < 0 ? 0 : 1);
-            Feed(Types, _ => 0);
-            try
+        return SampleRun.Of(
+            model,
+            tensors,
+            session =>
             {
-                string[] names = [.. tensors.Distinct()];
-                using IDisposableReadOnlyCollection<OrtValue> values = session.Run(fed, names);
-                return names.Zip(values).ToDictionary(v => v.First, v => SampleRun.Read(v.Second));
-            }
-            finally
-            {
-                foreach (OrtValue value in fed.Values)
-                    value.Dispose();
-            }
+                Dictionary<string, OrtValue> fed = [];
+                Feed(session, fed, Ids, id => Math.Max(id, 0));
+                Feed(session, fed, Mask, id => id < 0 ? 0 : 1);
+                Feed(session, fed, Types, _ => 0);
+                return fed;
+            },
+            said => $"{ids.Count} text{(ids.Count == 1 ? "" : "s")} of {ids[0].Length} tokens: {said}"
+        );
 
-            void Feed(ValueInfoProto? input, Func<long, long> value)
-            {
-                if (input is null || !session.Inputs.ContainsKey(input.Name))
-                    return;
-                long[] values = [.. ids.SelectMany(row => row).Select(value)],
-                    shape = [ids.Count, ids[0].Length];
-                fed[input.Name] = IsLong(input)
-                    ? OrtValue.CreateTensorValueFromMemory(values, shape)
-                    : OrtValue.CreateTensorValueFromMemory(Array.ConvertAll(values, v => (int)v), shape);
-            }
-        }
-        catch (Exception e) when (OrtSession.Said(e) is { } said)
+        void Feed(OrtSession session, Dictionary<string, OrtValue> fed, ValueInfoProto? input, Func<long, long> value)
         {
-            throw new TransferException(
-                $"ONNX Runtime {OrtSession.RuntimeVersion} cannot run the model on {ids.Count} "
-                    + $"text{(ids.Count == 1 ? "" : "s")} of {ids[0].Length} tokens: {said}",
-                e
-            );
+            if (input is null || !session.Inputs.ContainsKey(input.Name))
+                return;
+            long[] values = [.. ids.SelectMany(row => row).Select(value)],
+                shape = [ids.Count, ids[0].Length];
+            fed[input.Name] = IsLong(input)
+                ? OrtValue.CreateTensorValueFromMemory(values, shape)
+                : OrtValue.CreateTensorValueFromMemory(Array.ConvertAll(values, v => (int)v), shape);
         }
     }
 
