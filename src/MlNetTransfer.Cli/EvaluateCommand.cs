@@ -36,7 +36,7 @@ internal static class EvaluateCommand
         command.SetAction(parsed =>
         {
             ModelEvaluation summary = terminal.Run(new EvaluateJob(flags.Read(parsed)), cancellation);
-            ResultFile.Write(parsed.GetValue(output), summary);
+            ResultFile.Write(parsed.GetValue(output), PredictionRows.Of(summary));
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else

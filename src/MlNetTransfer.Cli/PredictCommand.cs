@@ -48,7 +48,7 @@ internal static class PredictCommand
         {
             PredictionSummary summary = terminal.Run(new PredictJob(flags.Read(parsed)), cancellation);
             PredictionTable.RequireSome(summary);
-            ResultFile.Write(parsed.GetValue(output), summary);
+            ResultFile.Write(parsed.GetValue(output), PredictionRows.Of(summary));
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else

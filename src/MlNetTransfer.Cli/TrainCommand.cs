@@ -98,7 +98,7 @@ internal static class TrainCommand
     private static Option Output(Flags<TrainOptions> flags) =>
         flags.Text(
             "--output",
-            "Folder for model.onnx and report.json.",
+            "Folder for model.onnx, report.json and predictions.csv: what was said of every image held out.",
             "dir",
             (o, folder) => o with { Output = folder },
             o => o.Output

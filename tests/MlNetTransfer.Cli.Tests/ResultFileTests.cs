@@ -13,6 +13,40 @@ public sealed class ResultFileTests
 {
     private static readonly string Fruit = Path.Combine(Cli.Samples, "fruit");
 
+    /// <summary>Oracle: the confusion matrix and the folds' accuracies of the report.</summary>
+    [TestMethod]
+    public void Train_Predictions_AreThoseThatTheReportCounts()
+    {
+        JsonElement report = Trained.Result.Json;
+        List<string[]> lines = Csv(Path.Combine(Path.GetDirectoryName(Trained.Model)!, "predictions.csv"));
+        string[] names =
+        [
+            .. report.GetProperty("perClass").EnumerateArray().Select(c => c.GetProperty("name").GetString()!),
+        ];
+        CollectionAssert.AreEqual(
+            (string[])["file", "truth", "fold", "prediction", "probability", .. names.Select(n => $"p_{n}"), "error"],
+            lines[0]
+        );
+        var confusion = names.ToDictionary(n => n, _ => new int[names.Length]);
+        foreach (string[] row in lines[1..])
+        {
+            confusion[row[1]][Array.IndexOf(names, row[3])]++;
+            float[] probabilities = [.. row[5..^1].Select(p => float.Parse(p, CultureInfo.InvariantCulture))];
+            Assert.AreEqual(row[3], names[Array.IndexOf(probabilities, probabilities.Max())], row[0]);
+            StringAssert.Contains(row[0], row[1], "The file lies in the folder of its class.");
+        }
+
+        int[][] counted = [.. report.GetProperty("confusion").EnumerateArray().Select(r => r.Deserialize<int[]>()!)];
+        for (int c = 0; c < names.Length; c++)
+            CollectionAssert.AreEqual(counted[c], confusion[names[c]], names[c]);
+        double[] folds = report.GetProperty("foldAccuracies").Deserialize<double[]>()!;
+        for (int f = 0; f < folds.Length; f++)
+        {
+            string[][] held = [.. lines[1..].Where(row => row[2] == $"{f}")];
+            Assert.AreEqual(folds[f], held.Average(row => row[1] == row[3] ? 1.0 : 0), 1e-9, $"fold {f}");
+        }
+    }
+
     [TestMethod]
     public void Predict_Csv_HasARowForEveryImageAndAColumnForEveryClass()
     {

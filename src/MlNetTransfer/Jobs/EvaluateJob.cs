@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Security.Cryptography;
 using System.Text.Json.Serialization;
 using MlNetTransfer.Backbones;
@@ -239,7 +240,16 @@ public sealed record ModelEvaluation
 /// <param name="Truth">Its class.</param>
 /// <param name="Seen">Whether the model was trained on it; null where the model file does not say.</param>
 /// <param name="Probabilities">Probability of each class [classes].</param>
-public sealed record EvaluatedImage(string File, string Truth, bool? Seen, ReadOnlyMemory<float> Probabilities);
+public sealed record EvaluatedImage(string File, string Truth, bool? Seen, ReadOnlyMemory<float> Probabilities)
+{
+    /// <summary>
+    /// The fold of the cross-validation whose model said it, which was not trained on the image; null without folds.
+    /// </summary>
+    public int? Fold { get; init; }
+
+    /// <summary>The likeliest class; of equal ones, that with the lower index.</summary>
+    public int Predicted => Probabilities.Span.IndexOf(TensorPrimitives.Max(Probabilities.Span));
+}
 
 /// <summary>How a model does on some images: plain numbers, in the order of the JSON.</summary>
 public record EvaluationFigures

@@ -181,6 +181,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 .. BackboneCandidates.Notes(ChoiceOf(backbone), written.Costs),
                 .. trial.Fit.Notes,
             ],
+            Predictions = Predictions(set, trial),
         };
         ModelAndReport.Write(
             staged,
@@ -188,12 +189,33 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             summary,
             () =>
             {
+                PredictionRows.Of(summary).Write(Path.Combine(options.Output, "predictions.csv"));
                 if (options.SaveWeights)
                     InitialWeights.Save(written.Onnx, Path.Combine(options.Output, "weights.safetensors"));
             }
         );
         recipe.Written();
         return summary;
+    }
+
+    private static EvaluatedImage[] Predictions(TrainingSet set, Trial trial)
+    {
+        int classes = set.Data.ClassNames.Count;
+        return
+        [
+            .. trial.TestRows.Select(
+                (row, i) =>
+                    new EvaluatedImage(
+                        set.Item(row).Name,
+                        set.Data.ClassNames[set.Table.Labels[row]],
+                        false,
+                        trial.Probabilities.Slice(i * classes, classes)
+                    )
+                    {
+                        Fold = trial.Folds.Count > 0 ? trial.Folds[row] : null,
+                    }
+            ),
+        ];
     }
 
     /// <summary>Trains, and writes the model file beside its place once it agrees with what was evaluated.</summary>

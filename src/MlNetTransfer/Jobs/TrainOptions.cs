@@ -23,7 +23,7 @@ public sealed record TrainOptions : ImageJobRequest
     /// <summary>How to read the labelled images.</summary>
     public DatasetOptions Dataset { get; init; } = new();
 
-    /// <summary>Folder for model.onnx and report.json; made where it is missing.</summary>
+    /// <summary>Folder for model.onnx, report.json and predictions.csv; made where it is missing.</summary>
     public required string Output
     {
         get;

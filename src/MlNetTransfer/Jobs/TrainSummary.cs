@@ -130,6 +130,13 @@ public sealed record TrainSummary : EvaluationSummary
 
     /// <summary>What a reader of the figures should know, e.g. images that are in both parts.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
+
+    /// <summary>
+    /// What was said of every evaluated image by a model that was not trained on it: what <c>predictions.csv</c>
+    /// holds.
+    /// </summary>
+    [JsonIgnore]
+    public IReadOnlyList<EvaluatedImage> Predictions { get; init; } = [];
 }
 
 /// <summary>What the report of the model that a run replaced says of it.</summary>

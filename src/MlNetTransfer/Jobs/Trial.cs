@@ -20,6 +20,12 @@ internal sealed record Trial(
     IReadOnlyList<double> FoldAccuracies
 )
 {
+    /// <summary>Probabilities [test rows × classes] of <see cref="TestRows"/>; empty where nothing was held out.</summary>
+    public ReadOnlyMemory<float> Probabilities { get; init; }
+
+    /// <summary>The fold that held out each of <see cref="TestRows"/>; empty for a single split.</summary>
+    public IReadOnlyList<int> Folds { get; init; } = [];
+
     /// <summary>Networks of each fold's fit, see <see cref="FittedHead.Networks"/>; empty for a single split.</summary>
     public IReadOnlyList<string> FoldNetworks { get; init; } = [];
 
@@ -82,7 +88,10 @@ internal sealed class TrialRunner(
             Judge(split.Test, found),
             Judge(split.Test, fit.Head.WithoutCalibration(found)),
             []
-        );
+        )
+        {
+            Probabilities = found,
+        };
     }
 
     /// <summary>
@@ -116,6 +125,8 @@ internal sealed class TrialRunner(
         return new Trial(written, rows, rows, Judge(rows, probabilities), Judge(rows, uncalibrated), accuracies)
         {
             FoldNetworks = networks,
+            Probabilities = probabilities,
+            Folds = fold,
         };
     }
 

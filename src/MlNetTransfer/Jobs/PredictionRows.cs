@@ -1,0 +1,169 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Onnx;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>
+/// A row for every image, those that were rejected included: what a model says of it, and what is known of it.
+/// Immutable.
+/// </summary>
+/// <remarks>
+/// Columns: file; truth, and fold (after training) or seen (of an evaluation), where images have labels; prediction,
+/// probability, then p_CLASS for every class, error. What a rejected image lacks is empty in .csv, null in .jsonl.
+/// Numbers are written by the invariant culture.
+/// </remarks>
+public sealed class PredictionRows
+{
+    private readonly IReadOnlyList<string> classNames;
+    private readonly Row[] rows;
+    private readonly (string Name, Func<Row, object?> Value)[] known;
+
+    private PredictionRows(
+        IReadOnlyList<string> classNames,
+        IEnumerable<Row> rows,
+        IEnumerable<RejectedImage> rejected,
+        params (string Name, Func<Row, object?> Value)[] known
+    )
+    {
+        this.classNames = classNames;
+        this.rows =
+        [
+            .. rows,
+            .. rejected.Select(image => new Row(image.File, null, null, null, default, -1, image.Reason)),
+        ];
+        this.known = known;
+    }
+
+    /// <summary>What the columns hold, from left to right.</summary>
+    public IReadOnlyList<(string Name, IReadOnlyList<object?> Values)> Columns =>
+        [.. All().Select(column => (column.Name, (IReadOnlyList<object?>)[.. rows.Select(column.Value)]))];
+
+    /// <summary>The images that a training run held out, each as the model that had not seen it says.</summary>
+    public static PredictionRows Of(TrainSummary summary)
+    {
+        ArgumentNullException.ThrowIfNull(summary);
+        return new PredictionRows(
+            [.. summary.PerClass.Select(c => c.Name)],
+            summary.Predictions.Select(Evaluated),
+            summary.Rejected,
+            ("truth", row => row.Truth),
+            ("fold", row => row.Fold)
+        );
+    }
+
+    /// <summary>The images of an evaluation.</summary>
+    public static PredictionRows Of(ModelEvaluation summary)
+    {
+        ArgumentNullException.ThrowIfNull(summary);
+        return new PredictionRows(
+            summary.ClassNames,
+            summary.Predictions.Select(Evaluated),
+            summary.Rejected,
+            ("truth", row => row.Truth),
+            ("seen", row => row.Seen)
+        );
+    }
+
+    /// <summary>Images without labels.</summary>
+    public static PredictionRows Of(PredictionSummary summary)
+    {
+        ArgumentNullException.ThrowIfNull(summary);
+        string[] names = [.. summary.ClassNames];
+        return new PredictionRows(
+            names,
+            summary.Predictions.Select(p => new Row(
+                p.File,
+                null,
+                null,
+                null,
+                p.Probabilities,
+                Array.IndexOf(names, p.Label),
+                null
+            )),
+            summary.Rejected
+        );
+    }
+
+    /// <summary>Writes the table, whole or not at all: as JSON lines where the name ends in .jsonl, else as CSV.</summary>
+    public void Write(string path) =>
+        AtomicFile.Write(
+            path,
+            stream =>
+            {
+                if (Path.GetExtension(path).Equals(".jsonl", StringComparison.OrdinalIgnoreCase))
+                    JsonLines(stream);
+                else
+                    Csv(stream);
+            }
+        );
+
+    private static Row Evaluated(EvaluatedImage image) =>
+        new(image.File, image.Truth, image.Seen, image.Fold, image.Probabilities, image.Predicted, null);
+
+    private IEnumerable<(string Name, Func<Row, object?> Value)> All()
+    {
+        yield return ("file", row => row.File);
+        foreach ((string Name, Func<Row, object?> Value) column in known)
+            yield return column;
+        yield return ("prediction", row => row.Predicted < 0 ? null : classNames[row.Predicted]);
+        yield return ("probability", row => row.Of(row.Predicted));
+        for (int c = 0; c < classNames.Count; c++)
+        {
+            int label = c;
+            yield return ($"p_{classNames[c]}", row => row.Of(label));
+        }
+
+        yield return ("error", row => row.Error);
+    }
+
+    /// <summary>RFC 4180, lines ended by a line feed.</summary>
+    private void Csv(Stream stream)
+    {
+        using StreamWriter writer = Text(stream);
+        (string Name, Func<Row, object?> Value)[] columns = [.. All()];
+        writer.Write(string.Join(',', columns.Select(c => Quoted(c.Name))) + "\n");
+        foreach (Row row in rows)
+            writer.Write(string.Join(',', columns.Select(c => Quoted(Written(c.Value(row))))) + "\n");
+    }
+
+    private void JsonLines(Stream stream)
+    {
+        var options = new JsonSerializerOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        using StreamWriter writer = Text(stream);
+        (string Name, Func<Row, object?> Value)[] columns = [.. All()];
+        foreach (Row row in rows)
+            writer.Write(
+                JsonSerializer.Serialize(columns.ToDictionary(c => c.Name, c => c.Value(row)), options) + "\n"
+            );
+    }
+
+    private static StreamWriter Text(Stream stream) => new(stream, new UTF8Encoding(false), 1 << 16, leaveOpen: true);
+
+    private static string Written(object? value) =>
+        value switch
+        {
+            null => "",
+            bool flag => flag ? "true" : "false",
+            _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+        };
+
+    private static string Quoted(string text) =>
+        text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+
+    private sealed record Row(
+        string File,
+        string? Truth,
+        bool? Seen,
+        int? Fold,
+        ReadOnlyMemory<float> Probabilities,
+        int Predicted,
+        string? Error
+    )
+    {
+        public float? Of(int label) => Probabilities.IsEmpty ? null : Probabilities.Span[label];
+    }
+}
