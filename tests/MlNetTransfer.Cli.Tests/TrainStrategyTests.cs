@@ -69,7 +69,6 @@ public sealed class TrainStrategyTests
     [DataRow("--augment", "--augment", "strong")]
     [DataRow("--batch", "--batch", "16")]
     [DataRow("--resume", "--resume")]
-    [DataRow("--class-weights", "--class-weights", "balanced", "--head", "ridge")]
     [DataRow("--l2", "--l2", "0.1", "--head", "ridge")]
     [DataRow("--l2", "--l2", "0.1")]
     [DataRow("--test-fraction", "--folds", "5", "--test-fraction", "0.2")]

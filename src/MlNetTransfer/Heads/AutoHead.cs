@@ -28,6 +28,9 @@ public sealed record AutoHeadTrainerOptions
     /// <summary>Seed of the thinning, of the folds and of the candidates. Default 0.</summary>
     public int Seed { get; init; }
 
+    /// <summary>How much a row of each class counts. Default equally.</summary>
+    public ClassWeights ClassWeights { get; init; }
+
     /// <summary>Threads at most, in [1, 1024]; the result does not depend on it. Default: one per core.</summary>
     public int Workers
     {
@@ -50,7 +53,7 @@ public sealed record AutoHeadTrainerOptions
 /// </remarks>
 /// <param name="options">How to choose; null for the defaults.</param>
 /// <param name="candidates">The candidates, simplest first; null for the kinds of heads that take part in the choice
-/// with as many rows: discriminant (shrinkage 0.7), ridge, softmax, up to 2,000 training rows kernel and, from 5,000 on
+/// with as many rows: discriminant, ridge, softmax, up to 2,000 training rows kernel and, from 5,000 on
 /// because of its cost, mlp.</param>
 /// <param name="clock">Measures the time that each candidate takes.</param>
 public sealed class AutoHeadTrainer(
@@ -115,12 +118,13 @@ public sealed class AutoHeadTrainer(
                 }
             ),
         ];
-        HeadTrial[] trials = Judge(taking, found);
+        double[]? weight = ClassWeighting.Of(compared, options.ClassWeights);
+        HeadTrial[] trials = Judge(taking, found, weight);
         int chosen = Array.FindIndex(trials, trial => trial.Behind <= trial.BehindError);
         IHead head = taking[chosen].Trainer.Fit(train, progress, cancellation);
         return new HeadSelection(
             taking[chosen].Name,
-            TemperatureCalibration.Fit(found[chosen].Predictions).Apply(head),
+            TemperatureCalibration.Fit(found[chosen].Predictions, weight).Apply(head),
             trials[chosen].Score.Temperature,
             trials,
             compared.Rows
@@ -129,10 +133,19 @@ public sealed class AutoHeadTrainer(
 
     /// <summary>What is known of the automatic choice as a kind; see <see cref="HeadKind"/>.</summary>
     internal static HeadKind Describe() =>
-        new("Auto", s => new AutoHeadTrainer(new AutoHeadTrainerOptions { Seed = s.Seed, Workers = s.Workers }))
+        new(
+            "Auto",
+            s => new AutoHeadTrainer(
+                new AutoHeadTrainerOptions
+                {
+                    ClassWeights = s.ClassWeights,
+                    Seed = s.Seed,
+                    Workers = s.Workers,
+                }
+            )
+        )
         {
             IsLinear = true,
-            TakesClassWeights = true,
         };
 
     /// <summary>The kinds that take part in the choice, simplest first.</summary>
@@ -146,15 +159,21 @@ public sealed class AutoHeadTrainer(
         ];
 
     private static HeadSettings Settings(AutoHeadTrainerOptions options) =>
-        new() { Seed = options.Seed, Workers = options.Workers };
+        new()
+        {
+            ClassWeights = options.ClassWeights,
+            Seed = options.Seed,
+            Workers = options.Workers,
+        };
 
     private static HeadTrial[] Judge(
         HeadCandidate[] candidates,
-        (OutOfFoldPredictions Predictions, TimeSpan Elapsed)[] found
+        (OutOfFoldPredictions Predictions, TimeSpan Elapsed)[] found,
+        double[]? weight
     )
     {
-        double[] temperatures = [.. found.Select(f => TemperatureCalibration.Fit(f.Predictions).Temperature)];
-        HeldOutLogits[] judged = [.. found.Select(f => f.Predictions.Judged())];
+        double[] temperatures = [.. found.Select(f => TemperatureCalibration.Fit(f.Predictions, weight).Temperature)];
+        HeldOutLogits[] judged = [.. found.Select(f => f.Predictions.Judged(weight))];
         HeldOut[] summaries =
         [
             .. judged.Select((logits, i) => logits.Judge(1 / temperatures[i]) with { Temperature = temperatures[i] }),
@@ -166,9 +185,7 @@ public sealed class AutoHeadTrainer(
             .. candidates.Select(
                 (candidate, i) =>
                 {
-                    double[] behind = [.. losses[i].Zip(best, (own, other) => own - other)];
-                    double mean = behind.Average(),
-                        error = Math.Sqrt(behind.Sum(d => (d - mean) * (d - mean))) / behind.Length;
+                    (double mean, double error) = judged[i].Behind(losses[i], best);
                     return new HeadTrial(candidate.Name, summaries[i], mean, error, found[i].Elapsed);
                 }
             ),

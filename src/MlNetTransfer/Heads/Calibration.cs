@@ -16,6 +16,9 @@ public sealed record CalibratedTrainerOptions
     /// <summary>Seed of the division into folds. Default 0.</summary>
     public int Seed { get; init; }
 
+    /// <summary>How much a held-out row of each class counts. Default equally.</summary>
+    public ClassWeights ClassWeights { get; init; }
+
     /// <summary>
     /// Folds at the same time, in [1, 1024]; the result does not depend on it. Default 1: most trainers use all cores
     /// themselves.
@@ -59,7 +62,8 @@ public sealed class CalibratedTrainer(IHeadTrainer inner, CalibratedTrainerOptio
         HeadRows.CheckTrainable(train);
         int[] fold = CrossValidation.Folds(train.Labels, options.Folds, options.Seed, train.ClassNames);
         TemperatureCalibration calibration = TemperatureCalibration.Fit(
-            CrossValidation.OutOfFold(inner, train, fold, options.Workers, progress, cancellation)
+            CrossValidation.OutOfFold(inner, train, fold, options.Workers, progress, cancellation),
+            ClassWeighting.Of(train, options.ClassWeights)
         );
         return (calibration.Apply(inner.Fit(train, progress, cancellation)), calibration);
     }
@@ -144,9 +148,12 @@ public sealed record TemperatureCalibration(double Temperature, double LogLossBe
         Highest = 1e4;
 
     /// <summary>Fits T to held-out predictions; rows of a class that their head did not know do not count.</summary>
-    public static TemperatureCalibration Fit(OutOfFoldPredictions predictions)
+    public static TemperatureCalibration Fit(OutOfFoldPredictions predictions) => Fit(predictions, null);
+
+    /// <summary>As <see cref="Fit(OutOfFoldPredictions)"/>, with what a row of each class counts [classes].</summary>
+    internal static TemperatureCalibration Fit(OutOfFoldPredictions predictions, double[]? weight)
     {
-        HeldOutLogits judged = predictions.Judged();
+        HeldOutLogits judged = predictions.Judged(weight);
         if (judged.Rows == 0)
             return new TemperatureCalibration(1, double.NaN, double.NaN, 0);
         double scale = judged.Temper();
@@ -273,6 +280,20 @@ internal sealed class HeldOutLogits(int classes)
     /// <summary>Log-loss of softmax(scale·logits) of each row (nats).</summary>
     public double[] Losses(double scale) =>
         [.. Enumerable.Range(0, rows.Count).Select(i => Loss(Row(i), rows[i].Label, scale).Loss)];
+
+    /// <summary>
+    /// How far one classifier is behind another on the same rows, by their losses: the weighted mean of the differences
+    /// and its standard error.
+    /// </summary>
+    public (double Mean, double Error) Behind(double[] own, double[] other)
+    {
+        double weight = rows.Sum(row => row.Weight),
+            mean = own.Select((loss, i) => rows[i].Weight * (loss - other[i])).Sum() / weight;
+        return (
+            mean,
+            Math.Sqrt(own.Select((loss, i) => Math.Pow(rows[i].Weight * (loss - other[i] - mean), 2)).Sum()) / weight
+        );
+    }
 
     private static (double Loss, bool Hit) Loss(ReadOnlySpan<float> z, int label, double scale)
     {

@@ -198,12 +198,13 @@ public sealed class OutOfFoldPredictions
     }
 
     /// <summary>Rows whose own class the head knew: the only ones that tell how sure it should be.</summary>
-    internal HeldOutLogits Judged()
+    /// <param name="weight">What a row of each class counts [classes]; null: 1.</param>
+    internal HeldOutLogits Judged(double[]? weight = null)
     {
         var judged = new HeldOutLogits(Classes);
         for (int i = 0; i < rows.Length; i++)
             if (logits[i * Classes + labels[i]] > Unknown)
-                judged.Add(logits.AsSpan(i * Classes, Classes), labels[i], 1);
+                judged.Add(logits.AsSpan(i * Classes, Classes), labels[i], weight?[labels[i]] ?? 1);
         return judged;
     }
 }

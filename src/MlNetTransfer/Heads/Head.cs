@@ -321,3 +321,26 @@ public enum ClassWeights
     /// </summary>
     Balanced,
 }
+
+/// <summary>What <see cref="ClassWeights"/> means for a fit.</summary>
+internal static class ClassWeighting
+{
+    /// <summary>
+    /// What a row of each class counts [classes], 1 on average over the rows; null where every row counts 1.
+    /// </summary>
+    /// <param name="train">The rows; at least one of each class.</param>
+    /// <param name="weights">What is asked for.</param>
+    public static double[]? Of(FeatureTable train, ClassWeights weights)
+    {
+        if (weights == ClassWeights.None)
+            return null;
+        var counts = new int[train.Classes];
+        foreach (int label in train.Labels)
+            counts[label]++;
+        return [.. counts.Select(count => (double)train.Rows / ((double)train.Classes * count))];
+    }
+
+    /// <summary>The same of every row [rows].</summary>
+    public static double[]? OfRows(FeatureTable train, double[]? weight) =>
+        weight is null ? null : Array.ConvertAll(train.Labels, label => weight[label]);
+}

@@ -55,9 +55,6 @@ public sealed class HeadKind : INamed
     /// <summary>Whether it has an L2 penalty that can be given.</summary>
     public bool TakesL2 { get; internal init; }
 
-    /// <summary>Whether classes can count differently in its fit.</summary>
-    public bool TakesClassWeights { get; internal init; }
-
     /// <summary>
     /// Training rows from which and up to which it takes part in the automatic choice; null: never, it has to be asked
     /// for.

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using MlNetTransfer.Features;
 using MlNetTransfer.Numerics;
 using MlNetTransfer.Onnx;
@@ -13,6 +14,9 @@ public sealed record KNearestNeighboursTrainerOptions
         get;
         init => field = Check.InRange(value, 1, 1000, nameof(Neighbours));
     } = 5;
+
+    /// <summary>How much the vote of a row of each class counts. Default equally.</summary>
+    public ClassWeights ClassWeights { get; init; }
 }
 
 /// <summary>
@@ -22,7 +26,7 @@ public sealed record KNearestNeighboursTrainerOptions
 /// <remarks>
 /// Cosine similarity of the raw features, a·b / (‖a‖·‖b‖); a row of zeros has similarity 0 to all. The k most similar
 /// rows vote once each, ties in similarity to the earlier row; p(c) = votes for c / k, as scikit-learn's
-/// KNeighborsClassifier with uniform weights.
+/// KNeighborsClassifier with uniform weights. With class weights a vote counts its class's, and p are shares of the sum.
 /// </remarks>
 /// <param name="options">How to vote; null for the defaults.</param>
 public sealed class KNearestNeighboursTrainer(KNearestNeighboursTrainerOptions? options = null)
@@ -31,7 +35,11 @@ public sealed class KNearestNeighboursTrainer(KNearestNeighboursTrainerOptions? 
     private readonly KNearestNeighboursTrainerOptions options = options ?? new KNearestNeighboursTrainerOptions();
 
     /// <summary>What is known of the kind; see <see cref="HeadKind"/>.</summary>
-    internal static HeadKind Describe() => new("Neighbours", _ => new KNearestNeighboursTrainer());
+    internal static HeadKind Describe() =>
+        new(
+            "Neighbours",
+            s => new KNearestNeighboursTrainer(new KNearestNeighboursTrainerOptions { ClassWeights = s.ClassWeights })
+        );
 
     /// <inheritdoc/>
     public KNearestNeighboursHead Fit(
@@ -59,7 +67,10 @@ public sealed class KNearestNeighboursTrainer(KNearestNeighboursTrainerOptions? 
             train.Width,
             rows,
             [.. train.Labels],
-            Math.Min(options.Neighbours, train.Rows)
+            Math.Min(options.Neighbours, train.Rows),
+            ClassWeighting.Of(train, options.ClassWeights) is { } weight
+                ? Array.ConvertAll(weight, value => (float)value)
+                : null
         );
     }
 }
@@ -74,6 +85,7 @@ public sealed class KNearestNeighboursHead : IHead
     public const float SmallestShare = 1e-7f;
 
     private readonly float[] rows;
+    private readonly float[]? weight;
     private readonly int[] labels;
 
     internal KNearestNeighboursHead(
@@ -81,11 +93,12 @@ public sealed class KNearestNeighboursHead : IHead
         int width,
         float[] rows,
         int[] labels,
-        int neighbours
+        int neighbours,
+        float[]? weight
     )
     {
         (ClassNames, Width, Neighbours) = (classNames, width, neighbours);
-        (this.rows, this.labels) = (rows, labels);
+        (this.rows, this.labels, this.weight) = (rows, labels, weight);
     }
 
     /// <inheritdoc/>
@@ -131,7 +144,7 @@ public sealed class KNearestNeighboursHead : IHead
             shares = new float[Neighbours];
         for (int i = 0; i < labels.Length; i++)
         {
-            oneHot[i * classes + labels[i]] = 1;
+            oneHot[i * classes + labels[i]] = Weight(labels[i]);
             for (int j = 0; j < Width; j++)
                 columns[j * labels.Length + i] = rows[i * Width + j];
         }
@@ -159,9 +172,17 @@ public sealed class KNearestNeighboursHead : IHead
             [graph.Floats("head.shares", shares, 1, Neighbours), ballots]
         );
         string votes = graph.Node("Flatten", "head.votes", [counted], Attributes.Of("axis", 1));
+        if (weight is not null)
+            votes = graph.Node(
+                "Div",
+                "head.weighted",
+                [votes, graph.Node("ReduceL1", "head.total", [votes], Attributes.Of("axes", [1]))]
+            );
         string floored = graph.Node("Max", "head.floored", [votes, graph.Floats("head.floor", [SmallestShare], 1)]);
         return graph.Node("Log", "logits", [floored]);
     }
+
+    private float Weight(int label) => weight?[label] ?? 1;
 
     // The length of the row asked about divides all similarities alike, so it is left out.
     private void Vote(ReadOnlySpan<float> row, Span<float> probabilities)
@@ -175,6 +196,11 @@ public sealed class KNearestNeighboursHead : IHead
             .Sort((a, b) => similarity[a] == similarity[b] ? a.CompareTo(b) : similarity[b].CompareTo(similarity[a]));
         probabilities.Clear();
         for (int i = 0; i < Neighbours; i++)
-            probabilities[labels[order[i]]] += 1f / Neighbours;
+            probabilities[labels[order[i]]] += Weight(labels[order[i]]) / Neighbours;
+        if (weight is null)
+            return;
+        float sum = TensorPrimitives.Sum(probabilities);
+        foreach (ref float share in probabilities)
+            share /= sum;
     }
 }

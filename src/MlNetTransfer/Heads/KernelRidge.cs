@@ -18,6 +18,9 @@ public sealed record KernelRidgeTrainerOptions
         init => field = value is null ? null : Check.InRange(value.Value, 1e-8, 1e4, nameof(Penalty));
     }
 
+    /// <summary>How much a row of each class counts. Default equally.</summary>
+    public ClassWeights ClassWeights { get; init; }
+
     /// <summary>Threads at most, in [1, 1024]; the result does not depend on it. Default: one per core.</summary>
     public int Workers
     {
@@ -57,7 +60,12 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
     /// it is chosen.
     /// </remarks>
     internal static HeadKind Describe() =>
-        new("Kernel", s => new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = s.Workers }))
+        new(
+            "Kernel",
+            s => new KernelRidgeTrainer(
+                new KernelRidgeTrainerOptions { ClassWeights = s.ClassWeights, Workers = s.Workers }
+            )
+        )
         {
             Chosen = (0, 2000),
         };
@@ -97,13 +105,13 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
             scale = scaler.Scale.ToArray();
         Unify(rows, scale);
         double[][] kernel = KernelRidgeHead.Kernel(rows, parallel);
-        double[] shares = RidgeTrainer.Shares(train);
-        var system = new RidgeSystem(Centred(kernel), RidgeTrainer.Targets(train, shares), parallel);
+        var weighing = new RidgeWeights(train, options.ClassWeights);
+        var system = new RidgeSystem(weighing.Centre(kernel), weighing.Targets(train), parallel, weighing.Roots);
         double unit = system.MeanSquaredLength > 0 ? system.MeanSquaredLength : 1;
         Compared<double>[] path = RidgeTrainer.Path(
             train,
             system,
-            shares,
+            weighing,
             unit,
             options.Penalty is { } given ? [given] : Grid
         );
@@ -111,15 +119,26 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
             path.MinBy(trial => trial.LogLoss)
             ?? new Compared<double>(options.Penalty ?? RidgeTrainer.Fallback, HeldOut.Nothing);
         double[][] dual = system.Coefficients(chosen.Choice * unit);
+        if (weighing.Roots is { } counts)
+            foreach (double[] row in dual)
+                for (int i = 0; i < row.Length; i++)
+                    row[i] *= counts[i];
         float[] coefficients =
         [
             .. dual.SelectMany(row => row.Select(value => (float)(chosen.Score.LogitScale * value))),
         ];
-        // b makes the mean prediction of the training rows that of their labels.
+        // b makes the mean prediction of the training rows, as much as each counts, that of their labels.
         float[] bias =
         [
-            .. shares.Select(
-                (share, c) => (float)(chosen.Score.LogitScale * (share - kernel.Average(row => Simd.Dot(row, dual[c]))))
+            .. weighing.Shares.Select(
+                (share, c) =>
+                    (float)(
+                        chosen.Score.LogitScale
+                        * (
+                            share
+                            - kernel.Select((row, i) => weighing.Of(train.Labels[i]) * Simd.Dot(row, dual[c])).Average()
+                        )
+                    )
             ),
         ];
         progress?.Report(new FitProgress("Fitting the head", 1, 1));
@@ -146,13 +165,6 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
         foreach (float[] row in rows)
         foreach (ref float value in row.AsSpan())
             value = (float)(value * factor);
-    }
-
-    private static double[][] Centred(double[][] kernel)
-    {
-        double[] means = [.. kernel.Select(row => row.Average())];
-        double mean = means.Average();
-        return [.. kernel.Select((row, i) => row.Select((value, j) => value - means[i] - means[j] + mean).ToArray())];
     }
 }
 

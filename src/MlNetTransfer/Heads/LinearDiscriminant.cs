@@ -1,3 +1,4 @@
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Numerics;
 
@@ -14,14 +15,20 @@ public sealed record LinearDiscriminantTrainerOptions
 
     /// <summary>
     /// Share of the covariance that is replaced by the identity times its mean variance, in [0.01, 1]. Default null: by
-    /// Ledoit and Wolf's rule, class by class. For up to some dozen rows per class give 0.7: best of 0.1 to 0.9 on real
-    /// features with 1 to 20 rows per class.
+    /// <see cref="Rule"/>. For up to some dozen rows per class give 0.7: best of 0.1 to 0.9 on real features with 1 to
+    /// 20 rows per class.
     /// </summary>
     public double? Shrinkage
     {
         get;
         init => field = value is null ? null : Check.InRange(value.Value, 0.01, 1, nameof(Shrinkage));
     }
+
+    /// <summary>How the shrinkage is found where none is given. Default by Ledoit and Wolf's rule.</summary>
+    public ShrinkageRule Rule { get; init; }
+
+    /// <summary>How much a row of each class counts. Default equally.</summary>
+    public ClassWeights ClassWeights { get; init; }
 
     /// <summary>Threads at most, in [1, 1024]; the result does not depend on it. Default: one per core.</summary>
     public int Workers
@@ -31,7 +38,22 @@ public sealed record LinearDiscriminantTrainerOptions
     } = Environment.ProcessorCount;
 }
 
-/// <summary>Fits Fisher's linear discriminant in closed form: no penalty to choose, no iteration.</summary>
+/// <summary>How the shrinkage of a linear discriminant is found.</summary>
+public enum ShrinkageRule
+{
+    /// <summary>
+    /// Ledoit and Wolf, A well-conditioned estimator for large-dimensional covariance matrices, 2004, class by class.
+    /// </summary>
+    LedoitWolf,
+
+    /// <summary>
+    /// One shrinkage for the covariance of all classes, by leaving one row out, in closed form: that with the lowest
+    /// log-loss of the rows left out, at its best temperature.
+    /// </summary>
+    LeaveOneOut,
+}
+
+/// <summary>Fits Fisher's linear discriminant in closed form: no iteration.</summary>
 /// <remarks>
 /// <para>Classes are Gaussian with means m_c and one covariance S: logits m_c·S⁻¹·x - m_c·S⁻¹·m_c/2 + ln(share of c),
 /// the shares those of the training rows. S is the mean, weighted by the shares, of the classes' own covariances, each
@@ -42,6 +64,12 @@ public sealed record LinearDiscriminantTrainerOptions
 /// solver='lsqr', shrinkage=s on such features. Where every class has a single row, S is the identity times the width:
 /// class means. With fewer rows than features it costs rows² · width / 2 + rows³ / 6 multiply-adds only
 /// (Woodbury).</para>
+/// <para>With <see cref="ShrinkageRule.LeaveOneOut"/> s is the one of <see cref="ShrinkageGrid"/> that says best what
+/// every row is, from the others: leaving a row out moves its class mean and takes a multiple of (x - m)·(x - m)ᵀ from
+/// W, whose inverse is known by Sherman and Morrison's formula, so that all rows cost one tridiagonal form and rows ·
+/// min(rows, width) per shrinkage. The standardisation and tr W, in which a row counts little, are those of all rows.
+/// Where no class has two rows s is <see cref="LinearDiscriminantTrainerOptions.StrongShrinkage"/>.</para>
+/// <para>With class weights a row counts its class's weight in W and in the shares.</para>
 /// <para>Features that vary in no class get weight 0. Cost: rows · width² / 2 + width³ / 6 multiply-adds and width² / 2
 /// doubles per class at a time: meant for up to some thousand features.</para>
 /// </remarks>
@@ -49,7 +77,14 @@ public sealed record LinearDiscriminantTrainerOptions
 public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? options = null)
     : IHeadTrainer<LinearDiscriminantHead>
 {
+    /// <summary>Rows that are left out, at most; of more, these many, evenly.</summary>
+    private const int MostLeftOut = 2000;
+
     private readonly LinearDiscriminantTrainerOptions options = options ?? new LinearDiscriminantTrainerOptions();
+
+    /// <summary>The shrinkages that <see cref="ShrinkageRule.LeaveOneOut"/> tries.</summary>
+    public static IReadOnlyList<double> ShrinkageGrid { get; } =
+    [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
 
     /// <summary>What is known of the kind; see <see cref="HeadKind"/>.</summary>
     internal static HeadKind Describe() =>
@@ -58,7 +93,8 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
             s => new LinearDiscriminantTrainer(
                 new LinearDiscriminantTrainerOptions
                 {
-                    Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage,
+                    Rule = ShrinkageRule.LeaveOneOut,
+                    ClassWeights = s.ClassWeights,
                     Workers = s.Workers,
                 }
             )
@@ -83,8 +119,9 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
             MaxDegreeOfParallelism = options.Workers,
             CancellationToken = cancellation,
         };
-        if (options.Shrinkage is { } shrinkage)
-            return Shared(train, shrinkage, parallel, progress);
+        double[]? weight = ClassWeighting.Of(train, options.ClassWeights);
+        if (options.Shrinkage is not null || options.Rule == ShrinkageRule.LeaveOneOut)
+            return Shared(train, weight, parallel, progress);
         double[][] means = new double[train.Classes][],
             covariance = [.. Enumerable.Range(0, train.Width).Select(i => new double[i + 1])];
         var shares = new double[train.Classes];
@@ -92,7 +129,7 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
         {
             progress?.Report(new FitProgress("Measuring the classes' covariances", c, train.Classes));
             int[] rows = [.. Enumerable.Range(0, train.Rows).Where(i => train.Labels[i] == c)];
-            shares[c] = (double)rows.Length / train.Rows;
+            shares[c] = (weight?[c] ?? 1) * rows.Length / train.Rows;
             means[c] = AddClass(train, rows, shares[c], covariance, parallel);
         }
 
@@ -114,27 +151,63 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
         return Head(train, means, shares, varying, factor);
     }
 
-    private static LinearDiscriminantHead Shared(
+    private LinearDiscriminantHead Shared(
         FeatureTable train,
-        double shrinkage,
+        double[]? weight,
         ParallelOptions parallel,
         IProgress<FitProgress>? progress
     )
     {
         var scaler = new FeatureScaler(train, parallel, 0.1);
-        var within = new WithinClasses(train, scaler, parallel);
-        double[][] solved = within.Solve(shrinkage);
+        var within = new WithinClasses(train, scaler, weight, parallel);
+        Compared<double>[] path = options.Shrinkage is null ? Path(train, within, weight) : [];
+        Compared<double> chosen =
+            path.MinBy(trial => trial.LogLoss)
+            ?? new Compared<double>(
+                options.Shrinkage ?? LinearDiscriminantTrainerOptions.StrongShrinkage,
+                HeldOut.Nothing
+            );
+        double[][] solved = within.Solve(chosen.Choice);
         float[] weights = [.. solved.SelectMany(row => row.Select(value => (float)value))];
         float[] bias =
         [
-            .. solved.Select(
-                (row, c) =>
-                    (float)(Math.Log((double)within.Counts[c] / train.Rows) - 0.5 * Simd.Dot(row, within.Means[c]))
-            ),
+            .. solved.Select((row, c) => (float)(Math.Log(within.Shares[c]) - 0.5 * Simd.Dot(row, within.Means[c]))),
         ];
         scaler.FoldInto(weights, bias);
         progress?.Report(new FitProgress("Fitting the head", 1, 1));
-        return new LinearDiscriminantHead(train.ClassNames, train.Width, weights, bias);
+        return new LinearDiscriminantHead(train.ClassNames, train.Width, weights, bias)
+        {
+            Shrinkage = chosen.Choice,
+            Path = path,
+        };
+    }
+
+    /// <summary>The shrinkages, each judged by leaving one row out; none where no row can be.</summary>
+    private static Compared<double>[] Path(FeatureTable train, WithinClasses within, double[]? weight)
+    {
+        int[] rows = [.. Enumerable.Range(0, train.Rows).Where(i => within.Counts[train.Labels[i]] > 1)];
+        if (rows.Length > MostLeftOut)
+            rows = [.. Enumerable.Range(0, MostLeftOut).Select(i => rows[(int)((long)i * rows.Length / MostLeftOut)])];
+        if (rows.Length == 0 || within.Variance == 0)
+            return [];
+        return
+        [
+            .. within
+                .LeaveOneOut(rows, ShrinkageGrid)
+                .Select(
+                    (scores, s) =>
+                    {
+                        var logits = new HeldOutLogits(train.Classes);
+                        for (int i = 0; i < rows.Length; i++)
+                        {
+                            int label = train.Labels[rows[i]];
+                            logits.Add(scores.AsSpan(i * train.Classes, train.Classes), label, weight?[label] ?? 1);
+                        }
+
+                        return new Compared<double>(ShrinkageGrid[s], logits.Judge(logits.Temper()));
+                    }
+                ),
+        ];
     }
 
     private static LinearDiscriminantHead Head(
@@ -194,112 +267,12 @@ public sealed class LinearDiscriminantHead : LinearHead
 {
     internal LinearDiscriminantHead(IReadOnlyList<string> classNames, int width, float[] weights, float[] bias)
         : base(classNames, width, weights, bias) { }
-}
 
-/// <summary>Class means of standardised features, and what is left of the rows beside them.</summary>
-internal sealed class WithinClasses
-{
-    private readonly float[][] residuals;
-    private readonly int width;
-    private readonly ParallelOptions parallel;
+    /// <summary>The shrinkage that was used for all classes; null where each class has its own.</summary>
+    public double? Shrinkage { get; internal init; }
 
-    public WithinClasses(FeatureTable train, FeatureScaler scaler, ParallelOptions parallel)
-    {
-        (width, this.parallel) = (train.Width, parallel);
-        Means = [.. Enumerable.Range(0, train.Classes).Select(_ => new double[width])];
-        Counts = new int[train.Classes];
-        residuals = [.. Enumerable.Range(0, train.Rows).Select(_ => new float[width])];
-        for (int i = 0; i < train.Rows; i++)
-        {
-            scaler.Apply(train.Row(i), residuals[i]);
-            Counts[train.Labels[i]]++;
-            double[] sum = Means[train.Labels[i]];
-            for (int j = 0; j < width; j++)
-                sum[j] += residuals[i][j];
-        }
-
-        for (int c = 0; c < Means.Length; c++)
-        for (int j = 0; j < width; j++)
-            Means[c][j] /= Counts[c];
-        for (int i = 0; i < train.Rows; i++)
-        for (int j = 0; j < width; j++)
-            residuals[i][j] = (float)(residuals[i][j] - Means[train.Labels[i]][j]);
-    }
-
-    /// <summary>Class means [classes][width].</summary>
-    public double[][] Means { get; }
-
-    /// <summary>Rows of each class [classes].</summary>
-    public int[] Counts { get; }
-
-    /// <summary>S⁻¹·m of every class mean m [classes][width], S = (1 - s)·W + s·tr W/width·I.</summary>
-    public double[][] Solve(double shrinkage)
-    {
-        int rows = residuals.Length;
-        double variance = residuals.Sum(row => Simd.DotWide(row, row)) / rows / width,
-            part = (1 - shrinkage) / rows,
-            ridge = shrinkage * variance;
-        if (variance == 0)
-            return [.. Means.Select(mean => Array.ConvertAll(mean, value => value / width))];
-        if (rows > width)
-            return Primal(part, ridge);
-        Cholesky factor = Factor(residuals, part, ridge);
-        return [.. Means.Select(mean => Dual(factor, mean, part, ridge))];
-    }
-
-    // (ridge·I + part·RᵀR)⁻¹·m = (m - part·Rᵀ·(ridge·I + part·RRᵀ)⁻¹·R·m) / ridge.
-    private double[] Dual(Cholesky factor, double[] mean, double part, double ridge)
-    {
-        double[] image = [.. residuals.Select(row => Product(row, mean))],
-            solved = [.. mean];
-        factor.Solve(image);
-        for (int i = 0; i < residuals.Length; i++)
-        for (int j = 0; j < width; j++)
-            solved[j] -= part * image[i] * residuals[i][j];
-        for (int j = 0; j < width; j++)
-            solved[j] /= ridge;
-        return solved;
-    }
-
-    private double[][] Primal(double part, double ridge)
-    {
-        float[][] columns = [.. Enumerable.Range(0, width).Select(_ => new float[residuals.Length])];
-        for (int i = 0; i < residuals.Length; i++)
-        for (int j = 0; j < width; j++)
-            columns[j][i] = residuals[i][j];
-        Cholesky factor = Factor(columns, part, ridge);
-        double[][] solved = [.. Means.Select(mean => (double[])mean.Clone())];
-        foreach (double[] row in solved)
-            factor.Solve(row);
-        return solved;
-    }
-
-    private Cholesky Factor(float[][] vectors, double part, double ridge)
-    {
-        var products = new double[vectors.Length][];
-        Parallel.For(
-            0,
-            vectors.Length,
-            parallel,
-            i =>
-            {
-                products[i] = new double[i + 1];
-                for (int j = 0; j <= i; j++)
-                    products[i][j] = part * Simd.DotWide(vectors[i], vectors[j]);
-                products[i][i] += ridge;
-            }
-        );
-        return Cholesky.Factor(products, parallel)
-            ?? throw new InvalidOperationException(
-                "A covariance with at least 1 % of its mean variance on the diagonal is positive definite."
-            );
-    }
-
-    private static double Product(float[] row, double[] vector)
-    {
-        double sum = 0;
-        for (int j = 0; j < row.Length; j++)
-            sum += row[j] * vector[j];
-        return sum;
-    }
+    /// <summary>
+    /// Shrinkages that were tried, judged on rows left out; empty where one was given or no row could be left out.
+    /// </summary>
+    public IReadOnlyList<Compared<double>> Path { get; internal init; } = [];
 }

@@ -72,6 +72,9 @@ public sealed record MlpTrainerOptions
     /// </summary>
     public int Seed { get; init; }
 
+    /// <summary>How much a row of each class counts. Default equally.</summary>
+    public ClassWeights ClassWeights { get; init; }
+
     /// <summary>Threads at most, in [1, 1024]; the result does not depend on it. Default: one per core.</summary>
     public int Workers
     {
@@ -103,7 +106,17 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? 
     /// <summary>What is known of the kind; see <see cref="HeadKind"/>.</summary>
     /// <remarks>From 5,000 rows on it is worth its cost.</remarks>
     internal static HeadKind Describe() =>
-        new("Mlp", s => new MlpTrainer(new MlpTrainerOptions { Seed = s.Seed, Workers = s.Workers }))
+        new(
+            "Mlp",
+            s => new MlpTrainer(
+                new MlpTrainerOptions
+                {
+                    ClassWeights = s.ClassWeights,
+                    Seed = s.Seed,
+                    Workers = s.Workers,
+                }
+            )
+        )
         {
             Chosen = (5000, int.MaxValue),
         };
@@ -123,7 +136,13 @@ public sealed class MlpTrainer(MlpTrainerOptions? options = null, FeatureTable? 
         };
         (FeatureTable part, FeatureTable validation) = Parts(train);
         var scaler = new FeatureScaler(part, parallel);
-        var network = new MlpNetwork(train.Width, options.Hidden, train.Classes, parallel);
+        var network = new MlpNetwork(
+            train.Width,
+            options.Hidden,
+            train.Classes,
+            ClassWeighting.Of(train, options.ClassWeights),
+            parallel
+        );
         var rng = new Rng(options.Seed);
         Draw(network.Weights1, options.Hidden, train.Width, rng);
         Draw(network.Weights2, train.Classes, options.Hidden, rng);

@@ -18,6 +18,7 @@ internal sealed class MlpNetwork
         paddedWidth,
         paddedHidden,
         paddedClasses;
+    private readonly float[]? weight;
     private readonly ParallelOptions parallel;
     private readonly AlignedFloats hidden,
         active,
@@ -27,10 +28,12 @@ internal sealed class MlpNetwork
     /// <param name="width">Features.</param>
     /// <param name="units">Hidden units.</param>
     /// <param name="classes">Classes.</param>
+    /// <param name="weight">What a row of each class counts [classes]; null: 1.</param>
     /// <param name="parallel">Threads to use.</param>
-    public MlpNetwork(int width, int units, int classes, ParallelOptions parallel)
+    public MlpNetwork(int width, int units, int classes, double[]? weight, ParallelOptions parallel)
     {
         (this.classes, this.parallel) = (classes, parallel);
+        this.weight = weight is null ? null : Array.ConvertAll(weight, value => (float)value);
         (paddedWidth, paddedHidden, paddedClasses) = (
             (width + 63) / 64 * 64,
             (units + 63) / 64 * 64,
@@ -60,12 +63,12 @@ internal sealed class MlpNetwork
     public MlpLayer Weights2 { get; }
 
     /// <summary>
-    /// Logits of the block without dropout, less their bias's padding [classes × Rows]; returns Σ -ln p(true class)
+    /// Logits of the block without dropout, less their bias's padding [classes × Rows]; returns Σ -w·ln p(true class)
     /// over the rows.
     /// </summary>
     public double Loss(ReadOnlySpan<int> truth) => Forward(truth, null);
 
-    /// <summary>Adds the gradient of scale · Σ -ln p(true class) over the block's rows to the layers.</summary>
+    /// <summary>Adds the gradient of scale · Σ -w·ln p(true class) over the block's rows to the layers.</summary>
     /// <param name="truth">True classes [rows ≤ Rows].</param>
     /// <param name="mask">What each hidden unit of each row is multiplied by [padded hidden × Rows]; null for
     /// 1.</param>
@@ -78,7 +81,9 @@ internal sealed class MlpNetwork
         for (int c = 0; c < paddedClasses; c++)
         for (int r = 0; r < Rows; r++)
             z[c * Rows + r] =
-                c < classes && r < truth.Length ? scale * (z[c * Rows + r] - (labels[r] == c ? 1 : 0)) : 0;
+                c < classes && r < truth.Length
+                    ? scale * Weight(labels[r]) * (z[c * Rows + r] - (labels[r] == c ? 1 : 0))
+                    : 0;
         Gradient(active.Span, paddedHidden, z, paddedClasses, paddedHidden, Weights2, 0);
         Parallel.For(0, paddedHidden / Slice, parallel, slice => Backward(slice * Slice, mask));
         return loss;
@@ -86,6 +91,8 @@ internal sealed class MlpNetwork
 
     /// <summary>Length of a mask.</summary>
     public int MaskLength => paddedHidden * Rows;
+
+    private float Weight(int label) => weight?[label] ?? 1;
 
     private double Forward(ReadOnlySpan<int> truth, float[]? mask)
     {
@@ -105,7 +112,7 @@ internal sealed class MlpNetwork
         SoftmaxKernel.Probabilities(output.Span, Weights2.Bias.Span, classes, labels, values);
         double loss = 0;
         for (int r = 0; r < truth.Length; r++)
-            loss += Math.Log(values[Rows + r]) + values[r] - values[(2 * Rows) + r];
+            loss += Weight(truth[r]) * (Math.Log(values[Rows + r]) + values[r] - values[(2 * Rows) + r]);
         return loss;
     }
 

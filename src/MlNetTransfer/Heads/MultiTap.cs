@@ -26,6 +26,9 @@ public sealed record MultiTapTrainerOptions
     /// <summary>Seed of the division into folds. Default 0.</summary>
     public int Seed { get; init; }
 
+    /// <summary>How much a row of each class counts. Default equally.</summary>
+    public ClassWeights ClassWeights { get; init; }
+
     /// <summary>Threads at most, in [1, 1024]; the result does not depend on it. Default: one per core.</summary>
     public int Workers
     {
@@ -66,6 +69,7 @@ public sealed class MultiTapTrainer(
             new LinearDiscriminantTrainerOptions
             {
                 Shrinkage = LinearDiscriminantTrainerOptions.StrongShrinkage,
+                ClassWeights = (options ?? new MultiTapTrainerOptions()).ClassWeights,
                 Workers = (options ?? new MultiTapTrainerOptions()).Workers,
             }
         );
@@ -150,6 +154,7 @@ public sealed class MultiTapTrainer(
         FeatureTable train = scaled.Select(Array.FindAll(rows, row => fold[row] != held)),
             rest = scaled.Select(Array.FindAll(rows, row => fold[row] == held));
         ILinearHead first = inner.Fit(train, null, cancellation);
+        double[]? weight = ClassWeighting.Of(scaled, options.ClassWeights);
         for (int i = 0; i < fractions.Length; i++)
         {
             int[] kept = Kept(first, fractions[i]);
@@ -158,7 +163,12 @@ public sealed class MultiTapTrainer(
             var found = new float[rest.Rows * scaled.Classes];
             head.Logits(Columns(rest, kept).Values, found);
             for (int row = 0; row < rest.Rows; row++)
-                logits[i].Add(found.AsSpan(row * scaled.Classes, scaled.Classes), rest.Labels[row], 1);
+                logits[i]
+                    .Add(
+                        found.AsSpan(row * scaled.Classes, scaled.Classes),
+                        rest.Labels[row],
+                        weight?[rest.Labels[row]] ?? 1
+                    );
         }
     }
 

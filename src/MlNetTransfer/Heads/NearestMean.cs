@@ -15,6 +15,9 @@ public sealed record NearestMeanTrainerOptions
         init => field = Check.InRange(value, 0, 0.999, nameof(Shrinkage));
     }
 
+    /// <summary>How much a row of each class counts. Default equally.</summary>
+    public ClassWeights ClassWeights { get; init; }
+
     /// <summary>Threads at most, in [1, 1024]; the result does not depend on it. Default: one per core.</summary>
     public int Workers
     {
@@ -28,7 +31,7 @@ public sealed record NearestMeanTrainerOptions
 /// <para>On features standardised by the training rows, p(c) ∝ exp(-‖x - m_c‖² / 2v) with m_c the class means (Snell et
 /// al., Prototypical Networks, 2017), moved to (1 - shrinkage)·m_c + shrinkage·mean of all m. ‖x‖² is the same for all
 /// classes, so that the logits are linear: (m_c·x - ‖m_c‖²/2) / v. All classes count the same whatever their number of
-/// rows.</para>
+/// rows; class weights bear on v alone.</para>
 /// <para>v, which sets how sure the probabilities are, minimises the log-loss of the training rows, each judged by
 /// means made without it (m_c - (x - m_c)/(n_c - 1) for its own class); rows of classes with a single row have no such
 /// mean and do not vote. Where none votes, v is the number of features that vary.</para>
@@ -40,7 +43,12 @@ public sealed class NearestMeanTrainer(NearestMeanTrainerOptions? options = null
 
     /// <summary>What is known of the kind; see <see cref="HeadKind"/>.</summary>
     internal static HeadKind Describe() =>
-        new("Prototype", s => new NearestMeanTrainer(new NearestMeanTrainerOptions { Workers = s.Workers }))
+        new(
+            "Prototype",
+            s => new NearestMeanTrainer(
+                new NearestMeanTrainerOptions { ClassWeights = s.ClassWeights, Workers = s.Workers }
+            )
+        )
         {
             IsLinear = true,
         };
@@ -117,6 +125,7 @@ public sealed class NearestMeanTrainer(NearestMeanTrainerOptions? options = null
     )
     {
         var logits = new HeldOutLogits(train.Classes);
+        double[]? weight = ClassWeighting.Of(train, options.ClassWeights);
         double unit = Math.Max(1, scaler.Scale.ToArray().Count(scale => scale > 0));
         var row = new float[train.Width];
         var line = new float[train.Classes];
@@ -142,7 +151,7 @@ public sealed class NearestMeanTrainer(NearestMeanTrainerOptions? options = null
                 line[c] = (float)(-0.5 * distance / unit);
             }
 
-            logits.Add(line, own, 1);
+            logits.Add(line, own, weight?[own] ?? 1);
         }
 
         return logits;

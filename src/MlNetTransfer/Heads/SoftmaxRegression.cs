@@ -109,7 +109,6 @@ public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHea
         {
             IsLinear = true,
             TakesL2 = true,
-            TakesClassWeights = true,
             Chosen = (0, int.MaxValue),
         };
 
@@ -191,22 +190,8 @@ public sealed class SoftmaxTrainer(SoftmaxTrainerOptions? options = null) : IHea
 
     private float[] RowWeights(FeatureTable train)
     {
-        int[] counts = Counts(train);
-        return Array.ConvertAll(
-            train.Labels,
-            label =>
-                options.ClassWeights == ClassWeights.Balanced
-                    ? (float)train.Rows / ((float)train.Classes * counts[label])
-                    : 1f
-        );
-    }
-
-    private static int[] Counts(FeatureTable train)
-    {
-        var counts = new int[train.Classes];
-        foreach (int label in train.Labels)
-            counts[label]++;
-        return counts;
+        double[]? weight = ClassWeighting.Of(train, options.ClassWeights);
+        return Array.ConvertAll(train.Labels, label => (float)(weight?[label] ?? 1));
     }
 }
 

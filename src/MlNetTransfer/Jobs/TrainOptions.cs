@@ -126,8 +126,7 @@ public sealed record TrainOptions : ImageJobRequest
     }
 
     /// <summary>
-    /// How much an image of each class counts in a softmax head, which the automatic choice then is. Default none:
-    /// equally.
+    /// How much an image of each class counts in training. Default none: equally.
     /// </summary>
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
 
@@ -244,13 +243,12 @@ public static class TrainRules
             "--strategy head, finetune or full: from scratch, the head is trained with the network"
         ),
         new(
-            "--class-weights",
-            nameof(TrainOptions.ClassWeights),
-            o => o.ClassWeights != ClassWeights.None,
-            o => IsTuned(o) || o.Head.TakesClassWeights,
-            "--head softmax (or auto, which it then is)"
+            "--l2",
+            nameof(TrainOptions.L2),
+            o => o.L2 is not null,
+            o => !IsRandom(o) && o.Head.TakesL2,
+            "--head softmax"
         ),
-        new("--l2", nameof(TrainOptions.L2), o => o.L2 is not null, o => !IsRandom(o) && TakesL2(o), "--head softmax"),
         new(
             "--test-fraction",
             nameof(TrainOptions.TestFraction),
@@ -289,9 +287,9 @@ public static class TrainRules
     /// <summary>What a reader should know of options that decide more than their name says.</summary>
     internal static IEnumerable<string> Notes(TrainOptions options)
     {
-        if (options.Head == HeadKind.Auto && options.ClassWeights != ClassWeights.None)
-            yield return "Class weights are those of a softmax head, so that kind was taken without comparing it "
-                + "with others.";
+        if (options.ClassWeights == ClassWeights.Balanced)
+            yield return "With balanced class weights a probability is what it would be if all classes were equally "
+                + "frequent: rare classes are found more often, and frequent ones less.";
     }
 
     private static bool Chooses(TrainOptions options) => options.Backbone == BackboneCandidates.Auto;
@@ -299,10 +297,6 @@ public static class TrainRules
     private static bool IsTuned(TrainOptions options) => options.Strategy.Network is not null;
 
     private static bool IsRandom(TrainOptions options) => options.Strategy.Network is { IsRandom: true };
-
-    /// <summary>With class weights the automatic choice is a softmax head.</summary>
-    private static bool TakesL2(TrainOptions options) =>
-        options.Head.TakesL2 || (options.Head == HeadKind.Auto && options.ClassWeights != ClassWeights.None);
 
     private static string InFineTune(string property) => $"{nameof(TrainOptions.FineTune)}.{property}";
 
@@ -339,8 +333,7 @@ public static class TrainRules
 
         /// <summary>Values that ask for nothing, such as --class-weights none, contradict nothing.</summary>
         private static bool IsNone(string option, TrainOptions options) =>
-            (option == "--class-weights" && options.ClassWeights == ClassWeights.None)
-            || (option == "--augment" && IsTuned(options) && options.FineTune.Augmentation == AugmentationPreset.None)
+            (option == "--augment" && IsTuned(options) && options.FineTune.Augmentation == AugmentationPreset.None)
             || (option == "--head" && options.Head == HeadKind.Auto);
     }
 }

@@ -101,7 +101,7 @@ public sealed record ImageClassificationOptions
         init => field = new SoftmaxTrainerOptions { L2 = value }.L2;
     }
 
-    /// <summary>How much an image of each class counts in a softmax head. Default none: equally.</summary>
+    /// <summary>How much an image of each class counts in training. Default none: equally.</summary>
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
 
     /// <summary>
@@ -224,13 +224,6 @@ public sealed record ImageClassificationOptions
         if (L2 is not null && !Head.TakesL2)
             yield return $"{nameof(L2)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to "
                 + $"Softmax.";
-        if (
-            Strategy.Network is null
-            && ClassWeights != ClassWeights.None
-            && (!Head.TakesClassWeights || Head == HeadKind.Auto)
-        )
-            yield return $"{nameof(ClassWeights)} is for a softmax head, and Head is {Head}. Leave it out, or set "
-                + $"Head to Softmax.";
         if (!onFeatures)
             yield break;
         if (Strategy.Network is not null)

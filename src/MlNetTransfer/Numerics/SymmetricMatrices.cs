@@ -62,6 +62,9 @@ internal sealed class Cholesky
 /// </remarks>
 internal sealed class Tridiagonal
 {
+    // Rows that are carried through Q together, while its reflectors are in the cache.
+    private const int Block = 8;
+
     private readonly double[] diagonal,
         below;
     private readonly double[][] reflectors;
@@ -112,6 +115,58 @@ internal sealed class Tridiagonal
         }
 
         return new Tridiagonal(diagonal, below, reflectors);
+    }
+
+    /// <summary>The form of V·Vᵀ.</summary>
+    /// <param name="vectors">V [n][any].</param>
+    /// <param name="parallel">Threads to use; the result does not depend on them.</param>
+    public static Tridiagonal OfProducts(float[][] vectors, ParallelOptions parallel)
+    {
+        double[][] products = [.. vectors.Select(_ => new double[vectors.Length])];
+        Parallel.For(
+            0,
+            vectors.Length,
+            parallel,
+            i =>
+            {
+                for (int j = 0; j <= i; j++)
+                    products[i][j] = Simd.DotWide(vectors[i], vectors[j]);
+            }
+        );
+        for (int i = 0; i < products.Length; i++)
+        for (int j = 0; j < i; j++)
+            products[j][i] = products[i][j];
+        return Of(products, parallel);
+    }
+
+    /// <summary>row·Q of each row [rows][n]; the reflectors are read once for several of them.</summary>
+    /// <param name="count">Number of rows.</param>
+    /// <param name="row">Makes a row [n].</param>
+    /// <param name="parallel">Threads to use; the result does not depend on them.</param>
+    public double[][] Rotate(int count, Func<int, double[]> row, ParallelOptions parallel)
+    {
+        var rotated = new double[count][];
+        Parallel.For(
+            0,
+            (count + Block - 1) / Block,
+            parallel,
+            block =>
+            {
+                int end = Math.Min(count, (block + 1) * Block);
+                for (int i = block * Block; i < end; i++)
+                    rotated[i] = row(i);
+                MultiplyQ(rotated.AsSpan(block * Block, end - block * Block));
+            }
+        );
+        return rotated;
+    }
+
+    /// <summary>A vector that is 1 at a place and 0 elsewhere [n].</summary>
+    public double[] Unit(int place)
+    {
+        var unit = new double[Size];
+        unit[place] = 1;
+        return unit;
     }
 
     /// <summary>row ← row·Q.</summary>

@@ -102,7 +102,7 @@ internal sealed class BackboneChooser(
 
     private HeadKind[] Yardsticks(int rows) =>
         options.Head != HeadKind.Auto ? [options.Head]
-        : options.ClassWeights != ClassWeights.None || rows > HeadKind.Kernel.Chosen!.Value.To ? [HeadKind.Discriminant]
+        : rows > HeadKind.Kernel.Chosen!.Value.To ? [HeadKind.Discriminant]
         : [HeadKind.Discriminant, HeadKind.Kernel];
 
     /// <summary>What decides: every network, then pairs of the best.</summary>
@@ -226,9 +226,10 @@ internal sealed class BackboneChooser(
             null,
             cancellation
         );
-        HeldOutLogits logits = found.Judged();
-        double scale = 1 / TemperatureCalibration.Fit(found).Temperature;
-        return new Judged(entry, logits.Judge(scale), logits.Losses(scale), Right(found));
+        double[]? weight = ClassWeighting.Of(rows.Table, options.ClassWeights);
+        HeldOutLogits logits = found.Judged(weight);
+        double scale = 1 / TemperatureCalibration.Fit(found, weight).Temperature;
+        return new Judged(entry, logits, logits.Judge(scale), logits.Losses(scale), Right(found));
     }
 
     private static bool[] Right(OutOfFoldPredictions found) =>
@@ -270,16 +271,14 @@ internal sealed class BackboneChooser(
     }
 
     /// <summary>What was found for them: over all rows held out, and row by row.</summary>
-    private sealed record Judged(Entry Entry, HeldOut Score, double[] Losses, bool[] Right)
+    private sealed record Judged(Entry Entry, HeldOutLogits Rows, HeldOut Score, double[] Losses, bool[] Right)
     {
         // The same kernel of the same features twice over differs by as much, in float32.
         private const double Rounding = 1e-5;
 
         public bool IsWithinOneError(Judged best)
         {
-            double[] behind = [.. Losses.Zip(best.Losses, (own, other) => own - other)];
-            double mean = behind.Average(),
-                error = Math.Sqrt(behind.Sum(d => (d - mean) * (d - mean))) / behind.Length;
+            (double mean, double error) = Rows.Behind(Losses, best.Losses);
             return mean <= error + Rounding;
         }
     }

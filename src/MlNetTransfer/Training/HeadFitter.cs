@@ -136,6 +136,7 @@ internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, pa
             new MultiTapTrainerOptions
             {
                 Fraction = fraction,
+                ClassWeights = options.ClassWeights,
                 Seed = options.Seed,
                 Workers = options.Workers,
             }
@@ -154,13 +155,15 @@ internal sealed class HeadFitter(HeadRecipeOptions options, TapGroups groups, pa
 /// <param name="options">The recipe.</param>
 internal sealed class HeadChoice(HeadRecipeOptions options)
 {
-    private readonly AutoHeadTrainerOptions auto = new() { Seed = options.Seed, Workers = options.Workers };
+    private readonly AutoHeadTrainerOptions auto = new()
+    {
+        ClassWeights = options.ClassWeights,
+        Seed = options.Seed,
+        Workers = options.Workers,
+    };
 
     /// <summary>Whether the recipe leaves the kind of head to us.</summary>
-    public bool IsFree => options.Head == HeadKind.Auto && options.ClassWeights == ClassWeights.None;
-
-    /// <summary>Class weights are the softmax head's, so with them the automatic choice is that one.</summary>
-    private HeadKind Kind => options.Head == HeadKind.Auto ? HeadKind.Softmax : options.Head;
+    public bool IsFree => options.Head == HeadKind.Auto;
 
     /// <summary>Fits the head asked for, or the best; calibrated by cross-validation on the same rows.</summary>
     /// <param name="train">Training rows.</param>
@@ -171,10 +174,10 @@ internal sealed class HeadChoice(HeadRecipeOptions options)
         if (IsFree)
             return Choose(train, kind => kind.IsLinear || !options.LinearOnly, progress, cancellation);
         (IHead head, TemperatureCalibration calibration) = new CalibratedTrainer(
-            Kind.Trainer(options),
-            new CalibratedTrainerOptions { Seed = options.Seed }
+            options.Head.Trainer(options),
+            new CalibratedTrainerOptions { ClassWeights = options.ClassWeights, Seed = options.Seed }
         ).Calibrate(train, progress, cancellation);
-        return new HeadSelection(Kind.Label, head, calibration.Temperature, [], train.Rows);
+        return new HeadSelection(options.Head.Label, head, calibration.Temperature, [], train.Rows);
     }
 
     /// <summary>Fits a kernel head, with the trial that compares it with others.</summary>

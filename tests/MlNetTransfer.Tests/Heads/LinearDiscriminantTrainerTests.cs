@@ -43,6 +43,72 @@ public sealed class LinearDiscriminantTrainerTests
             Assert.AreEqual(w[i], head.Weights.Span[i], 1e-4 * w.Max(Math.Abs), "as above");
     }
 
+    /// <summary>
+    /// Oracle: numpy refits without each row, on the features standardised by all rows and with the mean variance of
+    /// all rows. More rows than features, then fewer: the two forms of the solution.
+    /// </summary>
+    [TestMethod]
+    [DataRow(60, 9, 3)]
+    [DataRow(25, 60, 4)]
+    [DataRow(40, 12, 3)]
+    public void LeaveOneOut_EveryRow_IsTheFitWithoutIt(int rows, int width, int classes)
+    {
+        FeatureTable table = Rows.Clusters(rows, width, classes, 0.5);
+        int[] all = [.. Enumerable.Range(0, rows).Where(i => table.Labels.Count(l => l == table.Labels[i]) > 1)];
+        var parallel = new ParallelOptions();
+        float[][] found = new WithinClasses(table, new FeatureScaler(table, parallel, 0.1), null, parallel).LeaveOneOut(
+            all,
+            [0.1, 0.6]
+        );
+        double[] expected = Sklearn
+            .Run(
+                """
+                y, n = np.array(d['labels']), len(d['labels'])
+                X, C = np.array(d['values']).reshape(n, -1), max(d['labels']) + 1
+                Z = (X - X.mean(0)) / np.sqrt(X.var(0) + 0.1 * X.var(0).mean())
+                within = Z - np.array([Z[y == c].mean(0) for c in range(C)])[y]
+                v = (within ** 2).sum() / n / Z.shape[1]
+                r = []
+                for s in (0.1, 0.6):
+                    for i in d['rows']:
+                        k = np.arange(n) != i
+                        M = np.array([Z[k & (y == c)].mean(0) for c in range(C)])
+                        R = (Z - M[y])[k]
+                        S = (1 - s) * R.T @ R / (n - 1) + s * v * np.eye(Z.shape[1])
+                        V = np.linalg.solve(S, M.T)
+                        r += list(Z[i] @ V - 0.5 * (M.T * V).sum(0) + np.log(np.bincount(y[k], minlength=C) / (n - 1)))
+                """,
+                new
+                {
+                    labels = table.Labels,
+                    values = table.Values,
+                    rows = all,
+                }
+            )
+            .Doubles();
+        float[] logits = [.. found.SelectMany(scores => scores)];
+        Assert.HasCount(expected.Length, logits);
+        for (int i = 0; i < logits.Length; i++)
+            Assert.AreEqual(expected[i], logits[i], 1e-4 * Math.Max(1, Math.Abs(expected[i])), "rows are float32");
+    }
+
+    [TestMethod]
+    public void Fit_LeaveOneOut_TakesTheShrinkageWithTheLowestLoss()
+    {
+        LinearDiscriminantHead head = new LinearDiscriminantTrainer(
+            new LinearDiscriminantTrainerOptions { Rule = ShrinkageRule.LeaveOneOut }
+        ).Fit(Rows.Clusters(80, 30, 3, 0.4));
+        Assert.HasCount(LinearDiscriminantTrainer.ShrinkageGrid.Count, head.Path);
+        Assert.AreEqual(head.Path.MinBy(trial => trial.LogLoss)!.Choice, head.Shrinkage);
+        Assert.AreEqual(
+            LinearDiscriminantTrainerOptions.StrongShrinkage,
+            new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Rule = ShrinkageRule.LeaveOneOut })
+                .Fit(Rows.Clusters(3, 5, 3))
+                .Shrinkage,
+            "nothing can be left out"
+        );
+    }
+
     [TestMethod]
     public void Fit_ConstantFeature_HasWeightZero()
     {

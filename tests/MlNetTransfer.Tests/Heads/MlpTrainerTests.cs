@@ -175,7 +175,7 @@ public sealed class MlpTrainerTests
 
     private static (MlpNetwork Network, int[] Truth) Network(int width, int hidden, int classes, int rows)
     {
-        var network = new MlpNetwork(width, hidden, classes, new ParallelOptions());
+        var network = new MlpNetwork(width, hidden, classes, null, new ParallelOptions());
         // A seed with which no unit is so near 0 that a step of the finite difference passes its kink.
         var rng = new Rng(3);
         for (int i = 0; i < rows; i++)

@@ -155,13 +155,6 @@ public sealed class TrainRulesTests
     {
         Assert.IsNotNull(TrainRules.Violation(Plain with { L2 = 1 }));
         Assert.IsNull(TrainRules.Violation(Plain with { L2 = 1, Head = HeadKind.Softmax }));
-        Assert.IsNull(
-            TrainRules.Violation(Plain with { L2 = 1, ClassWeights = ClassWeights.Balanced }),
-            "balanced classes make it one"
-        );
-        Assert.IsNotNull(
-            TrainRules.Violation(Plain with { ClassWeights = ClassWeights.Balanced, Head = HeadKind.Mlp })
-        );
         TrainOptions tuned = Plain with { Strategy = TrainingStrategy.FineTune, ClassWeights = ClassWeights.Balanced };
         Assert.IsNull(TrainRules.Violation(tuned with { Head = HeadKind.Ridge }), "the network is trained with them");
     }

@@ -187,10 +187,6 @@ public sealed class ImageClassificationTests
         StringAssert.Contains(Refused(new() { Epoch = 3 }), "Epoch is for a training of the network");
         StringAssert.Contains(Refused(new() { LearningRate = 0.1, Head = HeadKind.Ridge }), "set Strategy to FineTune");
         StringAssert.Contains(Refused(new() { L2 = 1, Head = HeadKind.Ridge }), "L2 is for a softmax head");
-        StringAssert.Contains(
-            Refused(new() { ClassWeights = ClassWeights.Balanced }),
-            "ClassWeights is for a softmax head"
-        );
         StringAssert.Contains(Refused(new() { ProbabilityColumnName = "P" }), "for two classes");
         StringAssert.Contains(Refused(new() { LabelColumnName = "Score" }), "'Score' is the name of 2 of the columns");
         Assert.ThrowsExactly<OutOfRangeException>(() => new ImageClassificationOptions { Epoch = 0 });

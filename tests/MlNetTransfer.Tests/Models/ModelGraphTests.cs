@@ -30,6 +30,9 @@ public sealed class ModelGraphTests
     public static IEnumerable<object[]> Trainers =>
         [
             .. HeadKind.All.Select(kind => new object[] { kind.Trainer(new HeadSettings()) }),
+            .. HeadKind.All.Select(kind =>
+                new object[] { kind.Trainer(new HeadSettings { ClassWeights = ClassWeights.Balanced }) }
+            ),
             [new MultiTapTrainer(new TapGroups(["a", "b"], [4, 8]), new MultiTapTrainerOptions { Fraction = 0.5 })],
             [new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 })],
             [new MlpTrainer(new MlpTrainerOptions { Hidden = 70, MaxEpochs = 10 })],
