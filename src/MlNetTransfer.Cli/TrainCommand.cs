@@ -51,6 +51,7 @@ internal static class TrainCommand
                     tap,
                     taps,
                     ClassWeighting(flags),
+                    Thresholds(flags),
                     L2(flags),
                     paths,
                     texts,
@@ -170,6 +171,15 @@ internal static class TrainCommand
             "none: every image counts the same; balanced: every class does.",
             (o, weights) => o with { ClassWeights = weights },
             o => o.ClassWeights
+        );
+
+    private static Option Thresholds(Flags<TrainOptions> flags) =>
+        flags.Choice<ClassThresholds>(
+            "--thresholds",
+            "none: the likeliest class is the answer; macrof1: every class gets a threshold of its own, chosen on "
+                + "training images held out, for classes of very different size.",
+            (o, thresholds) => o with { Thresholds = thresholds },
+            o => o.Thresholds
         );
 
     private static Option L2(Flags<TrainOptions> flags) =>

@@ -17,41 +17,17 @@ internal static class BackbonesExperiment
     private const int Folds = 5;
     private static readonly int[] Seeds = [1, 2, 3];
 
-    private static readonly (string Class, string Folder)[] Signs =
-    [
-        ("aiga", "transportation/aiga-symbols"),
-        ("roadsign", "transportation/roadsigns"),
-        ("map", "signs_and_symbols/map_symbols"),
-        ("arrow", "shapes/arrows"),
-        ("stickman", "people/stickmen"),
-        ("smiley", "people/smilies"),
-        ("button", "computer/buttons"),
-    ];
-
-    private static readonly (string Class, string Folder)[] Things =
-    [
-        ("bird", "animals/birds"),
-        ("drink", "food/beverages"),
-        ("clothing", "people/clothing"),
-        ("holiday", "recreation/holiday"),
-        ("jigsaw", "shapes/jigsaw"),
-        ("party", "recreation/party"),
-    ];
-
     public static int Run(string[] args, Experiment experiment)
     {
         using Scratch work = new();
-        Dictionary<string, Func<string>> tasks = new()
+        Dictionary<string, Func<string>> tasks = PackagedTasks.All.ToDictionary(
+            task => task.Key,
+            task => (Func<string>)(() => List(task.Value(), work.File($"{task.Key}.csv")))
+        );
+        tasks["fashion"] = () =>
         {
-            ["things6"] = () => List(Packaged(Things), work.File("things6.csv")),
-            ["signs7"] = () => List(Packaged(Signs), work.File("signs7.csv")),
-            ["stamps8"] = () => List(TuxPaintStamps.Read(), work.File("stamps8.csv")),
-            ["clipart10"] = () => List(OpenClipart.Read(), work.File("clipart10.csv")),
-            ["fashion"] = () =>
-            {
-                FashionMnist.Write(work.File("fashion"), 2000, 2000);
-                return work.File("fashion");
-            },
+            FashionMnist.Write(work.File("fashion"), 2000, 2000);
+            return work.File("fashion");
         };
         string[] asked = [.. args.Where(tasks.ContainsKey)],
             ids = [.. args.Except(asked)];
@@ -115,9 +91,6 @@ internal static class BackbonesExperiment
         );
         return 0;
     }
-
-    private static ImageDataset Packaged((string, string)[] classes) =>
-        PackagedFolders.Read("/usr/share/openclipart/png", "openclipart-png", SearchOption.TopDirectoryOnly, classes);
 
     private static string List(ImageDataset data, string path)
     {

@@ -10,11 +10,13 @@ const string Usage = """
       backbones [task ...] [backbone ...]
                                        each backbone alone and the automatic choice, by 5 folds, three seeds
       detective [folder]               preprocessings found for trained networks, and what a wrong one costs
-      fewshot [backbone ...]           heads with few images per class
+      fewshot [task ...] [backbone ...]
+                                       heads with few images per class, beside scikit-learn
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                        training the network beside a head on its frozen features, by folds
       foreign [folder]                 ONNX files of many forms: preprocessing found, features, an epoch, an export
       gradients [network ...]          gradients of whole networks, beside PyTorch in float64
+      imbalance [task ...]             classes of very different size: class weights and thresholds
       int8 [backbone ...]              models quantised to int8, beside float32
       pixels [model]                   exports on 50 images and large JPEGs, beside the evaluated model
       taps [backbone]                  several taps together, beside each alone
@@ -31,6 +33,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["finetune"] = FineTuneExperiment.Run,
     ["foreign"] = ForeignExperiment.Run,
     ["gradients"] = GradientsExperiment.Run,
+    ["imbalance"] = ImbalanceExperiment.Run,
     ["int8"] = Int8Experiment.Run,
     ["pixels"] = PixelsExperiment.Run,
     ["taps"] = TapsExperiment.Run,

@@ -62,7 +62,8 @@ public sealed class AutoHeadTrainer(
     TimeProvider? clock = null
 ) : IHeadTrainer
 {
-    private const int LeastPerClass = 3;
+    /// <summary>Rows held out per class, on average, below which a comparison is noise.</summary>
+    internal const int LeastPerClass = 3;
     private readonly AutoHeadTrainerOptions options = options ?? new AutoHeadTrainerOptions();
     private readonly IReadOnlyList<HeadCandidate> candidates = candidates is { Count: 0 }
         ? throw new ArgumentException("There are 0 candidates; give at least 1.", nameof(candidates))

@@ -66,6 +66,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 Head = options.Head,
                 L2 = options.L2,
                 ClassWeights = options.ClassWeights,
+                Thresholds = options.Thresholds,
                 ChoosesTap = options.Taps is null,
                 Seed = options.Seed,
                 Workers = options.Workers,

@@ -131,6 +131,12 @@ public sealed record TrainOptions : ImageJobRequest
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
 
     /// <summary>
+    /// Whether every class gets a threshold of its own, chosen on training images held out. Default none: the likeliest
+    /// class is the answer.
+    /// </summary>
+    public ClassThresholds Thresholds { get; init; }
+
+    /// <summary>
     /// How much of the network is trained. Default <see cref="TrainingStrategy.Head"/>: the head alone.
     /// </summary>
     public TrainingStrategy Strategy { get; init; } = TrainingStrategy.Head;
@@ -243,6 +249,13 @@ public static class TrainRules
             "--strategy head, finetune or full: from scratch, the head is trained with the network"
         ),
         new(
+            "--thresholds",
+            nameof(TrainOptions.Thresholds),
+            o => o.Thresholds != ClassThresholds.None,
+            o => !IsTuned(o),
+            "--strategy head"
+        ),
+        new(
             "--l2",
             nameof(TrainOptions.L2),
             o => o.L2 is not null,
@@ -290,6 +303,9 @@ public static class TrainRules
         if (options.ClassWeights == ClassWeights.Balanced)
             yield return "With balanced class weights a probability is what it would be if all classes were equally "
                 + "frequent: rare classes are found more often, and frequent ones less.";
+        if (options.Thresholds != ClassThresholds.None)
+            yield return "The classes have thresholds of their own, for the highest macro F1: a probability says which "
+                + "class to take, no longer how sure that is.";
     }
 
     private static bool Chooses(TrainOptions options) => options.Backbone == BackboneCandidates.Auto;

@@ -105,6 +105,12 @@ public sealed record ImageClassificationOptions
     public ClassWeights ClassWeights { get; init; } = ClassWeights.None;
 
     /// <summary>
+    /// Whether every class gets a threshold of its own, chosen on training rows held out; for a head on frozen
+    /// features. Default none: the likeliest class is the answer.
+    /// </summary>
+    public ClassThresholds Thresholds { get; init; }
+
+    /// <summary>
     /// Passes over the images of a training of the network, as <see cref="FineTuneOptions.Epochs"/>. Default null: 15,
     /// from scratch 30.
     /// </summary>
@@ -224,6 +230,9 @@ public sealed record ImageClassificationOptions
         if (L2 is not null && !Head.TakesL2)
             yield return $"{nameof(L2)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to "
                 + $"Softmax.";
+        if (Thresholds != ClassThresholds.None && Strategy.Network is not null)
+            yield return $"{nameof(Thresholds)} is for a head on frozen features, and Strategy is {Strategy}. Leave it "
+                + "out, or set Strategy to Head.";
         if (!onFeatures)
             yield break;
         if (Strategy.Network is not null)
@@ -253,6 +262,7 @@ public sealed record ImageClassificationOptions
             Head = Head,
             L2 = L2,
             ClassWeights = ClassWeights,
+            Thresholds = Thresholds,
             FineTune = tune with
             {
                 Epochs = Epoch ?? tune.Epochs,

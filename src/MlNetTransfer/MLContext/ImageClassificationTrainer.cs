@@ -248,6 +248,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
             Head = options.Head,
             L2 = options.L2,
             ClassWeights = options.ClassWeights,
+            Thresholds = options.Thresholds,
             ChoosesTap = false,
             Seed = options.Seed,
             Workers = options.Workers ?? Environment.ProcessorCount,

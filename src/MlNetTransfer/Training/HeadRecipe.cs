@@ -101,8 +101,7 @@ internal static class TrainingDigest
                     options.ClassWeights,
                     options.ChoosesTap,
                     options.Seed,
-                    // Stays, so that the digest of an equal training is what it was in earlier versions.
-                    Mlp = (string?)null,
+                    options.Thresholds,
                 }
             )
         );

@@ -92,6 +92,7 @@ public sealed class JobRequestTests
             Head = HeadKind.Neighbours,
             L2 = 1e-8,
             ClassWeights = ClassWeights.Balanced,
+            Thresholds = ClassThresholds.MacroF1,
             Strategy = TrainingStrategy.FineTune,
             FineTune = Tuned,
             Resume = true,

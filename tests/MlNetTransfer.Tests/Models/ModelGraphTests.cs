@@ -33,6 +33,8 @@ public sealed class ModelGraphTests
             .. HeadKind.All.Select(kind =>
                 new object[] { kind.Trainer(new HeadSettings { ClassWeights = ClassWeights.Balanced }) }
             ),
+            [new Moved(new KernelRidgeTrainer())],
+            [new Moved(new RidgeTrainer())],
             [new MultiTapTrainer(new TapGroups(["a", "b"], [4, 8]), new MultiTapTrainerOptions { Fraction = 0.5 })],
             [new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Shrinkage = 0.7 })],
             [new MlpTrainer(new MlpTrainerOptions { Hidden = 70, MaxEpochs = 10 })],
@@ -129,6 +131,13 @@ public sealed class ModelGraphTests
         )[TransferModel.ProbabilitiesOutput];
         for (int c = 0; c < Classes; c++)
             Assert.AreEqual(p[c], found[c], 1e-5, "float32");
+    }
+
+    /// <summary>Fits a head and gives its classes thresholds.</summary>
+    private sealed class Moved(IHeadTrainer inner) : IHeadTrainer
+    {
+        public IHead Fit(FeatureTable train, IProgress<FitProgress>? progress, CancellationToken cancellation) =>
+            ThresholdSearch.Apply(inner.Fit(train, progress, cancellation), [0.5, 0, -1, 0, 0.25]);
     }
 
     private static OnnxModel Flattened() =>
