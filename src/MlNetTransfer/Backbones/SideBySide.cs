@@ -51,8 +51,9 @@ internal static class SideBySide
     {
         if (parts.Count == 1)
             return parts[0];
-        Preprocessing[] forms = [.. parts.Select(part => Form(part.Card.Images)).Distinct()];
-        BackboneCard card = Card(parts, forms);
+        BackboneCard[] cards = [.. parts.Select(part => part.Card)];
+        Preprocessing[] forms = Forms(cards);
+        BackboneCard card = Card(cards);
         string digest = Convert.ToHexStringLower(
             SHA256.HashData(Encoding.ASCII.GetBytes(string.Join('\n', parts.Select(p => $"{p.Card.Id} {p.Digest}"))))
         );
@@ -81,13 +82,19 @@ internal static class SideBySide
 
     /// <summary>The default tap of each network.</summary>
     internal static IReadOnlyList<string> DefaultTaps(this Backbone backbone) =>
-        backbone.Parts.Count == 1
-            ? [backbone.Card.DefaultTap]
-            : [.. backbone.Parts.Select(part => Named(part.Card.Id, part.Card.DefaultTap))];
+        DefaultTaps([.. backbone.Parts.Select(part => part.Card)]);
 
-    private static BackboneCard Card(IReadOnlyList<Backbone> parts, Preprocessing[] forms)
+    /// <summary>The default tap of each network, as the joint backbone calls it.</summary>
+    internal static IReadOnlyList<string> DefaultTaps(IReadOnlyList<BackboneCard> cards) =>
+        cards.Count == 1 ? [cards[0].DefaultTap] : [.. cards.Select(card => Named(card.Id, card.DefaultTap))];
+
+    /// <summary>The card of the networks as one backbone; that of a single one as it is.</summary>
+    /// <exception cref="TransferException">One of several takes something else than images.</exception>
+    internal static BackboneCard Card(IReadOnlyList<BackboneCard> cards)
     {
-        BackboneCard[] cards = [.. parts.Select(part => part.Card)];
+        if (cards.Count == 1)
+            return cards[0];
+        Preprocessing[] forms = Forms(cards);
         return new BackboneCard
         {
             Id = string.Join(Plus, cards.Select(c => c.Id)),
@@ -105,6 +112,9 @@ internal static class SideBySide
             SourceClasses = [],
         };
     }
+
+    private static Preprocessing[] Forms(IReadOnlyList<BackboneCard> cards) =>
+        [.. cards.Select(card => Form(card.Images)).Distinct()];
 
     private static BackboneTap Tap(string network, BackboneTap tap) =>
         tap with

@@ -59,8 +59,14 @@ public static class ImageFeaturizingCatalog
     /// Column of images: paths (text), encoded bytes (vector of bytes), <see cref="MLImage"/>, or streams
     /// (<see cref="ImageStreamTypeAttribute"/>).
     /// </param>
-    /// <param name="backbone">Id of the backbone; see <see cref="BackboneCatalog"/>.</param>
-    /// <param name="taps">Names of the backbone's taps, side by side; null for its default tap.</param>
+    /// <param name="backbone">
+    /// Id of the backbone, see <see cref="BackboneCatalog"/>; or of several, separated by commas, whose features then
+    /// stand side by side.
+    /// </param>
+    /// <param name="taps">
+    /// Names of the backbone's taps, side by side; null for its default tap, or the default tap of each of several, whose
+    /// taps are called <c>id/name</c>.
+    /// </param>
     /// <param name="options">Workers, cache, limits; null for the defaults.</param>
     /// <exception cref="TransferException">There is no such backbone or tap.</exception>
     public static ImageFeaturizingEstimator FeaturizeImages(
@@ -82,7 +88,7 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
     private readonly TransformsCatalog transforms;
     private readonly string output;
     private readonly string input;
-    private readonly BackboneCard card;
+    private readonly IReadOnlyList<string> ids;
     private readonly IReadOnlyList<BackboneTap> taps;
     private readonly ImageFeaturizingOptions options;
     private readonly bool ofTexts;
@@ -112,7 +118,10 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
                     + $"features another name.",
                 nameof(outputColumnName)
             );
-        card = BackboneCatalog.Default.Get(backbone);
+        ids = SideBySide.Ids(backbone);
+        SideBySide.RequireDifferent(ids);
+        BackboneCard[] cards = [.. ids.Select(BackboneCatalog.Default.Get)];
+        BackboneCard card = SideBySide.Card(cards);
         if ((card.Encoder.Kind == EncoderKind.Texts) != ofTexts)
             throw new TransferException(
                 $"Backbone '{backbone}' takes {card.Encoder.Kind.Label}; this step gives it "
@@ -124,7 +133,7 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
                     )
                     + ", or choose another backbone."
             );
-        this.taps = [.. (taps ?? [card.DefaultTap]).Select(card.Tap)];
+        this.taps = [.. (taps ?? SideBySide.DefaultTaps(cards)).Select(card.Tap)];
     }
 
     /// <summary>Opens the backbone, which is imported at its first use on a machine.</summary>
@@ -146,7 +155,7 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
         Backbone backbone = new BackboneStore(
             BackboneCatalog.Default,
             Path.Combine(options.CacheFolder, "backbones")
-        ).Open(card.Id, options.Cancellation);
+        ).Open(ids, options.Cancellation);
         return ImageFeaturizingTransformer.Make(
             output,
             images,

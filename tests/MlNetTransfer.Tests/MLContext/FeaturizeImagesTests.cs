@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
+using MlNetTransfer.Tests.Backbones.Onnx;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests;
@@ -50,6 +51,44 @@ public sealed class FeaturizeImagesTests
                 Extracted(files, "map14_2", "map7_3"),
                 Images.Vectors(model.Transform(rows), "Features")
             )
+        );
+    }
+
+    /// <summary>Oracle: the features of each network alone.</summary>
+    [TestMethod]
+    public void FeaturizeImages_SeveralBackbones_StandSideBySide()
+    {
+        using var folder = new TempFolder();
+        TinyOnnx.Model().Save(folder.File("m.onnx"));
+        new UserCatalog().Add(
+            new NewBackbone
+            {
+                Source = folder.File("m.onnx"),
+                Id = "tiny-beside",
+                Inspection = TinyOnnx.Unit,
+            }
+        );
+        IDataView rows = Images.Rows(Few);
+        float[][] Features(string backbone)
+        {
+            using ImageFeaturizingTransformer model = Context
+                .Transforms.FeaturizeImages("Features", "ImagePath", backbone)
+                .Fit(rows);
+            return Images.Vectors(model.Transform(rows), "Features");
+        }
+
+        float[][] first = Features("resnet18"),
+            second = Features("tiny-beside"),
+            both = Features("resnet18, tiny-beside");
+        for (int i = 0; i < both.Length; i++)
+            CollectionAssert.AreEqual((float[])[.. first[i], .. second[i]], both[i]);
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() =>
+                    Context.Transforms.FeaturizeImages("Features", "ImagePath", "resnet18,resnet18")
+                )
+                .Message,
+            "'resnet18' is given 2 times"
         );
     }
 
