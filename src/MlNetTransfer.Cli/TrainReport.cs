@@ -19,6 +19,8 @@ internal static class TrainReport
         console.WriteLine();
         console.WriteLine(VerdictLine.Of(summary, "images it has not seen"));
         console.WriteLine(Protocol(summary));
+        if (summary.Frozen is { } frozen)
+            console.WriteLine(Beside(frozen, summary));
         if (summary.Previous is { } previous)
             console.WriteLine(Change(previous, summary));
         console.WriteLine();
@@ -98,6 +100,25 @@ internal static class TrainReport
             ProtocolKind.HeldOut => $"{held}{why}.",
             _ => $"{held}, by the split that the images come with.",
         };
+    }
+
+    /// <summary>What training the network was worth, and what to do where it was worth nothing.</summary>
+    private static string Beside(FrozenBaseline frozen, TrainSummary summary)
+    {
+        string gain = string.Create(
+            CultureInfo.InvariantCulture,
+            $"training the network {100 * frozen.Gain:+0.0;-0.0;0.0} points (95 %: {100 * frozen.GainInterval[0]:+0.0;-0.0;0.0} "
+                + $"to {100 * frozen.GainInterval[1]:+0.0;-0.0;0.0})"
+        );
+        string verdict = frozen.Verdict switch
+        {
+            TransferVerdict.Helped => "It helped.",
+            TransferVerdict.Harmed => "IT DID HARM: take --strategy head, or try a lower --lr or a larger --freeze.",
+            _ => $"That is no difference that {summary.TestImages} images can show: --strategy head is as good, and "
+                + "done in seconds.",
+        };
+        return $"Beside it, a head on the frozen features: "
+            + $"{Figure(frozen.Accuracy, frozen.AccuracyInterval, summary.TestImages)}; {gain}. {verdict}";
     }
 
     private static string Change(PreviousRun old, TrainSummary summary)

@@ -50,6 +50,7 @@ public sealed class TrainStrategyTests
             File.ReadAllBytes(folder.File("whole/model.onnx")),
             File.ReadAllBytes(folder.File("broken/model.onnx"))
         );
+        Beside(resumed.Json, folder);
         JsonElement training = resumed.Json.GetProperty("training");
         Assert.AreEqual(2, training.GetProperty("epochs").GetInt32());
         Assert.HasCount(3, File.ReadAllLines(folder.File("broken/metrics.jsonl")));
@@ -61,6 +62,39 @@ public sealed class TrainStrategyTests
             "--json"
         );
         Assert.AreEqual(ExitCode.Done, predicted.Code, predicted.ToString());
+    }
+
+    /// <summary>
+    /// Oracle: a run of the head alone by the same split, and the images that each of the two gets right.
+    /// </summary>
+    private static void Beside(JsonElement tuned, TempFolder folder)
+    {
+        CliResult head = Cli.Run(
+            "train",
+            Cli.Samples,
+            "--output",
+            folder.File("head"),
+            "--taps",
+            "map7_3",
+            "--head",
+            "ridge",
+            "--test-fraction",
+            "0.2",
+            "--json"
+        );
+        JsonElement frozen = tuned.GetProperty("frozen");
+        double alone = head.Json.GetProperty("accuracy").GetDouble();
+        Assert.AreEqual(alone, frozen.GetProperty("accuracy").GetDouble());
+        Assert.AreEqual(head.Json.GetProperty("logLoss").GetDouble(), frozen.GetProperty("logLoss").GetDouble());
+        Assert.AreEqual(
+            tuned.GetProperty("accuracy").GetDouble() - alone,
+            frozen.GetProperty("gain").GetDouble(),
+            1e-12
+        );
+        double[] interval = [.. frozen.GetProperty("gainInterval").EnumerateArray().Select(e => e.GetDouble())];
+        Assert.IsTrue(interval[0] <= frozen.GetProperty("gain").GetDouble());
+        Assert.IsTrue(interval[1] >= frozen.GetProperty("gain").GetDouble());
+        Assert.AreEqual("noDifference", frozen.GetProperty("verdict").GetString(), "two epochs, 31 images");
     }
 
     [TestMethod]

@@ -20,14 +20,18 @@ public enum ClassThresholds
 /// et al., Optimal Thresholding of Classifiers to Maximize F1 Measure, 2014).
 /// </summary>
 /// <remarks>
-/// Coordinate ascent: with the other classes as they are, a row is of class c if its number is above the row's margin,
+/// <para>First one number for all: -τ·ln(share of the class), τ of 0 to 1.5 (Menon et al., Long-tail learning via logit
+/// adjustment, 2021), which a few rows can choose. Then, for classes with at least 30 rows held out, a number of their
+/// own.</para>
+/// <para>Coordinate ascent: with the other classes as they are, a row is of class c if its number is above the row's margin,
 /// so that every F1 that c can have is met by one pass over the sorted margins. Of equal ones the number nearest to 0,
-/// halfway between two margins; a class's number stays 0 unless it gains. O(sweeps · classes · rows · (classes + log
-/// rows)).
+/// halfway between two margins; a class's number stays as it is unless it gains. O(sweeps · classes · rows · (classes +
+/// log rows)).</para>
 /// </remarks>
 internal static class ThresholdSearch
 {
-    private const int MostSweeps = 10;
+    private const int MostSweeps = 10,
+        LeastRows = 30;
 
     // A class moved further is lost to the others, or takes all of them.
     private const double Furthest = 5;
@@ -46,13 +50,15 @@ internal static class ThresholdSearch
                 logits[i][c] = Math.Log(Math.Max(probabilities[i * classes + c], 1e-30));
         }
 
-        var offsets = new double[classes];
-        double best = MacroF1(logits, labels, offsets);
+        int[] support = [.. Enumerable.Range(0, classes).Select(c => labels.Count(label => label == c))];
+        (double best, double[] offsets) = Adjusted(logits, labels, support);
         for (int sweep = 0; sweep < MostSweeps; sweep++)
         {
             double before = best;
             for (int c = 0; c < classes; c++)
             {
+                if (support[c] < LeastRows)
+                    continue;
                 (double f1, double offset) = Along(logits, labels, offsets, c);
                 if (f1 > best + 1e-12)
                     (best, offsets[c]) = (f1, offset);
@@ -63,6 +69,24 @@ internal static class ThresholdSearch
         }
 
         return offsets;
+    }
+
+    private static (double F1, double[] Offsets) Adjusted(double[][] logits, IReadOnlyList<int> labels, int[] support)
+    {
+        (double F1, double[] Offsets) best = (-1, []);
+        for (int tenth = 0; tenth <= 15; tenth++)
+        {
+            double tau = tenth / 10.0;
+            double[] offsets =
+            [
+                .. support.Select(count => tenth == 0 ? 0 : -tau * Math.Log((double)Math.Max(1, count) / labels.Count)),
+            ];
+            double f1 = MacroF1(logits, labels, offsets);
+            if (f1 > best.F1 + 1e-12)
+                best = (f1, offsets);
+        }
+
+        return best;
     }
 
     /// <summary>Mean F1 of all classes, each row being of the class with the highest logit + offset.</summary>

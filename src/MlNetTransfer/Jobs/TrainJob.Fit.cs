@@ -61,4 +61,8 @@ internal sealed record WrittenModel(
     ParityRecord Parity,
     ImageClassificationTraining Training,
     IReadOnlyList<NetworkCost> Costs
-);
+)
+{
+    /// <summary>A head on the frozen features beside a trained network; null where there is none.</summary>
+    public Trial? Frozen { get; init; }
+}

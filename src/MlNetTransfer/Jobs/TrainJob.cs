@@ -154,6 +154,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             FoldAccuracies = trial.FoldAccuracies,
             Strategy = options.Strategy.ToString().ToLowerInvariant(),
             Training = trial.Fit.Training,
+            Frozen = written.Frozen is { } frozen ? FrozenBaseline.Of(frozen, trial, set.Table.Labels) : null,
             Backbone = metadata.Backbone,
             FoldBackbones = ChoiceOf(backbone) is null ? [] : trial.FoldNetworks,
             Leaderboard = trial.Fit.Head.Leaderboard,
@@ -234,6 +235,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 ? BackboneCandidates.Costs(set.Data, set.Rows, set.Extractor, choice, services.Clock, cancellation)
                 : [],
         };
+        Trial? frozen = Frozen(backbone, all, set, progress, cancellation);
         Trial trial = Trial.Of(recipe, all, set, options, progress, cancellation);
         (backbone, IReadOnlyList<BackboneTap> taps) = backbone.Only([
             .. trial.Fit.Head.Taps.Select(tap => set.Extractor.Taps[tap]),
@@ -278,8 +280,26 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             HeadTrials = trial.Fit.Head.Selection.Trials,
             Rejected = set.Rejected,
         };
-        return new WrittenModel(trial, metadata, onnx, sample, path, file, parity, training, all.Costs);
+        return new WrittenModel(trial, metadata, onnx, sample, path, file, parity, training, all.Costs)
+        {
+            Frozen = frozen,
+        };
     }
+
+    /// <summary>
+    /// A head on the frozen features, by the same protocol: what a training of the network has to beat. Null where
+    /// there is no such training, or nothing is evaluated.
+    /// </summary>
+    private Trial? Frozen(
+        Backbone backbone,
+        RecipeRows all,
+        TrainingSet set,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    ) =>
+        options.Strategy.Network is null || options.FitsAll
+            ? null
+            : Trial.Of(new HeadRecipe(Settings(backbone)), all, set, options, progress, cancellation);
 
     private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) =>
         new()

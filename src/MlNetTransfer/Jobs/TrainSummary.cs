@@ -54,6 +54,11 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>How the network was trained; null where the head alone was.</summary>
     public TuneSummary? Training { get; init; }
 
+    /// <summary>
+    /// A head on the frozen features beside it, on the same images; null where the head alone was trained.
+    /// </summary>
+    public FrozenBaseline? Frozen { get; init; }
+
     /// <summary>Id of the backbone's card; of several networks side by side, theirs with '+' between.</summary>
     public required string Backbone { get; init; }
 

@@ -7,23 +7,30 @@ namespace MlNetTransfer.Tests.Heads;
 [TestClass]
 public sealed class ClassThresholdsTests
 {
+    // Enough for thirty rows of the rarer of two classes.
+    private const int Many = 300;
+
     /// <summary>Oracle: every threshold between two rows, tried one after the other.</summary>
     [TestMethod]
     public void Offsets_TwoClasses_AreTheBestOfAll()
     {
         for (int seed = 0; seed < 20; seed++)
         {
-            (float[] p, int[] labels) = Scores(60, 2, seed);
+            (float[] p, int[] labels) = Scores(Many, 2, seed);
             double[] offsets = ThresholdSearch.Offsets(p, labels, 2);
             double best = Enumerable
-                .Range(0, 60)
+                .Range(0, Many)
                 .Select(i => Math.Log(p[2 * i + 1] / p[2 * i]))
                 .SelectMany(m => (double[])[m + 1e-6, m - 1e-6])
                 .Append(0)
                 .Max(threshold =>
                     MacroF1(
                         labels,
-                        [.. Enumerable.Range(0, 60).Select(i => Math.Log(p[2 * i + 1] / p[2 * i]) > threshold ? 1 : 0)],
+                        [
+                            .. Enumerable
+                                .Range(0, Many)
+                                .Select(i => Math.Log(p[2 * i + 1] / p[2 * i]) > threshold ? 1 : 0),
+                        ],
                         2
                     )
                 );
