@@ -17,7 +17,7 @@ internal static class BackbonesExperiment
     private const int Folds = 5;
     private static readonly int[] Seeds = [1, 2, 3];
 
-    private static readonly (string Class, string Folder)[] Signs =
+    internal static readonly (string Class, string Folder)[] Signs =
     [
         ("aiga", "transportation/aiga-symbols"),
         ("roadsign", "transportation/roadsigns"),
@@ -28,7 +28,7 @@ internal static class BackbonesExperiment
         ("button", "computer/buttons"),
     ];
 
-    private static readonly (string Class, string Folder)[] Things =
+    internal static readonly (string Class, string Folder)[] Things =
     [
         ("bird", "animals/birds"),
         ("drink", "food/beverages"),
@@ -116,7 +116,7 @@ internal static class BackbonesExperiment
         return 0;
     }
 
-    private static ImageDataset Packaged((string, string)[] classes) =>
+    internal static ImageDataset Packaged((string, string)[] classes) =>
         PackagedFolders.Read("/usr/share/openclipart/png", "openclipart-png", SearchOption.TopDirectoryOnly, classes);
 
     private static string List(ImageDataset data, string path)

@@ -13,6 +13,7 @@ const string Usage = """
       fewshot [backbone ...]           heads with few images per class
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                        training the network beside a head on its frozen features, by folds
+      flip [task ...] [backbone]       mirror images averaged (--tta flip) or as rows, and adapted batch normalisation
       foreign [folder]                 ONNX files of many forms: preprocessing found, features, an epoch, an export
       gradients [network ...]          gradients of whole networks, beside PyTorch in float64
       int8 [backbone ...]              models quantised to int8, beside float32
@@ -29,6 +30,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["detective"] = DetectiveExperiment.Run,
     ["fewshot"] = FewShotExperiment.Run,
     ["finetune"] = FineTuneExperiment.Run,
+    ["flip"] = FlipExperiment.Run,
     ["foreign"] = ForeignExperiment.Run,
     ["gradients"] = GradientsExperiment.Run,
     ["int8"] = Int8Experiment.Run,
