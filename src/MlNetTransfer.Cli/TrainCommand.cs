@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 
@@ -50,6 +51,7 @@ internal static class TrainCommand
                     Head(flags),
                     tap,
                     taps,
+                    Mirrored(flags),
                     ClassWeighting(flags),
                     Thresholds(flags),
                     L2(flags),
@@ -163,6 +165,16 @@ internal static class TrainCommand
             HeadKind.All,
             (o, kind) => o with { Head = kind },
             o => o.Head
+        );
+
+    private static Option Mirrored(Flags<TrainOptions> flags) =>
+        flags.Choice<TestTimeAugmentation>(
+            "--tta",
+            "Test-time augmentation, with --strategy head. flip: features are the mean of those of the image and of "
+                + "its left-right mirror image, in training and in scoring; the model takes twice the time to score. "
+                + "Not where left and right tell classes apart, as with letters and arrows.",
+            (o, augmentation) => o with { TestTimeAugmentation = augmentation },
+            o => o.TestTimeAugmentation
         );
 
     private static Option ClassWeighting(Flags<TrainOptions> flags) =>

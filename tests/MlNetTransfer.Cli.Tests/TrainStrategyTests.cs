@@ -110,6 +110,7 @@ public sealed class TrainStrategyTests
     [DataRow("--init", "--strategy", "scratch", "--init", "w.safetensors")]
     [DataRow("--micro-batch", "--strategy", "finetune", "--micro-batch", "16")]
     [DataRow("--tap", "--tap", "a", "--taps", "a,b")]
+    [DataRow("--tta", "--strategy", "full", "--tta", "flip")]
     public void Train_OptionWithoutEffect_IsAnErrorThatNamesIt(string option, params string[] args)
     {
         CliResult result = Cli.Run(["train", Cli.Samples, "--output", "never-written", .. args]);

@@ -14,6 +14,7 @@ const string Usage = """
                                        heads with few images per class, beside scikit-learn
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                        training the network beside a head on its frozen features, by folds
+      flip [task ...] [backbone]       mirror images averaged (--tta flip) or as rows, and adapted batch normalisation
       foreign [folder]                 ONNX files of many forms: preprocessing found, features, an epoch, an export
       gradients [network ...]          gradients of whole networks, beside PyTorch in float64
       imbalance [task ...]             classes of very different size: class weights and thresholds
@@ -31,6 +32,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["detective"] = DetectiveExperiment.Run,
     ["fewshot"] = FewShotExperiment.Run,
     ["finetune"] = FineTuneExperiment.Run,
+    ["flip"] = FlipExperiment.Run,
     ["foreign"] = ForeignExperiment.Run,
     ["gradients"] = GradientsExperiment.Run,
     ["imbalance"] = ImbalanceExperiment.Run,

@@ -115,9 +115,9 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         IReadOnlyList<string> ids = BackboneCandidates.Of(options, catalog);
         BackboneCandidates.RequireOneToTrain(options, ids);
         Backbone backbone = new BackboneStore(catalog, folder).Open(ids, cancellation);
-        return options.FineTune.InitialWeights is { } weights
-            ? InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder)
-            : backbone;
+        if (options.FineTune.InitialWeights is { } weights)
+            backbone = InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder);
+        return MirroredNetwork.Of(backbone, options.TestTimeAugmentation);
     }
 
     /// <summary>What to choose among the networks by; null where all are taken, or there is one.</summary>

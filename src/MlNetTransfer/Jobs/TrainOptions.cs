@@ -1,5 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
@@ -69,6 +70,12 @@ public sealed record TrainOptions : ImageJobRequest
         get;
         init => field = value is null ? null : Names.Of(value, least: 1);
     }
+
+    /// <summary>
+    /// Whether features are the mean of those of an image and its mirror image, in training and in scoring, which then
+    /// takes twice the time. Default none: the image alone.
+    /// </summary>
+    public TestTimeAugmentation TestTimeAugmentation { get; init; }
 
     /// <summary>
     /// Folds of a cross-validation over all images, in [2, 20]. Default null: not asked for, see
@@ -192,6 +199,18 @@ public static class TrainRules
             o => !Chooses(o),
             "a --backbone that is named: with auto, taps are chosen with it"
         ),
+        new(
+            "--tta",
+            nameof(TrainOptions.TestTimeAugmentation),
+            o => o.TestTimeAugmentation != TestTimeAugmentation.None,
+            o => !IsTuned(o),
+            "--strategy head: a network that is trained sees mirror images by --augment"
+        ),
+        OfImages(
+            "--tta",
+            nameof(TrainOptions.TestTimeAugmentation),
+            o => o.TestTimeAugmentation != TestTimeAugmentation.None
+        ),
         Tuning("--freeze", nameof(Default.Freeze), o => o.Freeze is not null),
         Tuning("--epochs", nameof(Default.Epochs), o => o.Epochs is not null),
         Tuning("--lr", nameof(Default.LearningRate), o => o.LearningRate is not null),
@@ -306,6 +325,9 @@ public static class TrainRules
         if (options.Thresholds != ClassThresholds.None)
             yield return "The classes have thresholds of their own, for the highest macro F1: a probability says which "
                 + "class to take, no longer how sure that is.";
+        if (options.TestTimeAugmentation == TestTimeAugmentation.Flip)
+            yield return "The model averages the features of an image and its mirror image, so it takes twice the time "
+                + "to score.";
     }
 
     private static bool Chooses(TrainOptions options) => options.Backbone == BackboneCandidates.Auto;
@@ -350,6 +372,7 @@ public static class TrainRules
         /// <summary>Values that ask for nothing, such as --class-weights none, contradict nothing.</summary>
         private static bool IsNone(string option, TrainOptions options) =>
             (option == "--augment" && IsTuned(options) && options.FineTune.Augmentation == AugmentationPreset.None)
+            || (option == "--tta" && options.TestTimeAugmentation == TestTimeAugmentation.None)
             || (option == "--head" && options.Head == HeadKind.Auto);
     }
 }

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
@@ -83,6 +84,7 @@ public sealed class JobRequestTests
             Backbones = ["a", "ä+b"],
             MaxMilliseconds = 12.5,
             Taps = ["a", "b"],
+            TestTimeAugmentation = TestTimeAugmentation.Flip,
             Folds = 7,
             TestFraction = 0.3,
             Seed = int.MinValue,
