@@ -105,11 +105,10 @@ internal static class TrainReport
     /// <summary>What training the network was worth, and what to do where it was worth nothing.</summary>
     private static string Beside(FrozenBaseline frozen, TrainSummary summary)
     {
-        string gain = string.Create(
-            CultureInfo.InvariantCulture,
-            $"training the network {100 * frozen.Gain:+0.0;-0.0;0.0} points (95 %: {100 * frozen.GainInterval[0]:+0.0;-0.0;0.0} "
-                + $"to {100 * frozen.GainInterval[1]:+0.0;-0.0;0.0})"
-        );
+        static string Points(double share) => (100 * share).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
+        string gain =
+            $"training the network {Points(frozen.Gain)} points (95 %: {Points(frozen.GainInterval[0])} to "
+            + $"{Points(frozen.GainInterval[1])})";
         string verdict = frozen.Verdict switch
         {
             TransferVerdict.Helped => "It helped.",
