@@ -1,5 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
@@ -72,6 +73,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 Workers = options.Workers,
             },
             FineTune = options.FineTune,
+            Preset = options.Preset ?? TrainingPreset.Good,
             Device = options.Device,
             Limits = options.Limits,
             Folder = options.Output,
@@ -140,6 +142,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         WrittenModel written = FitAndStage(recipe, backbone, set, progress, cancellation);
         using StagedFile staged = written.File;
         (Trial trial, ModelMetadata metadata) = (written.Trial, written.Metadata);
+        IReadOnlyList<StrategyTrial> strategies = trial.Strategies.Count > 0 ? trial.Strategies : trial.Fit.Strategies;
         var summary = new TrainSummary(
             set.Table.Rows,
             trial.Report!,
@@ -152,7 +155,14 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             TestImages = trial.TestRows.Count,
             Protocol = set.Protocol,
             FoldAccuracies = trial.FoldAccuracies,
-            Strategy = options.Strategy.ToString().ToLowerInvariant(),
+            Strategy =
+                strategies.FirstOrDefault(way => way.Taken)?.Strategy
+                ?? (options.Strategy.Chooses ? TrainingStrategy.Head : options.Strategy).Name.ToLowerInvariant(),
+            Strategies = strategies,
+            CorrectedAccuracy = trial.Corrected?.Accuracy,
+            CorrectedInterval = trial.Corrected is { } corrected
+                ? [corrected.Interval.Low, corrected.Interval.High]
+                : null,
             Training = trial.Fit.Training,
             Frozen = written.Frozen is { } frozen ? FrozenBaseline.Of(frozen, trial, set.Table.Labels) : null,
             Backbone = metadata.Backbone,
@@ -181,6 +191,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 .. TrainRules.Notes(options),
                 .. DuplicateNotes.Of(set, trial),
                 .. BackboneCandidates.Notes(ChoiceOf(backbone), written.Costs),
+                .. trial.Notes,
                 .. trial.Fit.Notes,
             ],
             Predictions = Predictions(set, trial),
@@ -236,7 +247,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 : [],
         };
         Trial? frozen = Frozen(backbone, all, set, progress, cancellation);
-        Trial trial = Trial.Of(recipe, all, set, options, progress, cancellation);
+        Trial trial = Trial.Of(recipe, all, set, options, services.Clock, progress, cancellation);
         (backbone, IReadOnlyList<BackboneTap> taps) = backbone.Only([
             .. trial.Fit.Head.Taps.Select(tap => set.Extractor.Taps[tap]),
         ]);
@@ -299,7 +310,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
     ) =>
         options.Strategy.Network is null || options.FitsAll
             ? null
-            : Trial.Of(new HeadRecipe(Settings(backbone)), all, set, options, progress, cancellation);
+            : Trial.Of(new HeadRecipe(Settings(backbone)), all, set, options, services.Clock, progress, cancellation);
 
     private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) =>
         new()

@@ -149,6 +149,11 @@ public sealed record TrainOptions : ImageJobRequest
     public TrainingStrategy Strategy { get; init; } = TrainingStrategy.Head;
 
     /// <summary>
+    /// How much <see cref="TrainingStrategy.Auto"/> may try. Default null: <see cref="TrainingPreset.Good"/>.
+    /// </summary>
+    public TrainingPreset? Preset { get; init; }
+
+    /// <summary>
     /// How the network is trained; all defaults where the head alone is, see <see cref="TrainRules"/>.
     /// </summary>
     public FineTuneOptions FineTune { get; init; } = new();
@@ -184,7 +189,7 @@ public sealed record TrainOptions : ImageJobRequest
 /// <remarks>An option that is given and silently ignored looks like one that was tried and did not help.</remarks>
 public static class TrainRules
 {
-    private const string Tuned = "--strategy finetune, full or scratch",
+    private const string Tuned = "--strategy auto, finetune, full or scratch",
         Choosing = "--backbone auto";
     private static readonly FineTuneOptions Default = new();
 
@@ -237,6 +242,13 @@ public static class TrainRules
         Tuning(null, nameof(Default.CacheBytes), o => o.CacheBytes != Default.CacheBytes),
         Tuning("--time-budget", nameof(Default.TimeBudget), o => o.TimeBudget is not null),
         Tuning(null, nameof(Default.Threads), o => o.Threads is not null),
+        new(
+            "--preset",
+            nameof(TrainOptions.Preset),
+            o => o.Preset is not null,
+            o => o.Strategy.Chooses,
+            "--strategy auto, which tries as much as it says"
+        ),
         new("--resume", nameof(TrainOptions.Resume), o => o.Resume, IsTuned, Tuned),
         OfImages("--path-column", "Dataset.PathColumn", o => o.Dataset.PathColumn is not null),
         OfImages("--max-megapixels", nameof(TrainOptions.Limits), o => o.Limits != new ImageLimits()),
@@ -332,7 +344,8 @@ public static class TrainRules
 
     private static bool Chooses(TrainOptions options) => options.Backbone == BackboneCandidates.Auto;
 
-    private static bool IsTuned(TrainOptions options) => options.Strategy.Network is not null;
+    private static bool IsTuned(TrainOptions options) =>
+        options.Strategy.Network is not null || options.Strategy.Chooses;
 
     private static bool IsRandom(TrainOptions options) => options.Strategy.Network is { IsRandom: true };
 

@@ -48,8 +48,24 @@ public sealed record TrainSummary : EvaluationSummary
                 FoldAccuracies.Sum(a => Math.Pow(a - FoldAccuracies.Average(), 2)) / (FoldAccuracies.Count - 1)
             );
 
-    /// <summary>How much of the network was trained: "head", "finetune", "full" or "scratch".</summary>
+    /// <summary>
+    /// How much of the network was trained: "head", "finetune", "full" or "scratch"; of a choice, the one taken.
+    /// </summary>
     public string Strategy { get; init; } = "head";
+
+    /// <summary>
+    /// The ways that were compared, on the folds or on a part of the training images; empty without a choice.
+    /// </summary>
+    public IReadOnlyList<StrategyTrial> Strategies { get; init; } = [];
+
+    /// <summary>
+    /// Accuracy of what such a choice takes, on images that did not take part in it (bootstrap); null without a choice
+    /// by folds. <see cref="EvaluationFigures.Accuracy"/> is of the images that chose, and so a little too good.
+    /// </summary>
+    public double? CorrectedAccuracy { get; init; }
+
+    /// <summary>95 % interval of that [low, high].</summary>
+    public IReadOnlyList<double>? CorrectedInterval { get; init; }
 
     /// <summary>How the network was trained; null where the head alone was.</summary>
     public TuneSummary? Training { get; init; }

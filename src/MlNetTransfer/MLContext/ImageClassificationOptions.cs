@@ -216,7 +216,8 @@ public sealed record ImageClassificationOptions
     /// <param name="onFeatures">Whether the rows hold features instead of images.</param>
     internal IEnumerable<string> WithoutEffect(bool onFeatures)
     {
-        if (Strategy.Network is null)
+        bool trains = Strategy.Network is not null || Strategy.Chooses;
+        if (!trains)
         {
             foreach (
                 (string name, bool given) in ((string, bool)[])
@@ -240,12 +241,12 @@ public sealed record ImageClassificationOptions
         if (L2 is not null && !Head.TakesL2)
             yield return $"{nameof(L2)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to "
                 + $"Softmax.";
-        if (Thresholds != ClassThresholds.None && Strategy.Network is not null)
+        if (Thresholds != ClassThresholds.None && trains)
             yield return $"{nameof(Thresholds)} is for a head on frozen features, and Strategy is {Strategy}. Leave it "
                 + "out, or set Strategy to Head.";
         if (!onFeatures)
             yield break;
-        if (Strategy.Network is not null)
+        if (trains)
             yield return $"Strategy {Strategy} needs the images, and column '{FeatureColumnName}' holds features. "
                 + $"Set FeatureColumnName to the column of images.";
         if (Taps is not null)

@@ -95,6 +95,7 @@ public sealed class JobRequestTests
             L2 = 1e-8,
             ClassWeights = ClassWeights.Balanced,
             Thresholds = ClassThresholds.MacroF1,
+            Preset = TrainingPreset.Best,
             Strategy = TrainingStrategy.FineTune,
             FineTune = Tuned,
             Resume = true,
