@@ -66,7 +66,9 @@ internal sealed class AutoRecipe : IRecipe
 
     public bool IsQuick => false;
 
-    /// <exception cref="TransferException">The head cannot be fitted as asked; what other ways lack is noted.</exception>
+    /// <exception cref="TransferException">
+    /// The head cannot be fitted as asked; what other ways lack is noted.
+    /// </exception>
     public void Check(IReadOnlyList<BackboneTap> taps, int classes)
     {
         ways[0].Recipe.Check(taps, classes);
