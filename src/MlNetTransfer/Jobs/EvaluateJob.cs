@@ -264,6 +264,7 @@ public record EvaluationFigures
             report.Accuracy,
             [report.AccuracyInterval.Low, report.AccuracyInterval.High]
         );
+        Metrics = report.Metrics;
         (LogLoss, Ece, Confusion, PerClass) = (
             report.LogLoss,
             report.CalibrationError,
@@ -307,6 +308,10 @@ public record EvaluationFigures
     /// <summary>Expected calibration error over 15 bins, in [0, 1].</summary>
     [JsonPropertyOrder(-15)]
     public double Ece { get; }
+
+    /// <summary>Further figures, each with its 95 % interval.</summary>
+    [JsonPropertyOrder(-15)]
+    public ClassificationMetrics Metrics { get; }
 
     /// <summary>Evaluated images by true class (rows) and predicted class (columns) [classes × classes].</summary>
     [JsonPropertyOrder(-14)]

@@ -113,6 +113,17 @@ public sealed class JobRequestTests
             Limits = Limits,
             Workers = 1024,
         },
+        ["compareModels"] = new CompareModelsOptions
+        {
+            First = "a.onnx",
+            Second = "b.onnx",
+            Folder = "images",
+            Dataset = Dataset,
+            Margin = 0.05,
+            Device = ExecutionProvider.Cuda,
+            Limits = Limits,
+            Workers = 1024,
+        },
         ["predict"] = new PredictOptions
         {
             Model = "model.onnx",
@@ -190,6 +201,7 @@ public sealed class JobRequestTests
     [TestMethod]
     [DataRow("train")]
     [DataRow("evaluate")]
+    [DataRow("compareModels")]
     [DataRow("predict")]
     [DataRow("classify")]
     [DataRow("export")]
