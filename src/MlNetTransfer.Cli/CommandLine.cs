@@ -86,6 +86,8 @@ internal static class CommandLine
             EvaluateCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
+            ExplainCommand.Create(terminal, cancellation),
+            ReportCommand.Create(terminal, cancellation),
             ExportCommand.Create(terminal, cancellation),
             ImportCommand.Create(terminal, cancellation),
             InspectCommand.Create(terminal, cancellation),
