@@ -37,10 +37,10 @@ internal sealed class MistakeOverlays
             return made;
         try
         {
-            long started = options.Clock.GetTimestamp();
             using Explainer explainer = Explainer.Open(model, limits: limits);
             using var reader = new ImageItemReader(limits);
             using var decoder = new ThumbnailDecoder(ThumbnailShelf.Side, limits);
+            long started = options.Clock.GetTimestamp();
             foreach (Judged mistake in wanted)
             {
                 cancellation.ThrowIfCancellationRequested();

@@ -9,9 +9,10 @@
     const box = document.getElementById(link.dataset.opens);
     if (!box) return;
     event.preventDefault();
-    box.open = true;
-    box.scrollIntoView({ block: "start" });
-    box.querySelector("summary").focus({ preventScroll: true });
+    const details = box.closest("details");
+    details.open = true;
+    details.scrollIntoView({ block: "start" });
+    details.querySelector("summary").focus({ preventScroll: true });
   });
   for (const input of document.querySelectorAll("input[data-filters]")) {
     const table = document.getElementById(input.dataset.filters);

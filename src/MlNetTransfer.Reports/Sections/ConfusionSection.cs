@@ -103,9 +103,8 @@ internal static class ConfusionSection
                 : $"{run.Classes[cell.Truth]} taken for {run.Classes[cell.Predicted]}";
         string more = count > shown.Count ? $"{shown.Count} of {count} are shown; predictions.csv has all." : "";
         return Html.Of(
-            $"<details id=\"{CellIds.Of(cell.Truth, cell.Predicted)}\"><summary>{what}: "
-                + $"{count}</summary>{pictures.List(shown, withOverlays: false)}<p class=\"soft small\">"
-                + $"{more}</p></details>\n"
+            $"<details><summary>{what}: {count}</summary><div id=\"{CellIds.Of(cell.Truth, cell.Predicted)}\">"
+                + $"{pictures.List(shown, withOverlays: false)}<p class=\"soft small\">{more}</p></div></details>\n"
         );
     }
 }

@@ -47,7 +47,7 @@ internal sealed class Pictures(FinishedRun run, ThumbnailShelf shelf, IReadOnlyD
     {
         if (shelf.Of(j.Image) is { } uri)
             return Html.Of(
-                $"<img src=\"{uri}\" width=\"96\" height=\"96\" loading=\"lazy\" alt=\"{Short(truth)}: "
+                $"<img src=\"{uri}\" width=\"96\" height=\"96\" decoding=\"async\" alt=\"{Short(truth)}: "
                     + $"{Short(j.Image.File)}\">"
             );
         string why = j.Image.Location is TextLocation ? "text" : "no picture";

@@ -97,13 +97,19 @@ public sealed class Explainer : IDisposable
     {
         if (label is { } asked)
             Check.InRange(asked, 0, ClassNames.Count - 1, nameof(label));
+        encoder.Encode(encoded, tensors.Target);
+        if (label is { } known && gradCam is not null)
+        {
+            (Heatmap found, float probability) = WithInputs(inputs => gradCam.Explain(inputs, known));
+            return new Explanation(ClassNames[known], probability, Method, found);
+        }
+
         var probabilities = new float[ClassNames.Count];
         worker.Run(encoded, probabilities);
         int explained = label ?? ParityRecord.Likeliest(probabilities);
-        encoder.Encode(encoded, tensors.Target);
         Heatmap map = gradCam is null
             ? tensors.Explain(explained, probabilities[explained], cancellation)
-            : WithInputs(inputs => gradCam.Explain(inputs, explained));
+            : WithInputs(inputs => gradCam.Explain(inputs, explained)).Map;
         return new Explanation(ClassNames[explained], probabilities[explained], Method, map);
     }
 
@@ -129,7 +135,7 @@ public sealed class Explainer : IDisposable
         }
     }
 
-    private Heatmap WithInputs(Func<IReadOnlyDictionary<string, OrtValue>, Heatmap> work)
+    private T WithInputs<T>(Func<IReadOnlyDictionary<string, OrtValue>, T> work)
     {
         var inputs = new Dictionary<string, OrtValue>();
         try

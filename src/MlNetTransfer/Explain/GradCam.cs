@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
@@ -51,7 +52,8 @@ internal sealed class GradCam : IDisposable
     /// <summary>The evidence for a class.</summary>
     /// <param name="inputs">The graph's inputs for one image, by name.</param>
     /// <param name="label">The class.</param>
-    public Heatmap Explain(IReadOnlyDictionary<string, OrtValue> inputs, int label)
+    /// <returns>Where, and the probability of the class.</returns>
+    public (Heatmap Map, float Probability) Explain(IReadOnlyDictionary<string, OrtValue> inputs, int label)
     {
         var one = new float[classes];
         one[label] = 1;
@@ -64,9 +66,9 @@ internal sealed class GradCam : IDisposable
                 Feed(ProbedGraph.Probe(map), new float[map.Shape.Aggregate(1L, (a, b) => a * b)], [.. map.Shape]);
             using IDisposableReadOnlyCollection<OrtValue> results = session.Run(
                 fed,
-                [.. maps.SelectMany(m => new[] { ProbedGraph.Value(m), ProbedGraph.Gradient(m) })]
+                [.. maps.SelectMany(m => new[] { ProbedGraph.Value(m), ProbedGraph.Gradient(m) }), logits]
             );
-            return Sum(results);
+            return (Sum(results), Probability(results[^1].GetTensorDataAsSpan<float>(), label));
         }
         finally
         {
@@ -83,6 +85,16 @@ internal sealed class GradCam : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => session.Dispose();
+
+    /// <summary>softmax(logits) of one class.</summary>
+    private static float Probability(ReadOnlySpan<float> logits, int label)
+    {
+        float most = TensorPrimitives.Max(logits);
+        double sum = 0;
+        foreach (float logit in logits)
+            sum += Math.Exp(logit - most);
+        return (float)(Math.Exp(logits[label] - most) / sum);
+    }
 
     private Heatmap Sum(IReadOnlyList<OrtValue> results)
     {

@@ -40,7 +40,7 @@ public sealed partial class HtmlReportTests
         ];
         CollectionAssert.AreEqual(expected, cells.Select(c => int.Parse(c.Groups[2].Value, null)).ToArray());
         foreach (Match cell in cells)
-            StringAssert.Contains(page, $"<details id=\"{cell.Groups[1].Value}\">");
+            StringAssert.Contains(page, $"<div id=\"{cell.Groups[1].Value}\">");
     }
 
     /// <summary>What 'train' writes from memory, 'report' writes again from the files.</summary>

@@ -206,7 +206,7 @@ public sealed class ExplainTests
             image,
             [1, image.Length / (side * side), side, side]
         );
-        return gradCam.Explain(new Dictionary<string, OrtValue> { ["image"] = value }, label);
+        return gradCam.Explain(new Dictionary<string, OrtValue> { ["image"] = value }, label).Map;
     }
 
     private static float[] Numbers(int count, double phase) =>
