@@ -27,9 +27,8 @@ public sealed record HtmlReportOptions
     } = 24;
 
     /// <summary>
-    /// Most seconds, once the model is open, to show where it looked in the mistakes of the gallery, in [0, 3600]; 0 for
-    /// not at all.
-    /// Default 5.
+    /// Most seconds, once the model is open, to show where it looked in the mistakes of the gallery, in [0, 3600]; 0
+    /// for not at all. Default 5.
     /// </summary>
     public double MaxExplainSeconds
     {

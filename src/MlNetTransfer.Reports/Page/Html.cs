@@ -76,15 +76,18 @@ internal readonly struct HtmlHandler
 /// <summary>Numbers as the page writes them.</summary>
 internal static class Figure
 {
+    /// <summary>A space that no line is broken at.</summary>
+    private const string Unit = "\u00A0%";
+
     /// <summary>"77 %"; a decimal where the whole number would look like all or nothing and is not.</summary>
     public static string Percent(double share) =>
         (100 * share).ToString(
             share is (> 0 and < 0.005) or (< 1 and >= 0.995) ? "0.0" : "0",
             CultureInfo.InvariantCulture
-        ) + " %";
+        ) + Unit;
 
     /// <summary>"77.1 %".</summary>
-    public static string Percent1(double share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture) + " %";
+    public static string Percent1(double share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture) + Unit;
 
     /// <summary>"70 to 83 %".</summary>
     public static string Range(double low, double high) => $"{Percent(low)[..^2]} to {Percent(high)}";

@@ -56,19 +56,33 @@ internal static class PageFrame
         );
 
     /// <summary>A table in a box of its own, which scrolls where the page is narrow.</summary>
-    public static Html Table(string caption, IReadOnlyList<string> columns, IEnumerable<Html> rows)
+    /// <param name="caption">What it shows.</param>
+    /// <param name="columns">Heads of the columns.</param>
+    /// <param name="rows">The rows.</param>
+    /// <param name="ofFacts">Whether it says in words what things are: then nothing goes to the right.</param>
+    public static Html Table(
+        string caption,
+        IReadOnlyList<string> columns,
+        IEnumerable<Html> rows,
+        bool ofFacts = false
+    )
     {
         Html head = Html.Join(columns.Select(c => Html.Of($"<th scope=\"col\">{c}</th>")));
         return Html.Of(
-            $"<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>"
-                + $"<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody>"
-                + $"</table></div>\n"
+            $"<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\">"
+                + $"<table class=\"{(ofFacts ? "facts" : "")}\"><caption>{caption}</caption><thead><tr>"
+                + $"{head}</tr></thead>"
+                + $"<tbody>\n{rows}</tbody></table></div>\n"
         );
     }
 
     /// <summary>A row: the first cell is its header, numbers go to the right.</summary>
     public static Html Row(string first, params IReadOnlyList<string> cells) =>
         Html.Of($"<tr><th scope=\"row\">{first}</th>{Html.Join(cells.Select(c => Html.Of($"<td>{c}</td>")))}</tr>\n");
+
+    /// <summary>A row of a thing and what is said of it, which may be long.</summary>
+    public static Html Fact(string thing, string said) =>
+        Html.Of($"<tr><th scope=\"row\">{thing}</th><td class=\"text\">{said}</td></tr>\n");
 
     private static string Hash(string text) =>
         $"'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(text)))}'";

@@ -10,7 +10,7 @@
     if (!box) return;
     event.preventDefault();
     const details = box.closest("details");
-    details.open = true;
+    for (let around = details; around; around = around.parentElement.closest("details")) around.open = true;
     details.scrollIntoView({ block: "start" });
     details.querySelector("summary").focus({ preventScroll: true });
   });

@@ -11,6 +11,9 @@ internal static class ConfusionSection
     /// <summary>Shades of the heat map.</summary>
     private const int Shades = 8;
 
+    /// <summary>Boxes that are listed at once; more are in a box of their own.</summary>
+    private const int MostListed = 40;
+
     public static Html Of(FinishedRun run, ImagePlan plan, Pictures pictures, Html leftOut)
     {
         RunDocument d = run.Document;
@@ -27,6 +30,11 @@ internal static class ConfusionSection
             .Cells.OrderBy(c => c.Key.Truth == c.Key.Predicted)
             .ThenByDescending(c => d.Confusion[c.Key.Truth][c.Key.Predicted])
             .Select(c => Cell(run, c.Key, c.Value, pictures));
+        Html boxes = Html.Of($"<div class=\"cells\">{cells}</div>");
+        Html listed =
+            plan.Cells.Count > MostListed
+                ? Html.Of($"<details><summary>All {plan.Cells.Count} of them</summary>{boxes}</details>")
+                : boxes;
         return PageFrame.Section(
             "confusion",
             "What is taken for what",
@@ -38,10 +46,10 @@ internal static class ConfusionSection
                 class="matrix"><caption>Confusion table</caption><thead><tr><th scope="col">is
                 \ said to be</th>{head}</tr></thead><tbody>
                 {rows}</tbody></table></div>
-                <div class="cells"><h3>Images of each number</h3>
+                <div class="unprinted"><h3>Images of each number</h3>
                 <p class="soft small">Mistakes first, those of which the model was surest; then
                 right answers, those of which it was least sure. {leftOut}</p>
-                {cells}</div>
+                {listed}</div>
 
                 """
             )
@@ -75,7 +83,11 @@ internal static class ConfusionSection
                 int count = counts[said];
                 if (count == 0)
                     return Html.Of($"<td class=\"zero\">0</td>");
-                int shade = Math.Clamp((int)Math.Ceiling((double)Shades * count / all), 1, Shades);
+                double share = (double)count / all;
+                // Few mistakes of one kind matter, and are to be seen beside the many right answers.
+                if (truth != said)
+                    share = Math.Sqrt(share);
+                int shade = Math.Clamp((int)Math.Ceiling(Shades * share), 1, Shades);
                 string kind = truth == said ? "hit" : "miss",
                     id = CellIds.Of(truth, said),
                     words =

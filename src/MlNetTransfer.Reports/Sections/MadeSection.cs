@@ -49,28 +49,29 @@ internal static class MadeSection
             );
         IEnumerable<Html> rows =
         [
-            PageFrame.Row("backbone", d.Backbone),
-            PageFrame.Row("features", $"{d.FeatureWidth} of {Listed(d.Taps)}"),
-            PageFrame.Row("head", d.Head),
-            PageFrame.Row("strategy", d.Strategy),
-            PageFrame.Row("how it was judged", $"{Protocol(d)} ({d.Protocol.Reason})"),
-            PageFrame.Row("seed", $"{d.Seed}"),
-            PageFrame.Row("temperature", Figure.Three(d.Temperature)),
-            PageFrame.Row("model file, SHA-256", d.ModelSha256),
-            PageFrame.Row("training digest", d.TrainingDigest),
-            PageFrame.Row(
+            PageFrame.Fact("backbone", d.Backbone),
+            PageFrame.Fact("features", $"{d.FeatureWidth} of {Listed(d.Taps)}"),
+            PageFrame.Fact("head", d.Head),
+            PageFrame.Fact("strategy", d.Strategy),
+            PageFrame.Fact("how it was judged", $"{Protocol(d)} ({d.Protocol.Reason})"),
+            PageFrame.Fact("seed", $"{d.Seed}"),
+            PageFrame.Fact("temperature", Figure.Three(d.Temperature)),
+            PageFrame.Fact("model file, SHA-256", d.ModelSha256),
+            PageFrame.Fact("training digest", d.TrainingDigest),
+            PageFrame.Fact(
                 "the file against what was judged",
                 $"{d.Parity.Images} images, largest difference in probability {d.Parity.MaxDifference:g2}"
             ),
-            PageFrame.Row("time", $"{d.Seconds:0.0} s"),
+            PageFrame.Fact("time", $"{d.Seconds:0.0} s"),
         ];
+        Html table = PageFrame.Table("Configuration and digests", ["what", "value"], rows, ofFacts: true);
         return PageFrame.Section(
             "again",
             "How to make it again",
             Html.Of(
                 $"<p>The same images, options, seed and version give the same model file, byte for byte, "
                     + $"on the same kind of machine; the digests say whether they were the same.</p>"
-                    + $"{command}{PageFrame.Table("Configuration and digests", ["what", "value"], rows)}{options}"
+                    + $"{command}{table}{options}"
             )
         );
     }
@@ -107,7 +108,8 @@ internal static class MadeSection
                         $"<tr><th scope=\"row\"><span class=\"long\">{r.File}</span></th><td class=\"text\">"
                             + $"{r.Reason}</td></tr>\n"
                     )
-                )
+                ),
+            ofFacts: true
         );
         return PageFrame.Section("rejected", "Images that were not used", Html.Of($"<p>{more}</p>{table}"));
     }

@@ -84,11 +84,10 @@ internal static class VerdictSection
         int truth = d.PerClass.ToList().IndexOf(weakest);
         Mixed? worst = Mixed.Pairs(d).FirstOrDefault(p => p.Truth == truth);
         string taken = worst is null ? "" : $", most often taken for '{d.PerClass[worst.Predicted].Name}'";
-        string rare =
-            weakest.Support < EvaluationProtocol.FewHeldOut
-                ? $"add images of '{weakest.Name}': there are only {weakest.Support} to judge by, and "
-                : $"add images of '{weakest.Name}', or look at those that are confused: ";
-        return $"{rare}{Figure.Percent(weakest.Recall)} of them were found{taken}.";
+        string few = weakest.Support < EvaluationProtocol.FewHeldOut ? $", of only {weakest.Support} to judge by" : "";
+        return $"the weakest class is '{weakest.Name}': {Figure.Percent(weakest.Recall)} "
+            + $"found{few}{taken}. Add images of "
+            + "it, or look at those that are confused.";
     }
 
     private static Html Before(RunDocument d)

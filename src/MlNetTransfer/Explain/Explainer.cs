@@ -131,7 +131,9 @@ public sealed class Explainer : IDisposable
         }
         catch (GraphException e)
         {
-            return (null, e.Message);
+            // What follows the first sentence is advice for training.
+            int end = e.Message.IndexOf(". ", StringComparison.Ordinal);
+            return (null, end < 0 ? e.Message : e.Message[..(end + 1)]);
         }
     }
 

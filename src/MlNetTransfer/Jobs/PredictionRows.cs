@@ -88,7 +88,9 @@ public sealed class PredictionRows
         );
     }
 
-    /// <summary>Writes the table, whole or not at all: as JSON lines where the name ends in .jsonl, else as CSV.</summary>
+    /// <summary>
+    /// Writes the table, whole or not at all: as JSON lines where the name ends in .jsonl, else as CSV.
+    /// </summary>
     public void Write(string path) =>
         AtomicFile.Write(
             path,

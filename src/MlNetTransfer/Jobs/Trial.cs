@@ -20,7 +20,9 @@ internal sealed record Trial(
     IReadOnlyList<double> FoldAccuracies
 )
 {
-    /// <summary>Probabilities [test rows × classes] of <see cref="TestRows"/>; empty where nothing was held out.</summary>
+    /// <summary>
+    /// Probabilities [test rows × classes] of <see cref="TestRows"/>; empty where nothing was held out.
+    /// </summary>
     public ReadOnlyMemory<float> Probabilities { get; init; }
 
     /// <summary>The fold that held out each of <see cref="TestRows"/>; empty for a single split.</summary>

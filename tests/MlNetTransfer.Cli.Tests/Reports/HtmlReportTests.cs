@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using MlNetTransfer.Evaluation;
+using MlNetTransfer.Jobs;
 using MlNetTransfer.Reports;
 using MlNetTransfer.Reports.Charts;
 using MlNetTransfer.Tests.Shared;
@@ -171,6 +172,28 @@ public sealed partial class HtmlReportTests
         Assert.AreEqual(new ReliabilityBin(0.1, 0.2, 1, 0, 0.11), bins[1]);
         Assert.AreEqual(new ReliabilityBin(0.9, 1, 2, 0.5, 0.975), bins[9]);
         Assert.AreEqual(4, bins.Sum(b => b.Images));
+    }
+
+    [TestMethod]
+    public void Readme_OfThePackage_IsWhatIsCompiledHere()
+    {
+        string here = DocumentedCode
+            .Parts("tests/MlNetTransfer.Cli.Tests/Reports/HtmlReportTests.cs", "// README begins", "// README ends")
+            .Single();
+        Assert.AreEqual(
+            DocumentedCode.Normal(here),
+            DocumentedCode.Normal(DocumentedCode.Blocks("src/MlNetTransfer.Reports/README.md", "csharp").Single())
+        );
+    }
+
+    internal static void Readme(TrainOptions options)
+    {
+        // README begins
+        TrainSummary summary = new TrainJob(options).Run();
+        HtmlReport.Write(FinishedRun.Of(summary), "out/report.html");
+        // Later, from report.json and predictions.csv:
+        HtmlReport.Write(FinishedRun.Load("out"), "out/report.html");
+        // README ends
     }
 
     [GeneratedRegex("data:image/webp;base64,")]

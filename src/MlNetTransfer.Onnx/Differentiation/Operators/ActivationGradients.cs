@@ -153,7 +153,9 @@ internal sealed class ClipGradient : IOperatorGradient
 /// <summary>Element-wise functions of one input, y = f(x): dx = dy·f'(x).</summary>
 internal sealed class FunctionGradient : IOperatorGradient
 {
-    /// <summary>f'(x), written in terms of y where that is cheaper. |x| and sign(x) have slope 0 at 0, as in PyTorch.</summary>
+    /// <summary>
+    /// f'(x), written in terms of y where that is cheaper. |x| and sign(x) have slope 0 at 0, as in PyTorch.
+    /// </summary>
     private static readonly Dictionary<string, Func<BackwardNode, string>> Derivatives = new()
     {
         ["Abs"] = n => n.Graph.Node("Sign", [n.Input(0)]),
