@@ -55,6 +55,30 @@ public sealed class ExplainCommandTests
         StringAssert.Contains(result.Json.GetProperty("rejected")[0].GetProperty("file").GetString()!, "broken.png");
     }
 
+    /// <summary>Neighbours are counted, which has no gradient: occlusion is taken, and why is said.</summary>
+    [TestMethod]
+    public void Explain_HeadWithoutGradient_FallsBackAndSaysWhy()
+    {
+        using var folder = new TempFolder();
+        CliResult trained = Cli.Run([
+            "train",
+            Cli.Samples,
+            "--head",
+            "neighbours",
+            "--no-report",
+            "--output",
+            folder.Path,
+        ]);
+        Assert.AreEqual(ExitCode.Done, trained.Code, trained.Error);
+        string[] common = ["explain", folder.File("model.onnx"), Birds[0], "--output", folder.File("out")];
+        CliResult auto = Cli.Run([.. common, "--json"]);
+        Assert.AreEqual("occlusion", auto.Json.GetProperty("images")[0].GetProperty("method").GetString());
+        StringAssert.Contains(auto.Json.GetProperty("fallback").GetString()!, "counts or picks");
+        CliResult forced = Cli.Run([.. common, "--method", "gradcam"]);
+        Assert.AreEqual(ExitCode.Failed, forced.Code);
+        StringAssert.Contains(forced.Error, "--method occlusion");
+    }
+
     [TestMethod]
     public void Explain_UnknownClass_NamesThoseThatAreNear()
     {

@@ -13,6 +13,9 @@ internal static class ProbedGraph
     /// <summary>Name of the input that receives the gradient of the output.</summary>
     public const string OutputGradient = "output_gradient";
 
+    /// <summary>What names of probes begin with.</summary>
+    public const string ProbePrefix = "probe_of/";
+
     /// <summary>Builds the graph for one image.</summary>
     /// <param name="model">The model; not changed.</param>
     /// <param name="output">What is differentiated, float32.</param>
@@ -56,7 +59,7 @@ internal static class ProbedGraph
     }
 
     /// <summary>The input that is to be fed with zeros.</summary>
-    public static string Probe(ProbedTensor tensor) => $"probe_of/{tensor.Name}";
+    public static string Probe(ProbedTensor tensor) => ProbePrefix + tensor.Name;
 
     /// <summary>The output with the tensor's values.</summary>
     public static string Value(ProbedTensor tensor) => $"probed/{tensor.Name}";

@@ -4,6 +4,7 @@ using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Differentiation;
 
 namespace MlNetTransfer.Explain;
 
@@ -131,7 +132,9 @@ public sealed class Explainer : IDisposable
         }
         catch (GraphException e)
         {
-            // What follows the first sentence is advice for training.
+            // The words are those of training, which differentiates too; after the first sentence comes advice for it.
+            if (e.Message.StartsWith($"'{ProbedGraph.ProbePrefix}", StringComparison.Ordinal))
+                return (null, "The head's scores do not change smoothly with the features: it counts or picks.");
             int end = e.Message.IndexOf(". ", StringComparison.Ordinal);
             return (null, end < 0 ? e.Message : e.Message[..(end + 1)]);
         }
