@@ -87,6 +87,8 @@ internal static class CommandLine
             CompareCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
+            ExplainCommand.Create(terminal, cancellation),
+            ReportCommand.Create(terminal, cancellation),
             ExportCommand.Create(terminal, cancellation),
             ImportCommand.Create(terminal, cancellation),
             InspectCommand.Create(terminal, cancellation),

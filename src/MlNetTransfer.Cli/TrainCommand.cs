@@ -39,11 +39,12 @@ internal static class TrainCommand
         );
         (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
         Option<bool> json = CommonOptions.Json();
+        Option<bool> noReport = new("--no-report") { Description = "Leave out report.html." };
         var tuning = new FineTuneFlags(flags);
         var command = new GroupedCommand(
             "train",
             "Train a classifier on labelled images and evaluate it on images that it was not trained on.",
-            ("Basics", [Output(flags), tuning.Strategy, .. Basics(flags), json]),
+            ("Basics", [Output(flags), tuning.Strategy, .. Basics(flags), noReport, json]),
             ("Fine-tuning, with --strategy finetune, full or scratch", tuning.Usual),
             (
                 "Advanced",
@@ -88,7 +89,9 @@ internal static class TrainCommand
             ];
             if (TrainRules.Violation(options, given) is { } violation)
                 throw new UsageException(violation);
-            TrainSummary summary = terminal.Run(new TrainJob(options), cancellation);
+            var services = new JobServices { Command = TypedCommand.Of(parsed) };
+            TrainSummary summary = terminal.Run(new TrainJob(options, services), cancellation);
+            ReportCommand.AfterTraining(terminal, summary, !parsed.GetValue(noReport), cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else
@@ -101,7 +104,8 @@ internal static class TrainCommand
     private static Option Output(Flags<TrainOptions> flags) =>
         flags.Text(
             "--output",
-            "Folder for model.onnx, report.json and predictions.csv: what was said of every image held out.",
+            "Folder for model.onnx, report.html and report.json, and predictions.csv: what was said of every image "
+                + "held out.",
             "dir",
             (o, folder) => o with { Output = folder },
             o => o.Output

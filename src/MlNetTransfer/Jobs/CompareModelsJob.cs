@@ -1,7 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
-using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Jobs;
 

@@ -83,6 +83,9 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
                         known?.Contains(rows.Digests.AsSpan(row * SHA256.HashSizeInBytes)),
                         rows.Values.AsMemory(row * rows.Width, rows.Width)
                     )
+                    {
+                        Location = data.Items[item].Location,
+                    }
             ),
         ];
         return new ModelEvaluation
@@ -246,6 +249,9 @@ public sealed record EvaluatedImage(string File, string Truth, bool? Seen, ReadO
     /// The fold of the cross-validation whose model said it, which was not trained on the image; null without folds.
     /// </summary>
     public int? Fold { get; init; }
+
+    /// <summary>Where the image is; null where that is not known, as of a table that was read.</summary>
+    public ImageLocation? Location { get; init; }
 
     /// <summary>The likeliest class; of equal ones, that with the lower index.</summary>
     public int Predicted => Probabilities.Span.IndexOf(TensorPrimitives.Max(Probabilities.Span));

@@ -28,6 +28,7 @@ public interface IJob<out TSummary>
 [JsonDerivedType(typeof(ClassifyOptions), "classify")]
 [JsonDerivedType(typeof(CompareOptions), "compare")]
 [JsonDerivedType(typeof(CompareModelsOptions), "compareModels")]
+[JsonDerivedType(typeof(ExplainOptions), "explain")]
 [JsonDerivedType(typeof(ExportOptions), "export")]
 [JsonDerivedType(typeof(ImportOptions), "import")]
 [JsonDerivedType(typeof(InspectOptions), "inspect")]
@@ -87,4 +88,10 @@ public sealed record JobServices
 
     /// <summary>Told of each epoch of a training of the network. Default null.</summary>
     public Action<EpochResult>? OnEpoch { get; init; }
+
+    /// <summary>
+    /// The command line that asked for the job, which a report repeats so that the run can be made again. Default null:
+    /// it was not asked for by one.
+    /// </summary>
+    public string? Command { get; init; }
 }

@@ -185,6 +185,8 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             ModelSha256 = staged.Sha256,
             TrainingDigest = metadata.TrainingDigest,
             Parity = written.Parity,
+            Options = options,
+            Command = services.Command,
             Notes =
             [
                 .. HeldOutRows.Notes(set.Data),
@@ -226,6 +228,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                     )
                     {
                         Fold = trial.Folds.Count > 0 ? trial.Folds[row] : null,
+                        Location = set.Item(row).Location,
                     }
             ),
         ];

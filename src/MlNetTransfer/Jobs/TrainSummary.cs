@@ -149,6 +149,13 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>How far the written file agrees with what was evaluated.</summary>
     public required ParityRecord Parity { get; init; }
 
+    /// <summary>The options of the run; in JSON the request that <see cref="JobRequest.FromJson"/> reads.</summary>
+    [JsonConverter(typeof(RequestConverter))]
+    public required TrainOptions Options { get; init; }
+
+    /// <summary>The command line that asked for the run; null where none did.</summary>
+    public string? Command { get; init; }
+
     /// <summary>What a reader of the figures should know, e.g. images that are in both parts.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 
@@ -158,6 +165,9 @@ public sealed record TrainSummary : EvaluationSummary
     /// </summary>
     [JsonIgnore]
     public IReadOnlyList<EvaluatedImage> Predictions { get; init; } = [];
+
+    /// <summary>The summary as <c>report.json</c> has it.</summary>
+    public string ToJson() => ReportFile.Text(this);
 }
 
 /// <summary>What the report of the model that a run replaced says of it.</summary>
@@ -200,6 +210,8 @@ internal static class ReportFile
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
+
+    public static string Text<T>(T summary) => JsonSerializer.Serialize(summary, Json);
 
     public static void Write<T>(string path, T summary) =>
         AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, summary, Json));

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using MlNetTransfer.Evaluation;
-using MlNetTransfer.Tests.Heads;
 
 namespace MlNetTransfer.Tests.Evaluation;
 

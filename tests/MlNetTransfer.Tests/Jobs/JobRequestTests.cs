@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Explain;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
@@ -135,6 +136,17 @@ public sealed class JobRequestTests
             Limits = Limits,
             Workers = 1024,
         },
+        ["explain"] = new ExplainOptions
+        {
+            Model = "model.onnx",
+            Images = ["a.png", "b"],
+            Output = "out",
+            Class = "ä",
+            Method = ExplainMethod.Occlusion,
+            Side = 100,
+            Limits = Limits,
+            Workers = 1024,
+        },
         ["classify"] = new ClassifyOptions
         {
             Backbone = "mine",
@@ -203,6 +215,7 @@ public sealed class JobRequestTests
     [DataRow("evaluate")]
     [DataRow("compareModels")]
     [DataRow("predict")]
+    [DataRow("explain")]
     [DataRow("classify")]
     [DataRow("export")]
     [DataRow("import")]
