@@ -87,15 +87,17 @@ internal static class CompareCommand
                 new Text(side.Model),
                 new Text(EvaluationTables.Percent(side.Accuracy)),
                 new Text(
-                    $"{EvaluationTables.Percent(side.AccuracyInterval[0])} to {EvaluationTables.Percent(side.AccuracyInterval[1])}"
+                    $"{EvaluationTables.Percent(side.AccuracyInterval[0])} to "
+                        + $"{EvaluationTables.Percent(side.AccuracyInterval[1])}"
                 ),
                 new Text(FormattableString.Invariant($"{alone} images"))
             );
         console.Write(table);
+        Evaluation.Estimate loss = found.LogLossDifference;
         console.WriteLine(
-            FormattableString.Invariant(
-                $"McNemar's exact test: p = {found.McNemarP:g3}. Log-loss of the second less that of the first: {found.LogLossDifference.Value:f3} nats (95 %: {found.LogLossDifference.Low:f3} to {found.LogLossDifference.High:f3})."
-            )
+            FormattableString.Invariant($"McNemar's exact test: p = {found.McNemarP:g3}. Log-loss of the second less ")
+                + FormattableString.Invariant($"that of the first: {loss.Value:f3} nats (95 %: {loss.Low:f3} to ")
+                + FormattableString.Invariant($"{loss.High:f3}).")
         );
         if (found.LeftOut > 0)
             console.WriteLine(

@@ -17,7 +17,7 @@ public sealed class CompareCommandTests
         Divide(folder);
         foreach (
             (string name, string part, string tap) in ((string, string, string)[])
-                [("first", "a", "map7_3"), ("second", "b", "map56_1")]
+                [("first", "a", "map7_3"), ("second", "b", "map28_2")]
         )
         {
             CliResult trained = Cli.Run(

@@ -10,7 +10,7 @@ const string Usage = """
       backbones [task ...] [backbone ...]
                                        each backbone alone and the automatic choice, by 5 folds, three seeds
       detective [folder]               preprocessings found for trained networks, and what a wrong one costs
-      fewshot [task ...] [backbone ...]
+      fewshot [task ...] [backbone ...] [alone]
                                        heads with few images per class, beside scikit-learn
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                        training the network beside a head on its frozen features, by folds
