@@ -68,7 +68,8 @@ public enum ShrinkageRule
 /// is within one standard error of the one which says best what every row is, from the others: leaving a row out
 /// moves its class mean and takes a multiple of (x - m)·(x - m)ᵀ from W, whose inverse is known by Sherman and
 /// Morrison's formula, so that all rows cost one tridiagonal form and rows · min(rows, width) per shrinkage. The
-/// standardisation and tr W, in which a row counts little, are those of all rows. Where no class has two rows s is
+/// standardisation and tr W, in which a row counts little, are those of all rows. It brings the temperature that
+/// suits those rows best, since the size of the logits goes with s. Where no class has two rows s is
 /// <see cref="LinearDiscriminantTrainerOptions.StrongShrinkage"/>.</para>
 /// <para>With class weights a row counts its class's weight in W and in the shares.</para>
 /// <para>Features that vary in no class get weight 0. Cost: rows · width² / 2 + width³ / 6 multiply-adds and width² / 2
@@ -171,10 +172,13 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
                 HeldOut.Nothing
             );
         double[][] solved = within.Solve(chosen.Choice);
-        float[] weights = [.. solved.SelectMany(row => row.Select(value => (float)value))];
+        double scale = chosen.Score.LogitScale;
+        float[] weights = [.. solved.SelectMany(row => row.Select(value => (float)(scale * value)))];
         float[] bias =
         [
-            .. solved.Select((row, c) => (float)(Math.Log(within.Shares[c]) - 0.5 * Simd.Dot(row, within.Means[c]))),
+            .. solved.Select(
+                (row, c) => (float)(scale * (Math.Log(within.Shares[c]) - 0.5 * Simd.Dot(row, within.Means[c])))
+            ),
         ];
         scaler.FoldInto(weights, bias);
         progress?.Report(new FitProgress("Fitting the head", 1, 1));
