@@ -30,6 +30,10 @@ internal sealed record RunDocument
     public double? FoldAccuracySd { get; init; }
     public string Strategy { get; init; } = "head";
     public TuningDocument? Training { get; init; }
+    public FrozenDocument? Frozen { get; init; }
+    public IReadOnlyList<StrategyTrial> Strategies { get; init; } = [];
+    public double? CorrectedAccuracy { get; init; }
+    public IReadOnlyList<double>? CorrectedInterval { get; init; }
     public required string Backbone { get; init; }
     public IReadOnlyList<string> FoldBackbones { get; init; } = [];
     public IReadOnlyList<LeaderboardRow> Leaderboard { get; init; } = [];
@@ -101,6 +105,15 @@ internal sealed record RunDocument
 
 /// <summary>How the figures came about.</summary>
 internal sealed record ProtocolDocument(string Kind, int Folds, double? TestFraction, bool Asked, string Reason);
+
+/// <summary>A head on the frozen features beside a trained network.</summary>
+internal sealed record FrozenDocument(
+    double Accuracy,
+    IReadOnlyList<double> AccuracyInterval,
+    double Gain,
+    IReadOnlyList<double> GainInterval,
+    string Verdict
+);
 
 /// <summary>A tap or a head that was compared with others.</summary>
 internal sealed record TrialDocument(

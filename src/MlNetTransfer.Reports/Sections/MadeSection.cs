@@ -15,7 +15,7 @@ internal static class MadeSection
     public static Html Choices(FinishedRun run)
     {
         RunDocument d = run.Document;
-        Html tables = Html.Join([Leaderboard(d), Taps(d), Heads(d)]);
+        Html tables = Html.Join([Strategies(d), Leaderboard(d), Taps(d), Heads(d)]);
         if (tables.Markup.Length == 0)
             return Html.Empty;
         return PageFrame.Section(
@@ -143,6 +143,25 @@ internal static class MadeSection
                             r.Taken ? "taken" : ""
                         )
                     )
+            );
+
+    private static Html Strategies(RunDocument d) =>
+        d.Strategies.Count == 0
+            ? Html.Empty
+            : PageFrame.Table(
+                "Ways of training, on the same images",
+                ["way", "accuracy", "beside the head", "95 % interval of that", "log-loss", "seconds", "taken"],
+                d.Strategies.Select(way =>
+                    PageFrame.Row(
+                        way.Strategy,
+                        Figure.Percent1(way.Accuracy),
+                        Points(way.Gain),
+                        $"{Points(way.GainInterval[0])} to {Points(way.GainInterval[1])}",
+                        Figure.Three(way.LogLoss),
+                        $"{way.Seconds:0}",
+                        way.Taken ? "taken" : ""
+                    )
+                )
             );
 
     private static Html Taps(RunDocument d) =>

@@ -17,7 +17,7 @@ internal static class VerdictSection
         Html figures = Html.Of(
             $"""
             <p class="verdict">{Verdict(d, judged)}</p>
-            <p>{Compared(d)} {How(d)}</p>
+            <p>{Compared(d)} {How(d)} {Beside(d)}</p>
             <p class="next"><strong>Next:</strong> {Next(d)}</p>
 
             """
@@ -53,6 +53,23 @@ internal static class VerdictSection
             $"Blind guessing gets {Figure.Percent(d.Chance)}; always saying '{d.MajorityClass}' gets "
             + $"{Figure.Percent(d.MajorityShare)}.";
         return IsShown(d) ? guess : guess + " The model is not shown to be better than that.";
+    }
+
+    /// <summary>What training the network was worth, and what a choice among strategies says.</summary>
+    private static string Beside(RunDocument d)
+    {
+        if (d.Frozen is { } frozen)
+            return $"A classifier on the untrained network gets {Figure.Percent(frozen.Accuracy)} of the same images: "
+                + frozen.Verdict switch
+                {
+                    "helped" => "training the network helped.",
+                    "harmed" => "training the network did harm; train the classifier alone (--strategy head).",
+                    _ => "training the network makes no difference that these images can show.",
+                };
+        return d is { CorrectedAccuracy: { } corrected, CorrectedInterval: [var low, var high] }
+            ? "The same images chose the way of training, which makes the figure a little too good; corrected it is "
+                + $"{Figure.Percent(corrected)}, {Figure.Range(low, high)}."
+            : "";
     }
 
     private static bool IsShown(RunDocument d) => d.AccuracyInterval[0] > d.MajorityShare;
