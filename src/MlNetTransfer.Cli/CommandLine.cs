@@ -84,6 +84,7 @@ internal static class CommandLine
         {
             TrainCommand.Create(terminal, cancellation),
             EvaluateCommand.Create(terminal, cancellation),
+            CheckCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
             ExportCommand.Create(terminal, cancellation),

@@ -32,6 +32,7 @@ public sealed partial class ArchitectureTests
         "Heads",
         "Training",
         "Models",
+        "Checks",
         "Jobs",
         "MLContext",
     ];

@@ -27,6 +27,7 @@ public interface IJob<out TSummary>
 [JsonDerivedType(typeof(PredictOptions), "predict")]
 [JsonDerivedType(typeof(ClassifyOptions), "classify")]
 [JsonDerivedType(typeof(CompareOptions), "compare")]
+[JsonDerivedType(typeof(CheckOptions), "check")]
 [JsonDerivedType(typeof(ExportOptions), "export")]
 [JsonDerivedType(typeof(ImportOptions), "import")]
 [JsonDerivedType(typeof(InspectOptions), "inspect")]

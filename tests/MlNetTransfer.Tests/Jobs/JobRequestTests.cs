@@ -143,6 +143,19 @@ public sealed class JobRequestTests
             Limits = Limits,
             Workers = 1024,
         },
+        ["check"] = new CheckOptions
+        {
+            Folder = "images",
+            Dataset = Dataset,
+            Backbone = "mine",
+            Apply = "cleaned.csv",
+            Drop = ["outlier", "labelerror"],
+            Seed = int.MinValue,
+            CacheFolder = "cache",
+            CacheFeatures = false,
+            Limits = Limits,
+            Workers = 1024,
+        },
         ["export"] = new ExportOptions
         {
             Model = "model.onnx",
@@ -189,6 +202,8 @@ public sealed class JobRequestTests
     [DataRow("evaluate")]
     [DataRow("predict")]
     [DataRow("classify")]
+    [DataRow("compare")]
+    [DataRow("check")]
     [DataRow("export")]
     [DataRow("import")]
     [DataRow("inspect")]
