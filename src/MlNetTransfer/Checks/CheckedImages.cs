@@ -7,20 +7,20 @@ namespace MlNetTransfer.Checks;
 
 /// <summary>The usable images of a data set with what is known of each: what all checks look at.</summary>
 /// <param name="Items">The images [rows].</param>
-/// <param name="Table">Their features and labels [rows × width].</param>
+/// <param name="Table">Their labels, and the features that heads learn from [rows × width].</param>
+/// <param name="Points">Where they stand by the features of all taps.</param>
 /// <param name="Digests">SHA-256 of each file [rows × 32].</param>
 /// <param name="Facts">What their pixels say [rows]; null where one could not be read again.</param>
 /// <param name="Parts">Their parts of the data set's own split [rows]; null where it has none.</param>
 internal sealed record CheckedImages(
     IReadOnlyList<ImageItem> Items,
     FeatureTable Table,
+    ImagePoints Points,
     byte[] Digests,
     IReadOnlyList<ImageFacts?> Facts,
     IReadOnlyList<SplitPart>? Parts
 )
 {
-    private readonly Lazy<float[]> directions = new(() => Directions(Table));
-
     public int Count => Items.Count;
 
     public string Name(int row) => Items[row].Name;
@@ -28,29 +28,52 @@ internal sealed record CheckedImages(
     public string ClassOf(int row) => Table.ClassNames[Table.Labels[row]];
 
     public SplitPart Part(int row) => Parts?[row] ?? SplitPart.None;
+}
 
-    /// <summary>Similarity of two images to the network, in [-1, 1].</summary>
-    /// <remarks>
-    /// The cosine of their features, each its signed root less its mean, over its standard deviation: without that, all
-    /// features of a network being positive, any two images are similar.
-    /// </remarks>
-    public float Cosine(int one, int other) => TensorPrimitives.Dot(Direction(one), Direction(other));
+/// <summary>Images as points: their features at all taps, each its signed root less its mean, over its standard
+/// deviation.</summary>
+/// <remarks>
+/// Features of a network being positive, any two images are similar without that. The early taps see what an image is
+/// made of (photo, drawing, noise), the late ones what is on it.
+/// </remarks>
+internal sealed class ImagePoints
+{
+    private readonly float[] values;
+    private readonly int width;
+    private readonly double[] lengths;
 
-    private ReadOnlySpan<float> Direction(int row) => directions.Value.AsSpan(row * Table.Width, Table.Width);
+    private ImagePoints(float[] values, int width, double[] lengths) =>
+        (this.values, this.width, this.lengths) = (values, width, lengths);
 
-    private static float[] Directions(FeatureTable table)
+    /// <summary>Makes the points in the memory of the features, which may be most of what there is.</summary>
+    /// <param name="table">Features [rows × width]; overwritten.</param>
+    public static ImagePoints InPlace(FeatureTable table)
     {
-        float[] roots = Array.ConvertAll(table.Values, value => MathF.CopySign(MathF.Sqrt(MathF.Abs(value)), value));
-        var rooted = new FeatureTable(table.ClassNames, table.Labels, roots, table.Width) { Networks = table.Networks };
-        var scaler = new FeatureScaler(rooted, new ParallelOptions());
-        var row = new float[table.Width];
-        for (int i = 0; i < table.Rows; i++)
+        foreach (ref float value in table.Values.AsSpan())
+            value = MathF.CopySign(MathF.Sqrt(MathF.Abs(value)), value);
+        var scaler = new FeatureScaler(table, new ParallelOptions());
+        var lengths = new double[table.Rows];
+        for (int row = 0; row < table.Rows; row++)
         {
-            scaler.Apply(rooted.Row(i), row);
-            float length = TensorPrimitives.Norm(row);
-            TensorPrimitives.Multiply(row, length > 0 ? 1 / length : 0, roots.AsSpan(i * table.Width, table.Width));
+            Span<float> own = table.Values.AsSpan(row * table.Width, table.Width);
+            scaler.Apply(own, own);
+            lengths[row] = TensorPrimitives.Norm<float>(own);
         }
 
-        return roots;
+        return new ImagePoints(table.Values, table.Width, lengths);
     }
+
+    /// <summary>Cosine between two images, in [-1, 1]; 0 for one at the mean of all.</summary>
+    public double Cosine(int one, int other)
+    {
+        double lengths = this.lengths[one] * this.lengths[other];
+        return lengths > 0 ? Dot(one, other) / lengths : 0;
+    }
+
+    /// <summary>Distance of two images.</summary>
+    public double Distance(int one, int other) =>
+        Math.Sqrt(Math.Max(0, lengths[one] * lengths[one] + lengths[other] * lengths[other] - 2 * Dot(one, other)));
+
+    private double Dot(int one, int other) =>
+        TensorPrimitives.Dot(values.AsSpan(one * width, width), values.AsSpan(other * width, width));
 }

@@ -48,10 +48,10 @@ internal static class ClassSizes
         string[] small = [.. classNames.Where((_, c) => counts[c] < Least)];
         if (small.Length > 0)
         {
-            string more = small.Length > Named ? $" and {small.Length - Named} more" : "";
-            yield return $"{small.Length} class{(small.Length == 1 ? " has" : "es have")} fewer than {Least} images, too "
-                + $"few to learn or to judge ({string.Join(", ", small.Take(Named).Select(c => $"'{c}'"))}{more}): add "
-                + "images, merge or remove.";
+            string more = small.Length > Named ? $" and {small.Length - Named} more" : "",
+                named = string.Join(", ", small.Take(Named).Select(c => $"'{c}'")) + more;
+            yield return $"{small.Length} class{(small.Length == 1 ? " has" : "es have")} fewer than {Least} images, "
+                + $"too few to learn or to judge ({named}): add images, merge or remove.";
         }
 
         if (Imbalanced(counts) is var (largest, smallest))

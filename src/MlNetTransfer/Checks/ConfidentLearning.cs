@@ -38,7 +38,8 @@ internal static class ConfidentLearning
     /// <summary>Probability that a label is wrong.</summary>
     /// <remarks>
     /// Bayes' rule, with <see cref="ExpectedErrors"/> of the labels wrong and each other class equally likely to be
-    /// written instead: p is the probability of the label's class, (1 - p) · e/(classes - 1) over that plus p · (1 - e).
+    /// written instead: p is the probability of the label's class, (1 - p) · e/(classes - 1) over that plus p · (1 -
+    /// e).
     /// </remarks>
     /// <param name="own">Probability of its own class, calibrated.</param>
     /// <param name="classes">Number of classes, at least 2.</param>

@@ -15,13 +15,13 @@ namespace MlNetTransfer.Checks;
 internal sealed class Duplicates
 {
     /// <summary>Bits of 64 in which near images may differ.</summary>
-    public const int MostBits = 12;
+    public const int MostBits = 10;
 
     /// <summary>Shades of 255 by which near images may differ on average.</summary>
-    public const double MostDifference = 6;
+    public const double MostDifference = 8;
 
     /// <summary>The least cosine of near images.</summary>
-    public const float LeastCosine = 0.85f;
+    public const double LeastCosine = 0.7;
 
     private readonly CheckedImages images;
     private readonly int[] order;
@@ -146,7 +146,7 @@ internal sealed class Duplicates
 
     private List<Match>? Near(int at, int[] rows, ulong[] hashes)
     {
-        List<(int Row, float Cosine)>? near = null;
+        List<(int Row, double Cosine)>? near = null;
         int row = rows[at];
         for (int j = 0; j < at; j++)
         {
@@ -154,7 +154,7 @@ internal sealed class Duplicates
                 continue;
             if (images.Facts[row]!.Difference(images.Facts[rows[j]]!) > MostDifference)
                 continue;
-            if (images.Cosine(row, rows[j]) is var cosine && cosine >= LeastCosine)
+            if (images.Points.Cosine(row, rows[j]) is var cosine && cosine >= LeastCosine)
                 (near ??= []).Add((rows[j], cosine));
         }
 

@@ -37,9 +37,9 @@ internal sealed record ImageFacts(
 
 /// <summary>Looks at one image after another. Not thread-safe: one per worker.</summary>
 /// <remarks>
-/// Each is looked at as 256 x 256 pixels, about what a network sees, so that a large photo that is soft at its full size
-/// and sharp at that size is not called blurred. Smaller ones are judged at half or a quarter of that: an enlarged image
-/// has no sharp edge.
+/// Each is looked at as 256 x 256 pixels, about what a network sees, so that a large photo that is soft at its full
+/// size and sharp at that size is not called blurred. Smaller ones are judged at half or a quarter of that: an enlarged
+/// image has no sharp edge.
 /// </remarks>
 internal sealed class ImageInspector : IDisposable
 {
@@ -47,7 +47,7 @@ internal sealed class ImageInspector : IDisposable
         LeastSide = 64;
 
     /// <summary>Standard deviation of shades below which there is nothing to see but noise.</summary>
-    private const double Flat = 3;
+    private const double Flat = 5;
 
     private readonly ImagePreprocessor preprocessor;
     private readonly byte[] pixels = new byte[3 * Side * Side];

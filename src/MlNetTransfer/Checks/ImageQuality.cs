@@ -10,7 +10,9 @@ namespace MlNetTransfer.Checks;
 /// </remarks>
 internal static class ImageQuality
 {
-    /// <summary>Shorter side in pixels below which an image is tiny: a network of 224 pixels enlarges it sevenfold.</summary>
+    /// <summary>
+    /// Shorter side in pixels below which an image is tiny: a network of 224 pixels enlarges it sevenfold.
+    /// </summary>
     public const int TinySide = 32;
 
     /// <summary>The brightest 1 % of a dark image is below this shade of 255.</summary>
@@ -86,9 +88,8 @@ internal static class ImageQuality
             yield return (
                 FindingKind.OddShape,
                 stretch,
-                Text(
-                    $"{facts.Width} x {facts.Height} pixels, sides {stretch:f1} times as unequal as usual here: the network "
-                ) + "sees it squeezed or cut. Crop it to what matters."
+                Text($"{facts.Width} x {facts.Height} pixels, sides {stretch:f1} times as unequal as usual here: the ")
+                    + "network sees it squeezed or cut. Crop it to what matters."
             );
     }
 

@@ -60,8 +60,8 @@ internal sealed class LabelErrors
         if ((long)table.Rows * table.Classes > MostProbabilities)
             return (
                 null,
-                $"Labels were not checked: {table.Rows} images of {table.Classes} classes are too many at a time. Check "
-                    + "some of the classes."
+                $"Labels were not checked: {table.Rows} images of {table.Classes} classes are too many at a time. "
+                    + "Check some of the classes."
             );
         int[] fold = FoldOf(table, together, seed);
         if (fold.All(f => f == CrossValidation.NeverHeldOut) || !LeavesTwoClasses(table, fold))
@@ -133,7 +133,7 @@ internal sealed class LabelErrors
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"Labelled '{own}' ({100 * Of(at, table.Labels[rows[at]]):f1} %), looks like '{other}' "
-                    + $"({100 * Of(at, counted):f1} %) to heads that have not seen it. Correct the label if it is wrong."
+                    + $"({100 * Of(at, counted):f1} %) to heads that have not seen it. Correct the label if wrong."
             )
         )
         {

@@ -5,23 +5,26 @@ namespace MlNetTransfer.Checks;
 
 /// <summary>Images unlike the others of their class.</summary>
 /// <remarks>
-/// The distance of an image is the mean of 1 - cosine to its five nearest neighbours of its own class, copies of it left
-/// out. The limit comes from the data: the median of all distances and <see cref="Deviations"/> times the standard
-/// deviation that the distances above the median have, taken from their own median so that outliers do not widen it.
+/// The distance of an image is the mean distance to its five nearest neighbours of its own class, copies of it left
+/// out. The limit comes from the data: the median of the logarithms of all distances, and <see cref="Deviations"/>
+/// times the standard deviation that those above the median have, taken from their own median so that outliers do not
+/// widen it.
 /// </remarks>
 internal static class Outliers
 {
     /// <summary>Neighbours.</summary>
     public const int Neighbours = 5;
 
-    /// <summary>
-    /// Standard deviations above the median. Distances between images have short tails: of clean sets about 1 in 200 is
-    /// beyond, not 1 in 25 as of a normal distribution.
-    /// </summary>
-    public const double Deviations = 2.25;
+    /// <summary>Standard deviations above the median; see decision 020 for what that flags.</summary>
+    public const double Deviations = 2.75;
 
-    /// <summary>Rows of a class that distances are measured to, at most, so that the cost grows with the rows.</summary>
+    /// <summary>
+    /// Rows of a class that distances are measured to, at most, so that the cost grows with the rows.
+    /// </summary>
     private const int MostCompared = 2000;
+
+    /// <summary>Where more than half of all are the same, the least difference would be an outlier.</summary>
+    private const double LeastBeyond = 0.1;
 
     /// <summary>Standard deviation of a normal distribution whose absolute median is 1.</summary>
     private const double OfMedian = 1.4826;
@@ -44,7 +47,8 @@ internal static class Outliers
         double[] known = [.. distances.Where(double.IsFinite).Order()];
         if (known.Length == 0)
             return [];
-        double limit = Limit(known);
+        double limit = Limit(known),
+            usual = Median(known);
         return Enumerable
             .Range(0, images.Count)
             .Where(row => distances[row] > limit && double.IsFinite(distances[row]) && !passedOver.Contains(row))
@@ -52,10 +56,11 @@ internal static class Outliers
             .Select(row => new DataFinding(
                 FindingKind.Outlier,
                 [images.Name(row)],
-                distances[row],
+                Math.Exp(distances[row] - usual),
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Unlike the other images of '{images.ClassOf(row)}' (distance {distances[row]:f2}, limit {limit:f2}). "
+                    $"{Math.Exp(distances[row] - usual):f2} times as far from the others of '{images.ClassOf(row)}' as "
+                        + $"is usual (limit {Math.Exp(limit - usual):f2}). "
                 ) + "If it does not belong there, move it or leave it out; if it does, add more like it."
             )
             {
@@ -64,13 +69,12 @@ internal static class Outliers
     }
 
     /// <summary>The distance from which on an image is an outlier.</summary>
-    /// <param name="sorted">Distances, ascending, at least one.</param>
+    /// <param name="sorted">Logarithms of distances, ascending, at least one.</param>
     internal static double Limit(double[] sorted)
     {
         double median = Median(sorted);
         double[] above = [.. sorted.Where(d => d >= median).Select(d => d - median)];
-        // Where more than half of all are the same, the least difference would be an outlier.
-        return median + Math.Max(Deviations * OfMedian * Median(above), 0.05);
+        return median + Math.Max(Deviations * OfMedian * Median(above), LeastBeyond);
     }
 
     private static double[] Distances(
@@ -106,26 +110,26 @@ internal static class Outliers
     /// <summary>Not a number where the class has too few others.</summary>
     private static double Distance(CheckedImages images, int row, int[] compared, int[] together)
     {
-        Span<float> nearest = stackalloc float[Neighbours];
-        nearest.Fill(float.NegativeInfinity);
+        Span<double> nearest = stackalloc double[Neighbours];
+        nearest.Fill(double.PositiveInfinity);
         foreach (int other in compared)
         {
             if (together[other] == together[row])
                 continue;
-            float cosine = images.Cosine(row, other);
+            double distance = images.Points.Distance(row, other);
             int place = Neighbours;
-            while (place > 0 && cosine > nearest[place - 1])
+            while (place > 0 && distance < nearest[place - 1])
                 place--;
             if (place == Neighbours)
                 continue;
             nearest[place..^1].CopyTo(nearest[(place + 1)..]);
-            nearest[place] = cosine;
+            nearest[place] = distance;
         }
 
         double sum = 0;
-        foreach (float cosine in nearest)
-            sum += 1 - cosine;
-        return double.IsFinite(sum) ? sum / Neighbours : double.NaN;
+        foreach (double distance in nearest)
+            sum += distance;
+        return double.IsFinite(sum) ? Math.Log(Math.Max(sum / Neighbours, 1e-6)) : double.NaN;
     }
 
     private static double Median(double[] sorted) => (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;

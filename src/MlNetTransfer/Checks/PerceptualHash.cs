@@ -5,8 +5,8 @@ namespace MlNetTransfer.Checks;
 /// <summary>64 bits that say what a small grey image looks like: near for near images.</summary>
 /// <remarks>
 /// The discrete cosine transform of 32 x 32 shades (Zauner, Implementation and Benchmarking of Perceptual Image Hash
-/// Functions, 2010): of its 64 lowest frequencies but the mean, counted along the diagonals, bit i says whether the i-th
-/// is above their median. So it does not depend on brightness or contrast, and half of the bits are set.
+/// Functions, 2010): of its 64 lowest frequencies but the mean, counted along the diagonals, bit i says whether the
+/// i-th is above their median. So it does not depend on brightness or contrast, and half of the bits are set.
 /// </remarks>
 internal static class PerceptualHash
 {

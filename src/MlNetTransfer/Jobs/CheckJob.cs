@@ -90,8 +90,8 @@ public sealed record CheckOptions : ImageJobRequest
 }
 
 /// <summary>
-/// Finds what is wrong with labelled images, by their bytes, their pixels and the features of a backbone. Writes nothing
-/// but the caches and, where it is asked for, a list without some of the images.
+/// Finds what is wrong with labelled images, by their bytes, their pixels and the features of a backbone. Writes
+/// nothing but the caches and, where it is asked for, a list without some of the images.
 /// </summary>
 /// <param name="options">The check.</param>
 /// <param name="services">What it takes from outside; null for the defaults.</param>
@@ -190,10 +190,14 @@ public sealed class CheckJob(CheckOptions options, JobServices? services = null)
         string[] names = [.. extractor.Groups.Names],
             taken = [.. backbone.DefaultTaps()];
         ImageItem[] items = [.. rows.Accepted.Select(item => data.Items[item])];
+        FeatureTable table = extractor.Groups.Columns(all, [.. taken.Select(tap => Array.IndexOf(names, tap))]);
+        if (table == all)
+            all = all.Select([.. Enumerable.Range(0, all.Rows)]);
         return (
             new CheckedImages(
                 items,
-                extractor.Groups.Columns(all, [.. taken.Select(tap => Array.IndexOf(names, tap))]),
+                table,
+                ImagePoints.InPlace(all),
                 rows.Digests,
                 ImageInspector.InspectAll(items, options.Limits, options.Workers, progress, cancellation),
                 data.Splits is { } splits ? [.. rows.Accepted.Select(item => splits[item])] : null

@@ -4,8 +4,8 @@ namespace MlNetTransfer.Jobs;
 
 /// <summary>A row for every finding of a check. Immutable.</summary>
 /// <remarks>
-/// Columns: kind, severity, file (the image to act on), other (the one that it is compared with), class, score, message.
-/// What a finding lacks is empty in .csv, null in .jsonl.
+/// Columns: kind, severity, file (the image to act on), other (the one that it is compared with), class, score,
+/// message. What a finding lacks is empty in .csv, null in .jsonl.
 /// </remarks>
 public sealed class FindingRows
 {
@@ -35,7 +35,9 @@ public sealed class FindingRows
         return new FindingRows(summary.Findings);
     }
 
-    /// <summary>Writes the table, whole or not at all: as JSON lines where the name ends in .jsonl, else as CSV.</summary>
+    /// <summary>
+    /// Writes the table, whole or not at all: as JSON lines where the name ends in .jsonl, else as CSV.
+    /// </summary>
     public void Write(string path) =>
         ResultTable.Write(
             path,

@@ -83,7 +83,9 @@ public sealed class PredictionRows
         );
     }
 
-    /// <summary>Writes the table, whole or not at all: as JSON lines where the name ends in .jsonl, else as CSV.</summary>
+    /// <summary>
+    /// Writes the table, whole or not at all: as JSON lines where the name ends in .jsonl, else as CSV.
+    /// </summary>
     public void Write(string path)
     {
         (string Name, Func<Row, object?> Value)[] columns = [.. All()];
