@@ -84,9 +84,12 @@ internal static class CommandLine
         {
             TrainCommand.Create(terminal, cancellation),
             EvaluateCommand.Create(terminal, cancellation),
+            CompareCommand.Create(terminal, cancellation),
             CheckCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
+            ExplainCommand.Create(terminal, cancellation),
+            ReportCommand.Create(terminal, cancellation),
             ExportCommand.Create(terminal, cancellation),
             ImportCommand.Create(terminal, cancellation),
             InspectCommand.Create(terminal, cancellation),

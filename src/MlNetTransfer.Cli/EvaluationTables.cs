@@ -26,11 +26,20 @@ internal static class EvaluationTables
                     + $"{Percent(summary.AccuracyInterval[1])} (n = {evaluated})"
             )
         );
+        ClassificationMetrics metrics = summary.Metrics;
+        console.WriteLine(
+            $"Balanced accuracy {Shown(metrics.BalancedAccuracy)}; macro F1 {Shown(metrics.MacroF1)}"
+                + (summary.Classes > 3 ? $"; top 3 {Shown(metrics.Top3Accuracy)}" : "")
+        );
         if (evaluated >= ForCalibration)
             console.WriteLine(
                 FormattableString.Invariant(
-                    $"Log-loss {summary.LogLoss:f3} nats, expected calibration error {summary.Ece:f3}"
+                    $"Log-loss {summary.LogLoss:f3} nats ({metrics.LogLoss.Low:f3} to {metrics.LogLoss.High:f3}), "
                 )
+                    + FormattableString.Invariant(
+                        $"expected calibration error {summary.Ece:f3} ({metrics.CalibrationError.Low:f3} to "
+                    )
+                    + FormattableString.Invariant($"{metrics.CalibrationError.High:f3})")
             );
         console.WriteLine();
         console.Write(PerClass(summary.PerClass));
@@ -59,6 +68,9 @@ internal static class EvaluationTables
     }
 
     public static string Percent(double value) => FormattableString.Invariant($"{100 * value:f1} %");
+
+    private static string Shown(Estimate share) =>
+        $"{Percent(share.Value)} ({Percent(share.Low)} to {Percent(share.High)})";
 
     private static Table PerClass(IReadOnlyList<ClassScore> classes)
     {

@@ -24,6 +24,13 @@ internal sealed class FineTuneFlags
         Usual =
         [
             .. Start(tune),
+            train.Choice<TrainingPreset>(
+                "--preset",
+                "How much --strategy auto tries. fast: a short training of the last fifth of the blocks; good: "
+                    + "finetune; best: finetune and full. [default: good]",
+                (o, preset) => o with { Preset = preset },
+                o => o.Preset ?? TrainingPreset.Good
+            ),
             train.Switch(
                 "--resume",
                 "Go on from the last epoch of an interrupted run with the same images, options and output folder.",
@@ -102,7 +109,8 @@ internal sealed class FineTuneFlags
             tune.Written(
                 "--time-budget",
                 "Stop after the epoch in which this time is used up; no second training follows, and the result "
-                    + "depends on the machine's speed.",
+                    + "depends on the machine's speed. With --strategy auto: time for all trainings of the network "
+                    + "together; one that takes longer is left out. [default with auto: 15m]",
                 "90s|10m|2h",
                 Time,
                 (o, budget) => o with { TimeBudget = budget }

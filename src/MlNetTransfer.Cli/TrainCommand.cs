@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 
@@ -38,11 +39,12 @@ internal static class TrainCommand
         );
         (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
         Option<bool> json = CommonOptions.Json();
+        Option<bool> noReport = new("--no-report") { Description = "Leave out report.html." };
         var tuning = new FineTuneFlags(flags);
         var command = new GroupedCommand(
             "train",
             "Train a classifier on labelled images and evaluate it on images that it was not trained on.",
-            ("Basics", [Output(flags), tuning.Strategy, .. Basics(flags), json]),
+            ("Basics", [Output(flags), tuning.Strategy, .. Basics(flags), noReport, json]),
             ("Fine-tuning, with --strategy finetune, full or scratch", tuning.Usual),
             (
                 "Advanced",
@@ -50,6 +52,7 @@ internal static class TrainCommand
                     Head(flags),
                     tap,
                     taps,
+                    Mirrored(flags),
                     ClassWeighting(flags),
                     Thresholds(flags),
                     L2(flags),
@@ -86,7 +89,9 @@ internal static class TrainCommand
             ];
             if (TrainRules.Violation(options, given) is { } violation)
                 throw new UsageException(violation);
-            TrainSummary summary = terminal.Run(new TrainJob(options), cancellation);
+            var services = new JobServices { Command = TypedCommand.Of(parsed) };
+            TrainSummary summary = terminal.Run(new TrainJob(options, services), cancellation);
+            ReportCommand.AfterTraining(terminal, summary, !parsed.GetValue(noReport), cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else
@@ -99,7 +104,8 @@ internal static class TrainCommand
     private static Option Output(Flags<TrainOptions> flags) =>
         flags.Text(
             "--output",
-            "Folder for model.onnx, report.json and predictions.csv: what was said of every image held out.",
+            "Folder for model.onnx, report.html and report.json, and predictions.csv: what was said of every image "
+                + "held out.",
             "dir",
             (o, folder) => o with { Output = folder },
             o => o.Output
@@ -163,6 +169,16 @@ internal static class TrainCommand
             HeadKind.All,
             (o, kind) => o with { Head = kind },
             o => o.Head
+        );
+
+    private static Option Mirrored(Flags<TrainOptions> flags) =>
+        flags.Choice<TestTimeAugmentation>(
+            "--tta",
+            "Test-time augmentation, with --strategy head. flip: features are the mean of those of the image and of "
+                + "its left-right mirror image, in training and in scoring; the model takes twice the time to score. "
+                + "Not where left and right tell classes apart, as with letters and arrows.",
+            (o, augmentation) => o with { TestTimeAugmentation = augmentation },
+            o => o.TestTimeAugmentation
         );
 
     private static Option ClassWeighting(Flags<TrainOptions> flags) =>

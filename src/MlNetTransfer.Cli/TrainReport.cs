@@ -19,6 +19,8 @@ internal static class TrainReport
         console.WriteLine();
         console.WriteLine(VerdictLine.Of(summary, "images it has not seen"));
         console.WriteLine(Protocol(summary));
+        if (summary.Strategies.Count > 0)
+            Strategies(console, summary);
         if (summary.Frozen is { } frozen)
             console.WriteLine(Beside(frozen, summary));
         if (summary.Previous is { } previous)
@@ -102,14 +104,52 @@ internal static class TrainReport
         };
     }
 
+    /// <summary>The ways that were compared, and what was taken for what reason.</summary>
+    private static void Strategies(IAnsiConsole console, TrainSummary summary)
+    {
+        StrategyTrial taken = summary.Strategies.Single(way => way.Taken);
+        console.WriteLine(
+            taken == summary.Strategies[0]
+                ? "The head on frozen features was kept: no training of the network was better than it by more than "
+                    + "one standard error of the log-loss."
+                : $"{taken.Strategy} was taken: {Points(taken.Gain)} points beside the head on frozen features (95 %: "
+                    + $"{Points(taken.GainInterval[0])} to {Points(taken.GainInterval[1])})."
+        );
+        if (summary.CorrectedAccuracy is { } corrected)
+            console.WriteLine(
+                $"The images that chose are those that the accuracy is of; corrected for that it is "
+                    + $"{Figure(corrected, summary.CorrectedInterval!, summary.TestImages)}."
+            );
+        Table table = Trials(
+            $"Strategies on the same {taken.Images} images",
+            "strategy",
+            "accuracy",
+            "beside the head",
+            "95 %",
+            "log-loss",
+            "seconds"
+        );
+        foreach (StrategyTrial way in summary.Strategies)
+            table.AddRow(
+                new Text(way.Strategy),
+                new Text(EvaluationTables.Percent(way.Accuracy)),
+                new Text(Points(way.Gain)),
+                new Text($"{Points(way.GainInterval[0])} to {Points(way.GainInterval[1])}"),
+                Number(way.LogLoss),
+                new Text(FormattableString.Invariant($"{way.Seconds:f0}")),
+                new Text(way.Taken ? "taken" : "")
+            );
+        console.Write(table);
+    }
+
+    private static string Points(double share) => (100 * share).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
+
     /// <summary>What training the network was worth, and what to do where it was worth nothing.</summary>
     private static string Beside(FrozenBaseline frozen, TrainSummary summary)
     {
-        string gain = string.Create(
-            CultureInfo.InvariantCulture,
-            $"training the network {100 * frozen.Gain:+0.0;-0.0;0.0} points (95 %: {100 * frozen.GainInterval[0]:+0.0;-0.0;0.0} "
-                + $"to {100 * frozen.GainInterval[1]:+0.0;-0.0;0.0})"
-        );
+        string gain =
+            $"training the network {Points(frozen.Gain)} points (95 %: {Points(frozen.GainInterval[0])} to "
+            + $"{Points(frozen.GainInterval[1])})";
         string verdict = frozen.Verdict switch
         {
             TransferVerdict.Helped => "It helped.",

@@ -4,8 +4,8 @@ using MlNetTransfer.Onnx.Proto;
 namespace MlNetTransfer.Onnx;
 
 /// <summary>
-/// Makes one model of several that run beside each other: inputs, outputs, nodes and weights of all, every name under a
-/// prefix of its model's, so that none collide.
+/// Makes one model of several that run beside each other, or of one twice: inputs, outputs, nodes and weights of all,
+/// every name under a prefix of its model's, so that none collide.
 /// </summary>
 internal static class GraphUnion
 {
@@ -39,6 +39,51 @@ internal static class GraphUnion
         }
 
         return new OnnxModel(union);
+    }
+
+    /// <summary>
+    /// A model beside a copy of itself: the copy has inputs, outputs and nodes of its own, and the weights are common.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="prefix">What the names of the copy begin with.</param>
+    /// <param name="opset">The earliest operator set that will do.</param>
+    /// <exception cref="GraphException">As <see cref="Of"/>; or a name begins with the prefix already.</exception>
+    public static OnnxModel Twice(OnnxModel model, string prefix, int opset)
+    {
+        model = Raised(prefix, model, Math.Max(opset, model.OpsetVersion()));
+        if (
+            Subgraphs
+                .DefinedAnywhere(model.Proto.Graph)
+                .FirstOrDefault(name => name.StartsWith(prefix, StringComparison.Ordinal)) is
+            { } taken
+        )
+            throw new GraphException($"'{taken}' begins with '{prefix}', as the names of a copy do. Rename it.");
+        GraphProto own = model.Proto.Graph;
+        HashSet<string> weights =
+        [
+            .. own.Initializer.Select(i => i.Name),
+            .. own.SparseInitializer.Select(Subgraphs.NameOf),
+        ];
+        return model.With(proto =>
+        {
+            GraphProto copy = new()
+            {
+                Input = { own.Input.Select(i => i.Clone()) },
+                Output = { own.Output.Select(o => o.Clone()) },
+                Node = { own.Node.Select(n => n.Clone()) },
+                ValueInfo = { own.ValueInfo.Where(v => !weights.Contains(v.Name)).Select(v => v.Clone()) },
+                QuantizationAnnotation =
+                {
+                    own.QuantizationAnnotation.Where(a => !weights.Contains(a.TensorName)).Select(a => a.Clone()),
+                },
+            };
+            Rename(copy, name => name.Length == 0 || weights.Contains(name) ? name : prefix + name);
+            proto.Graph.Input.AddRange(copy.Input);
+            proto.Graph.Output.AddRange(copy.Output);
+            proto.Graph.Node.AddRange(copy.Node);
+            proto.Graph.ValueInfo.AddRange(copy.ValueInfo);
+            proto.Graph.QuantizationAnnotation.AddRange(copy.QuantizationAnnotation);
+        });
     }
 
     private static OnnxModel Raised(string prefix, OnnxModel model, int opset)

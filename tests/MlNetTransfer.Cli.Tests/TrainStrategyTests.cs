@@ -65,6 +65,56 @@ public sealed class TrainStrategyTests
     }
 
     /// <summary>
+    /// Oracle: runs of each strategy alone, and the file of the head, byte for byte, where there is no time for more.
+    /// </summary>
+    [TestMethod]
+    public void Train_Auto_KeepsTheHeadUnlessATrainingIsBetter()
+    {
+        using TempFolder folder = new();
+        string data = Few(folder);
+        string[] common = ["--taps", "map7_3", "--head", "ridge", "--folds", "2", "--json"],
+            tuning = ["--freeze", "block:8", "--epochs", "1", "--augment", "none"];
+        JsonElement Train(string output, params string[] args)
+        {
+            CliResult result = Cli.Run(["train", data, "--output", folder.File(output), .. common, .. args]);
+            Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
+            return result.Json;
+        }
+
+        JsonElement head = Train("head"),
+            tuned = Train("tuned", ["--strategy", "finetune", .. tuning]),
+            auto = Train("auto", ["--strategy", "auto", .. tuning]),
+            hurried = Train("hurried", ["--strategy", "auto", "--time-budget", "1s", .. tuning]);
+        JsonElement[] ways = [.. auto.GetProperty("strategies").EnumerateArray()];
+        CollectionAssert.AreEqual(
+            (string[])["head", "finetune"],
+            ways.Select(way => way.GetProperty("strategy").GetString()).ToArray()
+        );
+        Assert.AreEqual(head.GetProperty("logLoss").GetDouble(), ways[0].GetProperty("logLoss").GetDouble(), 1e-12);
+        Assert.AreEqual(tuned.GetProperty("logLoss").GetDouble(), ways[1].GetProperty("logLoss").GetDouble(), 1e-12);
+        string taken = auto.GetProperty("strategy").GetString()!;
+        Assert.AreEqual(
+            (taken == "head" ? head : tuned).GetProperty("modelSha256").GetString(),
+            auto.GetProperty("modelSha256").GetString()
+        );
+        Assert.AreEqual(head.GetProperty("modelSha256").GetString(), hurried.GetProperty("modelSha256").GetString());
+        StringAssert.Contains(hurried.GetProperty("notes").ToString(), "'finetune' was not tried to the end");
+    }
+
+    private static string Few(TempFolder folder)
+    {
+        foreach (string name in (string[])["bird", "fruit"])
+        {
+            Directory.CreateDirectory(folder.File($"data/{name}"));
+            string[] files = [.. Directory.GetFiles(Path.Combine(Cli.Samples, name)).Order(StringComparer.Ordinal)];
+            foreach (string file in files.Take(10))
+                File.Copy(file, folder.File($"data/{name}/{Path.GetFileName(file)}"));
+        }
+
+        return folder.File("data");
+    }
+
+    /// <summary>
     /// Oracle: a run of the head alone by the same split, and the images that each of the two gets right.
     /// </summary>
     private static void Beside(JsonElement tuned, TempFolder folder)
@@ -110,6 +160,9 @@ public sealed class TrainStrategyTests
     [DataRow("--init", "--strategy", "scratch", "--init", "w.safetensors")]
     [DataRow("--micro-batch", "--strategy", "finetune", "--micro-batch", "16")]
     [DataRow("--tap", "--tap", "a", "--taps", "a,b")]
+    [DataRow("--preset", "--preset", "best")]
+    [DataRow("--thresholds", "--strategy", "finetune", "--thresholds", "macrof1")]
+    [DataRow("--tta", "--strategy", "full", "--tta", "flip")]
     public void Train_OptionWithoutEffect_IsAnErrorThatNamesIt(string option, params string[] args)
     {
         CliResult result = Cli.Run(["train", Cli.Samples, "--output", "never-written", .. args]);

@@ -18,20 +18,22 @@ namespace MlNetTransfer.Experiments;
 internal static class FewShotExperiment
 {
     private const int Draws = 20;
+    private const string Alone = "alone";
     private static readonly int[] PerClass = [1, 2, 3, 5, 10, 20];
 
     public static int Run(string[] args, Experiment experiment)
     {
+        bool alone = args.Contains(Alone);
         string[] tasks = [.. args.Where(PackagedTasks.All.ContainsKey)],
-            ids = [.. args.Except(tasks)];
+            ids = [.. args.Except(tasks).Where(arg => arg != Alone)];
         var store = new BackboneStore(BackboneCatalog.Default);
         foreach (string task in tasks.Length > 0 ? tasks : ["clipart10"])
         foreach (string id in ids.Length > 0 ? ids : [BackboneCatalog.DefaultId])
-            Compare(task, PackagedTasks.All[task](), store.Open(id), experiment);
+            Compare(task, PackagedTasks.All[task](), store.Open(id), alone, experiment);
         return 0;
     }
 
-    private static void Compare(string task, ImageDataset data, Backbone backbone, Experiment experiment)
+    private static void Compare(string task, ImageDataset data, Backbone backbone, bool alone, Experiment experiment)
     {
         BackboneTap[] taps = [.. backbone.Card.Taps];
         using var extractor = new FeatureExtractor(backbone, [.. taps.Select(tap => tap.Name)]);
@@ -78,7 +80,7 @@ internal static class FewShotExperiment
                 );
             }
 
-            foreach ((string name, double[] accuracies) in Sklearn(table, draws))
+            foreach ((string name, double[] accuracies) in alone ? [] : Sklearn(table, draws))
                 results.Add(images, $"scikit-learn {name}", Figure.OfDraws(accuracies), null, null);
         }
     }

@@ -11,10 +11,11 @@ const string Usage = """
                                        each backbone alone and the automatic choice, by 5 folds, three seeds
       checks [task ...]                faults planted in 600 images: what 'check' finds, beside confident learning
       detective [folder]               preprocessings found for trained networks, and what a wrong one costs
-      fewshot [task ...] [backbone ...]
+      fewshot [task ...] [backbone ...] [alone]
                                        heads with few images per class, beside scikit-learn
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                        training the network beside a head on its frozen features, by folds
+      flip [task ...] [backbone]       mirror images averaged (--tta flip) or as rows, and adapted batch normalisation
       foreign [folder]                 ONNX files of many forms: preprocessing found, features, an epoch, an export
       gradients [network ...]          gradients of whole networks, beside PyTorch in float64
       imbalance [task ...]             classes of very different size: class weights and thresholds
@@ -33,6 +34,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["detective"] = DetectiveExperiment.Run,
     ["fewshot"] = FewShotExperiment.Run,
     ["finetune"] = FineTuneExperiment.Run,
+    ["flip"] = FlipExperiment.Run,
     ["foreign"] = ForeignExperiment.Run,
     ["gradients"] = GradientsExperiment.Run,
     ["imbalance"] = ImbalanceExperiment.Run,

@@ -29,6 +29,7 @@ public static class Feed
                     "MlNetTransfer.Imaging",
                     "MlNetTransfer",
                     "MlNetTransfer.Hosting",
+                    "MlNetTransfer.Reports",
                     "MlNetTransfer.Cli",
                 ]
         )
@@ -59,6 +60,7 @@ public static class Feed
                     "mlnettransfer.onnx",
                     "mlnettransfer.imaging",
                     "mlnettransfer.hosting",
+                    "mlnettransfer.reports",
                     "mlnet-transfer",
                 ]
         )

@@ -22,6 +22,7 @@ public sealed class PackageTests
                 "MlNetTransfer.Hosting",
                 "MlNetTransfer.Imaging",
                 "MlNetTransfer.Onnx",
+                "MlNetTransfer.Reports",
                 "mlnet-transfer",
             }
                 .SelectMany(p => new[] { $"{p}.{Feed.Version}.nupkg", $"{p}.{Feed.Version}.snupkg" })

@@ -17,7 +17,8 @@ public sealed partial class ArchitectureTests
         ("MlNetTransfer.Imaging", []),
         ("MlNetTransfer", ["MlNetTransfer.Onnx", "MlNetTransfer.Imaging"]),
         ("MlNetTransfer.Hosting", ["MlNetTransfer"]),
-        ("MlNetTransfer.Cli", ["MlNetTransfer"]),
+        ("MlNetTransfer.Reports", ["MlNetTransfer"]),
+        ("MlNetTransfer.Cli", ["MlNetTransfer", "MlNetTransfer.Reports"]),
     ];
 
     /// <summary>Folders of the library, each of which may use those before it only.</summary>
@@ -32,6 +33,7 @@ public sealed partial class ArchitectureTests
         "Heads",
         "Training",
         "Models",
+        "Explain",
         "Checks",
         "Jobs",
         "MLContext",

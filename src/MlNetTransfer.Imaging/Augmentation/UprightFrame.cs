@@ -15,12 +15,18 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
     private readonly NativeBuffer pixels = new(),
         rowPixels = new();
     private readonly StripResizer reducer = new(Antialiased(preprocessing.Interpolation), SimdLevels.Best);
+    private readonly int? longest;
     private OutputOrder order;
     private int sourceWidth,
         storedWidth,
         storedHeight,
         row;
     private bool reduced;
+
+    /// <summary>A frame whose longer side is at most this; nothing is enlarged.</summary>
+    /// <param name="longest">Pixels, in [8, 4096].</param>
+    public UprightFrame(int longest)
+        : this(new Preprocessing { Size = longest }) => this.longest = longest;
 
     /// <summary>Upright columns.</summary>
     public int Width => order.Transposed ? storedHeight : storedWidth;
@@ -86,6 +92,11 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
 
     private (int Width, int Height) Reduced(int width, int height)
     {
+        if (longest is { } side)
+        {
+            double fit = Math.Min(1, (double)side / Math.Max(width, height));
+            return (Math.Max(1, Scaled(width, fit)), Math.Max(1, Scaled(height, fit)));
+        }
         (int across, int down) = order.Turned(preprocessing.Shape);
         (across, down) = (2 * across, 2 * down);
         if (!reduces || (long)width * height <= 2L * across * down)
@@ -93,9 +104,9 @@ internal sealed unsafe class UprightFrame(Preprocessing preprocessing, bool redu
         if (preprocessing.Framing == Framing.Stretch)
             return (across, down);
         double scale = Math.Max((double)across / width, (double)down / height);
-        return scale >= 1 ? (width, height) : (Scaled(width), Scaled(height));
+        return scale >= 1 ? (width, height) : (Scaled(width, scale), Scaled(height, scale));
 
-        int Scaled(int length) => (int)Math.Round(length * scale);
+        static int Scaled(int length, double scale) => (int)Math.Round(length * scale);
     }
 
     /// <summary>A nearest pixel of nearest pixels would be another than that of the image.</summary>

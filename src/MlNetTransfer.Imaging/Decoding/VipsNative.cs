@@ -52,6 +52,9 @@ internal static unsafe partial class VipsNative
     public static partial nuint vips_blob_get_type();
 
     [LibraryImport(Vips)]
+    public static partial byte* vips_blob_get(nint blob, nuint* length);
+
+    [LibraryImport(Vips)]
     public static partial nuint vips_image_get_type();
 
     [LibraryImport(Vips)]
@@ -123,6 +126,9 @@ internal static unsafe partial class VipsNative
 
     [LibraryImport(GObject)]
     public static partial nint g_value_dup_object(GValue* value);
+
+    [LibraryImport(GObject)]
+    public static partial nint g_value_get_boxed(GValue* value);
 
     [LibraryImport(GObject)]
     public static partial void g_value_unset(GValue* value);
@@ -272,13 +278,48 @@ internal static unsafe class VipsOperation
         nint operation = New(name);
         if (operation == 0)
             return 0;
+        SetInput(operation, image);
+        return Build(operation, options);
+    }
+
+    /// <summary>Encodes an image; null says that libvips refused.</summary>
+    /// <param name="saver">NUL-terminated UTF-8 name, such as <c>pngsave_buffer</c>.</param>
+    /// <param name="image">The image.</param>
+    /// <param name="options">NUL-terminated UTF-8 options, such as <c>Q=75</c>.</param>
+    public static byte[]? Save(ReadOnlySpan<byte> saver, nint image, ReadOnlySpan<byte> options)
+    {
+        nint operation = New(saver);
+        if (operation == 0)
+            return null;
+        SetInput(operation, image);
+        byte[]? encoded = null;
+        int result;
+        fixed (byte* text = options)
+            result = VipsNative.vips_object_set_from_string(operation, text);
+        if (result == 0 && VipsNative.vips_cache_operation_buildp(&operation) == 0)
+        {
+            GValue value = default;
+            VipsNative.g_value_init(&value, VipsLibrary.BlobType);
+            fixed (byte* name = "buffer"u8)
+                VipsNative.g_object_get_property(operation, name, &value);
+            nuint length;
+            byte* bytes = VipsNative.vips_blob_get(VipsNative.g_value_get_boxed(&value), &length);
+            encoded = new ReadOnlySpan<byte>(bytes, (int)length).ToArray();
+            VipsNative.g_value_unset(&value);
+        }
+        VipsNative.vips_object_unref_outputs(operation);
+        VipsNative.g_object_unref(operation);
+        return encoded;
+    }
+
+    private static void SetInput(nint operation, nint image)
+    {
         GValue value = default;
         VipsNative.g_value_init(&value, VipsLibrary.ImageType);
         VipsNative.g_value_set_object(&value, image);
         fixed (byte* property = "in"u8)
             VipsNative.g_object_set_property(operation, property, &value);
         VipsNative.g_value_unset(&value);
-        return Build(operation, options);
     }
 
     private static nint New(ReadOnlySpan<byte> name)

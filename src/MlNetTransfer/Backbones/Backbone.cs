@@ -27,6 +27,13 @@ public sealed class Backbone
         Parts = [this];
     }
 
+    /// <summary>A network that is made of another, at first use.</summary>
+    internal Backbone(BackboneCard card, Func<OnnxModel> make, string digest)
+    {
+        (Card, held, Digest) = (card, new Lazy<OnnxModel>(make), digest);
+        Parts = [this];
+    }
+
     /// <summary>Several networks as one; see <see cref="SideBySide"/>.</summary>
     internal Backbone(BackboneCard card, IReadOnlyList<Backbone> parts, Func<OnnxModel> join, string digest) =>
         (Card, Parts, held, Digest) = (card, parts, new Lazy<OnnxModel>(join), digest);

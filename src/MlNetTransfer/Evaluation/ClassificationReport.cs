@@ -8,13 +8,17 @@ public sealed class ClassificationReport
     /// </summary>
     public const double SmallestProbability = 1e-15;
 
+    private readonly Lazy<ClassificationMetrics> metrics;
+
     private ClassificationReport(
         IReadOnlyList<string> classNames,
         int[][] confusion,
         double logLoss,
-        double calibrationError
+        double calibrationError,
+        Func<ClassificationMetrics> measure
     )
     {
+        metrics = new Lazy<ClassificationMetrics>(measure);
         (ClassNames, Confusion, LogLoss, CalibrationError) = (
             classNames,
             Array.ConvertAll(confusion, Array.AsReadOnly),
@@ -63,6 +67,9 @@ public sealed class ClassificationReport
     /// <summary>Mean F1 over all classes, those without a row included (with 0).</summary>
     public double MacroF1 { get; }
 
+    /// <summary>Further figures with their bootstrap intervals; measured when they are asked for.</summary>
+    public ClassificationMetrics Metrics => metrics.Value;
+
     /// <summary>Judges predictions.</summary>
     /// <param name="classNames">Names of the classes [classes]; the index is the label.</param>
     /// <param name="labels">True labels [rows], each in [0, classes); at least one row.</param>
@@ -103,7 +110,14 @@ public sealed class ClassificationReport
             bins.Add(row[predicted], predicted == labels[i]);
         }
 
-        return new ClassificationReport([.. classNames], confusion, loss / labels.Length, bins.Error);
+        (int[] truth, float[] said) = (labels.ToArray(), probabilities.ToArray());
+        return new ClassificationReport(
+            [.. classNames],
+            confusion,
+            loss / labels.Length,
+            bins.Error,
+            () => ClassificationMetrics.Of(truth, said, classes)
+        );
     }
 
     private static int Likeliest(ReadOnlySpan<float> row, int index)

@@ -47,6 +47,7 @@ public static class FeatureGraph
         "Relu",
         "Selu",
         "Sigmoid",
+        "Slice",
         "Softplus",
         "Split",
         "Sub",
@@ -96,13 +97,54 @@ public static class FeatureGraph
     /// <exception cref="GraphException">A tensor does not exist.</exception>
     public static OnnxModel Build(OnnxModel backbone, params IReadOnlyList<string> tensors)
     {
-        IReadOnlyDictionary<string, TensorShape> shapes = TensorShapes.Of(backbone, tensors);
         (OnnxModel model, string renamed) = backbone.CutAt(tensors).WithFreeName(Output);
+        (List<NodeProto> nodes, List<string> rows) = Pooled(
+            backbone,
+            model,
+            tensors,
+            tap => tap == Output ? renamed : tap
+        );
+        nodes.Add(
+            rows.Count == 1
+                ? new NodeProto
+                {
+                    OpType = "Identity",
+                    Name = Output,
+                    Input = { rows[0] },
+                    Output = { Output },
+                }
+                : new NodeProto
+                {
+                    OpType = "Concat",
+                    Name = Output,
+                    Input = { rows },
+                    Output = { Output },
+                    Attribute = { Attributes.Of("axis", 1) },
+                }
+        );
+        return model.Append(nodes).CutAt(Output);
+    }
+
+    /// <summary>Nodes that make a row [N × width] of each tensor.</summary>
+    /// <param name="backbone">The whole backbone, which knows the shapes.</param>
+    /// <param name="model">What the nodes are for.</param>
+    /// <param name="tensors">The tensors to tap.</param>
+    /// <param name="nameOf">What a tensor is called in the model.</param>
+    /// <returns>The nodes, and the names of the rows.</returns>
+    /// <exception cref="TransferException">A tensor is neither a map nor a row.</exception>
+    internal static (List<NodeProto> Nodes, List<string> Rows) Pooled(
+        OnnxModel backbone,
+        OnnxModel model,
+        IReadOnlyList<string> tensors,
+        Func<string, string> nameOf
+    )
+    {
+        IReadOnlyDictionary<string, TensorShape> shapes = TensorShapes.Of(backbone, tensors);
         var nodes = new List<NodeProto>();
         var rows = new List<string>();
         foreach (string tap in tensors)
         {
-            string tensor = tap == Output ? renamed : tap;
+            string tensor = nameOf(tap);
             if (shapes[tap].Rank is not (2 or 4))
                 throw new TransferException(
                     $"Tensor '{tap}' is {shapes[tap]}; a tap must be a map [N, channels, height, width] or a row "
@@ -153,25 +195,7 @@ public static class FeatureGraph
             rows.Add(tensor);
         }
 
-        nodes.Add(
-            rows.Count == 1
-                ? new NodeProto
-                {
-                    OpType = "Identity",
-                    Name = Output,
-                    Input = { rows[0] },
-                    Output = { Output },
-                }
-                : new NodeProto
-                {
-                    OpType = "Concat",
-                    Name = Output,
-                    Input = { rows },
-                    Output = { Output },
-                    Attribute = { Attributes.Of("axis", 1) },
-                }
-        );
-        return model.Append(nodes).CutAt(Output);
+        return (nodes, rows);
     }
 
     /// <summary>

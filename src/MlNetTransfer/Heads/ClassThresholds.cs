@@ -23,10 +23,10 @@ public enum ClassThresholds
 /// <para>First one number for all: -τ·ln(share of the class), τ of 0 to 1.5 (Menon et al., Long-tail learning via logit
 /// adjustment, 2021), which a few rows can choose. Then, for classes with at least 30 rows held out, a number of their
 /// own.</para>
-/// <para>Coordinate ascent: with the other classes as they are, a row is of class c if its number is above the row's margin,
-/// so that every F1 that c can have is met by one pass over the sorted margins. Of equal ones the number nearest to 0,
-/// halfway between two margins; a class's number stays as it is unless it gains. O(sweeps · classes · rows · (classes +
-/// log rows)).</para>
+/// <para>Coordinate ascent: with the other classes as they are, a row is of class c if its number is above the row's
+/// margin, so that every F1 that c can have is met by one pass over the sorted margins. Of equal ones the number
+/// nearest to 0, halfway between two margins; a class's number stays as it is unless it gains. O(sweeps · classes ·
+/// rows · (classes + log rows)).</para>
 /// </remarks>
 internal static class ThresholdSearch
 {

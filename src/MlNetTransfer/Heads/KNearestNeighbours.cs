@@ -26,7 +26,8 @@ public sealed record KNearestNeighboursTrainerOptions
 /// <remarks>
 /// Cosine similarity of the raw features, a·b / (‖a‖·‖b‖); a row of zeros has similarity 0 to all. The k most similar
 /// rows vote once each, ties in similarity to the earlier row; p(c) = votes for c / k, as scikit-learn's
-/// KNeighborsClassifier with uniform weights. With class weights a vote counts its class's, and p are shares of the sum.
+/// KNeighborsClassifier with uniform weights. With class weights a vote counts its class's, and p are shares of the
+/// sum.
 /// </remarks>
 /// <param name="options">How to vote; null for the defaults.</param>
 public sealed class KNearestNeighboursTrainer(KNearestNeighboursTrainerOptions? options = null)

@@ -47,8 +47,8 @@ public enum ShrinkageRule
     LedoitWolf,
 
     /// <summary>
-    /// One shrinkage for the covariance of all classes, by leaving one row out, in closed form: that with the lowest
-    /// log-loss of the rows left out, at its best temperature.
+    /// One shrinkage for the covariance of all classes, by leaving one row out, in closed form: by the log-loss of the
+    /// rows left out, at its best temperature; within one standard error of the lowest, that nearest to 0.7.
     /// </summary>
     LeaveOneOut,
 }
@@ -64,11 +64,13 @@ public enum ShrinkageRule
 /// solver='lsqr', shrinkage=s on such features. Where every class has a single row, S is the identity times the width:
 /// class means. With fewer rows than features it costs rows² · width / 2 + rows³ / 6 multiply-adds only
 /// (Woodbury).</para>
-/// <para>With <see cref="ShrinkageRule.LeaveOneOut"/> s is the one of <see cref="ShrinkageGrid"/> that says best what
-/// every row is, from the others: leaving a row out moves its class mean and takes a multiple of (x - m)·(x - m)ᵀ from
-/// W, whose inverse is known by Sherman and Morrison's formula, so that all rows cost one tridiagonal form and rows ·
-/// min(rows, width) per shrinkage. The standardisation and tr W, in which a row counts little, are those of all rows.
-/// Where no class has two rows s is <see cref="LinearDiscriminantTrainerOptions.StrongShrinkage"/>.</para>
+/// <para>With <see cref="ShrinkageRule.LeaveOneOut"/> s is the one of <see cref="ShrinkageGrid"/> nearest to 0.7 that
+/// is within one standard error of the one which says best what every row is, from the others: leaving a row out
+/// moves its class mean and takes a multiple of (x - m)·(x - m)ᵀ from W, whose inverse is known by Sherman and
+/// Morrison's formula, so that all rows cost one tridiagonal form and rows · min(rows, width) per shrinkage. The
+/// standardisation and tr W, in which a row counts little, are those of all rows. It brings the temperature that
+/// suits those rows best, since the size of the logits goes with s. Where no class has two rows s is
+/// <see cref="LinearDiscriminantTrainerOptions.StrongShrinkage"/>.</para>
 /// <para>With class weights a row counts its class's weight in W and in the shares.</para>
 /// <para>Features that vary in no class get weight 0. Cost: rows · width² / 2 + width³ / 6 multiply-adds and width² / 2
 /// doubles per class at a time: meant for up to some thousand features.</para>
@@ -160,18 +162,23 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
     {
         var scaler = new FeatureScaler(train, parallel, 0.1);
         var within = new WithinClasses(train, scaler, weight, parallel);
-        Compared<double>[] path = options.Shrinkage is null ? Path(train, within, weight) : [];
+        (Compared<double>[] path, Compared<double>? best) = options.Shrinkage is null
+            ? Path(train, within, weight)
+            : ([], null);
         Compared<double> chosen =
-            path.MinBy(trial => trial.LogLoss)
+            best
             ?? new Compared<double>(
                 options.Shrinkage ?? LinearDiscriminantTrainerOptions.StrongShrinkage,
                 HeldOut.Nothing
             );
         double[][] solved = within.Solve(chosen.Choice);
-        float[] weights = [.. solved.SelectMany(row => row.Select(value => (float)value))];
+        double scale = chosen.Score.LogitScale;
+        float[] weights = [.. solved.SelectMany(row => row.Select(value => (float)(scale * value)))];
         float[] bias =
         [
-            .. solved.Select((row, c) => (float)(Math.Log(within.Shares[c]) - 0.5 * Simd.Dot(row, within.Means[c]))),
+            .. solved.Select(
+                (row, c) => (float)(scale * (Math.Log(within.Shares[c]) - 0.5 * Simd.Dot(row, within.Means[c])))
+            ),
         ];
         scaler.FoldInto(weights, bias);
         progress?.Report(new FitProgress("Fitting the head", 1, 1));
@@ -182,32 +189,42 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
         };
     }
 
-    /// <summary>The shrinkages, each judged by leaving one row out; none where no row can be.</summary>
-    private static Compared<double>[] Path(FeatureTable train, WithinClasses within, double[]? weight)
+    /// <summary>
+    /// The shrinkages, each judged by leaving one row out, and the one to take; none where no row can be left out.
+    /// </summary>
+    private static (Compared<double>[] Path, Compared<double>? Taken) Path(
+        FeatureTable train,
+        WithinClasses within,
+        double[]? weight
+    )
     {
         int[] rows = [.. Enumerable.Range(0, train.Rows).Where(i => within.Counts[train.Labels[i]] > 1)];
         if (rows.Length > MostLeftOut)
             rows = [.. Enumerable.Range(0, MostLeftOut).Select(i => rows[(int)((long)i * rows.Length / MostLeftOut)])];
         if (rows.Length == 0 || within.Variance == 0)
-            return [];
-        return
-        [
-            .. within
-                .LeaveOneOut(rows, ShrinkageGrid)
-                .Select(
-                    (scores, s) =>
-                    {
-                        var logits = new HeldOutLogits(train.Classes);
-                        for (int i = 0; i < rows.Length; i++)
-                        {
-                            int label = train.Labels[rows[i]];
-                            logits.Add(scores.AsSpan(i * train.Classes, train.Classes), label, weight?[label] ?? 1);
-                        }
+            return ([], null);
+        HeldOutLogits[] held = [.. ShrinkageGrid.Select(_ => new HeldOutLogits(train.Classes))];
+        foreach ((HeldOutLogits logits, float[] scores) in held.Zip(within.LeaveOneOut(rows, ShrinkageGrid)))
+            for (int i = 0; i < rows.Length; i++)
+            {
+                int label = train.Labels[rows[i]];
+                logits.Add(scores.AsSpan(i * train.Classes, train.Classes), label, weight?[label] ?? 1);
+            }
 
-                        return new Compared<double>(ShrinkageGrid[s], logits.Judge(logits.Temper()));
-                    }
-                ),
+        Compared<double>[] path =
+        [
+            .. held.Select((logits, s) => new Compared<double>(ShrinkageGrid[s], logits.Judge(logits.Temper()))),
         ];
+        double[][] losses = [.. held.Select((logits, s) => logits.Losses(path[s].Score.LogitScale))];
+        int best = Array.IndexOf(path, path.MinBy(trial => trial.LogLoss));
+        return (
+            path,
+            path.Where(
+                    (_, s) =>
+                        held[s].Behind(losses[s], losses[best]) is var (mean, error) && (s == best || mean <= error)
+                )
+                .MinBy(trial => Math.Abs(trial.Choice - LinearDiscriminantTrainerOptions.StrongShrinkage))
+        );
     }
 
     private static LinearDiscriminantHead Head(

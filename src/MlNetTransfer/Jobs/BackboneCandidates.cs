@@ -36,7 +36,7 @@ internal static class BackboneCandidates
         if (ids.Count < 2)
             return;
         string named = options.Backbone == Auto ? "--backbone auto" : $"--backbone {options.Backbone}";
-        if (options.Strategy.Network is not null)
+        if (options.Strategy.Network is not null || options.Strategy.Chooses)
             throw new TransferException(
                 $"--strategy {options.Strategy.Label} trains one network, and {named} is of {ids.Count}: steps that "
                     + "suit one would spoil another, and the frozen features by which networks are compared say little "

@@ -83,6 +83,9 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
                         known?.Contains(rows.Digests.AsSpan(row * SHA256.HashSizeInBytes)),
                         rows.Values.AsMemory(row * rows.Width, rows.Width)
                     )
+                    {
+                        Location = data.Items[item].Location,
+                    }
             ),
         ];
         return new ModelEvaluation
@@ -247,6 +250,9 @@ public sealed record EvaluatedImage(string File, string Truth, bool? Seen, ReadO
     /// </summary>
     public int? Fold { get; init; }
 
+    /// <summary>Where the image is; null where that is not known, as of a table that was read.</summary>
+    public ImageLocation? Location { get; init; }
+
     /// <summary>The likeliest class; of equal ones, that with the lower index.</summary>
     public int Predicted => Probabilities.Span.IndexOf(TensorPrimitives.Max(Probabilities.Span));
 }
@@ -264,6 +270,7 @@ public record EvaluationFigures
             report.Accuracy,
             [report.AccuracyInterval.Low, report.AccuracyInterval.High]
         );
+        Metrics = report.Metrics;
         (LogLoss, Ece, Confusion, PerClass) = (
             report.LogLoss,
             report.CalibrationError,
@@ -307,6 +314,10 @@ public record EvaluationFigures
     /// <summary>Expected calibration error over 15 bins, in [0, 1].</summary>
     [JsonPropertyOrder(-15)]
     public double Ece { get; }
+
+    /// <summary>Further figures, each with its 95 % interval.</summary>
+    [JsonPropertyOrder(-15)]
+    public ClassificationMetrics Metrics { get; }
 
     /// <summary>Evaluated images by true class (rows) and predicted class (columns) [classes × classes].</summary>
     [JsonPropertyOrder(-14)]

@@ -27,6 +27,8 @@ public interface IJob<out TSummary>
 [JsonDerivedType(typeof(PredictOptions), "predict")]
 [JsonDerivedType(typeof(ClassifyOptions), "classify")]
 [JsonDerivedType(typeof(CompareOptions), "compare")]
+[JsonDerivedType(typeof(CompareModelsOptions), "compareModels")]
+[JsonDerivedType(typeof(ExplainOptions), "explain")]
 [JsonDerivedType(typeof(CheckOptions), "check")]
 [JsonDerivedType(typeof(ExportOptions), "export")]
 [JsonDerivedType(typeof(ImportOptions), "import")]
@@ -87,4 +89,10 @@ public sealed record JobServices
 
     /// <summary>Told of each epoch of a training of the network. Default null.</summary>
     public Action<EpochResult>? OnEpoch { get; init; }
+
+    /// <summary>
+    /// The command line that asked for the job, which a report repeats so that the run can be made again. Default null:
+    /// it was not asked for by one.
+    /// </summary>
+    public string? Command { get; init; }
 }

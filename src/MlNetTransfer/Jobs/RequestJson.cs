@@ -7,6 +7,22 @@ using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Jobs;
 
+/// <summary>A request within a report: written as <see cref="JobRequest.ToJson"/> does.</summary>
+internal sealed class RequestConverter : JsonConverter<TrainOptions>
+{
+    public override TrainOptions? Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
+    {
+        using JsonDocument request = JsonDocument.ParseValue(ref reader);
+        return (TrainOptions)JobRequest.FromJson(request.RootElement.GetRawText());
+    }
+
+    public override void Write(Utf8JsonWriter writer, TrainOptions value, JsonSerializerOptions options)
+    {
+        using JsonDocument request = JsonDocument.Parse(value.ToJson());
+        request.RootElement.WriteTo(writer);
+    }
+}
+
 /// <summary>
 /// Job requests as JSON. Written without what is at its default, which is then that of the machine and version that
 /// runs the job; read strictly, member by member, so that every fault is named with its place.

@@ -1,6 +1,7 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
@@ -73,6 +74,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 Workers = options.Workers,
             },
             FineTune = options.FineTune,
+            Preset = options.Preset ?? TrainingPreset.Good,
             Device = options.Device,
             Limits = options.Limits,
             Folder = options.Output,
@@ -116,9 +118,9 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         IReadOnlyList<string> ids = BackboneCandidates.Of(options, catalog);
         BackboneCandidates.RequireOneToTrain(options, ids);
         Backbone backbone = new BackboneStore(catalog, folder).Open(ids, cancellation);
-        return options.FineTune.InitialWeights is { } weights
-            ? InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder)
-            : backbone;
+        if (options.FineTune.InitialWeights is { } weights)
+            backbone = InitialWeights.Open(backbone, [.. Taps(backbone).Select(t => t.Tensor)], weights, folder);
+        return MirroredNetwork.Of(backbone, options.TestTimeAugmentation);
     }
 
     /// <summary>What to choose among the networks by; null where all are taken, or there is one.</summary>
@@ -141,6 +143,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         WrittenModel written = FitAndStage(recipe, backbone, set, progress, cancellation);
         using StagedFile staged = written.File;
         (Trial trial, ModelMetadata metadata) = (written.Trial, written.Metadata);
+        IReadOnlyList<StrategyTrial> strategies = trial.Strategies.Count > 0 ? trial.Strategies : trial.Fit.Strategies;
         var summary = new TrainSummary(
             set.Table.Rows,
             trial.Report!,
@@ -153,7 +156,14 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             TestImages = trial.TestRows.Count,
             Protocol = set.Protocol,
             FoldAccuracies = trial.FoldAccuracies,
-            Strategy = options.Strategy.ToString().ToLowerInvariant(),
+            Strategy =
+                strategies.FirstOrDefault(way => way.Taken)?.Strategy
+                ?? (options.Strategy.Chooses ? TrainingStrategy.Head : options.Strategy).Name.ToLowerInvariant(),
+            Strategies = strategies,
+            CorrectedAccuracy = trial.Corrected?.Accuracy,
+            CorrectedInterval = trial.Corrected is { } corrected
+                ? [corrected.Interval.Low, corrected.Interval.High]
+                : null,
             Training = trial.Fit.Training,
             Frozen = written.Frozen is { } frozen ? FrozenBaseline.Of(frozen, trial, set.Table.Labels) : null,
             Backbone = metadata.Backbone,
@@ -176,6 +186,8 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             ModelSha256 = staged.Sha256,
             TrainingDigest = metadata.TrainingDigest,
             Parity = written.Parity,
+            Options = options,
+            Command = services.Command,
             Notes =
             [
                 .. HeldOutRows.Notes(set.Data),
@@ -186,6 +198,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                     TrainingSet.CountPerClass(set.Table, Enumerable.Range(0, set.Table.Rows))
                 ),
                 .. BackboneCandidates.Notes(ChoiceOf(backbone), written.Costs),
+                .. trial.Notes,
                 .. trial.Fit.Notes,
             ],
             Predictions = Predictions(set, trial),
@@ -220,6 +233,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                     )
                     {
                         Fold = trial.Folds.Count > 0 ? trial.Folds[row] : null,
+                        Location = set.Item(row).Location,
                     }
             ),
         ];
@@ -241,7 +255,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 : [],
         };
         Trial? frozen = Frozen(backbone, all, set, progress, cancellation);
-        Trial trial = Trial.Of(recipe, all, set, options, progress, cancellation);
+        Trial trial = Trial.Of(recipe, all, set, options, services.Clock, progress, cancellation);
         (backbone, IReadOnlyList<BackboneTap> taps) = backbone.Only([
             .. trial.Fit.Head.Taps.Select(tap => set.Extractor.Taps[tap]),
         ]);
@@ -304,7 +318,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
     ) =>
         options.Strategy.Network is null || options.FitsAll
             ? null
-            : Trial.Of(new HeadRecipe(Settings(backbone)), all, set, options, progress, cancellation);
+            : Trial.Of(new HeadRecipe(Settings(backbone)), all, set, options, services.Clock, progress, cancellation);
 
     private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) =>
         new()

@@ -1,5 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
@@ -69,6 +70,12 @@ public sealed record TrainOptions : ImageJobRequest
         get;
         init => field = value is null ? null : Names.Of(value, least: 1);
     }
+
+    /// <summary>
+    /// Whether features are the mean of those of an image and its mirror image, in training and in scoring, which then
+    /// takes twice the time. Default none: the image alone.
+    /// </summary>
+    public TestTimeAugmentation TestTimeAugmentation { get; init; }
 
     /// <summary>
     /// Folds of a cross-validation over all images, in [2, 20]. Default null: not asked for, see
@@ -142,6 +149,11 @@ public sealed record TrainOptions : ImageJobRequest
     public TrainingStrategy Strategy { get; init; } = TrainingStrategy.Head;
 
     /// <summary>
+    /// How much <see cref="TrainingStrategy.Auto"/> may try. Default null: <see cref="TrainingPreset.Good"/>.
+    /// </summary>
+    public TrainingPreset? Preset { get; init; }
+
+    /// <summary>
     /// How the network is trained; all defaults where the head alone is, see <see cref="TrainRules"/>.
     /// </summary>
     public FineTuneOptions FineTune { get; init; } = new();
@@ -177,7 +189,7 @@ public sealed record TrainOptions : ImageJobRequest
 /// <remarks>An option that is given and silently ignored looks like one that was tried and did not help.</remarks>
 public static class TrainRules
 {
-    private const string Tuned = "--strategy finetune, full or scratch",
+    private const string Tuned = "--strategy auto, finetune, full or scratch",
         Choosing = "--backbone auto";
     private static readonly FineTuneOptions Default = new();
 
@@ -191,6 +203,18 @@ public static class TrainRules
             o => o.Taps is not null,
             o => !Chooses(o),
             "a --backbone that is named: with auto, taps are chosen with it"
+        ),
+        new(
+            "--tta",
+            nameof(TrainOptions.TestTimeAugmentation),
+            o => o.TestTimeAugmentation != TestTimeAugmentation.None,
+            o => !IsTuned(o),
+            "--strategy head: a network that is trained sees mirror images by --augment"
+        ),
+        OfImages(
+            "--tta",
+            nameof(TrainOptions.TestTimeAugmentation),
+            o => o.TestTimeAugmentation != TestTimeAugmentation.None
         ),
         Tuning("--freeze", nameof(Default.Freeze), o => o.Freeze is not null),
         Tuning("--epochs", nameof(Default.Epochs), o => o.Epochs is not null),
@@ -218,6 +242,13 @@ public static class TrainRules
         Tuning(null, nameof(Default.CacheBytes), o => o.CacheBytes != Default.CacheBytes),
         Tuning("--time-budget", nameof(Default.TimeBudget), o => o.TimeBudget is not null),
         Tuning(null, nameof(Default.Threads), o => o.Threads is not null),
+        new(
+            "--preset",
+            nameof(TrainOptions.Preset),
+            o => o.Preset is not null,
+            o => o.Strategy.Chooses,
+            "--strategy auto, which tries as much as it says"
+        ),
         new("--resume", nameof(TrainOptions.Resume), o => o.Resume, IsTuned, Tuned),
         OfImages("--path-column", "Dataset.PathColumn", o => o.Dataset.PathColumn is not null),
         OfImages("--max-megapixels", nameof(TrainOptions.Limits), o => o.Limits != new ImageLimits()),
@@ -306,11 +337,15 @@ public static class TrainRules
         if (options.Thresholds != ClassThresholds.None)
             yield return "The classes have thresholds of their own, for the highest macro F1: a probability says which "
                 + "class to take, no longer how sure that is.";
+        if (options.TestTimeAugmentation == TestTimeAugmentation.Flip)
+            yield return "The model averages the features of an image and its mirror image, so it takes twice the time "
+                + "to score.";
     }
 
     private static bool Chooses(TrainOptions options) => options.Backbone == BackboneCandidates.Auto;
 
-    private static bool IsTuned(TrainOptions options) => options.Strategy.Network is not null;
+    private static bool IsTuned(TrainOptions options) =>
+        options.Strategy.Network is not null || options.Strategy.Chooses;
 
     private static bool IsRandom(TrainOptions options) => options.Strategy.Network is { IsRandom: true };
 
@@ -350,6 +385,7 @@ public static class TrainRules
         /// <summary>Values that ask for nothing, such as --class-weights none, contradict nothing.</summary>
         private static bool IsNone(string option, TrainOptions options) =>
             (option == "--augment" && IsTuned(options) && options.FineTune.Augmentation == AugmentationPreset.None)
+            || (option == "--tta" && options.TestTimeAugmentation == TestTimeAugmentation.None)
             || (option == "--head" && options.Head == HeadKind.Auto);
     }
 }

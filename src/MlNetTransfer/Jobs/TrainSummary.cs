@@ -48,8 +48,24 @@ public sealed record TrainSummary : EvaluationSummary
                 FoldAccuracies.Sum(a => Math.Pow(a - FoldAccuracies.Average(), 2)) / (FoldAccuracies.Count - 1)
             );
 
-    /// <summary>How much of the network was trained: "head", "finetune", "full" or "scratch".</summary>
+    /// <summary>
+    /// How much of the network was trained: "head", "finetune", "full" or "scratch"; of a choice, the one taken.
+    /// </summary>
     public string Strategy { get; init; } = "head";
+
+    /// <summary>
+    /// The ways that were compared, on the folds or on a part of the training images; empty without a choice.
+    /// </summary>
+    public IReadOnlyList<StrategyTrial> Strategies { get; init; } = [];
+
+    /// <summary>
+    /// Accuracy of what such a choice takes, on images that did not take part in it (bootstrap); null without a choice
+    /// by folds. <see cref="EvaluationFigures.Accuracy"/> is of the images that chose, and so a little too good.
+    /// </summary>
+    public double? CorrectedAccuracy { get; init; }
+
+    /// <summary>95 % interval of that [low, high].</summary>
+    public IReadOnlyList<double>? CorrectedInterval { get; init; }
 
     /// <summary>How the network was trained; null where the head alone was.</summary>
     public TuneSummary? Training { get; init; }
@@ -133,6 +149,13 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>How far the written file agrees with what was evaluated.</summary>
     public required ParityRecord Parity { get; init; }
 
+    /// <summary>The options of the run; in JSON the request that <see cref="JobRequest.FromJson"/> reads.</summary>
+    [JsonConverter(typeof(RequestConverter))]
+    public required TrainOptions Options { get; init; }
+
+    /// <summary>The command line that asked for the run; null where none did.</summary>
+    public string? Command { get; init; }
+
     /// <summary>What a reader of the figures should know, e.g. images that are in both parts.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 
@@ -142,6 +165,9 @@ public sealed record TrainSummary : EvaluationSummary
     /// </summary>
     [JsonIgnore]
     public IReadOnlyList<EvaluatedImage> Predictions { get; init; } = [];
+
+    /// <summary>The summary as <c>report.json</c> has it.</summary>
+    public string ToJson() => ReportFile.Text(this);
 }
 
 /// <summary>What the report of the model that a run replaced says of it.</summary>
@@ -184,6 +210,8 @@ internal static class ReportFile
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
+
+    public static string Text<T>(T summary) => JsonSerializer.Serialize(summary, Json);
 
     public static void Write<T>(string path, T summary) =>
         AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, summary, Json));

@@ -20,7 +20,9 @@ internal sealed record Trial(
     IReadOnlyList<double> FoldAccuracies
 )
 {
-    /// <summary>Probabilities [test rows × classes] of <see cref="TestRows"/>; empty where nothing was held out.</summary>
+    /// <summary>
+    /// Probabilities [test rows × classes] of <see cref="TestRows"/>; empty where nothing was held out.
+    /// </summary>
     public ReadOnlyMemory<float> Probabilities { get; init; }
 
     /// <summary>The fold that held out each of <see cref="TestRows"/>; empty for a single split.</summary>
@@ -29,11 +31,24 @@ internal sealed record Trial(
     /// <summary>Networks of each fold's fit, see <see cref="FittedHead.Networks"/>; empty for a single split.</summary>
     public IReadOnlyList<string> FoldNetworks { get; init; } = [];
 
+    /// <summary>The ways that were tried on the same folds; empty where there was no choice among them.</summary>
+    public IReadOnlyList<StrategyTrial> Strategies { get; init; } = [];
+
+    /// <summary>
+    /// Accuracy of what is taken by such a choice, and its 95 % interval, see <see cref="Selection.Corrected"/>; null
+    /// where there was none on folds.
+    /// </summary>
+    public (double Accuracy, Interval Interval)? Corrected { get; init; }
+
+    /// <summary>What a reader should know of the choice.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     /// <summary>Tries a recipe as a run's protocol says: by a split, by folds, or on all images unjudged.</summary>
     /// <param name="recipe">The recipe.</param>
     /// <param name="all">The images of the run, as recipes see them.</param>
     /// <param name="set">The images of the run.</param>
     /// <param name="options">The run.</param>
+    /// <param name="clock">Measures how long each of several ways takes.</param>
     /// <param name="progress">Told how far each stage is.</param>
     /// <param name="cancellation">Ends the work.</param>
     public static Trial Of(
@@ -41,6 +56,7 @@ internal sealed record Trial(
         RecipeRows all,
         TrainingSet set,
         TrainOptions options,
+        TimeProvider clock,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
@@ -48,9 +64,8 @@ internal sealed record Trial(
         var runner = new TrialRunner(recipe, all, progress, cancellation);
         if (options.FitsAll)
             return runner.Split(new TrainTestRows([.. Enumerable.Range(0, set.Table.Rows)], []));
-        return set.Protocol.Kind == ProtocolKind.CrossValidation
-            ? runner.CrossValidate(HeldOutRows.Folds(set.Data, set.Rows, set.Table, options, set.Protocol.Folds))
-            : runner.Split(
+        if (set.Protocol.Kind != ProtocolKind.CrossValidation)
+            return runner.Split(
                 HeldOutRows.Of(
                     set.Data,
                     set.Rows,
@@ -59,6 +74,8 @@ internal sealed record Trial(
                     set.Protocol.TestFraction ?? EvaluationProtocol.DefaultTestFraction
                 )
             );
+        int[] fold = HeldOutRows.Folds(set.Data, set.Rows, set.Table, options, set.Protocol.Folds);
+        return recipe is AutoRecipe auto ? runner.Choose(auto, fold, options.Seed, clock) : runner.CrossValidate(fold);
     }
 }
 
@@ -77,7 +94,7 @@ internal sealed class TrialRunner(
     /// <summary>Trains on one part and judges on the other; that training is written.</summary>
     public Trial Split(TrainTestRows split)
     {
-        IFitted fit = Fit(split.Train, 0);
+        IFitted fit = Fit(split.Train, 0, cancellation);
         if (split.Test.Count == 0)
             return new Trial(fit, split.Train, [], null, null, []);
         float[] found = fit.Predict(all, split.Test, new FitContext(0, progress, cancellation));
@@ -99,7 +116,54 @@ internal sealed class TrialRunner(
     /// written.
     /// </summary>
     /// <param name="fold">Fold of each row.</param>
-    public Trial CrossValidate(int[] fold)
+    public Trial CrossValidate(int[] fold) => Written(Judged(fold, null, cancellation));
+
+    /// <summary>
+    /// Cross-validates every way of a choice on the same folds, and writes the one that the rows held out speak for.
+    /// </summary>
+    /// <param name="auto">The ways.</param>
+    /// <param name="fold">Fold of each row.</param>
+    /// <param name="seed">Seed of the draws that correct the accuracy.</param>
+    /// <param name="clock">Measures how long each takes.</param>
+    public Trial Choose(AutoRecipe auto, int[] fold, int seed, TimeProvider clock)
+    {
+        var table = new StrategyTable(all.Images.Labels, all.Images.ClassNames.Count);
+        var tried = new Dictionary<string, (TrialRunner Runner, JudgedFolds Judged)>();
+        long started = clock.GetTimestamp();
+        foreach (AutoRecipe.Way way in auto.Ways.ToArray())
+            auto.TryWithin(
+                way,
+                auto.Budget - clock.GetElapsedTime(started),
+                token =>
+                {
+                    var runner = new TrialRunner(way.Recipe, all, progress, cancellation);
+                    long began = clock.GetTimestamp();
+                    JudgedFolds judged = runner.Judged(fold, Hurry, token);
+                    tried[way.Name] = (runner, judged);
+                    table.Add(way.Name, judged.Probabilities, clock.GetElapsedTime(began));
+
+                    // All folds and the last training on all rows have to fit in what is left.
+                    void Hurry(int done, int folds)
+                    {
+                        TimeSpan needed = clock.GetElapsedTime(began) / done * (folds - done + 1);
+                        if (way != auto.Ways[0] && clock.GetElapsedTime(started) + needed > auto.Budget)
+                            throw new OperationCanceledException();
+                    }
+                },
+                cancellation
+            );
+        IReadOnlyList<StrategyTrial> trials = table.Trials();
+        (TrialRunner chosen, JudgedFolds folds) = tried[trials.Single(trial => trial.Taken).Strategy];
+        return chosen.Written(folds) with
+        {
+            Strategies = trials,
+            Corrected = table.Selection.Corrected(seed),
+            Notes = auto.Notes,
+        };
+    }
+
+    /// <summary>What each row is taken for by a training that had not seen it.</summary>
+    private JudgedFolds Judged(int[] fold, Action<int, int>? after, CancellationToken token)
     {
         int folds = fold.Max() + 1,
             classes = all.Images.ClassNames.Count;
@@ -112,26 +176,40 @@ internal sealed class TrialRunner(
         {
             Told(f, folds);
             int[] test = Array.FindAll(rows, r => fold[r] == f);
-            IFitted fit = Fit(Array.FindAll(rows, r => fold[r] != f), f + 1);
-            float[] found = fit.Predict(all, test, new FitContext(f + 1, null, cancellation));
+            IFitted fit = Fit(Array.FindAll(rows, r => fold[r] != f), f + 1, token);
+            float[] found = fit.Predict(all, test, new FitContext(f + 1, null, token));
             networks[f] = fit.Head.Networks;
             accuracies[f] = Judge(test, found).Accuracy;
             Scatter(found, test, probabilities);
             Scatter(fit.Head.WithoutCalibration(found), test, uncalibrated);
+            if (f + 1 < folds)
+                after?.Invoke(f + 1, folds);
         }
 
         Told(folds, folds);
-        IFitted written = Fit(rows, 0);
-        return new Trial(written, rows, rows, Judge(rows, probabilities), Judge(rows, uncalibrated), accuracies)
+        return new JudgedFolds(fold, probabilities, uncalibrated, accuracies, networks);
+    }
+
+    private Trial Written(JudgedFolds judged)
+    {
+        int[] rows = [.. Enumerable.Range(0, judged.Fold.Length)];
+        return new Trial(
+            Fit(rows, 0, cancellation),
+            rows,
+            rows,
+            Judge(rows, judged.Probabilities),
+            Judge(rows, judged.Uncalibrated),
+            judged.Accuracies
+        )
         {
-            FoldNetworks = networks,
-            Probabilities = probabilities,
-            Folds = fold,
+            FoldNetworks = judged.Networks,
+            Probabilities = judged.Probabilities,
+            Folds = judged.Fold,
         };
     }
 
-    private IFitted Fit(IReadOnlyList<int> rows, int fold) =>
-        recipe.Fit(all, rows, new FitContext(fold, recipe.IsQuick && fold > 0 ? null : progress, cancellation));
+    private IFitted Fit(IReadOnlyList<int> rows, int fold, CancellationToken token) =>
+        recipe.Fit(all, rows, new FitContext(fold, recipe.IsQuick && fold > 0 ? null : progress, token));
 
     private void Told(int done, int folds)
     {
@@ -148,4 +226,13 @@ internal sealed class TrialRunner(
         for (int i = 0; i < rows.Length; i++)
             found.AsSpan(i * classes, classes).CopyTo(into.AsSpan(rows[i] * classes));
     }
+
+    /// <summary>What was said of every row, and by which fold.</summary>
+    private sealed record JudgedFolds(
+        int[] Fold,
+        float[] Probabilities,
+        float[] Uncalibrated,
+        double[] Accuracies,
+        string[] Networks
+    );
 }

@@ -64,8 +64,8 @@ public static class ImageFeaturizingCatalog
     /// stand side by side.
     /// </param>
     /// <param name="taps">
-    /// Names of the backbone's taps, side by side; null for its default tap, or the default tap of each of several, whose
-    /// taps are called <c>id/name</c>.
+    /// Names of the backbone's taps, side by side; null for its default tap, or the default tap of each of several,
+    /// whose taps are called <c>id/name</c>.
     /// </param>
     /// <param name="options">Workers, cache, limits; null for the defaults.</param>
     /// <exception cref="TransferException">There is no such backbone or tap.</exception>

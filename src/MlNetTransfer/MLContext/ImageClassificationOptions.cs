@@ -1,6 +1,7 @@
 using Microsoft.ML.Data;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
@@ -82,6 +83,12 @@ public sealed record ImageClassificationOptions
                 ? value
                 : throw new ArgumentException("Name at least one tap, or none for the automatic choice.", nameof(Taps));
     }
+
+    /// <summary>
+    /// Whether features are the mean of those of an image and its mirror image, as
+    /// <see cref="TrainOptions.TestTimeAugmentation"/>; the model then takes twice the time to score. Default none.
+    /// </summary>
+    public TestTimeAugmentation TestTimeAugmentation { get; init; }
 
     /// <summary>
     /// How much of the network is trained. Default <see cref="TrainingStrategy.Head"/>: the head alone.
@@ -209,7 +216,8 @@ public sealed record ImageClassificationOptions
     /// <param name="onFeatures">Whether the rows hold features instead of images.</param>
     internal IEnumerable<string> WithoutEffect(bool onFeatures)
     {
-        if (Strategy.Network is null)
+        bool trains = Strategy.Network is not null || Strategy.Chooses;
+        if (!trains)
         {
             foreach (
                 (string name, bool given) in ((string, bool)[])
@@ -226,21 +234,27 @@ public sealed record ImageClassificationOptions
                     yield return $"{name} is for a training of the network, and Strategy is Head. Leave it out, or "
                         + $"set Strategy to FineTune, Full or Scratch.";
         }
+        else if (TestTimeAugmentation != TestTimeAugmentation.None)
+            yield return $"{nameof(TestTimeAugmentation)} is for a head on frozen features, and Strategy is "
+                + $"{Strategy}. Leave it out, or set Strategy to Head.";
 
         if (L2 is not null && !Head.TakesL2)
             yield return $"{nameof(L2)} is for a softmax head, and Head is {Head}. Leave it out, or set Head to "
                 + $"Softmax.";
-        if (Thresholds != ClassThresholds.None && Strategy.Network is not null)
+        if (Thresholds != ClassThresholds.None && trains)
             yield return $"{nameof(Thresholds)} is for a head on frozen features, and Strategy is {Strategy}. Leave it "
                 + "out, or set Strategy to Head.";
         if (!onFeatures)
             yield break;
-        if (Strategy.Network is not null)
+        if (trains)
             yield return $"Strategy {Strategy} needs the images, and column '{FeatureColumnName}' holds features. "
                 + $"Set FeatureColumnName to the column of images.";
         if (Taps is not null)
             yield return $"{nameof(Taps)} is for images, and column '{FeatureColumnName}' holds features. Give the "
                 + $"taps to FeaturizeImages.";
+        if (TestTimeAugmentation != TestTimeAugmentation.None)
+            yield return $"{nameof(TestTimeAugmentation)} is for images, and column '{FeatureColumnName}' holds "
+                + $"features. Set FeatureColumnName to the column of images.";
         if (OnRejected is not null)
             yield return $"{nameof(OnRejected)} is for images, and column '{FeatureColumnName}' holds features. "
                 + $"Give it to FeaturizeImages.";
@@ -258,6 +272,7 @@ public sealed record ImageClassificationOptions
             Output = output,
             Backbone = Backbone,
             Taps = Taps,
+            TestTimeAugmentation = TestTimeAugmentation,
             Strategy = Strategy,
             Head = Head,
             L2 = L2,

@@ -1,4 +1,5 @@
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
@@ -43,6 +44,9 @@ internal interface IFitted
 
     /// <summary>What a reader of the figures should know.</summary>
     IEnumerable<string> Notes { get; }
+
+    /// <summary>The ways that were tried to find it; empty where there was no choice.</summary>
+    IReadOnlyList<StrategyTrial> Strategies => [];
 
     /// <summary>The whole network that the features come from.</summary>
     OnnxModel Network();
@@ -97,6 +101,9 @@ internal sealed record RecipeSettings
 
     /// <summary>How the network is trained.</summary>
     public FineTuneOptions FineTune { get; init; } = new();
+
+    /// <summary>How much a choice of the strategy may try.</summary>
+    public TrainingPreset Preset { get; init; } = TrainingPreset.Good;
 
     /// <summary>What runs the graphs.</summary>
     public ExecutionProvider Device { get; init; }

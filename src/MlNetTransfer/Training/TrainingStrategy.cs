@@ -29,6 +29,9 @@ public sealed class TrainingStrategy : INamed
     /// </summary>
     public static TrainingStrategy Scratch { get; } = All.Add(FineTuneRecipe.DescribeScratch());
 
+    /// <summary>The head beside trainings of the network; what images held out speak for is kept.</summary>
+    public static TrainingStrategy Auto { get; } = All.Add(AutoRecipe.Describe());
+
     /// <param name="name">Name, as code writes it.</param>
     /// <param name="description">What is trained, in a phrase.</param>
     /// <param name="recipe">Makes the recipe.</param>
@@ -43,6 +46,9 @@ public sealed class TrainingStrategy : INamed
 
     /// <summary>How the network is trained; null where it stays frozen.</summary>
     public NetworkStart? Network { get; internal init; }
+
+    /// <summary>Whether it tries others and takes one.</summary>
+    internal bool Chooses { get; init; }
 
     /// <summary>Makes the recipe.</summary>
     internal Func<RecipeSettings, IRecipe> Recipe { get; }

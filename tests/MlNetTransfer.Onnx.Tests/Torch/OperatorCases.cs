@@ -294,6 +294,15 @@ internal static class OperatorCases
                     .Node("Slice", ["x", "from", "to", "axes", "by"], ["y"])
         ),
         Images(
+            "reversed",
+            g =>
+                g.Initializer("from", [-1L], 1)
+                    .Initializer("to", [long.MinValue], 1)
+                    .Initializer("axes", [3L], 1)
+                    .Initializer("by", [-1L], 1)
+                    .Node("Slice", ["x", "from", "to", "axes", "by"], ["y"])
+        ),
+        Images(
             "splits",
             g =>
                 g.Initializer("sizes", [1L, 2], 2)

@@ -3,6 +3,8 @@ using System.Reflection;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Explain;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
@@ -83,6 +85,7 @@ public sealed class JobRequestTests
             Backbones = ["a", "ä+b"],
             MaxMilliseconds = 12.5,
             Taps = ["a", "b"],
+            TestTimeAugmentation = TestTimeAugmentation.Flip,
             Folds = 7,
             TestFraction = 0.3,
             Seed = int.MinValue,
@@ -93,6 +96,7 @@ public sealed class JobRequestTests
             L2 = 1e-8,
             ClassWeights = ClassWeights.Balanced,
             Thresholds = ClassThresholds.MacroF1,
+            Preset = TrainingPreset.Best,
             Strategy = TrainingStrategy.FineTune,
             FineTune = Tuned,
             Resume = true,
@@ -110,6 +114,17 @@ public sealed class JobRequestTests
             Limits = Limits,
             Workers = 1024,
         },
+        ["compareModels"] = new CompareModelsOptions
+        {
+            First = "a.onnx",
+            Second = "b.onnx",
+            Folder = "images",
+            Dataset = Dataset,
+            Margin = 0.05,
+            Device = ExecutionProvider.Cuda,
+            Limits = Limits,
+            Workers = 1024,
+        },
         ["predict"] = new PredictOptions
         {
             Model = "model.onnx",
@@ -118,6 +133,17 @@ public sealed class JobRequestTests
             Texts = ["c"],
             Top = 1,
             Device = ExecutionProvider.Cuda,
+            Limits = Limits,
+            Workers = 1024,
+        },
+        ["explain"] = new ExplainOptions
+        {
+            Model = "model.onnx",
+            Images = ["a.png", "b"],
+            Output = "out",
+            Class = "ä",
+            Method = ExplainMethod.Occlusion,
+            Side = 100,
             Limits = Limits,
             Workers = 1024,
         },
@@ -200,7 +226,9 @@ public sealed class JobRequestTests
     [TestMethod]
     [DataRow("train")]
     [DataRow("evaluate")]
+    [DataRow("compareModels")]
     [DataRow("predict")]
+    [DataRow("explain")]
     [DataRow("classify")]
     [DataRow("compare")]
     [DataRow("check")]

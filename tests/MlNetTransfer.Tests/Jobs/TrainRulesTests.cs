@@ -1,5 +1,6 @@
 using System.Reflection;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
@@ -93,6 +94,30 @@ public sealed class TrainRulesTests
             StringAssert.StartsWith(said, named);
             StringAssert.Contains(said, "images, not a column of texts");
         }
+    }
+
+    [TestMethod]
+    public void Violation_TestTimeAugmentation_IsForAHeadOnFeaturesOfImages()
+    {
+        TrainOptions flip = Plain with { TestTimeAugmentation = TestTimeAugmentation.Flip };
+        Assert.IsNull(TrainRules.Violation(flip, ["--tta"]));
+        foreach (TrainingStrategy strategy in TrainingStrategy.All.Where(s => s.Network is not null))
+        {
+            string? said = TrainRules.Violation(flip with { Strategy = strategy });
+            StringAssert.StartsWith(said, "TestTimeAugmentation (--tta) has no effect here");
+            StringAssert.Contains(said, "--strategy head");
+            Assert.IsNull(TrainRules.Violation(Plain with { Strategy = strategy }, ["--tta"]), "--tta none");
+        }
+
+        string? texts = TrainRules.Violation(
+            flip with
+            {
+                Dataset = new DatasetOptions { TextColumn = "text" },
+            },
+            ["--tta", "--text-column"]
+        );
+        StringAssert.StartsWith(texts, "--tta has no effect here");
+        StringAssert.Contains(texts, "images, not a column of texts");
     }
 
     [TestMethod]

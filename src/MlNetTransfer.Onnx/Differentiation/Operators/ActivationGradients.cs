@@ -153,7 +153,9 @@ internal sealed class ClipGradient : IOperatorGradient
 /// <summary>Element-wise functions of one input, y = f(x): dx = dy·f'(x).</summary>
 internal sealed class FunctionGradient : IOperatorGradient
 {
-    /// <summary>f'(x), written in terms of y where that is cheaper. |x| has slope 0 at 0, as in PyTorch.</summary>
+    /// <summary>
+    /// f'(x), written in terms of y where that is cheaper. |x| and sign(x) have slope 0 at 0, as in PyTorch.
+    /// </summary>
     private static readonly Dictionary<string, Func<BackwardNode, string>> Derivatives = new()
     {
         ["Abs"] = n => n.Graph.Node("Sign", [n.Input(0)]),
@@ -163,6 +165,7 @@ internal sealed class FunctionGradient : IOperatorGradient
         ["Log"] = n => n.Graph.Node("Reciprocal", [n.Input(0)]),
         ["Reciprocal"] = n => n.Graph.Neg(n.Graph.Mul(n.Output(), n.Output())),
         ["Sigmoid"] = n => n.Graph.Mul(n.Output(), n.Graph.OneMinus(n.Output())),
+        ["Sign"] = n => n.Graph.Scalar(0),
         ["Sin"] = n => n.Graph.Node("Cos", [n.Input(0)]),
         ["Softplus"] = n => n.Graph.Node("Sigmoid", [n.Input(0)]),
         ["Softsign"] = n => Square(n, n.Graph.OneMinus(n.Graph.Node("Abs", [n.Output()]))),

@@ -53,7 +53,7 @@ internal sealed class SplitOperator : ITorchOperator
     }
 }
 
-/// <summary>Slice with known bounds and steps forward.</summary>
+/// <summary>Slice with known bounds and steps forward, or a whole axis from its end to its beginning.</summary>
 internal sealed class SliceOperator : ITorchOperator
 {
     public IReadOnlyList<string> Operators { get; } = ["Slice"];
@@ -65,8 +65,6 @@ internal sealed class SliceOperator : ITorchOperator
         long[] axes =
                 node.Ints("axes") ?? node.Integers(3) ?? [.. Enumerable.Range(0, starts.Length).Select(i => (long)i)],
             steps = node.Integers(4) ?? [.. starts.Select(_ => 1L)];
-        if (steps.Any(s => s < 1))
-            throw node.Unsupported("steps backward");
         TorchArgument x = node.Value(0);
         for (int i = 0; i < starts.Length; i++)
         {
@@ -75,6 +73,14 @@ internal sealed class SliceOperator : ITorchOperator
                 continue;
             if (node.Shape()[axis] is not { } size)
                 throw node.Unsupported("a part of the batch");
+            if (steps[i] < 1)
+            {
+                if (!IsReversal(starts[i], ends[i], steps[i], size))
+                    throw node.Unsupported("steps backward, except over a whole axis");
+                x = node.Step("flip", x, new TorchArgument.Integers([axis]));
+                continue;
+            }
+
             (long start, long end) = (Bound(starts[i], size), Bound(ends[i], size));
             x =
                 steps[i] == 1
@@ -99,6 +105,10 @@ internal sealed class SliceOperator : ITorchOperator
             throw node.Unsupported("a constant to cut");
         node.Same(x);
     }
+
+    /// <summary>A start past the end, or an end before the beginning, stands for the last or first position.</summary>
+    private static bool IsReversal(long start, long end, long step, long size) =>
+        step == -1 && (start == -1 || start >= size - 1) && end < -size;
 
     private static long Bound(long value, long size) => Math.Clamp(value < 0 ? value + size : value, 0, size);
 }

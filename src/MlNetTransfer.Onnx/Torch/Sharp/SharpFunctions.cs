@@ -45,7 +45,7 @@ internal static class SharpFunctions
             "float" => $"{a[0]}.to_type(torch.float32)",
             "long" => $"{a[0]}.to_type(torch.int64)",
             "embedding" => $"{a[0]}[TensorIndex.Tensor({a[1]})]",
-            "reshape" or "permute" or "expand" => $"{a[0]}.{step.Function}({a[1][1..^1]})",
+            "reshape" or "permute" or "expand" or "flip" => $"{a[0]}.{step.Function}({a[1][1..^1]})",
             "flatten" => $"{a[0]}.flatten({a[1]})",
             _ => $"{a[0]}.{step.Function}({string.Join(", ", a.Skip(1))})",
         };

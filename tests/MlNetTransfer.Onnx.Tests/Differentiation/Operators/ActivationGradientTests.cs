@@ -58,6 +58,7 @@ public sealed class ActivationGradientTests
     private static GradientCase[] Piecewise() =>
         [
             Kinked("abs", "Abs", "x.abs()"),
+            Kinked("sign", "Sign", "x.sign()"),
             Kinked("elu", "Elu", "F.elu(x, 0.4)", Attributes.Of("alpha", 0.4f)),
             Kinked("selu", "Selu", "F.selu(x)"),
             Kinked("celu", "Celu", "F.celu(x, 2)", Attributes.Of("alpha", 2f)),

@@ -1,0 +1,126 @@
+using System.CommandLine;
+using System.Globalization;
+using MlNetTransfer.Jobs;
+using Spectre.Console;
+
+namespace MlNetTransfer.Cli;
+
+/// <summary>compare: two models on the same images.</summary>
+internal static class CompareCommand
+{
+    public static Command Create(Terminal terminal, CancellationToken cancellation)
+    {
+        var flags = new Flags<CompareModelsOptions>(
+            new CompareModelsOptions
+            {
+                First = "-",
+                Second = "-",
+                Folder = "-",
+            }
+        );
+        Argument first = flags.Argument(
+                "first",
+                "A model file, for example the one in use.",
+                (o, path) => o with { First = path }
+            ),
+            second = flags.Argument(
+                "second",
+                "Another model file, for example a new one.",
+                (o, path) => o with { Second = path }
+            ),
+            folder = flags.Argument(
+                "folder",
+                "Labelled images as for evaluate; those that a model was trained on are left out.",
+                (o, path) => o with { Folder = path }
+            );
+        (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        Option<bool> json = CommonOptions.Json();
+        var command = new Command("compare", "Tell which of two models is better on the same images, if either is.")
+        {
+            first,
+            second,
+            folder,
+            flags.Number<double>(
+                "--margin",
+                "Difference in accuracy that does not matter: 0.02 is two points.",
+                "share",
+                (o, margin) => o with { Margin = margin },
+                o => o.Margin
+            ),
+            paths,
+            texts,
+            labels,
+            flags.MaxMegapixels(),
+            flags.Workers(),
+            flags.Device((o, device) => o with { Device = device }, o => o.Device),
+            json,
+        };
+        command.SetAction(parsed =>
+        {
+            ModelsComparison found = terminal.Run(new CompareModelsJob(flags.Read(parsed)), cancellation);
+            if (parsed.GetValue(json))
+                terminal.WriteJson(found);
+            else
+                Print(terminal.Output, found);
+            return found.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static void Print(IAnsiConsole console, ModelsComparison found)
+    {
+        console.WriteLine(Verdict(found));
+        console.WriteLine();
+        var table = new Table { Border = TableBorder.Simple };
+        table.AddColumn("model");
+        table.AddColumn(new TableColumn("accuracy").RightAligned());
+        table.AddColumn(new TableColumn("95 %").RightAligned());
+        table.AddColumn(new TableColumn("right alone").RightAligned());
+        foreach (
+            (Side side, int alone) in new[]
+            {
+                (found.First, found.OnlyFirstRight),
+                (found.Second, found.OnlySecondRight),
+            }
+        )
+            table.AddRow(
+                new Text(side.Model),
+                new Text(EvaluationTables.Percent(side.Accuracy)),
+                new Text(
+                    $"{EvaluationTables.Percent(side.AccuracyInterval[0])} to "
+                        + $"{EvaluationTables.Percent(side.AccuracyInterval[1])}"
+                ),
+                new Text(FormattableString.Invariant($"{alone} images"))
+            );
+        console.Write(table);
+        Evaluation.Estimate loss = found.LogLossDifference;
+        console.WriteLine(
+            FormattableString.Invariant($"McNemar's exact test: p = {found.McNemarP:g3}. Log-loss of the second less ")
+                + FormattableString.Invariant($"that of the first: {loss.Value:f3} nats (95 %: {loss.Low:f3} to ")
+                + FormattableString.Invariant($"{loss.High:f3}).")
+        );
+        if (found.LeftOut > 0)
+            console.WriteLine(
+                $"{found.LeftOut} images are left out: one of the models was trained on them, or could not use them."
+            );
+        foreach (string note in found.Notes)
+            console.WriteLine($"Note: {note}");
+        EvaluationTables.Rejected(console, found.Rejected);
+    }
+
+    private static string Verdict(ModelsComparison found)
+    {
+        string difference =
+            $"the second is {Points(found.Difference)} points beside the first (95 %: "
+            + $"{Points(found.DifferenceInterval[0])} to {Points(found.DifferenceInterval[1])}, {found.Images} images)";
+        return found.Verdict switch
+        {
+            ComparisonVerdict.SecondIsBetter => $"The second model is better: {difference}.",
+            ComparisonVerdict.FirstIsBetter => $"The first model is better: {difference}.",
+            ComparisonVerdict.AsGood => $"Neither is better by more than {Points(found.Margin)} points: {difference}.",
+            _ => $"Too few images to tell: {difference}. Compare on more images, or keep the one in use.",
+        };
+    }
+
+    private static string Points(double share) => (100 * share).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
+}

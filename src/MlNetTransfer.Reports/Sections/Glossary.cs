@@ -1,0 +1,59 @@
+using MlNetTransfer.Reports.Page;
+
+namespace MlNetTransfer.Reports.Sections;
+
+/// <summary>The words of the page, the plain meaning first.</summary>
+internal static class Glossary
+{
+    private static readonly (string Word, string Meaning)[] Words =
+    [
+        (
+            "95 % interval",
+            "The range in which the true figure lies, as far as this many images can tell. Twice as "
+                + "certain needs four times the images. (Wilson's score interval.)"
+        ),
+        ("Accuracy", "The share of images whose class was named rightly."),
+        ("Backbone", "A network that was trained on millions of images before and is reused here to describe yours."),
+        ("Blind guessing", "Naming a class by lot, without looking."),
+        (
+            "Calibration error",
+            "How far the model's percentages are from how often it is right, on average. 0 % is "
+                + "perfect. (ECE over 15 bins.)"
+        ),
+        ("Class", "One of the groups that the model tells apart; the name of a folder of your images."),
+        (
+            "Cross-validation",
+            "The images are divided into parts; each part is judged by a model that was trained on "
+                + "the others, so that every image is judged fairly once."
+        ),
+        ("Digest", "A fingerprint: if two are equal, what they stand for was equal. (SHA-256.)"),
+        ("Epoch", "One pass of the training over all images to train."),
+        ("F1", "One figure for recall and precision together: their harmonic mean."),
+        ("Features", "The numbers by which the backbone describes an image."),
+        ("Head", "The small classifier on the features; what is trained on your images."),
+        ("Held out", "Kept aside, not trained on, to judge by."),
+        (
+            "Log-loss",
+            "How surprised the model is by the right answers: 0 is perfect; ln(classes) is blind "
+                + "guessing. It punishes being sure and wrong."
+        ),
+        ("Precision", "Of the images said to be of a class, the share that is."),
+        ("Recall", "Of the images of a class, the share that was found."),
+        ("Tap", "The place in the backbone where the features are taken."),
+        ("Temperature", "What the model's scores are divided by so that its percentages can be believed."),
+        (
+            "Where the model looked",
+            "Brighter places speak for the class that the model named. (Grad-CAM, or covering parts "
+                + "of the image and watching the probability fall.)"
+        ),
+    ];
+
+    public static Html Of() =>
+        PageFrame.Section(
+            "glossary",
+            "What the words mean",
+            Html.Of(
+                $"<dl class=\"glossary\">{Words.Select(w => Html.Of($"<dt>{w.Word}</dt><dd>{w.Meaning}</dd>"))}</dl>"
+            )
+        );
+}

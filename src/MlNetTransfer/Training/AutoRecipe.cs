@@ -1,0 +1,223 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
+using MlNetTransfer.Onnx;
+
+namespace MlNetTransfer.Training;
+
+/// <summary>How much a choice of the strategy may try.</summary>
+public enum TrainingPreset
+{
+    /// <summary>The head, and a short training of the last fifth of the network's blocks.</summary>
+    Fast,
+
+    /// <summary>The head, and fine-tuning of the upper half.</summary>
+    Good,
+
+    /// <summary>The head, fine-tuning of the upper half, and of the whole network.</summary>
+    Best,
+}
+
+/// <summary>
+/// Tries a head on frozen features beside trainings of the network, and keeps what images held out of the training part
+/// speak for: never a trained network that they do not.
+/// </summary>
+/// <remarks>
+/// A part of the rows is held out, every way is fitted on the rest and judged on it (<see cref="Selection"/>); the one
+/// taken is fitted again on all rows. By folds, a run compares all ways on the same folds instead, which costs no
+/// second level of folds: see the jobs. What cannot be tried, or takes longer than the budget, is named in a note.
+/// </remarks>
+internal sealed class AutoRecipe : IRecipe
+{
+    /// <summary>Share of the training rows that decides where there are no folds.</summary>
+    private const double Deciding = 0.25;
+
+    /// <summary>Time for all trainings of the network where none is given.</summary>
+    public static readonly TimeSpan DefaultBudget = TimeSpan.FromMinutes(15);
+
+    private readonly RecipeSettings settings;
+    private readonly List<Way> ways;
+    private readonly IReadOnlyList<Way> made;
+    private readonly List<string> notes = [];
+
+    public AutoRecipe(RecipeSettings settings)
+    {
+        this.settings = settings;
+        Budget = settings.FineTune.TimeBudget ?? DefaultBudget;
+        made = [new Way("head", new HeadRecipe(settings)), .. Trainings(settings)];
+        ways = [.. made];
+    }
+
+    /// <summary>What is known of the strategy; see <see cref="TrainingStrategy"/>.</summary>
+    public static TrainingStrategy Describe() =>
+        new("Auto", "head, and trainings of the network beside it; the better one is kept", s => new AutoRecipe(s))
+        {
+            Chooses = true,
+        };
+
+    /// <summary>The ways, cheapest first; the first is the head alone.</summary>
+    public IReadOnlyList<Way> Ways => ways;
+
+    /// <summary>Time for the trainings of the network.</summary>
+    public TimeSpan Budget { get; }
+
+    /// <summary>What could not be tried, and why.</summary>
+    public IReadOnlyList<string> Notes => notes;
+
+    public bool IsQuick => false;
+
+    /// <exception cref="TransferException">
+    /// The head cannot be fitted as asked; what other ways lack is noted.
+    /// </exception>
+    public void Check(IReadOnlyList<BackboneTap> taps, int classes)
+    {
+        ways[0].Recipe.Check(taps, classes);
+        foreach (Way way in ways.Skip(1).ToArray())
+            try
+            {
+                way.Recipe.Check(taps, classes);
+            }
+            catch (TransferException e)
+            {
+                Drop(way, e.Message);
+            }
+    }
+
+    public IFitted Fit(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
+    {
+        TrainTestRows parts = ValidationRows.Of(all.Images, rows, Deciding, settings.Head.Seed);
+        IReadOnlyList<StrategyTrial> trials = [];
+        Way taken = ways[0];
+        if (ways.Count > 1 && parts.Test.Count >= 2 * all.Images.ClassNames.Count)
+        {
+            var table = new StrategyTable(
+                [.. parts.Test.Select(row => all.Images.Labels[row])],
+                all.Images.ClassNames.Count
+            );
+            long started = settings.Clock.GetTimestamp();
+            foreach (Way way in ways.ToArray())
+                TryWithin(
+                    way,
+                    Budget - settings.Clock.GetElapsedTime(started),
+                    token =>
+                    {
+                        long began = settings.Clock.GetTimestamp();
+                        FitContext own = context with { Cancellation = token };
+                        float[] found = way.Recipe.Fit(all, parts.Train, own).Predict(all, parts.Test, own);
+                        table.Add(way.Name, found, settings.Clock.GetElapsedTime(began));
+                    },
+                    context.Cancellation
+                );
+            trials = table.Trials();
+            taken = ways.Single(way => way.Name == trials.Single(trial => trial.Taken).Strategy);
+        }
+
+        return new Chosen(taken.Recipe.Fit(all, rows, context), trials, notes);
+    }
+
+    /// <summary>Tries a way; where it takes longer than it may, it is dropped with a note.</summary>
+    /// <param name="way">The way; the head is always given its time.</param>
+    /// <param name="left">Time that is left.</param>
+    /// <param name="work">What to do, with the token that ends it in time.</param>
+    /// <param name="cancellation">Ends the work.</param>
+    public void TryWithin(Way way, TimeSpan left, Action<CancellationToken> work, CancellationToken cancellation)
+    {
+        if (way == ways[0])
+        {
+            work(cancellation);
+            return;
+        }
+
+        if (left > TimeSpan.Zero)
+        {
+            using var timer = new CancellationTokenSource(left, settings.Clock);
+            using var linked = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellation);
+            try
+            {
+                work(linked.Token);
+                return;
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                // Noted below.
+            }
+        }
+
+        Drop(
+            way,
+            FormattableString.Invariant(
+                $"it takes more than the {Budget.TotalMinutes:0.#} minutes there were. Give a longer --time-budget"
+            )
+        );
+    }
+
+    /// <summary>Leaves a way out.</summary>
+    public void Drop(Way way, string why)
+    {
+        ways.Remove(way);
+        notes.Add($"'{way.Name}' was not tried to the end: {why}{(why.EndsWith('.') ? "" : ".")}");
+    }
+
+    public void Written()
+    {
+        foreach (Way way in made)
+            way.Recipe.Written();
+    }
+
+    private static IEnumerable<Way> Trainings(RecipeSettings settings)
+    {
+        FineTuneOptions given = settings.FineTune with { TimeBudget = null };
+        if (settings.Preset == TrainingPreset.Fast)
+        {
+            FineTuneOptions quick = given with
+            {
+                Freeze = given.Freeze ?? FreezeBoundary.OfFraction(0.8),
+                Epochs = given.Epochs ?? 8,
+            };
+            yield return Training(TrainingStrategy.FineTune, quick);
+            yield break;
+        }
+
+        yield return Training(TrainingStrategy.FineTune, given);
+        if (settings.Preset == TrainingPreset.Best)
+            yield return Training(TrainingStrategy.Full, given);
+
+        Way Training(TrainingStrategy strategy, FineTuneOptions options) =>
+            new(
+                strategy.Name.ToLowerInvariant(),
+                strategy.Recipe(
+                    settings with
+                    {
+                        Strategy = strategy,
+                        FineTune = options,
+                        Folder = Path.Combine(settings.Folder, "strategies", strategy.Name.ToLowerInvariant()),
+                    }
+                )
+            );
+    }
+
+    /// <summary>A way of training.</summary>
+    /// <param name="Name">Name of its strategy.</param>
+    /// <param name="Recipe">How it is done.</param>
+    internal sealed record Way(string Name, IRecipe Recipe);
+
+    /// <summary>What was taken, with the grounds.</summary>
+    private sealed class Chosen(IFitted inner, IReadOnlyList<StrategyTrial> trials, IReadOnlyList<string> notes)
+        : IFitted
+    {
+        public FittedHead Head => inner.Head;
+
+        public TuneSummary? Training => inner.Training;
+
+        public IEnumerable<string> Notes => [.. notes, .. inner.Notes];
+
+        public IReadOnlyList<StrategyTrial> Strategies => trials;
+
+        public OnnxModel Network() => inner.Network();
+
+        public float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
+            inner.Predict(all, rows, context);
+
+        public string Digest() => inner.Digest();
+    }
+}
