@@ -85,6 +85,7 @@ internal static class CommandLine
             TrainCommand.Create(terminal, cancellation),
             EvaluateCommand.Create(terminal, cancellation),
             CompareCommand.Create(terminal, cancellation),
+            CheckCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
             ExplainCommand.Create(terminal, cancellation),

@@ -37,6 +37,9 @@ internal static class ExitCode
     /// <summary>Done, but some images were rejected; the ledger is in the output.</summary>
     public const int SomeRejected = 3;
 
+    /// <summary>Done, and a check found something; what, is in the output.</summary>
+    public const int SomeFound = 4;
+
     /// <summary>Cancelled by Ctrl-C.</summary>
     public const int Cancelled = 130;
 }

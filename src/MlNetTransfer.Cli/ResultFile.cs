@@ -10,14 +10,16 @@ namespace MlNetTransfer.Cli;
 internal static class ResultFile
 {
     /// <summary>The option that names the file.</summary>
-    public static Option<string?> Output()
+    /// <param name="rows">What it has a row for, and what a row has.</param>
+    public static Option<string?> Output(
+        string rows =
+            "image to this file as well: a .csv, .jsonl or .parquet with the file, the prediction, the "
+            + "probability of every class and, for a rejected image, why."
+    )
     {
         var option = new Option<string?>("--output")
         {
-            Description =
-                "Write a row for every image to this file as well: a .csv, .jsonl or .parquet with the file, the "
-                + "prediction, "
-                + "the probability of every class and, for a rejected image, why.",
+            Description = $"Write a row for every {rows}",
             HelpName = "file",
         };
         option.Validators.Add(result =>
@@ -33,30 +35,40 @@ internal static class ResultFile
     }
 
     /// <summary>Writes a table, whole or not at all; nothing where no file is named.</summary>
-    public static void Write(string? path, PredictionRows table)
+    public static void Write(string? path, PredictionRows table) => Write(path, () => table.Columns, table.Write);
+
+    /// <inheritdoc cref="Write(string?, PredictionRows)"/>
+    public static void Write(string? path, FindingRows table) => Write(path, () => table.Columns, table.Write);
+
+    private static void Write(
+        string? path,
+        Func<IReadOnlyList<(string Name, IReadOnlyList<object?> Values)>> columns,
+        Action<string> asText
+    )
     {
         if (path is null)
             return;
         if (Kind(path) == Parquet)
-            AtomicFile.Write(path, stream => stream.Write(ParquetAsync(table).GetAwaiter().GetResult()));
+            AtomicFile.Write(path, stream => stream.Write(ParquetAsync(columns()).GetAwaiter().GetResult()));
         else
-            table.Write(path);
+            asText(path);
     }
 
     private const string Parquet = ".parquet";
 
     private static string Kind(string path) => Path.GetExtension(path).ToLowerInvariant();
 
-    private static async Task<byte[]> ParquetAsync(PredictionRows table)
+    private static async Task<byte[]> ParquetAsync(IReadOnlyList<(string Name, IReadOnlyList<object?> Values)> columns)
     {
         DataField[] fields =
         [
-            .. table.Columns.Select(c =>
+            .. columns.Select(c =>
                 c.Name switch
                 {
-                    "file" => new DataField<string>(c.Name, nullable: false),
+                    "file" when !c.Values.Contains(null) => new DataField<string>(c.Name, nullable: false),
                     "seen" => new DataField<bool?>(c.Name),
                     "truth" or "prediction" or "error" => new DataField<string>(c.Name),
+                    "kind" or "severity" or "file" or "other" or "class" or "message" => new DataField<string>(c.Name),
                     _ => (DataField)new DataField<float?>(c.Name),
                 }
             ),
@@ -69,7 +81,7 @@ internal static class ResultFile
         )
         {
             using ParquetRowGroupWriter group = writer.CreateRowGroup();
-            foreach (((_, IReadOnlyList<object?> values), DataField field) in table.Columns.Zip(fields))
+            foreach (((_, IReadOnlyList<object?> values), DataField field) in columns.Zip(fields))
             {
                 if (field is DataField<string>)
                     await group.WriteAsync(field, [.. values.Select(v => (string?)v!)]).ConfigureAwait(false);

@@ -232,8 +232,8 @@ public sealed class TrainBadInputTests
     public void Train_SameImageTwice_StaysOnOneSideOfTheSplit(string seed)
     {
         using var folder = new TempFolder();
-        Copy(folder, "data/bird", "bird", 4);
-        Copy(folder, "data/fruit", "fruit", 4);
+        Copy(folder, "data/bird", "bird", 5);
+        Copy(folder, "data/fruit", "fruit", 5);
         foreach (string file in Directory.GetFiles(folder.File("data/bird")))
             File.Copy(file, Path.ChangeExtension(file, ".copy.png"));
         CliResult result = Cli.Run(
@@ -259,14 +259,26 @@ public sealed class TrainBadInputTests
     public void Train_SameImageInTwoClasses_IsNoted()
     {
         using var folder = new TempFolder();
-        Copy(folder, "data/bird", "bird", 4);
-        Copy(folder, "data/fruit", "fruit", 4);
+        Copy(folder, "data/bird", "bird", 5);
+        Copy(folder, "data/fruit", "fruit", 5);
         File.Copy(Directory.GetFiles(folder.File("data/bird"))[0], folder.File("data/fruit/same.png"));
         CliResult result = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--json");
         StringAssert.Contains(
             result.Json.GetProperty("notes").EnumerateArray().Single().GetString(),
             "more than one class"
         );
+    }
+
+    [TestMethod]
+    public void Train_SmallAndUnequalClasses_AreNotedInALineEach()
+    {
+        using var folder = new TempFolder();
+        Copy(folder, "data/bird", "bird", 20);
+        Copy(folder, "data/fruit", "fruit", 2);
+        CliResult result = Cli.Run("train", folder.File("data"), "--output", folder.File("out"), "--json");
+        string[] notes = [.. result.Json.GetProperty("notes").EnumerateArray().Select(note => note.GetString()!)];
+        Assert.AreEqual(1, notes.Count(n => n.Contains("fewer than 5 images", StringComparison.Ordinal)));
+        Assert.AreEqual(1, notes.Count(n => n.Contains("10 times as many images", StringComparison.Ordinal)));
     }
 
     private static void Fails(CliResult result, params string[] expected)

@@ -9,6 +9,7 @@ const string Usage = """
       accuracy defaults [backbone]     training runs with all defaults, three seeds, beside scikit-learn
       backbones [task ...] [backbone ...]
                                        each backbone alone and the automatic choice, by 5 folds, three seeds
+      checks [task ...]                faults planted in 600 images: what 'check' finds, beside confident learning
       detective [folder]               preprocessings found for trained networks, and what a wrong one costs
       fewshot [task ...] [backbone ...] [alone]
                                        heads with few images per class, beside scikit-learn
@@ -29,6 +30,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
 {
     ["accuracy"] = AccuracyExperiment.Run,
     ["backbones"] = BackbonesExperiment.Run,
+    ["checks"] = ChecksExperiment.Run,
     ["detective"] = DetectiveExperiment.Run,
     ["fewshot"] = FewShotExperiment.Run,
     ["finetune"] = FineTuneExperiment.Run,

@@ -34,6 +34,7 @@ public sealed partial class ArchitectureTests
         "Training",
         "Models",
         "Explain",
+        "Checks",
         "Jobs",
         "MLContext",
     ];

@@ -29,6 +29,7 @@ public interface IJob<out TSummary>
 [JsonDerivedType(typeof(CompareOptions), "compare")]
 [JsonDerivedType(typeof(CompareModelsOptions), "compareModels")]
 [JsonDerivedType(typeof(ExplainOptions), "explain")]
+[JsonDerivedType(typeof(CheckOptions), "check")]
 [JsonDerivedType(typeof(ExportOptions), "export")]
 [JsonDerivedType(typeof(ImportOptions), "import")]
 [JsonDerivedType(typeof(InspectOptions), "inspect")]

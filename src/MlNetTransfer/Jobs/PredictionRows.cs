@@ -1,9 +1,4 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Jobs;
 
@@ -91,17 +86,15 @@ public sealed class PredictionRows
     /// <summary>
     /// Writes the table, whole or not at all: as JSON lines where the name ends in .jsonl, else as CSV.
     /// </summary>
-    public void Write(string path) =>
-        AtomicFile.Write(
+    public void Write(string path)
+    {
+        (string Name, Func<Row, object?> Value)[] columns = [.. All()];
+        ResultTable.Write(
             path,
-            stream =>
-            {
-                if (Path.GetExtension(path).Equals(".jsonl", StringComparison.OrdinalIgnoreCase))
-                    JsonLines(stream);
-                else
-                    Csv(stream);
-            }
+            [.. columns.Select(column => column.Name)],
+            rows.Select(row => columns.Select(column => column.Value(row)))
         );
+    }
 
     private static Row Evaluated(EvaluatedImage image) =>
         new(image.File, image.Truth, image.Seen, image.Fold, image.Probabilities, image.Predicted, null);
@@ -121,40 +114,6 @@ public sealed class PredictionRows
 
         yield return ("error", row => row.Error);
     }
-
-    /// <summary>RFC 4180, lines ended by a line feed.</summary>
-    private void Csv(Stream stream)
-    {
-        using StreamWriter writer = Text(stream);
-        (string Name, Func<Row, object?> Value)[] columns = [.. All()];
-        writer.Write(string.Join(',', columns.Select(c => Quoted(c.Name))) + "\n");
-        foreach (Row row in rows)
-            writer.Write(string.Join(',', columns.Select(c => Quoted(Written(c.Value(row))))) + "\n");
-    }
-
-    private void JsonLines(Stream stream)
-    {
-        var options = new JsonSerializerOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        using StreamWriter writer = Text(stream);
-        (string Name, Func<Row, object?> Value)[] columns = [.. All()];
-        foreach (Row row in rows)
-            writer.Write(
-                JsonSerializer.Serialize(columns.ToDictionary(c => c.Name, c => c.Value(row)), options) + "\n"
-            );
-    }
-
-    private static StreamWriter Text(Stream stream) => new(stream, new UTF8Encoding(false), 1 << 16, leaveOpen: true);
-
-    private static string Written(object? value) =>
-        value switch
-        {
-            null => "",
-            bool flag => flag ? "true" : "false",
-            _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
-        };
-
-    private static string Quoted(string text) =>
-        text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
     private sealed record Row(
         string File,

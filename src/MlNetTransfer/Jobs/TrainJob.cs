@@ -1,4 +1,5 @@
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
@@ -192,6 +193,10 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 .. HeldOutRows.Notes(set.Data),
                 .. TrainRules.Notes(options),
                 .. DuplicateNotes.Of(set, trial),
+                .. ClassSizes.Notes(
+                    set.Data.ClassNames,
+                    TrainingSet.CountPerClass(set.Table, Enumerable.Range(0, set.Table.Rows))
+                ),
                 .. BackboneCandidates.Notes(ChoiceOf(backbone), written.Costs),
                 .. trial.Notes,
                 .. trial.Fit.Notes,

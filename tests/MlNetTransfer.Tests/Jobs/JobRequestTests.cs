@@ -169,6 +169,19 @@ public sealed class JobRequestTests
             Limits = Limits,
             Workers = 1024,
         },
+        ["check"] = new CheckOptions
+        {
+            Folder = "images",
+            Dataset = Dataset,
+            Backbone = "mine",
+            Apply = "cleaned.csv",
+            Drop = ["outlier", "labelerror"],
+            Seed = int.MinValue,
+            CacheFolder = "cache",
+            CacheFeatures = false,
+            Limits = Limits,
+            Workers = 1024,
+        },
         ["export"] = new ExportOptions
         {
             Model = "model.onnx",
@@ -217,6 +230,8 @@ public sealed class JobRequestTests
     [DataRow("predict")]
     [DataRow("explain")]
     [DataRow("classify")]
+    [DataRow("compare")]
+    [DataRow("check")]
     [DataRow("export")]
     [DataRow("import")]
     [DataRow("inspect")]
