@@ -67,7 +67,7 @@ internal static class VerdictSection
                     _ => "training the network makes no difference that these images can show.",
                 };
         return d is { CorrectedAccuracy: { } corrected, CorrectedInterval: [var low, var high] }
-            ? "The same images chose the way of training, which makes the figure a little too good; corrected it is "
+            ? "The same images chose the way of training, which can make the figure a little too good; corrected it is "
                 + $"{Figure.Percent(corrected)}, {Figure.Range(low, high)}."
             : "";
     }

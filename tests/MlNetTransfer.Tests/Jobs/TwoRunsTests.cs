@@ -46,7 +46,7 @@ public sealed class TwoRunsTests
         TrainSummary summary = await first;
         Assert.AreEqual(summary.ModelSha256, Digest(task));
         CollectionAssert.AreEquivalent(
-            new[] { "model.onnx", "report.json" },
+            new[] { "model.onnx", "predictions.csv", "report.json" },
             Names(task),
             "the lock goes with the run"
         );
@@ -81,7 +81,7 @@ public sealed class TwoRunsTests
             );
             using JsonDocument report = JsonDocument.Parse(File.ReadAllBytes(task.File("out/report.json")));
             Assert.AreEqual(report.RootElement.GetProperty("modelSha256").GetString(), Digest(task), $"round {round}");
-            CollectionAssert.AreEquivalent(new[] { "model.onnx", "report.json" }, Names(task));
+            CollectionAssert.AreEquivalent(new[] { "model.onnx", "predictions.csv", "report.json" }, Names(task));
         }
 
         Assert.AreEqual(16, done + refused);
@@ -98,7 +98,7 @@ public sealed class TwoRunsTests
         )
             File.WriteAllText(task.File($"out/{name}"), "1");
         task.Run(task.Options("out", TrainingStrategy.Head));
-        CollectionAssert.AreEquivalent(new[] { "model.onnx", "report.json" }, Names(task));
+        CollectionAssert.AreEquivalent(new[] { "model.onnx", "predictions.csv", "report.json" }, Names(task));
     }
 
     [TestMethod]
