@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
 
@@ -111,16 +110,15 @@ internal static class CompareCommand
     private static string Verdict(ModelsComparison found)
     {
         string difference =
-            $"the second is {Points(found.Difference)} points beside the first (95 %: "
-            + $"{Points(found.DifferenceInterval[0])} to {Points(found.DifferenceInterval[1])}, {found.Images} images)";
+            $"the second is {EvaluationTables.Points(found.Difference)} points beside the first (95 %: "
+            + $"{EvaluationTables.Points(found.DifferenceInterval)}, {found.Images} images)";
         return found.Verdict switch
         {
             ComparisonVerdict.SecondIsBetter => $"The second model is better: {difference}.",
             ComparisonVerdict.FirstIsBetter => $"The first model is better: {difference}.",
-            ComparisonVerdict.AsGood => $"Neither is better by more than {Points(found.Margin)} points: {difference}.",
+            ComparisonVerdict.AsGood =>
+                $"Neither is better by more than {EvaluationTables.Points(found.Margin)} points: {difference}.",
             _ => $"Too few images to tell: {difference}. Compare on more images, or keep the one in use.",
         };
     }
-
-    private static string Points(double share) => (100 * share).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
 }

@@ -67,6 +67,13 @@ internal static class EvaluationTables
         console.Write(table);
     }
 
+    /// <summary>A difference of shares in points, with its sign.</summary>
+    public static string Points(double difference) =>
+        (100 * difference).ToString("+0.0;-0.0;0.0", System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Both ends of an interval of differences: "-1.0 to +2.5".</summary>
+    public static string Points(IReadOnlyList<double> interval) => $"{Points(interval[0])} to {Points(interval[1])}";
+
     public static string Percent(double value) => FormattableString.Invariant($"{100 * value:f1} %");
 
     private static string Shown(Estimate share) =>

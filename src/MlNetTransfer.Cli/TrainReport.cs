@@ -112,8 +112,8 @@ internal static class TrainReport
             taken == summary.Strategies[0]
                 ? "The head on frozen features was kept: no training of the network was better than it by more than "
                     + "one standard error of the log-loss."
-                : $"{taken.Strategy} was taken: {Points(taken.Gain)} points beside the head on frozen features (95 %: "
-                    + $"{Points(taken.GainInterval[0])} to {Points(taken.GainInterval[1])})."
+                : $"{taken.Strategy} was taken: {EvaluationTables.Points(taken.Gain)} points beside the head on frozen "
+                    + $"features (95 %: {EvaluationTables.Points(taken.GainInterval)})."
         );
         if (summary.CorrectedAccuracy is { } corrected)
             console.WriteLine(
@@ -133,8 +133,8 @@ internal static class TrainReport
             table.AddRow(
                 new Text(way.Strategy),
                 new Text(EvaluationTables.Percent(way.Accuracy)),
-                new Text(Points(way.Gain)),
-                new Text($"{Points(way.GainInterval[0])} to {Points(way.GainInterval[1])}"),
+                new Text(EvaluationTables.Points(way.Gain)),
+                new Text(EvaluationTables.Points(way.GainInterval)),
                 Number(way.LogLoss),
                 new Text(FormattableString.Invariant($"{way.Seconds:f0}")),
                 new Text(way.Taken ? "taken" : "")
@@ -142,14 +142,12 @@ internal static class TrainReport
         console.Write(table);
     }
 
-    private static string Points(double share) => (100 * share).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
-
     /// <summary>What training the network was worth, and what to do where it was worth nothing.</summary>
     private static string Beside(FrozenBaseline frozen, TrainSummary summary)
     {
         string gain =
-            $"training the network {Points(frozen.Gain)} points (95 %: {Points(frozen.GainInterval[0])} to "
-            + $"{Points(frozen.GainInterval[1])})";
+            $"training the network {EvaluationTables.Points(frozen.Gain)} points (95 %: "
+            + $"{EvaluationTables.Points(frozen.GainInterval)})";
         string verdict = frozen.Verdict switch
         {
             TransferVerdict.Helped => "It helped.",

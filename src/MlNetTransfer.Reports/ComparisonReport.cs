@@ -130,8 +130,8 @@ public static class ComparisonReport
                 : $"On {Figure.Count(difference.Rows, "shared image")}: {pair.First.Folder} "
                     + $"{Figure.Percent1(pair.FirstAccuracy)}, "
                     + $"{pair.Second.Folder} {Figure.Percent1(pair.SecondAccuracy)}; the second less the first is "
-                    + $"{Points(difference.Value)} points (95 % interval {Points(interval.Low)} to "
-                    + $"{Points(interval.High)}). {difference.Gained} only the second has right, "
+                    + $"{Figure.Points(difference.Value)} points (95 % interval {Figure.Points(interval.Low)} to "
+                    + $"{Figure.Points(interval.High)}). {difference.Gained} only the second has right, "
                     + $"{difference.Lost} only "
                     + "the first.";
         string said =
@@ -156,9 +156,6 @@ public static class ComparisonReport
                 + $"{pictures.List(images.Take(MostImages), withOverlays: false)}</details>"
         );
     }
-
-    private static string Points(double difference) =>
-        (100 * difference).ToString("+0.0;-0.0;0.0", System.Globalization.CultureInfo.InvariantCulture);
 }
 
 /// <summary>Two runs on the images that both judged: those of the same name and the same class.</summary>

@@ -76,6 +76,10 @@ internal readonly struct HtmlHandler
 /// <summary>Numbers as the page writes them.</summary>
 internal static class Figure
 {
+    /// <summary>A difference of shares in points, with its sign.</summary>
+    public static string Points(double difference) =>
+        (100 * difference).ToString("+0.0;-0.0;0.0", System.Globalization.CultureInfo.InvariantCulture);
+
     /// <summary>A space that no line is broken at.</summary>
     private const string Unit = "\u00A0%";
 

@@ -207,8 +207,7 @@ internal static class MadeSection
             _ => $"{Figure.Percent(d.Protocol.TestFraction ?? 0)} held out",
         };
 
-    private static string Points(double difference) =>
-        (100 * difference).ToString("+0.0;-0.0;0.0", System.Globalization.CultureInfo.InvariantCulture) + " points";
+    private static string Points(double difference) => Figure.Points(difference) + " points";
 
     private static string Listed(IReadOnlyList<string> taps) =>
         taps.Count > 3 ? $"{taps.Count} taps" : string.Join(" + ", taps);

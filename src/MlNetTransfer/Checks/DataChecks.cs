@@ -31,16 +31,13 @@ internal sealed class DataChecks(CheckedImages images, ImageLimits limits, int w
         IReadOnlyList<(int Row, DataFinding Finding)> labels = predicted?.Find(images) ?? [];
         HashSet<int> explained = [.. labels.Select(found => found.Row)];
         double[]? beliefs = predicted?.Beliefs();
-        int[] counts = new int[images.Table.Classes];
-        foreach (int label in images.Table.Labels)
-            counts[label]++;
         return
         [
             .. duplicates
                 .Matches.Select(match => match.Finding(images, beliefs))
                 .Concat(labels.Select(found => found.Finding))
                 .Concat(Outliers.Find(images, together, explained, parallel, progress))
-                .Concat(ClassSizes.Find(images.Table.ClassNames, counts))
+                .Concat(ClassSizes.Find(images.Table.ClassNames, images.Table.RowsPerClass()))
                 .Concat(ImageQuality.Find(images))
                 .OrderBy(finding => finding.Kind),
         ];

@@ -178,8 +178,7 @@ public sealed record ClassificationMetrics
                 brier += error * error;
             }
 
-            double loss = -Math.Log(Math.Max(p[label], ClassificationReport.SmallestProbability));
-            return new Row(label, best, p[best], loss, brier, before < 3);
+            return new Row(label, best, p[best], JudgedRows.Loss(p[label]), brier, before < 3);
         }
     }
 }

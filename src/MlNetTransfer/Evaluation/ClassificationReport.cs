@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace MlNetTransfer.Evaluation;
 
 /// <summary>How well predicted probabilities agree with the true labels. Immutable.</summary>
@@ -106,7 +108,7 @@ public sealed class ClassificationReport
             ReadOnlySpan<float> row = probabilities.Slice(i * classes, classes);
             int predicted = Likeliest(row, i);
             confusion[labels[i]][predicted]++;
-            loss -= Math.Log(Math.Max(row[labels[i]], SmallestProbability));
+            loss += JudgedRows.Loss(row[labels[i]]);
             bins.Add(row[predicted], predicted == labels[i]);
         }
 
@@ -159,6 +161,28 @@ public sealed class ClassificationReport
             support
         );
     }
+}
+
+/// <summary>Row by row, what a report sums up.</summary>
+internal static class JudgedRows
+{
+    /// <summary>-ln of the probability of the true class (nats).</summary>
+    public static double Loss(float probability) =>
+        -Math.Log(Math.Max(probability, ClassificationReport.SmallestProbability));
+
+    /// <summary>That of each row [rows].</summary>
+    /// <param name="labels">True labels [rows].</param>
+    /// <param name="probabilities">[rows × classes], row-major.</param>
+    /// <param name="classes">Number of classes.</param>
+    public static double[] Losses(IReadOnlyList<int> labels, ReadOnlyMemory<float> probabilities, int classes) =>
+        [.. labels.Select((label, i) => Loss(probabilities.Span[i * classes + label]))];
+
+    /// <summary>Whether the true class has the highest score, the first of equal ones [rows].</summary>
+    /// <param name="labels">True labels [rows].</param>
+    /// <param name="scores">Probabilities or logits [rows × classes], row-major.</param>
+    /// <param name="classes">Number of classes.</param>
+    public static bool[] Right(IReadOnlyList<int> labels, ReadOnlyMemory<float> scores, int classes) =>
+        [.. labels.Select((label, i) => TensorPrimitives.IndexOfMax(scores.Span.Slice(i * classes, classes)) == label)];
 }
 
 /// <summary>How well one class is told from the others.</summary>

@@ -111,13 +111,17 @@ internal sealed class StrategyTable(IReadOnlyList<int> labels, int classes)
         rows.Add((name, probabilities, elapsed.TotalSeconds));
 
     /// <summary>The choice.</summary>
-    public Selection Selection => new([.. rows.Select(row => Losses(row.Probabilities))], [.. Rights()]);
+    public Selection Selection =>
+        new(
+            [.. rows.Select(row => JudgedRows.Losses(labels, row.Probabilities, classes))],
+            [.. rows.Select(row => JudgedRows.Right(labels, row.Probabilities, classes))]
+        );
 
     /// <summary>What was found for each.</summary>
     public IReadOnlyList<StrategyTrial> Trials()
     {
         Selection selection = Selection;
-        bool[][] rights = [.. Rights()];
+        bool[][] rights = [.. rows.Select(row => JudgedRows.Right(labels, row.Probabilities, classes))];
         int taken = selection.Taken;
         return
         [
@@ -133,7 +137,7 @@ internal sealed class StrategyTable(IReadOnlyList<int> labels, int classes)
                         row.Name,
                         (double)hits / labels.Count,
                         [own.Low, own.High],
-                        Losses(row.Probabilities).Average(),
+                        JudgedRows.Losses(labels, row.Probabilities, classes).Average(),
                         gain.Value,
                         i == 0 ? [0, 0] : [gained.Low, gained.High],
                         behind,
@@ -146,24 +150,4 @@ internal sealed class StrategyTable(IReadOnlyList<int> labels, int classes)
             ),
         ];
     }
-
-    private IEnumerable<bool[]> Rights() =>
-        rows.Select(row =>
-            labels
-                .Select(
-                    (label, i) =>
-                        System.Numerics.Tensors.TensorPrimitives.IndexOfMax(
-                            row.Probabilities.AsSpan(i * classes, classes)
-                        ) == label
-                )
-                .ToArray()
-        );
-
-    private double[] Losses(float[] probabilities) =>
-        [
-            .. labels.Select(
-                (label, i) =>
-                    -Math.Log(Math.Max(probabilities[i * classes + label], ClassificationReport.SmallestProbability))
-            ),
-        ];
 }

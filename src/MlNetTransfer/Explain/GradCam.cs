@@ -1,5 +1,5 @@
-using System.Numerics.Tensors;
 using Microsoft.ML.OnnxRuntime;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Differentiation;
@@ -86,14 +86,11 @@ internal sealed class GradCam : IDisposable
     /// <inheritdoc/>
     public void Dispose() => session.Dispose();
 
-    /// <summary>softmax(logits) of one class.</summary>
     private static float Probability(ReadOnlySpan<float> logits, int label)
     {
-        float most = TensorPrimitives.Max(logits);
-        double sum = 0;
-        foreach (float logit in logits)
-            sum += Math.Exp(logit - most);
-        return (float)(Math.Exp(logits[label] - most) / sum);
+        float[] probabilities = logits.ToArray();
+        Softmax.InPlace(probabilities);
+        return probabilities[label];
     }
 
     private Heatmap Sum(IReadOnlyList<OrtValue> results)

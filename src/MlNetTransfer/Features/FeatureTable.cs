@@ -75,6 +75,15 @@ public sealed class FeatureTable
     /// <summary>The features of one row [width].</summary>
     public ReadOnlySpan<float> Row(int row) => Values.AsSpan(row * Width, Width);
 
+    /// <summary>How many rows each class has [classes].</summary>
+    internal int[] RowsPerClass()
+    {
+        var counts = new int[Classes];
+        foreach (int label in Labels)
+            counts[label]++;
+        return counts;
+    }
+
     /// <summary>A table of neighbouring features, e.g. those of one tap; the values are copied.</summary>
     /// <param name="start">First feature, in [0, Width).</param>
     /// <param name="width">Number of features.</param>

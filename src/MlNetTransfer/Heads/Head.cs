@@ -150,15 +150,25 @@ internal static class HeadRows
                 $"A head tells classes apart: the training rows have {train.Classes} class "
                     + $"({string.Join(", ", train.ClassNames)}), at least 2 are needed. Add images of another class."
             );
-        var counts = new int[train.Classes];
-        foreach (int label in train.Labels)
-            counts[label]++;
+        int[] counts = train.RowsPerClass();
         for (int c = 0; c < counts.Length; c++)
             if (counts[c] == 0)
                 throw new TransferException(
                     $"Class '{train.ClassNames[c]}' has 0 training rows, at least 1 is needed. Add images of it or "
                         + $"leave the class out."
                 );
+    }
+
+    /// <summary>
+    /// Rows that can be left out, since their class has another: all of them, or so many spread evenly.
+    /// </summary>
+    public static int[] LeftOut(FeatureTable train, int most)
+    {
+        int[] counts = train.RowsPerClass(),
+            rows = [.. Enumerable.Range(0, train.Rows).Where(i => counts[train.Labels[i]] > 1)];
+        return rows.Length <= most
+            ? rows
+            : [.. Enumerable.Range(0, most).Select(i => rows[(int)((long)i * rows.Length / most)])];
     }
 
     /// <summary>Applies a function of one row [width] → [classes] to rows [rows × width].</summary>
@@ -334,10 +344,7 @@ internal static class ClassWeighting
     {
         if (weights == ClassWeights.None)
             return null;
-        var counts = new int[train.Classes];
-        foreach (int label in train.Labels)
-            counts[label]++;
-        return [.. counts.Select(count => (double)train.Rows / ((double)train.Classes * count))];
+        return [.. train.RowsPerClass().Select(count => (double)train.Rows / ((double)train.Classes * count))];
     }
 
     /// <summary>The same of every row [rows].</summary>

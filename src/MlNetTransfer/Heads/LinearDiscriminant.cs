@@ -198,9 +198,7 @@ public sealed class LinearDiscriminantTrainer(LinearDiscriminantTrainerOptions? 
         double[]? weight
     )
     {
-        int[] rows = [.. Enumerable.Range(0, train.Rows).Where(i => within.Counts[train.Labels[i]] > 1)];
-        if (rows.Length > MostLeftOut)
-            rows = [.. Enumerable.Range(0, MostLeftOut).Select(i => rows[(int)((long)i * rows.Length / MostLeftOut)])];
+        int[] rows = HeadRows.LeftOut(train, MostLeftOut);
         if (rows.Length == 0 || within.Variance == 0)
             return ([], null);
         HeldOutLogits[] held = [.. ShrinkageGrid.Select(_ => new HeldOutLogits(train.Classes))];

@@ -126,7 +126,7 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
         double[] penalties
     )
     {
-        int[] rows = Voters(train);
+        int[] rows = HeadRows.LeftOut(train, MostLeftOut);
         if (rows.Length == 0)
             return [];
         double[][] rotated = system.Rotate(rows);
@@ -147,17 +147,6 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
                 return new Compared<double>(tried, logits.Judge(logits.Temper()));
             }),
         ];
-    }
-
-    private static int[] Voters(FeatureTable train)
-    {
-        var counts = new int[train.Classes];
-        foreach (int label in train.Labels)
-            counts[label]++;
-        int[] rows = [.. Enumerable.Range(0, train.Rows).Where(i => counts[train.Labels[i]] > 1)];
-        return rows.Length <= MostLeftOut
-            ? rows
-            : [.. Enumerable.Range(0, MostLeftOut).Select(i => rows[(int)((long)i * rows.Length / MostLeftOut)])];
     }
 
     /// <summary>Standardised rows [rows][width].</summary>

@@ -84,7 +84,9 @@ public sealed class CompareModelsJob(CompareModelsOptions options, JobServices? 
             );
         bool[] firstRight = [.. pairs.Select(pair => IsRight(pair.First, first))],
             secondRight = [.. pairs.Select(pair => IsRight(pair.Second, second))];
-        double[] losses = [.. pairs.Select(pair => Loss(pair.Second, second) - Loss(pair.First, first))];
+        Dictionary<string, int> firstLabels = Labels(first),
+            secondLabels = Labels(second);
+        double[] losses = [.. pairs.Select(pair => Loss(pair.Second, secondLabels) - Loss(pair.First, firstLabels))];
         var difference = PairedDifference.Of(firstRight, secondRight);
         return new ModelsComparison(
             Side.Of(options.First, firstRight),
@@ -118,11 +120,13 @@ public sealed class CompareModelsJob(CompareModelsOptions options, JobServices? 
     private static bool IsRight(EvaluatedImage image, ModelEvaluation evaluation) =>
         evaluation.ClassNames[image.Predicted] == image.Truth;
 
-    private static double Loss(EvaluatedImage image, ModelEvaluation evaluation)
-    {
-        int label = evaluation.ClassNames.ToList().IndexOf(image.Truth);
-        return -Math.Log(Math.Max(image.Probabilities.Span[label], ClassificationReport.SmallestProbability));
-    }
+    private static Dictionary<string, int> Labels(ModelEvaluation evaluation) =>
+        evaluation
+            .ClassNames.Select((name, label) => (name, label))
+            .ToDictionary(c => c.name, c => c.label, StringComparer.Ordinal);
+
+    private static double Loss(EvaluatedImage image, Dictionary<string, int> labels) =>
+        JudgedRows.Loss(image.Probabilities.Span[labels[image.Truth]]);
 
     private static Estimate Mean(double[] values)
     {

@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using MlNetTransfer.Evaluation;
 
 namespace MlNetTransfer.Jobs;
@@ -65,15 +64,10 @@ public sealed record FrozenBaseline
         };
     }
 
-    private static bool[] Right(Trial trial, IReadOnlyList<int> labels)
-    {
-        int classes = trial.Report!.ClassNames.Count;
-        return
-        [
-            .. trial.TestRows.Select(
-                (row, i) =>
-                    TensorPrimitives.IndexOfMax(trial.Probabilities.Span.Slice(i * classes, classes)) == labels[row]
-            ),
-        ];
-    }
+    private static bool[] Right(Trial trial, IReadOnlyList<int> labels) =>
+        JudgedRows.Right(
+            [.. trial.TestRows.Select(row => labels[row])],
+            trial.Probabilities,
+            trial.Report!.ClassNames.Count
+        );
 }

@@ -193,10 +193,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 .. HeldOutRows.Notes(set.Data),
                 .. TrainRules.Notes(options),
                 .. DuplicateNotes.Of(set, trial),
-                .. ClassSizes.Notes(
-                    set.Data.ClassNames,
-                    TrainingSet.CountPerClass(set.Table, Enumerable.Range(0, set.Table.Rows))
-                ),
+                .. ClassSizes.Notes(set.Data.ClassNames, set.Table.RowsPerClass()),
                 .. BackboneCandidates.Notes(ChoiceOf(backbone), written.Costs),
                 .. trial.Notes,
                 .. trial.Fit.Notes,
@@ -255,7 +252,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 : [],
         };
         Trial? frozen = Frozen(backbone, all, set, progress, cancellation);
-        Trial trial = Trial.Of(recipe, all, set, options, services.Clock, progress, cancellation);
+        Trial trial = Trial.Of(recipe, all, set, options, progress, cancellation);
         (backbone, IReadOnlyList<BackboneTap> taps) = backbone.Only([
             .. trial.Fit.Head.Taps.Select(tap => set.Extractor.Taps[tap]),
         ]);
@@ -318,7 +315,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
     ) =>
         options.Strategy.Network is null || options.FitsAll
             ? null
-            : Trial.Of(new HeadRecipe(Settings(backbone)), all, set, options, services.Clock, progress, cancellation);
+            : Trial.Of(new HeadRecipe(Settings(backbone)), all, set, options, progress, cancellation);
 
     private ModelCard Card(ModelMetadata metadata, BackboneCard backbone, TrainingSet set, Trial trial) =>
         new()

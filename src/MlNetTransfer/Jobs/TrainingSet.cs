@@ -39,7 +39,7 @@ internal sealed record TrainingSet(
             rows.Width
         );
         RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
-        RequireTwoPerClass(data, CountPerClass(table, Enumerable.Range(0, table.Rows)), rejected);
+        RequireTwoPerClass(data, table.RowsPerClass(), rejected);
         return new TrainingSet(data, rows, table, extractor, HeldOutRows.Protocol(data, rows, table, options));
     }
 
@@ -156,7 +156,7 @@ internal static class HeldOutRows
         TrainOptions options
     )
     {
-        int[] perClass = TrainingSet.CountPerClass(table, Enumerable.Range(0, table.Rows)),
+        int[] perClass = table.RowsPerClass(),
             units = perClass;
         if (GroupsOf(data, rows, options) is { } groups)
         {

@@ -48,7 +48,6 @@ internal sealed record Trial(
     /// <param name="all">The images of the run, as recipes see them.</param>
     /// <param name="set">The images of the run.</param>
     /// <param name="options">The run.</param>
-    /// <param name="clock">Measures how long each of several ways takes.</param>
     /// <param name="progress">Told how far each stage is.</param>
     /// <param name="cancellation">Ends the work.</param>
     public static Trial Of(
@@ -56,7 +55,6 @@ internal sealed record Trial(
         RecipeRows all,
         TrainingSet set,
         TrainOptions options,
-        TimeProvider clock,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
@@ -75,7 +73,7 @@ internal sealed record Trial(
                 )
             );
         int[] fold = HeldOutRows.Folds(set.Data, set.Rows, set.Table, options, set.Protocol.Folds);
-        return recipe is AutoRecipe auto ? runner.Choose(auto, fold, options.Seed, clock) : runner.CrossValidate(fold);
+        return recipe is AutoRecipe auto ? runner.Choose(auto, fold, options.Seed) : runner.CrossValidate(fold);
     }
 }
 
@@ -124,34 +122,25 @@ internal sealed class TrialRunner(
     /// <param name="auto">The ways.</param>
     /// <param name="fold">Fold of each row.</param>
     /// <param name="seed">Seed of the draws that correct the accuracy.</param>
-    /// <param name="clock">Measures how long each takes.</param>
-    public Trial Choose(AutoRecipe auto, int[] fold, int seed, TimeProvider clock)
+    public Trial Choose(AutoRecipe auto, int[] fold, int seed)
     {
         var table = new StrategyTable(all.Images.Labels, all.Images.ClassNames.Count);
         var tried = new Dictionary<string, (TrialRunner Runner, JudgedFolds Judged)>();
-        long started = clock.GetTimestamp();
-        foreach (AutoRecipe.Way way in auto.Ways.ToArray())
-            auto.TryWithin(
-                way,
-                auto.Budget - clock.GetElapsedTime(started),
-                token =>
-                {
-                    var runner = new TrialRunner(way.Recipe, all, progress, cancellation);
-                    long began = clock.GetTimestamp();
-                    JudgedFolds judged = runner.Judged(fold, Hurry, token);
-                    tried[way.Name] = (runner, judged);
-                    table.Add(way.Name, judged.Probabilities, clock.GetElapsedTime(began));
-
-                    // All folds and the last training on all rows have to fit in what is left.
-                    void Hurry(int done, int folds)
-                    {
-                        TimeSpan needed = clock.GetElapsedTime(began) / done * (folds - done + 1);
-                        if (way != auto.Ways[0] && clock.GetElapsedTime(started) + needed > auto.Budget)
-                            throw new OperationCanceledException();
-                    }
-                },
-                cancellation
-            );
+        auto.TryEach(
+            attempt =>
+            {
+                var runner = new TrialRunner(attempt.Way.Recipe, all, progress, cancellation);
+                // All folds and the last training on all rows have to fit in the time that is left.
+                JudgedFolds judged = runner.Judged(
+                    fold,
+                    (done, folds) => attempt.RequireTimeFor((folds - done + 1.0) / done),
+                    attempt.Cancellation
+                );
+                tried[attempt.Way.Name] = (runner, judged);
+                table.Add(attempt.Way.Name, judged.Probabilities, attempt.Elapsed);
+            },
+            cancellation
+        );
         IReadOnlyList<StrategyTrial> trials = table.Trials();
         (TrialRunner chosen, JudgedFolds folds) = tried[trials.Single(trial => trial.Taken).Strategy];
         return chosen.Written(folds) with

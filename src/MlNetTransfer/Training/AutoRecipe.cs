@@ -94,20 +94,15 @@ internal sealed class AutoRecipe : IRecipe
                 [.. parts.Test.Select(row => all.Images.Labels[row])],
                 all.Images.ClassNames.Count
             );
-            long started = settings.Clock.GetTimestamp();
-            foreach (Way way in ways.ToArray())
-                TryWithin(
-                    way,
-                    Budget - settings.Clock.GetElapsedTime(started),
-                    token =>
-                    {
-                        long began = settings.Clock.GetTimestamp();
-                        FitContext own = context with { Cancellation = token };
-                        float[] found = way.Recipe.Fit(all, parts.Train, own).Predict(all, parts.Test, own);
-                        table.Add(way.Name, found, settings.Clock.GetElapsedTime(began));
-                    },
-                    context.Cancellation
-                );
+            TryEach(
+                attempt =>
+                {
+                    FitContext own = context with { Cancellation = attempt.Cancellation };
+                    float[] found = attempt.Way.Recipe.Fit(all, parts.Train, own).Predict(all, parts.Test, own);
+                    table.Add(attempt.Way.Name, found, attempt.Elapsed);
+                },
+                context.Cancellation
+            );
             trials = table.Trials();
             taken = ways.Single(way => way.Name == trials.Single(trial => trial.Taken).Strategy);
         }
@@ -115,53 +110,54 @@ internal sealed class AutoRecipe : IRecipe
         return new Chosen(taken.Recipe.Fit(all, rows, context), trials, notes);
     }
 
-    /// <summary>Tries a way; where it takes longer than it may, it is dropped with a note.</summary>
-    /// <param name="way">The way; the head is always given its time.</param>
-    /// <param name="left">Time that is left.</param>
-    /// <param name="work">What to do, with the token that ends it in time.</param>
+    /// <summary>Tries all ways; one that takes longer than there is time is dropped with a note.</summary>
+    /// <param name="work">What to do with each; the head is always given its time.</param>
     /// <param name="cancellation">Ends the work.</param>
-    public void TryWithin(Way way, TimeSpan left, Action<CancellationToken> work, CancellationToken cancellation)
+    public void TryEach(Action<Attempt> work, CancellationToken cancellation)
     {
-        if (way == ways[0])
+        TimeProvider clock = settings.Clock;
+        long started = clock.GetTimestamp();
+        foreach (Way way in ways.ToArray())
         {
-            work(cancellation);
-            return;
+            TimeSpan? left = way == ways[0] ? null : Budget - clock.GetElapsedTime(started);
+            if (!InTime(way, left, work, cancellation))
+                Drop(
+                    way,
+                    FormattableString.Invariant(
+                        $"it takes more than the {Budget.TotalMinutes:0.#} minutes there were. "
+                    ) + "Give a longer --time-budget"
+                );
         }
-
-        if (left > TimeSpan.Zero)
-        {
-            using var timer = new CancellationTokenSource(left, settings.Clock);
-            using var linked = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellation);
-            try
-            {
-                work(linked.Token);
-                return;
-            }
-            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-            {
-                // Noted below.
-            }
-        }
-
-        Drop(
-            way,
-            FormattableString.Invariant(
-                $"it takes more than the {Budget.TotalMinutes:0.#} minutes there were. Give a longer --time-budget"
-            )
-        );
     }
 
-    /// <summary>Leaves a way out.</summary>
-    public void Drop(Way way, string why)
+    private bool InTime(Way way, TimeSpan? left, Action<Attempt> work, CancellationToken cancellation)
     {
-        ways.Remove(way);
-        notes.Add($"'{way.Name}' was not tried to the end: {why}{(why.EndsWith('.') ? "" : ".")}");
+        if (left <= TimeSpan.Zero)
+            return false;
+        using CancellationTokenSource timer = left is { } time ? new(time, settings.Clock) : new();
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellation);
+        try
+        {
+            work(new Attempt(way, settings.Clock, left, linked.Token));
+            return true;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return false;
+        }
     }
 
     public void Written()
     {
         foreach (Way way in made)
             way.Recipe.Written();
+    }
+
+    /// <summary>Leaves a way out.</summary>
+    private void Drop(Way way, string why)
+    {
+        ways.Remove(way);
+        notes.Add($"'{way.Name}' was not tried to the end: {why}{(why.EndsWith('.') ? "" : ".")}");
     }
 
     private static IEnumerable<Way> Trainings(RecipeSettings settings)
@@ -200,6 +196,33 @@ internal sealed class AutoRecipe : IRecipe
     /// <param name="Name">Name of its strategy.</param>
     /// <param name="Recipe">How it is done.</param>
     internal sealed record Way(string Name, IRecipe Recipe);
+
+    /// <summary>A way that is being tried.</summary>
+    /// <param name="way">The way.</param>
+    /// <param name="clock">Measures its time.</param>
+    /// <param name="left">Time it has; null for as long as it takes.</param>
+    /// <param name="cancellation">Ends it, when its time is over too.</param>
+    internal sealed class Attempt(Way way, TimeProvider clock, TimeSpan? left, CancellationToken cancellation)
+    {
+        private readonly long began = clock.GetTimestamp();
+
+        public Way Way => way;
+
+        public CancellationToken Cancellation => cancellation;
+
+        /// <summary>Time since it began.</summary>
+        public TimeSpan Elapsed => clock.GetElapsedTime(began);
+
+        /// <summary>Ends it early where what is still to be done does not fit into its time.</summary>
+        /// <param name="rest">What is still to be done, as a multiple of what is done.</param>
+        /// <exception cref="OperationCanceledException">It does not fit.</exception>
+        public void RequireTimeFor(double rest)
+        {
+            TimeSpan elapsed = Elapsed;
+            if (elapsed + rest * elapsed > left)
+                throw new OperationCanceledException();
+        }
+    }
 
     /// <summary>What was taken, with the grounds.</summary>
     private sealed class Chosen(IFitted inner, IReadOnlyList<StrategyTrial> trials, IReadOnlyList<string> notes)

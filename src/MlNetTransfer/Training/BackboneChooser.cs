@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics.Tensors;
 using System.Text;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Evaluation;
@@ -229,16 +228,14 @@ internal sealed class BackboneChooser(
         double[]? weight = ClassWeighting.Of(rows.Table, options.ClassWeights);
         HeldOutLogits logits = found.Judged(weight);
         double scale = 1 / TemperatureCalibration.Fit(found, weight).Temperature;
-        return new Judged(entry, logits, logits.Judge(scale), logits.Losses(scale), Right(found));
+        return new Judged(
+            entry,
+            logits,
+            logits.Judge(scale),
+            logits.Losses(scale),
+            JudgedRows.Right(found.Labels, found.Logits, found.Classes)
+        );
     }
-
-    private static bool[] Right(OutOfFoldPredictions found) =>
-        [
-            .. found.Labels.Select(
-                (label, row) =>
-                    label == TensorPrimitives.IndexOfMax(found.Logits.Span.Slice(row * found.Classes, found.Classes))
-            ),
-        ];
 
     private int[] TapsFor(HeadKind kind, IReadOnlyList<string> networks)
     {
