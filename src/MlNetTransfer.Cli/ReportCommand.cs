@@ -69,7 +69,8 @@ internal static class ReportCommand
     /// Writes the page of a run beside its model, or takes that of an earlier model away. The model is written already,
     /// so that no failure here may fail the run.
     /// </summary>
-    public static void AfterTraining(
+    /// <returns>The page; null where there is none.</returns>
+    public static string? AfterTraining(
         Terminal terminal,
         TrainSummary summary,
         bool wanted,
@@ -80,8 +81,10 @@ internal static class ReportCommand
         try
         {
             File.Delete(page);
-            if (wanted)
-                HtmlReport.Write(FinishedRun.Of(summary), page, cancellation: cancellation);
+            if (!wanted)
+                return null;
+            HtmlReport.Write(FinishedRun.Of(summary), page, cancellation: cancellation);
+            return page;
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -94,6 +97,8 @@ internal static class ReportCommand
         {
             terminal.WriteError($"Note: {page} was not written, since the run was ended. The model is.");
         }
+
+        return null;
     }
 
     private static void Print(Terminal terminal, HtmlReportSummary written)

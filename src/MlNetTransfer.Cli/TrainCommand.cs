@@ -45,7 +45,7 @@ internal static class TrainCommand
             "train",
             "Train a classifier on labelled images and evaluate it on images that it was not trained on.",
             ("Basics", [Output(flags), tuning.Strategy, .. Basics(flags), noReport, json]),
-            ("Fine-tuning, with --strategy finetune, full or scratch", tuning.Usual),
+            ("Fine-tuning, with --strategy finetune, full, scratch or auto", tuning.Usual),
             (
                 "Advanced",
                 [
@@ -91,11 +91,11 @@ internal static class TrainCommand
                 throw new UsageException(violation);
             var services = new JobServices { Command = TypedCommand.Of(parsed) };
             TrainSummary summary = terminal.Run(new TrainJob(options, services), cancellation);
-            ReportCommand.AfterTraining(terminal, summary, !parsed.GetValue(noReport), cancellation);
+            string? page = ReportCommand.AfterTraining(terminal, summary, !parsed.GetValue(noReport), cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else
-                TrainReport.Print(terminal.Output, summary);
+                TrainReport.Print(terminal.Output, summary, page);
             return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
         });
         return command;

@@ -14,7 +14,10 @@ internal static class TrainReport
 {
     private const int LeaderboardRows = 12;
 
-    public static void Print(IAnsiConsole console, TrainSummary summary)
+    /// <param name="console">Where to.</param>
+    /// <param name="summary">The run.</param>
+    /// <param name="page">Its page; null where there is none.</param>
+    public static void Print(IAnsiConsole console, TrainSummary summary, string? page)
     {
         console.WriteLine();
         console.WriteLine(VerdictLine.Of(summary, "images it has not seen"));
@@ -71,6 +74,8 @@ internal static class TrainReport
                     + $"difference {summary.Parity.MaxDifference:g2})."
             )
         );
+        if (page is not null)
+            console.WriteLine($"Report {page}: open it in a browser to see the images that were wrong.");
     }
 
     /// <summary>How often each backbone was chosen in the folds: "Chosen in 5 folds: a 3 times, a+b 2 times".</summary>

@@ -67,6 +67,7 @@ public sealed class TrainCommandTests
         );
         Assert.AreEqual(ExitCode.Done, asked.Code, asked.ToString());
         StringAssert.Contains(asked.Output, "126 images to train, 31 held out.");
+        StringAssert.Contains(asked.Output.ReplaceLineEndings(""), Path.Combine(folder.Path, "report.html"));
     }
 
     [TestMethod]
