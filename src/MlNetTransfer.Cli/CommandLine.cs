@@ -86,6 +86,8 @@ internal static class CommandLine
             EvaluateCommand.Create(terminal, cancellation),
             CompareCommand.Create(terminal, cancellation),
             CheckCommand.Create(terminal, cancellation),
+            AdviseCommand.Create(terminal, cancellation),
+            DistanceCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
             ExplainCommand.Create(terminal, cancellation),

@@ -112,7 +112,7 @@ internal sealed class FineTuneFlags
                     + "depends on the machine's speed. With --strategy auto: time for all trainings of the network "
                     + "together; one that takes longer is left out. [default with auto: 15m]",
                 "90s|10m|2h",
-                Time,
+                FlagText.Time,
                 (o, budget) => o with { TimeBudget = budget }
             ),
         ];
@@ -196,21 +196,4 @@ internal sealed class FineTuneFlags
     private static int Epochs(TrainingStrategy strategy) => strategy.Network!.Epochs;
 
     private static double Rate(TrainingStrategy strategy) => strategy.Network!.LearningRateOf(OptimizerKind.AdamW);
-
-    private static TimeSpan Time(string text)
-    {
-        int unit = text.LastOrDefault() switch
-        {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            _ => 0,
-        };
-        return
-            unit > 0
-            && double.TryParse(text[..^1], NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
-            && Math.Abs(number * unit) < TimeSpan.MaxValue.TotalSeconds
-            ? TimeSpan.FromSeconds(number * unit)
-            : throw new FormatException($"'{text}' is no time; write a number with s, m or h, e.g. 90s, 10m or 2h.");
-    }
 }

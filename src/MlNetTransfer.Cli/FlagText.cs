@@ -36,6 +36,25 @@ internal static class FlagText
                 $"{name} is '{text}'; it must be one of {string.Join(", ", names)}.{Suggestions.Sentence(text, names)}"
             );
 
+    /// <summary>A time: a number with s, m or h.</summary>
+    /// <exception cref="FormatException">It is none.</exception>
+    public static TimeSpan Time(string text)
+    {
+        int unit = text.LastOrDefault() switch
+        {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => 0,
+        };
+        return
+            unit > 0
+            && double.TryParse(text[..^1], NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+            && Math.Abs(number * unit) < TimeSpan.MaxValue.TotalSeconds
+            ? TimeSpan.FromSeconds(number * unit)
+            : throw new FormatException($"'{text}' is no time; write a number with s, m or h, e.g. 90s, 10m or 2h.");
+    }
+
     /// <summary>A value as it is written on the command line.</summary>
     public static string Of(object? value) =>
         value switch

@@ -30,6 +30,8 @@ public interface IJob<out TSummary>
 [JsonDerivedType(typeof(CompareModelsOptions), "compareModels")]
 [JsonDerivedType(typeof(ExplainOptions), "explain")]
 [JsonDerivedType(typeof(CheckOptions), "check")]
+[JsonDerivedType(typeof(AdviseOptions), "advise")]
+[JsonDerivedType(typeof(DistanceOptions), "distance")]
 [JsonDerivedType(typeof(ExportOptions), "export")]
 [JsonDerivedType(typeof(ImportOptions), "import")]
 [JsonDerivedType(typeof(InspectOptions), "inspect")]

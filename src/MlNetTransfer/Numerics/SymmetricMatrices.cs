@@ -75,6 +75,9 @@ internal sealed class Tridiagonal
     /// <summary>Size of the matrix.</summary>
     public int Size => diagonal.Length;
 
+    /// <summary>tr A.</summary>
+    public double Trace => diagonal.Sum();
+
     /// <param name="matrix">The whole symmetric matrix by rows [n][n]; overwritten.</param>
     /// <param name="parallel">Threads to use; the result does not depend on them.</param>
     public static Tridiagonal Of(double[][] matrix, ParallelOptions parallel)
@@ -213,6 +216,20 @@ internal sealed class Tridiagonal
             b[i] -= factor.Lower[i - 1] * b[i - 1];
         for (int i = b.Length - 1; i >= 0; i--)
             b[i] = b[i] / factor.Pivots[i] - (i + 1 < b.Length ? factor.Lower[i] * b[i + 1] : 0);
+    }
+
+    /// <summary>tr (T + α·I)⁻¹: from the last row up, element i is 1/dᵢ + lᵢ²·(element i + 1).</summary>
+    public static double TraceOfInverse((double[] Pivots, double[] Lower) factor)
+    {
+        double trace = 0,
+            element = 0;
+        for (int i = factor.Pivots.Length - 1; i >= 0; i--)
+        {
+            double below = i < factor.Lower.Length ? factor.Lower[i] * factor.Lower[i] * element : 0;
+            trace += element = 1 / factor.Pivots[i] + below;
+        }
+
+        return trace;
     }
 
     // H = I - v·vᵀ with ‖v‖² = 2 takes x to (norm, 0, …, 0); v = 0 where there is nothing to do.

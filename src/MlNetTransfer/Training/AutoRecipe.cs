@@ -32,6 +32,12 @@ internal sealed class AutoRecipe : IRecipe
     /// <summary>Share of the training rows that decides where there are no folds.</summary>
     private const double Deciding = 0.25;
 
+    /// <summary>
+    /// Share that stays frozen where the rule of thumb is to freeze all, and where there is little time: a training that
+    /// can spoil little.
+    /// </summary>
+    private const double MildFreeze = 0.8;
+
     /// <summary>Time for all trainings of the network where none is given.</summary>
     public static readonly TimeSpan DefaultBudget = TimeSpan.FromMinutes(15);
 
@@ -85,29 +91,35 @@ internal sealed class AutoRecipe : IRecipe
 
     public IFitted Fit(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
     {
-        TrainTestRows parts = ValidationRows.Of(all.Images, rows, Deciding, settings.Head.Seed);
-        IReadOnlyList<StrategyTrial> trials = [];
-        Way taken = ways[0];
-        if (ways.Count > 1 && parts.Test.Count >= 2 * all.Images.ClassNames.Count)
-        {
-            var table = new StrategyTable(
-                [.. parts.Test.Select(row => all.Images.Labels[row])],
-                all.Images.ClassNames.Count
-            );
-            TryEach(
-                attempt =>
-                {
-                    FitContext own = context with { Cancellation = attempt.Cancellation };
-                    float[] found = attempt.Way.Recipe.Fit(all, parts.Train, own).Predict(all, parts.Test, own);
-                    table.Add(attempt.Way.Name, found, attempt.Elapsed);
-                },
-                context.Cancellation
-            );
-            trials = table.Trials();
-            taken = ways.Single(way => way.Name == trials.Single(trial => trial.Taken).Strategy);
-        }
-
+        IReadOnlyList<StrategyTrial> trials = Try(all, rows, context);
+        Way taken =
+            trials.Count == 0
+                ? ways[0]
+                : ways.Single(way => way.Name == trials.Single(trial => trial.Taken).Strategy);
         return new Chosen(taken.Recipe.Fit(all, rows, context), trials, notes);
+    }
+
+    /// <summary>Fits every way on a part of the rows and judges it on the rest.</summary>
+    /// <returns>What was found; empty where there is one way, or too few rows to hold any out.</returns>
+    public IReadOnlyList<StrategyTrial> Try(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
+    {
+        TrainTestRows parts = ValidationRows.Of(all.Images, rows, Deciding, settings.Head.Seed);
+        if (ways.Count < 2 || parts.Test.Count < 2 * all.Images.ClassNames.Count)
+            return [];
+        var table = new StrategyTable(
+            [.. parts.Test.Select(row => all.Images.Labels[row])],
+            all.Images.ClassNames.Count
+        );
+        TryEach(
+            attempt =>
+            {
+                FitContext own = context with { Cancellation = attempt.Cancellation };
+                float[] found = attempt.Way.Recipe.Fit(all, parts.Train, own).Predict(all, parts.Test, own);
+                table.Add(attempt.Way.Name, found, attempt.Elapsed);
+            },
+            context.Cancellation
+        );
+        return table.Trials();
     }
 
     /// <summary>Tries all ways; one that takes longer than there is time is dropped with a note.</summary>
@@ -163,19 +175,30 @@ internal sealed class AutoRecipe : IRecipe
     private static IEnumerable<Way> Trainings(RecipeSettings settings)
     {
         FineTuneOptions given = settings.FineTune with { TimeBudget = null };
+        FreezeBoundary? advised = settings.Rule is { } rule
+            ? FreezeBoundary.OfFraction(rule.FreezesAll ? MildFreeze : rule.Freeze)
+            : null;
         if (settings.Preset == TrainingPreset.Fast)
         {
             FineTuneOptions quick = given with
             {
-                Freeze = given.Freeze ?? FreezeBoundary.OfFraction(0.8),
+                Freeze = given.Freeze ?? FreezeBoundary.OfFraction(MildFreeze),
                 Epochs = given.Epochs ?? 8,
             };
             yield return Training(TrainingStrategy.FineTune, quick);
             yield break;
         }
 
-        yield return Training(TrainingStrategy.FineTune, given);
-        if (settings.Preset == TrainingPreset.Best)
+        bool whole = settings.Rule is { Freeze: 0 };
+        if (!whole || settings.Preset == TrainingPreset.Best)
+            yield return Training(
+                TrainingStrategy.FineTune,
+                given with
+                {
+                    Freeze = given.Freeze ?? (whole ? null : advised),
+                }
+            );
+        if (whole || settings.Preset == TrainingPreset.Best)
             yield return Training(TrainingStrategy.Full, given);
 
         Way Training(TrainingStrategy strategy, FineTuneOptions options) =>

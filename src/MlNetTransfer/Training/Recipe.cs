@@ -1,3 +1,4 @@
+using MlNetTransfer.Advice;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
@@ -104,6 +105,12 @@ internal sealed record RecipeSettings
 
     /// <summary>How much a choice of the strategy may try.</summary>
     public TrainingPreset Preset { get; init; } = TrainingPreset.Good;
+
+    /// <summary>
+    /// The rule of thumb for the images, by which a choice of the strategy takes what to freeze; null where it is not
+    /// known yet.
+    /// </summary>
+    public FreezeRule? Rule { get; init; }
 
     /// <summary>What runs the graphs.</summary>
     public ExecutionProvider Device { get; init; }

@@ -1,0 +1,464 @@
+using MlNetTransfer.Advice;
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Backbones.Onnx;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
+using MlNetTransfer.Features;
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Training;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>A question how to train on some images. Immutable; an invalid instance cannot be made.</summary>
+public sealed record AdviseOptions : ImageJobRequest
+{
+    /// <summary>The labelled images, as <see cref="TrainOptions.Folder"/>; a test part is not looked at.</summary>
+    public required string Folder
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>How to read the labelled images.</summary>
+    public DatasetOptions Dataset { get; init; } = new();
+
+    /// <summary>Ids of the backbones. Default null: all that take images and are on this machine.</summary>
+    public IReadOnlyList<string>? Backbones
+    {
+        get;
+        init => field = value is null ? null : Names.Of(value, least: 1);
+    }
+
+    /// <summary>
+    /// Images such as the backbone was trained on, or any others: how far the labelled ones are from them is measured.
+    /// Default null: nothing.
+    /// </summary>
+    public string? Source
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
+
+    /// <summary>
+    /// Time for trying trainings of the network, 0 or more; the head is always judged. Default 5 minutes. With it the
+    /// result depends on the speed of the machine.
+    /// </summary>
+    public TimeSpan TimeBudget
+    {
+        get;
+        init =>
+            field =
+                value >= TimeSpan.Zero
+                    ? value
+                    : throw new ArgumentOutOfRangeException(nameof(TimeBudget), value, "TimeBudget must not be below 0.");
+    } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Seed of the folds and draws. Default 1.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>
+    /// Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.
+    /// </summary>
+    public string CacheFolder
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    } = MlNetTransfer.CacheFolder.Root;
+
+    /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
+    public bool CacheFeatures { get; init; } = true;
+
+    /// <inheritdoc/>
+    public override AdviseJob CreateJob(JobServices? services = null) => new(this, services);
+}
+
+/// <summary>
+/// Says which backbone to take and how to train on some images, from measurements on them. Writes nothing but the
+/// caches.
+/// </summary>
+/// <param name="options">The question.</param>
+/// <param name="services">What it takes from outside; null for the defaults.</param>
+public sealed class AdviseJob(AdviseOptions options, JobServices? services = null) : IJob<AdviseSummary>
+{
+    /// <summary>Rows that estimates are computed from at most.</summary>
+    private const int EstimateRows = 500,
+        SizedImages = 300;
+
+    private readonly JobServices services = services ?? JobServices.Default;
+    private readonly ExecutionPlan plan = new() { Workers = options.Workers };
+
+    /// <summary>Runs the job.</summary>
+    /// <param name="progress">Told how far each stage is, from any thread.</param>
+    /// <param name="cancellation">Ends the job.</param>
+    /// <exception cref="TransferException">There is no such backbone, it takes no images, or there are too few
+    /// images.</exception>
+    public AdviseSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        long started = services.Clock.GetTimestamp();
+        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
+        IReadOnlyList<string> ids = BackboneCandidates.Among(options.Backbones, services.Catalog);
+        Backbone backbone = new BackboneStore(
+            services.Catalog,
+            Path.Combine(options.CacheFolder, "backbones")
+        ).Open(ids, cancellation);
+        using var extractor = new FeatureExtractor(
+            backbone,
+            [.. backbone.Card.Taps.Select(t => t.Name)],
+            options.Limits,
+            plan
+        );
+        ImageRows rows = Extract(extractor, data.Items, progress, cancellation);
+        var run = new TrainOptions
+        {
+            Folder = options.Folder,
+            Output = options.Folder,
+            Seed = options.Seed,
+            Limits = options.Limits,
+        };
+        TrainingSet set = TrainingSet.Of(data, rows, extractor, run);
+        int[] train =
+        [
+            .. data.Splits is null
+                ? Enumerable.Range(0, set.Table.Rows)
+                : HeldOutRows.Of(data, rows, set.Table, run, EvaluationProtocol.DefaultTestFraction).Train,
+        ];
+        var question = new Question(set, train, backbone, Groups(backbone, extractor), run);
+        TransferAdvice advice = Advise(question, progress, cancellation);
+        return new AdviseSummary(
+            advice,
+            options.Folder,
+            set.Rejected,
+            services.Clock.GetElapsedTime(started).TotalSeconds
+        );
+    }
+
+    private TransferAdvice Advise(
+        Question question,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        FeatureTable table = question.Set.Table.Select(question.Train);
+        IReadOnlyList<NetworkCost> costs = BackboneCandidates.Costs(
+            question.Set.Data,
+            question.Set.Rows,
+            question.Set.Extractor,
+            new BackboneChoice(),
+            services.Clock,
+            cancellation
+        );
+        IReadOnlyList<LeaderboardRow> board = new BackboneChooser(
+            new BackboneChoice(),
+            new HeadRecipeOptions { Seed = options.Seed, Workers = options.Workers },
+            question.Groups,
+            costs,
+            question.Backbone.DefaultTaps()
+        ).Compare(table, FitToJobProgress.Of(progress), cancellation);
+        if (board.Count == 0)
+            throw new TransferException(
+                $"'{options.Folder}' has {table.Rows} usable images of {table.Classes} classes to learn from: too few "
+                    + "to hold any out and compare; at least 3 of each class are needed."
+            );
+        LeaderboardRow taken = board.Single(row => row.Taken);
+        int[] counts = table.RowsPerClass();
+        double majority = (double)counts.Max() / table.Rows;
+        FreezeRule rule = FreezeRule.Of(table.Rows, table.Classes, taken.Accuracy, majority);
+        Single single = question.OfNetwork(BestSingle(board));
+        IReadOnlyList<BaselineTrial> baselines = Baselines(question, single, progress, cancellation);
+        DomainDistance? source = options.Source is null
+            ? null
+            : DistanceJob.ToSource(options, services, question.Set, question.Train, progress, cancellation);
+        List<string> notes = [.. HeldOutRows.Notes(question.Set.Data)];
+        IReadOnlyList<StrategyTrial> trials = Try(question, single, rule, notes, progress, cancellation);
+        return new TransferAdvice
+        {
+            Strategies = new AdvisedRanking(
+                rule,
+                board,
+                single.Backbone.Card.Id,
+                trials,
+                table.Rows,
+                Math.Min(table.Rows, BackboneChooser.ComparedRows)
+            ).Of(),
+            Data = question.Summary(counts),
+            Separability = FreezeRule.Separability(taken.Accuracy, majority),
+            Rule = rule,
+            Source = source,
+            Baselines = baselines,
+            Leaderboard = board,
+            Estimates = Estimates(question, table, progress, cancellation),
+            Trials = trials,
+            Notes = notes,
+        };
+    }
+
+    private ImageRows Extract(
+        FeatureExtractor extractor,
+        IReadOnlyList<ImageItem> items,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    ) =>
+        extractor.Extract(
+            items,
+            options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null,
+            progress,
+            cancellation
+        );
+
+    /// <summary>The taps, each with its network's id.</summary>
+    private static TapGroups Groups(Backbone backbone, FeatureExtractor extractor) =>
+        backbone.Parts.Count > 1
+            ? extractor.Groups
+            : new TapGroups(
+                extractor.Groups.Names,
+                extractor.Groups.Widths,
+                [.. extractor.Taps.Select(_ => backbone.Card.Id)]
+            );
+
+    /// <summary>The one network that serves best by itself: what can be trained.</summary>
+    private static string BestSingle(IReadOnlyList<LeaderboardRow> board) =>
+        board.FirstOrDefault(row => row.Taken && !row.Backbone.Contains(SideBySide.Plus))?.Backbone
+        ?? board.Where(row => !row.Backbone.Contains(SideBySide.Plus)).MinBy(row => row.LogLoss)!.Backbone;
+
+    private IReadOnlyList<BaselineTrial> Baselines(
+        Question question,
+        Single single,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        BackboneTap tap = single.Backbone.Card.Tap();
+        int at = single.Taps.ToList().FindIndex(own => own.Name == tap.Name);
+        int[] some = question.Sample(Advice.Baselines.MostImages);
+        return new Baselines(
+            [.. some.Select(question.Set.Item)],
+            single.Groups.Columns(single.Table, [at]).Select(some),
+            options.Seed
+        ).Judge(single.Backbone, tap, plan, options.Limits, progress, cancellation);
+    }
+
+    private IReadOnlyList<StrategyTrial> Try(
+        Question question,
+        Single single,
+        FreezeRule rule,
+        List<string> notes,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        if (options.TimeBudget == TimeSpan.Zero)
+            return [];
+        string folder = Directory.CreateTempSubdirectory("mlnet-transfer-advise-").FullName;
+        try
+        {
+            var recipe = new AutoRecipe(
+                new RecipeSettings
+                {
+                    Strategy = TrainingStrategy.Auto,
+                    Backbone = single.Backbone,
+                    Head = new HeadRecipeOptions { Seed = options.Seed, Workers = options.Workers },
+                    // One training: a second on all images would judge nothing.
+                    FineTune = new FineTuneOptions { TimeBudget = options.TimeBudget, Refit = false },
+                    Rule = rule,
+                    Limits = options.Limits,
+                    Folder = folder,
+                    BoundaryCache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "boundary") : null,
+                    Clock = services.Clock,
+                }
+            );
+            recipe.Check(single.Taps, question.Set.Table.Classes);
+            IReadOnlyList<StrategyTrial> trials = recipe.Try(
+                single.Rows(question),
+                question.Train,
+                new FitContext(0, progress, cancellation)
+            );
+            notes.AddRange(recipe.Notes);
+            return trials;
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private List<BackboneEstimate> Estimates(
+        Question question,
+        FeatureTable table,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        int[] some = question.Sample(EstimateRows);
+        FeatureTable sample = question.Set.Table.Select(some);
+        List<BackboneEstimate> estimates = [];
+        int done = 0;
+        foreach (string id in question.Groups.DistinctNetworks)
+        {
+            (double? leep, double? entropy) = OfSourceHead(question, id, some, sample, progress, cancellation);
+            foreach (int tap in question.Groups.TapsOf([id]))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                progress?.Report(new JobProgress("Estimating transferability", done++, question.Groups.Names.Count));
+                FeatureTable own = question.Groups.Columns(sample, [tap]);
+                estimates.Add(
+                    new BackboneEstimate(
+                        id,
+                        question.TapName(tap),
+                        Transferability.LogMe(own, options.Workers),
+                        Transferability.HScore(own, options.Workers),
+                        leep,
+                        entropy
+                    )
+                );
+            }
+        }
+
+        return estimates;
+    }
+
+    /// <summary>What the source's own head says of the images, where it has one.</summary>
+    private (double? Leep, double? Entropy) OfSourceHead(
+        Question question,
+        string id,
+        int[] rows,
+        FeatureTable sample,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        Backbone network = question.Backbone.Parts.Single(part => part.Card.Id == id);
+        int classes = network.Card.SourceClasses.Count;
+        if (classes < 2)
+            return (null, null);
+        using var graph = new ImageGraph(
+            ClassifierOutput.ToProbabilities(network.LoadModel(), classes).ToBytes(),
+            ClassifierOutput.Probabilities,
+            network.Card.Encoder,
+            options.Limits,
+            plan
+        );
+        ImageRows found = new ImageRunner(graph).Run(
+            [.. rows.Select(question.Set.Item)],
+            $"Asking the head of {id}",
+            progress,
+            cancellation
+        );
+        return found.Accepted.Length < rows.Length
+            ? (null, null)
+            : (
+                Transferability.Leep(sample.Labels, sample.Classes, found.Values, classes),
+                Transferability.NegativeConditionalEntropy(sample.Labels, sample.Classes, found.Values, classes)
+            );
+    }
+
+    /// <summary>The images of the question, and their features by all networks.</summary>
+    private sealed record Question(
+        TrainingSet Set,
+        IReadOnlyList<int> Train,
+        Backbone Backbone,
+        TapGroups Groups,
+        TrainOptions Run
+    )
+    {
+        /// <summary>A tap as its own network calls it.</summary>
+        public string TapName(int tap) => Groups.Names[tap][(Groups.Names[tap].IndexOf('/') + 1)..];
+
+        /// <summary>One of the networks by itself.</summary>
+        public Single OfNetwork(string id)
+        {
+            Backbone network = Backbone.Parts.Single(part => part.Card.Id == id);
+            int[] taps = Groups.TapsOf([id]);
+            return new Single(
+                network,
+                [.. network.Card.Taps],
+                Groups.Only(taps),
+                Groups.Columns(Set.Table, taps)
+            );
+        }
+
+        public DataSummary Summary(int[] counts)
+        {
+            int[] ordered = [.. counts.Order()];
+            (int Width, int Height)[] sizes = Sizes();
+            return new DataSummary(
+                Train.Count,
+                counts.Length,
+                ordered[0],
+                ordered[ordered.Length / 2],
+                ordered[^1],
+                Middle(sizes.Select(size => size.Width)),
+                Middle(sizes.Select(size => size.Height))
+            );
+        }
+
+        /// <summary>Some of the rows to train on, about as many of each class as it has.</summary>
+        public int[] Sample(int most) =>
+            Train.Count <= most
+                ? [.. Train]
+                : [
+                    .. Train
+                        .GroupBy(row => Set.Table.Labels[row])
+                        .SelectMany(rows =>
+                            rows.Take(Math.Max(2, (int)((long)rows.Count() * most / Train.Count)))
+                        )
+                        .Order(),
+                ];
+
+        private (int Width, int Height)[] Sizes()
+        {
+            using var reader = new ImageItemReader(Run.Limits);
+            return
+            [
+                .. Sample(SizedImages)
+                    .Select(row =>
+                    {
+                        ImageInfo header = ImageHeader.Read(reader.Read(Set.Item(row)));
+                        return header.Orientation >= 5
+                            ? (header.Height, header.Width)
+                            : (header.Width, header.Height);
+                    }),
+            ];
+        }
+
+        private static int Middle(IEnumerable<int> values)
+        {
+            int[] ordered = [.. values.Order()];
+            return ordered.Length == 0 ? 0 : ordered[ordered.Length / 2];
+        }
+    }
+
+    /// <summary>One network with its taps and features of all images.</summary>
+    private sealed record Single(
+        Backbone Backbone,
+        IReadOnlyList<BackboneTap> Taps,
+        TapGroups Groups,
+        FeatureTable Table
+    )
+    {
+        public RecipeRows Rows(Question question) =>
+            question.Set.Recipe(question.Run) with
+            {
+                Table = Table,
+                Taps = Taps,
+                Space = FeatureExtractor.SpaceOf(
+                    Backbone,
+                    [.. Taps.Select(tap => tap.Tensor)],
+                    question.Set.Extractor.Plan
+                ),
+            };
+    }
+}
+
+/// <summary>What advice found.</summary>
+/// <param name="Advice">The advice.</param>
+/// <param name="Folder">The images.</param>
+/// <param name="Rejected">Images that could not be used, and why.</param>
+/// <param name="Seconds">Wall time.</param>
+public sealed record AdviseSummary(
+    TransferAdvice Advice,
+    string Folder,
+    IReadOnlyList<RejectedImage> Rejected,
+    double Seconds
+);

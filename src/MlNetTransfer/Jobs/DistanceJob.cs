@@ -1,0 +1,170 @@
+using MlNetTransfer.Advice;
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
+
+namespace MlNetTransfer.Jobs;
+
+/// <summary>A question how far apart two sets of images are. Immutable; an invalid instance cannot be made.</summary>
+public sealed record DistanceOptions : ImageJobRequest
+{
+    /// <summary>One set: a folder, a list or an archive. Labels are passed over.</summary>
+    public required string First
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>The other set.</summary>
+    public required string Second
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    }
+
+    /// <summary>
+    /// Id of the backbone whose features are compared; several, separated by commas: side by side. Default
+    /// <see cref="BackboneCatalog.DefaultId"/>.
+    /// </summary>
+    public string Backbone
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    } = BackboneCatalog.DefaultId;
+
+    /// <summary>Seed of the draws and folds. Default 1.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>
+    /// Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.
+    /// </summary>
+    public string CacheFolder
+    {
+        get;
+        init => field = Check.NotEmpty(value);
+    } = MlNetTransfer.CacheFolder.Root;
+
+    /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
+    public bool CacheFeatures { get; init; } = true;
+
+    /// <inheritdoc/>
+    public override DistanceJob CreateJob(JobServices? services = null) => new(this, services);
+}
+
+/// <summary>Measures how far apart two sets of images are to a backbone. Writes nothing but the caches.</summary>
+/// <param name="options">The question.</param>
+/// <param name="services">What it takes from outside; null for the defaults.</param>
+public sealed class DistanceJob(DistanceOptions options, JobServices? services = null) : IJob<DistanceSummary>
+{
+    private readonly JobServices services = services ?? JobServices.Default;
+
+    /// <summary>Runs the job.</summary>
+    /// <param name="progress">Told how far each stage is, from any thread.</param>
+    /// <param name="cancellation">Ends the job.</param>
+    /// <exception cref="TransferException">A set has too few images that can be used, or there is no such
+    /// backbone.</exception>
+    public DistanceSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        long started = services.Clock.GetTimestamp();
+        (IReadOnlyList<ImageItem> first, IReadOnlyList<RejectedImage> lost) = ImageInputs.Of([options.First]);
+        (IReadOnlyList<ImageItem> second, IReadOnlyList<RejectedImage> also) = ImageInputs.Of([options.Second]);
+        Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
+            SideBySide.Ids(options.Backbone),
+            cancellation
+        );
+        using var extractor = new FeatureExtractor(
+            backbone,
+            limits: options.Limits,
+            plan: new ExecutionPlan { Workers = options.Workers }
+        );
+        string? cache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
+        ImageRows a = extractor.Extract(first, cache, progress, cancellation),
+            b = extractor.Extract(second, cache, progress, cancellation);
+        Require(options.First, a, [.. lost, .. a.Rejected]);
+        Require(options.Second, b, [.. also, .. b.Rejected]);
+        return new DistanceSummary(
+            DomainDistance.Between(Unlabelled(a), Unlabelled(b), a.Digests, b.Digests, options.Seed, cancellation),
+            backbone.Card.Id,
+            a.Accepted.Length,
+            b.Accepted.Length,
+            [.. lost, .. a.Rejected, .. also, .. b.Rejected],
+            services.Clock.GetElapsedTime(started).TotalSeconds
+        );
+    }
+
+    /// <summary>How far the images of a question are from those of its source.</summary>
+    /// <param name="options">The question; it has a source.</param>
+    /// <param name="services">What it takes from outside.</param>
+    /// <param name="set">The images of the question.</param>
+    /// <param name="train">Those that count.</param>
+    /// <param name="progress">Told how far each stage is.</param>
+    /// <param name="cancellation">Ends the work.</param>
+    internal static DomainDistance ToSource(
+        AdviseOptions options,
+        JobServices services,
+        TrainingSet set,
+        IReadOnlyList<int> train,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        (IReadOnlyList<ImageItem> source, IReadOnlyList<RejectedImage> lost) = ImageInputs.Of([options.Source!]);
+        IReadOnlyList<string> ids = BackboneCandidates.Among(options.Backbones, services.Catalog);
+        string id = ids.Contains(BackboneCatalog.DefaultId) ? BackboneCatalog.DefaultId : ids[0];
+        Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
+            id,
+            cancellation
+        );
+        using var extractor = new FeatureExtractor(
+            backbone,
+            limits: options.Limits,
+            plan: new ExecutionPlan { Workers = options.Workers }
+        );
+        string? cache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
+        ImageRows far = extractor.Extract(source, cache, progress, cancellation),
+            own = extractor.Extract([.. train.Select(set.Item)], cache, progress, cancellation);
+        Require(options.Source!, far, [.. lost, .. far.Rejected]);
+        Require(options.Folder, own, own.Rejected);
+        return DomainDistance.Between(
+            Unlabelled(own),
+            Unlabelled(far),
+            own.Digests,
+            far.Digests,
+            options.Seed,
+            cancellation
+        );
+    }
+
+    private static FeatureTable Unlabelled(ImageRows rows) =>
+        new(["images"], new int[rows.Accepted.Length], rows.Values, rows.Width);
+
+    private static void Require(string source, ImageRows rows, IReadOnlyList<RejectedImage> rejected)
+    {
+        int different = Groups.OfDigests(rows.Digests).Distinct().Count();
+        if (different >= DomainDistance.LeastImages)
+            return;
+        string because =
+            rejected.Count == 0 ? "" : $" {rejected.Count} were rejected, e.g. {rejected[0].File}: {rejected[0].Reason}.";
+        throw new TransferException(
+            $"'{source}' has {different} different usable images; at least {DomainDistance.LeastImages} are needed to say "
+                + $"how far they are from others.{because}"
+        );
+    }
+}
+
+/// <summary>How far apart two sets of images are.</summary>
+/// <param name="Distance">The distance.</param>
+/// <param name="Backbone">Id of the backbone whose features were compared.</param>
+/// <param name="FirstImages">Images of the first set that can be used.</param>
+/// <param name="SecondImages">Images of the second set that can be used.</param>
+/// <param name="Rejected">Images that could not be used, and why.</param>
+/// <param name="Seconds">Wall time.</param>
+public sealed record DistanceSummary(
+    DomainDistance Distance,
+    string Backbone,
+    int FirstImages,
+    int SecondImages,
+    IReadOnlyList<RejectedImage> Rejected,
+    double Seconds
+);
