@@ -93,8 +93,9 @@ internal static class AdviseCommand
         LeaderboardTable.Print(
             console,
             advice.Leaderboard,
-            FormattableString.Invariant($"Backbones and heads by 5-fold cross-validation"),
-            ShownBackbones
+            "Backbones and heads by 5-fold cross-validation",
+            ShownBackbones,
+            "--json"
         );
         Estimates(console, advice);
         foreach (string note in advice.Notes)
@@ -133,9 +134,10 @@ internal static class AdviseCommand
                 + FormattableString.Invariant($"{data.MedianWidth} x {data.MedianHeight} pixels.")
         );
         console.WriteLine(
-            FormattableString.Invariant($"Rule of thumb ({Word(advice.Rule.Size)} data, {Word(advice.Rule.Similarity)} ")
-                + FormattableString.Invariant($"to the source: frozen features get {100 * advice.Separability:0} % of ")
-                + $"what guessing gets wrong right): {advice.Rule.Advice}"
+            FormattableString.Invariant($"Rule of thumb ({Word(advice.Quadrant.Rule.Size)} data, ")
+                + FormattableString.Invariant($"{Word(advice.Quadrant.Rule.Similarity)} to the source: ")
+                + FormattableString.Invariant($"frozen features get {100 * advice.Quadrant.Separability:0} % of ")
+                + $"what guessing gets wrong right): {advice.Quadrant.Rule.Advice}"
         );
         if (advice.Source is { } source)
             console.WriteLine($"Beside the source images: {DistanceCommand.Sentence(source)}");
@@ -147,8 +149,8 @@ internal static class AdviseCommand
             );
         if (advice.IsNegativeTransfer)
             console.WriteLine(
-                "NEGATIVE TRANSFER: what has learnt nothing does better than pretrained features. Take another backbone, "
-                    + "or check its preprocessing: mlnet-transfer models check."
+                "NEGATIVE TRANSFER: what has learnt nothing does better than pretrained features. Take another "
+                    + "backbone, or check its preprocessing: mlnet-transfer models check."
             );
     }
 
@@ -160,16 +162,15 @@ internal static class AdviseCommand
             Border = TableBorder.Simple,
         };
         table.AddColumn("backbone").AddColumn("tap");
-        foreach (string column in (string[])["LogME", "H-score", "LEEP", "NCE"])
+        foreach (string column in (string[])["LogME", "H-score", "1-NN", "LEEP", "NCE"])
             table.AddColumn(new TableColumn(column).RightAligned());
-        foreach (
-            BackboneEstimate own in advice.Estimates.OrderByDescending(own => own.LogMe).Take(ShownEstimates)
-        )
+        foreach (BackboneEstimate own in advice.Estimates.OrderByDescending(own => own.LogMe).Take(ShownEstimates))
             table.AddRow(
                 new Text(own.Backbone),
                 new Text(own.Tap),
                 new Text(FormattableString.Invariant($"{own.LogMe:f3}")),
                 new Text(FormattableString.Invariant($"{own.HScore:f3}")),
+                new Text(EvaluationTables.Percent(own.NearestNeighbour)),
                 new Text(own.Leep is { } leep ? FormattableString.Invariant($"{leep:f3}") : ""),
                 new Text(own.ConditionalEntropy is { } nce ? FormattableString.Invariant($"{nce:f3}") : "")
             );

@@ -66,11 +66,12 @@ internal static class DistanceCommand
         Verdict(distance)
         + FormattableString.Invariant($" Proxy A-distance {distance.Distance:0.00} of 2 (95 %: ")
         + FormattableString.Invariant($"{distance.Interval.Low:0.00} to {distance.Interval.High:0.00}); a classifier ")
-        + FormattableString.Invariant($"takes {100 * (1 - distance.Error):0} % of {2 * distance.Images} images for the ")
-        + "set that they are of, where guessing takes 50 %.";
+        + FormattableString.Invariant($"takes {100 * (1 - distance.Error):0} % of {2 * distance.Images} images for ")
+        + "the set that they are of, where guessing takes 50 %.";
 
     private static string Verdict(DomainDistance distance) =>
-        distance.Interval.Low >= 1.5 ? "They are far apart: expect a model of one to do worse on the other, and train on both."
+        distance.Interval.Low >= 1.5
+            ? "They are far apart: expect a model of one to do worse on the other, and train on both."
         : distance.Interval.High <= 0.5 ? "They are much alike: a model of one can be expected to hold on the other."
         : distance.Interval.Low == 0 ? "These images do not tell them apart."
         : "They differ: try a model of one on labelled images of the other before relying on it.";
@@ -80,8 +81,8 @@ internal static class DistanceCommand
         console.WriteLine(Sentence(summary.Distance));
         console.WriteLine(
             FormattableString.Invariant($"By features of {summary.Backbone}; {summary.FirstImages} and ")
-                + FormattableString.Invariant($"{summary.SecondImages} images, as many of one as of the other compared; ")
-                + FormattableString.Invariant($"{summary.Seconds:f1} s.")
+                + FormattableString.Invariant($"{summary.SecondImages} images, as many of one as of the other ")
+                + FormattableString.Invariant($"compared; {summary.Seconds:f1} s.")
         );
         EvaluationTables.Rejected(console, summary.Rejected);
     }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Training;

@@ -84,11 +84,13 @@ internal static class LeaderboardTable
     /// <param name="rows">The rows.</param>
     /// <param name="title">What they are of.</param>
     /// <param name="most">Rows to print at most, the one that was taken besides.</param>
+    /// <param name="all">What has all rows.</param>
     public static void Print(
         IAnsiConsole console,
         IReadOnlyList<LeaderboardRow> rows,
         string title,
-        int most = int.MaxValue
+        int most = int.MaxValue,
+        string all = "report.json"
     )
     {
         var table = new Table { Title = new TableTitle(title), Border = TableBorder.Simple };
@@ -110,7 +112,7 @@ internal static class LeaderboardTable
             );
         console.Write(table);
         if (rows.Count > most)
-            console.WriteLine($"The first {most} of {rows.Count}; report.json has all.");
+            console.WriteLine($"The first {most} of {rows.Count}; {all} has all.");
         console.WriteLine(
             "To the best: accuracy less that of the first row, on the same images, in points, with its 95 % interval. "
                 + "ms: to decode and featurise an image on one core here; MB: the weights. Taken: the cheapest "

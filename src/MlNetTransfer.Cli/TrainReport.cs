@@ -120,6 +120,13 @@ internal static class TrainReport
                 : $"{taken.Strategy} was taken: {EvaluationTables.Points(taken.Gain)} points beside the head on frozen "
                     + $"features (95 %: {EvaluationTables.Points(taken.GainInterval)})."
         );
+        if (summary.Advised is { } advised)
+            console.WriteLine(
+                FormattableString.Invariant($"The rule of thumb ({advised.ImagesPerClass:0} images a class; frozen ")
+                    + FormattableString.Invariant($"features get {100 * advised.Separability:0} % of what guessing ")
+                    + $"gets wrong right) asked for {advised.Strategy}: that was "
+                    + $"{(summary.AdviceWasRight == true ? "right" : "not what the images speak for")}."
+            );
         if (summary.CorrectedAccuracy is { } corrected)
             console.WriteLine(
                 $"The images that chose are those that the accuracy is of; corrected for that it is "

@@ -48,11 +48,7 @@ internal sealed class AdvisedRanking(
             && mean > 2 * deviation / Math.Sqrt(count)
                 ? ordered[0]
             : head;
-        return
-        [
-            first,
-            .. ordered.Prepend(head).Where(own => own != first).OrderByDescending(own => own.Accuracy),
-        ];
+        return [first, .. ordered.Prepend(head).Where(own => own != first).OrderByDescending(own => own.Accuracy)];
     }
 
     private AdvisedStrategy Head()
@@ -91,12 +87,8 @@ internal sealed class AdvisedRanking(
             AdviceEvidence.Tried,
             // On three quarters of the images and once, where train takes all of them and a second training.
             2 * trial.Seconds / 0.75,
-            FormattableString.Invariant(
-                $"Tried on {trial.Images} images held out: {100 * trial.Gain:+0.0;-0.0;0.0} points against the head (95 %: "
-            )
-                + FormattableString.Invariant(
-                    $"{100 * trial.GainInterval[0]:+0.0;-0.0;0.0} to {100 * trial.GainInterval[1]:+0.0;-0.0;0.0})."
-                )
+            $"Tried on {trial.Images} images held out: {Points(trial.Gain)} points against the head (95 %: "
+                + $"{Points(trial.GainInterval[0])} to {Points(trial.GainInterval[1])})."
         );
     }
 
@@ -113,9 +105,7 @@ internal sealed class AdvisedRanking(
             AdviceEvidence.OtherTasks,
             2 * Epochs * Passes * (1 - 0.8 * freeze) * images * single.Milliseconds / 1000 / Environment.ProcessorCount,
             why
-                + FormattableString.Invariant(
-                    $"Not tried here; on {count} other trainings it gained {100 * mean:+0.0;-0.0;0.0} points, give or take "
-                )
+                + $"Not tried here; on {count} other trainings it gained {Points(mean)} points, give or take "
                 + FormattableString.Invariant($"{100 * deviation:0.0}.")
         );
     }
@@ -152,6 +142,8 @@ internal sealed class AdvisedRanking(
                     : FormattableString.Invariant($"--backbone {network} --strategy finetune --freeze {freeze:0.##}"),
         };
     }
+
+    private static string Points(double share) => FormattableString.Invariant($"{100 * share:+0.0;-0.0;0.0}");
 
     private double FreezeOfTrial() => rule.FreezesAll ? 0.8 : rule.Freeze;
 

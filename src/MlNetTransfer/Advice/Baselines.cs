@@ -110,7 +110,8 @@ internal sealed class Baselines(IReadOnlyList<ImageItem> items, FeatureTable pre
             cancellation.ThrowIfCancellationRequested();
             images.Process(
                 reader.Read(items[i]),
-                values.AsSpan(i * preprocessing.TensorLength, preprocessing.TensorLength)
+                values.AsSpan(i * preprocessing.TensorLength, preprocessing.TensorLength),
+                cancellation
             );
         }
 
@@ -127,13 +128,7 @@ internal sealed class Baselines(IReadOnlyList<ImageItem> items, FeatureTable pre
     )
     {
         OnnxModel drawn = FeatureGraph.Build(RandomWeights.Draw(backbone.LoadModel(), seed), tap.Tensor);
-        using var graph = new ImageGraph(
-            drawn.ToBytes(),
-            FeatureGraph.Output,
-            backbone.Card.Encoder,
-            limits,
-            plan
-        );
+        using var graph = new ImageGraph(drawn.ToBytes(), FeatureGraph.Output, backbone.Card.Encoder, limits, plan);
         ImageRows rows = new ImageRunner(graph).Run(items, "Trying random weights", progress, cancellation);
         // A network whose random weights overflow says nothing; images themselves were all accepted before.
         return rows.Accepted.Length == items.Count ? rows.Values : null;

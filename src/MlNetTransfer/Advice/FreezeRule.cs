@@ -1,4 +1,7 @@
 using System.Text.Json.Serialization;
+using MlNetTransfer.Evaluation;
+using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
 
 namespace MlNetTransfer.Advice;
 
@@ -29,8 +32,8 @@ public enum SourceSimilarity
 /// that the backbone was trained on. Immutable.
 /// </summary>
 /// <remarks>
-/// The rule is common knowledge (Yosinski et al., How transferable are features in deep neural networks?, NIPS 2014; the
-/// notes of Stanford's course CS231n). It says what to try first; images held out decide.
+/// The rule is common knowledge (Yosinski et al., How transferable are features in deep neural networks?, NIPS 2014;
+/// the notes of Stanford's course CS231n). It says what to try first; images held out decide.
 /// </remarks>
 /// <param name="Size">Few images or many.</param>
 /// <param name="Similarity">Similar or different.</param>
@@ -115,5 +118,55 @@ public sealed record FreezeRule(
     /// <param name="accuracy">Accuracy on images held out, in [0, 1].</param>
     /// <param name="majority">Share of the most frequent class, in [0, 1].</param>
     public static double Separability(double accuracy, double majority) =>
-        Check.InRange(majority, 0, 1) >= 1 ? 1 : Math.Max(0, (Check.InRange(accuracy, 0, 1) - majority) / (1 - majority));
+        Check.InRange(majority, 0, 1) >= 1
+            ? 1
+            : Math.Max(0, (Check.InRange(accuracy, 0, 1) - majority) / (1 - majority));
+}
+
+/// <summary>The quadrant that some images fall into, and why. Immutable.</summary>
+/// <param name="Rule">The rule of thumb.</param>
+/// <param name="Separability">Share of what guessing gets wrong that frozen features get right, in [0, 1].</param>
+/// <param name="ImagesPerClass">Images to train on by classes.</param>
+public sealed record DataQuadrant(FreezeRule Rule, double Separability, double ImagesPerClass)
+{
+    private const int Folds = 5;
+
+    /// <summary>Rows that are looked at, about.</summary>
+    private const int MostRows = 1000;
+
+    /// <summary>The strategy of <c>train</c> that the rule asks for.</summary>
+    public string Strategy =>
+        Rule.FreezesAll ? "head"
+        : Rule.Freeze == 0 ? "full"
+        : "finetune";
+
+    /// <summary>Cross-validates a discriminant on the frozen features.</summary>
+    /// <param name="train">Rows to train on, at one tap.</param>
+    /// <param name="seed">Seed of the folds.</param>
+    /// <param name="cancellation">Ends the work.</param>
+    internal static DataQuadrant Of(FeatureTable train, int seed, CancellationToken cancellation)
+    {
+        FeatureTable table = StratifiedSample.Of(train, MostRows, seed);
+        int[] fold = CrossValidation.Folds(table.Labels, Folds, seed, table.ClassNames);
+        double majority = (double)table.RowsPerClass().Max() / table.Rows,
+            accuracy = majority;
+        if (fold.Any(f => f != CrossValidation.NeverHeldOut))
+        {
+            OutOfFoldPredictions found = CrossValidation.OutOfFold(
+                new LinearDiscriminantTrainer(
+                    new LinearDiscriminantTrainerOptions { Rule = ShrinkageRule.LeaveOneOut, Workers = 1 }
+                ),
+                table,
+                fold,
+                cancellation: cancellation
+            );
+            accuracy = JudgedRows.Right(found.Labels, found.Logits, found.Classes).Average(hit => hit ? 1.0 : 0);
+        }
+
+        return new DataQuadrant(
+            FreezeRule.Of(train.Rows, train.Classes, accuracy, majority),
+            FreezeRule.Separability(accuracy, majority),
+            (double)train.Rows / train.Classes
+        );
+    }
 }

@@ -24,6 +24,10 @@ internal sealed record KnownGains(string Task, int TrainImages, int Classes, dou
         new("animals3", 15, 3, 0.4, -0.071),
         new("animals3", 15, 3, 0, -0.024),
         new("things6", 29, 6, 0.8, -0.125),
+        new("things6", 29, 6, 0.4, -0.141),
+        new("things6", 29, 6, 0, 0),
+        new("signs7", 35, 7, 0.8, -0.029),
+        new("signs7", 35, 7, 0.4, -0.036),
     ];
 
     /// <summary>Mean and standard deviation of the gains where about as many blocks stayed frozen.</summary>

@@ -12,13 +12,8 @@ public sealed record TransferAdvice
     /// <summary>Size and balance of the data.</summary>
     public required DataSummary Data { get; init; }
 
-    /// <summary>
-    /// Share of what guessing gets wrong that frozen features get right; see <see cref="FreezeRule.Separability"/>.
-    /// </summary>
-    public required double Separability { get; init; }
-
-    /// <summary>The quadrant of the rule of thumb that the data fall into.</summary>
-    public required FreezeRule Rule { get; init; }
+    /// <summary>The quadrant of the rule of thumb that the data fall into, by the network alone.</summary>
+    public required DataQuadrant Quadrant { get; init; }
 
     /// <summary>How far the images are from others that were named; null where none were.</summary>
     public DomainDistance? Source { get; init; }
@@ -121,6 +116,7 @@ public sealed record BaselineTrial(
 /// <param name="Tap">The tap.</param>
 /// <param name="LogMe">LogME.</param>
 /// <param name="HScore">The regularised H-score.</param>
+/// <param name="NearestNeighbour">Accuracy of one nearest neighbour, leaving one out.</param>
 /// <param name="Leep">LEEP; null where the backbone has no classes of its own.</param>
 /// <param name="ConditionalEntropy">Negative conditional entropy; null as before.</param>
 public sealed record BackboneEstimate(
@@ -128,6 +124,7 @@ public sealed record BackboneEstimate(
     string Tap,
     double LogMe,
     double HScore,
+    double NearestNeighbour,
     double? Leep,
     double? ConditionalEntropy
 );

@@ -151,9 +151,12 @@ public sealed record TemperatureCalibration(double Temperature, double LogLossBe
     public static TemperatureCalibration Fit(OutOfFoldPredictions predictions) => Fit(predictions, null);
 
     /// <summary>As <see cref="Fit(OutOfFoldPredictions)"/>, with what a row of each class counts [classes].</summary>
-    internal static TemperatureCalibration Fit(OutOfFoldPredictions predictions, double[]? weight)
+    internal static TemperatureCalibration Fit(OutOfFoldPredictions predictions, double[]? weight) =>
+        Fit(predictions.Judged(weight));
+
+    /// <summary>Fits T to held-out logits.</summary>
+    internal static TemperatureCalibration Fit(HeldOutLogits judged)
     {
-        HeldOutLogits judged = predictions.Judged(weight);
         if (judged.Rows == 0)
             return new TemperatureCalibration(1, double.NaN, double.NaN, 0);
         double scale = judged.Temper();
@@ -188,6 +191,13 @@ internal sealed class HeldOutLogits(int classes)
 
     /// <summary>Number of rows.</summary>
     public int Rows => rows.Count;
+
+    /// <summary>
+    /// Whether the scale takes each row's own class for right with (rows + 1) / (rows + 2) only and spreads the rest
+    /// over all (Platt, Probabilistic outputs for support vector machines, 1999): a handful of rows that are all right
+    /// would otherwise make the model as sure as float32 can be.
+    /// </summary>
+    public bool AreFew { get; init; }
 
     public void Add(ReadOnlySpan<float> row, int label, double weight)
     {
@@ -307,11 +317,13 @@ internal sealed class HeldOutLogits(int classes)
         return (Math.Log(sum) - scale * (z[label] - z[best]), label == best);
     }
 
-    // d/ds of the loss is E[z] - z(true) under softmax(s·z), its derivative the variance of z.
+    // d/ds of the loss is E[z] - z(true) under softmax(s·z), its derivative the variance of z. With doubt d the target
+    // is (1 - d)·z(true) + d·mean z.
     private (double Slope, double Curvature) Slopes(double s)
     {
         double slope = 0,
-            curvature = 1e-12;
+            curvature = 1e-12,
+            doubt = AreFew ? 1.0 / (rows.Count + 2) * classes / (classes - 1) : 0;
         for (int i = 0; i < rows.Count; i++)
         {
             ReadOnlySpan<float> z = Row(i);
@@ -321,7 +333,8 @@ internal sealed class HeldOutLogits(int classes)
                 top = MathF.Max(top, logit);
             double sum = 0,
                 first = 0,
-                second = 0;
+                second = 0,
+                mean = 0;
             foreach (float logit in z)
             {
                 double below = logit - top,
@@ -329,10 +342,13 @@ internal sealed class HeldOutLogits(int classes)
                 sum += e;
                 first += e * below;
                 second += e * below * below;
+                mean += below / classes;
             }
 
             first /= sum;
             slope += w * (first - (z[label] - top));
+            if (AreFew)
+                slope += w * doubt * (z[label] - top - mean);
             curvature += w * (second / sum - first * first);
         }
 

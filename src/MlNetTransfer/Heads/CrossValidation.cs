@@ -199,9 +199,10 @@ public sealed class OutOfFoldPredictions
 
     /// <summary>Rows whose own class the head knew: the only ones that tell how sure it should be.</summary>
     /// <param name="weight">What a row of each class counts [classes]; null: 1.</param>
-    internal HeldOutLogits Judged(double[]? weight = null)
+    /// <param name="areFew">See <see cref="HeldOutLogits.AreFew"/>.</param>
+    internal HeldOutLogits Judged(double[]? weight = null, bool areFew = false)
     {
-        var judged = new HeldOutLogits(Classes);
+        var judged = new HeldOutLogits(Classes) { AreFew = areFew };
         for (int i = 0; i < rows.Length; i++)
             if (logits[i * Classes + labels[i]] > Unknown)
                 judged.Add(logits.AsSpan(i * Classes, Classes), labels[i], weight?[labels[i]] ?? 1);

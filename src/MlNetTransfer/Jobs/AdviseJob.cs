@@ -4,7 +4,6 @@ using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
-using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Training;
 
@@ -51,7 +50,11 @@ public sealed record AdviseOptions : ImageJobRequest
             field =
                 value >= TimeSpan.Zero
                     ? value
-                    : throw new ArgumentOutOfRangeException(nameof(TimeBudget), value, "TimeBudget must not be below 0.");
+                    : throw new ArgumentOutOfRangeException(
+                        nameof(TimeBudget),
+                        value,
+                        "TimeBudget must not be below 0."
+                    );
     } = TimeSpan.FromMinutes(5);
 
     /// <summary>Seed of the folds and draws. Default 1.</summary>
@@ -82,8 +85,7 @@ public sealed record AdviseOptions : ImageJobRequest
 public sealed class AdviseJob(AdviseOptions options, JobServices? services = null) : IJob<AdviseSummary>
 {
     /// <summary>Rows that estimates are computed from at most.</summary>
-    private const int EstimateRows = 500,
-        SizedImages = 300;
+    private const int EstimateRows = 500;
 
     private readonly JobServices services = services ?? JobServices.Default;
     private readonly ExecutionPlan plan = new() { Workers = options.Workers };
@@ -99,10 +101,10 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
         long started = services.Clock.GetTimestamp();
         ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
         IReadOnlyList<string> ids = BackboneCandidates.Among(options.Backbones, services.Catalog);
-        Backbone backbone = new BackboneStore(
-            services.Catalog,
-            Path.Combine(options.CacheFolder, "backbones")
-        ).Open(ids, cancellation);
+        Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
+            ids,
+            cancellation
+        );
         using var extractor = new FeatureExtractor(
             backbone,
             [.. backbone.Card.Taps.Select(t => t.Name)],
@@ -124,7 +126,7 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
                 ? Enumerable.Range(0, set.Table.Rows)
                 : HeldOutRows.Of(data, rows, set.Table, run, EvaluationProtocol.DefaultTestFraction).Train,
         ];
-        var question = new Question(set, train, backbone, Groups(backbone, extractor), run);
+        var question = new AdviseQuestion(set, train, backbone, Groups(backbone, extractor), run);
         TransferAdvice advice = Advise(question, progress, cancellation);
         return new AdviseSummary(
             advice,
@@ -135,7 +137,7 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
     }
 
     private TransferAdvice Advise(
-        Question question,
+        AdviseQuestion question,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
@@ -161,21 +163,19 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
                 $"'{options.Folder}' has {table.Rows} usable images of {table.Classes} classes to learn from: too few "
                     + "to hold any out and compare; at least 3 of each class are needed."
             );
-        LeaderboardRow taken = board.Single(row => row.Taken);
         int[] counts = table.RowsPerClass();
-        double majority = (double)counts.Max() / table.Rows;
-        FreezeRule rule = FreezeRule.Of(table.Rows, table.Classes, taken.Accuracy, majority);
-        Single single = question.OfNetwork(BestSingle(board));
+        SingleNetwork single = question.OfNetwork(BestSingle(board));
+        var quadrant = DataQuadrant.Of(single.AtDefaultTap.Select(question.Train), options.Seed, cancellation);
         IReadOnlyList<BaselineTrial> baselines = Baselines(question, single, progress, cancellation);
         DomainDistance? source = options.Source is null
             ? null
             : DistanceJob.ToSource(options, services, question.Set, question.Train, progress, cancellation);
         List<string> notes = [.. HeldOutRows.Notes(question.Set.Data)];
-        IReadOnlyList<StrategyTrial> trials = Try(question, single, rule, notes, progress, cancellation);
+        IReadOnlyList<StrategyTrial> trials = Try(question, single, quadrant.Rule, notes, progress, cancellation);
         return new TransferAdvice
         {
             Strategies = new AdvisedRanking(
-                rule,
+                quadrant.Rule,
                 board,
                 single.Backbone.Card.Id,
                 trials,
@@ -183,8 +183,7 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
                 Math.Min(table.Rows, BackboneChooser.ComparedRows)
             ).Of(),
             Data = question.Summary(counts),
-            Separability = FreezeRule.Separability(taken.Accuracy, majority),
-            Rule = rule,
+            Quadrant = quadrant,
             Source = source,
             Baselines = baselines,
             Leaderboard = board,
@@ -223,25 +222,26 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
         ?? board.Where(row => !row.Backbone.Contains(SideBySide.Plus)).MinBy(row => row.LogLoss)!.Backbone;
 
     private IReadOnlyList<BaselineTrial> Baselines(
-        Question question,
-        Single single,
+        AdviseQuestion question,
+        SingleNetwork single,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
-        BackboneTap tap = single.Backbone.Card.Tap();
-        int at = single.Taps.ToList().FindIndex(own => own.Name == tap.Name);
         int[] some = question.Sample(Advice.Baselines.MostImages);
-        return new Baselines(
-            [.. some.Select(question.Set.Item)],
-            single.Groups.Columns(single.Table, [at]).Select(some),
-            options.Seed
-        ).Judge(single.Backbone, tap, plan, options.Limits, progress, cancellation);
+        return new Baselines([.. some.Select(question.Set.Item)], single.AtDefaultTap.Select(some), options.Seed).Judge(
+            single.Backbone,
+            single.Backbone.Card.Tap(),
+            plan,
+            options.Limits,
+            progress,
+            cancellation
+        );
     }
 
     private IReadOnlyList<StrategyTrial> Try(
-        Question question,
-        Single single,
+        AdviseQuestion question,
+        SingleNetwork single,
         FreezeRule rule,
         List<string> notes,
         IProgress<JobProgress>? progress,
@@ -284,7 +284,7 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
     }
 
     private List<BackboneEstimate> Estimates(
-        Question question,
+        AdviseQuestion question,
         FeatureTable table,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
@@ -308,6 +308,7 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
                         question.TapName(tap),
                         Transferability.LogMe(own, options.Workers),
                         Transferability.HScore(own, options.Workers),
+                        Transferability.NearestNeighbour(own, options.Workers),
                         leep,
                         entropy
                     )
@@ -320,7 +321,7 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
 
     /// <summary>What the source's own head says of the images, where it has one.</summary>
     private (double? Leep, double? Entropy) OfSourceHead(
-        Question question,
+        AdviseQuestion question,
         string id,
         int[] rows,
         FeatureTable sample,
@@ -351,103 +352,6 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
                 Transferability.Leep(sample.Labels, sample.Classes, found.Values, classes),
                 Transferability.NegativeConditionalEntropy(sample.Labels, sample.Classes, found.Values, classes)
             );
-    }
-
-    /// <summary>The images of the question, and their features by all networks.</summary>
-    private sealed record Question(
-        TrainingSet Set,
-        IReadOnlyList<int> Train,
-        Backbone Backbone,
-        TapGroups Groups,
-        TrainOptions Run
-    )
-    {
-        /// <summary>A tap as its own network calls it.</summary>
-        public string TapName(int tap) => Groups.Names[tap][(Groups.Names[tap].IndexOf('/') + 1)..];
-
-        /// <summary>One of the networks by itself.</summary>
-        public Single OfNetwork(string id)
-        {
-            Backbone network = Backbone.Parts.Single(part => part.Card.Id == id);
-            int[] taps = Groups.TapsOf([id]);
-            return new Single(
-                network,
-                [.. network.Card.Taps],
-                Groups.Only(taps),
-                Groups.Columns(Set.Table, taps)
-            );
-        }
-
-        public DataSummary Summary(int[] counts)
-        {
-            int[] ordered = [.. counts.Order()];
-            (int Width, int Height)[] sizes = Sizes();
-            return new DataSummary(
-                Train.Count,
-                counts.Length,
-                ordered[0],
-                ordered[ordered.Length / 2],
-                ordered[^1],
-                Middle(sizes.Select(size => size.Width)),
-                Middle(sizes.Select(size => size.Height))
-            );
-        }
-
-        /// <summary>Some of the rows to train on, about as many of each class as it has.</summary>
-        public int[] Sample(int most) =>
-            Train.Count <= most
-                ? [.. Train]
-                : [
-                    .. Train
-                        .GroupBy(row => Set.Table.Labels[row])
-                        .SelectMany(rows =>
-                            rows.Take(Math.Max(2, (int)((long)rows.Count() * most / Train.Count)))
-                        )
-                        .Order(),
-                ];
-
-        private (int Width, int Height)[] Sizes()
-        {
-            using var reader = new ImageItemReader(Run.Limits);
-            return
-            [
-                .. Sample(SizedImages)
-                    .Select(row =>
-                    {
-                        ImageInfo header = ImageHeader.Read(reader.Read(Set.Item(row)));
-                        return header.Orientation >= 5
-                            ? (header.Height, header.Width)
-                            : (header.Width, header.Height);
-                    }),
-            ];
-        }
-
-        private static int Middle(IEnumerable<int> values)
-        {
-            int[] ordered = [.. values.Order()];
-            return ordered.Length == 0 ? 0 : ordered[ordered.Length / 2];
-        }
-    }
-
-    /// <summary>One network with its taps and features of all images.</summary>
-    private sealed record Single(
-        Backbone Backbone,
-        IReadOnlyList<BackboneTap> Taps,
-        TapGroups Groups,
-        FeatureTable Table
-    )
-    {
-        public RecipeRows Rows(Question question) =>
-            question.Set.Recipe(question.Run) with
-            {
-                Table = Table,
-                Taps = Taps,
-                Space = FeatureExtractor.SpaceOf(
-                    Backbone,
-                    [.. Taps.Select(tap => tap.Tensor)],
-                    question.Set.Extractor.Plan
-                ),
-            };
     }
 }
 

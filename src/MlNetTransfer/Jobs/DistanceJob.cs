@@ -145,10 +145,12 @@ public sealed class DistanceJob(DistanceOptions options, JobServices? services =
         if (different >= DomainDistance.LeastImages)
             return;
         string because =
-            rejected.Count == 0 ? "" : $" {rejected.Count} were rejected, e.g. {rejected[0].File}: {rejected[0].Reason}.";
+            rejected.Count == 0
+                ? ""
+                : $" {rejected.Count} were rejected, e.g. {rejected[0].File}: {rejected[0].Reason}.";
         throw new TransferException(
-            $"'{source}' has {different} different usable images; at least {DomainDistance.LeastImages} are needed to say "
-                + $"how far they are from others.{because}"
+            $"'{source}' has {different} different usable images; at least {DomainDistance.LeastImages} are needed to "
+                + $"say how far they are from others.{because}"
         );
     }
 }

@@ -33,6 +33,7 @@ public sealed partial class TrainJob
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
+        recipe = Advised(recipe, backbone, set, Quadrant(backbone, set, cancellation));
         WrittenModel written = FitAndStage(recipe, backbone, set, progress, cancellation);
         using (written.File)
             written.File.Take();

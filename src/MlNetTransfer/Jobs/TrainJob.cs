@@ -1,3 +1,4 @@
+using MlNetTransfer.Advice;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
@@ -47,14 +48,45 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
-        return Finish(
-            started,
-            recipe,
-            backbone,
-            TrainingSet.Of(data, rows, extractor, options),
-            progress,
-            cancellation
-        );
+        TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
+        DataQuadrant? quadrant = Quadrant(backbone, set, cancellation);
+        recipe = Advised(recipe, backbone, set, quadrant);
+        return Finish(started, recipe, backbone, set, quadrant, progress, cancellation);
+    }
+
+    /// <summary>
+    /// The quadrant of the rule of thumb, by images to train on; by folds all of them, since each is trained on. Null
+    /// where the strategy is given.
+    /// </summary>
+    private DataQuadrant? Quadrant(Backbone backbone, TrainingSet set, CancellationToken cancellation)
+    {
+        if (!options.Strategy.Chooses)
+            return null;
+        IReadOnlyList<int> train =
+            options.FitsAll || set.Protocol.Kind == ProtocolKind.CrossValidation
+                ? [.. Enumerable.Range(0, set.Table.Rows)]
+                : HeldOutRows
+                    .Of(
+                        set.Data,
+                        set.Rows,
+                        set.Table,
+                        options,
+                        set.Protocol.TestFraction ?? EvaluationProtocol.DefaultTestFraction
+                    )
+                    .Train;
+        TapGroups groups = set.Extractor.Groups;
+        int tap = Math.Max(0, groups.Names.ToList().IndexOf(backbone.Card.DefaultTap));
+        return DataQuadrant.Of(groups.Columns(set.Table, [tap]).Select(train), options.Seed, cancellation);
+    }
+
+    /// <summary>The recipe that follows the rule of thumb; what was given where the strategy is.</summary>
+    private IRecipe Advised(IRecipe recipe, Backbone backbone, TrainingSet set, DataQuadrant? quadrant)
+    {
+        if (quadrant is null)
+            return recipe;
+        IRecipe advised = options.Strategy.Recipe(Settings(backbone) with { Rule = quadrant.Rule });
+        advised.Check(Taps(backbone), set.Data.ClassNames.Count);
+        return advised;
     }
 
     private RecipeSettings Settings(Backbone backbone) =>
@@ -135,6 +167,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         IRecipe recipe,
         Backbone backbone,
         TrainingSet set,
+        DataQuadrant? quadrant,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
@@ -160,6 +193,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 strategies.FirstOrDefault(way => way.Taken)?.Strategy
                 ?? (options.Strategy.Chooses ? TrainingStrategy.Head : options.Strategy).Name.ToLowerInvariant(),
             Strategies = strategies,
+            Advised = quadrant,
             CorrectedAccuracy = trial.Corrected?.Accuracy,
             CorrectedInterval = trial.Corrected is { } corrected
                 ? [corrected.Interval.Low, corrected.Interval.High]

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using MlNetTransfer.Advice;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Heads;
@@ -57,6 +58,14 @@ public sealed record TrainSummary : EvaluationSummary
     /// The ways that were compared, on the folds or on a part of the training images; empty without a choice.
     /// </summary>
     public IReadOnlyList<StrategyTrial> Strategies { get; init; } = [];
+
+    /// <summary>What the rule of thumb asked for before anything was tried; null without a choice.</summary>
+    public DataQuadrant? Advised { get; init; }
+
+    /// <summary>
+    /// Whether the rule of thumb asked for what the images held out then spoke for; null without a choice.
+    /// </summary>
+    public bool? AdviceWasRight => Advised is null || Strategies.Count == 0 ? null : Advised.Strategy == Strategy;
 
     /// <summary>
     /// Accuracy of what such a choice takes, on images that did not take part in it (bootstrap); null without a choice

@@ -33,8 +33,8 @@ internal sealed class AutoRecipe : IRecipe
     private const double Deciding = 0.25;
 
     /// <summary>
-    /// Share that stays frozen where the rule of thumb is to freeze all, and where there is little time: a training that
-    /// can spoil little.
+    /// Share that stays frozen where the rule of thumb is to freeze all, and where there is little time: a training
+    /// that can spoil little.
     /// </summary>
     private const double MildFreeze = 0.8;
 
@@ -93,9 +93,7 @@ internal sealed class AutoRecipe : IRecipe
     {
         IReadOnlyList<StrategyTrial> trials = Try(all, rows, context);
         Way taken =
-            trials.Count == 0
-                ? ways[0]
-                : ways.Single(way => way.Name == trials.Single(trial => trial.Taken).Strategy);
+            trials.Count == 0 ? ways[0] : ways.Single(way => way.Name == trials.Single(trial => trial.Taken).Strategy);
         return new Chosen(taken.Recipe.Fit(all, rows, context), trials, notes);
     }
 

@@ -35,7 +35,7 @@ internal sealed class NetworkJudge(
     {
         if (Rows == 0)
             return (null, null);
-        HeldOutLogits judged = Score(weights).Judged();
+        HeldOutLogits judged = Score(weights).Judged(areFew: true);
         HeldOut found = judged.Judge(judged.Temper());
         return (double.IsFinite(found.LogLoss) ? found.LogLoss : double.MaxValue, found.Accuracy);
     }
@@ -43,7 +43,7 @@ internal sealed class NetworkJudge(
     /// <summary>The temperature that suits the rows; what was chosen elsewhere, or 1, where no rows judge.</summary>
     public TemperatureCalibration Calibrate(NetworkWeights weights) =>
         Rows > 0
-            ? TemperatureCalibration.Fit(Score(weights))
+            ? TemperatureCalibration.Fit(Score(weights).Judged(areFew: true))
             : new TemperatureCalibration(run.Chosen?.Temperature ?? 1, double.NaN, double.NaN, 0);
 
     /// <summary>

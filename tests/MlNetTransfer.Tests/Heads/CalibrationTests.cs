@@ -55,6 +55,16 @@ public sealed class CalibrationTests
     }
 
     [TestMethod]
+    public void Fit_FewRowsThatAreAllRight_LeavesAsMuchDoubtAsTheyDo()
+    {
+        // Four rows with logits (1, 0), all right: the scale at which the loss against the target 5/6 is lowest is ln 5.
+        var rows = new HeldOutLogits(2) { AreFew = true };
+        for (int i = 0; i < 4; i++)
+            rows.Add([1, 0], 0, 1);
+        Assert.AreEqual(1 / Math.Log(5), TemperatureCalibration.Fit(rows).Temperature, 1e-5);
+    }
+
+    [TestMethod]
     public void OutOfFold_OneClassLeft_SaysSo() =>
         StringAssert.Contains(
             Assert

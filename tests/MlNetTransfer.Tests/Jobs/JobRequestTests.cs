@@ -182,6 +182,30 @@ public sealed class JobRequestTests
             Limits = Limits,
             Workers = 1024,
         },
+        ["advise"] = new AdviseOptions
+        {
+            Folder = "images",
+            Dataset = Dataset,
+            Backbones = ["a", "b"],
+            Source = "photos",
+            TimeBudget = TimeSpan.FromSeconds(1),
+            Seed = int.MinValue,
+            CacheFolder = "cache",
+            CacheFeatures = false,
+            Limits = Limits,
+            Workers = 1024,
+        },
+        ["distance"] = new DistanceOptions
+        {
+            First = "images",
+            Second = "others",
+            Backbone = "mine",
+            Seed = int.MinValue,
+            CacheFolder = "cache",
+            CacheFeatures = false,
+            Limits = Limits,
+            Workers = 1024,
+        },
         ["export"] = new ExportOptions
         {
             Model = "model.onnx",
@@ -232,6 +256,8 @@ public sealed class JobRequestTests
     [DataRow("classify")]
     [DataRow("compare")]
     [DataRow("check")]
+    [DataRow("advise")]
+    [DataRow("distance")]
     [DataRow("export")]
     [DataRow("import")]
     [DataRow("inspect")]
