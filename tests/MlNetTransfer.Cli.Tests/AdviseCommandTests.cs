@@ -37,6 +37,17 @@ public sealed class AdviseCommandTests
     }
 
     [TestMethod]
+    public void Advise_TooLittleTimeForATraining_SaysSoAndTakesTheHead()
+    {
+        CliResult result = Cli.Run("advise", Samples, "--backbones", "resnet18", "--time-budget", "1s", "--json");
+        Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
+        JsonElement advice = result.Json.GetProperty("advice");
+        StringAssert.Contains(advice.GetProperty("notes").ToString(), "'finetune' was not tried to the end");
+        Assert.AreEqual(1, advice.GetProperty("trials").GetArrayLength(), "the head is always judged");
+        Assert.AreEqual("head", advice.GetProperty("strategies")[0].GetProperty("strategy").GetString());
+    }
+
+    [TestMethod]
     public void Distance_TwoClassesAndOneWithItself_AreFarAndNotAtAll()
     {
         string birds = Path.Combine(Samples, "bird"),

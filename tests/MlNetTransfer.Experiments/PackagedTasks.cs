@@ -27,10 +27,18 @@ internal static class PackagedTasks
         ("party", "recreation/party"),
     ];
 
+    private static readonly (string Class, string Folder)[] Animals =
+    [
+        ("bird", "animals/birds"),
+        ("bug", "animals/bugs"),
+        ("mammal", "animals/mammals"),
+    ];
+
     /// <summary>Name and images of each.</summary>
     public static IReadOnlyDictionary<string, Func<ImageDataset>> All { get; } =
         new Dictionary<string, Func<ImageDataset>>
         {
+            ["animals3"] = () => Packaged(Animals),
             ["things6"] = () => Packaged(Things),
             ["signs7"] = () => Packaged(Signs),
             ["stamps8"] = TuxPaintStamps.Read,

@@ -7,6 +7,7 @@ const string Usage = """
     out/experiments/EXPERIMENT-DATE.json, or to FILE. Without a backbone the catalog's default is taken.
       accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
       accuracy defaults [backbone]     training runs with all defaults, three seeds, beside scikit-learn
+      advice [task ...] [backbone ...] estimates of transferability beside the accuracy of heads, over backbones and taps
       backbones [task ...] [backbone ...]
                                        each backbone alone and the automatic choice, by 5 folds, three seeds
       checks [task ...]                faults planted in 600 images: what 'check' finds, beside confident learning
@@ -21,6 +22,8 @@ const string Usage = """
       imbalance [task ...]             classes of very different size: class weights and thresholds
       int8 [backbone ...]              models quantised to int8, beside float32
       pixels [model]                   exports on 50 images and large JPEGs, beside the evaluated model
+      strategies [task ...] [images a class|all ...] [backbone=ID]
+                                       every strategy on the same drawn images: what advice should have said
       taps [backbone]                  several taps together, beside each alone
       torchexport [network|backbone ...]
                                        exports to TorchScript and TorchSharp beside PyTorch, and trained weights back
@@ -29,6 +32,7 @@ const string Usage = """
 Dictionary<string, Func<string[], Experiment, int>> experiments = new()
 {
     ["accuracy"] = AccuracyExperiment.Run,
+    ["advice"] = AdviceExperiment.Run,
     ["backbones"] = BackbonesExperiment.Run,
     ["checks"] = ChecksExperiment.Run,
     ["detective"] = DetectiveExperiment.Run,
@@ -40,6 +44,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["imbalance"] = ImbalanceExperiment.Run,
     ["int8"] = Int8Experiment.Run,
     ["pixels"] = PixelsExperiment.Run,
+    ["strategies"] = StrategiesExperiment.Run,
     ["taps"] = TapsExperiment.Run,
     ["torchexport"] = TorchExportExperiment.Run,
     ["transfer"] = TransferExperiment.Run,

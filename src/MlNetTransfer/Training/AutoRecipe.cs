@@ -11,10 +11,12 @@ public enum TrainingPreset
     /// <summary>The head, and a short training of the last fifth of the network's blocks.</summary>
     Fast,
 
-    /// <summary>The head, and fine-tuning of the upper half.</summary>
+    /// <summary>
+    /// The head, and the training that the rule of thumb asks for; where it asks for none, a mild one to be sure.
+    /// </summary>
     Good,
 
-    /// <summary>The head, fine-tuning of the upper half, and of the whole network.</summary>
+    /// <summary>The head, that training, and one of the whole network.</summary>
     Best,
 }
 
@@ -187,7 +189,7 @@ internal sealed class AutoRecipe : IRecipe
             yield break;
         }
 
-        bool whole = settings.Rule is { Freeze: 0 };
+        bool whole = settings.Rule is { Freeze: 0 } && given.Freeze is null;
         if (!whole || settings.Preset == TrainingPreset.Best)
             yield return Training(
                 TrainingStrategy.FineTune,

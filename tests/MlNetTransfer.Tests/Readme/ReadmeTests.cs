@@ -1,3 +1,4 @@
+using MlNetTransfer.Advice;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Tests.Shared;
 
@@ -51,6 +52,35 @@ public sealed class ReadmeTests
         string guide = File.ReadAllText(Repository.At("docs/guide/from-ml-net.md"));
         foreach (System.Reflection.PropertyInfo option in typeof(ImageClassificationOptions).GetProperties())
             StringAssert.Contains(guide, $"`{option.Name}`");
+    }
+
+    [TestMethod]
+    public void Advice_OfTheGuide_Runs()
+    {
+        Assert.AreEqual(
+            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/advice.md", "csharp").Single()),
+            DocumentedCode.Normal(
+                DocumentedCode
+                    .Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// advice begins", "// advice ends")
+                    .Single()
+            )
+        );
+        using var folder = new TempFolder();
+        StringAssert.StartsWith(DocumentedProgram.Printed(folder, Advice), "--backbone resnet18: 8");
+    }
+
+    private static void Advice()
+    {
+        // advice begins
+        var question = new AdviseOptions
+        {
+            Folder = "data-samples/clipart",
+            Backbones = ["resnet18"],
+            TimeBudget = TimeSpan.Zero,
+        };
+        AdvisedStrategy first = new AdviseJob(question).Run().Advice.Strategies[0];
+        Console.WriteLine($"{first.Options}: {first.Accuracy:P0}. {first.Reason}");
+        // advice ends
     }
 
     private static void Jobs()
