@@ -30,6 +30,14 @@ internal sealed class FineTuneFlags
                 (o, preset) => o with { Preset = preset },
                 o => o.Preset ?? TrainingPreset.Good
             ),
+            train.Written(
+                "--log",
+                "Write the epochs for other programs too, separated by commas: csv, metrics.csv; tensorboard, event "
+                    + "files in the folder logs.",
+                "csv,tensorboard",
+                Formats,
+                (o, formats) => o with { Logs = formats }
+            ),
             train.Switch(
                 "--resume",
                 "Go on from the last epoch of an interrupted run with the same images, options and output folder.",
@@ -59,6 +67,18 @@ internal sealed class FineTuneFlags
 
     /// <summary>The rest.</summary>
     public Option[] Advanced { get; }
+
+    private static LogFormats Formats(string text)
+    {
+        string[] known = [.. Enum.GetNames<LogFormats>().Skip(1).Select(name => name.ToLowerInvariant())];
+        return CommonOptions
+            .Listed(text)
+            .Aggregate(
+                LogFormats.None,
+                (all, name) =>
+                    all | Enum.Parse<LogFormats>(FlagText.OneOf("--log", name, known), ignoreCase: true)
+            );
+    }
 
     private static IEnumerable<Option> Start(Flags<FineTuneOptions> tune) =>
         [

@@ -32,6 +32,8 @@ public interface IJob<out TSummary>
 [JsonDerivedType(typeof(CheckOptions), "check")]
 [JsonDerivedType(typeof(AdviseOptions), "advise")]
 [JsonDerivedType(typeof(DistanceOptions), "distance")]
+[JsonDerivedType(typeof(LearningRateOptions), "learningRate")]
+[JsonDerivedType(typeof(TuneOptions), "tune")]
 [JsonDerivedType(typeof(ExportOptions), "export")]
 [JsonDerivedType(typeof(ImportOptions), "import")]
 [JsonDerivedType(typeof(InspectOptions), "inspect")]

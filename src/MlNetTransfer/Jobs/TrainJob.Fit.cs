@@ -40,7 +40,39 @@ public sealed partial class TrainJob
         recipe.Written();
         return written;
     }
+
+    /// <summary>
+    /// Prepares a training, its features included, for what is not a whole run; nothing but the caches is written.
+    /// </summary>
+    /// <param name="work">What to do with it, while its extractor is open.</param>
+    /// <param name="progress">Told how far each stage is, from any thread.</param>
+    /// <param name="cancellation">Ends the work.</param>
+    internal T With<T>(
+        Func<PreparedTraining, T> work,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        TrainRules.Require(options);
+        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
+        HeldOutRows.RequireNoOtherSplit(data, options);
+        TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
+        Backbone backbone = OpenBackbone(cancellation);
+        TextColumns.Require(backbone.Card.Encoder, options.Dataset.TextColumn, [], $"Backbone '{backbone.Card.Id}'");
+        RecipeSettings settings = Settings(backbone);
+        options.Strategy.Recipe(settings).Check(Taps(backbone), data.ClassNames.Count);
+        using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
+        ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
+        TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
+        return work(new PreparedTraining(settings, set.Recipe(options), TrainRows(set)));
+    }
 }
+
+/// <summary>A training whose features are there.</summary>
+/// <param name="Settings">How to train.</param>
+/// <param name="Rows">All rows.</param>
+/// <param name="Train">Those that may be looked at: the part held out is not among them; by folds, all are.</param>
+internal sealed record PreparedTraining(RecipeSettings Settings, RecipeRows Rows, IReadOnlyList<int> Train);
 
 /// <summary>A model that was trained, and written beside its place.</summary>
 /// <param name="Trial">Its training and evaluation.</param>

@@ -62,22 +62,24 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
     {
         if (!options.Strategy.Chooses)
             return null;
-        IReadOnlyList<int> train =
-            options.FitsAll || set.Protocol.Kind == ProtocolKind.CrossValidation
-                ? [.. Enumerable.Range(0, set.Table.Rows)]
-                : HeldOutRows
-                    .Of(
-                        set.Data,
-                        set.Rows,
-                        set.Table,
-                        options,
-                        set.Protocol.TestFraction ?? EvaluationProtocol.DefaultTestFraction
-                    )
-                    .Train;
         TapGroups groups = set.Extractor.Groups;
         int tap = Math.Max(0, groups.Names.ToList().IndexOf(backbone.Card.DefaultTap));
-        return DataQuadrant.Of(groups.Columns(set.Table, [tap]).Select(train), options.Seed, cancellation);
+        return DataQuadrant.Of(groups.Columns(set.Table, [tap]).Select(TrainRows(set)), options.Seed, cancellation);
     }
+
+    /// <summary>The rows that are trained on; by folds, where each is in turn, all of them.</summary>
+    private IReadOnlyList<int> TrainRows(TrainingSet set) =>
+        options.FitsAll || set.Protocol.Kind == ProtocolKind.CrossValidation
+            ? [.. Enumerable.Range(0, set.Table.Rows)]
+            : HeldOutRows
+                .Of(
+                    set.Data,
+                    set.Rows,
+                    set.Table,
+                    options,
+                    set.Protocol.TestFraction ?? EvaluationProtocol.DefaultTestFraction
+                )
+                .Train;
 
     /// <summary>The recipe that follows the rule of thumb; what was given where the strategy is.</summary>
     private IRecipe Advised(IRecipe recipe, Backbone backbone, TrainingSet set, DataQuadrant? quadrant)
@@ -112,6 +114,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             Folder = options.Output,
             BoundaryCache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "boundary") : null,
             Resume = options.Resume,
+            Logs = options.Logs,
             OnEpoch = services.OnEpoch,
             Clock = services.Clock,
         };

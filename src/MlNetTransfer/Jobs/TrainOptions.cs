@@ -159,6 +159,11 @@ public sealed record TrainOptions : ImageJobRequest
     public FineTuneOptions FineTune { get; init; } = new();
 
     /// <summary>
+    /// Files of the epochs of a training besides metrics.jsonl, for other programs. Default none.
+    /// </summary>
+    public LogFormats Logs { get; init; }
+
+    /// <summary>
     /// Whether to go on from the checkpoints of an interrupted run with the same images and options in the same output
     /// folder. Default false.
     /// </summary>
@@ -249,6 +254,7 @@ public static class TrainRules
             o => o.Strategy.Chooses,
             "--strategy auto, which tries as much as it says"
         ),
+        new("--log", nameof(TrainOptions.Logs), o => o.Logs != LogFormats.None, IsTuned, Tuned),
         new("--resume", nameof(TrainOptions.Resume), o => o.Resume, IsTuned, Tuned),
         OfImages("--path-column", "Dataset.PathColumn", o => o.Dataset.PathColumn is not null),
         OfImages("--max-megapixels", nameof(TrainOptions.Limits), o => o.Limits != new ImageLimits()),

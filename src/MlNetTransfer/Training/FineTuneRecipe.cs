@@ -231,22 +231,65 @@ internal sealed class FineTuneRecipe : IRecipe
     private Tuned Train(RecipeRows all, TrainTestRows rows, string digest, TuneChoice? chosen, FitContext context)
     {
         FittedHead start = StartOf(all, rows.Train, context);
+        FineTuneRun run = RunOf(all, start, chosen, context.Fold);
         BackboneTap[] taps = [.. start.Taps.Select(tap => all.Taps[tap])];
-        FineTunePlan plan = FineTunePlan.Of(trained!, [.. taps.Select(t => t.Tensor)], start.Head.Width, freeze);
         if (chosen is { Epochs: 0 })
-            return new Tuned(start, taps, plan, TunedNetwork.Untrained(start.Selection));
-        var run = new FineTuneRun
+            return new Tuned(start, taps, run.Plan, TunedNetwork.Untrained(start.Selection));
+        using BoundaryRows data = DataOf(all, run.Plan);
+        string file = FormattableString.Invariant($"fold-{context.Fold}{(chosen is null ? "" : "-all")}.safetensors");
+        TunedNetwork network = new FineTuner(run, all.Images, data, settings.Clock).Fit(
+            rows,
+            (LinearHead)start.Head,
+            new TuneCheckpoint(Path.Combine(CheckpointFolder, file), digest),
+            settings.Resume,
+            metrics!,
+            context.Progress,
+            context.Cancellation
+        );
+        return new Tuned(start, taps, run.Plan, network);
+    }
+
+    /// <summary>Tries rising learning rates on the rows that a training would be fitted on.</summary>
+    /// <param name="all">All rows.</param>
+    /// <param name="rows">Those to learn from; a part judges epochs in a training, and is left out here too.</param>
+    /// <param name="sweep">The test; it has the losses afterwards.</param>
+    /// <param name="context">Whom to tell and when to end.</param>
+    public void Sweep(RecipeRows all, IReadOnlyList<int> rows, RateSweep sweep, FitContext context)
+    {
+        Prepare(all);
+        TrainTestRows parts = ValidationRows.Of(all.Images, rows, Options.ValidationFraction, settings.Head.Seed);
+        FittedHead start = StartOf(all, parts.Train, context);
+        FineTuneRun run = RunOf(all, start, null, context.Fold);
+        using BoundaryRows data = DataOf(all, run.Plan);
+        new FineTuner(run, all.Images, data, settings.Clock).Sweep(
+            parts.Train,
+            (LinearHead)start.Head,
+            sweep,
+            context.Progress,
+            context.Cancellation
+        );
+    }
+
+    private FineTuneRun RunOf(RecipeRows all, FittedHead start, TuneChoice? chosen, int fold) =>
+        new()
         {
-            Options = chosen is null ? Options : Options with { Epochs = chosen.Epochs },
+            Options = chosen is null or { Epochs: 0 } ? Options : Options with { Epochs = chosen.Epochs },
             Start = from,
-            Plan = plan,
+            Plan = FineTunePlan.Of(
+                trained!,
+                [.. start.Taps.Select(tap => all.Taps[tap].Tensor)],
+                start.Head.Width,
+                freeze
+            ),
             ClassWeights = settings.Head.ClassWeights,
             Seed = settings.Head.Seed,
-            Fold = context.Fold,
+            Fold = fold,
             Chosen = chosen,
             Workers = settings.Head.Workers,
         };
-        using var data = new BoundaryRows(
+
+    private BoundaryRows DataOf(RecipeRows all, FineTunePlan plan) =>
+        new(
             plan.Network,
             all.Space with
             {
@@ -258,18 +301,6 @@ internal sealed class FineTuneRecipe : IRecipe
             Options.CacheBytes,
             settings.Head.Seed
         );
-        string file = FormattableString.Invariant($"fold-{context.Fold}{(chosen is null ? "" : "-all")}.safetensors");
-        TunedNetwork network = new FineTuner(run, all.Images, data, settings.Clock).Fit(
-            rows,
-            (LinearHead)start.Head,
-            new TuneCheckpoint(Path.Combine(CheckpointFolder, file), digest),
-            settings.Resume,
-            metrics!,
-            context.Progress,
-            context.Cancellation
-        );
-        return new Tuned(start, taps, plan, network);
-    }
 
     /// <summary>The head to start from: fitted on the frozen features, or zeros above random weights.</summary>
     private FittedHead StartOf(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
@@ -299,10 +330,16 @@ internal sealed class FineTuneRecipe : IRecipe
     private Ledger<EpochResult> OpenMetrics()
     {
         OutputLock.MakeFolder(settings.Folder);
-        return new Ledger<EpochResult>(
+        Ledger<EpochResult>? opened = null;
+        var logs = new EpochLogs(settings.Folder, settings.Logs, settings.Clock);
+        return opened = new Ledger<EpochResult>(
             Path.Combine(settings.Folder, "metrics.jsonl"),
             settings.Resume,
-            settings.OnEpoch
+            line =>
+            {
+                logs.Add(opened!.Lines);
+                settings.OnEpoch?.Invoke(line);
+            }
         );
     }
 

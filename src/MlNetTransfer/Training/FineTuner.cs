@@ -95,6 +95,45 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         return Finish(state, head, judge);
     }
 
+    /// <summary>A range test of the learning rate, on the rows that a training would be fitted on.</summary>
+    /// <param name="train">The rows.</param>
+    /// <param name="head">The head to start from; as wide as the features.</param>
+    /// <param name="sweep">The test; it has the losses afterwards.</param>
+    /// <param name="progress">Told after every step.</param>
+    /// <param name="cancellation">Honoured between two steps.</param>
+    public void Sweep(
+        IReadOnlyList<int> train,
+        LinearHead head,
+        RateSweep sweep,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        int[] rows = [.. train];
+        using var feed = new BatchFeed(images, data, run.Workers);
+        Warm(feed, rows, [], progress, cancellation);
+        OnnxModel untrained = plan.Forward(head.Weights.Span, head.Bias.Span, options.Dropout);
+        var none = new NetworkWeights(new Dictionary<string, float[]>());
+        using var stage = new TuneStage(
+            run,
+            untrained,
+            new TuneState { Start = none, Best = none },
+            rows,
+            new SoftTargets(images.Labels, images.ClassNames.Count, rows, run.ClassWeights, options.LabelSmoothing),
+            data,
+            sweep
+        );
+        var told = new TuneProgress(
+            progress,
+            run,
+            (sweep.Steps + stage.StepsPerEpoch - 1) / stage.StepsPerEpoch,
+            clock,
+            "Testing learning rates"
+        );
+        for (int epoch = 1; !sweep.IsDone; epoch++)
+            stage.Run(epoch, feed, data, told, cancellation);
+    }
+
     private void Warm(
         BatchFeed feed,
         int[] train,

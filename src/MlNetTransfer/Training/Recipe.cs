@@ -127,6 +127,9 @@ internal sealed record RecipeSettings
     /// <summary>Whether to go on from the checkpoints of an interrupted run.</summary>
     public bool Resume { get; init; }
 
+    /// <summary>Files of the epochs besides metrics.jsonl.</summary>
+    public LogFormats Logs { get; init; }
+
     /// <summary>Told of each epoch; null for nobody.</summary>
     public Action<EpochResult>? OnEpoch { get; init; }
 

@@ -20,6 +20,7 @@ internal sealed class TuneStage : IDisposable
     private readonly float[] peaks;
     private readonly float[] rates;
     private readonly int batch;
+    private readonly RateSweep? sweep;
 
     /// <param name="run">What is trained, and how.</param>
     /// <param name="model">The forward graph with the weights to start from.</param>
@@ -27,16 +28,18 @@ internal sealed class TuneStage : IDisposable
     /// <param name="train">The training rows.</param>
     /// <param name="targets">Their targets.</param>
     /// <param name="data">Their rows at the freeze boundary.</param>
+    /// <param name="sweep">A range test, whose rates are taken instead of the schedule's; null for none.</param>
     public TuneStage(
         FineTuneRun run,
         OnnxModel model,
         TuneState state,
         int[] train,
         SoftTargets targets,
-        BoundaryRows data
+        BoundaryRows data,
+        RateSweep? sweep = null
     )
     {
-        (this.run, this.train, this.targets) = (run, train, targets);
+        (this.run, this.train, this.targets, this.sweep) = (run, train, targets, sweep);
         setUp = new TrainingSetUp(run.Options, run.Start, run.Plan);
         IReadOnlyList<int> stages = setUp.Stages();
         (FirstBlock, LastEpoch) = (stages[state.Stage], Share(state.Stage + 1));
@@ -128,7 +131,9 @@ internal sealed class TuneStage : IDisposable
         )
         {
             cancellation.ThrowIfCancellationRequested();
-            double factor = schedule.Factor(session.Steps);
+            double factor = sweep is null
+                ? schedule.Factor(session.Steps)
+                : sweep.Rate(session.Steps) / setUp.TopRate;
             for (int g = 0; g < rates.Length; g++)
                 rates[g] = (float)(peaks[g] * factor);
             float[] wanted = targets.Of(rows);
@@ -136,6 +141,15 @@ internal sealed class TuneStage : IDisposable
             mixer?.Apply(new AugmentationDraw(run.Seed, step, epoch), inputs, wanted, rows.Length);
             StepResult result = session.Step(inputs, wanted, targets.Weights(rows), rates);
             step++;
+            if (sweep is not null)
+            {
+                sweep.Add(result.Loss);
+                progress.Step(epoch, step, StepsPerEpoch, result.Loss, rows.Length);
+                if (sweep.IsDone)
+                    return (result.Loss, null);
+                continue;
+            }
+
             if (!float.IsFinite(result.Loss) || !float.IsFinite(result.GradientNorm))
                 return (
                     double.NaN,
@@ -342,10 +356,17 @@ internal sealed class TuneCheckpoint(string? path, string key)
 /// <param name="run">The training.</param>
 /// <param name="epochs">Epochs in all.</param>
 /// <param name="clock">Measures seconds.</param>
-internal sealed class TuneProgress(IProgress<JobProgress>? progress, FineTuneRun run, int epochs, TimeProvider clock)
+/// <param name="name">What is done; null for fine-tuning.</param>
+internal sealed class TuneProgress(
+    IProgress<JobProgress>? progress,
+    FineTuneRun run,
+    int epochs,
+    TimeProvider clock,
+    string? name = null
+)
 {
     private readonly string stage =
-        (run.IsRefit ? "Fine-tuning on all images" : "Fine-tuning")
+        (name ?? (run.IsRefit ? "Fine-tuning on all images" : "Fine-tuning"))
         + (run.Fold == 0 ? "" : FormattableString.Invariant($", fold {run.Fold}"));
     private readonly long started = clock.GetTimestamp();
     private long images,
