@@ -91,13 +91,13 @@ internal static class AdviceExperiment
             outcomes.Average(o => o.Seconds)
         );
 
-    private static IEnumerable<Candidate> Candidates(ImageDataset data, string[] ids)
+    private static IEnumerable<Candidate> Candidates(Dataset data, string[] ids)
     {
         foreach (string id in ids)
         {
             Backbone backbone = new BackboneStore(BackboneCatalog.Default).Open(id);
             using var extractor = new FeatureExtractor(backbone, [.. backbone.Card.Taps.Select(tap => tap.Name)]);
-            ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
+            ItemRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
             var whole = new FeatureTable(
                 data.ClassNames,
                 [.. rows.Accepted.Select(i => data.Items[i].Label)],

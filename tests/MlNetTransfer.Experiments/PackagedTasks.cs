@@ -35,8 +35,8 @@ internal static class PackagedTasks
     ];
 
     /// <summary>Name and images of each.</summary>
-    public static IReadOnlyDictionary<string, Func<ImageDataset>> All { get; } =
-        new Dictionary<string, Func<ImageDataset>>
+    public static IReadOnlyDictionary<string, Func<Dataset>> All { get; } =
+        new Dictionary<string, Func<Dataset>>
         {
             ["animals3"] = () => Packaged(Animals),
             ["things6"] = () => Packaged(Things),
@@ -45,6 +45,6 @@ internal static class PackagedTasks
             ["clipart10"] = OpenClipart.Read,
         };
 
-    private static ImageDataset Packaged((string, string)[] classes) =>
+    private static Dataset Packaged((string, string)[] classes) =>
         PackagedFolders.Read("/usr/share/openclipart/png", "openclipart-png", SearchOption.TopDirectoryOnly, classes);
 }

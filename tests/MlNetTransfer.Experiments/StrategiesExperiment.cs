@@ -102,9 +102,9 @@ internal static class StrategiesExperiment
 internal static class AdviceTasks
 {
     /// <summary>Name and images of each.</summary>
-    public static IReadOnlyDictionary<string, Func<Scratch, ImageDataset>> All { get; } =
+    public static IReadOnlyDictionary<string, Func<Scratch, Dataset>> All { get; } =
         PackagedTasks
-            .All.Select(task => (task.Key, Read: (Func<Scratch, ImageDataset>)(_ => task.Value())))
+            .All.Select(task => (task.Key, Read: (Func<Scratch, Dataset>)(_ => task.Value())))
             .Append(("fashion", Fashion))
             .ToDictionary(task => task.Item1, task => task.Item2);
 
@@ -117,15 +117,15 @@ internal static class AdviceTasks
     /// <param name="work">Where to write.</param>
     public static string List(string task, string size, int mostTrain, int mostTest, int seed, Scratch work)
     {
-        ImageDataset data = All[task](work);
+        Dataset data = All[task](work);
         int classes = data.ClassNames.Count,
             test = mostTest / classes,
             train = size == "all" ? mostTrain / classes : int.Parse(size, CultureInfo.InvariantCulture);
         var rng = new Rng(seed);
         List<string> lines = ["path,label,split"];
-        foreach (IGrouping<int, ImageItem> own in data.Items.GroupBy(item => item.Label).OrderBy(g => g.Key))
+        foreach (IGrouping<int, DataItem> own in data.Items.GroupBy(item => item.Label).OrderBy(g => g.Key))
         {
-            ImageItem[] items = [.. own];
+            DataItem[] items = [.. own];
             rng.Shuffle(items);
             // A quarter is kept to judge on, whatever the size.
             int held = Math.Min(test, items.Length / 4);
@@ -138,10 +138,10 @@ internal static class AdviceTasks
         return path;
     }
 
-    private static string Line(ImageItem item, ImageDataset data, string part) =>
+    private static string Line(DataItem item, Dataset data, string part) =>
         $"\"{((FileLocation)item.Location).Path}\",{data.ClassNames[item.Label]},{part}";
 
-    private static ImageDataset Fashion(Scratch work)
+    private static Dataset Fashion(Scratch work)
     {
         string folder = work.File("fashion");
         if (!Directory.Exists(folder))

@@ -19,7 +19,7 @@ namespace MlNetTransfer.Advice;
 /// <param name="items">The images.</param>
 /// <param name="pretrained">Their pretrained features.</param>
 /// <param name="seed">Seed of the folds and of the random weights.</param>
-internal sealed class Baselines(IReadOnlyList<ImageItem> items, FeatureTable pretrained, int seed)
+internal sealed class Baselines(IReadOnlyList<DataItem> items, FeatureTable pretrained, int seed)
 {
     /// <summary>Images that are compared on at most: each is run through the random network.</summary>
     public const int MostImages = 300;
@@ -103,7 +103,7 @@ internal sealed class Baselines(IReadOnlyList<ImageItem> items, FeatureTable pre
     {
         var preprocessing = new Preprocessing { Size = Side };
         using var images = new ImagePreprocessor(preprocessing, limits);
-        using var reader = new ImageItemReader(limits);
+        using var reader = new ItemReader(limits);
         var values = new float[items.Count * preprocessing.TensorLength];
         for (int i = 0; i < items.Count; i++)
         {
@@ -128,8 +128,8 @@ internal sealed class Baselines(IReadOnlyList<ImageItem> items, FeatureTable pre
     )
     {
         OnnxModel drawn = FeatureGraph.Build(RandomWeights.Draw(backbone.LoadModel(), seed), tap.Tensor);
-        using var graph = new ImageGraph(drawn.ToBytes(), FeatureGraph.Output, backbone.Card.Encoder, limits, plan);
-        ImageRows rows = new ImageRunner(graph).Run(items, "Trying random weights", progress, cancellation);
+        using var graph = new ItemGraph(drawn.ToBytes(), FeatureGraph.Output, backbone.Card.Encoder, limits, plan);
+        ItemRows rows = new ItemRunner(graph).Run(items, "Trying random weights", progress, cancellation);
         // A network whose random weights overflow says nothing; images themselves were all accepted before.
         return rows.Accepted.Length == items.Count ? rows.Values : null;
     }

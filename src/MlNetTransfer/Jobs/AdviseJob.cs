@@ -10,7 +10,7 @@ using MlNetTransfer.Training;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>A question how to train on some images. Immutable; an invalid instance cannot be made.</summary>
-public sealed record AdviseOptions : ImageJobRequest
+public sealed record AdviseOptions : DataJobRequest
 {
     /// <summary>The labelled images, as <see cref="TrainOptions.Folder"/>; a test part is not looked at.</summary>
     public required string Folder
@@ -99,7 +99,7 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
     {
         cancellation.ThrowIfCancellationRequested();
         long started = services.Clock.GetTimestamp();
-        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
+        Dataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
         IReadOnlyList<string> ids = BackboneCandidates.Among(options.Backbones, services.Catalog);
         Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
             ids,
@@ -111,7 +111,7 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
             options.Limits,
             plan
         );
-        ImageRows rows = Extract(extractor, data.Items, progress, cancellation);
+        ItemRows rows = Extract(extractor, data.Items, progress, cancellation);
         var run = new TrainOptions
         {
             Folder = options.Folder,
@@ -193,9 +193,9 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
         };
     }
 
-    private ImageRows Extract(
+    private ItemRows Extract(
         FeatureExtractor extractor,
-        IReadOnlyList<ImageItem> items,
+        IReadOnlyList<DataItem> items,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     ) =>
@@ -333,14 +333,14 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
         int classes = network.Card.SourceClasses.Count;
         if (classes < 2)
             return (null, null);
-        using var graph = new ImageGraph(
+        using var graph = new ItemGraph(
             ClassifierOutput.ToProbabilities(network.LoadModel(), classes).ToBytes(),
             ClassifierOutput.Probabilities,
             network.Card.Encoder,
             options.Limits,
             plan
         );
-        ImageRows found = new ImageRunner(graph).Run(
+        ItemRows found = new ItemRunner(graph).Run(
             [.. rows.Select(question.Set.Item)],
             $"Asking the head of {id}",
             progress,
@@ -363,6 +363,6 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
 public sealed record AdviseSummary(
     TransferAdvice Advice,
     string Folder,
-    IReadOnlyList<RejectedImage> Rejected,
+    IReadOnlyList<RejectedItem> Rejected,
     double Seconds
 );

@@ -58,7 +58,7 @@ internal sealed record AdviseQuestion(
 
     private (int Width, int Height)[] Sizes()
     {
-        using var reader = new ImageItemReader(Run.Limits);
+        using var reader = new ItemReader(Run.Limits);
         return
         [
             .. Sample(SizedImages)

@@ -6,7 +6,7 @@ using MlNetTransfer.Features;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>A question how far apart two sets of images are. Immutable; an invalid instance cannot be made.</summary>
-public sealed record DistanceOptions : ImageJobRequest
+public sealed record DistanceOptions : DataJobRequest
 {
     /// <summary>One set: a folder, a list or an archive. Labels are passed over.</summary>
     public required string First
@@ -67,8 +67,8 @@ public sealed class DistanceJob(DistanceOptions options, JobServices? services =
     {
         cancellation.ThrowIfCancellationRequested();
         long started = services.Clock.GetTimestamp();
-        (IReadOnlyList<ImageItem> first, IReadOnlyList<RejectedImage> lost) = ImageInputs.Of([options.First]);
-        (IReadOnlyList<ImageItem> second, IReadOnlyList<RejectedImage> also) = ImageInputs.Of([options.Second]);
+        (IReadOnlyList<DataItem> first, IReadOnlyList<RejectedItem> lost) = ImageInputs.Of([options.First]);
+        (IReadOnlyList<DataItem> second, IReadOnlyList<RejectedItem> also) = ImageInputs.Of([options.Second]);
         Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
             SideBySide.Ids(options.Backbone),
             cancellation
@@ -79,7 +79,7 @@ public sealed class DistanceJob(DistanceOptions options, JobServices? services =
             plan: new ExecutionPlan { Workers = options.Workers }
         );
         string? cache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
-        ImageRows a = extractor.Extract(first, cache, progress, cancellation),
+        ItemRows a = extractor.Extract(first, cache, progress, cancellation),
             b = extractor.Extract(second, cache, progress, cancellation);
         Require(options.First, a, [.. lost, .. a.Rejected]);
         Require(options.Second, b, [.. also, .. b.Rejected]);
@@ -109,7 +109,7 @@ public sealed class DistanceJob(DistanceOptions options, JobServices? services =
         CancellationToken cancellation
     )
     {
-        (IReadOnlyList<ImageItem> source, IReadOnlyList<RejectedImage> lost) = ImageInputs.Of([options.Source!]);
+        (IReadOnlyList<DataItem> source, IReadOnlyList<RejectedItem> lost) = ImageInputs.Of([options.Source!]);
         IReadOnlyList<string> ids = BackboneCandidates.Among(options.Backbones, services.Catalog);
         string id = ids.Contains(BackboneCatalog.DefaultId) ? BackboneCatalog.DefaultId : ids[0];
         Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
@@ -122,7 +122,7 @@ public sealed class DistanceJob(DistanceOptions options, JobServices? services =
             plan: new ExecutionPlan { Workers = options.Workers }
         );
         string? cache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
-        ImageRows far = extractor.Extract(source, cache, progress, cancellation),
+        ItemRows far = extractor.Extract(source, cache, progress, cancellation),
             own = extractor.Extract([.. train.Select(set.Item)], cache, progress, cancellation);
         Require(options.Source!, far, [.. lost, .. far.Rejected]);
         Require(options.Folder, own, own.Rejected);
@@ -136,10 +136,10 @@ public sealed class DistanceJob(DistanceOptions options, JobServices? services =
         );
     }
 
-    private static FeatureTable Unlabelled(ImageRows rows) =>
+    private static FeatureTable Unlabelled(ItemRows rows) =>
         new(["images"], new int[rows.Accepted.Length], rows.Values, rows.Width);
 
-    private static void Require(string source, ImageRows rows, IReadOnlyList<RejectedImage> rejected)
+    private static void Require(string source, ItemRows rows, IReadOnlyList<RejectedItem> rejected)
     {
         int different = Groups.OfDigests(rows.Digests).Distinct().Count();
         if (different >= DomainDistance.LeastImages)
@@ -167,6 +167,6 @@ public sealed record DistanceSummary(
     string Backbone,
     int FirstImages,
     int SecondImages,
-    IReadOnlyList<RejectedImage> Rejected,
+    IReadOnlyList<RejectedItem> Rejected,
     double Seconds
 );

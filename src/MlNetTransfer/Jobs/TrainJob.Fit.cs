@@ -21,7 +21,7 @@ public sealed partial class TrainJob
     /// <exception cref="TransferException"> An image, an option or the written model is not as it has to be; the
     /// message names it and the fix.
     /// </exception>
-    internal WrittenModel Fit(ImageDataset data, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    internal WrittenModel Fit(Dataset data, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         TrainRules.Require(options);
         OutputFolder.RequireWritable(options.Output);
@@ -31,7 +31,7 @@ public sealed partial class TrainJob
         recipe.Check(Taps(backbone), data.ClassNames.Count);
         using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
-        ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
+        ItemRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
         recipe = Advised(recipe, backbone, set, Quadrant(backbone, set, cancellation));
         WrittenModel written = FitAndStage(recipe, backbone, set, progress, cancellation);
@@ -54,7 +54,7 @@ public sealed partial class TrainJob
     )
     {
         TrainRules.Require(options);
-        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
+        Dataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
         HeldOutRows.RequireNoOtherSplit(data, options);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         Backbone backbone = OpenBackbone(cancellation);
@@ -62,7 +62,7 @@ public sealed partial class TrainJob
         RecipeSettings settings = Settings(backbone);
         options.Strategy.Recipe(settings).Check(Taps(backbone), data.ClassNames.Count);
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
-        ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
+        ItemRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
         return work(new PreparedTraining(settings, set.Recipe(options), TrainRows(set)));
     }
