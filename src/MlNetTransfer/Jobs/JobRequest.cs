@@ -55,12 +55,12 @@ public abstract record JobRequest
     public static JobRequest FromJson(string json) => RequestJson.Read(json);
 }
 
-/// <summary>The options of a job on many images. Immutable.</summary>
-public abstract record ImageJobRequest : JobRequest
+/// <summary>The options of a job on many images or texts. Immutable.</summary>
+public abstract record DataJobRequest : JobRequest
 {
-    private protected ImageJobRequest() { }
+    private protected DataJobRequest() { }
 
-    /// <summary>What an image may cost.</summary>
+    /// <summary>What an item may cost.</summary>
     public ImageLimits Limits { get; init; } = new();
 
     /// <summary>Images worked on at the same time, in [1, 1024]; no result depends on it. Default: one per

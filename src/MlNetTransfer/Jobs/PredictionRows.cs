@@ -20,7 +20,7 @@ public sealed class PredictionRows
     private PredictionRows(
         IReadOnlyList<string> classNames,
         IEnumerable<Row> rows,
-        IEnumerable<RejectedImage> rejected,
+        IEnumerable<RejectedItem> rejected,
         params (string Name, Func<Row, object?> Value)[] known
     )
     {
@@ -96,7 +96,7 @@ public sealed class PredictionRows
         );
     }
 
-    private static Row Evaluated(EvaluatedImage image) =>
+    private static Row Evaluated(EvaluatedItem image) =>
         new(image.File, image.Truth, image.Seen, image.Fold, image.Probabilities, image.Predicted, null);
 
     private IEnumerable<(string Name, Func<Row, object?> Value)> All()

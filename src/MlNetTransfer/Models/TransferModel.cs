@@ -21,7 +21,7 @@ public sealed class TransferModel : IDisposable
 
     private readonly DeviceParity parity;
 
-    private TransferModel(ModelMetadata metadata, ImageGraph graph, DeviceParity parity) =>
+    private TransferModel(ModelMetadata metadata, ItemGraph graph, DeviceParity parity) =>
         (Metadata, Graph, this.parity) = (metadata, graph, parity);
 
     /// <summary>What the file says of itself.</summary>
@@ -33,7 +33,7 @@ public sealed class TransferModel : IDisposable
     /// <summary>
     /// The graph from image to probabilities, for hosts that feed it themselves. Disposed with the model.
     /// </summary>
-    public ImageGraph Graph { get; }
+    public ItemGraph Graph { get; }
 
     /// <summary>Loads a model file.</summary>
     /// <param name="path">The file.</param>
@@ -53,11 +53,11 @@ public sealed class TransferModel : IDisposable
                 $"'{path}' is an export for other programs: its input '{input.Name}' is {pixels}, decoded images. "
                     + $"Use the model.onnx that it was made of."
             );
-        ImageGraph? graph = null;
+        ItemGraph? graph = null;
         try
         {
             byte[] bytes = onnx.ToBytes();
-            graph = new ImageGraph(bytes, ProbabilitiesOutput, metadata.Encoder, limits, plan);
+            graph = new ItemGraph(bytes, ProbabilitiesOutput, metadata.Encoder, limits, plan);
             if (graph.OutputWidth != metadata.Labels.Count)
                 throw new TransferException(
                     $"its metadata names {metadata.Labels.Count} labels, its graph gives {graph.OutputWidth} "
@@ -77,8 +77,8 @@ public sealed class TransferModel : IDisposable
     /// <param name="progress">Told after every image, from any worker.</param>
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>Probabilities [accepted × classes], and a rejection for every other image.</returns>
-    public ImageRows Predict(
-        IReadOnlyList<ImageItem> items,
+    public ItemRows Predict(
+        IReadOnlyList<DataItem> items,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
     ) => Predict(items, "Scoring images", progress, cancellation);
@@ -92,7 +92,7 @@ public sealed class TransferModel : IDisposable
     public float[] Predict(IReadOnlyList<float[]> tensors, CancellationToken cancellation = default)
     {
         var probabilities = new float[tensors.Count * ClassNames.Count];
-        using ImageGraphWorker worker = Graph.CreateWorker();
+        using ItemGraphWorker worker = Graph.CreateWorker();
         for (int i = 0; i < tensors.Count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -108,15 +108,15 @@ public sealed class TransferModel : IDisposable
         return probabilities;
     }
 
-    internal ImageRows Predict(
-        IReadOnlyList<ImageItem> items,
+    internal ItemRows Predict(
+        IReadOnlyList<DataItem> items,
         string stage,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
         parity.Check(items, cancellation);
-        return new ImageRunner(Graph).Run(items, stage, progress, cancellation);
+        return new ItemRunner(Graph).Run(items, stage, progress, cancellation);
     }
 
     /// <inheritdoc/>

@@ -21,8 +21,8 @@ public sealed class ExportParity(TransferModel model, ImageLimits? limits = null
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>The usable images with their probabilities, and the others.</returns>
     /// <exception cref="TransferException">None of the images can be used.</exception>
-    public (ParitySample Sample, IReadOnlyList<RejectedImage> Rejected) Expect(
-        IReadOnlyList<ImageItem> items,
+    public (ParitySample Sample, IReadOnlyList<RejectedItem> Rejected) Expect(
+        IReadOnlyList<DataItem> items,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
     )
@@ -54,7 +54,7 @@ public sealed class ExportParity(TransferModel model, ImageLimits? limits = null
     {
         int classes = model.ClassNames.Count;
         var found = new float[sample.Probabilities.Length];
-        using var reader = new ImageItemReader(limits);
+        using var reader = new ItemReader(limits);
         for (int i = 0; i < sample.Items.Count; i++)
         {
             cancellation.ThrowIfCancellationRequested();

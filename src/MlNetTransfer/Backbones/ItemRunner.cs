@@ -6,39 +6,39 @@ using MlNetTransfer.Imaging;
 namespace MlNetTransfer.Backbones;
 
 /// <summary>
-/// Runs a graph over images by its plan. Results do not depend on the number of workers; memory beyond the results is
+/// Runs a graph over items by its plan. Results do not depend on the number of workers; memory beyond the results is
 /// bounded by it.
 /// </summary>
 /// <param name="graph">The graph; not disposed here.</param>
-/// <param name="cache">Rows known from before, looked up by the content of each image.</param>
+/// <param name="cache">Rows known from before, looked up by the content of each item.</param>
 /// <param name="clock">Measures the wall time.</param>
-public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeProvider? clock = null)
+public sealed class ItemRunner(ItemGraph graph, IRowCache? cache = null, TimeProvider? clock = null)
 {
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
-    private readonly ConcurrentBag<ImageGraphWorker>? idle;
+    private readonly ConcurrentBag<ItemGraphWorker>? idle;
 
     /// <param name="graph">The graph; not disposed here.</param>
     /// <param name="cache">Rows known from before.</param>
     /// <param name="workers">Workers that may be used and are given back: for many short runs.</param>
-    internal ImageRunner(ImageGraph graph, IRowCache? cache, ConcurrentBag<ImageGraphWorker> workers)
+    internal ItemRunner(ItemGraph graph, IRowCache? cache, ConcurrentBag<ItemGraphWorker> workers)
         : this(graph, cache) => idle = workers;
 
-    /// <summary>Runs every image once.</summary>
-    /// <param name="items">The images.</param>
+    /// <summary>Runs every item once.</summary>
+    /// <param name="items">The items.</param>
     /// <param name="stage">How this work is called in progress reports.</param>
-    /// <param name="progress">Told after every image, from any worker.</param>
-    /// <param name="cancellation">Ends the work between two images.</param>
-    /// <returns>A row or a rejection for every image.</returns>
+    /// <param name="progress">Told after every item, from any worker.</param>
+    /// <param name="cancellation">Ends the work between two items.</param>
+    /// <returns>A row or a rejection for every item.</returns>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    public ImageRows Run(
-        IReadOnlyList<ImageItem> items,
+    public ItemRows Run(
+        IReadOnlyList<DataItem> items,
         string stage,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
     )
     {
         long started = clock.GetTimestamp();
-        var state = new ImageRunState(items, graph.OutputWidth, cache, stage, progress);
+        var state = new ItemRunState(items, graph.OutputWidth, cache, stage, progress);
         using var workers = new WorkerGroup(cancellation);
         int count = Math.Max(1, Math.Min(graph.Plan.Workers, items.Count));
         if (graph.Plan.BatchSize == 1)
@@ -48,7 +48,7 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         }
         else
         {
-            var batches = new ImageBatches(graph, state);
+            var batches = new ItemBatches(graph, state);
             for (int w = 0; w < count; w++)
                 workers.Start(batches.Fill);
             workers.Start(batches.Run);
@@ -58,10 +58,10 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         return state.Collect(clock.GetElapsedTime(started));
     }
 
-    private void RunEach(ImageRunState state, CancellationToken cancellation)
+    private void RunEach(ItemRunState state, CancellationToken cancellation)
     {
-        ImageGraphWorker worker =
-            idle is not null && idle.TryTake(out ImageGraphWorker? spare) ? spare : graph.CreateWorker();
+        ItemGraphWorker worker =
+            idle is not null && idle.TryTake(out ItemGraphWorker? spare) ? spare : graph.CreateWorker();
         try
         {
             RunEach(state, worker, cancellation);
@@ -75,11 +75,11 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         }
     }
 
-    private void RunEach(ImageRunState state, ImageGraphWorker worker, CancellationToken cancellation)
+    private void RunEach(ItemRunState state, ItemGraphWorker worker, CancellationToken cancellation)
     {
-        using var reader = new ImageItemReader(graph.Limits);
-        // Where there are few images, each worker gets its share of them.
-        int together = Math.Clamp((state.Count + graph.Plan.Workers - 1) / graph.Plan.Workers, 1, graph.ImagesPerRun),
+        using var reader = new ItemReader(graph.Limits);
+        // Where there are few items, each worker gets its share of them.
+        int together = Math.Clamp((state.Count + graph.Plan.Workers - 1) / graph.Plan.Workers, 1, graph.ItemsPerRun),
             decoded = 0;
         Span<int> indices = stackalloc int[together];
         while (state.Next(out int index))
@@ -102,14 +102,8 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
             Finish(state, worker, indices[..decoded]);
     }
 
-    /// <summary>Decodes an image into a place of the worker; false where its row is decided without a run.</summary>
-    private static bool Decoded(
-        ImageRunState state,
-        int index,
-        ImageItemReader reader,
-        ImageGraphWorker worker,
-        int place
-    )
+    /// <summary>Decodes an item into a place of the worker; false where its row is decided without a run.</summary>
+    private static bool Decoded(ItemRunState state, int index, ItemReader reader, ItemGraphWorker worker, int place)
     {
         if (!state.TryRead(index, reader, out ReadOnlySpan<byte> encoded))
             return false;
@@ -125,7 +119,7 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         }
     }
 
-    private static void Finish(ImageRunState state, ImageGraphWorker worker, ReadOnlySpan<int> indices)
+    private static void Finish(ItemRunState state, ItemGraphWorker worker, ReadOnlySpan<int> indices)
     {
         worker.RunFirst(indices.Length);
         for (int place = 0; place < indices.Length; place++)
@@ -145,14 +139,14 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
     }
 }
 
-/// <summary>What the workers of a run share: each writes to the places of its own images only.</summary>
-/// <param name="items">The images.</param>
+/// <summary>What the workers of a run share: each writes to the places of its own items only.</summary>
+/// <param name="items">The items.</param>
 /// <param name="width">Numbers per row.</param>
 /// <param name="cache">Rows known from before.</param>
 /// <param name="stage">How the work is called in progress reports.</param>
-/// <param name="progress">Told after every image.</param>
-internal sealed class ImageRunState(
-    IReadOnlyList<ImageItem> items,
+/// <param name="progress">Told after every item.</param>
+internal sealed class ItemRunState(
+    IReadOnlyList<DataItem> items,
     int width,
     IRowCache? cache,
     string stage,
@@ -185,9 +179,9 @@ internal sealed class ImageRunState(
             );
 
     /// <summary>
-    /// Reads an image's file; false where its row is decided without decoding: known to the cache, or not readable.
+    /// Reads an item's file; false where its row is decided without decoding: known to the cache, or not readable.
     /// </summary>
-    public bool TryRead(int index, ImageItemReader reader, out ReadOnlySpan<byte> encoded)
+    public bool TryRead(int index, ItemReader reader, out ReadOnlySpan<byte> encoded)
     {
         encoded = default;
         try
@@ -215,13 +209,13 @@ internal sealed class ImageRunState(
         progress?.Report(new JobProgress(stage, count, items.Count));
     }
 
-    public ImageRows Collect(TimeSpan elapsed)
+    public ItemRows Collect(TimeSpan elapsed)
     {
         int[] accepted = [.. Enumerable.Range(0, items.Count).Where(i => reasons[i] is null)];
         var rejected = Enumerable
             .Range(0, items.Count)
             .Where(i => reasons[i] is not null)
-            .Select(i => new RejectedImage(items[i].Name, reasons[i]!))
+            .Select(i => new RejectedItem(items[i].Name, reasons[i]!))
             .ToArray();
         for (int row = 0; row < accepted.Length; row++)
         {
@@ -231,7 +225,7 @@ internal sealed class ImageRunState(
             Digest(accepted[row]).CopyTo(Digest(row));
         }
 
-        return new ImageRows
+        return new ItemRows
         {
             Accepted = accepted,
             Values = accepted.Length == items.Count ? values : values[..(accepted.Length * width)],
@@ -244,11 +238,11 @@ internal sealed class ImageRunState(
     }
 }
 
-/// <summary>What a graph gave for a list of images. Independent of the number of workers.</summary>
-public sealed class ImageRows
+/// <summary>What a graph gave for a list of items. Independent of the number of workers.</summary>
+public sealed class ItemRows
 {
     /// <summary>
-    /// Indices into the list of images: the images that have a row [rows]. Ascending, unless <see cref="Sort"/> was
+    /// Indices into the list of items: the items that have a row [rows]. Ascending, unless <see cref="Sort"/> was
     /// called.
     /// </summary>
     public required int[] Accepted { get; init; }
@@ -259,11 +253,11 @@ public sealed class ImageRows
     /// <summary>Numbers per row.</summary>
     public required int Width { get; init; }
 
-    /// <summary>SHA-256 of each accepted image's file [rows × 32].</summary>
+    /// <summary>SHA-256 of each accepted item's file [rows × 32].</summary>
     public required byte[] Digests { get; init; }
 
-    /// <summary>The images without a row and why, in the order of the list.</summary>
-    public required IReadOnlyList<RejectedImage> Rejected { get; init; }
+    /// <summary>The items without a row and why, in the order of the list.</summary>
+    public required IReadOnlyList<RejectedItem> Rejected { get; init; }
 
     /// <summary>Rows that came from the cache.</summary>
     public required int FromCache { get; init; }
@@ -312,17 +306,17 @@ public sealed class ImageRows
     }
 }
 
-/// <summary>Remembers a graph's row for an image, by the image's content. Thread-safe.</summary>
+/// <summary>Remembers a graph's row for an item, by the item's content. Thread-safe.</summary>
 public interface IRowCache
 {
-    /// <summary>Looks an image up.</summary>
-    /// <param name="image">SHA-256 of the image file's bytes [32].</param>
+    /// <summary>Looks an item up.</summary>
+    /// <param name="image">SHA-256 of the item's bytes [32].</param>
     /// <param name="row">Filled when found [width].</param>
     /// <returns>Whether the row was found whole.</returns>
     bool TryRead(ReadOnlySpan<byte> image, Span<float> row);
 
-    /// <summary>Stores an image's row; does nothing where it is already stored.</summary>
-    /// <param name="image">SHA-256 of the image file's bytes [32].</param>
+    /// <summary>Stores an item's row; does nothing where it is already stored.</summary>
+    /// <param name="image">SHA-256 of the item's bytes [32].</param>
     /// <param name="row">The row [width].</param>
     void Add(ReadOnlySpan<byte> image, ReadOnlySpan<float> row);
 }
