@@ -267,6 +267,14 @@ public sealed class ItemGraphWorker : IDisposable
         Read(0, row);
     }
 
+    /// <summary>Runs tensors that were copied, see <see cref="EncodedItem.Copy"/>.</summary>
+    internal void Run(Array[] tensors, Span<float> row)
+    {
+        batch.Item(0).Fill(tensors);
+        RunFirst(1);
+        Read(0, row);
+    }
+
     /// <summary>Encodes an item into one of the places that are run together.</summary>
     /// <exception cref="ImageRejectedException">The item cannot be used.</exception>
     internal void Decode(ReadOnlySpan<byte> encoded, int place) => encoder.Encode(encoded, batch.Item(place));
