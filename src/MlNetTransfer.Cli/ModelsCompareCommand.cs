@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MlNetTransfer.Evaluation;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
@@ -39,6 +40,13 @@ internal static class ModelsCompareCommand
                 HeadKind.All,
                 (o, kind) => o with { Head = kind },
                 o => o.Head
+            ),
+            flags.Choice<TestTimeAugmentation>(
+                "--tta",
+                "flip: each backbone also averaged over image and mirror image, as 'train --tta flip' takes it, in "
+                    + "rows of its own named id-flip.",
+                (o, augmentation) => o with { TestTimeAugmentation = augmentation },
+                o => o.TestTimeAugmentation
             ),
             flags.Number<int>("--seed", "Seed of the folds.", "n", (o, seed) => o with { Seed = seed }, o => o.Seed),
             paths,

@@ -44,6 +44,15 @@ public sealed class SeveralBackbonesTests
                 Cli.Run("models", "compare", Cli.Samples, "--backbones", $"{Id},resnet18").Output,
                 "to the best"
             );
+            Assert.AreEqual(
+                "COLOURS COLOURS+resnet18 resnet18",
+                Compared("none").Replace(Id, "COLOURS", StringComparison.Ordinal)
+            );
+            Assert.AreEqual(
+                "COLOURS COLOURS+resnet18 COLOURS-flip COLOURS-flip+resnet18-flip resnet18 resnet18-flip",
+                Compared("flip").Replace(Id, "COLOURS", StringComparison.Ordinal),
+                "each in both ways, and never paired with itself"
+            );
 
             CliResult chosen = Cli.Run(
                 "train",
@@ -66,5 +75,31 @@ public sealed class SeveralBackbonesTests
         {
             Cli.Run("models", "remove", Id);
         }
+    }
+
+    private static string Compared(string augmentation)
+    {
+        CliResult compared = Cli.Run(
+            "models",
+            "compare",
+            Cli.Samples,
+            "--backbones",
+            $"{Id},resnet18",
+            "--head",
+            "ridge",
+            "--tta",
+            augmentation,
+            "--json"
+        );
+        Assert.AreEqual(0, compared.Code, $"{compared}");
+        return string.Join(
+            ' ',
+            compared
+                .Json.GetProperty("leaderboard")
+                .EnumerateArray()
+                .Select(row => row.GetProperty("backbone").GetString())
+                .Distinct()
+                .Order(StringComparer.Ordinal)
+        );
     }
 }

@@ -78,8 +78,8 @@ public sealed class TextCommandsTests
         );
         Assert.AreEqual(ExitCode.Done, exported.Code, exported.ToString());
         StringAssert.Contains(
-            Cli.Run("export", model, "--format", "int8", "--images", folder.File("new.csv")).Error,
-            "this one takes texts. Take --format tensor or fp16."
+            Cli.Run("export", model, "--format", "pixels", "--images", folder.File("new.csv")).Error,
+            "this one takes texts. Take --format tensor or fp16 or int8."
         );
         Assert.AreEqual(ExitCode.Done, Cli.Run("models", "remove", "words").Code);
     }

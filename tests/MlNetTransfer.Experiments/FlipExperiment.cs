@@ -126,10 +126,7 @@ internal static class FlipExperiment
         Add(table, task, Defaults + ", flip", plain.Rows, flipped, alone, double.NaN);
     }
 
-    private static (FeatureTable Table, int[] Groups, double Milliseconds) Features(
-        Dataset data,
-        Backbone backbone
-    )
+    private static (FeatureTable Table, int[] Groups, double Milliseconds) Features(Dataset data, Backbone backbone)
     {
         using FeatureExtractor extractor = new(backbone);
         ItemRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));

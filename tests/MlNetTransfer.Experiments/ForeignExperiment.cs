@@ -8,6 +8,8 @@ using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Models.Exports;
+using MlNetTransfer.Models.Quantization;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
@@ -44,7 +46,8 @@ internal static class ForeignExperiment
         Table table = experiment.Table(
             "Files of many forms: the scale that was found beside the truth, with the lead over the next and the seconds "
                 + "that it took; the largest difference of a feature to ONNX Runtime on a tensor prepared by Pillow and "
-                + "numpy, relative to the largest; one epoch of fine-tuning; exports with the preprocessing inside",
+                + "numpy, relative to the largest; one epoch of fine-tuning; exports with the preprocessing inside, and to int8 with "
+                + "the labels kept of the images that it is judged on",
             Column.Text("model", 18),
             Column.Text("form", 46),
             Column.Text("truth", 10),
@@ -54,8 +57,11 @@ internal static class ForeignExperiment
             Column.Text("network takes", 26),
             Column.Number("difference", "0.0e0"),
             Column.Text("fine-tuned", 12),
-            Column.Text("export", 8)
+            Column.Text("pixels", 8),
+            Column.Text("int8")
         );
+        if (args.Length > 1)
+            truths = [.. truths.Where(truth => args.Contains(truth.Name))];
         int wrong = 0;
         foreach (Truth truth in truths)
             wrong += Row(table, truth, folder, work) ? 0 : 1;
@@ -86,7 +92,7 @@ internal static class ForeignExperiment
         }
         catch (TransferException e)
         {
-            table.Add(truth.Name, truth.Form, truth.Scale, "refused", null, null, e.Message, null, "", "");
+            table.Add(truth.Name, truth.Form, truth.Scale, "refused", null, null, e.Message, null, "", "", "");
             Console.WriteLine(e.Message);
             return false;
         }
@@ -98,7 +104,11 @@ internal static class ForeignExperiment
         string found = scale.ToString(),
             expected = truth.Scale == "bgr255" ? "raw255" : truth.Scale;
         double difference = Difference(truth, folder, model, backbone);
-        (string tuned, string exported) = Train(truth, catalog, work);
+        string tuned = Train(truth, catalog, work),
+            exported = Export(truth, "pixels", work),
+            int8 = Export(truth, "int8", work);
+        if (int8.StartsWith("refused: Int8 loses", StringComparison.Ordinal))
+            int8 = $"{Export(truth, "int8", work, autoFloat: true)}, --auto-float";
         table.Add(
             truth.Name,
             truth.Form,
@@ -109,13 +119,15 @@ internal static class ForeignExperiment
             added.Card.Adapted ?? "",
             difference,
             tuned,
-            exported
+            exported,
+            int8
         );
         // float16 has steps of a thousandth, and the runtime rounds to them in places of its own choice.
         return found == expected
             && difference < (truth.Type == "float16" ? 5e-3 : 1e-4)
             && tuned.StartsWith(truth.Tune ? "" : "refused", StringComparison.Ordinal)
-            && exported == "ok";
+            && exported == "ok"
+            && int8.StartsWith("ok", StringComparison.Ordinal);
     }
 
     private static PreprocessingParts Stated(Truth truth) =>
@@ -189,15 +201,14 @@ internal static class ForeignExperiment
             : found[0].GetTensorDataAsSpan<float>().ToArray();
     }
 
-    private static (string Tuned, string Exported) Train(Truth truth, BackboneCatalog catalog, Scratch work)
+    /// <summary>The accuracy after an epoch of fine-tuning; where that is refused, a head is trained.</summary>
+    private static string Train(Truth truth, BackboneCatalog catalog, Scratch work)
     {
         var services = JobServices.Default with { Catalog = catalog };
-        string tuned;
-        string output = work.File($"out-{truth.Name}");
         TrainOptions options = new()
         {
             Folder = Repository.At(Images),
-            Output = output,
+            Output = Output(truth, work),
             Backbone = "foreign",
             CacheFolder = work.File("cache"),
         };
@@ -211,35 +222,49 @@ internal static class ForeignExperiment
                 },
                 services
             ).Run();
-            tuned = summary.Accuracy.ToString("0.0 %", CultureInfo.InvariantCulture);
+            return summary.Accuracy.ToString("0.0 %", CultureInfo.InvariantCulture);
         }
         catch (Exception e) when (e is TransferException or GraphException)
         {
             Console.WriteLine($"{truth.Name}: {e.Message}");
-            tuned = "refused";
-        }
-
-        try
-        {
-            if (tuned == "refused")
-                new TrainJob(options, services).Run();
-            new ExportJob(
-                new ExportOptions
-                {
-                    Model = Path.Combine(output, "model.onnx"),
-                    Output = work.File($"export-{truth.Name}"),
-                    Format = "pixels",
-                    Images = [Repository.At(Images)],
-                }
-            ).Run();
-            return (tuned, "ok");
-        }
-        catch (Exception e) when (e is TransferException or GraphException)
-        {
-            Console.WriteLine($"{truth.Name}: {e.Message}");
-            return (tuned, "refused");
+            new TrainJob(options, services).Run();
+            return "refused";
         }
     }
+
+    private static string Export(Truth truth, string format, Scratch work, bool autoFloat = false)
+    {
+        string file = work.File($"{format}-{truth.Name}.onnx");
+        try
+        {
+            ExportRecord record = new ExportJob(
+                new ExportOptions
+                {
+                    Model = Path.Combine(Output(truth, work), "model.onnx"),
+                    Output = file,
+                    Format = format,
+                    Images = [Repository.At(Images)],
+                    Quantization = new Int8Options { AutoFloat = autoFloat },
+                }
+            ).Run().Parity;
+            return format == "pixels"
+                ? "ok"
+                : $"ok, {record.Images - record.LabelFlips} of {record.Images}, {OnBytes(file)} layers on bytes";
+        }
+        catch (Exception e) when (e is TransferException or GraphException)
+        {
+            Console.WriteLine($"{truth.Name}: {format}: {e.Message}");
+            return $"refused: {e.Message}";
+        }
+    }
+
+    private static int OnBytes(string file)
+    {
+        using JsonDocument said = JsonDocument.Parse(OnnxModel.Load(file).Metadata[Int8Metadata.Key]);
+        return said.RootElement.GetProperty("int8Layers").GetInt32();
+    }
+
+    private static string Output(Truth truth, Scratch work) => work.File($"out-{truth.Name}");
 
     /// <summary>What the script says of one file.</summary>
     private sealed record Truth(

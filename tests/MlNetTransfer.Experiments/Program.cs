@@ -17,7 +17,7 @@ const string Usage = """
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                        training the network beside a head on its frozen features, by folds
       flip [task ...] [backbone]       mirror images averaged (--tta flip) or as rows, and adapted batch normalisation
-      foreign [folder]                 ONNX files of many forms: preprocessing found, features, an epoch, an export
+      foreign [folder [form ...]]      ONNX files of many forms: preprocessing found, features, an epoch, exports
       gradients [network ...]          gradients of whole networks, beside PyTorch in float64
       imbalance [task ...]             classes of very different size: class weights and thresholds
       int8 [backbone ...]              models quantised to int8, beside float32

@@ -161,22 +161,22 @@ public sealed class QuantizableGraph
     public IReadOnlyList<string> Activations { get; }
 
     /// <summary>
-    /// Makes a model ready: folds constants, batch normalisation and padding, and raises the operator set to 13 where
-    /// it is lower.
+    /// Makes a model ready: widens float16 and restores weights of 8 bits to float32, folds constants, batch
+    /// normalisation and padding, and raises the operator set to 13 where it is lower.
     /// </summary>
     /// <param name="model">The model; not changed.</param>
     /// <exception cref="GraphException">ONNX Runtime cannot load the model, or it has no layer that can run on
     /// bytes.</exception>
     public static QuantizableGraph Of(OnnxModel model)
     {
-        OnnxModel optimized = WithNames(OptimizedGraph.Of(model, LeastOpset));
+        OnnxModel optimized = WithNames(OptimizedGraph.Of(FloatNetwork.Of(model), LeastOpset));
         Dictionary<string, TensorProto> constants = optimized.Initializers.ToDictionary(i => i.Name);
         LayerNode[] layers = [.. optimized.Nodes.Select(n => LayerNode.Of(n, constants)).OfType<LayerNode>()];
         return layers.Length > 0
             ? new QuantizableGraph(optimized, layers)
             : throw new GraphException(
-                "The model has no Conv, Gemm or MatMul with constant float32 weights, so there is nothing to "
-                    + "quantise. Is it quantised or in half precision already? Give the float32 model."
+                "The model has no Conv, Gemm or MatMul with constant weights, so there is nothing to quantise. Give a "
+                    + "model that has one."
             );
     }
 

@@ -96,6 +96,12 @@ internal abstract class RowTensor(string name, int rows)
 
     /// <summary>The first rows as ONNX Runtime's value over the same memory, to be disposed.</summary>
     public abstract OrtValue First(int count);
+
+    /// <summary>The elements of a row, copied.</summary>
+    public abstract Array Copy(int row);
+
+    /// <summary>Writes a row that <see cref="Copy"/> gave.</summary>
+    public abstract void Fill(int row, Array elements);
 }
 
 /// <inheritdoc/>
@@ -131,4 +137,10 @@ internal sealed class RowTensor<T> : RowTensor
             memory.AsMemory(0, count * Length),
             [count, .. dimensions]
         );
+
+    /// <inheritdoc/>
+    public override Array Copy(int row) => this[row].ToArray();
+
+    /// <inheritdoc/>
+    public override void Fill(int row, Array elements) => ((T[])elements).CopyTo(this[row]);
 }

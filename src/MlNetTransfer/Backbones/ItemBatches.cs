@@ -7,7 +7,7 @@ using MlNetTransfer.Imaging;
 namespace MlNetTransfer.Backbones;
 
 /// <summary>
-/// Large batches for a device: workers fill them ahead, one thread runs them. Batch b holds images b·size to (b+1)·size
+/// Large batches for a device: workers fill them ahead, one thread runs them. Batch b holds items b·size to (b+1)·size
 /// - 1, whoever decodes them.
 /// </summary>
 internal sealed class ItemBatches
@@ -32,7 +32,7 @@ internal sealed class ItemBatches
             batch.Begin(CountOf(batch.Number));
     }
 
-    /// <summary>Decodes images into their places until none is left.</summary>
+    /// <summary>Decodes items into their places until none is left.</summary>
     public void Fill(CancellationToken cancellation)
     {
         using EncoderWorker encoder = graph.Encoder.CreateWorker(graph.Limits);
@@ -135,7 +135,7 @@ internal sealed class ItemBatch : IDisposable
 
     /// <summary>
     /// Waits until the memory belongs to a batch; workers never wait for a batch whose predecessor waits for them,
-    /// since images are taken in order.
+    /// since items are taken in order.
     /// </summary>
     public void WaitFor(int number, CancellationToken cancellation)
     {

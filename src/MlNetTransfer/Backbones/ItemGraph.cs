@@ -13,7 +13,7 @@ namespace MlNetTransfer.Backbones;
 /// (features or probabilities), ready to be run by many workers.
 /// </summary>
 /// <remarks>
-/// One session, shared by all workers. Thread-safe; each worker is not. On a CPU a worker may run a few of its images
+/// One session, shared by all workers. Thread-safe; each worker is not. On a CPU a worker may run a few of its items
 /// together, so that the weights are read once for all of them: with resnet18 four together were 8 % faster than four
 /// runs, and more gained no more. It does so only where the caller says that the numbers are the same bits either way.
 /// </remarks>
@@ -90,16 +90,16 @@ public sealed class ItemGraph : IDisposable
     /// <exception cref="TransferException">The graph takes other content.</exception>
     public Preprocessing Preprocessing => Encoder.OfImages("The graph");
 
-    /// <summary>What an image may cost.</summary>
+    /// <summary>What an item may cost.</summary>
     public ImageLimits Limits { get; }
 
     /// <summary>How the graph is run.</summary>
     public ExecutionPlan Plan { get; }
 
-    /// <summary>Images that a worker on a CPU runs together.</summary>
+    /// <summary>Items that a worker on a CPU runs together.</summary>
     public int ItemsPerRun { get; }
 
-    /// <summary>Numbers per image.</summary>
+    /// <summary>Numbers per item.</summary>
     public int OutputWidth { get; }
 
     /// <summary>Names of the inputs, in the order of the encoder's.</summary>
@@ -112,8 +112,8 @@ public sealed class ItemGraph : IDisposable
     /// <summary>Makes a worker with buffers of its own.</summary>
     public ItemGraphWorker CreateWorker() => new(this);
 
-    /// <summary>Makes memory for images that are run together, whoever decodes them.</summary>
-    /// <param name="size">The most images per run, in [1, 1024].</param>
+    /// <summary>Makes memory for items that are run together, whoever decodes them.</summary>
+    /// <param name="size">The most items per run, in [1, 1024].</param>
     public ItemGraphBatch CreateBatch(int size) => new(this, Check.InRange(size, 1, 1024, nameof(size)));
 
     /// <inheritdoc/>
@@ -183,7 +183,7 @@ public sealed class ItemGraphBatch : IDisposable
         rows = new BoundRows(graph.Session, inputs, [output]);
     }
 
-    /// <summary>The most images per run.</summary>
+    /// <summary>The most items per run.</summary>
     public int Size => rows.Capacity;
 
     /// <summary>Where an image's tensor is to be written [3 × Size × Size].</summary>
@@ -214,7 +214,7 @@ public sealed class ItemGraphBatch : IDisposable
         }
     }
 
-    /// <summary>The graph's numbers of the last run for one image [width]; valid until the next run.</summary>
+    /// <summary>The graph's numbers of the last run for one item [width]; valid until the next run.</summary>
     /// <param name="place">The place, below the count of the last run.</param>
     /// <exception cref="ImageRejectedException">One of the numbers is not finite.</exception>
     public ReadOnlySpan<float> Row(int place)
@@ -231,7 +231,7 @@ public sealed class ItemGraphBatch : IDisposable
 }
 
 /// <summary>
-/// One of the workers of an <see cref="ItemGraph"/>: decodes, preprocesses and runs one image after another, or a few
+/// One of the workers of an <see cref="ItemGraph"/>: encodes and runs one item after another, or a few
 /// together, in buffers of its own. Not thread-safe.
 /// </summary>
 public sealed class ItemGraphWorker : IDisposable
@@ -245,10 +245,10 @@ public sealed class ItemGraphWorker : IDisposable
         batch = graph.CreateBatch(graph.ItemsPerRun);
     }
 
-    /// <summary>Runs an encoded image through preprocessing and graph.</summary>
-    /// <param name="encoded">The image file's bytes.</param>
+    /// <summary>Runs an item through encoder and graph.</summary>
+    /// <param name="encoded">Its bytes, as a file would hold them.</param>
     /// <param name="row">Receives the graph's numbers [width].</param>
-    /// <exception cref="ImageRejectedException">The image cannot be decoded, or the graph gives a number that is not
+    /// <exception cref="ImageRejectedException">The item cannot be used, or the graph gives a number that is not
     /// finite for it.</exception>
     public void Run(ReadOnlySpan<byte> encoded, Span<float> row)
     {
@@ -267,8 +267,16 @@ public sealed class ItemGraphWorker : IDisposable
         Read(0, row);
     }
 
-    /// <summary>Decodes and preprocesses an image into one of the places that are run together.</summary>
-    /// <exception cref="ImageRejectedException">The image cannot be decoded.</exception>
+    /// <summary>Runs tensors that were copied, see <see cref="EncodedItem.Copy"/>.</summary>
+    internal void Run(Array[] tensors, Span<float> row)
+    {
+        batch.Item(0).Fill(tensors);
+        RunFirst(1);
+        Read(0, row);
+    }
+
+    /// <summary>Encodes an item into one of the places that are run together.</summary>
+    /// <exception cref="ImageRejectedException">The item cannot be used.</exception>
     internal void Decode(ReadOnlySpan<byte> encoded, int place) => encoder.Encode(encoded, batch.Item(place));
 
     /// <summary>Runs the first places together.</summary>

@@ -6,11 +6,11 @@ using MlNetTransfer.Imaging;
 namespace MlNetTransfer.Backbones;
 
 /// <summary>
-/// Runs a graph over images by its plan. Results do not depend on the number of workers; memory beyond the results is
+/// Runs a graph over items by its plan. Results do not depend on the number of workers; memory beyond the results is
 /// bounded by it.
 /// </summary>
 /// <param name="graph">The graph; not disposed here.</param>
-/// <param name="cache">Rows known from before, looked up by the content of each image.</param>
+/// <param name="cache">Rows known from before, looked up by the content of each item.</param>
 /// <param name="clock">Measures the wall time.</param>
 public sealed class ItemRunner(ItemGraph graph, IRowCache? cache = null, TimeProvider? clock = null)
 {
@@ -23,12 +23,12 @@ public sealed class ItemRunner(ItemGraph graph, IRowCache? cache = null, TimePro
     internal ItemRunner(ItemGraph graph, IRowCache? cache, ConcurrentBag<ItemGraphWorker> workers)
         : this(graph, cache) => idle = workers;
 
-    /// <summary>Runs every image once.</summary>
-    /// <param name="items">The images.</param>
+    /// <summary>Runs every item once.</summary>
+    /// <param name="items">The items.</param>
     /// <param name="stage">How this work is called in progress reports.</param>
-    /// <param name="progress">Told after every image, from any worker.</param>
-    /// <param name="cancellation">Ends the work between two images.</param>
-    /// <returns>A row or a rejection for every image.</returns>
+    /// <param name="progress">Told after every item, from any worker.</param>
+    /// <param name="cancellation">Ends the work between two items.</param>
+    /// <returns>A row or a rejection for every item.</returns>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
     public ItemRows Run(
         IReadOnlyList<DataItem> items,
@@ -78,7 +78,7 @@ public sealed class ItemRunner(ItemGraph graph, IRowCache? cache = null, TimePro
     private void RunEach(ItemRunState state, ItemGraphWorker worker, CancellationToken cancellation)
     {
         using var reader = new ItemReader(graph.Limits);
-        // Where there are few images, each worker gets its share of them.
+        // Where there are few items, each worker gets its share of them.
         int together = Math.Clamp((state.Count + graph.Plan.Workers - 1) / graph.Plan.Workers, 1, graph.ItemsPerRun),
             decoded = 0;
         Span<int> indices = stackalloc int[together];
@@ -102,14 +102,8 @@ public sealed class ItemRunner(ItemGraph graph, IRowCache? cache = null, TimePro
             Finish(state, worker, indices[..decoded]);
     }
 
-    /// <summary>Decodes an image into a place of the worker; false where its row is decided without a run.</summary>
-    private static bool Decoded(
-        ItemRunState state,
-        int index,
-        ItemReader reader,
-        ItemGraphWorker worker,
-        int place
-    )
+    /// <summary>Decodes an item into a place of the worker; false where its row is decided without a run.</summary>
+    private static bool Decoded(ItemRunState state, int index, ItemReader reader, ItemGraphWorker worker, int place)
     {
         if (!state.TryRead(index, reader, out ReadOnlySpan<byte> encoded))
             return false;
@@ -145,12 +139,12 @@ public sealed class ItemRunner(ItemGraph graph, IRowCache? cache = null, TimePro
     }
 }
 
-/// <summary>What the workers of a run share: each writes to the places of its own images only.</summary>
-/// <param name="items">The images.</param>
+/// <summary>What the workers of a run share: each writes to the places of its own items only.</summary>
+/// <param name="items">The items.</param>
 /// <param name="width">Numbers per row.</param>
 /// <param name="cache">Rows known from before.</param>
 /// <param name="stage">How the work is called in progress reports.</param>
-/// <param name="progress">Told after every image.</param>
+/// <param name="progress">Told after every item.</param>
 internal sealed class ItemRunState(
     IReadOnlyList<DataItem> items,
     int width,
@@ -185,7 +179,7 @@ internal sealed class ItemRunState(
             );
 
     /// <summary>
-    /// Reads an image's file; false where its row is decided without decoding: known to the cache, or not readable.
+    /// Reads an item's file; false where its row is decided without decoding: known to the cache, or not readable.
     /// </summary>
     public bool TryRead(int index, ItemReader reader, out ReadOnlySpan<byte> encoded)
     {
@@ -244,11 +238,11 @@ internal sealed class ItemRunState(
     }
 }
 
-/// <summary>What a graph gave for a list of images. Independent of the number of workers.</summary>
+/// <summary>What a graph gave for a list of items. Independent of the number of workers.</summary>
 public sealed class ItemRows
 {
     /// <summary>
-    /// Indices into the list of images: the images that have a row [rows]. Ascending, unless <see cref="Sort"/> was
+    /// Indices into the list of items: the items that have a row [rows]. Ascending, unless <see cref="Sort"/> was
     /// called.
     /// </summary>
     public required int[] Accepted { get; init; }
@@ -259,10 +253,10 @@ public sealed class ItemRows
     /// <summary>Numbers per row.</summary>
     public required int Width { get; init; }
 
-    /// <summary>SHA-256 of each accepted image's file [rows × 32].</summary>
+    /// <summary>SHA-256 of each accepted item's file [rows × 32].</summary>
     public required byte[] Digests { get; init; }
 
-    /// <summary>The images without a row and why, in the order of the list.</summary>
+    /// <summary>The items without a row and why, in the order of the list.</summary>
     public required IReadOnlyList<RejectedItem> Rejected { get; init; }
 
     /// <summary>Rows that came from the cache.</summary>
@@ -312,17 +306,17 @@ public sealed class ItemRows
     }
 }
 
-/// <summary>Remembers a graph's row for an image, by the image's content. Thread-safe.</summary>
+/// <summary>Remembers a graph's row for an item, by the item's content. Thread-safe.</summary>
 public interface IRowCache
 {
-    /// <summary>Looks an image up.</summary>
-    /// <param name="image">SHA-256 of the image file's bytes [32].</param>
+    /// <summary>Looks an item up.</summary>
+    /// <param name="image">SHA-256 of the item's bytes [32].</param>
     /// <param name="row">Filled when found [width].</param>
     /// <returns>Whether the row was found whole.</returns>
     bool TryRead(ReadOnlySpan<byte> image, Span<float> row);
 
-    /// <summary>Stores an image's row; does nothing where it is already stored.</summary>
-    /// <param name="image">SHA-256 of the image file's bytes [32].</param>
+    /// <summary>Stores an item's row; does nothing where it is already stored.</summary>
+    /// <param name="image">SHA-256 of the item's bytes [32].</param>
     /// <param name="row">The row [width].</param>
     void Add(ReadOnlySpan<byte> image, ReadOnlySpan<float> row);
 }

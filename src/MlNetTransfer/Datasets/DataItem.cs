@@ -7,29 +7,29 @@ using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Datasets;
 
-/// <summary>One image of a data set.</summary>
+/// <summary>One item of a data set: an image, or a text.</summary>
 /// <param name="Location">Where its bytes are.</param>
-/// <param name="Name">How the image is called in reports: its path below the data set's folder or in its archive, with
-/// '/' on every system, or the path that its list gives.</param>
-/// <param name="Label">Index into the data set's class names; -1 where the image has no label.</param>
-/// <param name="Group">What it has in common with other images (a patient, a camera, a burst of shots); images of one
+/// <param name="Name">How the item is called in reports: its path below the data set's folder or in its archive, with
+/// '/' on every system, or the path that its list gives; a text of a list is called by its line.</param>
+/// <param name="Label">Index into the data set's class names; -1 where the item has no label.</param>
+/// <param name="Group">What it has in common with other items (a patient, a camera, a burst of shots); items of one
 /// group never stand on both sides of a split. Null where it stands alone.</param>
 public sealed record DataItem(ItemLocation Location, string Name, int Label = DataItem.NoLabel, string? Group = null)
 {
-    /// <summary>The label of an image without one.</summary>
+    /// <summary>The label of an item without one.</summary>
     public const int NoLabel = -1;
 
-    /// <summary>An image that is a file of its own.</summary>
+    /// <summary>An item that is a file of its own.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="name">How the image is called in reports.</param>
-    /// <param name="label">Index into the data set's class names; -1 where the image has no label.</param>
-    /// <param name="group">Images of one group never stand on both sides of a split.</param>
+    /// <param name="name">How the item is called in reports.</param>
+    /// <param name="label">Index into the data set's class names; -1 where the item has no label.</param>
+    /// <param name="group">Items of one group never stand on both sides of a split.</param>
     public DataItem(string path, string name, int label = NoLabel, string? group = null)
         : this(new FileLocation(path), name, label, group) { }
 }
 
 /// <summary>
-/// Where an image is: <see cref="FileLocation"/>, <see cref="ZipEntryLocation"/>, <see cref="MemoryLocation"/>,
+/// Where an item is: <see cref="FileLocation"/>, <see cref="ZipEntryLocation"/>, <see cref="MemoryLocation"/>,
 /// <see cref="StreamLocation"/>, <see cref="PixelsLocation"/> or, of a text, <see cref="TextLocation"/>; there are no
 /// others.
 /// </summary>
@@ -38,13 +38,13 @@ public abstract record ItemLocation
     private protected ItemLocation() { }
 }
 
-/// <summary>An image that is a file of its own.</summary>
+/// <summary>An item that is a file of its own.</summary>
 /// <param name="Path">The file.</param>
 public sealed record FileLocation(string Path) : ItemLocation;
 
-/// <summary>An image that is in memory already.</summary>
-/// <param name="Bytes">The encoded image, as a file would hold it; not copied, so it must not change while it is in
-/// use.</param>
+/// <summary>An item that is in memory already.</summary>
+/// <param name="Bytes">The item as a file would hold it, an image encoded; not copied, so it must not change while it
+/// is in use.</param>
 public sealed record MemoryLocation(ReadOnlyMemory<byte> Bytes) : ItemLocation;
 
 /// <summary>
@@ -57,34 +57,34 @@ public sealed record PixelsLocation(RgbImage Image) : ItemLocation;
 /// <param name="Text">The text; its bytes are those of UTF-8.</param>
 public sealed record TextLocation(string Text) : ItemLocation;
 
-/// <summary>An image behind a stream that is opened when the image is needed.</summary>
+/// <summary>An item behind a stream that is opened when the item is needed.</summary>
 /// <param name="Open">Opens the stream; called once per reading, from any thread. The stream is read to its end, or to
 /// one byte past the limit, and disposed.</param>
 public sealed record StreamLocation(Func<Stream> Open) : ItemLocation;
 
-/// <summary>An image in a zip archive. It is inflated into memory when it is read, never to the disk.</summary>
+/// <summary>An item in a zip archive. It is inflated into memory when it is read, never to the disk.</summary>
 /// <param name="ZipPath">The archive.</param>
 /// <param name="EntryName">The entry's name as the archive has it; of several entries with that name, the
 /// first.</param>
 public sealed record ZipEntryLocation(string ZipPath, string EntryName) : ItemLocation;
 
 /// <summary>
-/// Reads one image after another into the same memory, from files, archives, memory or streams. Not thread-safe: one
+/// Reads one item after another into the same memory, from files, archives, memory or streams. Not thread-safe: one
 /// per worker.
 /// </summary>
 /// <remarks>
-/// An archive stays open from its first image until <see cref="Dispose"/>. An entry's size is checked before a byte is
+/// An archive stays open from its first item until <see cref="Dispose"/>. An entry's size is checked before a byte is
 /// inflated and again while inflating, then its checksum.
 /// </remarks>
-/// <param name="limits">The largest image; the defaults of <see cref="ImageLimits"/> if null.</param>
+/// <param name="limits">The largest item; the defaults of <see cref="ImageLimits"/> if null.</param>
 public sealed class ItemReader(ImageLimits? limits = null) : IDisposable
 {
     private readonly ImageLimits limits = limits ?? new ImageLimits();
     private readonly ImageFileBuffer buffer = new(limits);
     private readonly Dictionary<string, ZipArchive> archives = new(StringComparer.Ordinal);
 
-    /// <summary>The encoded bytes of an image; valid until the next call.</summary>
-    /// <param name="item">The image.</param>
+    /// <summary>The bytes of an item, as a file would hold them; valid until the next call.</summary>
+    /// <param name="item">The item.</param>
     /// <exception cref="ImageRejectedException">Missing, not readable, empty, damaged, encrypted or longer than
     /// <see cref="ImageLimits.MaxBytes"/>.</exception>
     public ReadOnlySpan<byte> Read(DataItem item) =>
@@ -170,7 +170,7 @@ public sealed class ItemReader(ImageLimits? limits = null) : IDisposable
     }
 }
 
-/// <summary>A line of the ledger: an image that was not used, and why. No image is ever dropped without one.</summary>
-/// <param name="File">The image's name in its data set.</param>
+/// <summary>A line of the ledger: an item that was not used, and why. No item is ever dropped without one.</summary>
+/// <param name="File">The item's name in its data set.</param>
 /// <param name="Reason">Why it was rejected, in one line.</param>
 public sealed record RejectedItem(string File, string Reason);

@@ -1,6 +1,6 @@
 namespace MlNetTransfer.Datasets;
 
-/// <summary>The one door for images: looks at what a source is, and reads it.</summary>
+/// <summary>The one door for data: looks at what a source is, and reads it.</summary>
 /// <remarks>
 /// A folder of class folders: see <see cref="ImageFolder"/>. A folder whose folders are the parts of a split (train,
 /// val, test or another of their names), train and another at least, each with the same class folders in it: a pre-made
@@ -167,10 +167,10 @@ public sealed record DatasetOptions
     public ZipLimits Zip { get; init; } = new();
 }
 
-/// <summary>Images with labels, in an order that does not depend on the file system.</summary>
-/// <param name="Source">Where the images came from; named in errors.</param>
+/// <summary>Images or texts with labels, in an order that does not depend on the file system.</summary>
+/// <param name="Source">Where the items came from; named in errors.</param>
 /// <param name="ClassNames">The classes in ordinal order; the index is the label.</param>
-/// <param name="Items">The images, ordered by name (ordinal); texts of a list, and images to predict from one, keep the
+/// <param name="Items">The items, ordered by name (ordinal); texts of a list, and images to predict from one, keep the
 /// list's order.</param>
 /// <param name="Rejected">Files that could not become an item, and why.</param>
 public sealed record Dataset(
@@ -181,7 +181,7 @@ public sealed record Dataset(
 )
 {
     /// <summary>
-    /// The part of the pre-made split that each image belongs to [items]; null where the source has no split of its
+    /// The part of the pre-made split that each item belongs to [items]; null where the source has no split of its
     /// own.
     /// </summary>
     public IReadOnlyList<SplitPart>? Splits { get; init; }
@@ -189,7 +189,7 @@ public sealed record Dataset(
     /// <summary>Columns of a list that mean nothing here and had no effect.</summary>
     public IReadOnlyList<string> UnusedColumns { get; init; } = [];
 
-    /// <summary>Images per class [classes].</summary>
+    /// <summary>Items per class [classes].</summary>
     public int[] CountPerClass()
     {
         var counts = new int[ClassNames.Count];

@@ -28,9 +28,7 @@ public static class ImageFolder
     /// <exception cref="TransferException">The folder is missing, cannot be read or holds no file.</exception>
     public static (IReadOnlyList<DataItem> Items, IReadOnlyList<RejectedItem> Rejected) ReadUnlabelled(string folder)
     {
-        Dataset data = FolderTree
-            .Read(folder, linkedLevels: 0)
-            .Unlabelled("Give a folder of images or an image file.");
+        Dataset data = FolderTree.Read(folder, linkedLevels: 0).Unlabelled("Give a folder of images or an image file.");
         return (data.Items, data.Rejected);
     }
 }

@@ -1,7 +1,7 @@
 namespace MlNetTransfer.Datasets;
 
 /// <summary>
-/// Makes a data set of a list's rows. Faults of the list are errors with their line; faults of single images go to the
+/// Makes a data set of a list's rows. Faults of the list are errors with their line; faults of single items go to the
 /// ledger.
 /// </summary>
 /// <param name="source">The list's file; relative paths start at its folder.</param>
@@ -23,7 +23,7 @@ internal sealed class ItemList(string source, DatasetOptions options)
     private readonly SortedSet<string> unused = new(StringComparer.Ordinal);
     private ListColumns? columns;
 
-    /// <summary>The images in the list's order, whatever it says of them.</summary>
+    /// <summary>The items in the list's order, whatever it says of them.</summary>
     public Dataset Unlabelled(IEnumerable<ListRow> rows, ListLimits limits)
     {
         foreach (ListRow row in Within(rows, limits))
@@ -33,7 +33,7 @@ internal sealed class ItemList(string source, DatasetOptions options)
             : new Dataset(source, [], [.. found.Select(f => f.Item)], rejected);
     }
 
-    /// <summary>The images with their labels, groups and split, ordered by name.</summary>
+    /// <summary>The items with their labels, groups and split, ordered by name.</summary>
     public Dataset Labelled(IEnumerable<ListRow> rows, DatasetOptions options)
     {
         foreach (ListRow row in Within(rows, options.Lists))

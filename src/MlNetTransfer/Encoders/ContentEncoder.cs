@@ -117,6 +117,22 @@ public readonly ref struct EncodedItem
     /// <exception cref="InvalidCastException">The input has elements of another type.</exception>
     public Span<T> Tensor<T>(int input)
         where T : unmanaged => ((RowTensor<T>)tensors[input])[place];
+
+    /// <summary>The tensors, copied, to be run later.</summary>
+    internal Array[] Copy()
+    {
+        var copies = new Array[tensors.Length];
+        for (int i = 0; i < copies.Length; i++)
+            copies[i] = tensors[i].Copy(place);
+        return copies;
+    }
+
+    /// <summary>Writes tensors that <see cref="Copy"/> gave.</summary>
+    internal void Fill(Array[] copies)
+    {
+        for (int i = 0; i < copies.Length; i++)
+            tensors[i].Fill(place, copies[i]);
+    }
 }
 
 /// <summary>A kind of content that networks take. The registry of them all.</summary>

@@ -39,6 +39,9 @@ internal static class MirroredNetwork
     // Part of the digest: raise it whenever the graph gives other numbers.
     private const int Version = 1;
 
+    /// <summary>Whether the name of a network is that of one that is averaged.</summary>
+    public static bool IsNameOfOne(string network) => network.EndsWith(Suffix, StringComparison.Ordinal);
+
     /// <summary>The backbone as an option asks for it; of several networks each.</summary>
     /// <exception cref="TransferException">A network takes no images.</exception>
     public static Backbone Of(Backbone backbone, TestTimeAugmentation augmentation) =>

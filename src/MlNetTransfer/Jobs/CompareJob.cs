@@ -30,6 +30,12 @@ public sealed record CompareOptions : DataJobRequest
     /// <summary>The kind of head. Default <see cref="HeadKind.Auto"/>: kernel, discriminant and ridge.</summary>
     public HeadKind Head { get; init; } = HeadKind.Auto;
 
+    /// <summary>
+    /// With <see cref="TestTimeAugmentation.Flip"/> every backbone is compared in two ways: as it is, and averaged over
+    /// each image and its mirror image, called by its id with "-flip". Default none: as it is.
+    /// </summary>
+    public TestTimeAugmentation TestTimeAugmentation { get; init; }
+
     /// <summary>Seed of the folds. Default 1.</summary>
     public int Seed { get; init; } = 1;
 
@@ -71,9 +77,8 @@ public sealed class CompareJob(CompareOptions options, JobServices? services = n
         Dataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
         BackboneCatalog catalog = services.Catalog;
         IReadOnlyList<string> ids = BackboneCandidates.Among(options.Backbones, catalog);
-        Backbone backbone = new BackboneStore(catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
-            ids,
-            cancellation
+        Backbone backbone = Ways(
+            new BackboneStore(catalog, Path.Combine(options.CacheFolder, "backbones")).Open(ids, cancellation)
         );
         using var extractor = new FeatureExtractor(
             backbone,
@@ -133,6 +138,12 @@ public sealed class CompareJob(CompareOptions options, JobServices? services = n
                     + "to hold any out and compare; at least 3 of each class are needed."
             );
     }
+
+    /// <summary>The networks in all ways that are compared.</summary>
+    private Backbone Ways(Backbone backbone) =>
+        options.TestTimeAugmentation == TestTimeAugmentation.None
+            ? backbone
+            : SideBySide.Of([.. backbone.Parts, .. MirroredNetwork.Of(backbone, options.TestTimeAugmentation).Parts]);
 }
 
 /// <summary>What a comparison of backbones found.</summary>

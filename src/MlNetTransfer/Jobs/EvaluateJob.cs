@@ -233,13 +233,13 @@ public sealed record ModelEvaluation
     [JsonIgnore]
     public IReadOnlyList<string> ClassNames { get; init; } = [];
 
-    /// <summary>What the model says of each image used, in the order of the data set.</summary>
+    /// <summary>What the model says of each item used, in the order of the data set.</summary>
     [JsonIgnore]
     public IReadOnlyList<EvaluatedItem> Predictions { get; init; } = [];
 }
 
-/// <summary>What a model says of one labelled image.</summary>
-/// <param name="File">The image.</param>
+/// <summary>What a model says of one labelled item.</summary>
+/// <param name="File">The item.</param>
 /// <param name="Truth">Its class.</param>
 /// <param name="Seen">Whether the model was trained on it; null where the model file does not say.</param>
 /// <param name="Probabilities">Probability of each class [classes].</param>

@@ -193,7 +193,7 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
             sample,
             options.AllowDrift,
             options.Overwrite,
-            format.IsFitted ? calibration.Length : null,
+            format.IsFitted ? Math.Min(calibration.Length, options.Quantization.CalibrationImages) : null,
             progress,
             cancellation
         );
@@ -248,10 +248,10 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
     /// <summary>The calibration images that are not among those checked on.</summary>
     private DataItem[] Others(DataItem[] items)
     {
-        HashSet<string> judged = [.. items.Select(i => Path.GetFullPath(i.Name))];
+        HashSet<string> judged = [.. items.Select(Own)];
         DataItem[] others =
         [
-            .. ImageInputs.Of(options.CalibrationImages).Items.Where(i => !judged.Contains(Path.GetFullPath(i.Name))),
+            .. ImageInputs.Of(options.CalibrationImages, options.TextColumn).Items.Where(i => !judged.Contains(Own(i))),
         ];
         if (others.Length == 0)
             throw new TransferException(
@@ -260,6 +260,10 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
             );
         return Spread(others, options.Quantization.CalibrationImages);
     }
+
+    /// <summary>What an item has for itself: two lists call their texts by the same lines.</summary>
+    private static string Own(DataItem item) =>
+        item.Location is TextLocation text ? text.Text : Path.GetFullPath(item.Name);
 
     /// <summary>The images with the classes that the model gives them.</summary>
     private static DataItem[] Labelled(ParitySample sample, int classes) =>

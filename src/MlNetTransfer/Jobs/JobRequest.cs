@@ -59,12 +59,12 @@ public abstract record JobRequest
     public static JobRequest FromJson(string json) => RequestJson.Read(json);
 }
 
-/// <summary>The options of a job on many images. Immutable.</summary>
+/// <summary>The options of a job on many images or texts. Immutable.</summary>
 public abstract record DataJobRequest : JobRequest
 {
     private protected DataJobRequest() { }
 
-    /// <summary>What an image may cost.</summary>
+    /// <summary>What an item may cost.</summary>
     public ImageLimits Limits { get; init; } = new();
 
     /// <summary>Images worked on at the same time, in [1, 1024]; no result depends on it. Default: one per

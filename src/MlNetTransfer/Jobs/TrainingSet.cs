@@ -149,12 +149,7 @@ internal static class HeldOutRows
     }
 
     /// <summary>How the rows are judged.</summary>
-    public static EvaluationProtocol Protocol(
-        Dataset data,
-        ItemRows rows,
-        FeatureTable table,
-        TrainOptions options
-    )
+    public static EvaluationProtocol Protocol(Dataset data, ItemRows rows, FeatureTable table, TrainOptions options)
     {
         int[] perClass = table.RowsPerClass(),
             units = perClass;

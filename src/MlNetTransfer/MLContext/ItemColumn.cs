@@ -7,7 +7,7 @@ using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer;
 
-/// <summary>The forms in which a column can hold images.</summary>
+/// <summary>The forms in which a column can hold items.</summary>
 internal enum ItemColumnKind
 {
     /// <summary>Text: paths of image files.</summary>
@@ -26,7 +26,7 @@ internal enum ItemColumnKind
     Stream,
 }
 
-/// <summary>A column of images: which it is, and how a row of it is read.</summary>
+/// <summary>A column of images or texts: which it is, and how a row of it is read.</summary>
 /// <param name="Name">Name of the column.</param>
 /// <param name="Kind">What it holds.</param>
 internal sealed record ItemColumn(string Name, ItemColumnKind Kind)

@@ -7,7 +7,7 @@ using MlNetTransfer.Imaging;
 namespace MlNetTransfer;
 
 /// <summary>
-/// Gives a row of numbers for an image: what stands behind a transformer. Thread-safe; one session for all cursors and
+/// Gives a row of numbers for an item: what stands behind a transformer. Thread-safe; one session for all cursors and
 /// prediction engines.
 /// </summary>
 internal sealed class ItemRowScorer : IDisposable
@@ -28,7 +28,7 @@ internal sealed class ItemRowScorer : IDisposable
         parity = new DeviceParity(onnx, graph);
     }
 
-    /// <summary>Numbers per image.</summary>
+    /// <summary>Numbers per item.</summary>
     public int Width => graph.OutputWidth;
 
     /// <summary>The graph.</summary>
@@ -37,7 +37,7 @@ internal sealed class ItemRowScorer : IDisposable
     /// <summary>Images that are worked on at a time, so that all workers are busy and memory is bounded.</summary>
     public int ChunkSize => Math.Max(64 * graph.Plan.Workers, 2 * graph.Plan.BatchSize * graph.Plan.BatchesInFlight);
 
-    /// <summary>Scores images by as many workers as the plan has.</summary>
+    /// <summary>Scores items by as many workers as the plan has.</summary>
     public ItemRows Run(IReadOnlyList<DataItem> items, CancellationToken cancellation)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
@@ -45,14 +45,12 @@ internal sealed class ItemRowScorer : IDisposable
         return new ItemRunner(graph, cache, workers: idle).Run(items, "Scoring", null, cancellation);
     }
 
-    /// <summary>Scores one image on the caller's thread.</summary>
-    /// <exception cref="ImageRejectedException">The image cannot be used.</exception>
+    /// <summary>Scores one item on the caller's thread.</summary>
+    /// <exception cref="ImageRejectedException">The item cannot be used.</exception>
     public void RunOne(DataItem item, Span<float> row)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
-        ItemReader reader = readers.TryTake(out ItemReader? spare)
-            ? spare
-            : new ItemReader(graph.Limits);
+        ItemReader reader = readers.TryTake(out ItemReader? spare) ? spare : new ItemReader(graph.Limits);
         ItemGraphWorker worker = idle.TryTake(out ItemGraphWorker? free) ? free : graph.CreateWorker();
         try
         {

@@ -6,7 +6,7 @@ using MlNetTransfer.Imaging;
 namespace MlNetTransfer;
 
 /// <summary>
-/// Computes columns from a column of images: in parallel over data, and row by row for a prediction engine.
+/// Computes columns from a column of images or texts: in parallel over data, and row by row for a prediction engine.
 /// Thread-safe; dispose it to release ONNX Runtime's session.
 /// </summary>
 public abstract class ItemRowTransformer : ITransformer, IDisposable
@@ -30,7 +30,7 @@ public abstract class ItemRowTransformer : ITransformer, IDisposable
 
     internal IReadOnlyList<RowOutput> Outputs { get; }
 
-    /// <summary>Some images of the data that it was fitted on: what a saved model is checked on.</summary>
+    /// <summary>Some items of the data that it was fitted on: what a saved model is checked on.</summary>
     internal IReadOnlyList<DataItem> Sample { get; }
 
     /// <summary>

@@ -27,7 +27,8 @@ internal sealed record BackboneChoice
 
 /// <summary>Chooses one network or two side by side, on training rows only, and fits the head on them.</summary>
 /// <remarks>
-/// <para>Every network alone, and every pair of the best three, is cross-validated on the same folds with the same
+/// <para>Every network alone, and every pair of the best three (of mirrored and of plain networks apart: no network is
+/// paired with itself), is cross-validated on the same folds with the same
 /// heads: a discriminant on the default tap of each network and, where that head may be taken, a kernel on the last
 /// three taps of each; or the kind of head that was asked for. A backbone counts as the better of its heads does. Best
 /// is the lowest log-loss at its best temperature; taken is the cheapest, by multiply-adds, that is behind the best by
@@ -112,17 +113,20 @@ internal sealed class BackboneChooser(
         HeadKind[] kinds = Yardsticks(train.Rows);
         List<Judged> judged = [];
         Add([.. names.Select(name => (string[])[name])]);
-        string[] best =
+        string[][] best =
         [
             .. judged
                 .OrderBy(j => j.Score.LogLoss)
                 .Select(j => j.Entry.Networks[0])
                 .Distinct()
-                .Take(Paired)
-                .OrderBy(Place),
+                .GroupBy(MirroredNetwork.IsNameOfOne)
+                .Select(way => (string[])[.. way.Take(Paired).OrderBy(Place)])
+                .OrderBy(way => Place(way[0])),
         ];
         Add([
-            .. best.SelectMany((first, i) => best.Skip(i + 1).Select(second => (string[])[first, second]))
+            .. best.SelectMany(way =>
+                    way.SelectMany((first, i) => way.Skip(i + 1).Select(second => (string[])[first, second]))
+                )
                 .Where(pair => choice.Allows(CostsOf(pair))),
         ]);
         return judged;

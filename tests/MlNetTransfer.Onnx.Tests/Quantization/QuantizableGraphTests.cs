@@ -216,6 +216,60 @@ public sealed class QuantizableGraphTests
         );
     }
 
+    /// <summary>Weights that are stored in 8 bits, by channel: layers all the same.</summary>
+    [TestMethod]
+    public void Of_WeightsIn8Bits_AreRestored()
+    {
+        OnnxModel model = new GraphBuilder()
+            .Input("x", ["N", 1, 2, 2])
+            .Initializer(
+                new TensorProto
+                {
+                    Name = "stored",
+                    DataType = (int)DataType.Int8,
+                    Dims = { 2, 1, 1, 1 },
+                    RawData = Google.Protobuf.ByteString.CopyFrom(3, 0xFE),
+                }
+            )
+            .Initializer("steps", [0.5f, 2f], 2)
+            .Node("DequantizeLinear", ["stored", "steps"], ["w"], Attributes.Of("axis", 0L))
+            .Node("Conv", ["x", "w"], ["y"])
+            .Output("y", ["N", 2, 2, 2])
+            .Build();
+        QuantizableGraph graph = QuantizableGraph.Of(model);
+        Assert.AreEqual(2, graph.Layers.Single().WeightCount);
+        CollectionAssert.AreEqual(
+            new[] { 0f, 1.5f, 3, 4.5f, 0, -4, -8, -12 },
+            Ort.Run(graph.Model, ("x", [0, 1, 2, 3], [1, 1, 2, 2]))["y"],
+            "3 steps of 0.5, and -2 of 2"
+        );
+    }
+
+    /// <summary>A network that computes in float16 behind a cast, in each place where a type is stated.</summary>
+    [TestMethod]
+    public void Of_Float16_BecomesFloat32()
+    {
+        OnnxModel half = Residual().ToHalfPrecision();
+        Assert.IsTrue(half.Initializers.Any(i => i.DataType == (int)DataType.Float16), "the case is one");
+        QuantizableGraph found = QuantizableGraph.Of(half),
+            single = QuantizableGraph.Of(Residual());
+        CollectionAssert.AreEqual(
+            single.Layers.Select(l => l.WeightCount).ToArray(),
+            found.Layers.Select(l => l.WeightCount).ToArray()
+        );
+        Assert.IsFalse(found.Model.Initializers.Any(i => i.DataType == (int)DataType.Float16));
+        Assert.IsFalse(
+            found.Model.Nodes.Any(n => n.OpType == "Cast" && n.Output[0] != "y"),
+            "no cast stands between two layers; one may give the output its name"
+        );
+        float[] x = [.. Enumerable.Range(0, 16).Select(i => i / 16f)];
+        Assert.AreEqual(
+            Ort.Run(single.Model, ("x", x, [1, 1, 4, 4]))["y"][0],
+            Ort.Run(found.Model, ("x", x, [1, 1, 4, 4]))["y"][0],
+            "halves and quarters are numbers of float16"
+        );
+    }
+
     [TestMethod]
     public void Quantize_ResidualAndPools_RunOnBytesAndWhatFollowsStaysInFloat()
     {

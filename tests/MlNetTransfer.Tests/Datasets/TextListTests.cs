@@ -43,11 +43,7 @@ public sealed class TextListTests
         string list = folder.Write("list.csv", "body,topic\nx,b\n  ,b\n,a\ny,a\nx,b\n"u8.ToArray());
         Dataset data = DatasetReader.Read(list, Reading);
         CollectionAssert.AreEqual(
-            new[]
-            {
-                new RejectedItem("line 3", "the text is empty"),
-                new RejectedItem("line 4", "the text is empty"),
-            },
+            new[] { new RejectedItem("line 3", "the text is empty"), new RejectedItem("line 4", "the text is empty") },
             data.Rejected.ToArray()
         );
         CollectionAssert.AreEqual(new[] { "line 2", "line 5", "line 6" }, data.Items.Select(i => i.Name).ToArray());

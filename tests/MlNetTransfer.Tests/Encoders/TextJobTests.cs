@@ -1,6 +1,9 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Models.Exports;
+using MlNetTransfer.Models.Quantization;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Encoders;
@@ -71,10 +74,30 @@ public sealed class TextJobTests
             Assert.AreEqual(0, exported.Parity.LabelFlips, $"{format}: no text is near the border of two topics");
         }
 
-        foreach (string format in new[] { "pixels", "int8", "torchscript" })
+        // Ranges are taken from other texts; the layers run on bytes, and no text changes its topic.
+        ExportOptions int8 = Export("int8") with
+        {
+            Quantization = new Int8Options { CalibrationImages = 10 },
+        };
+        foreach (
+            (ExportOptions options, int count) in new[]
+            {
+                (int8 with { CalibrationImages = [folder.File("train.csv")] }, 30),
+                (int8 with { Overwrite = true }, 15),
+            }
+        )
+        {
+            ExportRecord record = new ExportJob(options).Run().Parity;
+            Assert.AreEqual((count, 10, 0), (record.Images, record.CalibrationImages, record.LabelFlips));
+        }
+
+        OnnxModel onBytes = OnnxModel.Load(folder.File("exported/int8.onnx"));
+        Assert.IsGreaterThan(5, onBytes.Nodes.Count(n => n.OpType == "QuantizeLinear"));
+
+        foreach (string format in new[] { "pixels", "torchscript" })
             StringAssert.Contains(
                 Assert.ThrowsExactly<TransferException>(() => new ExportJob(Export(format)).Run()).Message,
-                $"The {format} format is for models of images; this one takes texts. Take --format tensor or fp16."
+                $"The {format} format is for models of images; this one takes texts. Take --format tensor or fp16 or int8."
             );
 
         ExportOptions Export(string format) =>

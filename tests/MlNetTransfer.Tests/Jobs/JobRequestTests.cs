@@ -163,6 +163,7 @@ public sealed class JobRequestTests
             Dataset = Dataset,
             Backbones = ["a", "b"],
             Head = HeadKind.Ridge,
+            TestTimeAugmentation = TestTimeAugmentation.Flip,
             Seed = int.MinValue,
             CacheFolder = "cache",
             CacheFeatures = false,

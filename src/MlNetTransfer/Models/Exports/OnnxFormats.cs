@@ -115,6 +115,9 @@ public sealed class Int8Format : IExportFormat
         + "judged on.";
 
     /// <inheritdoc/>
+    public bool TakesAnyContent => true;
+
+    /// <inheritdoc/>
     public string FileName => "model.int8.onnx";
 
     /// <summary>

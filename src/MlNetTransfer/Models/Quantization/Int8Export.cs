@@ -1,6 +1,7 @@
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
@@ -68,7 +69,8 @@ public sealed class Int8Export(
                     + $"Give labels as indices into the model's classes."
             );
         QuantizableGraph graph = QuantizableGraph.Of(onnx);
-        CalibrationValues values = new RangeCalibrator(graph, metadata.Preprocessing, limits, plan).Run(
+        RequireLayers(path, onnx, graph);
+        CalibrationValues values = new RangeCalibrator(graph, metadata.Encoder, limits, plan).Run(
             Draw(calibration),
             options.SensitivityImages,
             progress,
@@ -79,6 +81,20 @@ public sealed class Int8Export(
             progress,
             cancellation
         );
+    }
+
+    /// <summary>A file in which nothing runs on bytes would be float32 under another name.</summary>
+    private void RequireLayers(string path, OnnxModel onnx, QuantizableGraph graph)
+    {
+        if (options.QuantizeHead || options.FloatLayers.Count > 0)
+            return;
+        IReadOnlyList<string> head = HeadLayers.Of(onnx, graph);
+        if (head.Count == graph.Layers.Count)
+            throw new TransferException(
+                $"'{path}' has no Conv, Gemm or MatMul with constant weights but those of its head "
+                    + $"({string.Join(", ", head)}), which stays in float: nothing would run on bytes. Export it as "
+                    + "tensor or fp16."
+            );
     }
 
     /// <summary>The calibration images, drawn by the seed and in the order given.</summary>
@@ -117,17 +133,17 @@ internal static class HeadLayers
 /// </summary>
 internal static class LogitsGraph
 {
-    /// <summary>The logits of images [images × classes].</summary>
+    /// <summary>The logits of items [items × classes].</summary>
     public static float[] Run(
         OnnxModel model,
-        IReadOnlyList<float[]> tensors,
-        Preprocessing preprocessing,
+        IReadOnlyList<Array[]> tensors,
+        ContentEncoder encoder,
         CancellationToken cancellation
     )
     {
         NodeProto last = model.Nodes.Single(n => n.Output.Contains(TransferModel.ProbabilitiesOutput));
         string logits = last.OpType == "Softmax" ? last.Input[0] : TransferModel.ProbabilitiesOutput;
-        using var graph = new ItemGraph(model.CutAt(logits).ToBytes(), logits, preprocessing);
+        using var graph = new ItemGraph(model.CutAt(logits).ToBytes(), logits, encoder);
         using ItemGraphWorker worker = graph.CreateWorker();
         var rows = new float[tensors.Count * graph.OutputWidth];
         for (int i = 0; i < tensors.Count; i++)
@@ -145,18 +161,18 @@ internal static class LogitsGraph
 /// histogram per tensor and worker, however many images there are.
 /// </summary>
 /// <param name="graph">The model.</param>
-/// <param name="preprocessing">What turns an image into its input.</param>
+/// <param name="encoder">What turns an item into its inputs.</param>
 /// <param name="limits">What an image may cost.</param>
 /// <param name="plan">Its workers run the images; the counts do not depend on their number.</param>
 internal sealed class RangeCalibrator(
     QuantizableGraph graph,
-    Preprocessing preprocessing,
+    ContentEncoder encoder,
     ImageLimits limits,
     ExecutionPlan plan
 )
 {
-    /// <summary>Images kept as tensors, for what is measured on them later.</summary>
-    private readonly SortedDictionary<int, float[]> kept = [];
+    /// <summary>Items kept as tensors, for what is measured on them later.</summary>
+    private readonly SortedDictionary<int, Array[]> kept = [];
     private readonly List<(int Index, RejectedItem Image)> rejected = [];
     private Dictionary<string, ValueHistogram> histograms = [];
     private int next,
@@ -184,7 +200,8 @@ internal sealed class RangeCalibrator(
             );
         histograms = graph.Activations.ToDictionary(t => t, _ => new ValueHistogram());
         using var session = new OrtSession(
-            graph.Model.CutAt([.. graph.Activations]).ToBytes(),
+            // Untyped: a tensor whose rank the runtime does not know would be declared a scalar.
+            GraphCut.At(graph.Model, [.. graph.Activations], typed: false).ToBytes(),
             plan.Settings,
             "the model"
         );
@@ -214,26 +231,23 @@ internal sealed class RangeCalibrator(
     {
         Dictionary<string, ValueHistogram> own = graph.Activations.ToDictionary(t => t, _ => new ValueHistogram());
         using var reader = new ItemReader(limits);
-        using var preprocessor = new ImagePreprocessor(preprocessing, limits);
-        var image = new RowTensor<float>(
-            session.Inputs.Keys.Single(),
-            rows: 1,
-            3,
-            preprocessing.Shape.Height,
-            preprocessing.Shape.Width
-        );
-        using OrtValue value = image.First(1);
-        var fed = new Dictionary<string, OrtValue> { [image.Name] = value };
+        using EncoderWorker worker = encoder.CreateWorker(limits);
+        RowTensor[] inputs =
+        [
+            .. encoder.Inputs.Select(input => input.Rows(input.Name ?? session.Inputs.Keys.Single(), items: 1)),
+        ];
+        Dictionary<string, OrtValue> fed = inputs.ToDictionary(i => i.Name, i => i.First(1));
+        var encoded = new EncodedItem(inputs, 0);
         for (int index; (index = Interlocked.Increment(ref next) - 1) < items.Count; )
         {
             cancellation.ThrowIfCancellationRequested();
             try
             {
-                preprocessor.Process(reader.Read(items[index]), image[0], cancellation);
+                worker.Encode(reader.Read(items[index]), encoded);
                 Count(session, fed, own);
                 Interlocked.Increment(ref used);
                 if (index < keep)
-                    Keep(index, image[0]);
+                    Keep(index, encoded.Copy());
             }
             catch (ImageRejectedException e)
             {
@@ -244,15 +258,17 @@ internal sealed class RangeCalibrator(
             progress?.Report(new JobProgress("Calibrating", Interlocked.Increment(ref done), items.Count));
         }
 
+        foreach (OrtValue value in fed.Values)
+            value.Dispose();
         lock (histograms)
             foreach ((string tensor, ValueHistogram values) in own)
                 histograms[tensor].Merge(values);
     }
 
-    private void Keep(int index, ReadOnlySpan<float> tensor)
+    private void Keep(int index, Array[] tensors)
     {
         lock (kept)
-            kept[index] = [.. tensor];
+            kept[index] = tensors;
     }
 
     private void Count(OrtSession session, Dictionary<string, OrtValue> fed, Dictionary<string, ValueHistogram> own)
@@ -274,12 +290,12 @@ internal sealed class RangeCalibrator(
 
 /// <summary>What the calibration images gave.</summary>
 /// <param name="Histograms">The values of every tensor.</param>
-/// <param name="Tensors">Some of the images, preprocessed, each [3 × Size × Size].</param>
+/// <param name="Tensors">Some of the items, encoded.</param>
 /// <param name="Images">Images counted.</param>
 /// <param name="Rejected">Images that could not be used.</param>
 internal sealed record CalibrationValues(
     IReadOnlyDictionary<string, ValueHistogram> Histograms,
-    IReadOnlyList<float[]> Tensors,
+    IReadOnlyList<Array[]> Tensors,
     int Images,
     IReadOnlyList<RejectedItem> Rejected
 )

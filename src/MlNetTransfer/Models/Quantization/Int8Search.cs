@@ -1,5 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Quantization;
@@ -127,13 +128,12 @@ internal sealed class Int8Search(
         if (comparison.BeyondBound)
         {
             string[] open = [.. graph.Layers.Select(l => l.Name).Where(n => !inFloat.Contains(n))];
-            sensitivities = new SensitivityAnalysis(
-                graph,
-                ranges,
-                options.WeightBits,
-                metadata.Preprocessing,
-                plan
-            ).Run(open, values.Tensors, progress, cancellation);
+            sensitivities = new SensitivityAnalysis(graph, ranges, options.WeightBits, metadata.Encoder, plan).Run(
+                open,
+                values.Tensors,
+                progress,
+                cancellation
+            );
             if (!options.AutoFloat)
                 throw new TransferException(
                     $"Int8 loses more than {Points(options.MaxLoss)}: {comparison.Losses()}. {Remedy(sensitivities)}"
@@ -216,20 +216,8 @@ internal sealed class Int8Search(
     {
         if (options.SpeedRounds == 0)
             return null;
-        using var first = new ItemGraph(
-            single,
-            TransferModel.ProbabilitiesOutput,
-            metadata.Preprocessing,
-            limits,
-            plan
-        );
-        using var second = new ItemGraph(
-            int8,
-            TransferModel.ProbabilitiesOutput,
-            metadata.Preprocessing,
-            limits,
-            plan
-        );
+        using var first = new ItemGraph(single, TransferModel.ProbabilitiesOutput, metadata.Encoder, limits, plan);
+        using var second = new ItemGraph(int8, TransferModel.ProbabilitiesOutput, metadata.Encoder, limits, plan);
         return new SpeedMeter(clock).Run(first, second, values.Tensors, options.SpeedRounds, cancellation);
     }
 
@@ -241,13 +229,7 @@ internal sealed class Int8Search(
         CancellationToken cancellation
     )
     {
-        using var runnable = new ItemGraph(
-            bytes,
-            TransferModel.ProbabilitiesOutput,
-            metadata.Preprocessing,
-            limits,
-            plan
-        );
+        using var runnable = new ItemGraph(bytes, TransferModel.ProbabilitiesOutput, metadata.Encoder, limits, plan);
         return new ItemRunner(runnable).Run(items, stage, progress, cancellation);
     }
 
@@ -273,29 +255,29 @@ public sealed record Int8Model(OnnxModel Onnx, QuantizationReport Report);
 /// <param name="graph">The model.</param>
 /// <param name="ranges">Ranges of its tensors.</param>
 /// <param name="bits">How much of a byte the weights use.</param>
-/// <param name="preprocessing">What the tensors went through.</param>
+/// <param name="encoder">What made the tensors.</param>
 /// <param name="plan">Its workers measure layers side by side; the figures do not depend on their number.</param>
 internal sealed class SensitivityAnalysis(
     QuantizableGraph graph,
     IReadOnlyDictionary<string, ValueRange> ranges,
     WeightBits bits,
-    Preprocessing preprocessing,
+    ContentEncoder encoder,
     ExecutionPlan plan
 )
 {
     /// <summary>The error of each layer, the worst first; of equal ones, the one nearer to the input.</summary>
     /// <param name="layers">The layers to measure.</param>
-    /// <param name="tensors">Images [3 × Size × Size].</param>
+    /// <param name="tensors">Items, encoded.</param>
     /// <param name="progress">Told after every layer.</param>
     /// <param name="cancellation">Ends the work between two images.</param>
     public IReadOnlyList<LayerSensitivity> Run(
         IReadOnlyList<string> layers,
-        IReadOnlyList<float[]> tensors,
+        IReadOnlyList<Array[]> tensors,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
-        float[] expected = LogitsGraph.Run(graph.Model, tensors, preprocessing, cancellation);
+        float[] expected = LogitsGraph.Run(graph.Model, tensors, encoder, cancellation);
         double mean = expected.Average(),
             variance = expected.Average(z => (z - mean) * (z - mean));
         var errors = new double[layers.Count];
@@ -315,7 +297,7 @@ internal sealed class SensitivityAnalysis(
             for (int index; (index = Interlocked.Increment(ref next) - 1) < layers.Count; )
             {
                 HashSet<string> others = [.. graph.Layers.Select(l => l.Name).Where(n => n != layers[index])];
-                float[] found = LogitsGraph.Run(graph.Quantize(ranges, others, bits), tensors, preprocessing, token);
+                float[] found = LogitsGraph.Run(graph.Quantize(ranges, others, bits), tensors, encoder, token);
                 double squares = expected.Zip(found, (e, f) => ((double)e - f) * ((double)e - f)).Average();
                 errors[index] = variance > 0 ? squares / variance : squares;
                 progress?.Report(new JobProgress("Measuring layers", Interlocked.Increment(ref done), layers.Count));

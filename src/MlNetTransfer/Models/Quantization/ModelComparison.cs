@@ -263,7 +263,7 @@ internal sealed class SpeedMeter(TimeProvider clock)
     public SpeedRatio Run(
         ItemGraph single,
         ItemGraph int8,
-        IReadOnlyList<float[]> tensors,
+        IReadOnlyList<Array[]> tensors,
         int rounds,
         CancellationToken cancellation
     )
@@ -278,7 +278,7 @@ internal sealed class SpeedMeter(TimeProvider clock)
             cancellation.ThrowIfCancellationRequested();
             double a = 0,
                 b = 0;
-            foreach (float[] tensor in tensors)
+            foreach (Array[] tensor in tensors)
             {
                 a += Seconds(first, tensor, row);
                 b += Seconds(second, tensor, row);
@@ -299,7 +299,7 @@ internal sealed class SpeedMeter(TimeProvider clock)
         );
     }
 
-    private double Seconds(ItemGraphWorker worker, float[] tensor, float[] row)
+    private double Seconds(ItemGraphWorker worker, Array[] tensor, float[] row)
     {
         long started = clock.GetTimestamp();
         worker.Run(tensor, row);

@@ -162,6 +162,33 @@ public sealed class Int8ExportTests
             StringAssert.Contains(Assert.ThrowsExactly<TransferException>(run).Message, expected);
     }
 
+    /// <summary>The mean colour and a head: a file without a single layer on bytes would be float32 in disguise.</summary>
+    [TestMethod]
+    public void Run_NoLayerButTheHead_IsRefused()
+    {
+        using var folder = new TempFolder();
+        string path = Save(
+            folder,
+            new GraphBuilder()
+                .Input("image", ["N", 3, Size, Size])
+                .Node("GlobalAveragePool", ["image"], ["pooled"])
+                .Node("Flatten", ["pooled"], ["flat"])
+                .Initializer("first", [0L], 1)
+                .Initializer("end", [2L], 1)
+                .Initializer("columns", [1L], 1)
+                .Node("Slice", ["flat", "first", "end", "columns"], ["two"])
+                .Node("Identity", ["two"], [FeatureGraph.Output])
+                .Output(FeatureGraph.Output, ["N", 2])
+                .Build()
+        );
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() => new Int8Export(Options).Run(path, Images(1, 9), Images(2, 9)))
+                .Message,
+            "nothing would run on bytes. Export it as tensor or fp16."
+        );
+    }
+
     [TestMethod]
     public void Run_SomeImagesBroken_AreInTheReport()
     {
