@@ -88,6 +88,8 @@ internal static class CommandLine
             CheckCommand.Create(terminal, cancellation),
             AdviseCommand.Create(terminal, cancellation),
             DistanceCommand.Create(terminal, cancellation),
+            LearningRateCommand.Create(terminal, cancellation),
+            TuneCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
             ExplainCommand.Create(terminal, cancellation),

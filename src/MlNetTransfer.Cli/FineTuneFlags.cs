@@ -75,8 +75,7 @@ internal sealed class FineTuneFlags
             .Listed(text)
             .Aggregate(
                 LogFormats.None,
-                (all, name) =>
-                    all | Enum.Parse<LogFormats>(FlagText.OneOf("--log", name, known), ignoreCase: true)
+                (all, name) => all | Enum.Parse<LogFormats>(FlagText.OneOf("--log", name, known), ignoreCase: true)
             );
     }
 

@@ -57,8 +57,8 @@ public sealed class LearningRateJob(LearningRateOptions options, JobServices? se
         long started = services.Clock.GetTimestamp();
         if (options.Train.Strategy.Network is null)
             throw new TransferException(
-                $"--strategy {options.Train.Strategy.Label} has no learning rate of its own to find. Take finetune, full "
-                    + "or scratch."
+                $"--strategy {options.Train.Strategy.Label} has no learning rate of its own to find. Take finetune, "
+                    + "full or scratch."
             );
         if (options.Highest <= options.Lowest)
             throw new TransferException(
@@ -83,8 +83,8 @@ public sealed class LearningRateJob(LearningRateOptions options, JobServices? se
         if (sweep.Points.Count < 2)
             throw new TransferException(
                 FormattableString.Invariant(
-                    $"The loss was no number after {sweep.Points.Count} steps, at a rate of {options.Lowest:g3}. Give a "
-                ) + "lower --from."
+                    $"The loss was no number after {sweep.Points.Count} steps, at a rate of {options.Lowest:g3}. Give "
+                ) + "a lower --from."
             );
         return new LearningRateSummary(
             RateSweep.Steepest(sweep.Points) is { } at ? sweep.Points[at].Rate : null,
@@ -97,8 +97,9 @@ public sealed class LearningRateJob(LearningRateOptions options, JobServices? se
 }
 
 /// <summary>What a learning-rate range test found.</summary>
-/// <param name="Suggested">The rate at which the smoothed loss falls fastest; null where it does not fall.</param>
-/// <param name="Lowest">The rate at which the smoothed loss is lowest: higher ones spoil the network.</param>
+/// <param name="Suggested">The rate at which the smoothed change of the loss falls fastest; null where no rate lowers
+/// it.</param>
+/// <param name="Lowest">The rate at which it is lowest: higher ones spoil the network.</param>
 /// <param name="Points">Every step, rising rates.</param>
 /// <param name="Images">Images that it was done on.</param>
 /// <param name="Seconds">Wall time.</param>

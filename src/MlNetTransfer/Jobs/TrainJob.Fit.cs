@@ -47,11 +47,7 @@ public sealed partial class TrainJob
     /// <param name="work">What to do with it, while its extractor is open.</param>
     /// <param name="progress">Told how far each stage is, from any thread.</param>
     /// <param name="cancellation">Ends the work.</param>
-    internal T With<T>(
-        Func<PreparedTraining, T> work,
-        IProgress<JobProgress>? progress,
-        CancellationToken cancellation
-    )
+    internal T With<T>(Func<PreparedTraining, T> work, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         TrainRules.Require(options);
         Dataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));

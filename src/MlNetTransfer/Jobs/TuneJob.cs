@@ -97,9 +97,9 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
         TrainTestRows parts = ValidationRows.Of(images, training.Train, Deciding, train.Seed);
         if (parts.Test.Count < 2 * images.ClassNames.Count)
             throw new TransferException(
-                $"'{train.Folder}' has {training.Train.Count} images to train on; a quarter of them, {parts.Test.Count}, "
-                    + $"cannot tell recipes for {images.ClassNames.Count} classes apart. Train with the defaults, or add "
-                    + "images."
+                $"'{train.Folder}' has {training.Train.Count} images to train on; a quarter of them, "
+                    + $"{parts.Test.Count}, cannot tell recipes for {images.ClassNames.Count} classes apart. Train "
+                    + "with the defaults, or add images."
             );
         var judge = new TrialJudge(training, parts, Key(training, parts), cancellation);
         var ledger = new Ledger<TunedTrial>(Path.Combine(train.Output, File), options.Train.Resume);
@@ -172,13 +172,13 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
         );
     }
 
-    /// <summary>Names all that a trial depends on besides its number: trials of another search are never taken.</summary>
+    /// <summary>
+    /// Names all that a trial depends on besides its number: trials of another search are never taken.
+    /// </summary>
     private string Key(PreparedTraining training, TrainTestRows parts)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(
-            Encoding.UTF8.GetBytes((train with { Output = "-", Workers = 1, CacheFolder = "-" }).ToJson())
-        );
+        hash.AppendData(Encoding.UTF8.GetBytes((train with { Output = "-", Workers = 1, CacheFolder = "-" }).ToJson()));
         hash.AppendData(training.Rows.Space.Key());
         hash.AppendData(training.Rows.Images.DigestsOf([.. parts.Train, .. parts.Test]));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];

@@ -15,7 +15,9 @@ public enum LogFormats
     /// <summary>metrics.csv: a line for every epoch.</summary>
     Csv = 1,
 
-    /// <summary>logs/fold-N/events.out.tfevents.*: event files that TensorBoard reads, while training runs too.</summary>
+    /// <summary>
+    /// logs/fold-N/events.out.tfevents.*: event files that TensorBoard reads, while training runs too.
+    /// </summary>
     TensorBoard = 2,
 }
 

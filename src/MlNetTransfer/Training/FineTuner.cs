@@ -114,24 +114,31 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         Warm(feed, rows, [], progress, cancellation);
         OnnxModel untrained = plan.Forward(head.Weights.Span, head.Bias.Span, options.Dropout);
         var none = new NetworkWeights(new Dictionary<string, float[]>());
-        using var stage = new TuneStage(
-            run,
-            untrained,
-            new TuneState { Start = none, Best = none },
+        var targets = new SoftTargets(
+            images.Labels,
+            images.ClassNames.Count,
             rows,
-            new SoftTargets(images.Labels, images.ClassNames.Count, rows, run.ClassWeights, options.LabelSmoothing),
-            data,
-            sweep
+            run.ClassWeights,
+            options.LabelSmoothing
         );
-        var told = new TuneProgress(
-            progress,
-            run,
-            (sweep.Steps + stage.StepsPerEpoch - 1) / stage.StepsPerEpoch,
-            clock,
-            "Testing learning rates"
-        );
-        for (int epoch = 1; !sweep.IsDone; epoch++)
-            stage.Run(epoch, feed, data, told, cancellation);
+        // The same batches twice: at rate 0, and with rising rates.
+        foreach (string name in (string[])["Measuring the start", "Testing learning rates"])
+        {
+            using var stage = new TuneStage(
+                run,
+                untrained,
+                new TuneState { Start = none, Best = none },
+                rows,
+                targets,
+                data,
+                sweep
+            );
+            int epochs = (sweep.Steps + stage.StepsPerEpoch - 1) / stage.StepsPerEpoch;
+            var told = new TuneProgress(progress, run, epochs, clock, name);
+            bool measured = sweep.IsMeasured;
+            for (int epoch = 1; !sweep.IsDone && sweep.IsMeasured == measured; epoch++)
+                stage.Run(epoch, feed, data, told, cancellation);
+        }
     }
 
     private void Warm(

@@ -47,8 +47,7 @@ internal sealed class SearchSpace(FineTuneOptions @fixed, NetworkStart start, bo
             WeightDecay = @fixed.WeightDecay != Standard.WeightDecay ? @fixed.WeightDecay : decay,
             LabelSmoothing = @fixed.LabelSmoothing != Standard.LabelSmoothing ? @fixed.LabelSmoothing : smoothing,
             Dropout = @fixed.Dropout != Standard.Dropout ? @fixed.Dropout : drop,
-            Augmentation =
-                !images || @fixed.Augmentation != Standard.Augmentation ? @fixed.Augmentation : augmentation,
+            Augmentation = !images || @fixed.Augmentation != Standard.Augmentation ? @fixed.Augmentation : augmentation,
         };
 
         double Of(double[] values) => values[rng.Next(values.Length)];

@@ -131,9 +131,7 @@ internal sealed class TuneStage : IDisposable
         )
         {
             cancellation.ThrowIfCancellationRequested();
-            double factor = sweep is null
-                ? schedule.Factor(session.Steps)
-                : sweep.Rate(session.Steps) / setUp.TopRate;
+            double factor = sweep is null ? schedule.Factor(session.Steps) : sweep.Rate(session.Steps) / setUp.TopRate;
             for (int g = 0; g < rates.Length; g++)
                 rates[g] = (float)(peaks[g] * factor);
             float[] wanted = targets.Of(rows);
@@ -143,9 +141,10 @@ internal sealed class TuneStage : IDisposable
             step++;
             if (sweep is not null)
             {
+                bool measured = sweep.IsMeasured;
                 sweep.Add(result.Loss);
                 progress.Step(epoch, step, StepsPerEpoch, result.Loss, rows.Length);
-                if (sweep.IsDone)
+                if (sweep.IsDone || sweep.IsMeasured != measured)
                     return (result.Loss, null);
                 continue;
             }

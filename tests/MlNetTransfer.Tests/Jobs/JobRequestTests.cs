@@ -97,6 +97,7 @@ public sealed class JobRequestTests
             ClassWeights = ClassWeights.Balanced,
             Thresholds = ClassThresholds.MacroF1,
             Preset = TrainingPreset.Best,
+            Logs = LogFormats.Csv | LogFormats.TensorBoard,
             Strategy = TrainingStrategy.FineTune,
             FineTune = Tuned,
             Resume = true,
@@ -207,6 +208,29 @@ public sealed class JobRequestTests
             Limits = Limits,
             Workers = 1024,
         },
+        ["learningRate"] = new LearningRateOptions
+        {
+            Train = new TrainOptions
+            {
+                Folder = "images",
+                Output = "out",
+                Seed = 3,
+            },
+            Steps = 10,
+            Lowest = 1e-7,
+            Highest = 1,
+        },
+        ["tune"] = new TuneOptions
+        {
+            Train = new TrainOptions
+            {
+                Folder = "images",
+                Output = "out",
+                Seed = 3,
+            },
+            Trials = 2,
+            TimeBudget = TimeSpan.FromHours(1),
+        },
         ["export"] = new ExportOptions
         {
             Model = "model.onnx",
@@ -259,6 +283,8 @@ public sealed class JobRequestTests
     [DataRow("check")]
     [DataRow("advise")]
     [DataRow("distance")]
+    [DataRow("learningRate")]
+    [DataRow("tune")]
     [DataRow("export")]
     [DataRow("import")]
     [DataRow("inspect")]
