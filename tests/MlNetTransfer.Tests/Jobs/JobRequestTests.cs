@@ -73,39 +73,41 @@ public sealed class JobRequestTests
         InitialWeights = "ä\n\"w\".safetensors",
     };
 
+    private static readonly TrainOptions Training = new TrainOptions
+    {
+        Folder = "images",
+        Dataset = Dataset,
+        Output = "out",
+        Backbone = "mine",
+        Backbones = ["a", "ä+b"],
+        MaxMilliseconds = 12.5,
+        Taps = ["a", "b"],
+        TestTimeAugmentation = TestTimeAugmentation.Flip,
+        Folds = 7,
+        TestFraction = 0.3,
+        Seed = int.MinValue,
+        DuplicatesTogether = false,
+        Workers = 1024,
+        Device = ExecutionProvider.TensorRt,
+        Head = HeadKind.Neighbours,
+        L2 = 1e-8,
+        ClassWeights = ClassWeights.Balanced,
+        Thresholds = ClassThresholds.MacroF1,
+        Preset = TrainingPreset.Best,
+        Logs = LogFormats.Csv | LogFormats.TensorBoard,
+        Strategy = TrainingStrategy.FineTune,
+        FineTune = Tuned,
+        Resume = true,
+        SaveWeights = true,
+        CacheFolder = "cache",
+        CacheFeatures = false,
+        Limits = Limits,
+    };
+
     /// <summary>One request of each job, none of whose members is at its default.</summary>
     private static readonly Dictionary<string, JobRequest> All = new()
     {
-        ["train"] = new TrainOptions
-        {
-            Folder = "images",
-            Dataset = Dataset,
-            Output = "out",
-            Backbone = "mine",
-            Backbones = ["a", "ä+b"],
-            MaxMilliseconds = 12.5,
-            Taps = ["a", "b"],
-            TestTimeAugmentation = TestTimeAugmentation.Flip,
-            Folds = 7,
-            TestFraction = 0.3,
-            Seed = int.MinValue,
-            DuplicatesTogether = false,
-            Workers = 1024,
-            Device = ExecutionProvider.TensorRt,
-            Head = HeadKind.Neighbours,
-            L2 = 1e-8,
-            ClassWeights = ClassWeights.Balanced,
-            Thresholds = ClassThresholds.MacroF1,
-            Preset = TrainingPreset.Best,
-            Logs = LogFormats.Csv | LogFormats.TensorBoard,
-            Strategy = TrainingStrategy.FineTune,
-            FineTune = Tuned,
-            Resume = true,
-            SaveWeights = true,
-            CacheFolder = "cache",
-            CacheFeatures = false,
-            Limits = Limits,
-        },
+        ["train"] = Training,
         ["evaluate"] = new EvaluateOptions
         {
             Model = "model.onnx",
