@@ -5,6 +5,7 @@ using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Models;
 
@@ -85,13 +86,35 @@ public sealed class ModelWriter(ImageLimits? limits = null, ExecutionPlan? plan 
     )
     {
         using TransferModel model = TransferModel.Load(file, limits, plan);
-        ImageRows found = model.Predict(sample.Items, "Checking the written model", progress, cancellation);
+        ImageRows found = model.Answer(sample.Items, "Checking the written model", progress, cancellation);
         if (found.Rejected.Count > 0)
             throw new TransferException(
                 $"'{file}' could not be checked: {found.Rejected[0].File} was readable before and is not any more "
                     + $"({found.Rejected[0].Reason}). Run again when the images do not change."
             );
-        return ParityRecord.Of(sample.Probabilities, found.Values, model.ClassNames.Count);
+        int classes = model.ClassNames.Count;
+        RequireUnknown(file, sample, AnswerRows.Unknown(found, classes));
+        return ParityRecord.Of(sample.Probabilities, AnswerRows.Probabilities(found, classes).Values, classes);
+    }
+
+    /// <summary>What the file scores of unknown images must be what was found, within the tolerance.</summary>
+    private static void RequireUnknown(string file, ParitySample sample, float[] found)
+    {
+        if (found.Length != sample.Unknown.Length)
+            throw new TransferException(
+                $"'{file}' gives {found.Length} scores of unknown images; {sample.Unknown.Length} were expected. This "
+                    + "is a fault of the export: report it with the backbone's id."
+            );
+        for (int i = 0; i < found.Length; i++)
+            if (!(Math.Abs(found[i] - sample.Unknown[i]) <= ParityRecord.Tolerance * Math.Max(1, sample.Unknown[i])))
+                throw new TransferException(
+                    string.Create(
+                        System.Globalization.CultureInfo.InvariantCulture,
+                        $"'{file}' was not kept: its score of unknown images is {found[i]:g6} for "
+                            + $"{sample.Items[i].Name}, {sample.Unknown[i]:g6} was expected. This is a fault of the "
+                            + $"export: report it with the backbone's id."
+                    )
+                );
     }
 }
 
@@ -157,6 +180,11 @@ public sealed record ParityRecord(int Images, double MaxDifference, double MeanD
 /// <param name="Probabilities">What was evaluated [images × classes].</param>
 public sealed record ParitySample(IReadOnlyList<ImageItem> Items, float[] Probabilities)
 {
+    /// <summary>
+    /// The score of unknown images of each [images]; empty where the model gives none.
+    /// </summary>
+    internal float[] Unknown { get; init; } = [];
+
     /// <summary>SHA-256 of each image's file [images × 32]; empty where it is not known.</summary>
     internal byte[] Digests { get; init; } = [];
 }
@@ -180,10 +208,15 @@ public static class ModelGraph
     public static OnnxModel Build(OnnxModel features, IHead head, ModelMetadata metadata) =>
         ModelFile.Stated(WithHead(features, head), metadata);
 
-    /// <summary>Features to probabilities and label.</summary>
+    /// <summary>The same with a score of how unlike the training images an image is; null for none.</summary>
+    internal static OnnxModel Build(OnnxModel features, IHead head, UnknownScore? unknown, ModelMetadata metadata) =>
+        ModelFile.Stated(WithHead(features, head, unknown), metadata);
+
+    /// <summary>Features to probabilities and label, and the score of unknown images where there is one.</summary>
     /// <param name="features">A graph that has the features as the tensor <see cref="FeatureGraph.Output"/>.</param>
     /// <param name="head">The head.</param>
-    internal static OnnxModel WithHead(OnnxModel features, IHead head)
+    /// <param name="unknown">The score; null for none.</param>
+    internal static OnnxModel WithHead(OnnxModel features, IHead head, UnknownScore? unknown = null)
     {
         if (features.OpsetVersion() < OldestOfHeads)
             features = features.UpgradeOpset(UpgradeTo);
@@ -191,8 +224,11 @@ public static class ModelGraph
             .WithFreeName(TransferModel.ProbabilitiesOutput)
             .Model.WithFreeName(TransferModel.LabelOutput)
             .Model;
+        if (unknown is not null)
+            model = model.WithFreeName(TransferModel.UnknownOutput).Model;
         var graph = new HeadGraph(model, FeatureGraph.Output);
         string logits = head.AddTo(graph);
+        string? score = unknown?.AddTo(graph);
         model = graph.Build();
         NodeProto[] nodes =
         [
@@ -213,6 +249,11 @@ public static class ModelGraph
                 Attribute = { Attributes.Of("axis", 1), Attributes.Of("keepdims", 0) },
             },
         ];
-        return model.Append(nodes).CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput);
+        model = model.Append(nodes);
+        return score is null
+            ? model.CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput)
+            : model
+                .RenameTensor(score, TransferModel.UnknownOutput)
+                .CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput, TransferModel.UnknownOutput);
     }
 }
