@@ -31,6 +31,7 @@ public sealed partial class ArchitectureTests
         "Backbones",
         "Features",
         "Heads",
+        "Selective",
         "Training",
         "Models",
         "Explain",

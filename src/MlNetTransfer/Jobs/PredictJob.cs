@@ -142,7 +142,8 @@ public sealed record Prediction(string File, string Label, float Probability, IR
     public IReadOnlyList<string>? Set { get; init; }
 
     /// <summary>
-    /// How unlike any training image it is, at least 0, the threshold being 1; null where the model does not score that.
+    /// How unlike any training image it is, at least 0, the threshold being 1; null where the model does not score
+    /// that.
     /// </summary>
     public float? UnknownScore { get; init; }
 

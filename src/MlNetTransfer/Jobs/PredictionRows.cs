@@ -8,8 +8,8 @@ namespace MlNetTransfer.Jobs;
 /// </summary>
 /// <remarks>
 /// Columns: file; truth, and fold (after training) or seen (of an evaluation), where images have labels; prediction,
-/// probability, then p_CLASS for every class; where a model that says it was asked: abstained, set (its classes with '|'
-/// between), unknown, unknown_score; error. What a rejected image lacks is empty in .csv, null in .jsonl.
+/// probability, then p_CLASS for every class; where a model that says it was asked: abstained, set (its classes with
+/// '|' between), unknown, unknown_score; error. What a rejected image lacks is empty in .csv, null in .jsonl.
 /// Numbers are written by the invariant culture.
 /// </remarks>
 public sealed class PredictionRows

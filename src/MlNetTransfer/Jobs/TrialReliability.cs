@@ -6,7 +6,8 @@ using MlNetTransfer.Training;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>
-/// What a trial lets a model promise, from what the trial has anyway: probabilities of the images held out, and features.
+/// What a trial lets a model promise, from what the trial has anyway: probabilities of the images held out, and
+/// features.
 /// </summary>
 /// <param name="Facts">What is stored in the model file.</param>
 /// <param name="Score">The score of unknown images that goes into the graph; null where there is none.</param>

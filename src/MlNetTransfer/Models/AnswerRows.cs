@@ -12,7 +12,9 @@ internal static class AnswerRows
 {
     private const string Output = "mlnet_transfer_answer";
 
-    /// <summary>The graph of a model with such a row, and the row's name; the model itself where it gives no score.</summary>
+    /// <summary>
+    /// The graph of a model with such a row, and the row's name; the model itself where it gives no score.
+    /// </summary>
     public static (OnnxModel Model, string Output) Graph(OnnxModel model)
     {
         if (model.Outputs.All(o => o.Name != TransferModel.UnknownOutput))

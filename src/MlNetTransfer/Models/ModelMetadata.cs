@@ -22,9 +22,11 @@ public sealed record ModelMetadata
     /// <summary>The key of the model card.</summary>
     internal const string CardKey = Prefix + "model_card";
 
+    /// <summary>The key of what the model says beside its probabilities.</summary>
+    internal const string ReliabilityKey = Prefix + "reliability";
+
     private const string ImagesKey = Prefix + "training_images",
-        EncoderKey = Prefix + "encoder",
-        ReliabilityKey = Prefix + "reliability";
+        EncoderKey = Prefix + "encoder";
 
     private static readonly JsonSerializerOptions Json = new()
     {

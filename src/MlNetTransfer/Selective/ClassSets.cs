@@ -13,7 +13,7 @@ public enum ClassSetKind
     Lac,
 
     /// <summary>
-    /// The likeliest classes until their sum, and a penalty for every class beyond the first few, is reached: larger
+    /// The likeliest classes until their sum, and a penalty for every class beyond the first few, is enough: larger
     /// sets where an image is harder (regularised adaptive prediction sets; Angelopoulos, Bates, Malik and Jordan,
     /// Uncertainty sets for image classifiers using conformal prediction, 2021).
     /// </summary>
@@ -27,16 +27,16 @@ public enum ClassSetKind
 /// <remarks>
 /// <para>
 /// Each image held out scores how far down one has to go to include its true class: 1 - p of it (LAC), or the sum of
-/// the probabilities down to it plus λ·max(0, rank - k) (RAPS, without the random part, so that equal images give equal
-/// sets; k = max(1, round √classes) and λ = 0.01, which look at no image). The ⌈(n + 1)·coverage⌉-th smallest of n scores
-/// is the threshold. The likeliest class is always in the set.
+/// the probabilities of likelier classes plus λ·max(0, rank - k) (RAPS with its random part at 0, so that equal images
+/// give equal sets, and no set is empty; k = max(1, round √classes) and λ = 0.01, which look at no image). The
+/// ⌈(n + 1)·coverage⌉-th smallest of n scores is the threshold. The likeliest class is always in the set.
 /// </para>
 /// <para>
 /// Where the images were held out by the model that is written, the set of the next image of the same kind holds its
 /// class with at least that probability (split conformal prediction), over all classes together: a rare or hard class
 /// may have less. Where they were held out by folds, the scores of all folds stand together and the model that is
-/// written had all images (cross-conformal prediction; Vovk, 2015, without keeping the folds' models); that is no proof,
-/// see the measured coverage.
+/// written had all images (cross-conformal prediction; Vovk, 2015, without keeping the folds' models); that is no
+/// proof, see the measured coverage.
 /// </para>
 /// </remarks>
 public sealed record ClassSets
@@ -82,9 +82,10 @@ public sealed record ClassSets
         double sum = probabilities[order[0]];
         for (; count < order.Length; count++)
         {
-            sum += probabilities[order[count]];
-            if (Score(kind, probabilities[order[count]], sum, count + 1, Lambda, FreeClasses) > threshold)
+            float own = probabilities[order[count]];
+            if (Score(kind, own, sum, count + 1, Lambda, FreeClasses) > threshold)
                 break;
+            sum += own;
         }
 
         return order[..count];
@@ -158,9 +159,10 @@ public sealed record ClassSets
             int rank = 0;
             foreach (int c in Falling(row))
             {
-                (sum, rank) = (sum + row[c], rank + 1);
+                rank++;
                 if (c == labels[i])
                     break;
+                sum += row[c];
             }
 
             scores[i] = Score(kind, row[labels[i]], sum, rank, lambda, free);
@@ -211,8 +213,8 @@ public sealed record ClassSets
         };
     }
 
-    private static double Score(ClassSetKind kind, float own, double sum, int rank, double lambda, int free) =>
-        kind == ClassSetKind.Lac ? 1.0 - own : sum + lambda * Math.Max(0, rank - free);
+    private static double Score(ClassSetKind kind, float own, double before, int rank, double lambda, int free) =>
+        kind == ClassSetKind.Lac ? 1.0 - own : before + lambda * Math.Max(0, rank - free);
 
     private static int[] Falling(ReadOnlySpan<float> row)
     {

@@ -46,8 +46,8 @@ public sealed record Reliability
             Unknown is { } unknown
                 ? string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Says of an image that it is unlike all training images; {100 * unknown.Kept:f0} % of images of the "
-                        + $"known classes are not."
+                    $"Says of an image that it is unlike all training images; {100 * unknown.Kept:f0} % of images of "
+                        + $"the known classes are not."
                 )
                 : "Does not say whether an image is unlike all training images: only a head on frozen features can, "
                     + "of images that differ."
@@ -95,6 +95,9 @@ public sealed record UnknownImages(double Kept, int Images, int Compared)
 
     private const int Least = 4;
 
+    // 1 less the cosine of equal rows is up to this in float32.
+    private const double Same = 1e-5;
+
     /// <summary>Fits the score, and its threshold to rows held out.</summary>
     /// <param name="table">Features of all rows.</param>
     /// <param name="train">Rows that the written model is trained on.</param>
@@ -127,6 +130,6 @@ public sealed record UnknownImages(double Kept, int Images, int Compared)
         // The largest of n is above the next one with probability n / (n + 1): no more can be promised.
         double kept = Math.Min(DefaultKept, scores.Length / (scores.Length + 1.0)),
             threshold = ClassSets.Quantile(scores, kept, double.PositiveInfinity);
-        return threshold > 0 ? (score.Scaled(threshold), new UnknownImages(kept, scores.Length, score.Rows)) : null;
+        return threshold > Same ? (score.Scaled(threshold), new UnknownImages(kept, scores.Length, score.Rows)) : null;
     }
 }

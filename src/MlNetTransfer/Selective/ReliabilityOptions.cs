@@ -1,6 +1,8 @@
 namespace MlNetTransfer.Selective;
 
-/// <summary>What a model is to promise beside its probabilities. Immutable; an invalid instance cannot be made.</summary>
+/// <summary>
+/// What a model is to promise beside its probabilities. Immutable; an invalid instance cannot be made.
+/// </summary>
 public sealed record ReliabilityOptions
 {
     /// <summary>The share of sets of classes that should hold the true one, in [0.5, 0.999]. Default 0.9.</summary>

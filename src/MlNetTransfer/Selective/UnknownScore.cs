@@ -6,17 +6,17 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer.Selective;
 
 /// <summary>
-/// How unlike every training image an image is: 1 - the cosine to the nearest of them, by the roots of the features that
-/// the head takes; in units of the threshold, so that above 1 is unlike any. Immutable.
+/// How unlike every training image an image is: 1 - the cosine to the nearest of them, by the roots of the features
+/// that the head takes; in units of the threshold, so that above 1 is unlike any. Immutable.
 /// </summary>
 /// <remarks>
 /// <para>
 /// The distance to the nearest neighbour of features of length 1 (Sun, Ming, Zhu and Li, Out-of-distribution detection
 /// with deep nearest neighbors, 2022), k = 1, on sign(x)·√|x|, which keeps a few large features from deciding alone. Of
-/// all scores tried it told left-out classes best (decision 022). Of more than <see cref="MostRows"/> training images as many are kept,
-/// spread evenly. Features wider than <see cref="MostWidth"/> are projected to that width by a fixed Gaussian matrix,
-/// which keeps angles within some hundredths (Johnson and Lindenstrauss, 1984), so that it is 2 MB in a model file at
-/// most, with 1,280 features.
+/// all scores tried it told left-out classes best (decision 022). Of more than <see cref="MostRows"/> training images
+/// as many are kept, spread evenly. Features wider than <see cref="MostWidth"/> are projected to that width by a fixed
+/// Gaussian matrix, which keeps angles within some hundredths (Johnson and Lindenstrauss, 1984), so that it is 2.3 MB
+/// in a model file at most, with 1,280 features.
 /// </para>
 /// <para>
 /// In ONNX: roots, Gemm (projection), division by the length, Gemm with the training rows, the largest: float32 [N].

@@ -11,6 +11,7 @@ using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models.Quantization;
 using MlNetTransfer.Onnx.Quantization;
+using MlNetTransfer.Selective;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
 
@@ -96,6 +97,7 @@ public sealed class JobRequestTests
             L2 = 1e-8,
             ClassWeights = ClassWeights.Balanced,
             Thresholds = ClassThresholds.MacroF1,
+            Reliability = new ReliabilityOptions { Coverage = 0.8, TargetAccuracy = 0.99 },
             Preset = TrainingPreset.Best,
             Strategy = TrainingStrategy.FineTune,
             FineTune = Tuned,
@@ -132,6 +134,7 @@ public sealed class JobRequestTests
             TextColumn = "body",
             Texts = ["c"],
             Top = 1,
+            Sets = ClassSetKind.Raps,
             Device = ExecutionProvider.Cuda,
             Limits = Limits,
             Workers = 1024,
