@@ -179,6 +179,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             LogLossUncalibrated = trial.Uncalibrated!.LogLoss,
             Previous = previous,
             EceUncalibrated = trial.Uncalibrated!.CalibrationError,
+            CalibrationErrorUncalibrated = trial.Uncalibrated!.Metrics.CalibrationError,
             Reliability = metadata.Reliability,
             Seed = options.Seed,
             TestFraction = (double)trial.TestRows.Count / set.Table.Rows,

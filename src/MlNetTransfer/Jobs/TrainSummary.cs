@@ -126,6 +126,9 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>Expected calibration error of the evaluated images without that, in [0, 1].</summary>
     public required double EceUncalibrated { get; init; }
 
+    /// <summary>The same with its 95 % interval by the bootstrap.</summary>
+    public Estimate? CalibrationErrorUncalibrated { get; init; }
+
     /// <summary>
     /// What the model says beside its probabilities, and what that rests on; the file has the same.
     /// </summary>

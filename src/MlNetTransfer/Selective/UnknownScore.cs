@@ -15,7 +15,7 @@ namespace MlNetTransfer.Selective;
 /// with deep nearest neighbors, 2022), k = 1, on sign(x)·√|x|, which keeps a few large features from deciding alone. Of
 /// all scores tried it told left-out classes best (decision 022). Of more than <see cref="MostRows"/> training images
 /// as many are kept, spread evenly. Features wider than <see cref="MostWidth"/> are projected to that width by a fixed
-/// Gaussian matrix, which keeps angles within some hundredths (Johnson and Lindenstrauss, 1984), so that it is 2.3 MB
+/// Gaussian matrix, which keeps angles within some hundredths (Johnson and Lindenstrauss, 1984), so that it is 4.6 MB
 /// in a model file at most, with 1,280 features.
 /// </para>
 /// <para>
@@ -28,7 +28,7 @@ internal sealed class UnknownScore
     public const int MostRows = 1000;
 
     /// <summary>Features per row that are kept.</summary>
-    public const int MostWidth = 256;
+    public const int MostWidth = 512;
 
     private const int Seed = 20261129;
     private const float Smallest = 1e-12f;
