@@ -94,7 +94,9 @@ public sealed record RankingScores(
         );
     }
 
-    /// <summary>The rows by the probability of one class, falling: sorted once, judged for any number of draws.</summary>
+    /// <summary>
+    /// The rows by the probability of one class, falling: sorted once, judged for any number of draws.
+    /// </summary>
     private sealed class Ranking
     {
         private readonly int[] order;
@@ -154,6 +156,6 @@ public sealed record RankingScores(
 /// <param name="RocAuc">Area under the ROC curve: the probability that a row of the class has a higher probability than
 /// one of another, in [0, 1], guessing ½ (Fawcett, An introduction to ROC analysis, 2006); null where the class has no
 /// row, or all.</param>
-/// <param name="AveragePrecision">Σ (recall gained) · precision over the thresholds, in [0, 1], guessing the share of the
-/// class; null as before.</param>
+/// <param name="AveragePrecision">Σ (recall gained) · precision over the thresholds, in [0, 1], guessing the share of
+/// the class; null as before.</param>
 public sealed record ClassRanking(string Name, Estimate? RocAuc, Estimate? AveragePrecision);

@@ -33,8 +33,8 @@ public sealed record ReliabilityCheck(
                             ? string.Create(
                                 CultureInfo.InvariantCulture,
                                 $", {100 * accuracy:0.#} % of them rightly ({100 * AccuracyInterval![0]:0.#} to "
-                                    + $"{100 * AccuracyInterval[1]:0.#} %); {100 * abstention.TargetAccuracy:0.#} % was "
-                                    + $"promised."
+                                    + $"{100 * AccuracyInterval[1]:0.#} %); {100 * abstention.TargetAccuracy:0.#} % "
+                                    + $"was promised."
                             )
                             : "."
                     )
@@ -43,8 +43,8 @@ public sealed record ReliabilityCheck(
             lines.Add(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Its sets, {sets.MeanSize:0.0#} classes on average, hold the true one on {100 * sets.Coverage:0.#} % "
-                        + $"({100 * sets.CoverageInterval[0]:0.#} to {100 * sets.CoverageInterval[1]:0.#} %); "
+                    $"Its sets, {sets.MeanSize:0.0#} classes on average, hold the true one on "
+                        + $"{100 * sets.Coverage:0.#} % ({100 * sets.CoverageInterval[0]:0.#} to {100 * sets.CoverageInterval[1]:0.#} %); "
                         + $"{100 * given.Coverage:0.#} % was promised."
                 )
             );
