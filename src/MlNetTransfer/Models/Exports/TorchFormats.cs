@@ -64,7 +64,7 @@ internal sealed class TorchExport(
 
     public IExportScorer Open(string path) =>
         new OnnxScorer(
-            request.Model.WithWeights(TorchWeights.Read(path), options).CutAt(options.Output),
+            request.Model.WithWeights(TorchWeights.Read(path), options).CutAt(TransferModel.ProbabilitiesOutput),
             request.Metadata,
             request.Limits
         );
