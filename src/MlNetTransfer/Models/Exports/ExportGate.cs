@@ -170,8 +170,9 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
             double tolerance = allowDrift ?? format.Tolerance;
             if (found.MaxDifference > tolerance)
                 throw TooFar(path, found, tolerance);
-            if (found.UnknownDifference is { } unknown && !(unknown <= tolerance))
-                throw TooFarUnknown(path, unknown, tolerance);
+            double ofUnknown = Math.Max(tolerance, ParityRecord.UnknownTolerance);
+            if (found.UnknownDifference is { } unknown && !(unknown <= ofUnknown))
+                throw TooFarUnknown(path, unknown, ofUnknown);
             foreach (string trial in Directory.GetFiles(staging))
                 File.Delete(trial);
             var record = new ExportRecord(
