@@ -63,7 +63,7 @@ public sealed class ClassSetsTests
         for (int draw = 0; draw < draws; draw++)
         {
             (int[] labels, float[] said) = Guesses(2 * rows, 5, 100 + draw);
-            ClassSets sets = ClassSets.Of(labels[..rows], said[..(5 * rows)], 5, 0.9);
+            ClassSets sets = ClassSets.Of(labels[..rows], said.AsMemory(0, 5 * rows), 5, 0.9);
             covered += said[(5 * rows)..]
                 .Chunk(5)
                 .Where((row, i) => sets.Of(row, kind).Contains(labels[rows + i]))
