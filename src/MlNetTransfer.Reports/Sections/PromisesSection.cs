@@ -45,9 +45,9 @@ internal static class PromisesSection
             "How well each class stands out",
             Html.Of(
                 $"""
-                <p>The area under the ROC curve is how often an image of the class gets a higher probability for it than an
-                image of another; ½ is guessing. Average precision looks at the images that come first. Both are the same
-                whatever the threshold. Means of the classes: {Figure.Three(area.Value)} ({Range(
+                <p>The area under the ROC curve is how often an image of the class gets a higher probability for it
+                than an image of another; ½ is guessing. Average precision looks at the images that come first. Both
+                are the same whatever the threshold. Means of the classes: {Figure.Three(area.Value)} ({Range(
                     area
                 )}) and {Figure.Three(precision.Value)} ({Range(precision)}).</p>{table}
 

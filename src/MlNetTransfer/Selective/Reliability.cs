@@ -95,8 +95,8 @@ public sealed record UnknownImages(double Kept, int Images, int Compared)
 
     private const int Least = 4;
 
-    // 1 less a cosine near 1 is good to about 1e-6 in float32; at this threshold that is a thousandth of it. Below it the
-    // images are too alike for the score.
+    // 1 less a cosine near 1 is good to about 1e-6 in float32; at this threshold that is a thousandth of it. Below it
+    // the images are too alike for the score.
     private const double Same = 1e-3;
 
     /// <summary>Fits the score, and its threshold to rows held out.</summary>

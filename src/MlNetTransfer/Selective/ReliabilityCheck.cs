@@ -44,7 +44,8 @@ public sealed record ReliabilityCheck(
                 string.Create(
                     CultureInfo.InvariantCulture,
                     $"Its sets, {sets.MeanSize:0.0#} classes on average, hold the true one on "
-                        + $"{100 * sets.Coverage:0.#} % ({100 * sets.CoverageInterval[0]:0.#} to {100 * sets.CoverageInterval[1]:0.#} %); "
+                        + $"{100 * sets.Coverage:0.#} % ({100 * sets.CoverageInterval[0]:0.#} to "
+                        + $"{100 * sets.CoverageInterval[1]:0.#} %); "
                         + $"{100 * given.Coverage:0.#} % was promised."
                 )
             );
