@@ -23,7 +23,7 @@ internal static class CommonOptions
         text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
     public static Option Workers<T>(this Flags<T> flags)
-        where T : ImageJobRequest =>
+        where T : DataJobRequest =>
         flags.Number<int>(
             "--workers",
             "Images worked on at the same time; no result depends on it. One per core by default.",
@@ -33,7 +33,7 @@ internal static class CommonOptions
         );
 
     public static Option MaxMegapixels<T>(this Flags<T> flags)
-        where T : ImageJobRequest =>
+        where T : DataJobRequest =>
         flags.Number<int>(
             "--max-megapixels",
             "Largest image in millions of pixels; a larger one is rejected before it is decoded. Forms that must be "
@@ -48,7 +48,7 @@ internal static class CommonOptions
         Func<T, ExecutionProvider, T> set,
         Func<T, ExecutionProvider?> get
     )
-        where T : ImageJobRequest =>
+        where T : DataJobRequest =>
         flags.Choice(
             "--device",
             "What runs the network. A GPU must give the CPU's numbers on some of the images before it is used; see "

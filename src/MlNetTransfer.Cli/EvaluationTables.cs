@@ -56,13 +56,13 @@ internal static class EvaluationTables
             FormattableString.Invariant($"{imagesPerSecond:f0} images per second{cached}; {seconds:f1} s in all.")
         );
 
-    public static void Rejected(IAnsiConsole console, IReadOnlyList<RejectedImage> rejected)
+    public static void Rejected(IAnsiConsole console, IReadOnlyList<RejectedItem> rejected)
     {
         if (rejected.Count == 0)
             return;
         var table = new Table { Title = new TableTitle($"{rejected.Count} rejected"), Border = TableBorder.Simple };
         table.AddColumn("file").AddColumn("reason");
-        foreach (RejectedImage image in rejected)
+        foreach (RejectedItem image in rejected)
             table.AddRow(new Text(image.File), new Text(image.Reason));
         console.Write(table);
     }

@@ -189,7 +189,7 @@ internal static class PreprocessingFlags
 /// <summary>Images to try a network with, with their classes where the source has some.</summary>
 internal static class SampleFolder
 {
-    public static IReadOnlyList<ImageItem> Read(string source)
+    public static IReadOnlyList<DataItem> Read(string source)
     {
         try
         {

@@ -266,8 +266,8 @@ internal sealed class LoadedModel : IDisposable
     /// </summary>
     private static void WarmUp(TransferModel model, CancellationToken cancellation)
     {
-        ImageRows rows = model.Predict(
-            [new ImageItem(new MemoryLocation(WarmUpImage.Bytes), "warm-up")],
+        ItemRows rows = model.Predict(
+            [new DataItem(new MemoryLocation(WarmUpImage.Bytes), "warm-up")],
             cancellation: cancellation
         );
         if (rows.Rejected.Count > 0)

@@ -131,7 +131,7 @@ internal sealed record EngineContext(
     TimeProvider Clock
 )
 {
-    public ImageGraph Graph => Model.Model.Answers;
+    public ItemGraph Graph => Model.Model.Answers;
 
     /// <summary>Decodes an image, or ends its request; true where it was decoded.</summary>
     public bool TryDecode(PredictRequest request, ImagePreprocessor preprocessor, Span<float> tensor)
@@ -151,7 +151,7 @@ internal sealed record EngineContext(
     }
 
     /// <summary>Runs the first places of a batch.</summary>
-    public void Run(ImageGraphBatch batch, int count)
+    public void Run(ItemGraphBatch batch, int count)
     {
         long started = Clock.GetTimestamp();
         batch.Run(count);
@@ -159,7 +159,7 @@ internal sealed record EngineContext(
     }
 
     /// <summary>Answers a request from its place in a batch.</summary>
-    public void Answer(PredictRequest request, ImageGraphBatch batch, int place)
+    public void Answer(PredictRequest request, ItemGraphBatch batch, int place)
     {
         try
         {

@@ -7,7 +7,7 @@ namespace MlNetTransfer.Hosting;
 /// <summary>Runs batch after batch of decoded images.</summary>
 internal sealed class BatchWorker(EngineContext context, Batching batching) : IDisposable
 {
-    private readonly ImageGraphBatch memory = context.Graph.CreateBatch(context.Options.MaxBatchSize);
+    private readonly ItemGraphBatch memory = context.Graph.CreateBatch(context.Options.MaxBatchSize);
     private readonly List<PredictRequest> batch = [];
 
     public void Run()
@@ -103,7 +103,7 @@ internal sealed class DecodeWorker(EngineContext context, RequestQueue intake, B
 internal sealed class SingleWorker(EngineContext context, RequestQueue intake) : IDisposable
 {
     private readonly ImagePreprocessor preprocessor = new(context.Graph.Preprocessing, context.Graph.Limits);
-    private readonly ImageGraphBatch memory = context.Graph.CreateBatch(1);
+    private readonly ItemGraphBatch memory = context.Graph.CreateBatch(1);
     private readonly List<PredictRequest> taken = [];
 
     public void Run()

@@ -15,14 +15,14 @@ public sealed class FinishedRun
 {
     private const int MostEpochs = 20_000;
 
-    private FinishedRun(string folder, RunDocument document, IReadOnlyList<EvaluatedImage> images) =>
+    private FinishedRun(string folder, RunDocument document, IReadOnlyList<EvaluatedItem> images) =>
         (Folder, Document, Images) = (folder, document, images);
 
     /// <summary>The run's output folder.</summary>
     public string Folder { get; }
 
     /// <summary>What was said of every image that was held out.</summary>
-    public IReadOnlyList<EvaluatedImage> Images { get; }
+    public IReadOnlyList<EvaluatedItem> Images { get; }
 
     internal RunDocument Document { get; }
 
@@ -63,8 +63,8 @@ public sealed class FinishedRun
         string report = Path.Combine(folder, "report.json"),
             predictions = Path.Combine(folder, "predictions.csv");
         RunDocument document = RunDocument.Parse(Text(report), report);
-        EvaluatedImage[] rows = [.. PredictionTable.Read(predictions, Text(predictions), document)];
-        (IReadOnlyDictionary<string, ImageLocation> found, string? missing) = Locations(document, images);
+        EvaluatedItem[] rows = [.. PredictionTable.Read(predictions, Text(predictions), document)];
+        (IReadOnlyDictionary<string, ItemLocation> found, string? missing) = Locations(document, images);
         return new FinishedRun(
             folder,
             document,
@@ -93,18 +93,18 @@ public sealed class FinishedRun
         }
     }
 
-    private static (IReadOnlyDictionary<string, ImageLocation> Found, string? Missing) Locations(
+    private static (IReadOnlyDictionary<string, ItemLocation> Found, string? Missing) Locations(
         RunDocument document,
         string? images
     )
     {
         TrainOptions? request = document.Request();
-        var found = new Dictionary<string, ImageLocation>(StringComparer.Ordinal);
+        var found = new Dictionary<string, ItemLocation>(StringComparer.Ordinal);
         if ((images ?? request?.Folder) is not { } source)
             return (found, "the report does not say where the images were; --images does");
         try
         {
-            foreach (ImageItem item in DatasetReader.Read(source, request?.Dataset).Items)
+            foreach (DataItem item in DatasetReader.Read(source, request?.Dataset).Items)
                 found.TryAdd(item.Name, item.Location);
             return (found, null);
         }
@@ -160,7 +160,7 @@ internal static class PredictionTable
     /// <param name="run">The report beside it.</param>
     /// <exception cref="TransferException">A column is missing, a number is none, or the rows are of another
     /// run.</exception>
-    public static IEnumerable<EvaluatedImage> Read(string file, string text, RunDocument run)
+    public static IEnumerable<EvaluatedItem> Read(string file, string text, RunDocument run)
     {
         string[] columns = ["file", "truth", "fold", "error", .. run.PerClass.Select(c => $"p_{c.Name}")];
         int[] at = [];
@@ -194,7 +194,7 @@ internal static class PredictionTable
                     || !float.IsFinite(probabilities[c])
                 )
                     throw Wrong($"'{fields[at[4 + c]]}' as '{columns[4 + c]}'; a number was expected");
-            yield return new EvaluatedImage(fields[at[0]], truth, null, probabilities)
+            yield return new EvaluatedItem(fields[at[0]], truth, null, probabilities)
             {
                 Fold = int.TryParse(fields[at[2]], CultureInfo.InvariantCulture, out int fold) ? fold : null,
             };

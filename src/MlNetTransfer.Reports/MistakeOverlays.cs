@@ -38,7 +38,7 @@ internal sealed class MistakeOverlays
         try
         {
             using Explainer explainer = Explainer.Open(model, limits: limits);
-            using var reader = new ImageItemReader(limits);
+            using var reader = new ItemReader(limits);
             using var decoder = new ThumbnailDecoder(ThumbnailShelf.Side, limits);
             long started = options.Clock.GetTimestamp();
             foreach (Judged mistake in wanted)
@@ -62,14 +62,14 @@ internal sealed class MistakeOverlays
     private void Add(
         Judged mistake,
         Explainer explainer,
-        ImageItemReader reader,
+        ItemReader reader,
         ThumbnailDecoder decoder,
         CancellationToken cancellation
     )
     {
         try
         {
-            ReadOnlySpan<byte> encoded = reader.Read(new ImageItem(mistake.Image.Location!, mistake.Image.File));
+            ReadOnlySpan<byte> encoded = reader.Read(new DataItem(mistake.Image.Location!, mistake.Image.File));
             Explanation found = explainer.Explain(encoded, mistake.Predicted, cancellation);
             RgbImage picture = found.Heatmap.Over(decoder.Decode(encoded, cancellation), explainer.Preprocessing);
             pictures[mistake.Image.File] = ThumbnailShelf.DataUri(picture);

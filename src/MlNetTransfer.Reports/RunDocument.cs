@@ -26,7 +26,7 @@ internal sealed record RunDocument
     public required double Ece { get; init; }
     public required IReadOnlyList<IReadOnlyList<int>> Confusion { get; init; }
     public required IReadOnlyList<ClassScore> PerClass { get; init; }
-    public required IReadOnlyList<RejectedImage> Rejected { get; init; }
+    public required IReadOnlyList<RejectedItem> Rejected { get; init; }
     public required double Seconds { get; init; }
     public required int TrainImages { get; init; }
     public required int TestImages { get; init; }

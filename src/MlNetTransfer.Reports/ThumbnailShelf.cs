@@ -27,7 +27,7 @@ internal sealed class ThumbnailShelf
     public int Count => pictures.Count;
 
     /// <summary>The picture of an image as a data URI; null where there is none.</summary>
-    public string? Of(EvaluatedImage image) => pictures.GetValueOrDefault(image.File);
+    public string? Of(EvaluatedItem image) => pictures.GetValueOrDefault(image.File);
 
     /// <summary>Makes the pictures.</summary>
     /// <param name="images">The images, the most instructive first.</param>
@@ -35,14 +35,14 @@ internal sealed class ThumbnailShelf
     /// <param name="limits">What an image may cost.</param>
     /// <param name="cancellation">Ends the work between two images.</param>
     public static ThumbnailShelf Of(
-        IEnumerable<EvaluatedImage> images,
+        IEnumerable<EvaluatedItem> images,
         HtmlReportOptions options,
         ImageLimits limits,
         CancellationToken cancellation
     )
     {
         var shelf = new ThumbnailShelf();
-        EvaluatedImage[] wanted =
+        EvaluatedItem[] wanted =
         [
             .. images.Where(i => i.Location is not (null or TextLocation)).DistinctBy(i => i.File),
         ];
@@ -57,10 +57,10 @@ internal sealed class ThumbnailShelf
             && options.Clock.GetElapsedTime(started).TotalSeconds < options.MaxSeconds
         )
         {
-            EvaluatedImage[] some = wanted[
+            EvaluatedItem[] some = wanted[
                 next..Math.Min(wanted.Length, Math.Min(options.MaxThumbnails, next + together))
             ];
-            foreach ((EvaluatedImage image, string? picture) in some.Zip(Make(some, limits, cancellation)))
+            foreach ((EvaluatedItem image, string? picture) in some.Zip(Make(some, limits, cancellation)))
             {
                 if (picture is null)
                     shelf.Unreadable++;
@@ -79,19 +79,19 @@ internal sealed class ThumbnailShelf
     public static string DataUri(RgbImage image) =>
         $"data:image/webp;base64,{Convert.ToBase64String(RgbEncoder.Encode(image, ImageFormat.WebP, Quality))}";
 
-    private static string?[] Make(EvaluatedImage[] images, ImageLimits limits, CancellationToken cancellation)
+    private static string?[] Make(EvaluatedItem[] images, ImageLimits limits, CancellationToken cancellation)
     {
         var made = new string?[images.Length];
         Parallel.For(
             0,
             images.Length,
             new ParallelOptions { CancellationToken = cancellation },
-            () => (Reader: new ImageItemReader(limits), Decoder: new ThumbnailDecoder(Side, limits)),
+            () => (Reader: new ItemReader(limits), Decoder: new ThumbnailDecoder(Side, limits)),
             (i, _, worker) =>
             {
                 try
                 {
-                    var item = new ImageItem(images[i].Location!, images[i].File);
+                    var item = new DataItem(images[i].Location!, images[i].File);
                     made[i] = DataUri(worker.Decoder.Decode(worker.Reader.Read(item), cancellation));
                 }
                 catch (ImageRejectedException)

@@ -60,12 +60,12 @@ internal static class AccuracyExperiment
         );
         foreach (string source in sources)
         {
-            ImageDataset data = DatasetReader.Read(source);
+            Dataset data = DatasetReader.Read(source);
             using var extractor = new FeatureExtractor(
                 new BackboneStore(BackboneCatalog.Default).Open(id),
                 [card.DefaultTap]
             );
-            ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
+            ItemRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
             var table = new FeatureTable(
                 data.ClassNames,
                 [.. rows.Accepted.Select(i => data.Items[i].Label)],
@@ -113,13 +113,13 @@ internal static class AccuracyExperiment
     private static void Task(Experiment experiment, string id, string source, string output)
     {
         BackboneCard card = BackboneCatalog.Default.Get(id);
-        ImageDataset data = DatasetReader.Read(source);
+        Dataset data = DatasetReader.Read(source);
         int folds = data.Splits is null ? Folds : 0;
         using var extractor = new FeatureExtractor(
             new BackboneStore(BackboneCatalog.Default).Open(id),
             [.. card.Taps.Select(t => t.Name)]
         );
-        ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
+        ItemRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
         var table = new FeatureTable(
             data.ClassNames,
             [.. rows.Accepted.Select(i => data.Items[i].Label)],
@@ -177,7 +177,7 @@ internal static class AccuracyExperiment
     /// The folds that the training job makes of the same images; where the images come with a split, its test part is
     /// fold 0 and the rest -1.
     /// </summary>
-    private static int[] FoldsOf(ImageDataset data, ImageRows rows, FeatureTable table, int folds, int seed)
+    private static int[] FoldsOf(Dataset data, ItemRows rows, FeatureTable table, int folds, int seed)
     {
         if (folds == 0)
             return [.. rows.Accepted.Select(i => data.Splits![i] == SplitPart.Test ? 0 : -1)];

@@ -92,7 +92,7 @@ internal static class BackbonesExperiment
         return 0;
     }
 
-    private static string List(ImageDataset data, string path)
+    private static string List(Dataset data, string path)
     {
         PackagedFolders.WriteList(data, path);
         return path;

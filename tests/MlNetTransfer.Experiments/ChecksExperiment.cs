@@ -186,7 +186,7 @@ internal static class ChecksExperiment
 
         public Round(string task, int seed)
         {
-            ImageDataset data = WithoutItsOwn(PackagedTasks.All[task](), scratch.File("whole.csv"));
+            Dataset data = WithoutItsOwn(PackagedTasks.All[task](), scratch.File("whole.csv"));
             var rng = new Rng(seed);
             int[] order = [.. Enumerable.Range(0, data.Items.Count)];
             rng.Shuffle<int>(order);
@@ -291,7 +291,7 @@ internal static class ChecksExperiment
         /// The task without what is wrong with it beyond doubt: images that are there twice, byte for byte or pixel for
         /// pixel, and those that cannot be read. What is found then was planted, or is for a person to judge.
         /// </summary>
-        private static ImageDataset WithoutItsOwn(ImageDataset data, string list)
+        private static Dataset WithoutItsOwn(Dataset data, string list)
         {
             PackagedFolders.WriteList(data, list);
             HashSet<string> wrong =
@@ -307,13 +307,13 @@ internal static class ChecksExperiment
             };
         }
 
-        private static CheckedImages Look(ImageDataset data)
+        private static CheckedImages Look(Dataset data)
         {
             Backbone backbone = new BackboneStore(BackboneCatalog.Default).Open(BackboneCatalog.DefaultId);
             BackboneTap[] taps = [.. backbone.Card.Taps];
             using var extractor = new FeatureExtractor(backbone, [.. taps.Select(tap => tap.Name)]);
-            ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
-            ImageItem[] items = [.. rows.Accepted.Select(i => data.Items[i])];
+            ItemRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
+            DataItem[] items = [.. rows.Accepted.Select(i => data.Items[i])];
             var all = new FeatureTable(data.ClassNames, [.. items.Select(i => i.Label)], rows.Values, rows.Width);
             int taken = Array.FindIndex(taps, tap => tap.Name == backbone.Card.DefaultTap);
             return new CheckedImages(

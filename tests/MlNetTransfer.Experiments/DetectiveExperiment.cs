@@ -27,14 +27,14 @@ internal static class DetectiveExperiment
             "python3-torch python3-torchvision python3-onnx python3-pil",
             folder
         );
-        ImageDataset stamps = TuxPaintStamps.Read(),
+        Dataset stamps = TuxPaintStamps.Read(),
             drawings = OpenClipart.Read();
         Networks(experiment, folder, stamps);
         Cost(experiment, [("stamps_coarse8", stamps), ("clipart10", drawings)]);
         return 0;
     }
 
-    private static void Networks(Experiment experiment, string folder, ImageDataset stamps)
+    private static void Networks(Experiment experiment, string folder, Dataset stamps)
     {
         Table table = experiment.Table(
             "The scale that is found beside that of the training; lead over the best of another scale, how much the truth "
@@ -101,7 +101,7 @@ internal static class DetectiveExperiment
         }
     }
 
-    private static void Cost(Experiment experiment, (string Name, ImageDataset Data)[] tasks)
+    private static void Cost(Experiment experiment, (string Name, Dataset Data)[] tasks)
     {
         Table table = experiment.Table(
             $"What a wrong preprocessing costs ResNet18 of the catalogue, whose own is raw255: accuracy of a softmax head "

@@ -33,11 +33,11 @@ internal static class FewShotExperiment
         return 0;
     }
 
-    private static void Compare(string task, ImageDataset data, Backbone backbone, bool alone, Experiment experiment)
+    private static void Compare(string task, Dataset data, Backbone backbone, bool alone, Experiment experiment)
     {
         BackboneTap[] taps = [.. backbone.Card.Taps];
         using var extractor = new FeatureExtractor(backbone, [.. taps.Select(tap => tap.Name)]);
-        ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
+        ItemRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
         var whole = new FeatureTable(
             data.ClassNames,
             [.. rows.Accepted.Select(i => data.Items[i].Label)],

@@ -85,12 +85,12 @@ internal static class FineTuneExperiment
             yield break;
         }
 
-        ImageDataset data = task == "clipart10" ? OpenClipart.Read() : TuxPaintStamps.Read();
+        Dataset data = task == "clipart10" ? OpenClipart.Read() : TuxPaintStamps.Read();
         using var extractor = new FeatureExtractor(
             new BackboneStore(BackboneCatalog.Default).Open(id),
             [.. BackboneCatalog.Default.Get(id).Taps.Select(t => t.Name)]
         );
-        ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
+        ItemRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
         int[] labels = [.. rows.Accepted.Select(i => data.Items[i].Label)],
             groups = Groups.OfDigests(rows.Digests);
         int[] fold = StratifiedFolds.Assign(labels, groups, Folds, Seed);

@@ -26,7 +26,7 @@ internal static class FlipExperiment
     public static int Run(string[] args, Experiment experiment)
     {
         using Scratch work = new();
-        Dictionary<string, Func<ImageDataset>> tasks = new(PackagedTasks.All)
+        Dictionary<string, Func<Dataset>> tasks = new(PackagedTasks.All)
         {
             ["fashion"] = () =>
             {
@@ -56,7 +56,7 @@ internal static class FlipExperiment
         return 0;
     }
 
-    private static void Task(string task, ImageDataset data, Backbone backbone, Scratch work, Table table)
+    private static void Task(string task, Dataset data, Backbone backbone, Scratch work, Table table)
     {
         (FeatureTable plain, int[] groups, double plainTime) = Features(data, backbone);
         (FeatureTable mean, _, double meanTime) = Features(
@@ -127,12 +127,12 @@ internal static class FlipExperiment
     }
 
     private static (FeatureTable Table, int[] Groups, double Milliseconds) Features(
-        ImageDataset data,
+        Dataset data,
         Backbone backbone
     )
     {
         using FeatureExtractor extractor = new(backbone);
-        ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
+        ItemRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
         double time = extractor
             .Costs([.. rows.Accepted.Select(i => data.Items[i])], TimeProvider.System, CancellationToken.None)
             .Single()
@@ -153,7 +153,7 @@ internal static class FlipExperiment
     /// Features after AdaBN (Li et al., Revisiting Batch Normalization for Practical Domain Adaptation, 2016). The
     /// statistics are of images of the whole task, those held out among them: more than a training run would know.
     /// </summary>
-    private static FeatureTable Adapted(ImageDataset data, Backbone backbone, int[] labels)
+    private static FeatureTable Adapted(Dataset data, Backbone backbone, int[] labels)
     {
         OnnxModel model = AdaptedStatistics.Of(backbone.LoadModel(), data, backbone.Card.Preprocessing!);
         FeatureTable table = TransferExperiment.Features(
@@ -258,11 +258,11 @@ internal static class AdaptedStatistics
     /// The model with mean and variance of the images in every batch normalisation, from the input on: each layer sees
     /// what the adapted layers before it give.
     /// </summary>
-    public static OnnxModel Of(OnnxModel model, ImageDataset data, Imaging.Preprocessing preprocessing)
+    public static OnnxModel Of(OnnxModel model, Dataset data, Imaging.Preprocessing preprocessing)
     {
         // Spread over the list, which is sorted by class.
         int count = Math.Min(Most, data.Items.Count);
-        ImageItem[] some =
+        DataItem[] some =
         [
             .. Enumerable.Range(0, count).Select(i => data.Items[(int)((long)i * data.Items.Count / count)]),
         ];
@@ -293,7 +293,7 @@ internal static class AdaptedStatistics
     private static (float[] Mean, float[] Variance) Moments(
         OnnxModel model,
         string tensor,
-        ImageItem[] items,
+        DataItem[] items,
         Imaging.Preprocessing preprocessing
     )
     {
@@ -307,12 +307,12 @@ internal static class AdaptedStatistics
                 Output = { square },
             },
         ]);
-        using ImageGraph graph = new(
+        using ItemGraph graph = new(
             FeatureGraph.Build(squared, tensor, square).ToBytes(),
             FeatureGraph.Output,
             preprocessing
         );
-        ImageRows rows = new ImageRunner(graph).Run(items, "statistics");
+        ItemRows rows = new ItemRunner(graph).Run(items, "statistics");
         int width = rows.Width / 2;
         double[] sums = new double[rows.Width];
         for (int row = 0; row < rows.Accepted.Length; row++)

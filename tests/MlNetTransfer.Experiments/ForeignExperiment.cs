@@ -138,7 +138,7 @@ internal static class ForeignExperiment
         string[] images = File.ReadAllLines(Path.Combine(folder, "images.txt"));
         BackboneTap tap = backbone.Card.Tap();
         using var extractor = new FeatureExtractor(backbone);
-        ImageRows rows = extractor.Extract([.. images.Select(f => new ImageItem(f, f))]);
+        ItemRows rows = extractor.Extract([.. images.Select(f => new DataItem(f, f))]);
         byte[] bytes = File.ReadAllBytes(Path.Combine(folder, truth.Name, "tensors.bin"));
         OnnxModel cut = OnnxModel.Load(model).WithConstantWeights().CutAt(tap.Tensor);
         using InferenceSession session = new(cut.ToBytes());

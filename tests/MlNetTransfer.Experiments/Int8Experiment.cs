@@ -49,10 +49,10 @@ internal static class Int8Experiment
 
     public static int Run(string[] args, Experiment experiment)
     {
-        ImageDataset data = OpenClipart.Read();
+        Dataset data = OpenClipart.Read();
         TrainTestRows split = StratifiedSplit.TrainTest([.. data.Items.Select(i => i.Label)], TestFraction, seed: 1);
-        ImageDataset train = data with { Items = [.. split.Train.Select(r => data.Items[r])] };
-        ImageItem[] test = [.. split.Test.Select(r => data.Items[r])];
+        Dataset train = data with { Items = [.. split.Train.Select(r => data.Items[r])] };
+        DataItem[] test = [.. split.Test.Select(r => data.Items[r])];
         using Scratch work = new();
         string list = work.File("train.csv");
         PackagedFolders.WriteList(train, list);
@@ -100,8 +100,8 @@ internal static class Int8Experiment
         string name,
         Int8Export export,
         string model,
-        IReadOnlyList<ImageItem> train,
-        IReadOnlyList<ImageItem> test
+        IReadOnlyList<DataItem> train,
+        IReadOnlyList<DataItem> test
     )
     {
         QuantizationReport r = export.Run(model, train, test).Report;

@@ -28,8 +28,8 @@ internal static class PackagedTasks
     ];
 
     /// <summary>Name and images of each.</summary>
-    public static IReadOnlyDictionary<string, Func<ImageDataset>> All { get; } =
-        new Dictionary<string, Func<ImageDataset>>
+    public static IReadOnlyDictionary<string, Func<Dataset>> All { get; } =
+        new Dictionary<string, Func<Dataset>>
         {
             ["things6"] = () => Packaged(Things),
             ["signs7"] = () => Packaged(Signs),
@@ -37,6 +37,6 @@ internal static class PackagedTasks
             ["clipart10"] = OpenClipart.Read,
         };
 
-    private static ImageDataset Packaged((string, string)[] classes) =>
+    private static Dataset Packaged((string, string)[] classes) =>
         PackagedFolders.Read("/usr/share/openclipart/png", "openclipart-png", SearchOption.TopDirectoryOnly, classes);
 }

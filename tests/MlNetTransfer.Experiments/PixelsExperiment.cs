@@ -94,7 +94,7 @@ internal static class PixelsExperiment
                 .. Directory
                     .GetFiles(Path.Combine(folder, images))
                     .Order(StringComparer.Ordinal)
-                    .Select(f => new ImageItem(f, f)),
+                    .Select(f => new DataItem(f, f)),
             ]);
             using IExportScorer scorer = new OnnxScorer(file, evaluated.Metadata, new());
             parity.Measure(scorer, sample);

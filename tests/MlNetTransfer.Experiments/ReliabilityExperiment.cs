@@ -449,11 +449,11 @@ internal static class ReliabilityExperiment
             )
         );
 
-    private static (FeatureTable Table, TapGroups Groups, int DefaultTap) Features(ImageDataset data, Backbone backbone)
+    private static (FeatureTable Table, TapGroups Groups, int DefaultTap) Features(Dataset data, Backbone backbone)
     {
         BackboneTap[] taps = [.. backbone.Card.Taps];
         using var extractor = new FeatureExtractor(backbone, [.. taps.Select(tap => tap.Name)]);
-        ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
+        ItemRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
         var table = new FeatureTable(
             data.ClassNames,
             [.. rows.Accepted.Select(i => data.Items[i].Label)],

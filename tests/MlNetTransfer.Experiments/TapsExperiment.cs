@@ -16,7 +16,7 @@ internal static class TapsExperiment
 
     public static int Run(string[] args, Experiment experiment)
     {
-        ImageDataset data = OpenClipart.Read();
+        Dataset data = OpenClipart.Read();
         Backbone backbone = new BackboneStore(BackboneCatalog.Default).Open(
             args.Length > 0 ? args[0] : BackboneCatalog.DefaultId
         );

@@ -19,7 +19,7 @@ internal static class TransferExperiment
 
     public static int Run(string[] args, Experiment experiment)
     {
-        ImageDataset data = OpenClipart.Read();
+        Dataset data = OpenClipart.Read();
         var store = new BackboneStore(BackboneCatalog.Default);
         Table table = experiment.Table(
             $"{data.Items.Count} images, {data.ClassNames.Count} classes, {Folds} folds, seed {Seed}; softmax head, "
@@ -56,10 +56,10 @@ internal static class TransferExperiment
     }
 
     /// <summary>Features of all images that can be used.</summary>
-    internal static FeatureTable Features(ImageDataset data, byte[] onnx, Preprocessing preprocessing)
+    internal static FeatureTable Features(Dataset data, byte[] onnx, Preprocessing preprocessing)
     {
-        using var graph = new ImageGraph(onnx, FeatureGraph.Output, preprocessing);
-        ImageRows rows = new ImageRunner(graph).Run(data.Items, "features");
+        using var graph = new ItemGraph(onnx, FeatureGraph.Output, preprocessing);
+        ItemRows rows = new ItemRunner(graph).Run(data.Items, "features");
         return new FeatureTable(
             data.ClassNames,
             [.. rows.Accepted.Select(i => data.Items[i].Label)],
@@ -68,15 +68,15 @@ internal static class TransferExperiment
         );
     }
 
-    private static FeatureTable Pixels(ImageDataset data)
+    private static FeatureTable Pixels(Dataset data)
     {
         var preprocessing = new Preprocessing { Size = 32 };
         using var images = new ImagePreprocessor(preprocessing);
-        using var reader = new ImageItemReader();
+        using var reader = new ItemReader();
         var labels = new List<int>();
         var values = new List<float>();
         var row = new float[preprocessing.TensorLength];
-        foreach (ImageItem item in data.Items)
+        foreach (DataItem item in data.Items)
         {
             try
             {

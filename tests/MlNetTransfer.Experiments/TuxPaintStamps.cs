@@ -21,7 +21,7 @@ internal static class TuxPaintStamps
         "vehicles",
     ];
 
-    public static ImageDataset Read() =>
+    public static Dataset Read() =>
         PackagedFolders.Read(
             "/usr/share/tuxpaint/stamps",
             "tuxpaint-stamps-default",

@@ -14,7 +14,7 @@ internal static class Sessions
         BindingFlags.NonPublic | BindingFlags.Instance
     )!;
 
-    private static readonly PropertyInfo Session = typeof(ImageGraph).GetProperty(
+    private static readonly PropertyInfo Session = typeof(ItemGraph).GetProperty(
         "Session",
         BindingFlags.NonPublic | BindingFlags.Instance
     )!;

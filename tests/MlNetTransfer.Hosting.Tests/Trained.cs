@@ -42,7 +42,7 @@ public static class Trained
     public static (IReadOnlyList<string> Labels, float[][] Rows) Predict(string path)
     {
         using TransferModel model = TransferModel.Load(path);
-        Backbones.ImageRows rows = model.Predict([.. Images.Select(i => new ImageItem(i, i))]);
+        Backbones.ItemRows rows = model.Predict([.. Images.Select(i => new DataItem(i, i))]);
         Assert.IsEmpty(rows.Rejected);
         return (model.ClassNames, [.. Enumerable.Range(0, Images.Count).Select(i => rows.Row(i).ToArray())]);
     }

@@ -8,7 +8,7 @@ namespace MlNetTransfer.Reports.Sections;
 /// <param name="Truth">Its class.</param>
 /// <param name="Predicted">The class that the model gives.</param>
 /// <param name="Probability">The probability of that.</param>
-internal sealed record Judged(EvaluatedImage Image, int Truth, int Predicted, double Probability)
+internal sealed record Judged(EvaluatedItem Image, int Truth, int Predicted, double Probability)
 {
     public bool IsRight => Truth == Predicted;
 

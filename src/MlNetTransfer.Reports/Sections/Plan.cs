@@ -54,7 +54,7 @@ internal sealed record ImagePlan(
     /// <summary>
     /// The most instructive first: the gallery, then mistakes cell by cell in turns, then right answers.
     /// </summary>
-    public IEnumerable<EvaluatedImage> InOrder() =>
+    public IEnumerable<EvaluatedItem> InOrder() =>
         Mistakes
             .Concat(InTurns(Cells.Where(c => c.Key.Truth != c.Key.Predicted).Select(c => c.Value)))
             .Concat(InTurns(Cells.Where(c => c.Key.Truth == c.Key.Predicted).Select(c => c.Value)))

@@ -8,7 +8,7 @@ namespace MlNetTransfer.Backbones;
 /// </summary>
 /// <param name="onnx">The graph's bytes.</param>
 /// <param name="graph">The graph on the device.</param>
-internal sealed class DeviceParity(byte[] onnx, ImageGraph graph)
+internal sealed class DeviceParity(byte[] onnx, ItemGraph graph)
 {
     /// <summary>Images compared.</summary>
     public const int Images = 16;
@@ -24,20 +24,20 @@ internal sealed class DeviceParity(byte[] onnx, ImageGraph graph)
 
     /// <summary>Compares the first images, once.</summary>
     /// <exception cref="TransferException">The device gives other numbers; the message says by how much.</exception>
-    public void Check(IReadOnlyList<ImageItem> items, CancellationToken cancellation)
+    public void Check(IReadOnlyList<DataItem> items, CancellationToken cancellation)
     {
         if (isChecked || items.Count == 0)
             return;
-        ImageItem[] some = [.. items.Take(Images)];
-        using var reference = new ImageGraph(onnx, graph.OutputName, graph.Encoder, graph.Limits);
-        ImageRows expected = new ImageRunner(reference).Run(some, "Checking the device", null, cancellation),
-            found = new ImageRunner(graph).Run(some, "Checking the device", null, cancellation);
+        DataItem[] some = [.. items.Take(Images)];
+        using var reference = new ItemGraph(onnx, graph.OutputName, graph.Encoder, graph.Limits);
+        ItemRows expected = new ItemRunner(reference).Run(some, "Checking the device", null, cancellation),
+            found = new ItemRunner(graph).Run(some, "Checking the device", null, cancellation);
         Compare(graph.Plan.Provider, expected, found);
         isChecked = true;
     }
 
     /// <summary>Throws where the rows differ by more than the tolerance.</summary>
-    internal static void Compare(ExecutionProvider provider, ImageRows expected, ImageRows found)
+    internal static void Compare(ExecutionProvider provider, ItemRows expected, ItemRows found)
     {
         if (!expected.Accepted.SequenceEqual(found.Accepted))
             throw new TransferException(

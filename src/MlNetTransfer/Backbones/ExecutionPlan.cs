@@ -8,7 +8,7 @@ namespace MlNetTransfer.Backbones;
 
 /// <summary>How graphs are run on a device: the one place where the CPU's plan and the GPU's differ.</summary>
 /// <remarks>
-/// CPU: one intra-op thread, one image per run (a few where no result depends on it, see <see cref="ImageGraph"/>), as
+/// CPU: one intra-op thread, one image per run (a few where no result depends on it, see <see cref="ItemGraph"/>), as
 /// many concurrent runs as workers, which overlap with decoding. GPU: large batches from one thread, filled ahead by as
 /// many decoding workers as cores.
 /// </remarks>

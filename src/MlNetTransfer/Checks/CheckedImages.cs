@@ -13,7 +13,7 @@ namespace MlNetTransfer.Checks;
 /// <param name="Facts">What their pixels say [rows]; null where one could not be read again.</param>
 /// <param name="Parts">Their parts of the data set's own split [rows]; null where it has none.</param>
 internal sealed record CheckedImages(
-    IReadOnlyList<ImageItem> Items,
+    IReadOnlyList<DataItem> Items,
     FeatureTable Table,
     ImagePoints Points,
     byte[] Digests,

@@ -16,7 +16,7 @@ internal static class CleanedList
             .ToHashSet(StringComparer.Ordinal);
 
     /// <summary>The columns of the list.</summary>
-    public static IReadOnlyList<string> Columns(ImageDataset data) =>
+    public static IReadOnlyList<string> Columns(Dataset data) =>
         [
             "path",
             "label",
@@ -28,12 +28,12 @@ internal static class CleanedList
     /// <param name="data">The data set; all its images are files.</param>
     /// <param name="leftOut">Names of images that are left out.</param>
     /// <param name="folder">The list's folder, where its paths start.</param>
-    public static IEnumerable<IEnumerable<object?>> Rows(ImageDataset data, HashSet<string> leftOut, string folder)
+    public static IEnumerable<IEnumerable<object?>> Rows(Dataset data, HashSet<string> leftOut, string folder)
     {
         IReadOnlyList<string> columns = Columns(data);
         for (int i = 0; i < data.Items.Count; i++)
         {
-            ImageItem item = data.Items[i];
+            DataItem item = data.Items[i];
             if (leftOut.Contains(item.Name))
                 continue;
             string path = Path.GetRelativePath(folder, Path.GetFullPath(((FileLocation)item.Location).Path));

@@ -246,11 +246,11 @@ internal readonly record struct Match(FindingKind Kind, int Row, int Other, doub
 /// <summary>Compares all pixels of two images. What was decoded last is kept: many are compared with one.</summary>
 internal sealed class PixelComparison(ImageLimits limits) : IDisposable
 {
-    private readonly ImageItemReader reader = new(limits);
+    private readonly ItemReader reader = new(limits);
     private readonly RgbDecoder decoder = new(limits);
-    private (ImageItem Item, RgbImage Image)? last;
+    private (DataItem Item, RgbImage Image)? last;
 
-    public bool AreSame(ImageItem one, ImageItem other)
+    public bool AreSame(DataItem one, DataItem other)
     {
         try
         {

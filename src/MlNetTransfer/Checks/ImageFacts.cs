@@ -65,7 +65,7 @@ internal sealed class ImageInspector : IDisposable
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>What was seen [items]; null where an image cannot be read.</returns>
     public static ImageFacts?[] InspectAll(
-        IReadOnlyList<ImageItem> items,
+        IReadOnlyList<DataItem> items,
         ImageLimits limits,
         int workers,
         IProgress<JobProgress>? progress,
@@ -78,7 +78,7 @@ internal sealed class ImageInspector : IDisposable
             0,
             items.Count,
             new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation },
-            () => (Reader: new ImageItemReader(limits), Inspector: new ImageInspector(limits)),
+            () => (Reader: new ItemReader(limits), Inspector: new ImageInspector(limits)),
             (i, _, own) =>
             {
                 facts[i] = own.Inspector.TryInspect(own.Reader, items[i]);
@@ -123,7 +123,7 @@ internal sealed class ImageInspector : IDisposable
     /// <inheritdoc/>
     public void Dispose() => preprocessor.Dispose();
 
-    private ImageFacts? TryInspect(ImageItemReader reader, ImageItem item)
+    private ImageFacts? TryInspect(ItemReader reader, DataItem item)
     {
         try
         {

@@ -9,7 +9,7 @@ namespace MlNetTransfer.Datasets;
 /// and where they apply group and split (train, val, test), see <see cref="DatasetOptions.PathColumn"/> for other
 /// names; relative paths start at the list's folder, absolute paths and '..' are allowed, since the list's author
 /// chooses the files. A list may have texts instead of paths, see <see cref="DatasetOptions.TextColumn"/>. Everything
-/// that is found and not used is in the ledger, <see cref="ImageDataset.Rejected"/>.
+/// that is found and not used is in the ledger, <see cref="Dataset.Rejected"/>.
 /// </remarks>
 public static class DatasetReader
 {
@@ -20,7 +20,7 @@ public static class DatasetReader
     /// <param name="options">How to read; null for the defaults.</param>
     /// <exception cref="TransferException">The source is missing, is of no known kind or is not as it has to be; the
     /// message names the place and the fix.</exception>
-    public static ImageDataset Read(string source, DatasetOptions? options = null)
+    public static Dataset Read(string source, DatasetOptions? options = null)
     {
         options ??= new DatasetOptions();
         return KindOf(source, options) switch
@@ -29,8 +29,8 @@ public static class DatasetReader
                 FolderTree.Read(source, FolderTree.FoldersIn(source).All(f => SplitNames.Parse(f) is not null) ? 2 : 1),
                 options
             ),
-            SourceKind.Zip => Classes(ImageZip.WithoutCommonTop(ImageZip.Read(source, options.Zip)), options),
-            SourceKind kind => new ImageList(source, options).Labelled(
+            SourceKind.Zip => Classes(ZipTree.WithoutCommonTop(ZipTree.Read(source, options.Zip)), options),
+            SourceKind kind => new ItemList(source, options).Labelled(
                 Rows(source, kind, labelled: true, options),
                 options
             ),
@@ -45,7 +45,7 @@ public static class DatasetReader
     /// <param name="options">How to read; null for the defaults.</param>
     /// <exception cref="TransferException">The source is missing, is of no known kind or is not as it has to
     /// be.</exception>
-    public static ImageDataset ReadUnlabelled(string source, DatasetOptions? options = null)
+    public static Dataset ReadUnlabelled(string source, DatasetOptions? options = null)
     {
         options ??= new DatasetOptions();
         return KindOf(source, options) switch
@@ -53,8 +53,8 @@ public static class DatasetReader
             SourceKind.Folder => FolderTree
                 .Read(source, linkedLevels: 0)
                 .Unlabelled("Give a folder of images or an image file."),
-            SourceKind.Zip => ImageZip.Read(source, options.Zip).Unlabelled("Give an archive of images."),
-            SourceKind kind => new ImageList(source, options).Unlabelled(
+            SourceKind.Zip => ZipTree.Read(source, options.Zip).Unlabelled("Give an archive of images."),
+            SourceKind kind => new ItemList(source, options).Unlabelled(
                 Rows(source, kind, labelled: false, options),
                 options.Lists
             ),
@@ -66,7 +66,7 @@ public static class DatasetReader
     /// </summary>
     public static bool IsSource(string path) => Directory.Exists(path) || ByName(path) is not null;
 
-    private static ImageDataset Classes(ImageTree tree, DatasetOptions options) =>
+    private static Dataset Classes(FileTree tree, DatasetOptions options) =>
         SplitFolders.TryRead(tree, options.MinimumClasses) ?? ClassFolders.Of(tree, options.MinimumClasses);
 
     private static IEnumerable<ListRow> Rows(string source, SourceKind kind, bool labelled, DatasetOptions options) =>
@@ -126,7 +126,7 @@ public sealed record DatasetOptions
     } = 2;
 
     /// <summary>
-    /// What to do with unknown columns of a list. Default: pass them over; <see cref="ImageDataset.UnusedColumns"/>
+    /// What to do with unknown columns of a list. Default: pass them over; <see cref="Dataset.UnusedColumns"/>
     /// names them.
     /// </summary>
     public ExtraColumns ExtraColumns { get; init; } = ExtraColumns.Ignore;
@@ -173,11 +173,11 @@ public sealed record DatasetOptions
 /// <param name="Items">The images, ordered by name (ordinal); texts of a list, and images to predict from one, keep the
 /// list's order.</param>
 /// <param name="Rejected">Files that could not become an item, and why.</param>
-public sealed record ImageDataset(
+public sealed record Dataset(
     string Source,
     IReadOnlyList<string> ClassNames,
-    IReadOnlyList<ImageItem> Items,
-    IReadOnlyList<RejectedImage> Rejected
+    IReadOnlyList<DataItem> Items,
+    IReadOnlyList<RejectedItem> Rejected
 )
 {
     /// <summary>
@@ -193,7 +193,7 @@ public sealed record ImageDataset(
     public int[] CountPerClass()
     {
         var counts = new int[ClassNames.Count];
-        foreach (ImageItem item in Items)
+        foreach (DataItem item in Items)
             counts[item.Label]++;
         return counts;
     }

@@ -21,14 +21,14 @@ public static class ImageFolder
     /// without a file, or has two classes whose names differ in case only (one class on Windows and macOS, two on
     /// Linux).
     /// </exception>
-    public static ImageDataset ReadClasses(string folder, int minimumClasses = 2) =>
+    public static Dataset ReadClasses(string folder, int minimumClasses = 2) =>
         ClassFolders.Of(FolderTree.Read(folder, linkedLevels: 1), minimumClasses);
 
     /// <summary>Reads every image below a folder, without labels.</summary>
     /// <exception cref="TransferException">The folder is missing, cannot be read or holds no file.</exception>
-    public static (IReadOnlyList<ImageItem> Items, IReadOnlyList<RejectedImage> Rejected) ReadUnlabelled(string folder)
+    public static (IReadOnlyList<DataItem> Items, IReadOnlyList<RejectedItem> Rejected) ReadUnlabelled(string folder)
     {
-        ImageDataset data = FolderTree
+        Dataset data = FolderTree
             .Read(folder, linkedLevels: 0)
             .Unlabelled("Give a folder of images or an image file.");
         return (data.Items, data.Rejected);
@@ -42,7 +42,7 @@ internal static class ClassFolders
     /// <param name="minimumClasses">Fewest classes accepted.</param>
     /// <param name="under">The folder whose folders are classes: "" for the source itself, else a path that ends with
     /// '/'.</param>
-    public static ImageDataset Of(ImageTree tree, int minimumClasses, string under = "")
+    public static Dataset Of(FileTree tree, int minimumClasses, string under = "")
     {
         string folder = under.Length == 0 ? tree.Source : Path.Combine(tree.Source, under.TrimEnd('/'));
         string[] folders = tree.FoldersIn(under),
@@ -68,14 +68,14 @@ internal static class ClassFolders
             StringComparer.Ordinal
         );
 
-        var items = new List<ImageItem>();
-        var rejected = new List<RejectedImage>();
-        foreach (ImageItem file in tree.Files.Where(f => f.Name.StartsWith(under, StringComparison.Ordinal)))
+        var items = new List<DataItem>();
+        var rejected = new List<RejectedItem>();
+        foreach (DataItem file in tree.Files.Where(f => f.Name.StartsWith(under, StringComparison.Ordinal)))
         {
             int slash = file.Name.IndexOf('/', under.Length);
             if (slash < 0)
                 rejected.Add(
-                    new RejectedImage(file.Name, "lies beside the class folders, not in one, so its class is not known")
+                    new RejectedItem(file.Name, "lies beside the class folders, not in one, so its class is not known")
                 );
             else
                 items.Add(file with { Label = labels[file.Name[under.Length..slash]] });
@@ -91,10 +91,10 @@ internal static class ClassFolders
         rejected.AddRange(
             tree.Rejected.Where(r => under.Length == 0 || r.File.StartsWith(under, StringComparison.Ordinal))
         );
-        return new ImageDataset(tree.Source, classes, items, rejected);
+        return new Dataset(tree.Source, classes, items, rejected);
     }
 
-    private static string Because(ImageTree tree) => tree.Rejected.Count == 0 ? "" : $" (no file{tree.Lost()})";
+    private static string Because(FileTree tree) => tree.Rejected.Count == 0 ? "" : $" (no file{tree.Lost()})";
 }
 
 /// <summary>Walks a folder.</summary>
@@ -103,13 +103,13 @@ internal static class FolderTree
     /// <param name="folder">The folder.</param>
     /// <param name="linkedLevels">How many levels down a link to a folder counts as that folder; further down it stands
     /// in the ledger, since links can be endless.</param>
-    public static ImageTree Read(string folder, int linkedLevels)
+    public static FileTree Read(string folder, int linkedLevels)
     {
-        var files = new List<ImageItem>();
+        var files = new List<DataItem>();
         var folders = new HashSet<string>(StringComparer.Ordinal);
-        var rejected = new List<RejectedImage>();
+        var rejected = new List<RejectedItem>();
         Walk(folder, "", linkedLevels);
-        return new ImageTree(folder, files, folders, rejected);
+        return new FileTree(folder, files, folders, rejected);
 
         void Walk(string path, string under, int linked)
         {
@@ -117,10 +117,10 @@ internal static class FolderTree
             {
                 string name = under + entry.Name;
                 if (entry is FileInfo)
-                    files.Add(new ImageItem(Path.Combine(path, entry.Name), name));
+                    files.Add(new DataItem(Path.Combine(path, entry.Name), name));
                 else if (linked <= 0 && entry.LinkTarget is not null)
                     rejected.Add(
-                        new RejectedImage(name, "is a link to a folder; links below a class folder are not followed")
+                        new RejectedItem(name, "is a link to a folder; links below a class folder are not followed")
                     );
                 else
                 {
@@ -173,11 +173,11 @@ internal static class FolderTree
 /// <param name="Files">The files, unlabelled; each name is its path in the source, with '/'.</param>
 /// <param name="Folders">Paths of the folders in the source, empty ones included, with '/'.</param>
 /// <param name="Rejected">What was found and is not a file that could be an image.</param>
-internal sealed record ImageTree(
+internal sealed record FileTree(
     string Source,
-    IReadOnlyList<ImageItem> Files,
+    IReadOnlyList<DataItem> Files,
     IReadOnlySet<string> Folders,
-    IReadOnlyList<RejectedImage> Rejected
+    IReadOnlyList<RejectedItem> Rejected
 )
 {
     /// <summary>Names of the folders directly in a folder, in ordinal order.</summary>
@@ -198,11 +198,11 @@ internal sealed record ImageTree(
         Files.Count(f => f.Name.StartsWith(under, StringComparison.Ordinal) && f.Name.IndexOf('/', under.Length) < 0);
 
     /// <summary>The unlabelled images, ordered by name.</summary>
-    public ImageDataset Unlabelled(string whatToGive)
+    public Dataset Unlabelled(string whatToGive)
     {
         if (Files.Count == 0)
             throw new TransferException($"'{Source}' holds no files{Lost()}. {whatToGive}");
-        return new ImageDataset(Source, [], [.. Files.OrderBy(f => f.Name, StringComparer.Ordinal)], Rejected);
+        return new Dataset(Source, [], [.. Files.OrderBy(f => f.Name, StringComparer.Ordinal)], Rejected);
     }
 
     public string Lost() =>
@@ -227,7 +227,7 @@ internal static class SplitFolders
     /// </remarks>
     /// <exception cref="TransferException">The folders look like a split and are none, or their classes
     /// differ.</exception>
-    public static ImageDataset? TryRead(ImageTree tree, int minimumClasses)
+    public static Dataset? TryRead(FileTree tree, int minimumClasses)
     {
         (string Name, SplitPart Part)[] parts =
         [
@@ -272,17 +272,17 @@ internal static class SplitFolders
         }
     }
 
-    private static ImageDataset Merge(ImageTree tree, (string Name, SplitPart Part)[] splits, int minimumClasses)
+    private static Dataset Merge(FileTree tree, (string Name, SplitPart Part)[] splits, int minimumClasses)
     {
-        (string Name, SplitPart Part, ImageDataset Data)[] parts =
+        (string Name, SplitPart Part, Dataset Data)[] parts =
         [
             .. splits.Select(s =>
                 (s.Name, s.Part, ClassFolders.Of(tree, s.Part == SplitPart.Train ? minimumClasses : 1, s.Name + "/"))
             ),
         ];
         ClassList.RefuseTwins(tree.Source, [.. parts.SelectMany(p => p.Data.ClassNames).Distinct()]);
-        (string trainName, _, ImageDataset train) = Array.Find(parts, p => p.Part == SplitPart.Train);
-        foreach ((string name, _, ImageDataset data) in parts)
+        (string trainName, _, Dataset train) = Array.Find(parts, p => p.Part == SplitPart.Train);
+        foreach ((string name, _, Dataset data) in parts)
         {
             if (data.ClassNames.Except(train.ClassNames, StringComparer.Ordinal).FirstOrDefault() is { } extra)
                 throw Disagree(extra, name, trainName);
@@ -290,22 +290,22 @@ internal static class SplitFolders
                 throw Disagree(missing, trainName, name);
         }
 
-        (ImageItem Item, SplitPart Part)[] all =
+        (DataItem Item, SplitPart Part)[] all =
         [
             .. parts
                 .SelectMany(p => p.Data.Items.Select(item => (item, p.Part)))
                 .OrderBy(p => p.item.Name, StringComparer.Ordinal),
         ];
-        IEnumerable<RejectedImage> rejected = tree
+        IEnumerable<RejectedItem> rejected = tree
             .Files.Where(f => !f.Name.Contains('/'))
-            .Select(f => new RejectedImage(f.Name, "lies beside the split folders, so its class is not known"))
+            .Select(f => new RejectedItem(f.Name, "lies beside the split folders, so its class is not known"))
             .Concat(parts.SelectMany(p => p.Data.Rejected))
             .Concat(
                 tree.Rejected.Where(r =>
                     !Array.Exists(splits, s => r.File.StartsWith(s.Name + "/", StringComparison.Ordinal))
                 )
             );
-        return new ImageDataset(tree.Source, train.ClassNames, [.. all.Select(a => a.Item)], [.. rejected])
+        return new Dataset(tree.Source, train.ClassNames, [.. all.Select(a => a.Item)], [.. rejected])
         {
             Splits = [.. all.Select(a => a.Part)],
         };

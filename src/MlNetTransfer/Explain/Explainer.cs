@@ -32,7 +32,7 @@ public sealed record Explanation(string Label, float Probability, ExplainMethod 
 public sealed class Explainer : IDisposable
 {
     private readonly TransferModel model;
-    private readonly ImageGraphWorker worker;
+    private readonly ItemGraphWorker worker;
     private readonly EncoderWorker encoder;
     private readonly Occlusion tensors;
     private readonly GradCam? gradCam;

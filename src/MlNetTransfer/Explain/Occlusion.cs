@@ -13,7 +13,7 @@ namespace MlNetTransfer.Explain;
 /// normalisation, the mean colour of the images that the network was made for. A cell's evidence is the mean over the
 /// squares that cover it of the loss of log-probability.
 /// </remarks>
-internal sealed class Occlusion(ImageGraph graph) : IDisposable
+internal sealed class Occlusion(ItemGraph graph) : IDisposable
 {
     /// <summary>Cells along each side.</summary>
     public const int Cells = 8;
@@ -23,7 +23,7 @@ internal sealed class Occlusion(ImageGraph graph) : IDisposable
         Together = 8;
     private const double Smallest = 1e-12;
 
-    private readonly ImageGraphBatch batch = graph.CreateBatch(Together + 1);
+    private readonly ItemGraphBatch batch = graph.CreateBatch(Together + 1);
 
     /// <summary>Where the image's tensors are to be written.</summary>
     public EncodedItem Target => batch.Item(Together);

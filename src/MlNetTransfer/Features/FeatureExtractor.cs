@@ -62,7 +62,7 @@ public sealed class FeatureExtractor : IDisposable
             tensors,
             backbone.Card.Encoder,
             backbone.Card.Encoder.Version,
-            ImageGraph.RuntimeVersion,
+            ItemGraph.RuntimeVersion,
             Device(plan.Provider)
         );
 
@@ -88,14 +88,14 @@ public sealed class FeatureExtractor : IDisposable
     /// <param name="progress">Told after every image, from any worker.</param>
     /// <param name="cancellation">Ends the work between two images; what was extracted stays in the cache.</param>
     /// <returns>Features [accepted × width], and a rejection for every other image.</returns>
-    public ImageRows Extract(
-        IReadOnlyList<ImageItem> items,
+    public ItemRows Extract(
+        IReadOnlyList<DataItem> items,
         string? cacheFolder = null,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
     )
     {
-        ImageRows[] found =
+        ItemRows[] found =
         [
             .. networks.Select(network => network.Extract(items, cacheFolder, networks.Length, progress, cancellation)),
         ];
@@ -107,7 +107,7 @@ public sealed class FeatureExtractor : IDisposable
     /// <param name="clock">Measures the times.</param>
     /// <param name="cancellation">Ends the work between two images.</param>
     internal IReadOnlyList<NetworkCost> Costs(
-        IReadOnlyList<ImageItem> items,
+        IReadOnlyList<DataItem> items,
         TimeProvider clock,
         CancellationToken cancellation
     ) => [.. networks.Select(network => network.Cost(items, clock, cancellation))];

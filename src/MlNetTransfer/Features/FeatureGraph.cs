@@ -63,7 +63,7 @@ public static class FeatureGraph
     /// way, else 1.
     /// </summary>
     /// <param name="features">The graph.</param>
-    internal static int ImagesPerRun(OnnxModel features) =>
+    internal static int ItemsPerRun(OnnxModel features) =>
         features.WeightBytes > WeightsOfALargeNetwork
         && features.Nodes.All(node => node.Domain.Length == 0 && EachImageByItself.Contains(node.OpType))
             ? 4
@@ -76,7 +76,7 @@ public static class FeatureGraph
     /// <param name="limits">What an image may cost.</param>
     /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
     /// <returns>The graph's bytes, and the graph.</returns>
-    internal static (byte[] Onnx, ImageGraph Graph) Open(
+    internal static (byte[] Onnx, ItemGraph Graph) Open(
         OnnxModel backbone,
         IReadOnlyList<string> tensors,
         ContentEncoder encoder,
@@ -86,7 +86,7 @@ public static class FeatureGraph
     {
         OnnxModel features = Build(backbone, tensors);
         byte[] onnx = features.ToBytes();
-        return (onnx, new ImageGraph(onnx, Output, encoder, limits, plan, ImagesPerRun(features)));
+        return (onnx, new ItemGraph(onnx, Output, encoder, limits, plan, ItemsPerRun(features)));
     }
 
     /// <summary>Builds the graph.</summary>

@@ -53,7 +53,7 @@ internal sealed class NetworkFeatures : IDisposable
     public string Id { get; }
 
     /// <summary>The graph that gives its features.</summary>
-    public ImageGraph Graph { get; }
+    public ItemGraph Graph { get; }
 
     /// <summary>Which of the extractor's taps are its own, in the order of its features.</summary>
     public int[] TapPlaces { get; }
@@ -68,8 +68,8 @@ internal sealed class NetworkFeatures : IDisposable
     /// <param name="networks">How many networks there are: progress names this one among several.</param>
     /// <param name="progress">Told after every image, from any worker.</param>
     /// <param name="cancellation">Ends the work between two images.</param>
-    public ImageRows Extract(
-        IReadOnlyList<ImageItem> items,
+    public ItemRows Extract(
+        IReadOnlyList<DataItem> items,
         string? cacheFolder,
         int networks,
         IProgress<JobProgress>? progress,
@@ -81,11 +81,11 @@ internal sealed class NetworkFeatures : IDisposable
             ? null
             : new FeatureCache(cacheFolder, space, Graph.OutputWidth);
         string stage = networks == 1 ? "Extracting features" : $"Extracting features of {Id}";
-        return new ImageRunner(Graph, cache).Run(items, stage, progress, cancellation);
+        return new ItemRunner(Graph, cache).Run(items, stage, progress, cancellation);
     }
 
     /// <summary>What it costs.</summary>
-    public NetworkCost Cost(IReadOnlyList<ImageItem> items, TimeProvider clock, CancellationToken cancellation)
+    public NetworkCost Cost(IReadOnlyList<DataItem> items, TimeProvider clock, CancellationToken cancellation)
     {
         OnnxModel model = OnnxModel.Parse(onnx);
         return new NetworkCost(
@@ -99,18 +99,18 @@ internal sealed class NetworkFeatures : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Graph.Dispose();
 
-    private double Milliseconds(IReadOnlyList<ImageItem> items, TimeProvider clock, CancellationToken cancellation)
+    private double Milliseconds(IReadOnlyList<DataItem> items, TimeProvider clock, CancellationToken cancellation)
     {
         // Spread over the list, which is sorted by class.
-        ImageItem[] some =
+        DataItem[] some =
         [
             .. Enumerable
                 .Range(0, Math.Min(TimedImages, items.Count))
                 .Select(i => items[(int)((long)i * items.Count / Math.Min(TimedImages, items.Count))]),
         ];
         double[] fastest = [.. some.Select(_ => double.PositiveInfinity)];
-        using ImageGraphWorker worker = Graph.CreateWorker();
-        using var reader = new ImageItemReader(Graph.Limits);
+        using ItemGraphWorker worker = Graph.CreateWorker();
+        using var reader = new ItemReader(Graph.Limits);
         var row = new float[Graph.OutputWidth];
         for (int round = 0; round < Rounds; round++)
         for (int i = 0; i < some.Length; i++)
@@ -130,9 +130,9 @@ internal sealed class NetworkFeatures : IDisposable
 internal static class RowsTogether
 {
     /// <summary>A row for every image of which all networks have one; the first reason why one has none.</summary>
-    public static ImageRows Of(
-        IReadOnlyList<ImageItem> items,
-        ImageRows[] found,
+    public static ItemRows Of(
+        IReadOnlyList<DataItem> items,
+        ItemRows[] found,
         NetworkFeatures[] networks,
         IReadOnlyList<BackboneTap> taps
     )
@@ -167,7 +167,7 @@ internal static class RowsTogether
             found[0]
                 .Digests.AsSpan(rowOf[0][accepted[row]] * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes)
                 .CopyTo(digests.AsSpan(row * SHA256.HashSizeInBytes));
-        return new ImageRows
+        return new ItemRows
         {
             Accepted = accepted,
             Values = values,
@@ -179,7 +179,7 @@ internal static class RowsTogether
         };
     }
 
-    private static int[] RowOfItem(ImageRows rows, int items)
+    private static int[] RowOfItem(ItemRows rows, int items)
     {
         var row = new int[items];
         Array.Fill(row, -1);

@@ -52,8 +52,8 @@ internal static class BackboneCandidates
     /// <summary>What the networks cost on this machine, on the run's own images.</summary>
     /// <exception cref="TransferException">None is within the budget; the message names the fastest.</exception>
     public static IReadOnlyList<NetworkCost> Costs(
-        ImageDataset data,
-        ImageRows rows,
+        Dataset data,
+        ItemRows rows,
         FeatureExtractor extractor,
         BackboneChoice choice,
         TimeProvider clock,

@@ -7,7 +7,7 @@ using MlNetTransfer.Features;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>A check of labelled images. Immutable; an invalid instance cannot be made.</summary>
-public sealed record CheckOptions : ImageJobRequest
+public sealed record CheckOptions : DataJobRequest
 {
     private static readonly string[] Droppable =
     [
@@ -113,7 +113,7 @@ public sealed class CheckJob(CheckOptions options, JobServices? services = null)
                 "Drop (--drop) has no effect here: it says what the list of --apply leaves out. Give that, or leave it "
                     + "out."
             );
-        ImageDataset data = DatasetReader.Read(options.Folder, options.Dataset with { MinimumClasses = 1 });
+        Dataset data = DatasetReader.Read(options.Folder, options.Dataset with { MinimumClasses = 1 });
         RequireList(data);
         Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
             SideBySide.Ids(options.Backbone),
@@ -124,7 +124,7 @@ public sealed class CheckJob(CheckOptions options, JobServices? services = null)
             throw new TransferException(
                 $"Backbone '{backbone.Card.Id}' takes texts, and a check looks at images. Give a --backbone of images."
             );
-        (CheckedImages images, IReadOnlyList<RejectedImage> rejected) = Look(data, backbone, progress, cancellation);
+        (CheckedImages images, IReadOnlyList<RejectedItem> rejected) = Look(data, backbone, progress, cancellation);
         var checks = new DataChecks(images, options.Limits, options.Workers, options.Seed);
         DataFinding[] findings =
         [
@@ -156,8 +156,8 @@ public sealed class CheckJob(CheckOptions options, JobServices? services = null)
     }
 
     /// <summary>Features of all taps, as training takes them, so that they are computed once for both.</summary>
-    private (CheckedImages Images, IReadOnlyList<RejectedImage> Rejected) Look(
-        ImageDataset data,
+    private (CheckedImages Images, IReadOnlyList<RejectedItem> Rejected) Look(
+        Dataset data,
         Backbone backbone,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
@@ -169,13 +169,13 @@ public sealed class CheckJob(CheckOptions options, JobServices? services = null)
             options.Limits,
             new ExecutionPlan { Workers = options.Workers }
         );
-        ImageRows rows = extractor.Extract(
+        ItemRows rows = extractor.Extract(
             data.Items,
             options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null,
             progress,
             cancellation
         );
-        RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
+        RejectedItem[] rejected = [.. data.Rejected, .. rows.Rejected];
         if (rows.Accepted.Length == 0)
             throw new TransferException(
                 $"No image in '{options.Folder}' could be used; the first of {rejected.Length} rejected: "
@@ -189,7 +189,7 @@ public sealed class CheckJob(CheckOptions options, JobServices? services = null)
         );
         string[] names = [.. extractor.Groups.Names],
             taken = [.. backbone.DefaultTaps()];
-        ImageItem[] items = [.. rows.Accepted.Select(item => data.Items[item])];
+        DataItem[] items = [.. rows.Accepted.Select(item => data.Items[item])];
         FeatureTable table = extractor.Groups.Columns(all, [.. taken.Select(tap => Array.IndexOf(names, tap))]);
         if (table == all)
             all = all.Select([.. Enumerable.Range(0, all.Rows)]);
@@ -207,7 +207,7 @@ public sealed class CheckJob(CheckOptions options, JobServices? services = null)
     }
 
     /// <summary>Finds what hinders the list before an image is read.</summary>
-    private void RequireList(ImageDataset data)
+    private void RequireList(Dataset data)
     {
         if (options.Apply is not { } list)
             return;

@@ -58,15 +58,15 @@ public sealed class ClassifyJob(ClassifyOptions options, JobServices? services =
                 ? opened.Card.SourceClasses
                 : Enumerable.Range(0, classes).Select(c => string.Create(CultureInfo.InvariantCulture, $"class {c}")),
         ];
-        (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(options.Images);
-        using var graph = new ImageGraph(
+        (IReadOnlyList<DataItem> items, IReadOnlyList<RejectedItem> rejected) = ImageInputs.Of(options.Images);
+        using var graph = new ItemGraph(
             ClassifierOutput.ToProbabilities(model, classes).ToBytes(),
             ClassifierOutput.Probabilities,
             opened.Card.Encoder,
             options.Limits,
             ExecutionPlan.For(options.Device, options.Workers)
         );
-        ImageRows rows = new ImageRunner(graph).Run(items, "Classifying", progress, cancellation);
+        ItemRows rows = new ItemRunner(graph).Run(items, "Classifying", progress, cancellation);
         Prediction[] predictions =
         [
             .. rows.Accepted.Select((item, row) => Prediction.Of(labels, items[item].Name, rows.Row(row), options.Top)),

@@ -8,7 +8,7 @@ using MlNetTransfer.Training;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>What backbones to compare on which images. Immutable; an invalid instance cannot be made.</summary>
-public sealed record CompareOptions : ImageJobRequest
+public sealed record CompareOptions : DataJobRequest
 {
     /// <summary>The labelled images, as <see cref="TrainOptions.Folder"/>.</summary>
     public required string Folder
@@ -68,7 +68,7 @@ public sealed class CompareJob(CompareOptions options, JobServices? services = n
     {
         cancellation.ThrowIfCancellationRequested();
         long started = services.Clock.GetTimestamp();
-        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
+        Dataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
         BackboneCatalog catalog = services.Catalog;
         IReadOnlyList<string> ids = BackboneCandidates.Among(options.Backbones, catalog);
         Backbone backbone = new BackboneStore(catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
@@ -87,7 +87,7 @@ public sealed class CompareJob(CompareOptions options, JobServices? services = n
             Output = options.Folder,
             Seed = options.Seed,
         };
-        ImageRows rows = extractor.Extract(
+        ItemRows rows = extractor.Extract(
             data.Items,
             options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null,
             progress,
@@ -144,6 +144,6 @@ public sealed class CompareJob(CompareOptions options, JobServices? services = n
 public sealed record CompareSummary(
     IReadOnlyList<LeaderboardRow> Leaderboard,
     int Images,
-    IReadOnlyList<RejectedImage> Rejected,
+    IReadOnlyList<RejectedItem> Rejected,
     double Seconds
 );

@@ -5,7 +5,7 @@ using MlNetTransfer.Evaluation;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>Two models to compare on the same images. Immutable; an invalid instance cannot be made.</summary>
-public sealed record CompareModelsOptions : ImageJobRequest
+public sealed record CompareModelsOptions : DataJobRequest
 {
     /// <summary>The first model file, for example the one in use.</summary>
     public required string First
@@ -66,11 +66,11 @@ public sealed class CompareModelsJob(CompareModelsOptions options, JobServices? 
     {
         ModelEvaluation first = Evaluate(options.First, progress, cancellation),
             second = Evaluate(options.Second, progress, cancellation);
-        Dictionary<string, EvaluatedImage> others = second.Predictions.ToDictionary(
+        Dictionary<string, EvaluatedItem> others = second.Predictions.ToDictionary(
             image => image.File,
             StringComparer.Ordinal
         );
-        (EvaluatedImage First, EvaluatedImage Second)[] pairs =
+        (EvaluatedItem First, EvaluatedItem Second)[] pairs =
         [
             .. first
                 .Predictions.Where(image => image.Seen != true)
@@ -117,7 +117,7 @@ public sealed class CompareModelsJob(CompareModelsOptions options, JobServices? 
             services
         ).Run(progress, cancellation);
 
-    private static bool IsRight(EvaluatedImage image, ModelEvaluation evaluation) =>
+    private static bool IsRight(EvaluatedItem image, ModelEvaluation evaluation) =>
         evaluation.ClassNames[image.Predicted] == image.Truth;
 
     private static Dictionary<string, int> Labels(ModelEvaluation evaluation) =>
@@ -125,7 +125,7 @@ public sealed class CompareModelsJob(CompareModelsOptions options, JobServices? 
             .ClassNames.Select((name, label) => (name, label))
             .ToDictionary(c => c.name, c => c.label, StringComparer.Ordinal);
 
-    private static double Loss(EvaluatedImage image, Dictionary<string, int> labels) =>
+    private static double Loss(EvaluatedItem image, Dictionary<string, int> labels) =>
         JudgedRows.Loss(image.Probabilities.Span[labels[image.Truth]]);
 
     private static Estimate Mean(double[] values)
@@ -230,7 +230,7 @@ public sealed record ModelsComparison
     public Estimate LogLossDifference { get; }
 
     /// <summary>Images that were not used, and why.</summary>
-    public required IReadOnlyList<RejectedImage> Rejected { get; init; }
+    public required IReadOnlyList<RejectedItem> Rejected { get; init; }
 
     /// <summary>What a reader of the figures should know.</summary>
     public required IReadOnlyList<string> Notes { get; init; }

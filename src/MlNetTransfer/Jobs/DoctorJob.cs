@@ -75,7 +75,7 @@ public sealed class DoctorJob(DoctorOptions options, JobServices? services = nul
         yield return Try(
             "ONNX Runtime",
             () =>
-                $"{ImageGraph.RuntimeVersion}; providers "
+                $"{ItemGraph.RuntimeVersion}; providers "
                 + $"{string.Join(", ", OrtEnv.Instance().GetAvailableProviders())}",
             "Restore and build again: the native library comes with the package Microsoft.ML.OnnxRuntime."
         );

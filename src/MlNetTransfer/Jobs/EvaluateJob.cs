@@ -10,7 +10,7 @@ using MlNetTransfer.Selective;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>An evaluation to make. Immutable; an invalid instance cannot be made.</summary>
-public sealed record EvaluateOptions : ImageJobRequest
+public sealed record EvaluateOptions : DataJobRequest
 {
     /// <summary>The model file.</summary>
     public required string Model
@@ -64,22 +64,22 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
             ExecutionPlan.For(options.Device, options.Workers)
         );
         TextColumns.Require(model.Metadata.Encoder, options.Dataset.TextColumn, [], "The model");
-        ImageDataset data = HeldOut(DatasetReader.Read(options.Folder, options.Dataset with { MinimumClasses = 1 }));
+        Dataset data = HeldOut(DatasetReader.Read(options.Folder, options.Dataset with { MinimumClasses = 1 }));
         int[] labels = LabelsOf(model, data);
-        ImageRows answers = model.Answer(data.Items, "Scoring images", progress, cancellation),
+        ItemRows answers = model.Answer(data.Items, "Scoring images", progress, cancellation),
             rows = AnswerRows.Probabilities(answers, model.ClassNames.Count);
-        RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
+        RejectedItem[] rejected = [.. data.Rejected, .. rows.Rejected];
         if (rows.Accepted.Length == 0)
             throw new TransferException(
                 $"No image in '{options.Folder}' could be used; the first of {rejected.Length} rejected: "
                     + $"{rejected[0].File}: {rejected[0].Reason}."
             );
         ImageHashes? known = model.Metadata.TrainingImages;
-        EvaluatedImage[] images =
+        EvaluatedItem[] images =
         [
             .. rows.Accepted.Select(
                 (item, row) =>
-                    new EvaluatedImage(
+                    new EvaluatedItem(
                         data.Items[item].Name,
                         model.ClassNames[labels[data.Items[item].Label]],
                         known?.Contains(rows.Digests.AsSpan(row * SHA256.HashSizeInBytes)),
@@ -108,7 +108,7 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
         };
     }
 
-    private static EvaluationFigures? Figures(IReadOnlyList<string> classNames, IReadOnlyList<EvaluatedImage> images)
+    private static EvaluationFigures? Figures(IReadOnlyList<string> classNames, IReadOnlyList<EvaluatedItem> images)
     {
         if (images.Count == 0)
             return null;
@@ -122,7 +122,7 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
     }
 
     /// <summary>What became of the promises on the images that it was not trained on; null without any.</summary>
-    private static ReliabilityCheck? Checked(TransferModel model, EvaluatedImage[] images, float[] unknown)
+    private static ReliabilityCheck? Checked(TransferModel model, EvaluatedItem[] images, float[] unknown)
     {
         int[] unseen = [.. Enumerable.Range(0, images.Length).Where(i => images[i].Seen != true)];
         if (model.Metadata.Reliability is not { } promised || unseen.Length == 0)
@@ -146,14 +146,14 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
                 + $"images could not be told apart.";
     }
 
-    private static ImageDataset HeldOut(ImageDataset data)
+    private static Dataset HeldOut(Dataset data)
     {
         if (data.Splits is not { } splits || PremadeSplit.HeldOut(splits) is var part && part == SplitPart.None)
             return data;
         return data with { Items = [.. data.Items.Where((_, i) => splits[i] == part)], Splits = null };
     }
 
-    private int[] LabelsOf(TransferModel model, ImageDataset data)
+    private int[] LabelsOf(TransferModel model, Dataset data)
     {
         var known = model
             .ClassNames.Select((name, label) => (name, label))
@@ -187,7 +187,7 @@ public record EvaluationSummary : EvaluationFigures
     internal EvaluationSummary(
         int images,
         ClassificationReport report,
-        IReadOnlyList<RejectedImage> rejected,
+        IReadOnlyList<RejectedItem> rejected,
         double imagesPerSecond,
         TimeSpan elapsed
     )
@@ -196,7 +196,7 @@ public record EvaluationSummary : EvaluationFigures
 
     /// <summary>Images that were not used, and why.</summary>
     [JsonPropertyOrder(-12)]
-    public IReadOnlyList<RejectedImage> Rejected { get; }
+    public IReadOnlyList<RejectedItem> Rejected { get; }
 
     /// <summary>
     /// Images per second through decoding, preprocessing and the graph (or the cache), on all workers.
@@ -248,7 +248,7 @@ public sealed record ModelEvaluation
     public required IReadOnlyList<string> Notes { get; init; }
 
     /// <summary>Images that were not used, and why.</summary>
-    public required IReadOnlyList<RejectedImage> Rejected { get; init; }
+    public required IReadOnlyList<RejectedItem> Rejected { get; init; }
 
     /// <summary>Images per second through decoding, preprocessing and the graph, on all workers.</summary>
     public required double ImagesPerSecond { get; init; }
@@ -262,7 +262,7 @@ public sealed record ModelEvaluation
 
     /// <summary>What the model says of each image used, in the order of the data set.</summary>
     [JsonIgnore]
-    public IReadOnlyList<EvaluatedImage> Predictions { get; init; } = [];
+    public IReadOnlyList<EvaluatedItem> Predictions { get; init; } = [];
 }
 
 /// <summary>What a model says of one labelled image.</summary>
@@ -270,7 +270,7 @@ public sealed record ModelEvaluation
 /// <param name="Truth">Its class.</param>
 /// <param name="Seen">Whether the model was trained on it; null where the model file does not say.</param>
 /// <param name="Probabilities">Probability of each class [classes].</param>
-public sealed record EvaluatedImage(string File, string Truth, bool? Seen, ReadOnlyMemory<float> Probabilities)
+public sealed record EvaluatedItem(string File, string Truth, bool? Seen, ReadOnlyMemory<float> Probabilities)
 {
     /// <summary>
     /// The fold of the cross-validation whose model said it, which was not trained on the image; null without folds.
@@ -278,7 +278,7 @@ public sealed record EvaluatedImage(string File, string Truth, bool? Seen, ReadO
     public int? Fold { get; init; }
 
     /// <summary>Where the image is; null where that is not known, as of a table that was read.</summary>
-    public ImageLocation? Location { get; init; }
+    public ItemLocation? Location { get; init; }
 
     /// <summary>The likeliest class; of equal ones, that with the lower index.</summary>
     public int Predicted => Probabilities.Span.IndexOf(TensorPrimitives.Max(Probabilities.Span));

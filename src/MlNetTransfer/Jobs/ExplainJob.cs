@@ -8,7 +8,7 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>Images in which to show where a model looks. Immutable; an invalid instance cannot be made.</summary>
-public sealed record ExplainOptions : ImageJobRequest
+public sealed record ExplainOptions : DataJobRequest
 {
     /// <summary>The model file.</summary>
     public required string Model
@@ -72,11 +72,11 @@ public sealed class ExplainJob(ExplainOptions options, JobServices? services = n
         OutputLock.MakeFolder(options.Output);
         using Explainer explainer = Explainer.Open(options.Model, options.Method, options.Limits);
         int? label = options.Class is { } name ? LabelOf(explainer, name) : null;
-        (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> passedOver) = ImageInputs.Of(options.Images);
-        using var reader = new ImageItemReader(options.Limits);
+        (IReadOnlyList<DataItem> items, IReadOnlyList<RejectedItem> passedOver) = ImageInputs.Of(options.Images);
+        using var reader = new ItemReader(options.Limits);
         using var decoder = new ThumbnailDecoder(options.Side, options.Limits);
         List<ExplainedImage> explained = [];
-        List<RejectedImage> rejected = [.. passedOver];
+        List<RejectedItem> rejected = [.. passedOver];
         for (int i = 0; i < items.Count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -92,7 +92,7 @@ public sealed class ExplainJob(ExplainOptions options, JobServices? services = n
             }
             catch (ImageRejectedException e)
             {
-                rejected.Add(new RejectedImage(items[i].Name, e.Reason));
+                rejected.Add(new RejectedItem(items[i].Name, e.Reason));
             }
 
             progress?.Report(new JobProgress("Explaining images", i + 1, items.Count));
@@ -162,7 +162,7 @@ public sealed record ExplainedImage(string File, string Label, float Probability
 /// <param name="Seconds">Wall time of the whole job in seconds.</param>
 public sealed record ExplainSummary(
     IReadOnlyList<ExplainedImage> Images,
-    IReadOnlyList<RejectedImage> Rejected,
+    IReadOnlyList<RejectedItem> Rejected,
     double Seconds
 )
 {

@@ -10,7 +10,7 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>An export to make. Immutable; an invalid instance cannot be made.</summary>
-public sealed record ExportOptions : ImageJobRequest
+public sealed record ExportOptions : DataJobRequest
 {
     /// <summary>The model.onnx of a training run.</summary>
     public required string Model
@@ -146,12 +146,12 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
         };
         RequireContent(format, request.Metadata.Encoder);
         TextColumns.Require(request.Metadata.Encoder, options.TextColumn, [], "The model");
-        (IReadOnlyList<ImageItem> all, IReadOnlyList<RejectedImage> passedOver) = ImageInputs.Of(
+        (IReadOnlyList<DataItem> all, IReadOnlyList<RejectedItem> passedOver) = ImageInputs.Of(
             options.Images,
             options.TextColumn
         );
         bool divided = format.IsFitted && options.CalibrationImages.Count == 0;
-        ImageItem[] items = Spread(all, options.MaxImages + (divided ? options.Quantization.CalibrationImages : 0));
+        DataItem[] items = Spread(all, options.MaxImages + (divided ? options.Quantization.CalibrationImages : 0));
         if (items.Length == 0)
             throw new TransferException(
                 $"There are no images in {string.Join(", ", options.Images)}. An export is checked on real images: "
@@ -163,14 +163,14 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
             ExecutionPlan.For(ExecutionProvider.Cpu, options.Workers)
         );
         var parity = new ExportParity(model, options.Limits);
-        (ParitySample sample, IReadOnlyList<RejectedImage> rejected) = parity.Expect(items, progress, cancellation);
+        (ParitySample sample, IReadOnlyList<RejectedItem> rejected) = parity.Expect(items, progress, cancellation);
         int classes = model.ClassNames.Count;
-        ImageItem[] calibration = [];
+        DataItem[] calibration = [];
         if (divided)
             (calibration, sample) = Divide(sample, model.ClassNames);
         else if (format.IsFitted)
         {
-            (ParitySample others, IReadOnlyList<RejectedImage> unusable) = parity.Expect(
+            (ParitySample others, IReadOnlyList<RejectedItem> unusable) = parity.Expect(
                 Others(items),
                 progress,
                 cancellation
@@ -218,10 +218,10 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
     }
 
     /// <summary>Some of the images of each class to fit to, others to check on.</summary>
-    private (ImageItem[] Calibration, ParitySample Held) Divide(ParitySample sample, IReadOnlyList<string> classNames)
+    private (DataItem[] Calibration, ParitySample Held) Divide(ParitySample sample, IReadOnlyList<string> classNames)
     {
         int classes = classNames.Count;
-        ImageItem[] labelled = Labelled(sample, classes);
+        DataItem[] labelled = Labelled(sample, classes);
         double share = Math.Clamp(options.MaxImages / (double)labelled.Length, 0.01, 0.5);
         int[] labels = [.. labelled.Select(i => i.Label)];
         TrainTestRows split = StratifiedSplit.TrainTest(
@@ -246,10 +246,10 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
     }
 
     /// <summary>The calibration images that are not among those checked on.</summary>
-    private ImageItem[] Others(ImageItem[] items)
+    private DataItem[] Others(DataItem[] items)
     {
         HashSet<string> judged = [.. items.Select(i => Path.GetFullPath(i.Name))];
-        ImageItem[] others =
+        DataItem[] others =
         [
             .. ImageInputs.Of(options.CalibrationImages).Items.Where(i => !judged.Contains(Path.GetFullPath(i.Name))),
         ];
@@ -262,7 +262,7 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
     }
 
     /// <summary>The images with the classes that the model gives them.</summary>
-    private static ImageItem[] Labelled(ParitySample sample, int classes) =>
+    private static DataItem[] Labelled(ParitySample sample, int classes) =>
         [
             .. sample.Items.Select(
                 (item, i) =>
@@ -274,7 +274,7 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
         ];
 
     /// <summary>At most so many, evenly spread: images often come class by class.</summary>
-    private static ImageItem[] Spread(IReadOnlyList<ImageItem> all, int most)
+    private static DataItem[] Spread(IReadOnlyList<DataItem> all, int most)
     {
         int count = Math.Min(all.Count, most);
         return [.. Enumerable.Range(0, count).Select(i => all[(int)((long)i * all.Count / count)])];
@@ -291,6 +291,6 @@ public sealed record ExportSummary(
     string Format,
     IReadOnlyList<ExportedFile> Files,
     ExportRecord Parity,
-    IReadOnlyList<RejectedImage> Rejected,
+    IReadOnlyList<RejectedItem> Rejected,
     double Seconds
 );

@@ -29,7 +29,7 @@ public sealed record ImageClassificationTraining
     public IReadOnlyList<HeadTrial> HeadTrials { get; init; } = [];
 
     /// <summary>Rows whose image could not be used, and why.</summary>
-    public IReadOnlyList<RejectedImage> Rejected { get; init; } = [];
+    public IReadOnlyList<RejectedItem> Rejected { get; init; } = [];
 
     /// <inheritdoc/>
     public override string ToString() =>

@@ -56,9 +56,9 @@ public abstract record JobRequest
 }
 
 /// <summary>The options of a job on many images. Immutable.</summary>
-public abstract record ImageJobRequest : JobRequest
+public abstract record DataJobRequest : JobRequest
 {
-    private protected ImageJobRequest() { }
+    private protected DataJobRequest() { }
 
     /// <summary>What an image may cost.</summary>
     public ImageLimits Limits { get; init; } = new();

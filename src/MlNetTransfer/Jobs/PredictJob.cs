@@ -7,7 +7,7 @@ using MlNetTransfer.Selective;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>Images to predict the classes of. Immutable; an invalid instance cannot be made.</summary>
-public abstract record PredictionRequest : ImageJobRequest
+public abstract record PredictionRequest : DataJobRequest
 {
     private protected PredictionRequest() { }
 
@@ -100,12 +100,12 @@ public sealed class PredictJob(PredictOptions options, JobServices? services = n
             ExecutionPlan.For(options.Device, options.Workers)
         );
         TextColumns.Require(model.Metadata.Encoder, options.TextColumn, options.Texts, "The model");
-        (IReadOnlyList<ImageItem> items, IReadOnlyList<RejectedImage> rejected) = ImageInputs.Of(
+        (IReadOnlyList<DataItem> items, IReadOnlyList<RejectedItem> rejected) = ImageInputs.Of(
             options.Images,
             options.TextColumn
         );
         items = [.. items, .. options.Texts.Select((text, i) => TextColumns.Item(text, i + 1))];
-        ImageRows rows = model.Answer(items, "Scoring images", progress, cancellation);
+        ItemRows rows = model.Answer(items, "Scoring images", progress, cancellation);
         Prediction[] predictions =
         [
             .. rows.Accepted.Select(
@@ -197,7 +197,7 @@ public sealed record Prediction(string File, string Label, float Probability, IR
 /// <param name="Seconds">Wall time of the whole job in seconds.</param>
 public sealed record PredictionSummary(
     IReadOnlyList<Prediction> Predictions,
-    IReadOnlyList<RejectedImage> Rejected,
+    IReadOnlyList<RejectedItem> Rejected,
     double ImagesPerSecond,
     double Seconds
 )

@@ -22,7 +22,7 @@ public sealed class PredictionRows
     private PredictionRows(
         IReadOnlyList<string> classNames,
         IEnumerable<Row> rows,
-        IEnumerable<RejectedImage> rejected,
+        IEnumerable<RejectedItem> rejected,
         params (string Name, Func<Row, object?> Value)[] known
     )
     {
@@ -102,7 +102,7 @@ public sealed class PredictionRows
         );
     }
 
-    private static Row Evaluated(EvaluatedImage image) =>
+    private static Row Evaluated(EvaluatedItem image) =>
         new(image.File, image.Truth, image.Seen, image.Fold, image.Probabilities, image.Predicted, null);
 
     private IEnumerable<(string Name, Func<Row, object?> Value)> All()

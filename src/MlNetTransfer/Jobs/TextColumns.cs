@@ -25,6 +25,6 @@ internal static class TextColumns
     /// <summary>A text that was given by itself.</summary>
     /// <param name="text">The text.</param>
     /// <param name="number">Which of them, from 1.</param>
-    public static ImageItem Item(string text, int number) =>
+    public static DataItem Item(string text, int number) =>
         new(new TextLocation(text), FormattableString.Invariant($"text {number}"));
 }

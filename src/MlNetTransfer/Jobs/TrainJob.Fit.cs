@@ -21,7 +21,7 @@ public sealed partial class TrainJob
     /// <exception cref="TransferException"> An image, an option or the written model is not as it has to be; the
     /// message names it and the fix.
     /// </exception>
-    internal WrittenModel Fit(ImageDataset data, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    internal WrittenModel Fit(Dataset data, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         TrainRules.Require(options);
         OutputFolder.RequireWritable(options.Output);
@@ -31,7 +31,7 @@ public sealed partial class TrainJob
         recipe.Check(Taps(backbone), data.ClassNames.Count);
         using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
-        ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
+        ItemRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
         WrittenModel written = FitAndStage(recipe, backbone, set, progress, cancellation);
         using (written.File)

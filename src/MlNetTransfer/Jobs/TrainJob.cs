@@ -36,7 +36,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         cancellation.ThrowIfCancellationRequested();
         long started = services.Clock.GetTimestamp();
         TrainRules.Require(options);
-        ImageDataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
+        Dataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
         HeldOutRows.RequireNoOtherSplit(data, options);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         OutputFolder.RequireWritable(options.Output);
@@ -46,7 +46,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         recipe.Check(Taps(backbone), data.ClassNames.Count);
         using OutputLock held = HoldOutput();
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
-        ImageRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
+        ItemRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         return Finish(
             started,
             recipe,
@@ -217,14 +217,14 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         return summary;
     }
 
-    private static EvaluatedImage[] Predictions(TrainingSet set, Trial trial)
+    private static EvaluatedItem[] Predictions(TrainingSet set, Trial trial)
     {
         int classes = set.Data.ClassNames.Count;
         return
         [
             .. trial.TestRows.Select(
                 (row, i) =>
-                    new EvaluatedImage(
+                    new EvaluatedItem(
                         set.Item(row).Name,
                         set.Data.ClassNames[set.Table.Labels[row]],
                         false,

@@ -10,7 +10,7 @@ using MlNetTransfer.Training;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>One training run: labelled images in, a model and a report out. Immutable.</summary>
-public sealed record TrainOptions : ImageJobRequest
+public sealed record TrainOptions : DataJobRequest
 {
     /// <summary>
     /// The labelled images: a folder with one folder per class (or with train, val and test folders of those), a .csv,

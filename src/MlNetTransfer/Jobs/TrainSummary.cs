@@ -17,7 +17,7 @@ public sealed record TrainSummary : EvaluationSummary
     internal TrainSummary(
         int images,
         ClassificationReport report,
-        IReadOnlyList<RejectedImage> rejected,
+        IReadOnlyList<RejectedItem> rejected,
         double imagesPerSecond,
         TimeSpan elapsed
     )
@@ -173,7 +173,7 @@ public sealed record TrainSummary : EvaluationSummary
     /// holds.
     /// </summary>
     [JsonIgnore]
-    public IReadOnlyList<EvaluatedImage> Predictions { get; init; } = [];
+    public IReadOnlyList<EvaluatedItem> Predictions { get; init; } = [];
 
     /// <summary>The summary as <c>report.json</c> has it.</summary>
     public string ToJson() => ReportFile.Text(this);

@@ -12,22 +12,22 @@ namespace MlNetTransfer.Jobs;
 /// <param name="Extractor">What computed them; belongs to the run.</param>
 /// <param name="Protocol">How training on them is judged.</param>
 internal sealed record TrainingSet(
-    ImageDataset Data,
-    ImageRows Rows,
+    Dataset Data,
+    ItemRows Rows,
     FeatureTable Table,
     FeatureExtractor Extractor,
     EvaluationProtocol Protocol
 )
 {
     /// <summary>All that could not be used.</summary>
-    public IReadOnlyList<RejectedImage> Rejected => [.. Data.Rejected, .. Rows.Rejected];
+    public IReadOnlyList<RejectedItem> Rejected => [.. Data.Rejected, .. Rows.Rejected];
 
     /// <summary>
     /// Sorts the rows by their images' content, so that nothing that is drawn or summed further on depends on the order
     /// in which the images are listed.
     /// </summary>
     /// <exception cref="TransferException">A class has fewer than two usable images.</exception>
-    public static TrainingSet Of(ImageDataset data, ImageRows rows, FeatureExtractor extractor, TrainOptions options)
+    public static TrainingSet Of(Dataset data, ItemRows rows, FeatureExtractor extractor, TrainOptions options)
     {
         rows.Sort(
             new DrawOrder([.. rows.Accepted.Select(i => data.Items[i].Label)], data.ClassNames, rows.Digests).Rows
@@ -38,7 +38,7 @@ internal sealed record TrainingSet(
             rows.Values,
             rows.Width
         );
-        RejectedImage[] rejected = [.. data.Rejected, .. rows.Rejected];
+        RejectedItem[] rejected = [.. data.Rejected, .. rows.Rejected];
         RequireTwoPerClass(data, table.RowsPerClass(), rejected);
         return new TrainingSet(data, rows, table, extractor, HeldOutRows.Protocol(data, rows, table, options));
     }
@@ -53,7 +53,7 @@ internal sealed record TrainingSet(
     }
 
     /// <summary>The image of a row.</summary>
-    public ImageItem Item(int row) => Data.Items[Rows.Accepted[row]];
+    public DataItem Item(int row) => Data.Items[Rows.Accepted[row]];
 
     /// <summary>The images as recipes see them.</summary>
     public RecipeRows Recipe(TrainOptions options) =>
@@ -72,13 +72,13 @@ internal sealed record TrainingSet(
 
     /// <exception cref="TransferException">A class has fewer than two images; the message names it and those of its
     /// images that were rejected.</exception>
-    public static void RequireTwoPerClass(ImageDataset data, int[] counts, IReadOnlyList<RejectedImage> rejected)
+    public static void RequireTwoPerClass(Dataset data, int[] counts, IReadOnlyList<RejectedItem> rejected)
     {
         int poor = Array.FindIndex(counts, c => c < 2);
         if (poor < 0)
             return;
         string name = data.ClassNames[poor];
-        RejectedImage[] lost = [.. rejected.Where(r => r.File.StartsWith(name + "/", StringComparison.Ordinal))];
+        RejectedItem[] lost = [.. rejected.Where(r => r.File.StartsWith(name + "/", StringComparison.Ordinal))];
         string because =
             lost.Length == 0
                 ? ""
@@ -99,8 +99,8 @@ internal sealed record TrainingSet(
 internal static class HeldOutRows
 {
     public static TrainTestRows Of(
-        ImageDataset data,
-        ImageRows rows,
+        Dataset data,
+        ItemRows rows,
         FeatureTable table,
         TrainOptions options,
         double testFraction
@@ -121,7 +121,7 @@ internal static class HeldOutRows
     }
 
     /// <summary>The fold of every row.</summary>
-    public static int[] Folds(ImageDataset data, ImageRows rows, FeatureTable table, TrainOptions options, int folds)
+    public static int[] Folds(Dataset data, ItemRows rows, FeatureTable table, TrainOptions options, int folds)
     {
         int[] fold = GroupsOf(data, rows, options) is { } groups
             ? StratifiedFolds.Assign(table.Labels, groups, folds, options.Seed, table.ClassNames, rows.Digests)
@@ -135,7 +135,7 @@ internal static class HeldOutRows
 
     /// <summary>Finds what contradicts a split that the images come with, before an image is read.</summary>
     /// <exception cref="TransferException">Folds or a test fraction are asked for.</exception>
-    public static void RequireNoOtherSplit(ImageDataset data, TrainOptions options)
+    public static void RequireNoOtherSplit(Dataset data, TrainOptions options)
     {
         if (data.Splits is null || (options.Folds is null && options.TestFraction is null))
             return;
@@ -150,8 +150,8 @@ internal static class HeldOutRows
 
     /// <summary>How the rows are judged.</summary>
     public static EvaluationProtocol Protocol(
-        ImageDataset data,
-        ImageRows rows,
+        Dataset data,
+        ItemRows rows,
         FeatureTable table,
         TrainOptions options
     )
@@ -170,19 +170,19 @@ internal static class HeldOutRows
     }
 
     /// <summary>The group of every row; null where each row is a group of its own.</summary>
-    public static int[]? GroupsOf(ImageDataset data, ImageRows rows, TrainOptions options) =>
+    public static int[]? GroupsOf(Dataset data, ItemRows rows, TrainOptions options) =>
         Groups.Linking(rows.Accepted.Select(i => data.Items[i].Group), options.DuplicatesTogether ? rows.Digests : []);
 
     /// <summary>The data set without the images that its own split leaves out; they go to the ledger.</summary>
-    public static ImageDataset WithoutUnassigned(ImageDataset data)
+    public static Dataset WithoutUnassigned(Dataset data)
     {
         if (data.Splits is not { } splits || !splits.Contains(SplitPart.None))
             return data;
         int[] kept = [.. Enumerable.Range(0, splits.Count).Where(i => splits[i] != SplitPart.None)];
-        IEnumerable<RejectedImage> left = Enumerable
+        IEnumerable<RejectedItem> left = Enumerable
             .Range(0, splits.Count)
             .Where(i => splits[i] == SplitPart.None)
-            .Select(i => new RejectedImage(
+            .Select(i => new RejectedItem(
                 data.Items[i].Name,
                 "has no part in a data set with a split of its own; give it one (train, val or test)"
             ));
@@ -195,7 +195,7 @@ internal static class HeldOutRows
     }
 
     /// <summary>What a reader of the figures should know about the split.</summary>
-    public static IEnumerable<string> Notes(ImageDataset data)
+    public static IEnumerable<string> Notes(Dataset data)
     {
         if (data.UnusedColumns.Count > 0)
             yield return $"Columns of the list that mean nothing here were passed over: "
@@ -209,7 +209,7 @@ internal static class HeldOutRows
             + $"{(test ? "test" : "validation")} part.";
     }
 
-    private static TrainTestRows Premade(ImageDataset data, ImageRows rows, FeatureTable table)
+    private static TrainTestRows Premade(Dataset data, ItemRows rows, FeatureTable table)
     {
         TrainTestRows split = PremadeSplit.TrainTest(
             [.. rows.Accepted.Select(i => data.Splits![i])],
@@ -290,23 +290,23 @@ internal static class ImageInputs
     /// <param name="textColumn">The column of the lists that has texts; null where they name files.</param>
     /// <returns>The images in the order given, those of a source in its order; and what was passed over in the
     /// sources.</returns>
-    public static (IReadOnlyList<ImageItem> Items, IReadOnlyList<RejectedImage> Rejected) Of(
+    public static (IReadOnlyList<DataItem> Items, IReadOnlyList<RejectedItem> Rejected) Of(
         IEnumerable<string> inputs,
         string? textColumn = null
     )
     {
         var reading = new DatasetOptions { TextColumn = textColumn };
-        List<ImageItem> items = [];
-        List<RejectedImage> rejected = [];
+        List<DataItem> items = [];
+        List<RejectedItem> rejected = [];
         foreach (string input in inputs)
         {
             if (!DatasetReader.IsSource(input) && textColumn is null)
             {
-                items.Add(new ImageItem(input, input));
+                items.Add(new DataItem(input, input));
                 continue;
             }
 
-            ImageDataset data = DatasetReader.ReadUnlabelled(input, reading);
+            Dataset data = DatasetReader.ReadUnlabelled(input, reading);
             // A list's images are called what the list calls them, so that predictions can be joined to it.
             bool named = Directory.Exists(input) || data.Items.Any(item => item.Location is ZipEntryLocation);
             string prefix = named ? input.Replace('\\', '/').TrimEnd('/') + "/" : "";

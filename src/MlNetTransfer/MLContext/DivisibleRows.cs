@@ -20,7 +20,7 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
     public static DivisibleRows Read(IDataView rows, string labelColumn, string? groupColumn, string imageColumn)
     {
         ArgumentNullException.ThrowIfNull(rows);
-        ImageColumn images = ImageColumn.Of(rows.Schema, imageColumn);
+        ItemColumn images = ItemColumn.Of(rows.Schema, imageColumn);
         DataViewSchema.Column label = Column(rows.Schema, labelColumn);
         DataViewSchema.Column? group = groupColumn is null ? null : Column(rows.Schema, groupColumn);
         if (group is { } g && g.Type is not TextDataViewType)
@@ -33,14 +33,14 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
             .. group is { } there ? [there] : (DataViewSchema.Column[])[],
         ]);
         Func<string> className = ClassName(cursor, label);
-        Func<ImageItem> image = images.Reader(cursor);
+        Func<DataItem> image = images.Reader(cursor);
         ValueGetter<ReadOnlyMemory<char>>? groupName = group is { } named
             ? cursor.GetGetter<ReadOnlyMemory<char>>(named)
             : null;
         List<string> classes = [];
         List<string?> groups = [];
         var digests = new MemoryStream();
-        using var reader = new ImageItemReader();
+        using var reader = new ItemReader();
         while (cursor.MoveNext())
         {
             classes.Add(className());
@@ -65,7 +65,7 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
             ? StratifiedFolds.Assign(Labels, groups, folds, seed, ClassNames, Digests)
             : StratifiedFolds.Assign(Labels, folds, seed, ClassNames, Digests);
 
-    private static byte[] Digest(ImageItemReader reader, ImageItem item, string column)
+    private static byte[] Digest(ItemReader reader, DataItem item, string column)
     {
         try
         {
@@ -83,7 +83,7 @@ internal sealed record DivisibleRows(IReadOnlyList<string> ClassNames, int[] Lab
 
     private static DataViewSchema.Column Column(DataViewSchema schema, string name) =>
         schema.GetColumnOrNull(name)
-        ?? throw ImageColumn.Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
+        ?? throw ItemColumn.Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
 
     private static Func<string> ClassName(DataViewRow row, DataViewSchema.Column label)
     {

@@ -38,7 +38,7 @@ public sealed record ImageFeaturizingOptions
     /// Told of each row whose image cannot be used; such rows are then left out, in every pass over the data. Default
     /// null: the first such row ends the work with an error that names it.
     /// </summary>
-    public Action<RejectedImage>? OnRejected { get; init; }
+    public Action<RejectedItem>? OnRejected { get; init; }
 
     /// <summary>Ends passes over the data by an <see cref="OperationCanceledException"/>. Default none.</summary>
     public CancellationToken Cancellation { get; init; }
@@ -145,7 +145,7 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
     {
         ArgumentNullException.ThrowIfNull(input);
         options.Cancellation.ThrowIfCancellationRequested();
-        ImageColumn images = ImageColumn.Of(input.Schema, this.input, ofTexts);
+        ItemColumn images = ItemColumn.Of(input.Schema, this.input, ofTexts);
         if (input.Schema.GetColumnOrNull(output) is not null)
             throw new TransferException(
                 $"The data has a column '{output}' already, so two steps would write it. Give these features a "
@@ -172,7 +172,7 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        _ = ImageColumn.Of(inputSchema, input, ofTexts);
+        _ = ItemColumn.Of(inputSchema, input, ofTexts);
         SchemaDefinition features = SchemaDefinition.Create(typeof(FeatureRow));
         features[nameof(FeatureRow.Features)].ColumnName = output;
         features[output].ColumnType = new VectorDataViewType(NumberDataViewType.Single, taps.Sum(t => t.Width));
@@ -197,7 +197,7 @@ public sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTrans
 /// Computes features of images: rows in order, in parallel, only where the features are read, each image once where the
 /// cache is on. Thread-safe.
 /// </summary>
-public sealed class ImageFeaturizingTransformer : ImageRowTransformer
+public sealed class ImageFeaturizingTransformer : ItemRowTransformer
 {
     private readonly string output;
     private readonly Backbone backbone;
@@ -205,11 +205,11 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
 
     private ImageFeaturizingTransformer(
         string output,
-        ImageColumn images,
-        ImageRowScorer scorer,
+        ItemColumn images,
+        ItemRowScorer scorer,
         Backbone backbone,
         IReadOnlyList<BackboneTap> taps,
-        IReadOnlyList<ImageItem> sample
+        IReadOnlyList<DataItem> sample
     )
         : base(images, scorer, [RowOutput.Vector(output, SlotNames(taps))], sample) =>
         (this.output, this.backbone, this.taps) = (output, backbone, taps);
@@ -222,16 +222,16 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
 
     internal static ImageFeaturizingTransformer Make(
         string output,
-        ImageColumn images,
+        ItemColumn images,
         Backbone backbone,
         IReadOnlyList<BackboneTap> taps,
         ImageFeaturizingOptions options,
         ExecutionPlan plan,
-        IReadOnlyList<ImageItem> sample
+        IReadOnlyList<DataItem> sample
     )
     {
         string[] tensors = [.. taps.Select(t => t.Tensor)];
-        (byte[] onnx, ImageGraph graph) = FeatureGraph.Open(
+        (byte[] onnx, ItemGraph graph) = FeatureGraph.Open(
             backbone.LoadModel(),
             tensors,
             backbone.Card.Encoder,
@@ -245,7 +245,7 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
         return new ImageFeaturizingTransformer(
             output,
             images,
-            new ImageRowScorer(onnx, graph, cache),
+            new ItemRowScorer(onnx, graph, cache),
             backbone,
             taps,
             sample
@@ -257,7 +257,7 @@ public sealed class ImageFeaturizingTransformer : ImageRowTransformer
     }
 
     internal override StockChain Stock() =>
-        Images.Kind == ImageColumnKind.Text
+        Images.Kind == ItemColumnKind.Text
             ? throw new TransferException(
                 $"The features of texts in column '{output}' cannot be saved in a chain of ML.NET: none of its "
                     + $"transformers makes the tokens of '{backbone.Card.Id}'. Save the steps after it, and put it "
@@ -285,11 +285,11 @@ internal static class Samples
     private const int Most = 8;
 
     /// <summary>The first images of a column.</summary>
-    public static IReadOnlyList<ImageItem> First(IDataView data, ImageColumn images)
+    public static IReadOnlyList<DataItem> First(IDataView data, ItemColumn images)
     {
         using DataViewRowCursor cursor = data.GetRowCursor([data.Schema[images.Name]]);
-        Func<ImageItem> image = images.Reader(cursor);
-        var found = new List<ImageItem>();
+        Func<DataItem> image = images.Reader(cursor);
+        var found = new List<DataItem>();
         while (found.Count < Most && cursor.MoveNext())
             found.Add(image());
         return found;

@@ -202,7 +202,7 @@ public sealed record ImageClassificationOptions
     /// Told of each row whose image cannot be used; such rows are then left out. Default null: the first such row ends
     /// the work with an error that names it.
     /// </summary>
-    public Action<RejectedImage>? OnRejected { get; init; }
+    public Action<RejectedItem>? OnRejected { get; init; }
 
     /// <summary>Told how far each stage is, from any thread, besides <c>MLContext.Log</c>. Default null.</summary>
     public IProgress<JobProgress>? Progress { get; init; }

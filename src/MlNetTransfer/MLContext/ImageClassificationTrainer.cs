@@ -117,9 +117,9 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        SchemaShape.Column feature = ImageColumn.Find(inputSchema, options.FeatureColumnName);
+        SchemaShape.Column feature = ItemColumn.Find(inputSchema, options.FeatureColumnName);
         if (feature.Kind != SchemaShape.Column.VectorKind.Vector || feature.ItemType != NumberDataViewType.Single)
-            _ = ImageColumn.Of(inputSchema, options.FeatureColumnName);
+            _ = ItemColumn.Of(inputSchema, options.FeatureColumnName);
         LabelKeyColumn.Check(inputSchema, options.LabelColumnName, binary);
         TransformsCatalog transforms = new MLContext(1).Transforms;
         if (binary)
@@ -164,8 +164,8 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
                 $"Backbone '{options.Backbone}' takes texts; this trainer reads images. Make features of the texts "
                     + $"first ({nameof(TextFeaturizingCatalog.FeaturizeTextWithBackbone)}) and train on their column."
             );
-        ImageColumn images = ImageColumn.Of(input.Schema, options.FeatureColumnName);
-        ImageDataset data = ReadImages(input, images, label);
+        ItemColumn images = ItemColumn.Of(input.Schema, options.FeatureColumnName);
+        Dataset data = ReadImages(input, images, label);
         string? temporary = options.WorkspacePath is null
             ? Directory.CreateTempSubdirectory("mlnet-transfer-").FullName
             : null;
@@ -177,13 +177,13 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
                 new LogProgress(environment, options.Progress),
                 options.Cancellation
             );
-            foreach (RejectedImage image in fitted.Training.Rejected)
+            foreach (RejectedItem image in fitted.Training.Rejected)
                 Rejected(image);
             byte[] onnx = File.ReadAllBytes(fitted.Path);
             Preprocessing preprocessing = fitted.Metadata.Preprocessing;
-            var scorer = new ImageRowScorer(
+            var scorer = new ItemRowScorer(
                 onnx,
-                new ImageGraph(onnx, TransferModel.ProbabilitiesOutput, preprocessing, options.Limits, plan),
+                new ItemGraph(onnx, TransferModel.ProbabilitiesOutput, preprocessing, options.Limits, plan),
                 null
             );
             var rows = new ClassifierRows(
@@ -213,11 +213,11 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
         }
     }
 
-    private ImageDataset ReadImages(IDataView input, ImageColumn images, LabelKeyColumn label)
+    private Dataset ReadImages(IDataView input, ItemColumn images, LabelKeyColumn label)
     {
-        var items = new List<ImageItem>();
+        var items = new List<DataItem>();
         using DataViewRowCursor cursor = input.GetRowCursor([input.Schema[images.Name], input.Schema[label.Name]]);
-        Func<ImageItem> image = images.Reader(cursor);
+        Func<DataItem> image = images.Reader(cursor);
         Func<int> key = label.Reader(cursor);
         while (cursor.MoveNext())
         {
@@ -225,10 +225,10 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
             items.Add(image() with { Label = key() });
         }
 
-        return new ImageDataset($"column {options.LabelColumnName}", label.Names, items, []);
+        return new Dataset($"column {options.LabelColumnName}", label.Names, items, []);
     }
 
-    private void Rejected(RejectedImage image)
+    private void Rejected(RejectedItem image)
     {
         if (options.OnRejected is null)
             throw new TransferException(

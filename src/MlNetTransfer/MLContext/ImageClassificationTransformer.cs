@@ -55,15 +55,15 @@ public sealed class ImageClassificationTransformer
 }
 
 /// <summary>Classifies images: in parallel over data, row by row for a prediction engine.</summary>
-internal sealed class ClassifierRows : ImageRowTransformer
+internal sealed class ClassifierRows : ItemRowTransformer
 {
     private readonly StockOutputs stock;
 
     public ClassifierRows(
-        ImageColumn images,
-        ImageRowScorer scorer,
+        ItemColumn images,
+        ItemRowScorer scorer,
         IReadOnlyList<RowOutput> outputs,
-        IReadOnlyList<ImageItem> sample,
+        IReadOnlyList<DataItem> sample,
         byte[] onnx,
         Preprocessing preprocessing,
         StockOutputs stock

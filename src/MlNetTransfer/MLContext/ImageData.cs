@@ -25,7 +25,7 @@ public static class ImageDataCatalog
     public static IDataView LoadImageFolder(
         this DataOperationsCatalog data,
         string folder,
-        Action<RejectedImage>? onRejected = null
+        Action<RejectedItem>? onRejected = null
     ) => Load(data, folder, onRejected);
 
     /// <summary>Loads a .csv, .tsv, .jsonl or .ndjson list of images and labels.</summary>
@@ -39,7 +39,7 @@ public static class ImageDataCatalog
     public static IDataView LoadImageList(
         this DataOperationsCatalog data,
         string list,
-        Action<RejectedImage>? onRejected = null
+        Action<RejectedItem>? onRejected = null
     ) => Load(data, list, onRejected);
 
     /// <summary>
@@ -56,10 +56,10 @@ public static class ImageDataCatalog
     public static IDataView LoadImageZip(
         this DataOperationsCatalog data,
         string zip,
-        Action<RejectedImage>? onRejected = null
+        Action<RejectedItem>? onRejected = null
     )
     {
-        ImageDataset read = Read(zip, onRejected);
+        Dataset read = Read(zip, onRejected);
         return Without(
             data,
             read,
@@ -157,9 +157,9 @@ public static class ImageDataCatalog
         return (TrainTestData)parts;
     }
 
-    private static IDataView Load(DataOperationsCatalog data, string source, Action<RejectedImage>? onRejected)
+    private static IDataView Load(DataOperationsCatalog data, string source, Action<RejectedItem>? onRejected)
     {
-        ImageDataset read = Read(source, onRejected);
+        Dataset read = Read(source, onRejected);
         return Without(
             data,
             read,
@@ -178,9 +178,9 @@ public static class ImageDataCatalog
         );
     }
 
-    private static ImageDataset Read(string source, Action<RejectedImage>? onRejected)
+    private static Dataset Read(string source, Action<RejectedItem>? onRejected)
     {
-        ImageDataset read = DatasetReader.Read(source);
+        Dataset read = DatasetReader.Read(source);
         if (onRejected is null && read.Rejected.Count > 0)
             throw new TransferException(
                 $"{read.Rejected[0].File} in '{source}' cannot be used: "
@@ -188,13 +188,13 @@ public static class ImageDataCatalog
                     + $"{(read.Rejected.Count > 1 ? $" So it is with {read.Rejected.Count - 1} more." : "")}"
                     + $" Remove it, or pass onRejected to go on without it."
             );
-        foreach (RejectedImage file in read.Rejected)
+        foreach (RejectedItem file in read.Rejected)
             onRejected!(file);
         return read;
     }
 
     /// <summary>Columns that say nothing are not there.</summary>
-    private static IDataView Without(DataOperationsCatalog data, ImageDataset read, IDataView rows)
+    private static IDataView Without(DataOperationsCatalog data, Dataset read, IDataView rows)
     {
         string[] empty =
         [
@@ -206,7 +206,7 @@ public static class ImageDataCatalog
         return empty.Length == 0 ? rows : new MLContext().Transforms.DropColumns(empty).Fit(rows).Transform(rows);
     }
 
-    private static string SplitOf(ImageDataset read, int row) =>
+    private static string SplitOf(Dataset read, int row) =>
         read.Splits?[row] switch
         {
             SplitPart.Train => "train",
@@ -226,7 +226,7 @@ public static class ImageDataCatalog
         public string Split { get; set; } = "";
     }
 
-    private sealed class ZipRow(ImageItem item)
+    private sealed class ZipRow(DataItem item)
     {
         public string ImagePath { get; set; } = "";
 
@@ -239,7 +239,7 @@ public static class ImageDataCatalog
         {
             get
             {
-                using var reader = new ImageItemReader();
+                using var reader = new ItemReader();
                 try
                 {
                     return reader.Read(item).ToArray();

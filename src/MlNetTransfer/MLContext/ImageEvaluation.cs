@@ -27,7 +27,7 @@ public static class ImageEvaluationCatalog
         LabelKeyColumn label = LabelKeyColumn.Of(data.Schema, labelColumnName, binary: false);
         DataViewSchema.Column score =
             data.Schema.GetColumnOrNull(scoreColumnName)
-            ?? throw ImageColumn.Missing(scoreColumnName, data.Schema.Where(c => !c.IsHidden).Select(c => c.Name));
+            ?? throw ItemColumn.Missing(scoreColumnName, data.Schema.Where(c => !c.IsHidden).Select(c => c.Name));
         if (score.Type is not VectorDataViewType { Size: var width } || width != label.Names.Count)
             throw new TransferException(
                 $"Column '{scoreColumnName}' is {score.Type}; a vector of Single with one probability for each of "

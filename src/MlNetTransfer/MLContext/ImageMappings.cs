@@ -46,14 +46,14 @@ internal static class ImageMappings
 
     /// <summary>An image of the backbone's size.</summary>
     /// <exception cref="TransferException">The image cannot be used, or the settings cannot be read.</exception>
-    public static MLImage Resize(ImageLocation location, string name, ReadOnlyMemory<char> settings)
+    public static MLImage Resize(ItemLocation location, string name, ReadOnlyMemory<char> settings)
     {
         string text = settings.ToString();
         ConcurrentBag<Resizer> idle = Idle.GetOrAdd(text, _ => []);
         Resizer resizer = idle.TryTake(out Resizer? spare) ? spare : new Resizer(Parse(text));
         try
         {
-            return resizer.Run(new ImageItem(location, name));
+            return resizer.Run(new DataItem(location, name));
         }
         catch (ImageRejectedException e)
         {
@@ -106,7 +106,7 @@ internal static class ImageMappings
     private sealed class Resizer(Preprocessing preprocessing)
 #pragma warning restore CA1001
     {
-        private readonly ImageItemReader reader = new();
+        private readonly ItemReader reader = new();
 
         // Samples of the resized image are whole numbers of 0 to 255: x / 255 / (1 / 255), rounded.
         private readonly ImagePreprocessor pixels = new(
@@ -119,7 +119,7 @@ internal static class ImageMappings
         private readonly float[] tensor = new float[preprocessing.TensorLength];
         private readonly byte[] rgba = new byte[4 * preprocessing.TensorLength / 3];
 
-        public MLImage Run(ImageItem item)
+        public MLImage Run(DataItem item)
         {
             pixels.Process(reader.Read(item), tensor);
             int count = rgba.Length / 4;
@@ -230,7 +230,7 @@ internal static class ImageMappings
             target.Replace(
                 Resize(
                     new PixelsLocation(
-                        ImageColumn.PixelsOf(
+                        ItemColumn.PixelsOf(
                             source.Pixels ?? throw new TransferException("A row has no image. Remove it.")
                         )
                     ),

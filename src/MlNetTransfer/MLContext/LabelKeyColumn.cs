@@ -17,7 +17,7 @@ internal sealed record LabelKeyColumn(string Name, IReadOnlyList<string> Names, 
     {
         DataViewSchema.Column column =
             schema.GetColumnOrNull(name)
-            ?? throw ImageColumn.Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
+            ?? throw ItemColumn.Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
         if (binary)
             return column.Type is BooleanDataViewType
                 ? new LabelKeyColumn(name, ["False", "True"], null)
@@ -31,7 +31,7 @@ internal sealed record LabelKeyColumn(string Name, IReadOnlyList<string> Names, 
     /// <summary>What can be known before there is data.</summary>
     public static void Check(SchemaShape schema, string name, bool binary)
     {
-        SchemaShape.Column column = ImageColumn.Find(schema, name);
+        SchemaShape.Column column = ItemColumn.Find(schema, name);
         bool right =
             column.Kind == SchemaShape.Column.VectorKind.Scalar
             && (binary ? column.ItemType == BooleanDataViewType.Instance : column.IsKey);

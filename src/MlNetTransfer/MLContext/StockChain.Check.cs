@@ -11,7 +11,7 @@ internal sealed partial class StockChain
 {
     /// <summary>Compares with what a transformer gives for the images that it was fitted on.</summary>
     /// <exception cref="TransferException">They differ: the model is not written.</exception>
-    public void Check(ImageRowTransformer expected)
+    public void Check(ItemRowTransformer expected)
     {
         Check(expected, (_, rows, _) => rows);
     }
@@ -20,13 +20,13 @@ internal sealed partial class StockChain
     /// <param name="expected">What the chain was made of.</param>
     /// <param name="stockRows">The same images in the form that the chain takes.</param>
     private void Check(
-        ImageRowTransformer expected,
-        Func<MLContext, IDataView, IReadOnlyList<ImageItem>, IDataView> stockRows
+        ItemRowTransformer expected,
+        Func<MLContext, IDataView, IReadOnlyList<DataItem>, IDataView> stockRows
     )
     {
         MLContext context = NewContext();
         string? temporary = null;
-        IReadOnlyList<ImageItem> sample =
+        IReadOnlyList<DataItem> sample =
             expected.Sample.Count > 0 ? expected.Sample : [Generated(expected.Images.Kind, out temporary)];
         try
         {
@@ -40,7 +40,7 @@ internal sealed partial class StockChain
         }
     }
 
-    private void Compare(ImageRowTransformer expected, IDataView rows, IDataView stockRows, int count)
+    private void Compare(ItemRowTransformer expected, IDataView rows, IDataView stockRows, int count)
     {
         int width = expected.Outputs[0].Type is VectorDataViewType vector ? vector.Size : 1;
         float[] own = Read(expected.Transform(rows), expected.Outputs[0], width),
@@ -90,15 +90,15 @@ internal sealed partial class StockChain
             : [.. rows.GetColumn<float>(output.Name)];
 
     /// <summary>Rows of images in the form that the column has.</summary>
-    private static IDataView Rows(MLContext context, ImageColumn images, IReadOnlyList<ImageItem> items)
+    private static IDataView Rows(MLContext context, ItemColumn images, IReadOnlyList<DataItem> items)
     {
         return images.Kind switch
         {
-            ImageColumnKind.Path => context.Data.LoadFromEnumerable(
+            ItemColumnKind.Path => context.Data.LoadFromEnumerable(
                 items.Select(i => new PathOnly { Value = ((FileLocation)i.Location).Path }),
                 Named<PathOnly>()
             ),
-            ImageColumnKind.Bytes => context.Data.LoadFromEnumerable(
+            ItemColumnKind.Bytes => context.Data.LoadFromEnumerable(
                 items.Select(i => new BytesOnly { Value = ((MemoryLocation)i.Location).Bytes.ToArray() }),
                 Named<BytesOnly>()
             ),
@@ -131,7 +131,7 @@ internal sealed partial class StockChain
     }
 
     /// <summary>An image to check with where the data had none: a gradient.</summary>
-    private static ImageItem Generated(ImageColumnKind kind, out string? temporary)
+    private static DataItem Generated(ItemColumnKind kind, out string? temporary)
     {
         const int Side = 96;
         temporary = null;
@@ -139,14 +139,14 @@ internal sealed partial class StockChain
         for (int i = 0; i < rgb.Length; i++)
             rgb[i] = (byte)(i * 7 % 251);
         var image = new RgbImage(Side, Side, rgb);
-        if (kind == ImageColumnKind.Image)
-            return new ImageItem(new PixelsLocation(image), "generated");
+        if (kind == ItemColumnKind.Image)
+            return new DataItem(new PixelsLocation(image), "generated");
         byte[] bytes = new ImageFileBuffer().Read(image).ToArray();
-        if (kind == ImageColumnKind.Bytes)
-            return new ImageItem(new MemoryLocation(bytes), "generated");
+        if (kind == ItemColumnKind.Bytes)
+            return new DataItem(new MemoryLocation(bytes), "generated");
         temporary = Path.Combine(Path.GetTempPath(), $"mlnet-transfer-{Guid.NewGuid():N}.bmp");
         File.WriteAllBytes(temporary, bytes);
-        return new ImageItem(temporary, "generated");
+        return new DataItem(temporary, "generated");
     }
 
     private sealed class PathOnly

@@ -34,14 +34,14 @@ internal sealed partial class StockChain : IDisposable
     /// <param name="network">Image [N, 3, Size, Size], preprocessed, to the outputs.</param>
     /// <param name="outputs">The graph's outputs as columns.</param>
     public static StockChain OfImages(
-        ImageColumn images,
+        ItemColumn images,
         Preprocessing preprocessing,
         OnnxModel network,
         StockOutputs outputs
     )
     {
         var context = NewContext();
-        if (images.Kind == ImageColumnKind.Stream)
+        if (images.Kind == ItemColumnKind.Stream)
             throw new TransferException(
                 $"Column '{images.Name}' holds streams, which ML.NET cannot save. Fit on paths or encoded bytes "
                     + "to save the model."
@@ -49,7 +49,7 @@ internal sealed partial class StockChain : IDisposable
         IEstimator<ITransformer> chain = context.Transforms.CopyColumns(ImageMappings.Source, images.Name);
         chain = images.Kind switch
         {
-            ImageColumnKind.Path => chain
+            ItemColumnKind.Path => chain
                 .Append(Constant(ImageMappings.Source))
                 .Append(
                     context.Transforms.CustomMapping<ImageMappings.PathRow, ImageMappings.Resized>(
@@ -57,7 +57,7 @@ internal sealed partial class StockChain : IDisposable
                         ImageMappings.FromPath
                     )
                 ),
-            ImageColumnKind.Bytes => chain
+            ItemColumnKind.Bytes => chain
                 .Append(
                     context.Transforms.CustomMapping<ImageMappings.OnlyBytes, ImageMappings.One>(
                         ImageMappings.OneOfBytes.Map,
@@ -91,7 +91,7 @@ internal sealed partial class StockChain : IDisposable
             ImageMappings.Source,
             ImageMappings.Settings,
             ImageMappings.Image,
-            .. images.Kind == ImageColumnKind.Path ? [] : (string[])[ImageMappings.Number],
+            .. images.Kind == ItemColumnKind.Path ? [] : (string[])[ImageMappings.Number],
         ];
         return Build(
             context,
@@ -134,7 +134,7 @@ internal sealed partial class StockChain : IDisposable
             network,
             outputs,
             [ImageMappings.Image],
-            Rows(context, new ImageColumn(column, ImageColumnKind.Image), [])
+            Rows(context, new ItemColumn(column, ItemColumnKind.Image), [])
         );
     }
 

@@ -44,14 +44,14 @@ internal static class AnswerRows
     }
 
     /// <summary>The probabilities of rows [rows × classes].</summary>
-    public static ImageRows Probabilities(ImageRows rows, int classes)
+    public static ItemRows Probabilities(ItemRows rows, int classes)
     {
         if (rows.Width == classes)
             return rows;
         var values = new float[rows.Accepted.Length * classes];
         for (int row = 0; row < rows.Accepted.Length; row++)
             rows.Row(row)[..classes].CopyTo(values.AsSpan(row * classes));
-        return new ImageRows
+        return new ItemRows
         {
             Accepted = rows.Accepted,
             Values = values,
@@ -64,7 +64,7 @@ internal static class AnswerRows
     }
 
     /// <summary>The scores of unknown images [rows]; empty where the model gives none.</summary>
-    public static float[] Unknown(ImageRows rows, int classes) =>
+    public static float[] Unknown(ItemRows rows, int classes) =>
         rows.Width == classes
             ? []
             : [.. Enumerable.Range(0, rows.Accepted.Length).Select(row => rows.Row(row)[classes])];

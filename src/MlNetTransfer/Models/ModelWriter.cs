@@ -87,7 +87,7 @@ public sealed class ModelWriter(ImageLimits? limits = null, ExecutionPlan? plan 
     )
     {
         using TransferModel model = TransferModel.Load(file, limits, plan);
-        ImageRows found = model.Answer(sample.Items, "Checking the written model", progress, cancellation);
+        ItemRows found = model.Answer(sample.Items, "Checking the written model", progress, cancellation);
         if (found.Rejected.Count > 0)
             throw new TransferException(
                 $"'{file}' could not be checked: {found.Rejected[0].File} was readable before and is not any more "
@@ -197,7 +197,7 @@ public sealed record ParityRecord(int Images, double MaxDifference, double MeanD
 /// <summary>Real images and what the evaluated model says of them, to check a written file against.</summary>
 /// <param name="Items">The images.</param>
 /// <param name="Probabilities">What was evaluated [images × classes].</param>
-public sealed record ParitySample(IReadOnlyList<ImageItem> Items, float[] Probabilities)
+public sealed record ParitySample(IReadOnlyList<DataItem> Items, float[] Probabilities)
 {
     /// <summary>
     /// The score of unknown images of each [images]; empty where the model gives none.

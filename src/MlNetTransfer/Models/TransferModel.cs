@@ -27,9 +27,9 @@ public sealed class TransferModel : IDisposable
     public const string UnknownOutput = "unknown";
 
     private readonly DeviceParity parity;
-    private readonly Lazy<ImageGraph> graph;
+    private readonly Lazy<ItemGraph> graph;
 
-    private TransferModel(ModelMetadata metadata, ImageGraph answers, Lazy<ImageGraph> graph, DeviceParity parity) =>
+    private TransferModel(ModelMetadata metadata, ItemGraph answers, Lazy<ItemGraph> graph, DeviceParity parity) =>
         (Metadata, Answers, this.graph, this.parity) = (metadata, answers, graph, parity);
 
     /// <summary>What the file says of itself.</summary>
@@ -42,13 +42,13 @@ public sealed class TransferModel : IDisposable
     /// The graph from image to probabilities, for hosts that feed it themselves. Disposed with the model. Of a model
     /// that scores unknown images it is a session of its own, opened at first use; <see cref="Answers"/> gives both.
     /// </summary>
-    public ImageGraph Graph => graph.Value;
+    public ItemGraph Graph => graph.Value;
 
     /// <summary>
     /// The graph from image to all that the model says of it: probabilities [classes], then the score of unknown images
     /// where it gives one; <see cref="Judge"/> reads such a row. Disposed with the model.
     /// </summary>
-    public ImageGraph Answers { get; }
+    public ItemGraph Answers { get; }
 
     /// <summary>What is to be said of an image beside its probabilities.</summary>
     /// <param name="answer">A row of <see cref="Answers"/>.</param>
@@ -81,12 +81,12 @@ public sealed class TransferModel : IDisposable
                 $"'{path}' is an export for other programs: its input '{input.Name}' is {pixels}, decoded images. "
                     + $"Use the model.onnx that it was made of."
             );
-        ImageGraph? graph = null;
+        ItemGraph? graph = null;
         try
         {
             (OnnxModel whole, string output) = AnswerRows.Graph(onnx);
             byte[] bytes = whole.ToBytes();
-            ImageGraph answers = graph = new ImageGraph(bytes, output, metadata.Encoder, limits, plan);
+            ItemGraph answers = graph = new ItemGraph(bytes, output, metadata.Encoder, limits, plan);
             int extra = output == ProbabilitiesOutput ? 0 : 1,
                 found = answers.OutputWidth - extra;
             if (found != metadata.Labels.Count)
@@ -96,10 +96,10 @@ public sealed class TransferModel : IDisposable
             return new TransferModel(
                 metadata,
                 answers,
-                new Lazy<ImageGraph>(() =>
+                new Lazy<ItemGraph>(() =>
                     extra == 0
                         ? answers
-                        : new ImageGraph(onnx.ToBytes(), ProbabilitiesOutput, metadata.Encoder, limits, plan)
+                        : new ItemGraph(onnx.ToBytes(), ProbabilitiesOutput, metadata.Encoder, limits, plan)
                 ),
                 new DeviceParity(bytes, answers)
             );
@@ -116,8 +116,8 @@ public sealed class TransferModel : IDisposable
     /// <param name="progress">Told after every image, from any worker.</param>
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>Probabilities [accepted × classes], and a rejection for every other image.</returns>
-    public ImageRows Predict(
-        IReadOnlyList<ImageItem> items,
+    public ItemRows Predict(
+        IReadOnlyList<DataItem> items,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
     ) => Predict(items, "Scoring images", progress, cancellation);
@@ -132,7 +132,7 @@ public sealed class TransferModel : IDisposable
     {
         var probabilities = new float[tensors.Count * ClassNames.Count];
         var answer = new float[Answers.OutputWidth];
-        using ImageGraphWorker worker = Answers.CreateWorker();
+        using ItemGraphWorker worker = Answers.CreateWorker();
         for (int i = 0; i < tensors.Count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -149,23 +149,23 @@ public sealed class TransferModel : IDisposable
         return probabilities;
     }
 
-    internal ImageRows Predict(
-        IReadOnlyList<ImageItem> items,
+    internal ItemRows Predict(
+        IReadOnlyList<DataItem> items,
         string stage,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     ) => AnswerRows.Probabilities(Answer(items, stage, progress, cancellation), ClassNames.Count);
 
     /// <summary>All that the model says of images [accepted × width of <see cref="Answers"/>].</summary>
-    internal ImageRows Answer(
-        IReadOnlyList<ImageItem> items,
+    internal ItemRows Answer(
+        IReadOnlyList<DataItem> items,
         string stage,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
         parity.Check(items, cancellation);
-        return new ImageRunner(Answers).Run(items, stage, progress, cancellation);
+        return new ItemRunner(Answers).Run(items, stage, progress, cancellation);
     }
 
     /// <inheritdoc/>

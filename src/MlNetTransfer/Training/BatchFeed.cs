@@ -179,7 +179,7 @@ internal sealed class SoftTargets
 /// <param name="ClassNames">Names of the classes.</param>
 /// <param name="Groups">Rows of one id stand on the same side of a split [rows]; null where each stands alone.</param>
 internal sealed record TrainingImages(
-    IReadOnlyList<ImageItem> Items,
+    IReadOnlyList<DataItem> Items,
     int[] Labels,
     byte[] Digests,
     IReadOnlyList<string> ClassNames,

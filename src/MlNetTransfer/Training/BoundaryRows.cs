@@ -25,7 +25,7 @@ namespace MlNetTransfer.Training;
 /// </remarks>
 internal sealed class BoundaryRows : IDisposable
 {
-    private readonly ImageGraph? graph;
+    private readonly ItemGraph? graph;
     private readonly IRowCache? cache;
     private readonly long capacity;
     private readonly int seed;
@@ -54,7 +54,7 @@ internal sealed class BoundaryRows : IDisposable
         byte[] onnx = network.Prefix.ToBytes();
         long record = HalfRow.PackedLength(Length) * sizeof(float) + 40L;
         capacity = cacheBytes / record;
-        graph = new ImageGraph(onnx, SplitNetwork.Boundary, space.Encoder, limits);
+        graph = new ItemGraph(onnx, SplitNetwork.Boundary, space.Encoder, limits);
         try
         {
             string[] parts = [SplitNetwork.Boundary, "float16", images.Key()];
@@ -137,22 +137,22 @@ internal sealed class BoundaryRows : IDisposable
 internal sealed class BoundaryReader : IDisposable
 {
     private readonly BoundaryRows rows;
-    private readonly ImageGraphWorker? prefix;
+    private readonly ItemGraphWorker? prefix;
     private readonly EncoderWorker plain;
     private readonly ImageAugmenter? augmenter;
-    private readonly ImageItemReader files;
+    private readonly ItemReader files;
     private readonly RowTensor<float> tensor;
     private readonly float[] packed;
 
     /// <param name="rows">What the workers share.</param>
     /// <param name="prefix">Runs the frozen part; disposed here. Null where there is none.</param>
-    public BoundaryReader(BoundaryRows rows, ImageGraphWorker? prefix)
+    public BoundaryReader(BoundaryRows rows, ItemGraphWorker? prefix)
     {
         (this.rows, this.prefix) = (rows, prefix);
         plain = rows.Encoder.CreateWorker(rows.Limits);
         if (rows.Encoder is ImageEncoder images)
             augmenter = new ImageAugmenter(images.Preprocessing, rows.Augmentation, rows.Limits);
-        files = new ImageItemReader(rows.Limits);
+        files = new ItemReader(rows.Limits);
         tensor = (RowTensor<float>)rows.Encoder.Inputs.Single().Rows("input", 1);
         packed = new float[prefix is null ? 0 : HalfRow.PackedLength(rows.Length)];
     }
@@ -163,7 +163,7 @@ internal sealed class BoundaryReader : IDisposable
     /// <param name="draw">0 for the image as it is scored, else the variant.</param>
     /// <param name="row">Receives the row.</param>
     /// <exception cref="TransferException">The image is not what it was any more.</exception>
-    public void Read(ImageItem item, ReadOnlySpan<byte> digest, int draw, Span<float> row)
+    public void Read(DataItem item, ReadOnlySpan<byte> digest, int draw, Span<float> row)
     {
         try
         {
@@ -194,7 +194,7 @@ internal sealed class BoundaryReader : IDisposable
         files.Dispose();
     }
 
-    private void Pack(ImageItem item, ReadOnlySpan<byte> digest, int draw, Span<float> row)
+    private void Pack(DataItem item, ReadOnlySpan<byte> digest, int draw, Span<float> row)
     {
         Span<byte> key = stackalloc byte[SHA256.HashSizeInBytes];
         rows.Key(digest, draw, key);
@@ -206,7 +206,7 @@ internal sealed class BoundaryReader : IDisposable
         rows.Keep(key, packed);
     }
 
-    private void Decode(ImageItem item, ReadOnlySpan<byte> digest, int draw, Span<float> target)
+    private void Decode(DataItem item, ReadOnlySpan<byte> digest, int draw, Span<float> target)
     {
         ReadOnlySpan<byte> encoded = files.Read(item);
         Span<byte> found = stackalloc byte[SHA256.HashSizeInBytes];

@@ -37,8 +37,8 @@ internal sealed class FittedNetwork(
     /// <exception cref="TransferException">An image cannot be used any more.</exception>
     public float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
     {
-        ImageItem[] items = [.. rows.Select(row => all.Images.Items[row])];
-        using ImageGraph graph = FeatureGraph
+        DataItem[] items = [.. rows.Select(row => all.Images.Items[row])];
+        using ItemGraph graph = FeatureGraph
             .Open(
                 backbone,
                 [.. taps.Select(t => t.Tensor)],
@@ -47,7 +47,7 @@ internal sealed class FittedNetwork(
                 ExecutionPlan.For(ExecutionProvider.Cpu, settings.Head.Workers)
             )
             .Graph;
-        ImageRows found = new ImageRunner(graph).Run(items, "Evaluating", context.Progress, context.Cancellation);
+        ItemRows found = new ItemRunner(graph).Run(items, "Evaluating", context.Progress, context.Cancellation);
         if (found.Rejected.Count > 0)
             throw new TransferException(
                 $"{found.Rejected[0].File} could be used before and cannot any more: {found.Rejected[0].Reason}. "

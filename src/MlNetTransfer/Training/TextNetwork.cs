@@ -65,12 +65,12 @@ internal static class TextNetwork
     /// <summary>
     /// Tokens of the longest of some texts, up to a multiple of eight; where the backbone's number is fixed, that.
     /// </summary>
-    public static int Length(OnnxModel backbone, TextEncoder encoder, IEnumerable<ImageItem> items, ImageLimits limits)
+    public static int Length(OnnxModel backbone, TextEncoder encoder, IEnumerable<DataItem> items, ImageLimits limits)
     {
         if (IsFixed(backbone))
             return encoder.MaxTokens;
         var row = new long[encoder.MaxTokens];
-        using var reader = new ImageItemReader(limits);
+        using var reader = new ItemReader(limits);
         int longest = items.Max(item => encoder.Encode(System.Text.Encoding.UTF8.GetString(reader.Read(item)), row));
         return Math.Min(encoder.MaxTokens, (longest + Multiple - 1) / Multiple * Multiple);
     }

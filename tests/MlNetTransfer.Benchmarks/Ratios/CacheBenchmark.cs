@@ -11,7 +11,7 @@ namespace MlNetTransfer.Benchmarks.Ratios;
 public class CacheBenchmark
 {
     private const int Images = 4;
-    private readonly ImageItem[] items = Drawings.Items(Images);
+    private readonly DataItem[] items = Drawings.Items(Images);
     private FeatureExtractor? extractor;
     private Scratch? cache;
 
@@ -33,8 +33,8 @@ public class CacheBenchmark
     }
 
     [Benchmark(Baseline = true, OperationsPerInvoke = Images)]
-    public ImageRows Computed() => extractor!.Extract(items);
+    public ItemRows Computed() => extractor!.Extract(items);
 
     [Benchmark(OperationsPerInvoke = Images)]
-    public ImageRows Cached() => extractor!.Extract(items, cache!.Path);
+    public ItemRows Cached() => extractor!.Extract(items, cache!.Path);
 }

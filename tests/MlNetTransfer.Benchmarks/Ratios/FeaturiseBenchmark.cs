@@ -15,8 +15,8 @@ namespace MlNetTransfer.Benchmarks.Ratios;
 public class FeaturiseBenchmark
 {
     private const int Images = 8;
-    private readonly ImageItem[] items = Drawings.Items(Images);
-    private ImageGraph? graph;
+    private readonly DataItem[] items = Drawings.Items(Images);
+    private ItemGraph? graph;
     private InferenceSession? session;
     private float[] tensor = [];
 
@@ -53,16 +53,16 @@ public class FeaturiseBenchmark
     }
 
     [Benchmark(OperationsPerInvoke = Images)]
-    public ImageRows Runner() => new ImageRunner(graph!).Run(items, "features");
+    public ItemRows Runner() => new ItemRunner(graph!).Run(items, "features");
 
     [Benchmark(OperationsPerInvoke = Images)]
     public void Decoding() =>
         Parallel.ForEach(
             items,
-            () => (new ImagePreprocessor(graph!.Preprocessing), new ImageItemReader(), new float[tensor.Length]),
+            () => (new ImagePreprocessor(graph!.Preprocessing), new ItemReader(), new float[tensor.Length]),
             (item, _, part) =>
             {
-                (ImagePreprocessor images, ImageItemReader reader, float[] into) = part;
+                (ImagePreprocessor images, ItemReader reader, float[] into) = part;
                 images.Process(reader.Read(item), into);
                 return part;
             },

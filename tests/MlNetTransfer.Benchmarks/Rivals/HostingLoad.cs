@@ -68,7 +68,7 @@ internal static class HostingLoad
             string.Create(
                 System.Globalization.CultureInfo.InvariantCulture,
                 $"{ServedModel.Callers} callers, {seconds} s each in {Turns} turns, {images.Length} images, "
-                    + $"{Environment.ProcessorCount} cores, ONNX Runtime {Backbones.ImageGraph.RuntimeVersion}"
+                    + $"{Environment.ProcessorCount} cores, ONNX Runtime {Backbones.ItemGraph.RuntimeVersion}"
             )
         );
         Console.WriteLine("                                 requests/s   p50 ms   p99 ms   errors");

@@ -21,7 +21,7 @@ internal static class MLNetChainRates
         int images = Number(args, 1, 600),
             rounds = Number(args, 2, 3);
         // A few drawings have 169 megapixels, which are refused here and hours elsewhere.
-        ImageItem[] all =
+        DataItem[] all =
         [
             .. OpenClipart.Read().Items.Where(i => new FileInfo(((FileLocation)i.Location).Path).Length < 150_000),
         ];
@@ -34,7 +34,7 @@ internal static class MLNetChainRates
         using var extractor = new FeatureExtractor(backbone);
         List<(string Name, Action Work)> rivals =
         [
-            ("runner", () => extractor.Extract([.. files.Select(f => new ImageItem(f, f))])),
+            ("runner", () => extractor.Extract([.. files.Select(f => new DataItem(f, f))])),
             ("FeaturizeImages", chains.FeaturizeImages),
             ("stock ApplyOnnxModel", chains.ApplyOnnxModel),
         ];

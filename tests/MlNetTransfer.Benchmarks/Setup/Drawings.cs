@@ -25,12 +25,12 @@ internal static class Drawings
         [.. Directory.EnumerateFiles(Folder, "*.png", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
 
     /// <summary>Some of the files, spread over the classes.</summary>
-    public static ImageItem[] Items(int count)
+    public static DataItem[] Items(int count)
     {
         string[] files = Files;
         return
         [
-            .. Enumerable.Range(0, count).Select(i => files[i * files.Length / count]).Select(f => new ImageItem(f, f)),
+            .. Enumerable.Range(0, count).Select(i => files[i * files.Length / count]).Select(f => new DataItem(f, f)),
         ];
     }
 

@@ -5,7 +5,7 @@ namespace MlNetTransfer.Tests.Backbones;
 [TestClass]
 public sealed class DeviceParityTests
 {
-    private static readonly ImageRows Reference = Rows([10, -4, 0, 5, 2, 1]);
+    private static readonly ItemRows Reference = Rows([10, -4, 0, 5, 2, 1]);
 
     [TestMethod]
     public void Compare_RoundingOfTf32_IsAccepted() =>
@@ -31,7 +31,7 @@ public sealed class DeviceParityTests
         StringAssert.Contains(e.Message, "2");
     }
 
-    private static ImageRows Rows(float[] values) =>
+    private static ItemRows Rows(float[] values) =>
         new()
         {
             Accepted = [.. Enumerable.Range(0, values.Length / 3)],

@@ -47,7 +47,7 @@ public sealed class ResNet18Tests
             .Transform(rows);
         float[][] expected = Images.Vectors(featurised, "Features");
         using var extractor = new FeatureExtractor(new BackboneStore(BackboneCatalog.Shipped).Open("resnet18"));
-        ImageRows found = extractor.Extract([.. files.Select(f => new ImageItem(f, f))]);
+        ItemRows found = extractor.Extract([.. files.Select(f => new DataItem(f, f))]);
         // Both are float32 over 18 layers of values up to some ten; other kernels sum in another order.
         Assert.IsLessThan(
             1e-3,

@@ -56,20 +56,20 @@ public sealed class SideBySideTests
     public void Extract_TwoNetworks_RowsAreThoseOfEachAndShareTheirCaches()
     {
         using Networks two = new();
-        ImageItem[] items = two.Items();
+        DataItem[] items = two.Items();
         string cache = two.File("features");
-        ImageRows a = Rows(two.Open("a"), items, cache),
+        ItemRows a = Rows(two.Open("a"), items, cache),
             b = Rows(two.Open("b"), items, cache),
             both = Rows(two.Open("a", "b"), items, cache);
         Assert.AreEqual(items.Length, both.FromCache, "each network alone has filled the caches");
-        using var graph = new ImageGraph(
+        using var graph = new ItemGraph(
             FeatureGraph
                 .Build(two.Open("a", "b").LoadModel(), [.. two.Open("a", "b").Card.Taps.Select(t => t.Tensor)])
                 .ToBytes(),
             FeatureGraph.Output,
             two.Open("a", "b").Card.Encoder
         );
-        ImageRows joint = new ImageRunner(graph).Run(items, "joint");
+        ItemRows joint = new ItemRunner(graph).Run(items, "joint");
         for (int row = 0; row < items.Length; row++)
         {
             float[] expected = [.. a.Row(row), .. b.Row(row)];
@@ -82,7 +82,7 @@ public sealed class SideBySideTests
     public void Extract_TapsOfBothInAnyOrder_AreInThatOrder()
     {
         using Networks two = new();
-        ImageItem[] items = two.Items();
+        DataItem[] items = two.Items();
         Backbone both = two.Open("a", "b");
         float[] Row(params string[] taps)
         {
@@ -108,7 +108,7 @@ public sealed class SideBySideTests
         using TransferModel model = TransferModel.Load(summary.Model);
         Assert.HasCount(inputs, OnnxModel.Load(summary.Model).Inputs);
         Assert.HasCount(inputs, model.Metadata.Encoder.Inputs);
-        ImageRows found = model.Predict(two.Items());
+        ItemRows found = model.Predict(two.Items());
         for (int row = 0; row < found.Accepted.Length; row++)
             Assert.AreEqual(two.Items()[row].Label, ParityRecord.Likeliest(found.Row(row)));
         if (inputs == 1)
@@ -194,7 +194,7 @@ public sealed class SideBySideTests
     private static string Refusal(Networks two, string backbone, Func<TrainOptions, TrainOptions> change) =>
         Assert.ThrowsExactly<TransferException>(() => two.Train(backbone, change)).Message;
 
-    private static ImageRows Rows(Backbone backbone, ImageItem[] items, string cache)
+    private static ItemRows Rows(Backbone backbone, DataItem[] items, string cache)
     {
         using var extractor = new FeatureExtractor(backbone, Names(backbone));
         return extractor.Extract(items, cache);
@@ -263,7 +263,7 @@ public sealed class SideBySideTests
 
         public Backbone Open(params string[] ids) => new BackboneStore(catalog, folder.File("backbones")).Open(ids);
 
-        public ImageItem[] Items() => [.. DatasetReader.Read(folder.File("images")).Items];
+        public DataItem[] Items() => [.. DatasetReader.Read(folder.File("images")).Items];
 
         public TrainSummary Train(string backbone, Func<TrainOptions, TrainOptions> change) =>
             new TrainJob(

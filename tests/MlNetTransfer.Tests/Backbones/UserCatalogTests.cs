@@ -44,7 +44,7 @@ public sealed class UserCatalogTests
         using var extractor = new FeatureExtractor(backbone);
         Assert.AreEqual(8, extractor.Width);
         string image = folder.Write("red.bmp", Bmp.Plain(200, 30, 60));
-        ImageRows rows = extractor.Extract([new ImageItem(image, "red")]);
+        ItemRows rows = extractor.Extract([new DataItem(image, "red")]);
         float[] plain =
         [
             .. from channel in (float[])[200 / 255f, 30 / 255f, 60 / 255f]

@@ -136,7 +136,7 @@ public sealed class DuplicatesTests
         {
             var table = new FeatureTable(["a", "b"], Labels, features, Width);
             return new CheckedImages(
-                [.. Labels.Select((label, row) => new ImageItem("-", $"{row:d5}", label, Groups[row]))],
+                [.. Labels.Select((label, row) => new DataItem("-", $"{row:d5}", label, Groups[row]))],
                 table,
                 ImagePoints.InPlace(table.Select([.. Enumerable.Range(0, table.Rows)])),
                 digests,

@@ -76,7 +76,7 @@ public sealed class OutliersTests
         int[] labels = [.. Enumerable.Range(0, 2 * PerClass).Select(row => row / PerClass)];
         var table = new FeatureTable(["a", "b"], labels, values, Width);
         return new CheckedImages(
-            [.. labels.Select((label, row) => new ImageItem("-", $"{row}", label))],
+            [.. labels.Select((label, row) => new DataItem("-", $"{row}", label))],
             table,
             ImagePoints.InPlace(table.Select([.. Enumerable.Range(0, labels.Length)])),
             [],

@@ -156,7 +156,7 @@ public sealed class DrawOrderTests
     {
         int[] order = [.. Enumerable.Range(0, 50)];
         new Rng(5).Shuffle<int>(order);
-        var rows = new ImageRows
+        var rows = new ItemRows
         {
             Accepted = [.. Enumerable.Range(0, 50).Select(i => 10 * i)],
             Values = [.. Enumerable.Range(0, 150).Select(i => (float)i)],

@@ -14,7 +14,7 @@ public sealed class ImageFolderTests
         folder.Write("zèbre/a.png", [1]);
         folder.Write("アリ/x/深い.png", [1]);
         folder.Write("ant/Z.PNG", [1]);
-        ImageDataset data = ImageFolder.ReadClasses(folder.Path);
+        Dataset data = ImageFolder.ReadClasses(folder.Path);
         CollectionAssert.AreEqual(new[] { "ant", "zèbre", "アリ" }, data.ClassNames.ToArray());
         CollectionAssert.AreEqual(
             new[] { "ant/Z.PNG", "zèbre/a.png", "zèbre/b c.png", "アリ/x/深い.png" },
@@ -34,7 +34,7 @@ public sealed class ImageFolderTests
         folder.Write("b/Thumbs.db", [1]);
         folder.Write("b/notes.txt", [1]);
         folder.Write("loose.png", [1]);
-        ImageDataset data = ImageFolder.ReadClasses(folder.Path);
+        Dataset data = ImageFolder.ReadClasses(folder.Path);
         CollectionAssert.AreEqual(
             new[] { "a/1.png", "b/1.png", "b/notes.txt" },
             data.Items.Select(i => i.Name).ToArray()
@@ -49,7 +49,7 @@ public sealed class ImageFolderTests
         folder.Write("a/1.png", [1]);
         folder.Write("b/1.png", [1]);
         Directory.CreateSymbolicLink(folder.File("a/loop"), folder.Path);
-        ImageDataset data = ImageFolder.ReadClasses(folder.Path);
+        Dataset data = ImageFolder.ReadClasses(folder.Path);
         Assert.HasCount(2, data.Items);
         Assert.AreEqual("a/loop", data.Rejected.Single().File);
     }
@@ -119,8 +119,8 @@ public sealed class ImageFolderTests
         using var folder = new TempFolder();
         folder.Write("b.png", [1]);
         folder.Write("a/c.png", [1]);
-        (IReadOnlyList<ImageItem> items, _) = ImageFolder.ReadUnlabelled(folder.Path);
+        (IReadOnlyList<DataItem> items, _) = ImageFolder.ReadUnlabelled(folder.Path);
         CollectionAssert.AreEqual(new[] { "a/c.png", "b.png" }, items.Select(i => i.Name).ToArray());
-        Assert.IsTrue(items.All(i => i.Label == ImageItem.NoLabel));
+        Assert.IsTrue(items.All(i => i.Label == DataItem.NoLabel));
     }
 }

@@ -32,7 +32,7 @@ public sealed class ListDatasetTests : IDisposable
                 "val,cat,g2,\"sub/c, \"\"d\"\".png\"",
                 "train,\"dog, big\",g1,sub/ü\u3042.png"
             ) + end;
-        ImageDataset data = DatasetReader.Read(Write("x.csv", text, new UTF8Encoding(bom)));
+        Dataset data = DatasetReader.Read(Write("x.csv", text, new UTF8Encoding(bom)));
         CollectionAssert.AreEqual(new[] { "cat", "dog, big" }, data.ClassNames.ToArray());
         CollectionAssert.AreEqual(
             new[] { "a.png", "b.png", "sub/c, \"d\".png", "sub/ü\u3042.png" },
@@ -67,7 +67,7 @@ public sealed class ListDatasetTests : IDisposable
     [TestMethod]
     public void Read_JsonLines_TheSameFields()
     {
-        ImageDataset data = DatasetReader.Read(
+        Dataset data = DatasetReader.Read(
             Write(
                 "x.jsonl",
                 "{\"path\":\"a.png\",\"Label\":\"cat\",\"group\":7}\r\n\n{\"label\":\"dog\\u0021\",\"path\":\"b.png\",\"group\":null}"
@@ -94,7 +94,7 @@ public sealed class ListDatasetTests : IDisposable
             "path,label,group\na.png,cat,\"g\n1\n\"\n\"new\nline.png\",cat,g2\nb.png,dog,g3\nb.png,,g3\n"
         );
         Fails(list, "line 8", "label is empty");
-        ImageDataset data = DatasetReader.Read(
+        Dataset data = DatasetReader.Read(
             Write("x.csv", "path,label,group\n\"new\nline.png\",cat,g2\na.png,cat,\"g\n1\"\nb.png,dog,g3\n")
         );
         if (!OperatingSystem.IsWindows())
@@ -108,7 +108,7 @@ public sealed class ListDatasetTests : IDisposable
     [TestMethod]
     public void Read_MissingAndDoubleImages_AreInTheLedgerWithTheirLines()
     {
-        ImageDataset data = DatasetReader.Read(
+        Dataset data = DatasetReader.Read(
             Write("x.csv", "path,label\na.png,cat\nno.png,cat\n./a.png,cat\nsub,cat\nb.png,dog\nsub\\x.png,dog\n")
         );
         Assert.HasCount(2, data.Items);
@@ -198,14 +198,14 @@ public sealed class ListDatasetTests : IDisposable
     [TestMethod]
     public void Read_ExtraColumns_AreIgnoredAndNamed()
     {
-        ImageDataset csv = DatasetReader.Read(Write("x.csv", "id,path,label,note\n1,a.png,cat,x\n2,b.png,dog,\n"));
-        ImageDataset json = DatasetReader.Read(
+        Dataset csv = DatasetReader.Read(Write("x.csv", "id,path,label,note\n1,a.png,cat,x\n2,b.png,dog,\n"));
+        Dataset json = DatasetReader.Read(
             Write(
                 "x.jsonl",
                 "{\"path\":\"a.png\",\"label\":\"cat\",\"box\":[1,2]}\n{\"id\":2,\"path\":\"b.png\",\"label\":\"dog\"}"
             )
         );
-        foreach (ImageDataset data in (ImageDataset[])[csv, json])
+        foreach (Dataset data in (Dataset[])[csv, json])
         {
             CollectionAssert.AreEqual(new[] { "a.png", "b.png" }, data.Items.Select(i => i.Name).ToArray());
             CollectionAssert.AreEqual(new[] { "cat", "dog" }, data.ClassNames.ToArray());
@@ -238,7 +238,7 @@ public sealed class ListDatasetTests : IDisposable
         folder.Write("e;f.png", [1]);
         string text =
             "Breite;path;label;Notiz\r\n0,5;a.png;cat;\"ein \"\"Zitat\"\"; lang\"\r\n1,25;\"e;f.png\";dog, big;\r\n";
-        ImageDataset data = DatasetReader.Read(Write("x.csv", text, new UTF8Encoding(bom)));
+        Dataset data = DatasetReader.Read(Write("x.csv", text, new UTF8Encoding(bom)));
         CollectionAssert.AreEqual(new[] { "a.png", "e;f.png" }, data.Items.Select(i => i.Name).ToArray());
         CollectionAssert.AreEqual(new[] { "cat", "dog, big" }, data.ClassNames.ToArray());
         CollectionAssert.AreEqual(new[] { "Breite", "Notiz" }, data.UnusedColumns.ToArray());
@@ -253,15 +253,15 @@ public sealed class ListDatasetTests : IDisposable
     [DataRow("FileName", "label")]
     public void Read_KnownNames_NeedNoOption(string path, string label)
     {
-        ImageDataset csv = DatasetReader.Read(Write("x.csv", $"{label};{path}\ncat;a.png\ndog;b.png\n"));
-        ImageDataset tsv = DatasetReader.Read(Write("x.tsv", $"{label}\t{path}\ncat\ta.png\ndog\tb.png\n"));
-        ImageDataset json = DatasetReader.Read(
+        Dataset csv = DatasetReader.Read(Write("x.csv", $"{label};{path}\ncat;a.png\ndog;b.png\n"));
+        Dataset tsv = DatasetReader.Read(Write("x.tsv", $"{label}\t{path}\ncat\ta.png\ndog\tb.png\n"));
+        Dataset json = DatasetReader.Read(
             Write(
                 "x.jsonl",
                 $"{{\"{path}\":\"a.png\",\"{label}\":\"cat\"}}\n{{\"{label}\":\"dog\",\"{path}\":\"b.png\"}}"
             )
         );
-        foreach (ImageDataset data in (ImageDataset[])[csv, tsv, json])
+        foreach (Dataset data in (Dataset[])[csv, tsv, json])
             CollectionAssert.AreEqual(
                 new[] { "a.png 0", "b.png 1" },
                 data.Items.Select(i => $"{i.Name} {i.Label}").ToArray()
@@ -272,18 +272,18 @@ public sealed class ListDatasetTests : IDisposable
     public void Read_AskedColumns_AreTakenBesideTheKnownOnes()
     {
         var options = new DatasetOptions { PathColumn = "photo", LabelColumn = "species" };
-        ImageDataset csv = DatasetReader.Read(
+        Dataset csv = DatasetReader.Read(
             Write("x.csv", "path;Photo;label;Species\nx;a.png;1;cat\ny;b.png;1;dog\n"),
             options
         );
-        ImageDataset json = DatasetReader.Read(
+        Dataset json = DatasetReader.Read(
             Write(
                 "x.jsonl",
                 "{\"photo\":\"a.png\",\"label\":1,\"species\":\"cat\"}\n{\"photo\":\"b.png\",\"species\":\"dog\"}"
             ),
             options
         );
-        foreach (ImageDataset data in (ImageDataset[])[csv, json])
+        foreach (Dataset data in (Dataset[])[csv, json])
             CollectionAssert.AreEqual(
                 new[] { "a.png cat", "b.png dog" },
                 data.Items.Select(i => $"{i.Name} {data.ClassNames[i.Label]}").ToArray()
@@ -351,7 +351,7 @@ public sealed class ListDatasetTests : IDisposable
     [TestMethod]
     public void ReadUnlabelled_List_KeepsItsOrderAndNeedsNoLabels()
     {
-        ImageDataset data = DatasetReader.ReadUnlabelled(
+        Dataset data = DatasetReader.ReadUnlabelled(
             Write("x.csv", "path,label,split\nb.png,,what\nno.png,,\na.png,,\nb.png,x,\n")
         );
         CollectionAssert.AreEqual(new[] { "b.png", "a.png" }, data.Items.Select(i => i.Name).ToArray());

@@ -60,7 +60,7 @@ public sealed class LookAlikesTests
         using var folder = new TempFolder();
         foreach (string name in (string[])["cat/1.png", " cat\u00A0/2.png", "dog /3.png"])
             folder.Write(name, [1]);
-        ImageDataset data = DatasetReader.Read(folder.Path);
+        Dataset data = DatasetReader.Read(folder.Path);
         CollectionAssert.AreEqual(new[] { "cat", "dog" }, data.ClassNames.ToArray());
         CollectionAssert.AreEquivalent(
             new[] { "cat/1.png 0", " cat\u00A0/2.png 0", "dog /3.png 1" },

@@ -34,7 +34,7 @@ public sealed class SpecialFileTests : IDisposable
         using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         socket.Bind(new UnixDomainSocketEndPoint(folder.File("data/dog/socket.jpg")));
 
-        ImageDataset data = DatasetReader.Read(folder.File("data"));
+        Dataset data = DatasetReader.Read(folder.File("data"));
         Assert.HasCount(6, data.Items, "none is dropped: the ledger names them when they are read");
         string[] refused = await Ends(() =>
             data.Items.Where(i => !i.Name.EndsWith(".bmp", StringComparison.Ordinal)).Select(Reason).ToArray()
@@ -42,7 +42,7 @@ public sealed class SpecialFileTests : IDisposable
         Assert.HasCount(4, refused);
         foreach (string reason in refused)
             StringAssert.Contains(reason, "named pipe");
-        using var reader = new ImageItemReader();
+        using var reader = new ItemReader();
         Assert.AreEqual(1, data.Items.Count(i => i.Name == "cat/1.bmp" && reader.Read(i).Length > 0));
     }
 
@@ -79,9 +79,9 @@ public sealed class SpecialFileTests : IDisposable
             .Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
             .WaitAsync(TimeSpan.FromSeconds(10));
 
-    private static string Reason(ImageItem item)
+    private static string Reason(DataItem item)
     {
-        using var reader = new ImageItemReader();
+        using var reader = new ItemReader();
         return Assert
             .ThrowsExactly<ImageRejectedException>(() =>
             {

@@ -22,7 +22,7 @@ public sealed class SplitFoldersTests
             "readme.txt",
             $"{train}/note",
         ]);
-        ImageDataset data = DatasetReader.Read(folder.Path);
+        Dataset data = DatasetReader.Read(folder.Path);
         CollectionAssert.AreEqual(new[] { "cat", "dog" }, data.ClassNames.ToArray());
         Assert.HasCount(9, data.Items);
         for (int i = 0; i < 9; i++)
@@ -62,7 +62,7 @@ public sealed class SplitFoldersTests
     public void Read_ClassesNamedTrainAndTest_AreClasses()
     {
         using var folder = Make("train/1", "train/2", "train/steam/3", "train/electric/4", "test/1", "bus/1");
-        ImageDataset data = DatasetReader.Read(folder.Path);
+        Dataset data = DatasetReader.Read(folder.Path);
         CollectionAssert.AreEqual(new[] { "bus", "test", "train" }, data.ClassNames.ToArray());
         Assert.IsNull(data.Splits);
     }

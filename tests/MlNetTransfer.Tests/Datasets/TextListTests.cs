@@ -24,7 +24,7 @@ public sealed class TextListTests
     public void Read_ListOfTexts_GivesItemsInItsOrder(string name, string content)
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.Read(folder.Write(name, Encoding.UTF8.GetBytes(content)), Reading);
+        Dataset data = DatasetReader.Read(folder.Write(name, Encoding.UTF8.GetBytes(content)), Reading);
         CollectionAssert.AreEqual(new[] { "a", "b" }, data.ClassNames.ToArray());
         CollectionAssert.AreEqual(
             new[] { "one, two\r\nthree", "say \"hi\"" },
@@ -32,7 +32,7 @@ public sealed class TextListTests
         );
         Assert.AreEqual("g", data.Items[0].Group);
         CollectionAssert.AreEqual(new[] { SplitPart.Train, SplitPart.Test }, data.Splits!.ToArray());
-        using var reader = new ImageItemReader();
+        using var reader = new ItemReader();
         Assert.AreEqual("one, two\r\nthree", Encoding.UTF8.GetString(reader.Read(data.Items[0])));
     }
 
@@ -41,12 +41,12 @@ public sealed class TextListTests
     {
         using var folder = new TempFolder();
         string list = folder.Write("list.csv", "body,topic\nx,b\n  ,b\n,a\ny,a\nx,b\n"u8.ToArray());
-        ImageDataset data = DatasetReader.Read(list, Reading);
+        Dataset data = DatasetReader.Read(list, Reading);
         CollectionAssert.AreEqual(
             new[]
             {
-                new RejectedImage("line 3", "the text is empty"),
-                new RejectedImage("line 4", "the text is empty"),
+                new RejectedItem("line 3", "the text is empty"),
+                new RejectedItem("line 4", "the text is empty"),
             },
             data.Rejected.ToArray()
         );
@@ -85,7 +85,7 @@ public sealed class TextListTests
     {
         using var folder = new TempFolder();
         string list = folder.Write("list.csv", "id,body\n7,x\n8,y\n"u8.ToArray());
-        ImageDataset data = DatasetReader.ReadUnlabelled(list, Reading);
+        Dataset data = DatasetReader.ReadUnlabelled(list, Reading);
         Assert.HasCount(2, data.Items);
         Assert.IsEmpty(data.ClassNames);
     }

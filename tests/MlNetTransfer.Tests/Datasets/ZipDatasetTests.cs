@@ -22,7 +22,7 @@ public sealed class ZipDatasetTests
             (top + "ant/.DS_Store", Image),
             ("__MACOSX/ant/Z.PNG", Image)
         );
-        ImageDataset data = DatasetReader.Read(zip);
+        Dataset data = DatasetReader.Read(zip);
         CollectionAssert.AreEqual(new[] { "ant", "zèbre", "アリ" }, data.ClassNames.ToArray());
         CollectionAssert.AreEqual(
             new[] { "ant/Z.PNG", "zèbre/b c.png", "アリ/x/深い.png" },
@@ -30,8 +30,8 @@ public sealed class ZipDatasetTests
         );
         Assert.IsEmpty(data.Rejected);
         Assert.IsNull(data.Splits);
-        using var reader = new ImageItemReader();
-        foreach (ImageItem item in data.Items)
+        using var reader = new ItemReader();
+        foreach (DataItem item in data.Items)
             CollectionAssert.AreEqual(Image, reader.Read(item).ToArray());
     }
 
@@ -39,7 +39,7 @@ public sealed class ZipDatasetTests
     public void Read_LicenceBesideTheClassesBelowTheCommonTop_IsInTheLedger()
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.Read(
+        Dataset data = DatasetReader.Read(
             folder.Zip(
                 "a.zip",
                 ("photos/LICENSE.txt", Image),
@@ -55,7 +55,7 @@ public sealed class ZipDatasetTests
     public void Read_OneClassWithFoldersBelow_IsThatClass()
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.Read(
+        Dataset data = DatasetReader.Read(
             folder.Zip("a.zip", ("cat/1.png", Image), ("cat/more/2.png", Image)),
             new DatasetOptions { MinimumClasses = 1 }
         );
@@ -67,7 +67,7 @@ public sealed class ZipDatasetTests
     public void Read_SplitFoldersInTheArchive_AreASplit()
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.Read(
+        Dataset data = DatasetReader.Read(
             folder.Zip(
                 "a.zip",
                 ("d/train/a/1", Image),
@@ -96,7 +96,7 @@ public sealed class ZipDatasetTests
     public void Read_NameThatLeadsElsewhere_IsRejectedAndTheOthersStay(string name, string reason)
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.Read(folder.Zip("a.zip", ("a/1", Image), (name, Image), ("b/1", Image)));
+        Dataset data = DatasetReader.Read(folder.Zip("a.zip", ("a/1", Image), (name, Image), ("b/1", Image)));
         Assert.HasCount(2, data.Items);
         StringAssert.Contains(data.Rejected.Single().Reason, reason);
         Assert.DoesNotContain('\n', data.Rejected.Single().File);
@@ -107,7 +107,7 @@ public sealed class ZipDatasetTests
     public void Read_ZipBomb_IsRejectedByItsRatioBeforeInflating()
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.Read(
+        Dataset data = DatasetReader.Read(
             folder.Zip("a.zip", ("a/1", Image), ("b/1", Image), ("b/bomb", new byte[50 << 20]))
         );
         Assert.AreEqual("b/bomb", data.Rejected.Single().File);
@@ -161,7 +161,7 @@ public sealed class ZipDatasetTests
         using var folder = new TempFolder();
         string zip = folder.Zip("a.zip", ("a/secret", Image), ("a/1", Image), ("b/1", Image), ("b/1", Image));
         Zips.Patch(zip, directoryOffset: 8, localOffset: 6, flags => flags | 1);
-        ImageDataset data = DatasetReader.Read(zip);
+        Dataset data = DatasetReader.Read(zip);
         Assert.HasCount(2, data.Items);
         StringAssert.Contains(data.Rejected.Single(r => r.File == "a/secret").Reason, "encrypted");
         StringAssert.Contains(data.Rejected.Single(r => r.File == "b/1").Reason, "twice");
@@ -202,8 +202,8 @@ public sealed class ZipDatasetTests
             File.WriteAllBytes(path, changed);
             try
             {
-                using var reader = new ImageItemReader();
-                foreach (ImageItem item in DatasetReader.Read(path, new DatasetOptions { MinimumClasses = 1 }).Items)
+                using var reader = new ItemReader();
+                foreach (DataItem item in DatasetReader.Read(path, new DatasetOptions { MinimumClasses = 1 }).Items)
                     reader.Read(item);
             }
             catch (TransferException)
@@ -217,12 +217,12 @@ public sealed class ZipDatasetTests
     public void ReadUnlabelled_Archive_ListsEveryFile()
     {
         using var folder = new TempFolder();
-        ImageDataset data = DatasetReader.ReadUnlabelled(
+        Dataset data = DatasetReader.ReadUnlabelled(
             folder.Zip("a.zip", ("top/b.png", Image), ("a.png", Image), ("../x", Image))
         );
         CollectionAssert.AreEqual(new[] { "a.png", "top/b.png" }, data.Items.Select(i => i.Name).ToArray());
         Assert.HasCount(1, data.Rejected);
-        Assert.IsTrue(data.Items.All(i => i.Label == ImageItem.NoLabel));
+        Assert.IsTrue(data.Items.All(i => i.Label == DataItem.NoLabel));
     }
 
     private static void Fails(Action action, params string[] expected)

@@ -61,7 +61,7 @@ public sealed class MiniLmTests
             JsonSerializer.Serialize(Texts)
         );
         long[][] tokens = JsonSerializer.Deserialize<long[][]>(said)!;
-        ImageRows rows = Features();
+        ItemRows rows = Features();
         using var session = new OrtSession(File.ReadAllBytes(MiniLm.Model), OrtSettings.OneThread, "MiniLM");
         for (int i = 0; i < Texts.Length; i++)
         {
@@ -79,7 +79,7 @@ public sealed class MiniLmTests
     [TestMethod]
     public void Extract_Paraphrases_AreNearerThanStrangers()
     {
-        ImageRows rows = Features();
+        ItemRows rows = Features();
         foreach ((int one, int alike, int strange) in new[] { (0, 1, 2), (0, 1, 3), (2, 3, 0), (2, 3, 1) })
             Assert.IsGreaterThan(
                 Cosine(rows.Row(one), rows.Row(strange)) + 0.2,
@@ -97,7 +97,7 @@ public sealed class MiniLmTests
         StringAssert.Contains(card.Encoder.Description, "256 of 30522 word pieces, lower case");
     }
 
-    private static ImageRows Features()
+    private static ItemRows Features()
     {
         using var extractor = new FeatureExtractor(Added.Value.Backbone, ["layer_6"]);
         return extractor.Extract(TextBackboneTests.Items(Texts));

@@ -52,7 +52,7 @@ public sealed class TextBackboneTests
             backbone.Card.Taps.Select(t => t.Name).ToArray()
         );
         using var extractor = new FeatureExtractor(backbone, [.. backbone.Card.Taps.Select(t => t.Name)]);
-        ImageRows rows = extractor.Extract(Items(Texts), home.File("features"));
+        ItemRows rows = extractor.Extract(Items(Texts), home.File("features"));
         Assert.HasCount(Texts.Length, rows.Accepted);
         for (int i = 0; i < Texts.Length; i++)
             AssertNear(Expected(bert.Said[i], pooling), rows.Row(i), Texts[i]);
@@ -66,8 +66,8 @@ public sealed class TextBackboneTests
         Backbone backbone = new BackboneStore(Plain.Value.AddTo(home), home.File("cache")).Open("tiny");
         OnnxModel features = FeatureGraph.Build(backbone.LoadModel(), [.. backbone.Card.Taps.Select(t => t.Tensor)]);
         var encoder = (TextEncoder)backbone.Card.Encoder;
-        using var graph = new ImageGraph(features.ToBytes(), FeatureGraph.Output, encoder);
-        using ImageGraphBatch batch = graph.CreateBatch(Texts.Length);
+        using var graph = new ItemGraph(features.ToBytes(), FeatureGraph.Output, encoder);
+        using ItemGraphBatch batch = graph.CreateBatch(Texts.Length);
         for (int i = 0; i < Texts.Length; i++)
             encoder.Encode(Texts[i], batch.Item(i).Tensor<long>(0));
         batch.Run(Texts.Length);
@@ -218,8 +218,8 @@ public sealed class TextBackboneTests
         StringAssert.Contains(error.Message, home.File("alone"));
     }
 
-    internal static ImageItem[] Items(IEnumerable<string> texts) =>
-        [.. texts.Select((text, i) => new ImageItem(new TextLocation(text), $"text {i}"))];
+    internal static DataItem[] Items(IEnumerable<string> texts) =>
+        [.. texts.Select((text, i) => new DataItem(new TextLocation(text), $"text {i}"))];
 
     private static float[] Expected(TinyBert.Answer said, TextPooling pooling) =>
         [.. (pooling == TextPooling.Mean ? said.Mean : said.Cls).SelectMany(layer => layer)];

@@ -39,13 +39,13 @@ public sealed class TextDoorTests
         using var folder = new TempFolder();
         BackboneCatalog catalog = Catalog(folder);
         Backbone backbone = new BackboneStore(catalog, folder.File("backbones")).Open(Id);
-        ImageItem[] items = [.. Texts(10, 5).Items, Item([0xff, 0xfe, 0xfd], "broken")];
+        DataItem[] items = [.. Texts(10, 5).Items, Item([0xff, 0xfe, 0xfd], "broken")];
         using var extractor = new FeatureExtractor(backbone, ["sentence"]);
-        ImageRows first = extractor.Extract(items, folder.File("cache")),
+        ItemRows first = extractor.Extract(items, folder.File("cache")),
             second = extractor.Extract(items, folder.File("cache"));
 
         Assert.HasCount(30, first.Accepted);
-        Assert.AreEqual(new RejectedImage("broken", "not text in UTF-8"), first.Rejected.Single());
+        Assert.AreEqual(new RejectedItem("broken", "not text in UTF-8"), first.Rejected.Single());
         Assert.AreEqual(30, second.FromCache);
         CollectionAssert.AreEqual(first.Values, second.Values);
         float[] table = TensorData.ToFloats(backbone.LoadModel().Initializers.Single(i => i.Name == "table"));
@@ -86,8 +86,8 @@ public sealed class TextDoorTests
         JsonElement stated = JsonSerializer.SerializeToElement(model.Metadata, JsonSerializerOptions.Web);
         Assert.AreEqual("words", stated.GetProperty("encoder").GetProperty("kind").GetString());
         Assert.IsFalse(stated.TryGetProperty("preprocessing", out _), "it takes no images");
-        ImageDataset unseen = Texts(40, 2);
-        ImageRows found = model.Predict(unseen.Items);
+        Dataset unseen = Texts(40, 2);
+        ItemRows found = model.Predict(unseen.Items);
         int right = unseen.Items.Where((item, row) => Likeliest(found.Row(row)) == item.Label).Count();
         Assert.IsGreaterThan(0.95 * unseen.Items.Count, right, "each text has five words of its class alone");
         StringAssert.Contains(
@@ -133,15 +133,15 @@ public sealed class TextDoorTests
         return best;
     }
 
-    private static string Text(ImageItem item) => Encoding.UTF8.GetString(((MemoryLocation)item.Location).Bytes.Span);
+    private static string Text(DataItem item) => Encoding.UTF8.GetString(((MemoryLocation)item.Location).Bytes.Span);
 
-    private static ImageItem Item(byte[] content, string name, int label = ImageItem.NoLabel) =>
+    private static DataItem Item(byte[] content, string name, int label = DataItem.NoLabel) =>
         new(new MemoryLocation(content), name, label);
 
-    private static ImageDataset Texts(int perClass, int seed)
+    private static Dataset Texts(int perClass, int seed)
     {
         var random = new Random(seed);
-        List<ImageItem> items = [];
+        List<DataItem> items = [];
         for (int label = 0; label < Classes.Length; label++)
         for (int i = 0; i < perClass; i++)
         {
@@ -154,7 +154,7 @@ public sealed class TextDoorTests
             items.Add(Item(Encoding.UTF8.GetBytes(string.Join(' ', words)), $"{Classes[label]}/{i}", label));
         }
 
-        return new ImageDataset("texts", Classes, items, []);
+        return new Dataset("texts", Classes, items, []);
     }
 
     /// <summary>A catalogue with one network: the mean of its words' rows in a table, and a layer on it.</summary>

@@ -162,7 +162,7 @@ public sealed class ExplainTests
             .Node("Softmax", ["logits"], ["probabilities"], Attributes.Of("axis", 1))
             .Output("probabilities", ["N", 2])
             .Build();
-        using var graph = new ImageGraph(model.ToBytes(), "probabilities", new Preprocessing { Size = side });
+        using var graph = new ItemGraph(model.ToBytes(), "probabilities", new Preprocessing { Size = side });
         using var occlusion = new Occlusion(graph);
         occlusion.Target.Tensor<float>(0).Fill(1);
         Heatmap map = occlusion.Explain(0, 1 / (1 + Math.Exp(-3)), CancellationToken.None);

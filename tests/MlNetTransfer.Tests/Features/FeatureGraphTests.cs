@@ -71,27 +71,27 @@ public sealed class FeatureGraphTests
     {
         Backbone backbone = new BackboneStore(BackboneCatalog.Default).Open("resnet18");
         OnnxModel features = FeatureGraph.Build(backbone.LoadModel(), [.. backbone.Card.Taps.Select(t => t.Tensor)]);
-        Assert.AreEqual(4, FeatureGraph.ImagesPerRun(features));
-        ImageItem[] items =
+        Assert.AreEqual(4, FeatureGraph.ItemsPerRun(features));
+        DataItem[] items =
         [
             .. Directory
                 .GetFiles(Repository.At("data-samples/clipart/fruit"))
                 .Order(StringComparer.Ordinal)
                 .Take(7)
-                .Select(f => new ImageItem(f, f)),
+                .Select(f => new DataItem(f, f)),
         ];
         float[][] found =
         [
             .. new[] { 1, 4 }.Select(together =>
             {
-                using var graph = new ImageGraph(
+                using var graph = new ItemGraph(
                     features.ToBytes(),
                     FeatureGraph.Output,
                     backbone.Card.Encoder,
                     plan: new ExecutionPlan { Workers = 1 },
-                    imagesPerRun: together
+                    itemsPerRun: together
                 );
-                return new ImageRunner(graph).Run(items, "features").Values;
+                return new ItemRunner(graph).Run(items, "features").Values;
             }),
         ];
         CollectionAssert.AreEqual(found[0], found[1]);
@@ -108,8 +108,8 @@ public sealed class FeatureGraphTests
                 .Node(product, product == "Add" ? ["x", "x"] : ["x", "w"], ["y"])
                 .Output("y", ["N", product == "Add" ? 48 : width])
                 .Build();
-        Assert.AreEqual(1, FeatureGraph.ImagesPerRun(Rows(2, "Add")));
-        Assert.AreEqual(1, FeatureGraph.ImagesPerRun(Rows(200_000, "MatMul")));
-        Assert.AreEqual(4, FeatureGraph.ImagesPerRun(Rows(200_000, "Add")));
+        Assert.AreEqual(1, FeatureGraph.ItemsPerRun(Rows(2, "Add")));
+        Assert.AreEqual(1, FeatureGraph.ItemsPerRun(Rows(200_000, "MatMul")));
+        Assert.AreEqual(4, FeatureGraph.ItemsPerRun(Rows(200_000, "Add")));
     }
 }

@@ -44,7 +44,7 @@ public sealed class MirroredNetworkTests
         for (int x = 0; x < 224; x++)
         for (int c = 0; c < 3; c++)
             file[54 + 672 * y + 3 * x + c] = (byte)(x / 32 * 30 + (y > x ? 20 : 0) + rng.Next(20));
-        ImageItem[] pair = [Write(task, "image.bmp", file), Write(task, "mirror.bmp", Mirrored(file, 224))];
+        DataItem[] pair = [Write(task, "image.bmp", file), Write(task, "mirror.bmp", Mirrored(file, 224))];
         CheckMean(new BackboneStore(BackboneCatalog.Default).Open("resnet18"), [(pair[0], pair[1])]);
     }
 
@@ -53,9 +53,9 @@ public sealed class MirroredNetworkTests
     public void Extract_FlipOfAnImageAndOfItsMirror_AreEqual()
     {
         using SideNetworks task = new SideNetworks(4).Add("net", 1);
-        (ImageItem Image, ImageItem Mirror)[] pairs = Pairs(task);
+        (DataItem Image, DataItem Mirror)[] pairs = Pairs(task);
         Backbone flipped = MirroredNetwork.Of(Open(task, "net"), TestTimeAugmentation.Flip);
-        ImageRows images = Rows(flipped, [.. pairs.Select(p => p.Image)]),
+        ItemRows images = Rows(flipped, [.. pairs.Select(p => p.Image)]),
             mirrors = Rows(flipped, [.. pairs.Select(p => p.Mirror)]);
         CollectionAssert.AreEqual(images.Values, mirrors.Values);
         CollectionAssert.AreNotEqual(
@@ -85,9 +85,9 @@ public sealed class MirroredNetworkTests
         using SideNetworks task = new SideNetworks(4).Add("net", 1);
         Backbone plain = Open(task, "net"),
             flipped = MirroredNetwork.Of(plain, TestTimeAugmentation.Flip);
-        ImageItem[] items = [.. Pairs(task).Select(p => p.Image)];
+        DataItem[] items = [.. Pairs(task).Select(p => p.Image)];
         string cache = task.File("features");
-        ImageRows alone = Rows(plain, items, cache),
+        ItemRows alone = Rows(plain, items, cache),
             first = Rows(flipped, items, cache),
             second = Rows(flipped, items, cache);
         Assert.AreEqual(0, first.FromCache);
@@ -110,7 +110,7 @@ public sealed class MirroredNetworkTests
         );
         Assert.AreEqual(
             4,
-            FeatureGraph.ImagesPerRun(FeatureGraph.Build(flipped.LoadModel(), flipped.Card.Tap().Tensor))
+            FeatureGraph.ItemsPerRun(FeatureGraph.Build(flipped.LoadModel(), flipped.Card.Tap().Tensor))
         );
     }
 
@@ -152,7 +152,7 @@ public sealed class MirroredNetworkTests
         Assert.AreEqual(summary.Accuracy, found.Accuracy, 1e-12);
         Assert.AreEqual(summary.LogLoss, found.LogLoss, 1e-4, "head and features run in one graph: other roundings");
         using TransferModel model = TransferModel.Load(summary.Model);
-        (ImageItem Image, ImageItem Mirror)[] pairs = Pairs(task);
+        (DataItem Image, DataItem Mirror)[] pairs = Pairs(task);
         CollectionAssert.AreEqual(
             model.Predict([.. pairs.Select(p => p.Image)]).Values,
             model.Predict([.. pairs.Select(p => p.Mirror)]).Values
@@ -201,8 +201,8 @@ public sealed class MirroredNetworkTests
             TransformerChain<ImageClassificationTransformer> model = Tests.Images.Pipeline(options).Fit(data);
             context.Model.Save(model, data.Schema, task.File("chain.zip"));
             ITransformer loaded = context.Model.Load(task.File("chain.zip"), out _);
-            (ImageItem Image, ImageItem Mirror)[] pairs = Pairs(task);
-            float[][] Scores(ITransformer scorer, IEnumerable<ImageItem> items) =>
+            (DataItem Image, DataItem Mirror)[] pairs = Pairs(task);
+            float[][] Scores(ITransformer scorer, IEnumerable<DataItem> items) =>
                 Tests.Images.Vectors(
                     scorer.Transform(
                         Tests.Images.Rows([
@@ -275,15 +275,15 @@ public sealed class MirroredNetworkTests
     private static Backbone Open(SideNetworks task, string id) =>
         new BackboneStore(task.Catalog, task.File("cache/backbones")).Open(id);
 
-    private static ImageRows Rows(Backbone backbone, ImageItem[] items, string? cache = null)
+    private static ItemRows Rows(Backbone backbone, DataItem[] items, string? cache = null)
     {
         using FeatureExtractor extractor = new(backbone, [.. backbone.Card.Taps.Select(t => t.Name)]);
         return extractor.Extract(items, cache);
     }
 
-    private static void CheckMean(Backbone plain, (ImageItem Image, ImageItem Mirror)[] pairs)
+    private static void CheckMean(Backbone plain, (DataItem Image, DataItem Mirror)[] pairs)
     {
-        ImageRows found = Rows(MirroredNetwork.Of(plain, TestTimeAugmentation.Flip), [.. pairs.Select(p => p.Image)]),
+        ItemRows found = Rows(MirroredNetwork.Of(plain, TestTimeAugmentation.Flip), [.. pairs.Select(p => p.Image)]),
             images = Rows(plain, [.. pairs.Select(p => p.Image)]),
             mirrors = Rows(plain, [.. pairs.Select(p => p.Mirror)]);
         Assert.AreEqual(plain.Card.Taps.Sum(t => t.Width), found.Width);
@@ -294,7 +294,7 @@ public sealed class MirroredNetworkTests
             Assert.AreEqual((images.Values[i] + mirrors.Values[i]) / 2, found.Values[i], 1e-6 * largest);
     }
 
-    private static (ImageItem Image, ImageItem Mirror)[] Pairs(SideNetworks task) =>
+    private static (DataItem Image, DataItem Mirror)[] Pairs(SideNetworks task) =>
         [
             .. Directory
                 .GetFiles(Path.Combine(task.Images, "down"))
@@ -303,16 +303,16 @@ public sealed class MirroredNetworkTests
                 .Select(
                     (file, i) =>
                         (
-                            new ImageItem(file, file),
+                            new DataItem(file, file),
                             Write(task, $"mirror-{i}.bmp", Mirrored(File.ReadAllBytes(file), 16))
                         )
                 ),
         ];
 
-    private static ImageItem Write(SideNetworks task, string name, byte[] bytes)
+    private static DataItem Write(SideNetworks task, string name, byte[] bytes)
     {
         File.WriteAllBytes(task.File(name), bytes);
-        return new ImageItem(task.File(name), name);
+        return new DataItem(task.File(name), name);
     }
 
     /// <summary>A 24-bit bitmap with the pixels of each row in reverse.</summary>

@@ -18,7 +18,7 @@ public sealed class HeldOutRowsTests
     [TestMethod]
     public void Of_PremadeSplit_IsRespectedWhenImagesWereRejected()
     {
-        ImageDataset data = Data([0, 1, 0, 1, 0, 1]) with
+        Dataset data = Data([0, 1, 0, 1, 0, 1]) with
         {
             Splits =
             [
@@ -39,14 +39,14 @@ public sealed class HeldOutRowsTests
     [TestMethod]
     public void Of_PremadeSplitWithoutTrainingImagesOfAClass_NamesIt()
     {
-        ImageDataset data = Data([0, 1, 1]) with { Splits = [SplitPart.Train, SplitPart.Test, SplitPart.Test] };
+        Dataset data = Data([0, 1, 1]) with { Splits = [SplitPart.Train, SplitPart.Test, SplitPart.Test] };
         StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => Split(data, [0, 1, 2])).Message, "'dog'");
     }
 
     [TestMethod]
     public void Of_Groups_AreNotDivided()
     {
-        ImageDataset data = Data([.. Enumerable.Range(0, 40).Select(i => i % 2)], i => $"{i % 2}-{i / 8}");
+        Dataset data = Data([.. Enumerable.Range(0, 40).Select(i => i % 2)], i => $"{i % 2}-{i / 8}");
         TrainTestRows split = Split(data, [.. Enumerable.Range(0, 40)]);
         Assert.IsEmpty(
             split.Train.Select(r => data.Items[r].Group).Intersect(split.Test.Select(r => data.Items[r].Group))
@@ -60,7 +60,7 @@ public sealed class HeldOutRowsTests
     [TestMethod]
     public void Of_DuplicatesTogether_AreNotDivided()
     {
-        ImageDataset data = Data([.. Enumerable.Range(0, 40).Select(i => i % 2)]);
+        Dataset data = Data([.. Enumerable.Range(0, 40).Select(i => i % 2)]);
         byte[] Digest(int row) => [.. Enumerable.Repeat((byte)(row / 4 * 2 + row % 2), 32)];
         TrainTestRows split = Split(
             data,
@@ -77,7 +77,7 @@ public sealed class HeldOutRowsTests
     [TestMethod]
     public void WithoutUnassigned_ImagesOfNoPart_GoToTheLedger()
     {
-        ImageDataset data = HeldOutRows.WithoutUnassigned(
+        Dataset data = HeldOutRows.WithoutUnassigned(
             Data([0, 1, 0]) with
             {
                 Splits = [SplitPart.Train, SplitPart.None, SplitPart.Test],
@@ -88,23 +88,23 @@ public sealed class HeldOutRowsTests
         Assert.AreEqual("1", data.Rejected.Single().File);
     }
 
-    private static ImageDataset Data(int[] labels, Func<int, string>? group = null) =>
+    private static Dataset Data(int[] labels, Func<int, string>? group = null) =>
         new(
             "data",
             ["cat", "dog"],
-            [.. labels.Select((label, i) => new ImageItem($"{i}", $"{i}", label, group?.Invoke(i)))],
+            [.. labels.Select((label, i) => new DataItem($"{i}", $"{i}", label, group?.Invoke(i)))],
             []
         );
 
     private static TrainTestRows Split(
-        ImageDataset data,
+        Dataset data,
         int[] accepted,
         TrainOptions? options = null,
         Func<int, byte[]>? digest = null
     )
     {
         digest ??= row => [.. Enumerable.Repeat((byte)row, 32)];
-        var rows = new ImageRows
+        var rows = new ItemRows
         {
             Accepted = accepted,
             Values = new float[accepted.Length],

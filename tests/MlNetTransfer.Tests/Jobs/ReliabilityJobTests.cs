@@ -105,7 +105,7 @@ public sealed class ReliabilityJobTests
         using TransferModel model = TransferModel.Load(task.File("out/model.onnx"));
         Assert.AreEqual(4, model.Answers.OutputWidth);
         Assert.AreEqual(3, model.Graph.OutputWidth);
-        var rows = model.Predict([new ImageItem(Path.Combine(task.Images, "down", "000.bmp"), "one")]);
+        var rows = model.Predict([new DataItem(Path.Combine(task.Images, "down", "000.bmp"), "one")]);
         Assert.AreEqual(1, rows.Values.Sum(), 1e-5, "three probabilities");
     }
 

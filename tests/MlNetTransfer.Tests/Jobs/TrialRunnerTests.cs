@@ -56,7 +56,7 @@ public sealed class TrialRunnerTests
     private static TrialRunner Runner(WatchedRecipe recipe)
     {
         string[] classes = ["even", "odd"];
-        ImageItem[] items = [.. Labels.Select((label, i) => new ImageItem($"{i}.png", $"{i}", label))];
+        DataItem[] items = [.. Labels.Select((label, i) => new DataItem($"{i}.png", $"{i}", label))];
         return new TrialRunner(
             recipe,
             new RecipeRows(

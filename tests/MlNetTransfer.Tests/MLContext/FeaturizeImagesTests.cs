@@ -163,7 +163,7 @@ public sealed class FeaturizeImagesTests
         StringAssert.Contains(e.Message, "broken.png");
         StringAssert.Contains(e.Message, "OnRejected");
 
-        var ledger = new List<RejectedImage>();
+        var ledger = new List<RejectedItem>();
         using ImageFeaturizingTransformer tolerant = Context
             .Transforms.FeaturizeImages(
                 "Features",
@@ -284,7 +284,7 @@ public sealed class FeaturizeImagesTests
     private static float[][] Extracted(string[] files, params string[] taps)
     {
         using var extractor = new FeatureExtractor(new BackboneStore(BackboneCatalog.Shipped).Open("resnet18"), taps);
-        ImageRows rows = extractor.Extract([.. files.Select(f => new ImageItem(f, f))]);
+        ItemRows rows = extractor.Extract([.. files.Select(f => new DataItem(f, f))]);
         return [.. Enumerable.Range(0, files.Length).Select(i => rows.Row(i).ToArray())];
     }
 

@@ -138,7 +138,7 @@ public sealed class FeaturizeTextTests
             strict.Transform(data).GetColumn<float[]>("Features").ToArray()
         );
         StringAssert.Contains(error.Message, "The text row 1 (counted from 0) in column 'Body' cannot be used");
-        List<RejectedImage> told = [];
+        List<RejectedItem> told = [];
         using ImageFeaturizingTransformer lenient = Fit(Options(folder) with { OnRejected = told.Add });
         Assert.HasCount(1, lenient.Transform(data).GetColumn<float[]>("Features").ToArray());
         StringAssert.Contains(told.Single().Reason, "the text is empty");
@@ -185,7 +185,7 @@ public sealed class FeaturizeTextTests
 
     private static IDataView Rows(MLContext ml, string list)
     {
-        ImageDataset data = DatasetReader.Read(list, new DatasetOptions { TextColumn = "text" });
+        Dataset data = DatasetReader.Read(list, new DatasetOptions { TextColumn = "text" });
         return ml.Data.LoadFromEnumerable(
             data.Items.Select(i => new Row { Body = ((TextLocation)i.Location).Text, Topic = data.ClassNames[i.Label] })
         );

@@ -253,7 +253,7 @@ public sealed class ImageClassificationTests
             new() { ImagePath = "/nowhere/x.png", Label = "bird" },
         ];
         StringAssert.Contains(Fails(() => Images.Pipeline(Images.Quick).Fit(Images.Rows(broken))), "/nowhere/x.png");
-        var ledger = new List<RejectedImage>();
+        var ledger = new List<RejectedItem>();
         using TransformerChain<ImageClassificationTransformer> model = Images
             .Pipeline(Images.Quick with { OnRejected = ledger.Add })
             .Fit(Images.Rows(broken));

@@ -106,8 +106,8 @@ public sealed class ImageModelTests
         Context.Model.SaveAsOnnx(Images.Model, folder.File("model.onnx"));
         ImagePathRow[] rows = Images.Few(2, "bird", "fruit");
         using TransferModel model = TransferModel.Load(folder.File("model.onnx"));
-        MlNetTransfer.Backbones.ImageRows found = model.Predict([
-            .. rows.Select(r => new ImageItem(r.ImagePath, r.ImagePath)),
+        MlNetTransfer.Backbones.ItemRows found = model.Predict([
+            .. rows.Select(r => new DataItem(r.ImagePath, r.ImagePath)),
         ]);
         float[][] expected = Images.Vectors(Images.Model.Transform(Images.Rows(rows)), "Score");
         for (int i = 0; i < rows.Length; i++)

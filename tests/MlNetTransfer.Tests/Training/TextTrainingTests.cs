@@ -89,8 +89,8 @@ public sealed class TextTrainingTests
             session.Parameters().Where(p => p.Key != plan.HeadWeight && p.Key != plan.HeadBias).ToDictionary()
         );
         string[] tensors = [.. backbone.Card.Taps.Select(t => t.Tensor)];
-        using var graph = new ImageGraph(FeatureGraph.Build(trained, tensors).ToBytes(), FeatureGraph.Output, encoder);
-        ImageRows found = new ImageRunner(graph).Run(TextBackboneTests.Items(Texts), "");
+        using var graph = new ItemGraph(FeatureGraph.Build(trained, tensors).ToBytes(), FeatureGraph.Output, encoder);
+        ItemRows found = new ItemRunner(graph).Run(TextBackboneTests.Items(Texts), "");
         for (int i = 0; i < 3; i++)
         for (int layer = 0; layer < TinyBert.Layers; layer++)
         for (int d = 0; d < TinyBert.Width; d++)
@@ -183,8 +183,8 @@ public sealed class TextTrainingTests
     {
         if (plan.Network.Prefix is { } prefix)
         {
-            using var graph = new ImageGraph(prefix.ToBytes(), SplitNetwork.Boundary, numbers);
-            return new ImageRunner(graph).Run(TextBackboneTests.Items(Texts), "").Values;
+            using var graph = new ItemGraph(prefix.ToBytes(), SplitNetwork.Boundary, numbers);
+            return new ItemRunner(graph).Run(TextBackboneTests.Items(Texts), "").Values;
         }
 
         using EncoderWorker worker = numbers.CreateWorker(new());

@@ -26,10 +26,10 @@ internal sealed record Machine(
     {
         SortedDictionary<string, string> versions = new(StringComparer.Ordinal)
         {
-            ["ONNX Runtime"] = ImageGraph.RuntimeVersion,
+            ["ONNX Runtime"] = ItemGraph.RuntimeVersion,
             ["decoder"] = DecoderVersion.Text,
         };
-        foreach (Assembly library in others.Prepend(typeof(MLContext).Assembly).Prepend(typeof(ImageGraph).Assembly))
+        foreach (Assembly library in others.Prepend(typeof(MLContext).Assembly).Prepend(typeof(ItemGraph).Assembly))
             versions[Name(library)] = Version(library);
         return new(
             ProcessorName(),

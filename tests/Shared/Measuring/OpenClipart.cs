@@ -23,14 +23,14 @@ internal static class OpenClipart
         ("vehicle", "transportation/vehicles"),
     ];
 
-    public static ImageDataset Read() =>
+    public static Dataset Read() =>
         PackagedFolders.Read("/usr/share/openclipart/png", "openclipart-png", SearchOption.TopDirectoryOnly, Classes);
 
     /// <summary>Features at a tap, from the cache where they are there; null for the default tap.</summary>
-    public static FeatureTable Features(ImageDataset data, Backbone backbone, string? tap = null)
+    public static FeatureTable Features(Dataset data, Backbone backbone, string? tap = null)
     {
         using var extractor = new FeatureExtractor(backbone, tap is null ? null : [tap]);
-        ImageRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
+        ItemRows rows = extractor.Extract(data.Items, CacheFolder.For("features"));
         return new FeatureTable(
             data.ClassNames,
             [.. rows.Accepted.Select(i => data.Items[i].Label)],

@@ -5,7 +5,7 @@ namespace MlNetTransfer.Tests.Shared;
 /// <summary>Image tasks made of the folders of a Debian package, read at run time.</summary>
 internal static class PackagedFolders
 {
-    public static ImageDataset Read(
+    public static Dataset Read(
         string root,
         string package,
         SearchOption depth,
@@ -14,22 +14,22 @@ internal static class PackagedFolders
     {
         if (!Directory.Exists(root))
             throw new TransferException($"'{root}' is missing: install Debian's package {package}.");
-        IEnumerable<ImageItem> items = classes.SelectMany(
+        IEnumerable<DataItem> items = classes.SelectMany(
             (c, label) =>
                 Directory
                     .EnumerateFiles(Path.Combine(root, c.Folder), "*.png", depth)
                     .Order(StringComparer.Ordinal)
-                    .Select(f => new ImageItem(
+                    .Select(f => new DataItem(
                         f,
                         $"{c.Class}/{Path.GetRelativePath(Path.Combine(root, c.Folder), f)}",
                         label
                     ))
         );
-        return new ImageDataset(root, [.. classes.Select(c => c.Class)], [.. items], []);
+        return new Dataset(root, [.. classes.Select(c => c.Class)], [.. items], []);
     }
 
     /// <summary>Writes a task as a list that the command line reads.</summary>
-    public static void WriteList(ImageDataset data, string path) =>
+    public static void WriteList(Dataset data, string path) =>
         File.WriteAllLines(
             path,
             [

@@ -25,7 +25,7 @@ internal sealed class ClassSeparability(OnnxModel model, string tensor)
 
     /// <summary>Compares candidates.</summary>
     public PreprocessingEvidence Compare(
-        IReadOnlyList<ImageItem> items,
+        IReadOnlyList<DataItem> items,
         Preprocessing framing,
         IReadOnlyList<PreprocessingChoice> candidates,
         IProgress<JobProgress>? progress,

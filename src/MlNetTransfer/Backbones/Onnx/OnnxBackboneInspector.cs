@@ -115,7 +115,7 @@ public static class OnnxBackboneInspector
     /// <exception cref="TransferException">It takes no images, or remembers nothing of its training.</exception>
     public static CheckedPreprocessing Check(
         Backbone backbone,
-        IReadOnlyList<ImageItem> images,
+        IReadOnlyList<DataItem> images,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
     )
@@ -339,7 +339,7 @@ public sealed record OnnxInspectionOptions
     /// Images to try the network with; with labels of two classes or more, networks are judged by them that remember
     /// nothing of their training. Default none: made ones.
     /// </summary>
-    public IReadOnlyList<ImageItem> Images { get; init; } = [];
+    public IReadOnlyList<DataItem> Images { get; init; } = [];
 
     /// <summary>Width and height that the user asks for.</summary>
     internal (int Width, int Height)? Asked =>

@@ -18,13 +18,13 @@ internal static class SampleImages
     /// <param name="labels">Receives the index of the class of each image; null for not needed.</param>
     /// <param name="most">Images at most, evenly over all.</param>
     public static List<float[]> Of(
-        IReadOnlyList<ImageItem> items,
+        IReadOnlyList<DataItem> items,
         Preprocessing preprocessing,
         List<int>? labels = null,
         int most = Count
     )
     {
-        using var reader = new ImageItemReader();
+        using var reader = new ItemReader();
         using var preprocessor = new ImagePreprocessor(
             preprocessing with
             {
@@ -36,7 +36,7 @@ internal static class SampleImages
         int count = Math.Min(most, items.Count);
         for (int i = 0; i < count; i++)
         {
-            ImageItem item = items[(int)((long)i * items.Count / count)];
+            DataItem item = items[(int)((long)i * items.Count / count)];
             var tensor = new float[preprocessing.TensorLength];
             try
             {

@@ -166,12 +166,12 @@ public sealed record ExportRequest
     /// <summary>
     /// Real images, labelled with the class that the model gives them, that the export will be checked on.
     /// </summary>
-    public IReadOnlyList<ImageItem> Images { get; init; } = [];
+    public IReadOnlyList<DataItem> Images { get; init; } = [];
 
     /// <summary>
     /// Images that a format is fitted to, none of them among <see cref="Images"/>; empty where it is fitted to none.
     /// </summary>
-    public IReadOnlyList<ImageItem> Calibration { get; init; } = [];
+    public IReadOnlyList<DataItem> Calibration { get; init; } = [];
 
     /// <summary>How a model is quantised, and what it may lose by it.</summary>
     public Int8Options Quantization { get; init; } = new();

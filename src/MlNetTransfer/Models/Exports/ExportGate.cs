@@ -22,13 +22,13 @@ public sealed class ExportParity(TransferModel model, ImageLimits? limits = null
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>The usable images with their probabilities, and the others.</returns>
     /// <exception cref="TransferException">None of the images can be used.</exception>
-    public (ParitySample Sample, IReadOnlyList<RejectedImage> Rejected) Expect(
-        IReadOnlyList<ImageItem> items,
+    public (ParitySample Sample, IReadOnlyList<RejectedItem> Rejected) Expect(
+        IReadOnlyList<DataItem> items,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
     )
     {
-        ImageRows answers = model.Answer(items, "Scoring with the model", progress, cancellation),
+        ItemRows answers = model.Answer(items, "Scoring with the model", progress, cancellation),
             rows = AnswerRows.Probabilities(answers, model.ClassNames.Count);
         if (rows.Accepted.Length == 0)
             throw new TransferException(
@@ -61,7 +61,7 @@ public sealed class ExportParity(TransferModel model, ImageLimits? limits = null
         int classes = model.ClassNames.Count;
         var found = new float[sample.Probabilities.Length];
         List<float> unknown = [];
-        using var reader = new ImageItemReader(limits);
+        using var reader = new ItemReader(limits);
         for (int i = 0; i < sample.Items.Count; i++)
         {
             cancellation.ThrowIfCancellationRequested();

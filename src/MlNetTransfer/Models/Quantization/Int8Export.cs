@@ -48,8 +48,8 @@ public sealed class Int8Export(
     /// <exception cref="GraphException">The file cannot be read or has nothing to quantise.</exception>
     public Int8Model Run(
         string path,
-        IReadOnlyList<ImageItem> calibration,
-        IReadOnlyList<ImageItem> heldOut,
+        IReadOnlyList<DataItem> calibration,
+        IReadOnlyList<DataItem> heldOut,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
     )
@@ -82,7 +82,7 @@ public sealed class Int8Export(
     }
 
     /// <summary>The calibration images, drawn by the seed and in the order given.</summary>
-    private ImageItem[] Draw(IReadOnlyList<ImageItem> items)
+    private DataItem[] Draw(IReadOnlyList<DataItem> items)
     {
         int[] order = [.. Enumerable.Range(0, items.Count)];
         new Rng(options.Seed).Shuffle<int>(order);
@@ -127,8 +127,8 @@ internal static class LogitsGraph
     {
         NodeProto last = model.Nodes.Single(n => n.Output.Contains(TransferModel.ProbabilitiesOutput));
         string logits = last.OpType == "Softmax" ? last.Input[0] : TransferModel.ProbabilitiesOutput;
-        using var graph = new ImageGraph(model.CutAt(logits).ToBytes(), logits, preprocessing);
-        using ImageGraphWorker worker = graph.CreateWorker();
+        using var graph = new ItemGraph(model.CutAt(logits).ToBytes(), logits, preprocessing);
+        using ItemGraphWorker worker = graph.CreateWorker();
         var rows = new float[tensors.Count * graph.OutputWidth];
         for (int i = 0; i < tensors.Count; i++)
         {
@@ -157,7 +157,7 @@ internal sealed class RangeCalibrator(
 {
     /// <summary>Images kept as tensors, for what is measured on them later.</summary>
     private readonly SortedDictionary<int, float[]> kept = [];
-    private readonly List<(int Index, RejectedImage Image)> rejected = [];
+    private readonly List<(int Index, RejectedItem Image)> rejected = [];
     private Dictionary<string, ValueHistogram> histograms = [];
     private int next,
         done,
@@ -171,7 +171,7 @@ internal sealed class RangeCalibrator(
     /// <exception cref="TransferException">No image could be used, or the model gives a value that is not
     /// finite.</exception>
     public CalibrationValues Run(
-        IReadOnlyList<ImageItem> items,
+        IReadOnlyList<DataItem> items,
         int keep,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
@@ -195,7 +195,7 @@ internal sealed class RangeCalibrator(
             workers.Wait();
         }
 
-        RejectedImage[] ordered = [.. rejected.OrderBy(r => r.Index).Select(r => r.Image)];
+        RejectedItem[] ordered = [.. rejected.OrderBy(r => r.Index).Select(r => r.Image)];
         if (used == 0)
             throw new TransferException(
                 $"None of the {items.Count} images to calibrate on could be used; the first: {ordered[0].File}: "
@@ -206,14 +206,14 @@ internal sealed class RangeCalibrator(
 
     private void Work(
         OrtSession session,
-        IReadOnlyList<ImageItem> items,
+        IReadOnlyList<DataItem> items,
         int keep,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
         Dictionary<string, ValueHistogram> own = graph.Activations.ToDictionary(t => t, _ => new ValueHistogram());
-        using var reader = new ImageItemReader(limits);
+        using var reader = new ItemReader(limits);
         using var preprocessor = new ImagePreprocessor(preprocessing, limits);
         var image = new RowTensor<float>(
             session.Inputs.Keys.Single(),
@@ -238,7 +238,7 @@ internal sealed class RangeCalibrator(
             catch (ImageRejectedException e)
             {
                 lock (rejected)
-                    rejected.Add((index, new RejectedImage(items[index].Name, e.Reason)));
+                    rejected.Add((index, new RejectedItem(items[index].Name, e.Reason)));
             }
 
             progress?.Report(new JobProgress("Calibrating", Interlocked.Increment(ref done), items.Count));
@@ -281,7 +281,7 @@ internal sealed record CalibrationValues(
     IReadOnlyDictionary<string, ValueHistogram> Histograms,
     IReadOnlyList<float[]> Tensors,
     int Images,
-    IReadOnlyList<RejectedImage> Rejected
+    IReadOnlyList<RejectedItem> Rejected
 )
 {
     /// <summary>The ranges by a method.</summary>

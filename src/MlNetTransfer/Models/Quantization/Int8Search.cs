@@ -107,13 +107,13 @@ internal sealed class Int8Search(
     private int looks;
 
     public Int8Model Run(
-        IReadOnlyList<ImageItem> heldOut,
+        IReadOnlyList<DataItem> heldOut,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
         byte[] single = onnx.ToBytes();
-        ImageRows expected = Rows(single, heldOut, "Scoring in float32", progress, cancellation);
+        ItemRows expected = Rows(single, heldOut, "Scoring in float32", progress, cancellation);
         if (expected.Accepted.Length == 0)
             throw new TransferException(
                 $"None of the {heldOut.Count} held-out images could be used; the first: "
@@ -155,7 +155,7 @@ internal sealed class Int8Search(
         (OnnxModel Model, ModelComparison Comparison) Try(HashSet<string> layers)
         {
             OnnxModel quantized = graph.Quantize(ranges, layers, options.WeightBits);
-            ImageRows found = Rows(quantized.ToBytes(), heldOut, "Scoring in int8", progress, cancellation);
+            ItemRows found = Rows(quantized.ToBytes(), heldOut, "Scoring in int8", progress, cancellation);
             looks++;
             if (!found.Accepted.SequenceEqual(expected.Accepted))
                 throw new TransferException(
@@ -175,7 +175,7 @@ internal sealed class Int8Search(
         ModelComparison comparison,
         IReadOnlyList<LayerSensitivity> sensitivities,
         HashSet<string> inFloat,
-        ImageRows expected,
+        ItemRows expected,
         CancellationToken cancellation
     )
     {
@@ -216,14 +216,14 @@ internal sealed class Int8Search(
     {
         if (options.SpeedRounds == 0)
             return null;
-        using var first = new ImageGraph(
+        using var first = new ItemGraph(
             single,
             TransferModel.ProbabilitiesOutput,
             metadata.Preprocessing,
             limits,
             plan
         );
-        using var second = new ImageGraph(
+        using var second = new ItemGraph(
             int8,
             TransferModel.ProbabilitiesOutput,
             metadata.Preprocessing,
@@ -233,22 +233,22 @@ internal sealed class Int8Search(
         return new SpeedMeter(clock).Run(first, second, values.Tensors, options.SpeedRounds, cancellation);
     }
 
-    private ImageRows Rows(
+    private ItemRows Rows(
         byte[] bytes,
-        IReadOnlyList<ImageItem> items,
+        IReadOnlyList<DataItem> items,
         string stage,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
-        using var runnable = new ImageGraph(
+        using var runnable = new ItemGraph(
             bytes,
             TransferModel.ProbabilitiesOutput,
             metadata.Preprocessing,
             limits,
             plan
         );
-        return new ImageRunner(runnable).Run(items, stage, progress, cancellation);
+        return new ItemRunner(runnable).Run(items, stage, progress, cancellation);
     }
 
     private static string Points(double loss) => FormattableString.Invariant($"{100 * loss:g3} points");

@@ -202,7 +202,7 @@ public sealed record QuantizationReport
     public required int Looks { get; init; }
 
     /// <summary>Images that could not be used, and why.</summary>
-    public required IReadOnlyList<RejectedImage> Rejected { get; init; }
+    public required IReadOnlyList<RejectedItem> Rejected { get; init; }
 
     /// <summary>Whether a class or the whole loses more than the bound and the number of images allow.</summary>
     public bool BeyondBound => AccuracyBeyondBound || Classes.Any(c => c.BeyondBound);
@@ -261,14 +261,14 @@ public static class Int8Metadata
 internal sealed class SpeedMeter(TimeProvider clock)
 {
     public SpeedRatio Run(
-        ImageGraph single,
-        ImageGraph int8,
+        ItemGraph single,
+        ItemGraph int8,
         IReadOnlyList<float[]> tensors,
         int rounds,
         CancellationToken cancellation
     )
     {
-        using ImageGraphWorker first = single.CreateWorker(),
+        using ItemGraphWorker first = single.CreateWorker(),
             second = int8.CreateWorker();
         var row = new float[single.OutputWidth];
         var times = new List<(double Float, double Int8)>();
@@ -299,7 +299,7 @@ internal sealed class SpeedMeter(TimeProvider clock)
         );
     }
 
-    private double Seconds(ImageGraphWorker worker, float[] tensor, float[] row)
+    private double Seconds(ItemGraphWorker worker, float[] tensor, float[] row)
     {
         long started = clock.GetTimestamp();
         worker.Run(tensor, row);

@@ -83,8 +83,8 @@ public sealed class SeveralBackbonesExportTests
         Assert.IsLessThan(1e-4, summary.Parity.MaxDifference, "float32 sums in another order");
         using TransferModel model = TransferModel.Load(summary.Model);
         Assert.AreEqual("resnet18+small", model.Metadata.Backbone);
-        ImageDataset data = DatasetReader.Read(task.Images);
-        ImageRows found = model.Predict(data.Items);
+        Dataset data = DatasetReader.Read(task.Images);
+        ItemRows found = model.Predict(data.Items);
         int right = Enumerable
             .Range(0, data.Items.Count)
             .Count(row => ParityRecord.Likeliest(found.Row(row)) == data.Items[row].Label);

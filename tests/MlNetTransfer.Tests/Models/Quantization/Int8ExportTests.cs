@@ -141,7 +141,7 @@ public sealed class Int8ExportTests
         using var folder = new TempFolder();
         string path = Save(folder, Network());
         var export = new Int8Export(Options);
-        var broken = new ImageItem(new MemoryLocation(new byte[] { 1, 2, 3 }), "broken.png", 0);
+        var broken = new DataItem(new MemoryLocation(new byte[] { 1, 2, 3 }), "broken.png", 0);
         Says("no image to calibrate on", () => export.Run(path, [], Images(2, 4)));
         Says("no held-out image", () => export.Run(path, Images(1, 4), []));
         Says("broken.png", () => export.Run(path, [broken], Images(2, 4)));
@@ -166,7 +166,7 @@ public sealed class Int8ExportTests
     public void Run_SomeImagesBroken_AreInTheReport()
     {
         using var folder = new TempFolder();
-        var broken = new ImageItem(new MemoryLocation(new byte[] { 1, 2, 3 }), "broken.png", 0);
+        var broken = new DataItem(new MemoryLocation(new byte[] { 1, 2, 3 }), "broken.png", 0);
         QuantizationReport report = new Int8Export(Options)
             .Run(Save(folder, Network()), [broken, .. Images(1, 5)], [.. Images(2, 5), broken])
             .Report;
@@ -220,7 +220,7 @@ public sealed class Int8ExportTests
         };
 
     /// <summary>Plain colours: red above green or not, by at least a fifth; blue is anything.</summary>
-    private static ImageItem[] Images(int seed, int count)
+    private static DataItem[] Images(int seed, int count)
     {
         var random = new Random(seed);
         return
@@ -238,7 +238,7 @@ public sealed class Int8ExportTests
                         (byte)random.Next(256),
                         Size
                     );
-                    return new ImageItem(new MemoryLocation(file), $"{seed}/{i}.bmp", label);
+                    return new DataItem(new MemoryLocation(file), $"{seed}/{i}.bmp", label);
                 }),
         ];
     }
@@ -246,9 +246,9 @@ public sealed class Int8ExportTests
     private static string Save(TempFolder folder, OnnxModel features)
     {
         var preprocessing = new Preprocessing { Size = Size };
-        ImageItem[] train = Images(3, 60);
-        using var graph = new ImageGraph(features.ToBytes(), FeatureGraph.Output, preprocessing);
-        ImageRows rows = new ImageRunner(graph).Run(train, "features");
+        DataItem[] train = Images(3, 60);
+        using var graph = new ItemGraph(features.ToBytes(), FeatureGraph.Output, preprocessing);
+        ItemRows rows = new ItemRunner(graph).Run(train, "features");
         IHead head = new SoftmaxTrainer(new SoftmaxTrainerOptions { L2 = 1e-2 }).Fit(
             new FeatureTable(["red", "green"], [.. train.Select(i => i.Label)], rows.Values, 2)
         );

@@ -133,7 +133,7 @@ public sealed class FineTunePartsTests
 
     private static TrainingImages Images(int[] labels, int[]? groups) =>
         new(
-            [.. labels.Select((l, i) => new ImageItem($"{i}.png", $"{i}.png", l))],
+            [.. labels.Select((l, i) => new DataItem($"{i}.png", $"{i}.png", l))],
             labels,
             new byte[32 * labels.Length],
             ["a", "b", "c"],

@@ -10,12 +10,12 @@ namespace MlNetTransfer;
 /// go over the source: one gives the rows, the other, over the images alone, runs ahead of it and keeps the workers
 /// busy. Columns of others cost no run of the graph.
 /// </summary>
-internal sealed class ImageRowsView : IDataView
+internal sealed class ItemRowsView : IDataView
 {
     private readonly IDataView source;
-    private readonly ImageRowTransformer parent;
+    private readonly ItemRowTransformer parent;
 
-    public ImageRowsView(IDataView source, ImageRowTransformer parent)
+    public ItemRowsView(IDataView source, ItemRowTransformer parent)
     {
         (this.source, this.parent) = (source, parent);
         Schema = parent.GetOutputSchema(source.Schema);
@@ -54,7 +54,7 @@ internal sealed class ImageRowsView : IDataView
         return new Cursor(this, rows, new RowsAhead(ahead, parent), needed);
     }
 
-    private sealed class Cursor(ImageRowsView view, DataViewRowCursor rows, RowsAhead? ahead, HashSet<int> active)
+    private sealed class Cursor(ItemRowsView view, DataViewRowCursor rows, RowsAhead? ahead, HashSet<int> active)
         : DataViewRowCursor
     {
         private bool disposed;
@@ -107,15 +107,15 @@ internal sealed class ImageRowsView : IDataView
 internal sealed class RowsAhead : IDisposable
 {
     private readonly DataViewRowCursor cursor;
-    private readonly ImageRowTransformer parent;
-    private readonly Func<ImageItem> image;
+    private readonly ItemRowTransformer parent;
+    private readonly Func<DataItem> image;
     private readonly CancellationTokenSource stop;
     private Task<Chunk?>? next;
     private Chunk? current;
     private int at;
     private int size;
 
-    public RowsAhead(DataViewRowCursor cursor, ImageRowTransformer parent)
+    public RowsAhead(DataViewRowCursor cursor, ItemRowTransformer parent)
     {
         (this.cursor, this.parent) = (cursor, parent);
         image = parent.Images.Reader(cursor);
@@ -137,7 +137,7 @@ internal sealed class RowsAhead : IDisposable
             Advance();
         if (current!.Reason(at) is not { } reason)
             return true;
-        parent.Reject(new RejectedImage(current.Items[at].Name, reason));
+        parent.Reject(new RejectedItem(current.Items[at].Name, reason));
         return false;
     }
 
@@ -185,7 +185,7 @@ internal sealed class RowsAhead : IDisposable
 
     private Chunk? Read(int count)
     {
-        var items = new List<ImageItem>(count);
+        var items = new List<DataItem>(count);
         while (items.Count < count && cursor.MoveNext())
             items.Add(image());
         return items.Count == 0 ? null : new Chunk([.. items], parent.Scorer.Run(items, stop.Token));
@@ -193,20 +193,20 @@ internal sealed class RowsAhead : IDisposable
 
     private sealed class Chunk
     {
-        private readonly ImageRows rows;
+        private readonly ItemRows rows;
         private readonly int[] place;
-        private readonly Queue<RejectedImage> rejected;
+        private readonly Queue<RejectedItem> rejected;
 
-        public Chunk(ImageItem[] items, ImageRows rows)
+        public Chunk(DataItem[] items, ItemRows rows)
         {
-            (Items, this.rows, rejected) = (items, rows, new Queue<RejectedImage>(rows.Rejected));
+            (Items, this.rows, rejected) = (items, rows, new Queue<RejectedItem>(rows.Rejected));
             place = new int[items.Length];
             Array.Fill(place, -1);
             for (int row = 0; row < rows.Accepted.Length; row++)
                 place[rows.Accepted[row]] = row;
         }
 
-        public ImageItem[] Items { get; }
+        public DataItem[] Items { get; }
 
         public ReadOnlyMemory<float> Row(int item) => rows.Values.AsMemory(place[item] * rows.Width, rows.Width);
 

@@ -8,7 +8,7 @@ using MlNetTransfer.Imaging;
 namespace MlNetTransfer;
 
 /// <summary>The forms in which a column can hold images.</summary>
-internal enum ImageColumnKind
+internal enum ItemColumnKind
 {
     /// <summary>Text: paths of image files.</summary>
     Path,
@@ -29,7 +29,7 @@ internal enum ImageColumnKind
 /// <summary>A column of images: which it is, and how a row of it is read.</summary>
 /// <param name="Name">Name of the column.</param>
 /// <param name="Kind">What it holds.</param>
-internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
+internal sealed record ItemColumn(string Name, ItemColumnKind Kind)
 {
     private const string Expected =
         "text (paths of image files), a vector of bytes (encoded images), MLImage or streams";
@@ -39,14 +39,14 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
     /// <param name="name">The column.</param>
     /// <param name="ofTexts">Whether it is to hold texts, else images.</param>
     /// <exception cref="TransferException">It is missing or holds something else.</exception>
-    public static ImageColumn Of(DataViewSchema schema, string name, bool ofTexts = false)
+    public static ItemColumn Of(DataViewSchema schema, string name, bool ofTexts = false)
     {
         DataViewSchema.Column column =
             schema.GetColumnOrNull(name) ?? throw Missing(name, schema.Where(c => !c.IsHidden).Select(c => c.Name));
         if (ofTexts)
             return column.Type is TextDataViewType ? OfTexts(name) : throw WrongText(name, $"{column.Type}");
         DataViewType item = column.Type is VectorDataViewType vector ? vector.ItemType : column.Type;
-        return new ImageColumn(
+        return new ItemColumn(
             name,
             KindOf(item, column.Type is VectorDataViewType) ?? throw Wrong(name, $"{column.Type}")
         );
@@ -57,7 +57,7 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
     /// <param name="name">The column.</param>
     /// <param name="ofTexts">Whether it is to hold texts, else images.</param>
     /// <exception cref="TransferException">It is missing or holds something else.</exception>
-    public static ImageColumn Of(SchemaShape schema, string name, bool ofTexts = false)
+    public static ItemColumn Of(SchemaShape schema, string name, bool ofTexts = false)
     {
         SchemaShape.Column column = Find(schema, name);
         bool isVector = column.Kind != SchemaShape.Column.VectorKind.Scalar;
@@ -65,7 +65,7 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
             return !isVector && column.ItemType is TextDataViewType
                 ? OfTexts(name)
                 : throw WrongText(name, $"{column.Kind} of {column.ItemType}");
-        return new ImageColumn(
+        return new ItemColumn(
             name,
             KindOf(column.ItemType, isVector) ?? throw Wrong(name, $"{column.Kind} of {column.ItemType}")
         );
@@ -86,9 +86,9 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
     /// <summary>Gives the image of the row that a cursor is at, and how it is called in messages.</summary>
     /// <param name="row">The cursor.</param>
     /// <exception cref="TransferException">The data's column is no longer what it was at Fit.</exception>
-    public Func<ImageItem> Reader(DataViewRow row)
+    public Func<DataItem> Reader(DataViewRow row)
     {
-        ImageColumn now = Of(row.Schema, Name, Kind == ImageColumnKind.Text);
+        ItemColumn now = Of(row.Schema, Name, Kind == ItemColumnKind.Text);
         if (now.Kind != Kind)
             throw new TransferException(
                 $"Column '{Name}' held {Text(Kind)} at Fit and holds {Text(now.Kind)} now. Give the data the form "
@@ -97,56 +97,56 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
         DataViewSchema.Column column = row.Schema[Name];
         return Kind switch
         {
-            ImageColumnKind.Path => Paths(row, row.GetGetter<ReadOnlyMemory<char>>(column)),
-            ImageColumnKind.Bytes => Bytes(row, row.GetGetter<VBuffer<byte>>(column)),
-            ImageColumnKind.Image => Images(row, row.GetGetter<MLImage>(column)),
-            ImageColumnKind.Text => Texts(row, row.GetGetter<ReadOnlyMemory<char>>(column)),
+            ItemColumnKind.Path => Paths(row, row.GetGetter<ReadOnlyMemory<char>>(column)),
+            ItemColumnKind.Bytes => Bytes(row, row.GetGetter<VBuffer<byte>>(column)),
+            ItemColumnKind.Image => Images(row, row.GetGetter<MLImage>(column)),
+            ItemColumnKind.Text => Texts(row, row.GetGetter<ReadOnlyMemory<char>>(column)),
             _ => Streams(row, row.GetGetter<Stream>(column)),
         };
     }
 
-    private static Func<ImageItem> Paths(DataViewRow row, ValueGetter<ReadOnlyMemory<char>> getter) =>
+    private static Func<DataItem> Paths(DataViewRow row, ValueGetter<ReadOnlyMemory<char>> getter) =>
         () =>
         {
             ReadOnlyMemory<char> path = default;
             getter(ref path);
             string file = path.ToString();
-            return new ImageItem(
+            return new DataItem(
                 new FileLocation(file),
                 file.Length > 0 ? file : $"{RowName(row)}, whose path is empty"
             );
         };
 
-    private static Func<ImageItem> Texts(DataViewRow row, ValueGetter<ReadOnlyMemory<char>> getter) =>
+    private static Func<DataItem> Texts(DataViewRow row, ValueGetter<ReadOnlyMemory<char>> getter) =>
         () =>
         {
             ReadOnlyMemory<char> text = default;
             getter(ref text);
-            return new ImageItem(new TextLocation(text.ToString()), RowName(row));
+            return new DataItem(new TextLocation(text.ToString()), RowName(row));
         };
 
-    private static Func<ImageItem> Bytes(DataViewRow row, ValueGetter<VBuffer<byte>> getter)
+    private static Func<DataItem> Bytes(DataViewRow row, ValueGetter<VBuffer<byte>> getter)
     {
         VBuffer<byte> bytes = default;
         return () =>
         {
             getter(ref bytes);
-            return new ImageItem(new MemoryLocation(bytes.DenseValues().ToArray()), RowName(row));
+            return new DataItem(new MemoryLocation(bytes.DenseValues().ToArray()), RowName(row));
         };
     }
 
-    private static Func<ImageItem> Images(DataViewRow row, ValueGetter<MLImage> getter) =>
+    private static Func<DataItem> Images(DataViewRow row, ValueGetter<MLImage> getter) =>
         () =>
         {
             MLImage image = null!;
             getter(ref image);
             return image is null
-                ? new ImageItem(new MemoryLocation(default), RowName(row))
-                : new ImageItem(new PixelsLocation(PixelsOf(image)), image.Tag ?? RowName(row));
+                ? new DataItem(new MemoryLocation(default), RowName(row))
+                : new DataItem(new PixelsLocation(PixelsOf(image)), image.Tag ?? RowName(row));
         };
 
     /// <summary>Read into memory at once: the cursor owns the row's stream, workers come later.</summary>
-    private static Func<ImageItem> Streams(DataViewRow row, ValueGetter<Stream> getter) =>
+    private static Func<DataItem> Streams(DataViewRow row, ValueGetter<Stream> getter) =>
         () =>
         {
             Stream stream = null!;
@@ -155,7 +155,7 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
             if (stream is { CanSeek: true })
                 stream.Position = 0;
             stream?.CopyTo(bytes);
-            return new ImageItem(new MemoryLocation(bytes.ToArray()), RowName(row));
+            return new DataItem(new MemoryLocation(bytes.ToArray()), RowName(row));
         };
 
     /// <summary>The pixels of a decoded image, on white where it is transparent.</summary>
@@ -181,27 +181,27 @@ internal sealed record ImageColumn(string Name, ImageColumnKind Kind)
     private static string RowName(DataViewRow row) =>
         string.Create(CultureInfo.InvariantCulture, $"row {row.Position} (counted from 0)");
 
-    private static ImageColumnKind? KindOf(DataViewType item, bool isVector) =>
+    private static ItemColumnKind? KindOf(DataViewType item, bool isVector) =>
         (item, isVector) switch
         {
-            (TextDataViewType, false) => ImageColumnKind.Path,
-            (NumberDataViewType, true) when item == NumberDataViewType.Byte => ImageColumnKind.Bytes,
-            (ImageDataViewType, false) => ImageColumnKind.Image,
-            (ImageStreamDataViewType, false) => ImageColumnKind.Stream,
+            (TextDataViewType, false) => ItemColumnKind.Path,
+            (NumberDataViewType, true) when item == NumberDataViewType.Byte => ItemColumnKind.Bytes,
+            (ImageDataViewType, false) => ItemColumnKind.Image,
+            (ImageStreamDataViewType, false) => ItemColumnKind.Stream,
             _ => null,
         };
 
-    private static string Text(ImageColumnKind kind) =>
+    private static string Text(ItemColumnKind kind) =>
         kind switch
         {
-            ImageColumnKind.Path => "paths",
-            ImageColumnKind.Bytes => "encoded images",
-            ImageColumnKind.Image => "MLImages",
-            ImageColumnKind.Text => "texts",
+            ItemColumnKind.Path => "paths",
+            ItemColumnKind.Bytes => "encoded images",
+            ItemColumnKind.Image => "MLImages",
+            ItemColumnKind.Text => "texts",
             _ => "streams",
         };
 
-    private static ImageColumn OfTexts(string name) => new(name, ImageColumnKind.Text);
+    private static ItemColumn OfTexts(string name) => new(name, ItemColumnKind.Text);
 
     private static TransferException WrongText(string name, string found) =>
         new($"Column '{name}' is {found}; text was expected. Name the column with the texts.");

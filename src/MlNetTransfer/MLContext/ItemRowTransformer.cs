@@ -9,34 +9,34 @@ namespace MlNetTransfer;
 /// Computes columns from a column of images: in parallel over data, and row by row for a prediction engine.
 /// Thread-safe; dispose it to release ONNX Runtime's session.
 /// </summary>
-public abstract class ImageRowTransformer : ITransformer, IDisposable
+public abstract class ItemRowTransformer : ITransformer, IDisposable
 {
     private readonly Lock gate = new();
-    private readonly List<RejectedImage> rejected = [];
+    private readonly List<RejectedItem> rejected = [];
 
-    private protected ImageRowTransformer(
-        ImageColumn images,
-        ImageRowScorer scorer,
+    private protected ItemRowTransformer(
+        ItemColumn images,
+        ItemRowScorer scorer,
         IReadOnlyList<RowOutput> outputs,
-        IReadOnlyList<ImageItem> sample
+        IReadOnlyList<DataItem> sample
     )
     {
         (Images, Scorer, Outputs, Sample) = (images, scorer, outputs, sample);
     }
 
-    internal ImageColumn Images { get; }
+    internal ItemColumn Images { get; }
 
-    internal ImageRowScorer Scorer { get; }
+    internal ItemRowScorer Scorer { get; }
 
     internal IReadOnlyList<RowOutput> Outputs { get; }
 
     /// <summary>Some images of the data that it was fitted on: what a saved model is checked on.</summary>
-    internal IReadOnlyList<ImageItem> Sample { get; }
+    internal IReadOnlyList<DataItem> Sample { get; }
 
     /// <summary>
     /// Told of rows whose image cannot be used, which are then left out; null where the first such row ends the work.
     /// </summary>
-    internal Action<RejectedImage>? OnRejected { get; init; }
+    internal Action<RejectedItem>? OnRejected { get; init; }
 
     internal CancellationToken Cancellation { get; init; }
 
@@ -44,7 +44,7 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
     public bool IsRowToRowMapper => OnRejected is null;
 
     /// <summary>Images that could not be used so far, and why; empty where the first of them ends the work.</summary>
-    public IReadOnlyList<RejectedImage> Rejected
+    public IReadOnlyList<RejectedItem> Rejected
     {
         get
         {
@@ -59,7 +59,7 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        ImageColumn found = ImageColumn.Of(inputSchema, Images.Name, Images.Kind == ImageColumnKind.Text);
+        ItemColumn found = ItemColumn.Of(inputSchema, Images.Name, Images.Kind == ItemColumnKind.Text);
         if (found.Kind != Images.Kind)
             throw new TransferException(
                 $"Column '{Images.Name}' is {inputSchema[Images.Name].Type} now and held another kind of image at "
@@ -76,11 +76,11 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return new ImageRowsView(input, this);
+        return new ItemRowsView(input, this);
     }
 
     /// <inheritdoc/>
-    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => new ImageRowMapper(this, inputSchema);
+    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => new ItemRowMapper(this, inputSchema);
 
     /// <summary>Releases ONNX Runtime's session and the decoders' memory.</summary>
     public void Dispose()
@@ -108,7 +108,7 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
     }
 
     /// <exception cref="TransferException">Nobody asked to be told of images that cannot be used.</exception>
-    internal void Reject(RejectedImage image)
+    internal void Reject(RejectedItem image)
     {
         if (OnRejected is null)
             throw CannotBeUsed(image.File, image.Reason, null);
@@ -117,7 +117,7 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
         OnRejected(image);
     }
 
-    private string Thing => Images.Kind == ImageColumnKind.Text ? "text" : "image";
+    private string Thing => Images.Kind == ItemColumnKind.Text ? "text" : "image";
 
     internal TransferException CannotBeUsed(string image, string reason, Exception? cause) =>
         new(
@@ -128,7 +128,7 @@ public abstract class ImageRowTransformer : ITransformer, IDisposable
 }
 
 /// <summary>Row after row on the caller's thread, as prediction engines want it.</summary>
-internal sealed class ImageRowMapper(ImageRowTransformer parent, DataViewSchema input) : IRowToRowMapper
+internal sealed class ItemRowMapper(ItemRowTransformer parent, DataViewSchema input) : IRowToRowMapper
 {
     public DataViewSchema InputSchema => input;
 
@@ -150,15 +150,15 @@ internal sealed class ImageRowMapper(ImageRowTransformer parent, DataViewSchema 
 
     private sealed class Row : DataViewRow
     {
-        private readonly ImageRowMapper mapper;
-        private readonly ImageRowTransformer parent;
+        private readonly ItemRowMapper mapper;
+        private readonly ItemRowTransformer parent;
         private readonly DataViewRow row;
         private readonly HashSet<int> active;
-        private readonly Lazy<Func<ImageItem>> image;
+        private readonly Lazy<Func<DataItem>> image;
         private readonly float[] numbers;
         private long computed = -1;
 
-        public Row(ImageRowMapper mapper, ImageRowTransformer parent, DataViewRow row, HashSet<int> active)
+        public Row(ItemRowMapper mapper, ItemRowTransformer parent, DataViewRow row, HashSet<int> active)
         {
             (this.mapper, this.parent, this.row, this.active) = (mapper, parent, row, active);
             image = new(() => parent.Images.Reader(row));
@@ -190,7 +190,7 @@ internal sealed class ImageRowMapper(ImageRowTransformer parent, DataViewSchema 
         {
             if (computed == row.Position && computed >= 0)
                 return numbers;
-            ImageItem item = image.Value();
+            DataItem item = image.Value();
             try
             {
                 parent.Scorer.RunOne(item, numbers);

@@ -5,14 +5,14 @@ using MlNetTransfer.Tests.Backbones.Onnx;
 namespace MlNetTransfer.Tests.Backbones;
 
 [TestClass]
-public sealed class ImageGraphBatchTests
+public sealed class ItemGraphBatchTests
 {
     [TestMethod]
     public void Run_AnyCount_GivesTheRowsOfSingleRuns()
     {
-        using ImageGraph graph = new(TinyOnnx.Model().ToBytes(), "logits", new Preprocessing { Size = TinyOnnx.Size });
-        using ImageGraphWorker worker = graph.CreateWorker();
-        using ImageGraphBatch batch = graph.CreateBatch(5);
+        using ItemGraph graph = new(TinyOnnx.Model().ToBytes(), "logits", new Preprocessing { Size = TinyOnnx.Size });
+        using ItemGraphWorker worker = graph.CreateWorker();
+        using ItemGraphBatch batch = graph.CreateBatch(5);
         float[] images = TinyOnnx.Images(5),
             expected = new float[graph.OutputWidth];
         int length = graph.Preprocessing.TensorLength;
@@ -34,8 +34,8 @@ public sealed class ImageGraphBatchTests
     [TestMethod]
     public void Row_NotFinite_RejectsThatImageOnly()
     {
-        using ImageGraph graph = new(TinyOnnx.Model().ToBytes(), "logits", new Preprocessing { Size = TinyOnnx.Size });
-        using ImageGraphBatch batch = graph.CreateBatch(2);
+        using ItemGraph graph = new(TinyOnnx.Model().ToBytes(), "logits", new Preprocessing { Size = TinyOnnx.Size });
+        using ItemGraphBatch batch = graph.CreateBatch(2);
         batch.Input(0).Fill(float.NaN);
         batch.Input(1).Fill(0.5f);
         batch.Run(2);

@@ -9,7 +9,7 @@ namespace MlNetTransfer.Tests.Backbones;
 
 /// <summary>The runner on a graph whose answer is known: the mean of each colour channel.</summary>
 [TestClass]
-public sealed class ImageRunnerTests
+public sealed class ItemRunnerTests
 {
     private static readonly Preprocessing Small = new() { Size = 16 };
 
@@ -36,11 +36,11 @@ public sealed class ImageRunnerTests
         int workers,
         int batchSize,
         int batchesInFlight,
-        int imagesPerRun
+        int itemsPerRun
     )
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(
+        using var graph = new ItemGraph(
             MeanColour,
             "row",
             Small,
@@ -50,18 +50,18 @@ public sealed class ImageRunnerTests
                 BatchSize = batchSize,
                 BatchesInFlight = batchesInFlight,
             },
-            imagesPerRun: imagesPerRun
+            itemsPerRun: itemsPerRun
         );
-        ImageItem[] items =
+        DataItem[] items =
         [
             .. Enumerable
                 .Range(0, 40)
-                .Select(i => new ImageItem(
+                .Select(i => new DataItem(
                     folder.Write($"{i}.bmp", Bmp.Plain((byte)(6 * i), 100, (byte)(255 - 6 * i))),
                     $"{i}.bmp"
                 )),
         ];
-        ImageRows rows = new ImageRunner(graph).Run(items, "means");
+        ItemRows rows = new ItemRunner(graph).Run(items, "means");
         CollectionAssert.AreEqual(Enumerable.Range(0, 40).ToArray(), rows.Accepted);
         for (int i = 0; i < 40; i++)
         {
@@ -81,10 +81,10 @@ public sealed class ImageRunnerTests
     [DataRow(3, 1)]
     [DataRow(1, 2)]
     [DataRow(1, 4)]
-    public void Run_SomeFilesBad_KeepsTheOthersInOrderAndExplainsEach(int batchSize, int imagesPerRun)
+    public void Run_SomeFilesBad_KeepsTheOthersInOrderAndExplainsEach(int batchSize, int itemsPerRun)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(
+        using var graph = new ItemGraph(
             MeanColour,
             "row",
             Small,
@@ -94,9 +94,9 @@ public sealed class ImageRunnerTests
                 BatchSize = batchSize,
                 BatchesInFlight = 2,
             },
-            imagesPerRun: imagesPerRun
+            itemsPerRun: itemsPerRun
         );
-        ImageItem[] items =
+        DataItem[] items =
         [
             new(folder.Write("text.jpg", "hello"u8.ToArray()), "text.jpg"),
             new(folder.Write("red.bmp", Bmp.Plain(255, 0, 0)), "red.bmp"),
@@ -104,7 +104,7 @@ public sealed class ImageRunnerTests
             new(folder.File("missing.png"), "missing.png"),
             new(folder.Write("blue.bmp", Bmp.Plain(0, 0, 255)), "blue.bmp"),
         ];
-        ImageRows rows = new ImageRunner(graph).Run(items, "means");
+        ItemRows rows = new ItemRunner(graph).Run(items, "means");
         CollectionAssert.AreEqual(new[] { 1, 4 }, rows.Accepted);
         CollectionAssert.AreEqual(new float[] { 1, 0, 0, 0, 0, 1 }, rows.Values);
         CollectionAssert.AreEqual(
@@ -118,8 +118,8 @@ public sealed class ImageRunnerTests
     [TestMethod]
     public void Run_NoItems_GivesNoRows()
     {
-        using var graph = new ImageGraph(MeanColour, "row", Small);
-        ImageRows rows = new ImageRunner(graph).Run([], "means");
+        using var graph = new ItemGraph(MeanColour, "row", Small);
+        ItemRows rows = new ItemRunner(graph).Run([], "means");
         Assert.IsEmpty(rows.Accepted);
         Assert.IsEmpty(rows.Values);
     }
@@ -128,10 +128,10 @@ public sealed class ImageRunnerTests
     public void Run_KnownToTheCache_DoesNotDecode()
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(MeanColour, "row", Small);
+        using var graph = new ItemGraph(MeanColour, "row", Small);
         string path = folder.Write("not an image.jpg", "hello"u8.ToArray());
         var cache = new OneRow(SHA256.HashData("hello"u8), [7, 8, 9]);
-        ImageRows rows = new ImageRunner(graph, cache).Run([new ImageItem(path, "x")], "means");
+        ItemRows rows = new ItemRunner(graph, cache).Run([new DataItem(path, "x")], "means");
         CollectionAssert.AreEqual(new float[] { 7, 8, 9 }, rows.Values);
         Assert.AreEqual(1, rows.FromCache);
     }
@@ -142,7 +142,7 @@ public sealed class ImageRunnerTests
     public void Run_Cancelled_Throws(int batchSize)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(
+        using var graph = new ItemGraph(
             MeanColour,
             "row",
             Small,
@@ -160,9 +160,9 @@ public sealed class ImageRunnerTests
             if (p.Done == 3)
                 cancellation.Cancel();
         });
-        ImageItem[] items = [.. Enumerable.Repeat(new ImageItem(path, "x"), 1000)];
+        DataItem[] items = [.. Enumerable.Repeat(new DataItem(path, "x"), 1000)];
         Assert.ThrowsExactly<OperationCanceledException>(() =>
-            new ImageRunner(graph).Run(items, "means", progress, cancellation.Token)
+            new ItemRunner(graph).Run(items, "means", progress, cancellation.Token)
         );
     }
 
@@ -172,7 +172,7 @@ public sealed class ImageRunnerTests
     public void Run_ProgressThrows_ThatErrorComesOut(int batchSize)
     {
         using var folder = new TempFolder();
-        using var graph = new ImageGraph(
+        using var graph = new ItemGraph(
             MeanColour,
             "row",
             Small,
@@ -189,11 +189,11 @@ public sealed class ImageRunnerTests
             if (p.Done == 3)
                 throw new InvalidOperationException("from the caller");
         });
-        ImageItem[] items = [.. Enumerable.Repeat(new ImageItem(path, "x"), 100)];
+        DataItem[] items = [.. Enumerable.Repeat(new DataItem(path, "x"), 100)];
         Assert.AreEqual(
             "from the caller",
             Assert
-                .ThrowsExactly<InvalidOperationException>(() => new ImageRunner(graph).Run(items, "means", progress))
+                .ThrowsExactly<InvalidOperationException>(() => new ItemRunner(graph).Run(items, "means", progress))
                 .Message
         );
     }
@@ -205,7 +205,7 @@ public sealed class ImageRunnerTests
     {
         try
         {
-            using var graph = new ImageGraph(MeanColour, "row", Small, plan: ExecutionPlan.For(provider));
+            using var graph = new ItemGraph(MeanColour, "row", Small, plan: ExecutionPlan.For(provider));
             Assert.Inconclusive($"This machine has {provider}.");
         }
         catch (TransferException e)
@@ -218,9 +218,9 @@ public sealed class ImageRunnerTests
     [TestMethod]
     public void Run_MoreNumbersThanAnArrayHolds_SaysHowManyImagesFit()
     {
-        using var graph = new ImageGraph(MeanColour, "row", Small);
+        using var graph = new ItemGraph(MeanColour, "row", Small);
         var e = Assert.ThrowsExactly<TransferException>(() =>
-            new ImageRunner(graph).Run(new Endless(new ImageItem("x", "x")), "means")
+            new ItemRunner(graph).Run(new Endless(new DataItem("x", "x")), "means")
         );
         StringAssert.Contains(e.Message, "715,827,");
     }
@@ -229,7 +229,7 @@ public sealed class ImageRunnerTests
     public void Construct_OtherInputSize_NamesBothShapes()
     {
         var e = Assert.ThrowsExactly<TransferException>(() =>
-            new ImageGraph(MeanColour, "row", new Preprocessing { Size = 32 })
+            new ItemGraph(MeanColour, "row", new Preprocessing { Size = 32 })
         );
         StringAssert.Contains(e.Message, "16");
         StringAssert.Contains(e.Message, "[N, 3, 32, 32]");
@@ -238,7 +238,7 @@ public sealed class ImageRunnerTests
     [TestMethod]
     public void Construct_UnknownOutput_ListsTheOutputs() =>
         StringAssert.Contains(
-            Assert.ThrowsExactly<TransferException>(() => new ImageGraph(MeanColour, "rows", Small)).Message,
+            Assert.ThrowsExactly<TransferException>(() => new ItemGraph(MeanColour, "rows", Small)).Message,
             "it has row"
         );
 
@@ -255,13 +255,13 @@ public sealed class ImageRunnerTests
     }
 
     /// <summary>A list of as many images as an index can name.</summary>
-    private sealed class Endless(ImageItem item) : IReadOnlyList<ImageItem>
+    private sealed class Endless(DataItem item) : IReadOnlyList<DataItem>
     {
         public int Count => int.MaxValue;
 
-        public ImageItem this[int index] => item;
+        public DataItem this[int index] => item;
 
-        public IEnumerator<ImageItem> GetEnumerator() => Enumerable.Repeat(item, Count).GetEnumerator();
+        public IEnumerator<DataItem> GetEnumerator() => Enumerable.Repeat(item, Count).GetEnumerator();
 
         System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
     }

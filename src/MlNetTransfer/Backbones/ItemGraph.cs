@@ -17,7 +17,7 @@ namespace MlNetTransfer.Backbones;
 /// together, so that the weights are read once for all of them: with resnet18 four together were 8 % faster than four
 /// runs, and more gained no more. It does so only where the caller says that the numbers are the same bits either way.
 /// </remarks>
-public sealed class ImageGraph : IDisposable
+public sealed class ItemGraph : IDisposable
 {
     /// <summary>Opens a graph.</summary>
     /// <param name="onnx">The ONNX file's bytes. One input, float32 [N, 3, Size, Size].</param>
@@ -25,19 +25,19 @@ public sealed class ImageGraph : IDisposable
     /// <param name="preprocessing">What turns an image into the input.</param>
     /// <param name="limits">What an image may cost.</param>
     /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
-    /// <param name="imagesPerRun">Images that a worker on a CPU runs together, in [1, 64]; more than 1 only for graphs
+    /// <param name="itemsPerRun">Images that a worker on a CPU runs together, in [1, 64]; more than 1 only for graphs
     /// whose numbers do not depend on it.</param>
     /// <exception cref="TransferException">The device cannot be used, or the graph does not load, or its input or
     /// output is of another shape; the message says what was found.</exception>
-    public ImageGraph(
+    public ItemGraph(
         byte[] onnx,
         string output,
         Preprocessing preprocessing,
         ImageLimits? limits = null,
         ExecutionPlan? plan = null,
-        int imagesPerRun = 1
+        int itemsPerRun = 1
     )
-        : this(onnx, output, new ImageEncoder(preprocessing), limits, plan, imagesPerRun) { }
+        : this(onnx, output, new ImageEncoder(preprocessing), limits, plan, itemsPerRun) { }
 
     /// <summary>Opens a graph of any content.</summary>
     /// <param name="onnx">The ONNX file's bytes. Its inputs are those of the encoder.</param>
@@ -45,19 +45,19 @@ public sealed class ImageGraph : IDisposable
     /// <param name="encoder">What turns content into the inputs.</param>
     /// <param name="limits">What an item may cost.</param>
     /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
-    /// <param name="imagesPerRun">Items that a worker on a CPU runs together, in [1, 64]; more than 1 only for graphs
+    /// <param name="itemsPerRun">Items that a worker on a CPU runs together, in [1, 64]; more than 1 only for graphs
     /// whose numbers do not depend on it.</param>
     /// <exception cref="TransferException">As above.</exception>
-    public ImageGraph(
+    public ItemGraph(
         byte[] onnx,
         string output,
         ContentEncoder encoder,
         ImageLimits? limits = null,
         ExecutionPlan? plan = null,
-        int imagesPerRun = 1
+        int itemsPerRun = 1
     )
     {
-        ImagesPerRun = Check.InRange(imagesPerRun, 1, 64, nameof(imagesPerRun));
+        ItemsPerRun = Check.InRange(itemsPerRun, 1, 64, nameof(itemsPerRun));
         (OutputName, Encoder, Limits, Plan) = (
             output,
             encoder,
@@ -97,7 +97,7 @@ public sealed class ImageGraph : IDisposable
     public ExecutionPlan Plan { get; }
 
     /// <summary>Images that a worker on a CPU runs together.</summary>
-    public int ImagesPerRun { get; }
+    public int ItemsPerRun { get; }
 
     /// <summary>Numbers per image.</summary>
     public int OutputWidth { get; }
@@ -110,11 +110,11 @@ public sealed class ImageGraph : IDisposable
     internal OrtSession Session { get; } = null!;
 
     /// <summary>Makes a worker with buffers of its own.</summary>
-    public ImageGraphWorker CreateWorker() => new(this);
+    public ItemGraphWorker CreateWorker() => new(this);
 
     /// <summary>Makes memory for images that are run together, whoever decodes them.</summary>
     /// <param name="size">The most images per run, in [1, 1024].</param>
-    public ImageGraphBatch CreateBatch(int size) => new(this, Check.InRange(size, 1, 1024, nameof(size)));
+    public ItemGraphBatch CreateBatch(int size) => new(this, Check.InRange(size, 1, 1024, nameof(size)));
 
     /// <inheritdoc/>
     public void Dispose() => Session?.Dispose();
@@ -161,21 +161,21 @@ public sealed class ImageGraph : IDisposable
 }
 
 /// <summary>
-/// Memory of an <see cref="ImageGraph"/> for ready tensors that are run together, as many as there are: used for one
+/// Memory of an <see cref="ItemGraph"/> for ready tensors that are run together, as many as there are: used for one
 /// run after another. Not thread-safe.
 /// </summary>
 /// <remarks>
 /// On a CPU exactly the given places are run. Other devices prepare kernels per shape, so there the count is rounded up
 /// to a power of two; the rows of the places beyond it are not looked at.
 /// </remarks>
-public sealed class ImageGraphBatch : IDisposable
+public sealed class ItemGraphBatch : IDisposable
 {
-    private readonly ImageGraph graph;
+    private readonly ItemGraph graph;
     private readonly RowTensor[] inputs;
     private readonly RowTensor<float> output;
     private readonly BoundRows rows;
 
-    internal ImageGraphBatch(ImageGraph graph, int size)
+    internal ItemGraphBatch(ItemGraph graph, int size)
     {
         this.graph = graph;
         inputs = [.. graph.Encoder.Inputs.Zip(graph.InputNames, (input, name) => input.Rows(name, size))];
@@ -220,7 +220,7 @@ public sealed class ImageGraphBatch : IDisposable
     public ReadOnlySpan<float> Row(int place)
     {
         ReadOnlySpan<float> row = Output(place);
-        return ImageGraphWorker.FirstNotFinite(row) is { } wrong ? throw new ImageRejectedException(wrong) : row;
+        return ItemGraphWorker.FirstNotFinite(row) is { } wrong ? throw new ImageRejectedException(wrong) : row;
     }
 
     /// <summary>As <see cref="Row"/>, whatever the numbers are.</summary>
@@ -231,18 +231,18 @@ public sealed class ImageGraphBatch : IDisposable
 }
 
 /// <summary>
-/// One of the workers of an <see cref="ImageGraph"/>: decodes, preprocesses and runs one image after another, or a few
+/// One of the workers of an <see cref="ItemGraph"/>: decodes, preprocesses and runs one image after another, or a few
 /// together, in buffers of its own. Not thread-safe.
 /// </summary>
-public sealed class ImageGraphWorker : IDisposable
+public sealed class ItemGraphWorker : IDisposable
 {
     private readonly EncoderWorker encoder;
-    private readonly ImageGraphBatch batch;
+    private readonly ItemGraphBatch batch;
 
-    internal ImageGraphWorker(ImageGraph graph)
+    internal ItemGraphWorker(ItemGraph graph)
     {
         encoder = graph.Encoder.CreateWorker(graph.Limits);
-        batch = graph.CreateBatch(graph.ImagesPerRun);
+        batch = graph.CreateBatch(graph.ItemsPerRun);
     }
 
     /// <summary>Runs an encoded image through preprocessing and graph.</summary>

@@ -14,7 +14,7 @@ namespace MlNetTransfer.Datasets;
 /// <param name="Label">Index into the data set's class names; -1 where the image has no label.</param>
 /// <param name="Group">What it has in common with other images (a patient, a camera, a burst of shots); images of one
 /// group never stand on both sides of a split. Null where it stands alone.</param>
-public sealed record ImageItem(ImageLocation Location, string Name, int Label = ImageItem.NoLabel, string? Group = null)
+public sealed record DataItem(ItemLocation Location, string Name, int Label = DataItem.NoLabel, string? Group = null)
 {
     /// <summary>The label of an image without one.</summary>
     public const int NoLabel = -1;
@@ -24,7 +24,7 @@ public sealed record ImageItem(ImageLocation Location, string Name, int Label = 
     /// <param name="name">How the image is called in reports.</param>
     /// <param name="label">Index into the data set's class names; -1 where the image has no label.</param>
     /// <param name="group">Images of one group never stand on both sides of a split.</param>
-    public ImageItem(string path, string name, int label = NoLabel, string? group = null)
+    public DataItem(string path, string name, int label = NoLabel, string? group = null)
         : this(new FileLocation(path), name, label, group) { }
 }
 
@@ -33,40 +33,40 @@ public sealed record ImageItem(ImageLocation Location, string Name, int Label = 
 /// <see cref="StreamLocation"/>, <see cref="PixelsLocation"/> or, of a text, <see cref="TextLocation"/>; there are no
 /// others.
 /// </summary>
-public abstract record ImageLocation
+public abstract record ItemLocation
 {
-    private protected ImageLocation() { }
+    private protected ItemLocation() { }
 }
 
 /// <summary>An image that is a file of its own.</summary>
 /// <param name="Path">The file.</param>
-public sealed record FileLocation(string Path) : ImageLocation;
+public sealed record FileLocation(string Path) : ItemLocation;
 
 /// <summary>An image that is in memory already.</summary>
 /// <param name="Bytes">The encoded image, as a file would hold it; not copied, so it must not change while it is in
 /// use.</param>
-public sealed record MemoryLocation(ReadOnlyMemory<byte> Bytes) : ImageLocation;
+public sealed record MemoryLocation(ReadOnlyMemory<byte> Bytes) : ItemLocation;
 
 /// <summary>
 /// An image that is decoded already. It is resized and normalised exactly as a file of the same pixels would be.
 /// </summary>
 /// <param name="Image">The pixels.</param>
-public sealed record PixelsLocation(RgbImage Image) : ImageLocation;
+public sealed record PixelsLocation(RgbImage Image) : ItemLocation;
 
 /// <summary>A text, for networks of texts: a field of a list, or of a column of ML.NET.</summary>
 /// <param name="Text">The text; its bytes are those of UTF-8.</param>
-public sealed record TextLocation(string Text) : ImageLocation;
+public sealed record TextLocation(string Text) : ItemLocation;
 
 /// <summary>An image behind a stream that is opened when the image is needed.</summary>
 /// <param name="Open">Opens the stream; called once per reading, from any thread. The stream is read to its end, or to
 /// one byte past the limit, and disposed.</param>
-public sealed record StreamLocation(Func<Stream> Open) : ImageLocation;
+public sealed record StreamLocation(Func<Stream> Open) : ItemLocation;
 
 /// <summary>An image in a zip archive. It is inflated into memory when it is read, never to the disk.</summary>
 /// <param name="ZipPath">The archive.</param>
 /// <param name="EntryName">The entry's name as the archive has it; of several entries with that name, the
 /// first.</param>
-public sealed record ZipEntryLocation(string ZipPath, string EntryName) : ImageLocation;
+public sealed record ZipEntryLocation(string ZipPath, string EntryName) : ItemLocation;
 
 /// <summary>
 /// Reads one image after another into the same memory, from files, archives, memory or streams. Not thread-safe: one
@@ -77,7 +77,7 @@ public sealed record ZipEntryLocation(string ZipPath, string EntryName) : ImageL
 /// inflated and again while inflating, then its checksum.
 /// </remarks>
 /// <param name="limits">The largest image; the defaults of <see cref="ImageLimits"/> if null.</param>
-public sealed class ImageItemReader(ImageLimits? limits = null) : IDisposable
+public sealed class ItemReader(ImageLimits? limits = null) : IDisposable
 {
     private readonly ImageLimits limits = limits ?? new ImageLimits();
     private readonly ImageFileBuffer buffer = new(limits);
@@ -87,7 +87,7 @@ public sealed class ImageItemReader(ImageLimits? limits = null) : IDisposable
     /// <param name="item">The image.</param>
     /// <exception cref="ImageRejectedException">Missing, not readable, empty, damaged, encrypted or longer than
     /// <see cref="ImageLimits.MaxBytes"/>.</exception>
-    public ReadOnlySpan<byte> Read(ImageItem item) =>
+    public ReadOnlySpan<byte> Read(DataItem item) =>
         item.Location switch
         {
             FileLocation file => buffer.Read(file.Path),
@@ -173,4 +173,4 @@ public sealed class ImageItemReader(ImageLimits? limits = null) : IDisposable
 /// <summary>A line of the ledger: an image that was not used, and why. No image is ever dropped without one.</summary>
 /// <param name="File">The image's name in its data set.</param>
 /// <param name="Reason">Why it was rejected, in one line.</param>
-public sealed record RejectedImage(string File, string Reason);
+public sealed record RejectedItem(string File, string Reason);

@@ -12,15 +12,15 @@ namespace MlNetTransfer.Backbones;
 /// <param name="graph">The graph; not disposed here.</param>
 /// <param name="cache">Rows known from before, looked up by the content of each image.</param>
 /// <param name="clock">Measures the wall time.</param>
-public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeProvider? clock = null)
+public sealed class ItemRunner(ItemGraph graph, IRowCache? cache = null, TimeProvider? clock = null)
 {
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
-    private readonly ConcurrentBag<ImageGraphWorker>? idle;
+    private readonly ConcurrentBag<ItemGraphWorker>? idle;
 
     /// <param name="graph">The graph; not disposed here.</param>
     /// <param name="cache">Rows known from before.</param>
     /// <param name="workers">Workers that may be used and are given back: for many short runs.</param>
-    internal ImageRunner(ImageGraph graph, IRowCache? cache, ConcurrentBag<ImageGraphWorker> workers)
+    internal ItemRunner(ItemGraph graph, IRowCache? cache, ConcurrentBag<ItemGraphWorker> workers)
         : this(graph, cache) => idle = workers;
 
     /// <summary>Runs every image once.</summary>
@@ -30,15 +30,15 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
     /// <param name="cancellation">Ends the work between two images.</param>
     /// <returns>A row or a rejection for every image.</returns>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    public ImageRows Run(
-        IReadOnlyList<ImageItem> items,
+    public ItemRows Run(
+        IReadOnlyList<DataItem> items,
         string stage,
         IProgress<JobProgress>? progress = null,
         CancellationToken cancellation = default
     )
     {
         long started = clock.GetTimestamp();
-        var state = new ImageRunState(items, graph.OutputWidth, cache, stage, progress);
+        var state = new ItemRunState(items, graph.OutputWidth, cache, stage, progress);
         using var workers = new WorkerGroup(cancellation);
         int count = Math.Max(1, Math.Min(graph.Plan.Workers, items.Count));
         if (graph.Plan.BatchSize == 1)
@@ -48,7 +48,7 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         }
         else
         {
-            var batches = new ImageBatches(graph, state);
+            var batches = new ItemBatches(graph, state);
             for (int w = 0; w < count; w++)
                 workers.Start(batches.Fill);
             workers.Start(batches.Run);
@@ -58,10 +58,10 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         return state.Collect(clock.GetElapsedTime(started));
     }
 
-    private void RunEach(ImageRunState state, CancellationToken cancellation)
+    private void RunEach(ItemRunState state, CancellationToken cancellation)
     {
-        ImageGraphWorker worker =
-            idle is not null && idle.TryTake(out ImageGraphWorker? spare) ? spare : graph.CreateWorker();
+        ItemGraphWorker worker =
+            idle is not null && idle.TryTake(out ItemGraphWorker? spare) ? spare : graph.CreateWorker();
         try
         {
             RunEach(state, worker, cancellation);
@@ -75,11 +75,11 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         }
     }
 
-    private void RunEach(ImageRunState state, ImageGraphWorker worker, CancellationToken cancellation)
+    private void RunEach(ItemRunState state, ItemGraphWorker worker, CancellationToken cancellation)
     {
-        using var reader = new ImageItemReader(graph.Limits);
+        using var reader = new ItemReader(graph.Limits);
         // Where there are few images, each worker gets its share of them.
-        int together = Math.Clamp((state.Count + graph.Plan.Workers - 1) / graph.Plan.Workers, 1, graph.ImagesPerRun),
+        int together = Math.Clamp((state.Count + graph.Plan.Workers - 1) / graph.Plan.Workers, 1, graph.ItemsPerRun),
             decoded = 0;
         Span<int> indices = stackalloc int[together];
         while (state.Next(out int index))
@@ -104,10 +104,10 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
 
     /// <summary>Decodes an image into a place of the worker; false where its row is decided without a run.</summary>
     private static bool Decoded(
-        ImageRunState state,
+        ItemRunState state,
         int index,
-        ImageItemReader reader,
-        ImageGraphWorker worker,
+        ItemReader reader,
+        ItemGraphWorker worker,
         int place
     )
     {
@@ -125,7 +125,7 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
         }
     }
 
-    private static void Finish(ImageRunState state, ImageGraphWorker worker, ReadOnlySpan<int> indices)
+    private static void Finish(ItemRunState state, ItemGraphWorker worker, ReadOnlySpan<int> indices)
     {
         worker.RunFirst(indices.Length);
         for (int place = 0; place < indices.Length; place++)
@@ -151,8 +151,8 @@ public sealed class ImageRunner(ImageGraph graph, IRowCache? cache = null, TimeP
 /// <param name="cache">Rows known from before.</param>
 /// <param name="stage">How the work is called in progress reports.</param>
 /// <param name="progress">Told after every image.</param>
-internal sealed class ImageRunState(
-    IReadOnlyList<ImageItem> items,
+internal sealed class ItemRunState(
+    IReadOnlyList<DataItem> items,
     int width,
     IRowCache? cache,
     string stage,
@@ -187,7 +187,7 @@ internal sealed class ImageRunState(
     /// <summary>
     /// Reads an image's file; false where its row is decided without decoding: known to the cache, or not readable.
     /// </summary>
-    public bool TryRead(int index, ImageItemReader reader, out ReadOnlySpan<byte> encoded)
+    public bool TryRead(int index, ItemReader reader, out ReadOnlySpan<byte> encoded)
     {
         encoded = default;
         try
@@ -215,13 +215,13 @@ internal sealed class ImageRunState(
         progress?.Report(new JobProgress(stage, count, items.Count));
     }
 
-    public ImageRows Collect(TimeSpan elapsed)
+    public ItemRows Collect(TimeSpan elapsed)
     {
         int[] accepted = [.. Enumerable.Range(0, items.Count).Where(i => reasons[i] is null)];
         var rejected = Enumerable
             .Range(0, items.Count)
             .Where(i => reasons[i] is not null)
-            .Select(i => new RejectedImage(items[i].Name, reasons[i]!))
+            .Select(i => new RejectedItem(items[i].Name, reasons[i]!))
             .ToArray();
         for (int row = 0; row < accepted.Length; row++)
         {
@@ -231,7 +231,7 @@ internal sealed class ImageRunState(
             Digest(accepted[row]).CopyTo(Digest(row));
         }
 
-        return new ImageRows
+        return new ItemRows
         {
             Accepted = accepted,
             Values = accepted.Length == items.Count ? values : values[..(accepted.Length * width)],
@@ -245,7 +245,7 @@ internal sealed class ImageRunState(
 }
 
 /// <summary>What a graph gave for a list of images. Independent of the number of workers.</summary>
-public sealed class ImageRows
+public sealed class ItemRows
 {
     /// <summary>
     /// Indices into the list of images: the images that have a row [rows]. Ascending, unless <see cref="Sort"/> was
@@ -263,7 +263,7 @@ public sealed class ImageRows
     public required byte[] Digests { get; init; }
 
     /// <summary>The images without a row and why, in the order of the list.</summary>
-    public required IReadOnlyList<RejectedImage> Rejected { get; init; }
+    public required IReadOnlyList<RejectedItem> Rejected { get; init; }
 
     /// <summary>Rows that came from the cache.</summary>
     public required int FromCache { get; init; }

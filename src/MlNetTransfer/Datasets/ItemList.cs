@@ -6,7 +6,7 @@ namespace MlNetTransfer.Datasets;
 /// </summary>
 /// <param name="source">The list's file; relative paths start at its folder.</param>
 /// <param name="options">How to read it; whether its rows are texts.</param>
-internal sealed class ImageList(string source, DatasetOptions options)
+internal sealed class ItemList(string source, DatasetOptions options)
 {
     private const int MostShown = 80;
 
@@ -17,24 +17,24 @@ internal sealed class ImageList(string source, DatasetOptions options)
             ? StringComparer.OrdinalIgnoreCase
             : StringComparer.Ordinal
     );
-    private readonly List<(ImageItem Item, ListRow Row)> found = [];
-    private readonly List<RejectedImage> rejected = [];
+    private readonly List<(DataItem Item, ListRow Row)> found = [];
+    private readonly List<RejectedItem> rejected = [];
     private readonly HashSet<string> labels = new(StringComparer.Ordinal);
     private readonly SortedSet<string> unused = new(StringComparer.Ordinal);
     private ListColumns? columns;
 
     /// <summary>The images in the list's order, whatever it says of them.</summary>
-    public ImageDataset Unlabelled(IEnumerable<ListRow> rows, ListLimits limits)
+    public Dataset Unlabelled(IEnumerable<ListRow> rows, ListLimits limits)
     {
         foreach (ListRow row in Within(rows, limits))
             Add(row);
         return found.Count + rejected.Count == 0
             ? throw new TransferException($"'{source}' lists no {Things}.")
-            : new ImageDataset(source, [], [.. found.Select(f => f.Item)], rejected);
+            : new Dataset(source, [], [.. found.Select(f => f.Item)], rejected);
     }
 
     /// <summary>The images with their labels, groups and split, ordered by name.</summary>
-    public ImageDataset Labelled(IEnumerable<ListRow> rows, DatasetOptions options)
+    public Dataset Labelled(IEnumerable<ListRow> rows, DatasetOptions options)
     {
         foreach (ListRow row in Within(rows, options.Lists))
             Add(Checked(row));
@@ -65,7 +65,7 @@ internal sealed class ImageList(string source, DatasetOptions options)
                         ? order
                         : a.Row.Line.CompareTo(b.Row.Line)
             );
-        return new ImageDataset(
+        return new Dataset(
             source,
             classes,
             [
@@ -138,9 +138,9 @@ internal sealed class ImageList(string source, DatasetOptions options)
     private void AddText(ListRow row)
     {
         if (string.IsNullOrWhiteSpace(row.Path))
-            rejected.Add(new RejectedImage(Name(row), "the text is empty"));
+            rejected.Add(new RejectedItem(Name(row), "the text is empty"));
         else
-            found.Add((new ImageItem(new TextLocation(row.Path), Name(row), ImageItem.NoLabel, row.Group), row));
+            found.Add((new DataItem(new TextLocation(row.Path), Name(row), DataItem.NoLabel, row.Group), row));
 
         static string Name(ListRow row) => FormattableString.Invariant($"line {row.Line}");
     }
@@ -171,11 +171,11 @@ internal sealed class ImageList(string source, DatasetOptions options)
                     + $"(looked for '{path}'){Hint(row.Path)}"
             );
         else
-            found.Add((new ImageItem(path, row.Path, ImageItem.NoLabel, row.Group), row));
+            found.Add((new DataItem(path, row.Path, DataItem.NoLabel, row.Group), row));
     }
 
     private void Reject(ListRow row, string reason) =>
-        rejected.Add(new RejectedImage(Printable(row.Path), Printable($"line {row.Line}: {reason}")));
+        rejected.Add(new RejectedItem(Printable(row.Path), Printable($"line {row.Line}: {reason}")));
 
     private void RefuseContradiction(ListRow first, ListRow second)
     {

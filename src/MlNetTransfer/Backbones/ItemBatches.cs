@@ -10,15 +10,15 @@ namespace MlNetTransfer.Backbones;
 /// Large batches for a device: workers fill them ahead, one thread runs them. Batch b holds images b·size to (b+1)·size
 /// - 1, whoever decodes them.
 /// </summary>
-internal sealed class ImageBatches
+internal sealed class ItemBatches
 {
-    private readonly ImageGraph graph;
-    private readonly ImageRunState state;
-    private readonly ImageBatch[] ring;
-    private readonly BlockingCollection<ImageBatch> ready = [];
+    private readonly ItemGraph graph;
+    private readonly ItemRunState state;
+    private readonly ItemBatch[] ring;
+    private readonly BlockingCollection<ItemBatch> ready = [];
     private readonly int size;
 
-    public ImageBatches(ImageGraph graph, ImageRunState state)
+    public ItemBatches(ItemGraph graph, ItemRunState state)
     {
         (this.graph, this.state, size) = (graph, state, graph.Plan.BatchSize);
         int batches = (state.Count + size - 1) / size;
@@ -26,9 +26,9 @@ internal sealed class ImageBatches
         [
             .. Enumerable
                 .Range(0, Math.Min(graph.Plan.BatchesInFlight, batches))
-                .Select(first => new ImageBatch(graph, first)),
+                .Select(first => new ItemBatch(graph, first)),
         ];
-        foreach (ImageBatch batch in ring)
+        foreach (ItemBatch batch in ring)
             batch.Begin(CountOf(batch.Number));
     }
 
@@ -36,10 +36,10 @@ internal sealed class ImageBatches
     public void Fill(CancellationToken cancellation)
     {
         using EncoderWorker encoder = graph.Encoder.CreateWorker(graph.Limits);
-        using var reader = new ImageItemReader(graph.Limits);
+        using var reader = new ItemReader(graph.Limits);
         while (state.Next(out int index))
         {
-            ImageBatch batch = ring[index / size % ring.Length];
+            ItemBatch batch = ring[index / size % ring.Length];
             batch.WaitFor(index / size, cancellation);
             if (batch.Finish(index % size, Encode(index, batch.Item(index % size), encoder, reader)))
                 ready.Add(batch, cancellation);
@@ -53,7 +53,7 @@ internal sealed class ImageBatches
         {
             for (int done = 0, batches = (state.Count + size - 1) / size; done < batches; done++)
             {
-                ImageBatch batch = ready.Take(cancellation);
+                ItemBatch batch = ready.Take(cancellation);
                 batch.Run();
                 for (int place = 0; place < CountOf(batch.Number); place++)
                     Deliver(batch, place);
@@ -62,14 +62,14 @@ internal sealed class ImageBatches
         }
         finally
         {
-            foreach (ImageBatch batch in ring)
+            foreach (ItemBatch batch in ring)
                 batch.Dispose();
         }
     }
 
     private int CountOf(int number) => Math.Clamp(state.Count - number * size, 0, size);
 
-    private bool Encode(int index, EncodedItem item, EncoderWorker encoder, ImageItemReader reader)
+    private bool Encode(int index, EncodedItem item, EncoderWorker encoder, ItemReader reader)
     {
         if (!state.TryRead(index, reader, out ReadOnlySpan<byte> encoded))
             return false;
@@ -85,13 +85,13 @@ internal sealed class ImageBatches
         }
     }
 
-    private void Deliver(ImageBatch batch, int place)
+    private void Deliver(ItemBatch batch, int place)
     {
         int index = batch.Number * size + place;
         if (batch.IsFilled(place))
         {
             ReadOnlySpan<float> row = batch.Output(place);
-            if (ImageGraphWorker.FirstNotFinite(row) is { } wrong)
+            if (ItemGraphWorker.FirstNotFinite(row) is { } wrong)
                 state.Reject(index, wrong);
             else
             {
@@ -108,14 +108,14 @@ internal sealed class ImageBatches
 /// Memory of one batch, used for one batch after another. Each place is written by one worker; the batch is run once
 /// all its places are decided.
 /// </summary>
-internal sealed class ImageBatch : IDisposable
+internal sealed class ItemBatch : IDisposable
 {
-    private readonly ImageGraphBatch memory;
+    private readonly ItemGraphBatch memory;
     private readonly bool[] filled;
     private readonly object gate = new();
     private int missing;
 
-    public ImageBatch(ImageGraph graph, int number)
+    public ItemBatch(ItemGraph graph, int number)
     {
         Number = number;
         memory = graph.CreateBatch(graph.Plan.BatchSize);

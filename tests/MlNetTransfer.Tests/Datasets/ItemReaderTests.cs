@@ -5,7 +5,7 @@ using MlNetTransfer.Tests.Shared;
 namespace MlNetTransfer.Tests.Datasets;
 
 [TestClass]
-public sealed class ImageItemReaderTests
+public sealed class ItemReaderTests
 {
     // From APPNOTE 4.3.7 and 4.3.12: offsets of the fields in the directory's header and in the local header.
     private const int DirectoryFlags = 8,
@@ -21,14 +21,14 @@ public sealed class ImageItemReaderTests
             large = [.. Enumerable.Range(0, 200_000).Select(i => (byte)(i * 31 / 7))];
         string file = folder.Write("a.bmp", small),
             zip = folder.Zip("b.zip", ("x/a.bmp", small), ("large", large));
-        using var reader = new ImageItemReader();
-        CollectionAssert.AreEqual(small, reader.Read(new ImageItem(file, "a")).ToArray());
-        CollectionAssert.AreEqual(large, reader.Read(new ImageItem(new ZipEntryLocation(zip, "large"), "l")).ToArray());
+        using var reader = new ItemReader();
+        CollectionAssert.AreEqual(small, reader.Read(new DataItem(file, "a")).ToArray());
+        CollectionAssert.AreEqual(large, reader.Read(new DataItem(new ZipEntryLocation(zip, "large"), "l")).ToArray());
         CollectionAssert.AreEqual(
             small,
-            reader.Read(new ImageItem(new ZipEntryLocation(zip, "x/a.bmp"), "x")).ToArray()
+            reader.Read(new DataItem(new ZipEntryLocation(zip, "x/a.bmp"), "x")).ToArray()
         );
-        CollectionAssert.AreEqual(small, reader.Read(new ImageItem(new MemoryLocation(small), "m")).ToArray());
+        CollectionAssert.AreEqual(small, reader.Read(new DataItem(new MemoryLocation(small), "m")).ToArray());
     }
 
     [TestMethod]
@@ -39,7 +39,7 @@ public sealed class ImageItemReaderTests
         string file = folder.Write("a", bytes),
             zip = folder.Zip("a.zip", ("a", bytes));
         foreach (
-            ImageLocation location in (ImageLocation[])
+            ItemLocation location in (ItemLocation[])
                 [new FileLocation(file), new ZipEntryLocation(zip, "a"), new MemoryLocation(bytes)]
         )
             StringAssert.Contains(Reason(location, new ImageLimits { MaxBytes = 1000 }), "1001 bytes", $"{location}");
@@ -50,7 +50,7 @@ public sealed class ImageItemReaderTests
     {
         using var folder = new TempFolder();
         foreach (
-            ImageLocation location in (ImageLocation[])
+            ItemLocation location in (ItemLocation[])
                 [
                     new FileLocation(folder.Write("a", [])),
                     new ZipEntryLocation(folder.Zip("a.zip", ("a", [])), "a"),
@@ -78,8 +78,8 @@ public sealed class ImageItemReaderTests
         string zip = folder.Zip("bomb.zip", ("a", new byte[100 << 20]));
         Assert.IsLessThan(200_000L, new FileInfo(zip).Length, "a tiny file");
         Zips.Patch(zip, DirectorySize, null, _ => 1000);
-        using var reader = new ImageItemReader();
-        var item = new ImageItem(new ZipEntryLocation(zip, "a"), "a");
+        using var reader = new ItemReader();
+        var item = new DataItem(new ZipEntryLocation(zip, "a"), "a");
         long before = GC.GetAllocatedBytesForCurrentThread();
         Assert.ThrowsExactly<ImageRejectedException>(() => reader.Read(item));
         Assert.IsLessThan(
@@ -113,7 +113,7 @@ public sealed class ImageItemReaderTests
         using var folder = new TempFolder();
         string zip = folder.Zip("a.zip", ("a", [1]));
         foreach (
-            ImageLocation location in (ImageLocation[])
+            ItemLocation location in (ItemLocation[])
                 [
                     new FileLocation(folder.File("no")),
                     new ZipEntryLocation(folder.File("no.zip"), "a"),
@@ -138,14 +138,14 @@ public sealed class ImageItemReaderTests
                     ),
             ]
         );
-        ImageItem[] items =
+        DataItem[] items =
         [
-            .. Enumerable.Range(0, 50).Select(i => new ImageItem(new ZipEntryLocation(zip, $"{i}"), "x")),
+            .. Enumerable.Range(0, 50).Select(i => new DataItem(new ZipEntryLocation(zip, $"{i}"), "x")),
         ];
-        using var reader = new ImageItemReader();
+        using var reader = new ItemReader();
         reader.Read(items[0]);
         long before = GC.GetAllocatedBytesForCurrentThread();
-        foreach (ImageItem item in items)
+        foreach (DataItem item in items)
             reader.Read(item);
         Assert.IsLessThan(
             20_000L,
@@ -163,9 +163,9 @@ public sealed class ImageItemReaderTests
         Assert.AreEqual(0u, Crc32.Of([]));
     }
 
-    private static string Reason(ImageLocation location, ImageLimits? limits = null)
+    private static string Reason(ItemLocation location, ImageLimits? limits = null)
     {
-        using var reader = new ImageItemReader(limits);
-        return Assert.ThrowsExactly<ImageRejectedException>(() => reader.Read(new ImageItem(location, "x"))).Reason;
+        using var reader = new ItemReader(limits);
+        return Assert.ThrowsExactly<ImageRejectedException>(() => reader.Read(new DataItem(location, "x"))).Reason;
     }
 }

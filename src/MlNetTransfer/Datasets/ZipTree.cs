@@ -5,9 +5,9 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer.Datasets;
 
 /// <summary>Lists a zip archive. Nothing is inflated here and nothing is ever extracted.</summary>
-internal static class ImageZip
+internal static class ZipTree
 {
-    public static ImageTree Read(string path, ZipLimits limits)
+    public static FileTree Read(string path, ZipLimits limits)
     {
         try
         {
@@ -42,7 +42,7 @@ internal static class ImageZip
     /// Takes off one folder that holds everything, as archives of a folder have it: where it holds folders, and either
     /// at least two of them or no file directly.
     /// </summary>
-    public static ImageTree WithoutCommonTop(ImageTree tree)
+    public static FileTree WithoutCommonTop(FileTree tree)
     {
         string[] tops = tree.FoldersIn("");
         if (tops.Length != 1 || tree.HasFileIn(""))
@@ -86,38 +86,38 @@ internal static class ImageZip
             );
     }
 
-    private static ImageTree List(string path, ZipArchive archive, ZipLimits limits)
+    private static FileTree List(string path, ZipArchive archive, ZipLimits limits)
     {
-        var files = new List<ImageItem>();
+        var files = new List<DataItem>();
         var folders = new HashSet<string>(StringComparer.Ordinal);
-        var rejected = new List<RejectedImage>();
+        var rejected = new List<RejectedItem>();
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (ZipArchiveEntry entry in archive.Entries)
         {
             string name = entry.FullName;
             if (name.Length == 0)
-                rejected.Add(new RejectedImage("(no name)", "its name is empty"));
+                rejected.Add(new RejectedItem("(no name)", "its name is empty"));
             else if (ZipEntryRules.WhyNameRefused(name) is { } badName)
-                rejected.Add(new RejectedImage(Printable(name), badName));
+                rejected.Add(new RejectedItem(Printable(name), badName));
             else if (IsLeftBehind(name))
                 continue;
             else if (name.EndsWith('/'))
                 AddFolders(folders, name);
             else if (!names.Add(name))
-                rejected.Add(new RejectedImage(name, "stands in the archive twice; only the first is used"));
+                rejected.Add(new RejectedItem(name, "stands in the archive twice; only the first is used"));
             else if (ZipEntryRules.WhyContentRefused(entry, limits) is { } badContent)
             {
                 AddFolders(folders, name);
-                rejected.Add(new RejectedImage(name, badContent));
+                rejected.Add(new RejectedItem(name, badContent));
             }
             else
             {
                 AddFolders(folders, name);
-                files.Add(new ImageItem(new ZipEntryLocation(path, name), name));
+                files.Add(new DataItem(new ZipEntryLocation(path, name), name));
             }
         }
 
-        return new ImageTree(path, files, folders, rejected);
+        return new FileTree(path, files, folders, rejected);
     }
 
     private static bool IsLeftBehind(string name)
