@@ -56,6 +56,8 @@ internal static class EvaluateCommand
             EvaluationTables.Print(console, unseen);
         }
 
+        foreach (string line in summary.ReliabilityCheck?.Lines(summary.Reliability!) ?? [])
+            console.WriteLine(line);
         if (summary.Seen is { } seen)
             console.WriteLine(Seen(seen, summary.Images));
         foreach (string note in summary.Notes)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Selective;
 using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
@@ -33,6 +34,14 @@ internal static class PredictCommand
             flags.TextColumn((o, name) => o with { TextColumn = name }),
             texts,
             flags.Top(),
+            flags.Choice<ClassSetKind>(
+                "--sets",
+                "How the set of classes that come into question is made. lac: the smallest sets on average; raps: "
+                    + "larger ones for harder images. How often they hold the true class was set in training "
+                    + "(--coverage).",
+                (o, kind) => o with { Sets = kind },
+                o => o.Sets
+            ),
             output,
             flags.MaxMegapixels(),
             flags.Workers(),
@@ -83,22 +92,38 @@ internal static class PredictionTable
             .AddColumn("label")
             .AddColumn(new TableColumn("probability").RightAligned())
             .AddColumn("next");
+        bool isReliable = summary.Predictions.Any(p => p.Set is not null || p.Unknown is not null);
+        if (isReliable)
+            table.AddColumn("remark");
         foreach (Prediction p in summary.Predictions)
         {
             string next = string.Join(
                 ", ",
                 p.Top.Skip(1).Select(t => FormattableString.Invariant($"{t.Label} {t.Probability:f3}"))
             );
-            table.AddRow(
-                new Text(p.File),
-                new Text(p.Label),
-                new Text(FormattableString.Invariant($"{p.Probability:f3}")),
-                new Text(next)
-            );
+            Text[] cells =
+            [
+                new(p.File),
+                new(p.Label),
+                new(FormattableString.Invariant($"{p.Probability:f3}")),
+                new(next),
+                new(Remark(p)),
+            ];
+            table.AddRow(isReliable ? cells : cells[..^1]);
         }
 
         if (summary.Predictions.Count > 0)
             console.Write(table);
         EvaluationTables.Rejected(console, summary.Rejected);
+    }
+
+    /// <summary>What a reader should not overlook: an image that the model has no business with, or a doubt.</summary>
+    private static string Remark(Prediction p)
+    {
+        if (p.Unknown == true)
+            return "unknown: unlike any training image";
+        if (p.Abstained != true)
+            return "";
+        return p.Set is { Count: > 1 } set ? $"not sure: {string.Join(" or ", set)}" : "not sure";
     }
 }

@@ -66,8 +66,8 @@ internal static class ResultFile
                 c.Name switch
                 {
                     "file" when !c.Values.Contains(null) => new DataField<string>(c.Name, nullable: false),
-                    "seen" => new DataField<bool?>(c.Name),
-                    "truth" or "prediction" or "error" => new DataField<string>(c.Name),
+                    "seen" or "abstained" or "unknown" => new DataField<bool?>(c.Name),
+                    "truth" or "prediction" or "set" or "error" => new DataField<string>(c.Name),
                     "kind" or "severity" or "file" or "other" or "class" or "message" => new DataField<string>(c.Name),
                     _ => (DataField)new DataField<float?>(c.Name),
                 }

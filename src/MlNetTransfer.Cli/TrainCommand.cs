@@ -150,6 +150,20 @@ internal static class TrainCommand
                 "2..20",
                 (o, folds) => o with { Folds = folds }
             ),
+            flags.Number<double>(
+                "--coverage",
+                "How often the set of classes that the model gives beside its answer holds the true one.",
+                "0.5..0.999",
+                (o, share) => o with { Reliability = o.Reliability with { Coverage = share } },
+                o => o.Reliability.Coverage
+            ),
+            flags.Number<double>(
+                "--target-accuracy",
+                "Accuracy of the answers that the model gives; where it would be less, it says that it is not sure.",
+                "0.5..0.999",
+                (o, share) => o with { Reliability = o.Reliability with { TargetAccuracy = share } },
+                o => o.Reliability.TargetAccuracy
+            ),
             flags.Number<int>(
                 "--seed",
                 "Seed of the split or the folds; the same seed and images give the same model file.",

@@ -57,6 +57,8 @@ internal static class TrainReport
                     $"Calibrated: log-loss {summary.LogLossUncalibrated:f3} nats before, {summary.LogLoss:f3} after."
                 )
             );
+        foreach (string line in summary.Reliability?.Lines() ?? [])
+            console.WriteLine(line);
         console.WriteLine();
         EvaluationTables.Print(console, summary);
         EvaluationTables.Rejected(console, summary.Rejected);

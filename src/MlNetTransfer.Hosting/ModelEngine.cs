@@ -131,7 +131,7 @@ internal sealed record EngineContext(
     TimeProvider Clock
 )
 {
-    public ItemGraph Graph => Model.Model.Graph;
+    public ItemGraph Graph => Model.Model.Answers;
 
     /// <summary>Decodes an image, or ends its request; true where it was decoded.</summary>
     public bool TryDecode(PredictRequest request, ImagePreprocessor preprocessor, Span<float> tensor)
@@ -165,9 +165,10 @@ internal sealed record EngineContext(
         {
             request.Cancellation.ThrowIfCancellationRequested();
             TransferPrediction prediction = TransferPrediction.Of(
-                Model.Model.ClassNames,
+                Model.Model,
                 batch.Row(place),
                 Options.Top,
+                Options.Sets,
                 Model.Version
             );
             Admission.End();

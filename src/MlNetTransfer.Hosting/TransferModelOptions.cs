@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Hosting;
 
@@ -19,6 +20,9 @@ public sealed class TransferModelOptions
 
     /// <summary>Likeliest classes in a prediction, in [1, 1000]. Default 3.</summary>
     public int Top { get; set; } = 3;
+
+    /// <summary>How the set of classes of each image is made. Default LAC: the smallest sets on average.</summary>
+    public ClassSetKind Sets { get; set; }
 
     /// <summary>
     /// What runs the model. Default the CPU. Another device must give the CPU's numbers before it is used.
@@ -83,6 +87,8 @@ internal sealed class TransferModelOptionsValidator : IValidateOptions<TransferM
             wrong.Add($"{nameof(options.Limits)} is null");
         if (!Enum.IsDefined(options.Device))
             wrong.Add($"{nameof(options.Device)} is {options.Device}; Cpu, Cuda or TensorRt was expected");
+        if (!Enum.IsDefined(options.Sets))
+            wrong.Add($"{nameof(options.Sets)} is {options.Sets}; Lac or Raps was expected");
         Range(options.Top, 1, 1000);
         Range(options.Workers, 1, 1024);
         Range(options.MaxWaiting, 1, 1_000_000);

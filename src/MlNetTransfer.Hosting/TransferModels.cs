@@ -6,6 +6,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Models;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Hosting;
 
@@ -88,6 +90,45 @@ public sealed record TransferPrediction(
     ModelVersion Model
 )
 {
+    /// <summary>
+    /// Whether the model is not sure: the answer would be wrong more often than was asked for in training; null where
+    /// it cannot say.
+    /// </summary>
+    public bool? Abstained { get; init; }
+
+    /// <summary>The classes that come into question, likeliest first; null where the model cannot say.</summary>
+    public IReadOnlyList<string>? PredictionSet { get; init; }
+
+    /// <summary>Whether the image is unlike all training images; null where the model does not score that.</summary>
+    public bool? Unknown { get; init; }
+
+    /// <summary>How unlike, at least 0, the threshold being 1; null where the model does not score that.</summary>
+    public float? UnknownScore { get; init; }
+
+    /// <summary>Takes all from what a model says of an image.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="answer">A row of <see cref="TransferModel.Answers"/>.</param>
+    /// <param name="top">Classes to list.</param>
+    /// <param name="sets">How the set of classes is made.</param>
+    /// <param name="version">Which model it is.</param>
+    internal static TransferPrediction Of(
+        TransferModel model,
+        ReadOnlySpan<float> answer,
+        int top,
+        ClassSetKind sets,
+        ModelVersion version
+    )
+    {
+        ReliabilityVerdict verdict = model.Judge(answer, sets);
+        return Of(model.ClassNames, answer[..model.ClassNames.Count], top, version) with
+        {
+            Abstained = verdict.Abstains,
+            PredictionSet = verdict.Set is { } set ? [.. set.Select(c => model.ClassNames[c])] : null,
+            Unknown = verdict.IsUnknown,
+            UnknownScore = verdict.Unknown,
+        };
+    }
+
     /// <summary>Takes the likeliest classes from a row of probabilities.</summary>
     internal static TransferPrediction Of(
         IReadOnlyList<string> labels,

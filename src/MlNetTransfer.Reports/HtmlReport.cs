@@ -58,6 +58,8 @@ public static class HtmlReport
             ("mistakes", "Mistakes", ConfusionSection.Mistakes(run, plan, pictures, overlays.Words)),
             ("classes", "Classes", FiguresSection.Classes(run)),
             ("sure", "Certainty", FiguresSection.Reliability(run)),
+            ("promises", "Promises", PromisesSection.Of(run)),
+            ("ranking", "Ranking", PromisesSection.Ranking(run)),
             ("choices", "What was tried", MadeSection.Choices(run)),
             ("again", "Make it again", MadeSection.Again(run)),
             ("card", "Model card", MadeSection.Card(run)),

@@ -1,15 +1,20 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Reports;
 
 /// <summary>What <c>report.json</c> says, member by member; members that are not known here are passed over.</summary>
 internal sealed record RunDocument
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
 
     public required int Images { get; init; }
     public required double Accuracy { get; init; }
@@ -45,6 +50,8 @@ internal sealed record RunDocument
     public double Temperature { get; init; } = 1;
     public double LogLossUncalibrated { get; init; }
     public double EceUncalibrated { get; init; }
+    public Reliability? Reliability { get; init; }
+    public RankingScores? Ranking { get; init; }
     public int Seed { get; init; }
     public PreviousRun? Previous { get; init; }
     public required string Model { get; init; }

@@ -83,6 +83,10 @@ public sealed class ResultFileTests
                 "p_insect",
                 "p_instrument",
                 "p_vehicle",
+                "abstained",
+                "set",
+                "unknown",
+                "unknown_score",
                 "error",
             },
             rows[0].Keys.ToArray()

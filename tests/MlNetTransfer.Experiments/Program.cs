@@ -22,6 +22,8 @@ const string Usage = """
       imbalance [task ...]             classes of very different size: class weights and thresholds
       int8 [backbone ...]              models quantised to int8, beside float32
       pixels [model]                   exports on 50 images and large JPEGs, beside the evaluated model
+      reliability [task ...] [sets|abstain|unknown|calibration]
+                                       prediction sets, abstention, unknown images and calibration on images never seen
       strategies [task ...] [images a class|all ...] [backbone=ID]
                                        every strategy on the same drawn images: what advice should have said
       taps [backbone]                  several taps together, beside each alone
@@ -44,6 +46,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["imbalance"] = ImbalanceExperiment.Run,
     ["int8"] = Int8Experiment.Run,
     ["pixels"] = PixelsExperiment.Run,
+    ["reliability"] = ReliabilityExperiment.Run,
     ["strategies"] = StrategiesExperiment.Run,
     ["taps"] = TapsExperiment.Run,
     ["torchexport"] = TorchExportExperiment.Run,

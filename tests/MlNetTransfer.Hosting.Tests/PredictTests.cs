@@ -1,4 +1,5 @@
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Jobs;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Hosting.Tests;
@@ -342,6 +343,35 @@ public sealed class PredictTests
         await Task.WhenAll(hosted.Predictor.PredictAsync(Reddish), hosted.Predictor.PredictAsync(Reddish))
             .WaitAsync(TimeSpan.FromSeconds(30));
         Assert.AreEqual((0, 0), hosted.Load);
+    }
+
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(4)]
+    public async Task Predict_ATrainedModel_SaysWhatTheJobSaysBesideTheClass(int batch)
+    {
+        await using Hosted hosted = new(o =>
+        {
+            o.Path = Trained.Model;
+            o.MaxBatchSize = batch;
+        });
+        PredictionSummary expected = new PredictJob(
+            new PredictOptions { Model = Trained.Model, Images = Trained.Images }
+        ).Run();
+        Assert.IsTrue(expected.Predictions.All(p => p.Set is not null && p.Unknown is not null));
+        foreach (Prediction p in expected.Predictions)
+        {
+            TransferPrediction found = await hosted.Predictor.PredictAsync(await File.ReadAllBytesAsync(p.File));
+            Assert.AreEqual(p.Abstained, found.Abstained);
+            CollectionAssert.AreEqual(p.Set!.ToArray(), found.PredictionSet!.ToArray());
+            Assert.AreEqual(p.Unknown, found.Unknown);
+            Assert.AreEqual(
+                p.UnknownScore!.Value,
+                found.UnknownScore!.Value,
+                1e-4,
+                "float32, perhaps in another batch"
+            );
+        }
     }
 
     [TestMethod]

@@ -32,6 +32,7 @@ public sealed partial class ArchitectureTests
         "Features",
         "Heads",
         "Advice",
+        "Selective",
         "Training",
         "Models",
         "Explain",

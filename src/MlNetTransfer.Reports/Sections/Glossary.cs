@@ -37,10 +37,17 @@ internal static class Glossary
             "How surprised the model is by the right answers: 0 is perfect; ln(classes) is blind "
                 + "guessing. It punishes being sure and wrong."
         ),
+        (
+            "Not sure",
+            "Below this probability the model would be wrong more often than was asked for, so it says that it is not "
+                + "sure. (Abstention.)"
+        ),
         ("Precision", "Of the images said to be of a class, the share that is."),
         ("Recall", "Of the images of a class, the share that was found."),
+        ("Set of classes", "The classes that come into question; it holds the true one as often as was asked for."),
         ("Tap", "The place in the backbone where the features are taken."),
         ("Temperature", "What the model's scores are divided by so that its percentages can be believed."),
+        ("Unknown", "An image whose features are unlike those of every training image."),
         (
             "Where the model looked",
             "Brighter places speak for the class that the model named. (Grad-CAM, or covering parts "

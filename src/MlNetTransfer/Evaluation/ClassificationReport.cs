@@ -11,16 +11,19 @@ public sealed class ClassificationReport
     public const double SmallestProbability = 1e-15;
 
     private readonly Lazy<ClassificationMetrics> metrics;
+    private readonly Lazy<RankingScores> ranking;
 
     private ClassificationReport(
         IReadOnlyList<string> classNames,
         int[][] confusion,
         double logLoss,
         double calibrationError,
-        Func<ClassificationMetrics> measure
+        Func<ClassificationMetrics> measure,
+        Func<RankingScores> rank
     )
     {
         metrics = new Lazy<ClassificationMetrics>(measure);
+        ranking = new Lazy<RankingScores>(rank);
         (ClassNames, Confusion, LogLoss, CalibrationError) = (
             classNames,
             Array.ConvertAll(confusion, Array.AsReadOnly),
@@ -72,6 +75,9 @@ public sealed class ClassificationReport
     /// <summary>Further figures with their bootstrap intervals; measured when they are asked for.</summary>
     public ClassificationMetrics Metrics => metrics.Value;
 
+    /// <summary>How well each class's probability ranks the rows; measured when it is asked for.</summary>
+    public RankingScores Ranking => ranking.Value;
+
     /// <summary>Judges predictions.</summary>
     /// <param name="classNames">Names of the classes [classes]; the index is the label.</param>
     /// <param name="labels">True labels [rows], each in [0, classes); at least one row.</param>
@@ -118,7 +124,8 @@ public sealed class ClassificationReport
             confusion,
             loss / labels.Length,
             bins.Error,
-            () => ClassificationMetrics.Of(truth, said, classes)
+            () => ClassificationMetrics.Of(truth, said, classes),
+            () => RankingScores.Of([.. classNames], truth, said)
         );
     }
 

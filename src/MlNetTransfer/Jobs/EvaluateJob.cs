@@ -5,6 +5,7 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Models;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Jobs;
 
@@ -65,7 +66,8 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
         TextColumns.Require(model.Metadata.Encoder, options.Dataset.TextColumn, [], "The model");
         Dataset data = HeldOut(DatasetReader.Read(options.Folder, options.Dataset with { MinimumClasses = 1 }));
         int[] labels = LabelsOf(model, data);
-        ItemRows rows = model.Predict(data.Items, progress, cancellation);
+        ItemRows answers = model.Answer(data.Items, "Scoring images", progress, cancellation),
+            rows = AnswerRows.Probabilities(answers, model.ClassNames.Count);
         RejectedItem[] rejected = [.. data.Rejected, .. rows.Rejected];
         if (rows.Accepted.Length == 0)
             throw new TransferException(
@@ -95,6 +97,8 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
             TrainingImagesKnown = known is not null,
             Unseen = Figures(model.ClassNames, [.. images.Where(i => i.Seen != true)]),
             Seen = Figures(model.ClassNames, [.. images.Where(i => i.Seen == true)]),
+            Reliability = model.Metadata.Reliability,
+            ReliabilityCheck = Checked(model, images, AnswerRows.Unknown(answers, model.ClassNames.Count)),
             Notes = [.. Notes(known)],
             Rejected = rejected,
             ImagesPerSecond = rows.ImagesPerSecond,
@@ -114,6 +118,21 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
         int[] labels = [.. images.Select(image => index[image.Truth])];
         return EvaluationFigures.Of(
             ClassificationReport.Of(classNames, labels, [.. images.SelectMany(image => image.Probabilities.ToArray())])
+        );
+    }
+
+    /// <summary>What became of the promises on the images that it was not trained on; null without any.</summary>
+    private static ReliabilityCheck? Checked(TransferModel model, EvaluatedItem[] images, float[] unknown)
+    {
+        int[] unseen = [.. Enumerable.Range(0, images.Length).Where(i => images[i].Seen != true)];
+        if (model.Metadata.Reliability is not { } promised || unseen.Length == 0)
+            return null;
+        string[] names = [.. model.ClassNames];
+        return ReliabilityCheck.Of(
+            promised,
+            [.. unseen.Select(i => Array.IndexOf(names, images[i].Truth))],
+            unseen.SelectMany(i => images[i].Probabilities.ToArray()).ToArray(),
+            unknown.Length == 0 ? [] : [.. unseen.Select(i => unknown[i])]
         );
     }
 
@@ -217,6 +236,14 @@ public sealed record ModelEvaluation
     /// <summary>The figures of the images that it was trained on; null where there is none.</summary>
     public required EvaluationFigures? Seen { get; init; }
 
+    /// <summary>What the model file promises; null where it says nothing of that.</summary>
+    public Reliability? Reliability { get; init; }
+
+    /// <summary>
+    /// What became of that on the images that it was not trained on; null where there is none, or no promise.
+    /// </summary>
+    public ReliabilityCheck? ReliabilityCheck { get; init; }
+
     /// <summary>What a reader of the figures should know.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 
@@ -270,7 +297,7 @@ public record EvaluationFigures
             report.Accuracy,
             [report.AccuracyInterval.Low, report.AccuracyInterval.High]
         );
-        Metrics = report.Metrics;
+        (Metrics, Ranking) = (report.Metrics, report.Ranking);
         (LogLoss, Ece, Confusion, PerClass) = (
             report.LogLoss,
             report.CalibrationError,
@@ -318,6 +345,10 @@ public record EvaluationFigures
     /// <summary>Further figures, each with its 95 % interval.</summary>
     [JsonPropertyOrder(-15)]
     public ClassificationMetrics Metrics { get; }
+
+    /// <summary>How well each class's probability ranks the evaluated images, with 95 % intervals.</summary>
+    [JsonPropertyOrder(-15)]
+    public RankingScores Ranking { get; }
 
     /// <summary>Evaluated images by true class (rows) and predicted class (columns) [classes × classes].</summary>
     [JsonPropertyOrder(-14)]

@@ -74,7 +74,16 @@ public sealed class ImportJob : IJob<ImportSummary>
             ? WeightsByName.Replace(model, weights.Tensors, options.Weights)
             : model.WithWeights(weights, new TorchExportOptions { Output = TransferModel.ProbabilitiesOutput });
         string digest = Digest(request.Metadata.TrainingDigest);
-        changed = ModelFile.Stated(changed, request.Metadata with { TrainingDigest = digest, ModelCard = null });
+        // What was promised, and the scores of unknown images, were of the old weights.
+        changed = ModelFile.Stated(
+            changed.CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput),
+            request.Metadata with
+            {
+                TrainingDigest = digest,
+                ModelCard = null,
+                Reliability = null,
+            }
+        );
         Step(2);
         string sha256 = Write(changed, request.Metadata.Preprocessing.TensorLength, cancellation);
         return new ImportSummary(options.Output, sha256, digest, weights.Tensors.Count);

@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Models;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Jobs;
 
@@ -64,6 +65,9 @@ public sealed record PredictOptions : PredictionRequest
     /// <summary>None where texts are given instead.</summary>
     private protected override int LeastImages => 0;
 
+    /// <summary>How the set of classes of each image is made. Default LAC: the smallest sets on average.</summary>
+    public ClassSetKind Sets { get; init; }
+
     /// <inheritdoc/>
     public override PredictJob CreateJob(JobServices? services = null) => new(this, services);
 }
@@ -101,11 +105,11 @@ public sealed class PredictJob(PredictOptions options, JobServices? services = n
             options.TextColumn
         );
         items = [.. items, .. options.Texts.Select((text, i) => TextColumns.Item(text, i + 1))];
-        ItemRows rows = model.Predict(items, progress, cancellation);
+        ItemRows rows = model.Answer(items, "Scoring images", progress, cancellation);
         Prediction[] predictions =
         [
             .. rows.Accepted.Select(
-                (item, row) => Prediction.Of(model.ClassNames, items[item].Name, rows.Row(row), options.Top)
+                (item, row) => Prediction.Of(model, items[item].Name, rows.Row(row), options.Top, options.Sets)
             ),
         ];
         return new PredictionSummary(
@@ -130,6 +134,45 @@ public sealed record Prediction(string File, string Label, float Probability, IR
     /// <summary>Probability of each class, in the order of the model's classes.</summary>
     [JsonIgnore]
     public ReadOnlyMemory<float> Probabilities { get; init; }
+
+    /// <summary>Whether the model is not sure; null where it cannot say.</summary>
+    public bool? Abstained { get; init; }
+
+    /// <summary>The classes that come into question, likeliest first; null where the model cannot say.</summary>
+    public IReadOnlyList<string>? Set { get; init; }
+
+    /// <summary>
+    /// How unlike any training image it is, at least 0, the threshold being 1; null where the model does not score
+    /// that.
+    /// </summary>
+    public float? UnknownScore { get; init; }
+
+    /// <summary>Whether it is unlike any training image; null where the model does not score that.</summary>
+    public bool? Unknown { get; init; }
+
+    /// <summary>What a model says of an image.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="file">The image.</param>
+    /// <param name="answer">A row of <see cref="TransferModel.Answers"/>.</param>
+    /// <param name="top">Classes to list.</param>
+    /// <param name="sets">How its set of classes is made.</param>
+    internal static Prediction Of(
+        TransferModel model,
+        string file,
+        ReadOnlySpan<float> answer,
+        int top,
+        ClassSetKind sets
+    )
+    {
+        ReliabilityVerdict verdict = model.Judge(answer, sets);
+        return Of(model.ClassNames, file, answer[..model.ClassNames.Count], top) with
+        {
+            Abstained = verdict.Abstains,
+            Set = verdict.Set is { } set ? [.. set.Select(c => model.ClassNames[c])] : null,
+            UnknownScore = verdict.Unknown,
+            Unknown = verdict.IsUnknown,
+        };
+    }
 
     internal static Prediction Of(IReadOnlyList<string> classes, string file, ReadOnlySpan<float> row, int top)
     {

@@ -8,7 +8,8 @@ namespace MlNetTransfer.Jobs;
 /// </summary>
 /// <remarks>
 /// Columns: file; truth, and fold (after training) or seen (of an evaluation), where images have labels; prediction,
-/// probability, then p_CLASS for every class, error. What a rejected image lacks is empty in .csv, null in .jsonl.
+/// probability, then p_CLASS for every class; where a model that says it was asked: abstained, set (its classes with
+/// '|' between), unknown, unknown_score; error. What a rejected image lacks is empty in .csv, null in .jsonl.
 /// Numbers are written by the invariant culture.
 /// </remarks>
 public sealed class PredictionRows
@@ -16,6 +17,7 @@ public sealed class PredictionRows
     private readonly IReadOnlyList<string> classNames;
     private readonly Row[] rows;
     private readonly (string Name, Func<Row, object?> Value)[] known;
+    private readonly bool isReliable;
 
     private PredictionRows(
         IReadOnlyList<string> classNames,
@@ -31,6 +33,7 @@ public sealed class PredictionRows
             .. rejected.Select(image => new Row(image.File, null, null, null, default, -1, image.Reason)),
         ];
         this.known = known;
+        isReliable = this.rows.Any(row => row.Says is not null);
     }
 
     /// <summary>What the columns hold, from left to right.</summary>
@@ -78,7 +81,10 @@ public sealed class PredictionRows
                 p.Probabilities,
                 Array.IndexOf(names, p.Label),
                 null
-            )),
+            )
+            {
+                Says = p.Set is null && p.Unknown is null ? null : p,
+            }),
             summary.Rejected
         );
     }
@@ -112,6 +118,14 @@ public sealed class PredictionRows
             yield return ($"p_{classNames[c]}", row => row.Of(label));
         }
 
+        if (isReliable)
+        {
+            yield return ("abstained", row => row.Says?.Abstained);
+            yield return ("set", row => row.Says?.Set is { } set ? string.Join('|', set) : null);
+            yield return ("unknown", row => row.Says?.Unknown);
+            yield return ("unknown_score", row => row.Says?.UnknownScore);
+        }
+
         yield return ("error", row => row.Error);
     }
 
@@ -125,6 +139,9 @@ public sealed class PredictionRows
         string? Error
     )
     {
+        /// <summary>What the model says beside its probabilities; null where it says nothing.</summary>
+        public Prediction? Says { get; init; }
+
         public float? Of(int label) => Probabilities.IsEmpty ? null : Probabilities.Span[label];
     }
 }

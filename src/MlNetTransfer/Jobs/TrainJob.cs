@@ -216,6 +216,8 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             LogLossUncalibrated = trial.Uncalibrated!.LogLoss,
             Previous = previous,
             EceUncalibrated = trial.Uncalibrated!.CalibrationError,
+            CalibrationErrorUncalibrated = trial.Uncalibrated!.Metrics.CalibrationError,
+            Reliability = metadata.Reliability,
             Seed = options.Seed,
             TestFraction = (double)trial.TestRows.Count / set.Table.Rows,
             FromCache = set.Rows.FromCache,
@@ -293,6 +295,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         (backbone, IReadOnlyList<BackboneTap> taps) = backbone.Only([
             .. trial.Fit.Head.Taps.Select(tap => set.Extractor.Taps[tap]),
         ]);
+        TrialReliability reliability = TrialReliability.Of(trial, all, options);
         var metadata = new ModelMetadata
         {
             Labels = set.Data.ClassNames,
@@ -302,19 +305,24 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             Taps = [.. taps.Select(t => t.Name)],
             TrainingDigest = trial.Fit.Digest(),
             TrainingImages = ImageHashes.Of(set.Rows.Digests, trial.TrainRows),
+            Reliability = reliability.Facts,
         };
         if (trial.Report is not null)
             metadata = metadata with { ModelCard = Card(metadata, backbone.Card, set, trial).ToMarkdown() };
         OnnxModel onnx = ModelGraph.Build(
             FeatureGraph.Build(trial.Fit.Network(), [.. taps.Select(t => t.Tensor)]),
             trial.Fit.Head.Head,
+            reliability.Score,
             metadata
         );
         int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
         var sample = new ParitySample(
             [.. checkedRows.Select(set.Item)],
             trial.Fit.Predict(all, checkedRows, new FitContext(0, null, cancellation))
-        );
+        )
+        {
+            Unknown = reliability.Scores(trial, all, checkedRows),
+        };
         string path = Path.Combine(options.Output, "model.onnx");
         (StagedFile file, ParityRecord parity) = new ModelWriter(options.Limits, set.Extractor.Plan).Stage(
             onnx,
@@ -368,5 +376,6 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             Head = trial.Fit.Head.Selection.Name,
             Temperature = trial.Fit.Head.Selection.Temperature,
             TrainingDigest = metadata.TrainingDigest,
+            Reliability = metadata.Reliability,
         };
 }

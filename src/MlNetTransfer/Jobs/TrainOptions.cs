@@ -4,6 +4,7 @@ using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
+using MlNetTransfer.Selective;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
@@ -96,6 +97,9 @@ public sealed record TrainOptions : DataJobRequest
         get;
         init => field = value is { } share ? Check.InRange(share, 0.01, 0.99, nameof(TestFraction)) : null;
     }
+
+    /// <summary>What the written model promises beside its probabilities.</summary>
+    public ReliabilityOptions Reliability { get; init; } = new();
 
     /// <summary>
     /// Seed of the split and the folds. Default 1. Equal seeds and images give an equal model file, byte for byte.

@@ -7,6 +7,7 @@ using MlNetTransfer.Evaluation;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Selective;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
@@ -133,6 +134,14 @@ public sealed record TrainSummary : EvaluationSummary
 
     /// <summary>Expected calibration error of the evaluated images without that, in [0, 1].</summary>
     public required double EceUncalibrated { get; init; }
+
+    /// <summary>The same with its 95 % interval by the bootstrap.</summary>
+    public Estimate? CalibrationErrorUncalibrated { get; init; }
+
+    /// <summary>
+    /// What the model says beside its probabilities, and what that rests on; the file has the same.
+    /// </summary>
+    public Reliability? Reliability { get; init; }
 
     /// <summary>Seed of the split and the folds.</summary>
     public required int Seed { get; init; }

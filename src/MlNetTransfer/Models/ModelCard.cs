@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Evaluation;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Models;
 
@@ -45,6 +46,9 @@ public sealed record ModelCard
     /// <summary>SHA-256 over all that training depended on, hexadecimal.</summary>
     public required string TrainingDigest { get; init; }
 
+    /// <summary>What the model says beside its probabilities; null where that is not known.</summary>
+    public Reliability? Reliability { get; init; }
+
     /// <summary>The card as Markdown, lines ended by a line feed.</summary>
     public string ToMarkdown()
     {
@@ -53,11 +57,12 @@ public sealed record ModelCard
         Section(
             text,
             "Intended use",
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"Tells images of these classes apart: {string.Join(", ", Labels)}. Every image is given to one of "
-                    + $"them: the model does not know what is none of them."
-            )
+            $"Tells images of these classes apart: {string.Join(", ", Labels)}. Every image is given to one of "
+                + (
+                    Reliability?.Unknown is null
+                        ? "them: the model does not know what is none of them."
+                        : "them; the output 'unknown' is above 1 for an image unlike all training images."
+                )
         );
         Section(
             text,
@@ -86,6 +91,8 @@ public sealed record ModelCard
                     + $"log-loss {Report.LogLoss:f3} nats; expected calibration error {Report.CalibrationError:f3}."
             )
         );
+        if (Reliability is not null)
+            Section(text, "Reliability", string.Join(' ', Reliability.Lines()));
         Section(
             text,
             "Limits",

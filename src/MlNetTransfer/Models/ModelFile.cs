@@ -26,9 +26,14 @@ internal sealed record ModelFile(string Path, OnnxModel Onnx, ModelMetadata Meta
     {
         foreach ((string key, string value) in metadata.ToEntries())
             onnx = onnx.WithMetadata(key, value);
-        return metadata.ModelCard is null && onnx.Metadata.ContainsKey(ModelMetadata.CardKey)
-            ? onnx.WithMetadata(ModelMetadata.CardKey, null)
-            : onnx;
+        string[] gone =
+        [
+            .. metadata.ModelCard is null ? [ModelMetadata.CardKey] : (string[])[],
+            .. metadata.Reliability is null ? [ModelMetadata.ReliabilityKey] : (string[])[],
+        ];
+        foreach (string key in gone.Where(onnx.Metadata.ContainsKey))
+            onnx = onnx.WithMetadata(key, null);
+        return onnx;
     }
 
     /// <summary>

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Models;
 
@@ -20,6 +21,9 @@ public sealed record ModelMetadata
 
     /// <summary>The key of the model card.</summary>
     internal const string CardKey = Prefix + "model_card";
+
+    /// <summary>The key of what the model says beside its probabilities.</summary>
+    internal const string ReliabilityKey = Prefix + "reliability";
 
     private const string ImagesKey = Prefix + "training_images",
         EncoderKey = Prefix + "encoder";
@@ -78,6 +82,13 @@ public sealed record ModelMetadata
     [JsonIgnore]
     public ImageHashes? TrainingImages { get; init; }
 
+    /// <summary>
+    /// What it says beside its probabilities, and what that rests on; null where that is not known: the file is of an
+    /// earlier version.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Reliability? Reliability { get; init; }
+
     /// <summary>The entries to store, in a fixed order.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> ToEntries() =>
         [
@@ -93,6 +104,9 @@ public sealed record ModelMetadata
             .. TrainingImages is null
                 ? Array.Empty<KeyValuePair<string, string>>()
                 : [new(ImagesKey, TrainingImages.ToString())],
+            .. Reliability is null
+                ? Array.Empty<KeyValuePair<string, string>>()
+                : [new(ReliabilityKey, JsonSerializer.Serialize(Reliability, Json))],
             .. ModelCard is null ? Array.Empty<KeyValuePair<string, string>>() : [new(CardKey, ModelCard)],
         ];
 
@@ -123,6 +137,7 @@ public sealed record ModelMetadata
             Taps = Parse<string[]>("taps"),
             TrainingDigest = Get("training_digest"),
             TrainingImages = Hashes(),
+            Reliability = entries.ContainsKey(ReliabilityKey) ? Parse<Reliability>("reliability") : null,
             ModelCard = entries.GetValueOrDefault(CardKey),
         };
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
@@ -5,6 +6,7 @@ using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Models;
 
@@ -85,13 +87,34 @@ public sealed class ModelWriter(ImageLimits? limits = null, ExecutionPlan? plan 
     )
     {
         using TransferModel model = TransferModel.Load(file, limits, plan);
-        ItemRows found = model.Predict(sample.Items, "Checking the written model", progress, cancellation);
+        ItemRows found = model.Answer(sample.Items, "Checking the written model", progress, cancellation);
         if (found.Rejected.Count > 0)
             throw new TransferException(
                 $"'{file}' could not be checked: {found.Rejected[0].File} was readable before and is not any more "
                     + $"({found.Rejected[0].Reason}). Run again when the images do not change."
             );
-        return ParityRecord.Of(sample.Probabilities, found.Values, model.ClassNames.Count);
+        int classes = model.ClassNames.Count;
+        RequireUnknown(file, sample, AnswerRows.Unknown(found, classes));
+        return ParityRecord.Of(sample.Probabilities, AnswerRows.Probabilities(found, classes).Values, classes);
+    }
+
+    /// <summary>What the file scores of unknown images must be what was found, within the tolerance.</summary>
+    private static void RequireUnknown(string file, ParitySample sample, float[] found)
+    {
+        if (found.Length != sample.Unknown.Length)
+            throw new TransferException(
+                $"'{file}' gives {found.Length} scores of unknown images; {sample.Unknown.Length} were expected. This "
+                    + "is a fault of the export: report it with the backbone's id."
+            );
+        if (found.Length > 0 && !(ParityRecord.Scores(sample.Unknown, found) <= ParityRecord.UnknownTolerance))
+            throw new TransferException(
+                string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"'{file}' was not kept: its scores of unknown images differ from those found in training by up "
+                        + $"to {ParityRecord.Scores(sample.Unknown, found):g3}. This is a fault of the export: report "
+                        + $"it with the backbone's id."
+                )
+            );
     }
 }
 
@@ -109,6 +132,19 @@ public sealed record ParityRecord(int Images, double MaxDifference, double MeanD
     /// preprocessing moves it by far more than this.
     /// </summary>
     public const double Tolerance = 1e-3;
+
+    /// <summary>
+    /// Largest difference of the scores of unknown images, as a share of the score where that is above 1; null where
+    /// they were not compared.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? UnknownDifference { get; init; }
+
+    /// <summary>
+    /// The same of the scores of unknown images, whose threshold is 1: they are 1 less a cosine near 1, good to about
+    /// 1e-6 in float32, in units of 1e-3 at least.
+    /// </summary>
+    internal const double UnknownTolerance = 1e-2;
 
     /// <summary>Whether the file agrees.</summary>
     public bool Agrees => MaxDifference <= Tolerance;
@@ -141,6 +177,12 @@ public sealed record ParityRecord(int Images, double MaxDifference, double MeanD
         return new ParityRecord(images, max, expected.Length == 0 ? 0 : sum / expected.Length, flips);
     }
 
+    /// <summary>
+    /// The largest |found - expected| / max(1, expected) of scores of unknown images; NaN where one is not a number.
+    /// </summary>
+    internal static double Scores(IReadOnlyList<float> expected, IReadOnlyList<float> found) =>
+        expected.Zip(found, (e, f) => Math.Abs((double)f - e) / Math.Max(1, e)).Aggregate(0.0, Math.Max);
+
     /// <summary>The index of the largest number; of equal ones, the first.</summary>
     internal static int Likeliest(ReadOnlySpan<float> probabilities)
     {
@@ -157,6 +199,11 @@ public sealed record ParityRecord(int Images, double MaxDifference, double MeanD
 /// <param name="Probabilities">What was evaluated [images × classes].</param>
 public sealed record ParitySample(IReadOnlyList<DataItem> Items, float[] Probabilities)
 {
+    /// <summary>
+    /// The score of unknown images of each [images]; empty where the model gives none.
+    /// </summary>
+    internal float[] Unknown { get; init; } = [];
+
     /// <summary>SHA-256 of each image's file [images × 32]; empty where it is not known.</summary>
     internal byte[] Digests { get; init; } = [];
 }
@@ -180,10 +227,15 @@ public static class ModelGraph
     public static OnnxModel Build(OnnxModel features, IHead head, ModelMetadata metadata) =>
         ModelFile.Stated(WithHead(features, head), metadata);
 
-    /// <summary>Features to probabilities and label.</summary>
+    /// <summary>The same with a score of how unlike the training images an image is; null for none.</summary>
+    internal static OnnxModel Build(OnnxModel features, IHead head, UnknownScore? unknown, ModelMetadata metadata) =>
+        ModelFile.Stated(WithHead(features, head, unknown), metadata);
+
+    /// <summary>Features to probabilities and label, and the score of unknown images where there is one.</summary>
     /// <param name="features">A graph that has the features as the tensor <see cref="FeatureGraph.Output"/>.</param>
     /// <param name="head">The head.</param>
-    internal static OnnxModel WithHead(OnnxModel features, IHead head)
+    /// <param name="unknown">The score; null for none.</param>
+    internal static OnnxModel WithHead(OnnxModel features, IHead head, UnknownScore? unknown = null)
     {
         if (features.OpsetVersion() < OldestOfHeads)
             features = features.UpgradeOpset(UpgradeTo);
@@ -191,8 +243,11 @@ public static class ModelGraph
             .WithFreeName(TransferModel.ProbabilitiesOutput)
             .Model.WithFreeName(TransferModel.LabelOutput)
             .Model;
+        if (unknown is not null)
+            model = model.WithFreeName(TransferModel.UnknownOutput).Model;
         var graph = new HeadGraph(model, FeatureGraph.Output);
         string logits = head.AddTo(graph);
+        string? score = unknown?.AddTo(graph);
         model = graph.Build();
         NodeProto[] nodes =
         [
@@ -213,6 +268,11 @@ public static class ModelGraph
                 Attribute = { Attributes.Of("axis", 1), Attributes.Of("keepdims", 0) },
             },
         ];
-        return model.Append(nodes).CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput);
+        model = model.Append(nodes);
+        return score is null
+            ? model.CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput)
+            : model
+                .RenameTensor(score, TransferModel.UnknownOutput)
+                .CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput, TransferModel.UnknownOutput);
     }
 }

@@ -2,6 +2,7 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Models;
 
@@ -19,10 +20,17 @@ public sealed class TransferModel : IDisposable
     /// <summary>Name of the graph's output with the likeliest class, int64 [N]: an index into the labels.</summary>
     public const string LabelOutput = "label";
 
-    private readonly DeviceParity parity;
+    /// <summary>
+    /// Name of the graph's output with the score of unknown images, float32 [N]: above 1 for an image unlike any
+    /// training image. Only where <see cref="Reliability.Unknown"/> of the metadata is not null.
+    /// </summary>
+    public const string UnknownOutput = "unknown";
 
-    private TransferModel(ModelMetadata metadata, ItemGraph graph, DeviceParity parity) =>
-        (Metadata, Graph, this.parity) = (metadata, graph, parity);
+    private readonly DeviceParity parity;
+    private readonly Lazy<ItemGraph> graph;
+
+    private TransferModel(ModelMetadata metadata, ItemGraph answers, Lazy<ItemGraph> graph, DeviceParity parity) =>
+        (Metadata, Answers, this.graph, this.parity) = (metadata, answers, graph, parity);
 
     /// <summary>What the file says of itself.</summary>
     public ModelMetadata Metadata { get; }
@@ -31,9 +39,29 @@ public sealed class TransferModel : IDisposable
     public IReadOnlyList<string> ClassNames => Metadata.Labels;
 
     /// <summary>
-    /// The graph from image to probabilities, for hosts that feed it themselves. Disposed with the model.
+    /// The graph from image to probabilities, for hosts that feed it themselves. Disposed with the model. Of a model
+    /// that scores unknown images it is a session of its own, opened at first use; <see cref="Answers"/> gives both.
     /// </summary>
-    public ItemGraph Graph { get; }
+    public ItemGraph Graph => graph.Value;
+
+    /// <summary>
+    /// The graph from image to all that the model says of it: probabilities [classes], then the score of unknown images
+    /// where it gives one; <see cref="Judge"/> reads such a row. Disposed with the model.
+    /// </summary>
+    public ItemGraph Answers { get; }
+
+    /// <summary>What is to be said of an image beside its probabilities.</summary>
+    /// <param name="answer">A row of <see cref="Answers"/>.</param>
+    /// <param name="sets">How the set of classes is made.</param>
+    /// <returns>Nothing but nulls where the file is of an earlier version.</returns>
+    public ReliabilityVerdict Judge(ReadOnlySpan<float> answer, ClassSetKind sets = ClassSetKind.Lac) =>
+        Metadata.Reliability is not { } reliability
+            ? default
+            : reliability.Judge(
+                answer[..ClassNames.Count],
+                answer.Length > ClassNames.Count ? answer[ClassNames.Count] : null,
+                sets
+            );
 
     /// <summary>Loads a model file.</summary>
     /// <param name="path">The file.</param>
@@ -56,14 +84,25 @@ public sealed class TransferModel : IDisposable
         ItemGraph? graph = null;
         try
         {
-            byte[] bytes = onnx.ToBytes();
-            graph = new ItemGraph(bytes, ProbabilitiesOutput, metadata.Encoder, limits, plan);
-            if (graph.OutputWidth != metadata.Labels.Count)
+            (OnnxModel whole, string output) = AnswerRows.Graph(onnx);
+            byte[] bytes = whole.ToBytes();
+            ItemGraph answers = graph = new ItemGraph(bytes, output, metadata.Encoder, limits, plan);
+            int extra = output == ProbabilitiesOutput ? 0 : 1,
+                found = answers.OutputWidth - extra;
+            if (found != metadata.Labels.Count)
                 throw new TransferException(
-                    $"its metadata names {metadata.Labels.Count} labels, its graph gives {graph.OutputWidth} "
-                        + $"probabilities."
+                    $"its metadata names {metadata.Labels.Count} labels, its graph gives {found} probabilities."
                 );
-            return new TransferModel(metadata, graph, new DeviceParity(bytes, graph));
+            return new TransferModel(
+                metadata,
+                answers,
+                new Lazy<ItemGraph>(() =>
+                    extra == 0
+                        ? answers
+                        : new ItemGraph(onnx.ToBytes(), ProbabilitiesOutput, metadata.Encoder, limits, plan)
+                ),
+                new DeviceParity(bytes, answers)
+            );
         }
         catch (TransferException e) when (e is not DeviceException)
         {
@@ -92,7 +131,8 @@ public sealed class TransferModel : IDisposable
     public float[] Predict(IReadOnlyList<float[]> tensors, CancellationToken cancellation = default)
     {
         var probabilities = new float[tensors.Count * ClassNames.Count];
-        using ItemGraphWorker worker = Graph.CreateWorker();
+        var answer = new float[Answers.OutputWidth];
+        using ItemGraphWorker worker = Answers.CreateWorker();
         for (int i = 0; i < tensors.Count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -102,7 +142,8 @@ public sealed class TransferModel : IDisposable
                         + $"expected.",
                     nameof(tensors)
                 );
-            worker.Run(tensors[i], probabilities.AsSpan(i * ClassNames.Count, ClassNames.Count));
+            worker.Run(tensors[i], answer);
+            answer.AsSpan(0, ClassNames.Count).CopyTo(probabilities.AsSpan(i * ClassNames.Count));
         }
 
         return probabilities;
@@ -113,12 +154,25 @@ public sealed class TransferModel : IDisposable
         string stage,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
+    ) => AnswerRows.Probabilities(Answer(items, stage, progress, cancellation), ClassNames.Count);
+
+    /// <summary>All that the model says of images [accepted × width of <see cref="Answers"/>].</summary>
+    internal ItemRows Answer(
+        IReadOnlyList<DataItem> items,
+        string stage,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
     )
     {
         parity.Check(items, cancellation);
-        return new ItemRunner(Graph).Run(items, stage, progress, cancellation);
+        return new ItemRunner(Answers).Run(items, stage, progress, cancellation);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Graph.Dispose();
+    public void Dispose()
+    {
+        Answers.Dispose();
+        if (graph.IsValueCreated)
+            graph.Value.Dispose();
+    }
 }

@@ -1,6 +1,7 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
+using MlNetTransfer.Features;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Training;
@@ -263,6 +264,8 @@ internal sealed class AutoRecipe : IRecipe
 
         public float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
             inner.Predict(all, rows, context);
+
+        public FeatureTable? Features(RecipeRows all) => inner.Features(all);
 
         public string Digest() => inner.Digest();
     }

@@ -66,6 +66,8 @@ internal sealed class HeadRecipe(RecipeSettings settings) : IRecipe
         public float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
             head.Predict(all.Table.Select(rows));
 
+        public FeatureTable Features(RecipeRows all) => head.Groups.Columns(all.Table, head.Taps);
+
         public string Digest() => digest();
     }
 }

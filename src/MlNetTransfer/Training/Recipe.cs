@@ -55,6 +55,12 @@ internal interface IFitted
     /// <summary>Calibrated probabilities of some rows [rows × classes].</summary>
     float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context);
 
+    /// <summary>
+    /// The features of all rows of the run that the written head takes; null where the network that gives them was
+    /// trained on some of the rows, whose features therefore say nothing of others.
+    /// </summary>
+    FeatureTable? Features(RecipeRows all) => null;
+
     /// <summary>SHA-256 of all that it depends on, 64 lower-case hexadecimal digits.</summary>
     string Digest();
 }

@@ -11,6 +11,7 @@ using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models.Quantization;
 using MlNetTransfer.Onnx.Quantization;
+using MlNetTransfer.Selective;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
 
@@ -93,6 +94,7 @@ public sealed class JobRequestTests
         L2 = 1e-8,
         ClassWeights = ClassWeights.Balanced,
         Thresholds = ClassThresholds.MacroF1,
+        Reliability = new ReliabilityOptions { Coverage = 0.8, TargetAccuracy = 0.99 },
         Preset = TrainingPreset.Best,
         Logs = LogFormats.Csv | LogFormats.TensorBoard,
         Strategy = TrainingStrategy.FineTune,
@@ -135,6 +137,7 @@ public sealed class JobRequestTests
             TextColumn = "body",
             Texts = ["c"],
             Top = 1,
+            Sets = ClassSetKind.Raps,
             Device = ExecutionProvider.Cuda,
             Limits = Limits,
             Workers = 1024,
@@ -212,24 +215,14 @@ public sealed class JobRequestTests
         },
         ["learningRate"] = new LearningRateOptions
         {
-            Train = new TrainOptions
-            {
-                Folder = "images",
-                Output = "out",
-                Seed = 3,
-            },
+            Train = Training,
             Steps = 10,
             Lowest = 1e-7,
             Highest = 1,
         },
         ["tune"] = new TuneOptions
         {
-            Train = new TrainOptions
-            {
-                Folder = "images",
-                Output = "out",
-                Seed = 3,
-            },
+            Train = Training,
             Trials = 2,
             TimeBudget = TimeSpan.FromHours(1),
         },

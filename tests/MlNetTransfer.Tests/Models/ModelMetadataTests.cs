@@ -1,6 +1,7 @@
 using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Models;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Tests.Models;
 
@@ -36,6 +37,36 @@ public sealed class ModelMetadataTests
     }
 
     [TestMethod]
+    public void FromEntries_OfAnEarlierVersion_HasNoReliability() =>
+        Assert.IsNull(ModelMetadata.FromEntries("m.onnx", Metadata.ToEntries().ToDictionary()).Reliability);
+
+    [TestMethod]
+    public void FromEntries_WithReliability_GivesItBack()
+    {
+        int[] labels = [.. Enumerable.Range(0, 120).Select(i => i % 3)];
+        float[] said =
+        [
+            .. labels.SelectMany(label => new[] { 0.1f, 0.1f, 0.1f }.Select((p, c) => c == label ? 0.8f : p)),
+        ];
+        var reliability = new Reliability
+        {
+            Evidence = ReliabilityEvidence.HeldOut,
+            Images = 120,
+            Abstention = Abstention.Of(labels, said, 0.95),
+            Sets = ClassSets.Of(labels, said, 3, 0.9),
+            Unknown = new UnknownImages(0.95, 120, 300),
+        };
+        Reliability found = ModelMetadata
+            .FromEntries("m.onnx", (Metadata with { Reliability = reliability }).ToEntries().ToDictionary())
+            .Reliability!;
+        CollectionAssert.AreEqual(reliability.Lines().ToArray(), found.Lines().ToArray());
+        Assert.AreEqual(reliability.Sets.Lac, found.Sets!.Lac);
+        Assert.AreEqual(reliability.Sets.Raps, found.Sets.Raps);
+        Assert.AreEqual(reliability.Abstention.Threshold, found.Abstention!.Threshold);
+        Assert.AreEqual(reliability.Unknown, found.Unknown);
+    }
+
+    [TestMethod]
     public void FromEntries_NoEntries_SaysThatItIsNotOurs()
     {
         var e = Assert.ThrowsExactly<TransferException>(() =>
@@ -53,6 +84,12 @@ public sealed class ModelMetadataTests
     [DataRow("preprocessing", """{"size":224,"std":{"red":0,"green":1,"blue":1}}""", "preprocessing")]
     [DataRow("preprocessing", """{"size":224,"framing":"sideways"}""", "preprocessing")]
     [DataRow("preprocessing", """{"size":224,"newField":1}""", "preprocessing")]
+    [DataRow("reliability", """{"images":3}""", "reliability")]
+    [DataRow(
+        "reliability",
+        """{"evidence":"hearsay","images":3,"abstention":null,"sets":null,"unknown":null}""",
+        "reliability"
+    )]
     public void FromEntries_DamagedEntry_NamesFileAndEntry(string entry, string value, string named)
     {
         Dictionary<string, string> entries = Metadata.ToEntries().ToDictionary();

@@ -176,6 +176,9 @@ public sealed record ExportRequest
     /// <summary>How a model is quantised, and what it may lose by it.</summary>
     public Int8Options Quantization { get; init; } = new();
 
+    /// <summary>Whether the model scores unknown images.</summary>
+    internal bool ScoresUnknown => Model.Outputs.Any(o => o.Name == TransferModel.UnknownOutput);
+
     /// <summary>Name of the model's input.</summary>
     public string Input => Model.Inputs[0].Name;
 
@@ -230,6 +233,13 @@ public sealed record ExportRecord(
     {
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
+
+    /// <summary>
+    /// Largest difference of the scores of unknown images, as a share of the score where that is above 1; null where
+    /// the export gives none.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? UnknownDifference { get; init; }
 
     /// <summary>The record as stored.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);

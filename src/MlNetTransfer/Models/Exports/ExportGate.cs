@@ -1,5 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Encoders;
 using MlNetTransfer.Imaging;
@@ -27,14 +28,19 @@ public sealed class ExportParity(TransferModel model, ImageLimits? limits = null
         CancellationToken cancellation = default
     )
     {
-        var rows = model.Predict(items, "Scoring with the model", progress, cancellation);
+        ItemRows answers = model.Answer(items, "Scoring with the model", progress, cancellation),
+            rows = AnswerRows.Probabilities(answers, model.ClassNames.Count);
         if (rows.Accepted.Length == 0)
             throw new TransferException(
                 $"None of the {items.Count} images can be used, e.g. {rows.Rejected[0].File}: "
                     + $"{rows.Rejected[0].Reason}. Give images that the model was made for."
             );
         return (
-            new ParitySample([.. rows.Accepted.Select(i => items[i])], rows.Values) { Digests = rows.Digests },
+            new ParitySample([.. rows.Accepted.Select(i => items[i])], rows.Values)
+            {
+                Digests = rows.Digests,
+                Unknown = AnswerRows.Unknown(answers, model.ClassNames.Count),
+            },
             rows.Rejected
         );
     }
@@ -54,6 +60,7 @@ public sealed class ExportParity(TransferModel model, ImageLimits? limits = null
     {
         int classes = model.ClassNames.Count;
         var found = new float[sample.Probabilities.Length];
+        List<float> unknown = [];
         using var reader = new ItemReader(limits);
         for (int i = 0; i < sample.Items.Count; i++)
         {
@@ -61,6 +68,8 @@ public sealed class ExportParity(TransferModel model, ImageLimits? limits = null
             try
             {
                 export.Score(reader.Read(sample.Items[i]), found.AsSpan(i * classes, classes));
+                if (export.Unknown is { } score)
+                    unknown.Add(score);
             }
             catch (ImageRejectedException e)
             {
@@ -84,7 +93,13 @@ public sealed class ExportParity(TransferModel model, ImageLimits? limits = null
                             + $"beyond its number format; export it in another."
                     )
                 );
-        return ParityRecord.Of(sample.Probabilities, found, classes);
+        return ParityRecord.Of(sample.Probabilities, found, classes) with
+        {
+            UnknownDifference =
+                unknown.Count > 0 && unknown.Count == sample.Unknown.Length
+                    ? ParityRecord.Scores(sample.Unknown, unknown)
+                    : null,
+        };
     }
 }
 
@@ -155,6 +170,9 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
             double tolerance = allowDrift ?? format.Tolerance;
             if (found.MaxDifference > tolerance)
                 throw TooFar(path, found, tolerance);
+            double ofUnknown = Math.Max(tolerance, ParityRecord.UnknownTolerance);
+            if (found.UnknownDifference is { } unknown && !(unknown <= ofUnknown))
+                throw TooFarUnknown(path, unknown, ofUnknown);
             foreach (string trial in Directory.GetFiles(staging))
                 File.Delete(trial);
             var record = new ExportRecord(
@@ -167,7 +185,10 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
                 allowDrift is not null,
                 format.Check,
                 calibrationImages
-            );
+            )
+            {
+                UnknownDifference = found.UnknownDifference,
+            };
             export.Save(staged, record);
             cancellation.ThrowIfCancellationRequested();
             return (record, Take(staging, folder, Path.GetFileName(path), overwrite));
@@ -208,6 +229,17 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
             )
         );
 
+    private TransferException TooFarUnknown(string path, double difference, double tolerance) =>
+        new(
+            string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"'{path}' was not written: the scores of unknown images of the {format.Name} export differ from the "
+                    + $"evaluated model's by up to {difference:g3}, where 1 is the threshold; at most {tolerance:g3} "
+                    + $"was expected. Use another format, or accept it with --allow-drift {difference:g2}, which is "
+                    + $"recorded in the file."
+            )
+        );
+
     /// <summary>Moves what lies beside the file first: the file that names it appears when it is complete.</summary>
     private static ExportedFile[] Take(string staging, string folder, string name, bool overwrite)
     {
@@ -243,6 +275,9 @@ public interface IExportScorer : IDisposable
     /// <param name="probabilities">Receives [classes].</param>
     /// <exception cref="ImageRejectedException">The image cannot be decoded.</exception>
     void Score(ReadOnlySpan<byte> encoded, Span<float> probabilities);
+
+    /// <summary>How unknown the image is that was scored last; null where the file does not say.</summary>
+    float? Unknown => null;
 }
 
 /// <summary>Scores items with an ONNX file: encoded, or only decoded where the file takes pixels.</summary>
@@ -259,6 +294,7 @@ internal sealed class OnnxScorer : IExportScorer
     private readonly RowTensor row;
     private readonly int classes;
     private readonly bool takesPixels;
+    private readonly string[] outputs;
 
     /// <summary>From the file, so that weights beside it are read as its user reads them.</summary>
     public OnnxScorer(string path, ModelMetadata metadata, ImageLimits limits)
@@ -282,8 +318,13 @@ internal sealed class OnnxScorer : IExportScorer
 
         (encoder, decoder) = (metadata.Encoder.CreateWorker(limits), new RgbDecoder(limits));
         row = metadata.Encoder.Inputs.Single().Rows(session.Inputs.Keys.Single(), 1);
+        outputs = session.Outputs.ContainsKey(TransferModel.UnknownOutput)
+            ? [TransferModel.ProbabilitiesOutput, TransferModel.UnknownOutput]
+            : [TransferModel.ProbabilitiesOutput];
         takesPixels = session.Inputs.Values.Single().ElementDataType == TensorElementType.UInt8;
     }
+
+    public float? Unknown { get; private set; }
 
     public void Score(ReadOnlySpan<byte> encoded, Span<float> probabilities)
     {
@@ -292,7 +333,7 @@ internal sealed class OnnxScorer : IExportScorer
         {
             using IDisposableReadOnlyCollection<OrtValue> results = session.Run(
                 new Dictionary<string, OrtValue> { [row.Name] = item },
-                [TransferModel.ProbabilitiesOutput]
+                outputs
             );
             ReadOnlySpan<float> found = results[0].GetTensorDataAsSpan<float>();
             if (found.Length != classes)
@@ -300,6 +341,7 @@ internal sealed class OnnxScorer : IExportScorer
                     $"The export gives {found.Length} probabilities for an item; {classes} were expected."
                 );
             found.CopyTo(probabilities);
+            Unknown = outputs.Length > 1 ? results[1].GetTensorDataAsSpan<float>()[0] : null;
         }
         catch (Exception e) when (OrtSession.Said(e) is { } said)
         {

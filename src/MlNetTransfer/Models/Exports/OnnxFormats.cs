@@ -163,7 +163,7 @@ internal static class ExportGraph
 
     /// <summary>
     /// The model at <see cref="Opset"/> or its own later one, with the outputs that were asked for: probabilities,
-    /// label, features, logits, in this order.
+    /// label, the score of unknown images where the model gives it, features, logits, in this order.
     /// </summary>
     public static OnnxModel WithOutputs(ExportRequest request)
     {

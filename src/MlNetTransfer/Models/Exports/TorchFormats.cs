@@ -55,14 +55,28 @@ internal sealed class TorchExport(
             Input = $"{request.Input}: float32 [N, 3, {request.Metadata.Preprocessing.Shape.Height}, "
                 + $"{request.Metadata.Preprocessing.Shape.Width}] after the preprocessing",
             Output = request.WithLogits ? ExportGraph.LogitsOutput : TransferModel.ProbabilitiesOutput,
-            Metadata = request.Metadata.ToEntries().ToDictionary(),
+            LeftOut = request.ScoresUnknown ? [TransferModel.UnknownOutput] : Array.Empty<string>(),
+            Metadata = WithoutUnknown(request.Metadata).ToEntries().ToDictionary(),
             Parity = record,
         };
         AtomicFile.Write(path + ".json", stream => JsonSerializer.Serialize(stream, facts, Json));
     }
 
     public IExportScorer Open(string path) =>
-        new OnnxScorer(request.Model.WithWeights(TorchWeights.Read(path), options), request.Metadata, request.Limits);
+        new OnnxScorer(
+            request.Model.WithWeights(TorchWeights.Read(path), options).CutAt(TransferModel.ProbabilitiesOutput),
+            request.Metadata,
+            request.Limits
+        );
+
+    /// <summary>An export for torch gives one output, so it scores no unknown images.</summary>
+    private static ModelMetadata WithoutUnknown(ModelMetadata metadata) =>
+        metadata.Reliability is { } reliability
+            ? metadata with
+            {
+                Reliability = reliability with { Unknown = null },
+            }
+            : metadata;
 }
 
 /// <summary>A TorchScript archive.</summary>

@@ -1,0 +1,144 @@
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Jobs;
+using MlNetTransfer.Models;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Selective;
+using MlNetTransfer.Tests.Training.FineTuning;
+using MlNetTransfer.Training;
+
+namespace MlNetTransfer.Tests.Jobs;
+
+/// <summary>What a run promises stands in its report and its model file, and scoring keeps to it.</summary>
+[TestClass]
+public sealed class ReliabilityJobTests
+{
+    private static readonly ReliabilityOptions Modest = new() { Coverage = 0.8, TargetAccuracy = 0.6 };
+
+    [TestMethod]
+    [DataRow(null)]
+    [DataRow(4)]
+    public void Run_AHead_PromisesAndPredictObeys(int? folds)
+    {
+        using TuneTask task = new();
+        TrainSummary summary = task.Run(
+            task.Options("out", TrainingStrategy.Head) with
+            {
+                Folds = folds,
+                TestFraction = folds is null ? 0.4 : null,
+                Reliability = Modest,
+            }
+        );
+        Reliability promised = summary.Reliability!;
+        Assert.AreEqual(folds is null ? ReliabilityEvidence.HeldOut : ReliabilityEvidence.Folds, promised.Evidence);
+        Assert.AreEqual(summary.TestImages, promised.Images);
+        Assert.AreEqual(0.8, promised.Sets!.Coverage);
+        Assert.AreEqual(0.6, promised.Abstention!.TargetAccuracy);
+        using TransferModel model = TransferModel.Load(task.File("out/model.onnx"));
+        CollectionAssert.AreEqual(promised.Lines().ToArray(), model.Metadata.Reliability!.Lines().ToArray());
+        StringAssert.Contains(model.Metadata.ModelCard, "## Reliability");
+
+        PredictionSummary found = new PredictJob(
+            new PredictOptions { Model = task.File("out/model.onnx"), Images = [task.Images] }
+        ).Run();
+        foreach (Prediction p in found.Predictions)
+        {
+            Assert.AreEqual(promised.Abstention.Abstains(p.Probability), p.Abstained);
+            CollectionAssert.AreEqual(
+                promised.Sets.Of(p.Probabilities.Span, ClassSetKind.Lac).Select(c => model.ClassNames[c]).ToArray(),
+                p.Set!.ToArray()
+            );
+            Assert.AreEqual(p.UnknownScore > 1, p.Unknown);
+        }
+
+        // An image that it was trained on is not unlike all training images.
+        if (folds is not null)
+            Assert.IsTrue(found.Predictions.All(p => p.UnknownScore < 1e-2));
+        IReadOnlyList<(string Name, IReadOnlyList<object?> Values)> columns = PredictionRows.Of(found).Columns;
+        CollectionAssert.IsSubsetOf(
+            new[] { "abstained", "set", "unknown", "unknown_score", "error" },
+            columns.Select(column => column.Name).ToArray()
+        );
+    }
+
+    [TestMethod]
+    public void Run_ATrainedNetwork_SaysThatItScoresNoUnknownImages()
+    {
+        using TuneTask task = new();
+        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.FineTune));
+        Assert.IsNull(summary.Reliability!.Unknown);
+        Assert.IsNotNull(summary.Reliability.Sets);
+        StringAssert.Contains(summary.Reliability.Lines()[^1], "Does not say");
+        using TransferModel model = TransferModel.Load(task.File("out/model.onnx"));
+        Assert.AreSame(model.Graph, model.Answers);
+    }
+
+    [TestMethod]
+    public void Predict_AFileOfAnEarlierVersion_SaysNothingBesideProbabilities()
+    {
+        using TuneTask task = new();
+        task.Run(task.Options("out", TrainingStrategy.Head));
+        string old = task.File("old.onnx");
+        OnnxModel
+            .Load(task.File("out/model.onnx"))
+            .CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput)
+            .WithMetadata(ModelMetadata.ReliabilityKey, null)
+            .Save(old);
+        PredictionSummary before = new PredictJob(new PredictOptions { Model = old, Images = [task.Images] }).Run(),
+            now = new PredictJob(
+                new PredictOptions { Model = task.File("out/model.onnx"), Images = [task.Images] }
+            ).Run();
+        for (int i = 0; i < now.Predictions.Count; i++)
+        {
+            Prediction p = before.Predictions[i];
+            Assert.IsTrue(p is { Abstained: null, Set: null, Unknown: null, UnknownScore: null });
+            Assert.AreEqual(now.Predictions[i].Probability, p.Probability, 1e-6, "one graph, cut");
+        }
+
+        Assert.DoesNotContain("set", PredictionRows.Of(before).Columns.Select(column => column.Name));
+    }
+
+    [TestMethod]
+    public void Graph_OfAModelThatScoresUnknownImages_GivesProbabilitiesAlone()
+    {
+        using TuneTask task = new();
+        task.Run(task.Options("out", TrainingStrategy.Head));
+        using TransferModel model = TransferModel.Load(task.File("out/model.onnx"));
+        Assert.AreEqual(4, model.Answers.OutputWidth);
+        Assert.AreEqual(3, model.Graph.OutputWidth);
+        var rows = model.Predict([new DataItem(Path.Combine(task.Images, "down", "000.bmp"), "one")]);
+        Assert.AreEqual(1, rows.Values.Sum(), 1e-5, "three probabilities");
+    }
+
+    [TestMethod]
+    public void Run_TwoImagesAClass_PromisesWhatTheyCan()
+    {
+        using TuneTask task = new(perClass: 2);
+        TrainSummary summary = task.Run(
+            task.Options("out", TrainingStrategy.Head) with
+            {
+                TestFraction = null,
+                Folds = 2,
+            }
+        );
+        Assert.IsNull(summary.Reliability!.Abstention!.Threshold);
+        StringAssert.Contains(summary.Reliability.Lines()[0], "63 images held out");
+        Assert.AreEqual(6 / 7.0, summary.Reliability.Unknown!.Kept, 1e-12, "six images: one in seven is above all");
+    }
+
+    [TestMethod]
+    public void Evaluate_UnseenImages_SaysWhatBecameOfThePromises()
+    {
+        using TuneTask task = new(perClass: 30);
+        task.Run(task.Options("out", TrainingStrategy.Head) with { TestFraction = 0.5, Reliability = Modest });
+        ModelEvaluation found = new EvaluateJob(
+            new EvaluateOptions { Model = task.File("out/model.onnx"), Folder = task.Images }
+        ).Run();
+        ReliabilityCheck check = found.ReliabilityCheck!;
+        // The images that the model has not seen are those that set the thresholds.
+        Assert.AreEqual(45, check.Images);
+        Assert.AreEqual(found.Reliability!.Abstention!.Answered, check.Answered ?? 0, 1e-9);
+        Assert.IsGreaterThanOrEqualTo(0.8, check.Sets[0].Coverage);
+        Assert.IsLessThanOrEqualTo(0.05, check.Unknown!.Value);
+        Assert.IsGreaterThan(1, check.Lines(found.Reliability).Count);
+    }
+}
