@@ -147,7 +147,7 @@ internal static class AdviceExperiment
             yield return new Outcome(Default, best, double.NaN, best - truth[at], 0);
     }
 
-    private static IHeadTrainer Trainer { get; } =
+    private static LinearDiscriminantTrainer Trainer { get; } =
         new LinearDiscriminantTrainer(new LinearDiscriminantTrainerOptions { Rule = ShrinkageRule.LeaveOneOut });
 
     private static double Accuracy(FeatureTable train, FeatureTable test) =>

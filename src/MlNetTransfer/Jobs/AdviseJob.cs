@@ -4,7 +4,6 @@ using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
