@@ -37,6 +37,8 @@ internal sealed record RunDocument
     public TuningDocument? Training { get; init; }
     public FrozenDocument? Frozen { get; init; }
     public IReadOnlyList<StrategyTrial> Strategies { get; init; } = [];
+    public AdvisedDocument? Advised { get; init; }
+    public bool? AdviceWasRight { get; init; }
     public double? CorrectedAccuracy { get; init; }
     public IReadOnlyList<double>? CorrectedInterval { get; init; }
     public required string Backbone { get; init; }
@@ -152,3 +154,11 @@ internal sealed record EpochDocument(
     double? ValidationLoss,
     double? ValidationAccuracy
 );
+
+/// <summary>What the rule of thumb asked for before anything was tried.</summary>
+internal sealed record AdvisedDocument
+{
+    public double Separability { get; init; }
+    public double ImagesPerClass { get; init; }
+    public string? Strategy { get; init; }
+}

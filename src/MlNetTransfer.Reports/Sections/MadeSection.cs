@@ -146,23 +146,38 @@ internal static class MadeSection
             );
 
     private static Html Strategies(RunDocument d) =>
-        d.Strategies.Count == 0
+        d.Strategies.Count == 0 ? Html.Empty : Html.Of($"{Advised(d)}{WaysTable(d)}");
+
+    /// <summary>What the rule of thumb asked for, and whether the images then spoke for it.</summary>
+    private static Html Advised(RunDocument d) =>
+        d.Advised is not { } advised
             ? Html.Empty
-            : PageFrame.Table(
-                "Ways of training, on the same images",
-                ["way", "accuracy", "beside the head", "95 % interval of that", "log-loss", "seconds", "taken"],
-                d.Strategies.Select(way =>
-                    PageFrame.Row(
-                        way.Strategy,
-                        Figure.Percent1(way.Accuracy),
-                        Points(way.Gain),
-                        $"{Points(way.GainInterval[0])} to {Points(way.GainInterval[1])}",
-                        Figure.Three(way.LogLoss),
-                        $"{way.Seconds:0}",
-                        way.Taken ? "taken" : ""
-                    )
-                )
+            : Html.Of(
+                $"""
+                <p>Before anything was tried, the rule of thumb asked for {advised.Strategy ?? ""}:
+                {advised.ImagesPerClass:0} images a class, and frozen features get
+                {Figure.Percent(advised.Separability)} of what guessing gets wrong right. That was
+                {(d.AdviceWasRight == true ? "right" : "not what the images spoke for")}.</p>
+
+                """
             );
+
+    private static Html WaysTable(RunDocument d) =>
+        PageFrame.Table(
+            "Ways of training, on the same images",
+            ["way", "accuracy", "beside the head", "95 % interval of that", "log-loss", "seconds", "taken"],
+            d.Strategies.Select(way =>
+                PageFrame.Row(
+                    way.Strategy,
+                    Figure.Percent1(way.Accuracy),
+                    Points(way.Gain),
+                    $"{Points(way.GainInterval[0])} to {Points(way.GainInterval[1])}",
+                    Figure.Three(way.LogLoss),
+                    $"{way.Seconds:0}",
+                    way.Taken ? "taken" : ""
+                )
+            )
+        );
 
     private static Html Taps(RunDocument d) =>
         d.TapTrials.Count == 0

@@ -1,6 +1,7 @@
 using MlNetTransfer.Advice;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Tests.Shared;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Tests.Readme;
 
@@ -67,6 +68,36 @@ public sealed class ReadmeTests
         );
         using var folder = new TempFolder();
         StringAssert.StartsWith(DocumentedProgram.Printed(folder, Advice), "--backbone resnet18: 8");
+    }
+
+    [TestMethod]
+    public void FineTuning_OfTheGuide_Runs()
+    {
+        Assert.AreEqual(
+            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/fine-tuning.md", "csharp").Single()),
+            DocumentedCode.Normal(
+                DocumentedCode
+                    .Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// rates begin", "// rates end")
+                    .Single()
+            )
+        );
+        using var folder = new TempFolder();
+        StringAssert.Contains(DocumentedProgram.Printed(folder, Rates), " steps");
+    }
+
+    private static void Rates()
+    {
+        // rates begin
+        var train = new TrainOptions
+        {
+            Folder = "data-samples/clipart",
+            Output = "out/finetune",
+            Strategy = TrainingStrategy.FineTune,
+            FineTune = new FineTuneOptions { Freeze = FreezeBoundary.OfFraction(0.8) },
+        };
+        LearningRateSummary rates = new LearningRateJob(new LearningRateOptions { Train = train, Steps = 20 }).Run();
+        Console.WriteLine($"lowest at {rates.Lowest:g2}, {rates.Points.Count} steps");
+        // rates end
     }
 
     private static void Advice()
