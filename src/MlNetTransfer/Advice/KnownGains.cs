@@ -28,6 +28,21 @@ internal sealed record KnownGains(string Task, int TrainImages, int Classes, dou
         new("things6", 29, 6, 0, 0),
         new("signs7", 35, 7, 0.8, -0.029),
         new("signs7", 35, 7, 0.4, -0.036),
+        new("signs7", 35, 7, 0, 0.043),
+        new("stamps8", 40, 8, 0.8, 0.009),
+        new("stamps8", 40, 8, 0.4, -0.009),
+        new("stamps8", 40, 8, 0, 0.009),
+        new("clipart10", 50, 10, 0.8, -0.030),
+        new("clipart10", 50, 10, 0.4, -0.036),
+        new("clipart10", 50, 10, 0, 0.006),
+        new("fashion", 50, 10, 0.8, -0.060),
+        new("fashion", 50, 10, 0.4, -0.135),
+        new("fashion", 50, 10, 0, -0.185),
+        new("animals3", 60, 3, 0.8, 0.048),
+        new("animals3", 60, 3, 0.4, 0.024),
+        new("animals3", 60, 3, 0, -0.071),
+        new("things6", 119, 6, 0.8, -0.016),
+        new("things6", 119, 6, 0.4, -0.047),
     ];
 
     /// <summary>Mean and standard deviation of the gains where about as many blocks stayed frozen.</summary>

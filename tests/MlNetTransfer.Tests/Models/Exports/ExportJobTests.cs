@@ -95,7 +95,7 @@ public sealed class ExportJobTests
         ExportOptions options = Make(folder, "int8") with
         {
             MaxImages = 8,
-            Quantization = new Int8Options { AutoFloat = true },
+            Quantization = new Int8Options { QuantizeHead = true, AutoFloat = true },
         };
         for (int i = 0; i < 24; i++)
             folder.Write($"images/{i}.bmp", TinyClassifier.Noise(20 + i % 5, 31, i).File);
