@@ -164,6 +164,12 @@ internal static class TrainCommand
                 (o, share) => o with { Reliability = o.Reliability with { TargetAccuracy = share } },
                 o => o.Reliability.TargetAccuracy
             ),
+            flags.Switch(
+                "--no-unknown",
+                "Leave out the score of images unlike all training images, and with it the numbers made of up to 1,000 "
+                    + "training images that the model file keeps for it.",
+                o => o with { Reliability = o.Reliability with { ScoresUnknown = false } }
+            ),
             flags.Number<int>(
                 "--seed",
                 "Seed of the split or the folds; the same seed and images give the same model file.",

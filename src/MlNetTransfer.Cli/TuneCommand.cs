@@ -92,8 +92,8 @@ internal static class TuneCommand
         TunedTrial best = found.Trials.First(trial => trial.Trial == found.Best);
         console.WriteLine(Verdict(found));
         console.WriteLine(
-            $"Next: mlnet-transfer train {found.Train.Folder} --strategy {FlagText.Of(found.Train.Strategy)} "
-                + best.Options
+            $"Next, with the other options that you gave: mlnet-transfer train {found.Train.Folder} --backbone "
+                + $"{found.Train.Backbone} --strategy {FlagText.Of(found.Train.Strategy)} {best.Options}"
         );
         var table = new Table { Border = TableBorder.Simple };
         foreach (string column in (string[])["trial", "epochs", "log-loss", "accuracy", "seconds"])

@@ -23,7 +23,9 @@ internal sealed record TrialReliability(Reliability Facts, UnknownScore? Score)
     {
         int[] labels = [.. trial.TestRows.Select(row => all.Table.Labels[row])];
         bool judged = labels.Length > 0;
-        (UnknownScore Score, UnknownImages Facts)? unknown = Unknown(trial, all, options.Seed);
+        (UnknownScore Score, UnknownImages Facts)? unknown = options.Reliability.ScoresUnknown
+            ? Unknown(trial, all, options.Seed)
+            : null;
         var facts = new Reliability
         {
             Evidence = judged && trial.Folds.Count == 0 ? ReliabilityEvidence.HeldOut : ReliabilityEvidence.Folds,

@@ -46,11 +46,11 @@ public sealed record Reliability
             Unknown is { } unknown
                 ? string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Says of an image that it is unlike all training images; {100 * unknown.Kept:f0} % of images of "
-                        + $"the known classes are not."
+                    $"Says when an image is unlike all training images; {100 * unknown.Kept:f0} % of images of the "
+                        + $"known classes are not taken for that."
                 )
                 : "Does not say whether an image is unlike all training images: only a head on frozen features can, "
-                    + "of images that differ."
+                    + "of images that differ, and not with --no-unknown."
         );
         return lines;
     }

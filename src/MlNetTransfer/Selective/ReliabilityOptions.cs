@@ -20,4 +20,10 @@ public sealed record ReliabilityOptions
         get;
         init => field = Check.InRange(value, 0.5, 0.999, nameof(TargetAccuracy));
     } = 0.95;
+
+    /// <summary>
+    /// Whether the model scores how unlike an image is to those that it was trained on. Default true. The model file
+    /// then keeps numbers made of up to 1,000 training images, and is as private as their features are.
+    /// </summary>
+    public bool ScoresUnknown { get; init; } = true;
 }

@@ -94,7 +94,12 @@ public sealed class JobRequestTests
         L2 = 1e-8,
         ClassWeights = ClassWeights.Balanced,
         Thresholds = ClassThresholds.MacroF1,
-        Reliability = new ReliabilityOptions { Coverage = 0.8, TargetAccuracy = 0.99 },
+        Reliability = new ReliabilityOptions
+        {
+            Coverage = 0.8,
+            TargetAccuracy = 0.99,
+            ScoresUnknown = false,
+        },
         Preset = TrainingPreset.Best,
         Logs = LogFormats.Csv | LogFormats.TensorBoard,
         Strategy = TrainingStrategy.FineTune,

@@ -15,6 +15,34 @@ public sealed class ReliabilityJobTests
     private static readonly ReliabilityOptions Modest = new() { Coverage = 0.8, TargetAccuracy = 0.6 };
 
     [TestMethod]
+    public void Run_WithoutTheScoreOfUnknownImages_KeepsNothingOfThem()
+    {
+        using TuneTask task = new();
+        TrainSummary summary = task.Run(
+            task.Options("out", TrainingStrategy.Head) with
+            {
+                TestFraction = 0.4,
+                Reliability = Modest with { ScoresUnknown = false },
+            }
+        );
+        Assert.IsNull(summary.Reliability!.Unknown);
+        Assert.IsNotNull(summary.Reliability.Sets);
+        CollectionAssert.AreEqual(
+            new[] { TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput },
+            OnnxModel.Load(task.File("out/model.onnx")).Outputs.Select(output => output.Name).ToArray()
+        );
+        StringAssert.Contains(
+            TrainRules.Violation(
+                task.Options("out", TrainingStrategy.FineTune) with
+                {
+                    Reliability = Modest with { ScoresUnknown = false },
+                }
+            ),
+            "--no-unknown"
+        );
+    }
+
+    [TestMethod]
     [DataRow(null)]
     [DataRow(4)]
     public void Run_AHead_PromisesAndPredictObeys(int? folds)
