@@ -165,9 +165,23 @@ public sealed class GuideTests
         element.ValueKind switch
         {
             JsonValueKind.Object =>
-                $"{{{string.Join(", ", element.EnumerateObject().Select(p => $"{p.Name}: {Shape(p.Value)}"))}}}",
+                $"{{{string.Join(", ", element.EnumerateObject().Select(p => $"{p.Name}: {Member(p)}"))}}}",
             JsonValueKind.Array => $"[{string.Join(", ", element.EnumerateArray().Select(Shape))}]",
             var kind => kind.ToString(),
+        };
+
+    /// <summary>
+    /// What a model promises depends on its images: whether it may abstain, and how many classes come into question.
+    /// </summary>
+    private static string Member(JsonProperty member) =>
+        member.Name switch
+        {
+            "abstained"
+                when member.Value.ValueKind is JsonValueKind.True or JsonValueKind.False or JsonValueKind.Null =>
+                "true, false or null",
+            "predictionSet" when member.Value.EnumerateArray().All(c => c.ValueKind == JsonValueKind.String) =>
+                "some texts",
+            _ => Shape(member.Value),
         };
 
     private static async Task RunAsync(string[] args)
