@@ -9,7 +9,8 @@ namespace MlNetTransfer.Advice;
 /// </summary>
 /// <remarks>
 /// On a public comparison of such estimates a fixed list of good backbones ordered models better than any of them, and
-/// on ours plain cross-validation does: see docs/decisions/023-advice.md. They are for many backbones and little time.
+/// on ours always taking the default one costs least: see docs/decisions/023-advice.md. They are for many backbones and
+/// little time.
 /// </remarks>
 public static class Transferability
 {
