@@ -22,6 +22,9 @@ internal static class CommonOptions
     public static string[] Listed(string text) =>
         text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
+    public static Option NoCache<T>(this Flags<T> flags, Func<T, T> set)
+        where T : class => flags.Switch("--no-cache", "Neither read nor store features on disk.", set);
+
     public static Option Workers<T>(this Flags<T> flags)
         where T : DataJobRequest =>
         flags.Number<int>(

@@ -53,11 +53,7 @@ internal static class ModelsCompareCommand
             labels,
             flags.MaxMegapixels(),
             flags.Workers(),
-            flags.Switch(
-                "--no-cache",
-                "Neither read nor store features on disk.",
-                o => o with { CacheFeatures = false }
-            ),
+            flags.NoCache(o => o with { CacheFeatures = false }),
             json,
         };
         command.SetAction(parsed =>

@@ -68,11 +68,7 @@ internal sealed class RecipeFlags
             labels,
             Train.MaxMegapixels(),
             Train.Workers(),
-            Train.Switch(
-                "--no-cache",
-                "Neither read nor store features on disk.",
-                o => o with { CacheFeatures = false }
-            ),
+            Train.NoCache(o => o with { CacheFeatures = false }),
         ];
     }
 

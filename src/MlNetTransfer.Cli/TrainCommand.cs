@@ -60,11 +60,7 @@ internal static class TrainCommand
                     texts,
                     labels,
                     flags.MaxMegapixels(),
-                    flags.Switch(
-                        "--no-cache",
-                        "Neither read nor store features on disk.",
-                        o => o with { CacheFeatures = false }
-                    ),
+                    flags.NoCache(o => o with { CacheFeatures = false }),
                 ]
             ),
             ("Advanced fine-tuning", tuning.Advanced)

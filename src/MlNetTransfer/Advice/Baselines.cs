@@ -47,35 +47,20 @@ internal sealed class Baselines(IReadOnlyList<DataItem> items, FeatureTable pret
         int[] judged = [.. Enumerable.Range(0, fold.Length).Where(row => fold[row] != CrossValidation.NeverHeldOut)];
         if (judged.Length == 0)
             return [];
-        bool[] own = Right(pretrained, fold, cancellation);
+        bool[] own = HeldOutDiscriminant.Right(pretrained, fold, cancellation);
         List<BaselineTrial> trials = [Compared("the most frequent class", Majority(judged), own)];
-        FeatureTable? pixels = Table(Pixels(limits, cancellation));
-        if (pixels is not null)
-            trials.Add(
-                Compared(
-                    FormattableString.Invariant($"pixels, {Side} x {Side}"),
-                    Right(pixels, fold, cancellation),
-                    own
-                )
-            );
-        FeatureTable? random = Table(Random(backbone, tap, plan, limits, progress, cancellation));
-        if (random is not null)
-            trials.Add(Compared($"{backbone.Card.Id} with random weights", Right(random, fold, cancellation), own));
+        Add(FormattableString.Invariant($"pixels, {Side} x {Side}"), Pixels(limits, cancellation));
+        // A network whose random weights overflow says nothing; images themselves were all accepted before.
+        ItemRows random = Random(backbone, tap, plan, limits, progress, cancellation);
+        if (random.Accepted.Length == items.Count)
+            Add($"{backbone.Card.Id} with random weights", random.Values);
         return trials;
-    }
 
-    /// <summary>Whether each row held out is right, in the order of the rows.</summary>
-    private static bool[] Right(FeatureTable table, int[] fold, CancellationToken cancellation)
-    {
-        OutOfFoldPredictions found = CrossValidation.OutOfFold(
-            new LinearDiscriminantTrainer(
-                new LinearDiscriminantTrainerOptions { Rule = ShrinkageRule.LeaveOneOut, Workers = 1 }
-            ),
-            table,
-            fold,
-            cancellation: cancellation
-        );
-        return JudgedRows.Right(found.Labels, found.Logits, found.Classes);
+        void Add(string name, float[] values)
+        {
+            var table = new FeatureTable(pretrained.ClassNames, pretrained.Labels, values, values.Length / items.Count);
+            trials.Add(Compared(name, HeldOutDiscriminant.Right(table, fold, cancellation), own));
+        }
     }
 
     private bool[] Majority(int[] judged)
@@ -99,7 +84,7 @@ internal sealed class Baselines(IReadOnlyList<DataItem> items, FeatureTable pret
         );
     }
 
-    private float[]? Pixels(ImageLimits limits, CancellationToken cancellation)
+    private float[] Pixels(ImageLimits limits, CancellationToken cancellation)
     {
         var preprocessing = new Preprocessing { Size = Side };
         using var images = new ImagePreprocessor(preprocessing, limits);
@@ -118,7 +103,7 @@ internal sealed class Baselines(IReadOnlyList<DataItem> items, FeatureTable pret
         return values;
     }
 
-    private float[]? Random(
+    private ItemRows Random(
         Backbone backbone,
         BackboneTap tap,
         ExecutionPlan plan,
@@ -129,13 +114,6 @@ internal sealed class Baselines(IReadOnlyList<DataItem> items, FeatureTable pret
     {
         OnnxModel drawn = FeatureGraph.Build(RandomWeights.Draw(backbone.LoadModel(), seed), tap.Tensor);
         using var graph = new ItemGraph(drawn.ToBytes(), FeatureGraph.Output, backbone.Card.Encoder, limits, plan);
-        ItemRows rows = new ItemRunner(graph).Run(items, "Trying random weights", progress, cancellation);
-        // A network whose random weights overflow says nothing; images themselves were all accepted before.
-        return rows.Accepted.Length == items.Count ? rows.Values : null;
+        return new ItemRunner(graph).Run(items, "Trying random weights", progress, cancellation);
     }
-
-    private FeatureTable? Table(float[]? values) =>
-        values is null
-            ? null
-            : new FeatureTable(pretrained.ClassNames, pretrained.Labels, values, values.Length / items.Count);
 }

@@ -1,6 +1,5 @@
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
-using MlNetTransfer.Heads;
 
 namespace MlNetTransfer.Advice;
 
@@ -76,15 +75,7 @@ public sealed record DomainDistance(double Distance, Interval Interval, double E
             table.ClassNames,
             digests
         );
-        OutOfFoldPredictions found = CrossValidation.OutOfFold(
-            new LinearDiscriminantTrainer(
-                new LinearDiscriminantTrainerOptions { Rule = ShrinkageRule.LeaveOneOut, Workers = 1 }
-            ),
-            table,
-            fold,
-            cancellation: cancellation
-        );
-        bool[] right = JudgedRows.Right(found.Labels, found.Logits, 2);
+        bool[] right = HeldOutDiscriminant.Right(table, fold, cancellation);
         int wrong = right.Count(hit => !hit);
         Interval error = WilsonInterval.Of(wrong, right.Length);
         return new DomainDistance(

@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 
@@ -151,17 +150,7 @@ public sealed record DataQuadrant(FreezeRule Rule, double Separability, double I
         double majority = (double)table.RowsPerClass().Max() / table.Rows,
             accuracy = majority;
         if (fold.Any(f => f != CrossValidation.NeverHeldOut))
-        {
-            OutOfFoldPredictions found = CrossValidation.OutOfFold(
-                new LinearDiscriminantTrainer(
-                    new LinearDiscriminantTrainerOptions { Rule = ShrinkageRule.LeaveOneOut, Workers = 1 }
-                ),
-                table,
-                fold,
-                cancellation: cancellation
-            );
-            accuracy = JudgedRows.Right(found.Labels, found.Logits, found.Classes).Average(hit => hit ? 1.0 : 0);
-        }
+            accuracy = HeldOutDiscriminant.Right(table, fold, cancellation).Average(hit => hit ? 1.0 : 0);
 
         return new DataQuadrant(
             FreezeRule.Of(train.Rows, train.Classes, accuracy, majority),

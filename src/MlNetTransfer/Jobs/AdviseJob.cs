@@ -119,13 +119,13 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
             Limits = options.Limits,
         };
         TrainingSet set = TrainingSet.Of(data, rows, extractor, run);
-        int[] train =
-        [
-            .. data.Splits is null
-                ? Enumerable.Range(0, set.Table.Rows)
-                : HeldOutRows.Of(data, rows, set.Table, run, EvaluationProtocol.DefaultTestFraction).Train,
-        ];
-        var question = new AdviseQuestion(set, train, backbone, Groups(backbone, extractor), run);
+        var question = new AdviseQuestion(
+            set,
+            BackboneCandidates.ComparedRows(set, run),
+            backbone,
+            BackboneCandidates.Groups(backbone, extractor),
+            run
+        );
         TransferAdvice advice = Advise(question, progress, cancellation);
         return new AdviseSummary(
             advice,
@@ -142,33 +142,22 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
     )
     {
         FeatureTable table = question.Set.Table.Select(question.Train);
-        IReadOnlyList<NetworkCost> costs = BackboneCandidates.Costs(
-            question.Set.Data,
-            question.Set.Rows,
-            question.Set.Extractor,
-            new BackboneChoice(),
-            services.Clock,
+        IReadOnlyList<LeaderboardRow> board = BackboneCandidates.Leaderboard(
+            question.Backbone,
+            question.Set,
+            table,
+            new HeadRecipeOptions { Seed = options.Seed, Workers = options.Workers },
+            services,
+            progress,
             cancellation
         );
-        IReadOnlyList<LeaderboardRow> board = new BackboneChooser(
-            new BackboneChoice(),
-            new HeadRecipeOptions { Seed = options.Seed, Workers = options.Workers },
-            question.Groups,
-            costs,
-            question.Backbone.DefaultTaps()
-        ).Compare(table, FitToJobProgress.Of(progress), cancellation);
-        if (board.Count == 0)
-            throw new TransferException(
-                $"'{options.Folder}' has {table.Rows} usable images of {table.Classes} classes to learn from: too few "
-                    + "to hold any out and compare; at least 3 of each class are needed."
-            );
         int[] counts = table.RowsPerClass();
         SingleNetwork single = question.OfNetwork(BestSingle(board));
         var quadrant = DataQuadrant.Of(single.AtDefaultTap.Select(question.Train), options.Seed, cancellation);
         IReadOnlyList<BaselineTrial> baselines = Baselines(question, single, progress, cancellation);
         DomainDistance? source = options.Source is null
             ? null
-            : DistanceJob.ToSource(options, services, question.Set, question.Train, progress, cancellation);
+            : DistanceJob.ToSource(options, question, progress, cancellation);
         List<string> notes = [.. HeldOutRows.Notes(question.Set.Data)];
         IReadOnlyList<StrategyTrial> trials = Try(question, single, quadrant.Rule, notes, progress, cancellation);
         return new TransferAdvice
@@ -186,7 +175,7 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
             Source = source,
             Baselines = baselines,
             Leaderboard = board,
-            Estimates = Estimates(question, table, progress, cancellation),
+            Estimates = Estimates(question, progress, cancellation),
             Trials = trials,
             Notes = notes,
         };
@@ -204,16 +193,6 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
             progress,
             cancellation
         );
-
-    /// <summary>The taps, each with its network's id.</summary>
-    private static TapGroups Groups(Backbone backbone, FeatureExtractor extractor) =>
-        backbone.Parts.Count > 1
-            ? extractor.Groups
-            : new TapGroups(
-                extractor.Groups.Names,
-                extractor.Groups.Widths,
-                [.. extractor.Taps.Select(_ => backbone.Card.Id)]
-            );
 
     /// <summary>The one network that serves best by itself: what can be trained.</summary>
     private static string BestSingle(IReadOnlyList<LeaderboardRow> board) =>
@@ -284,7 +263,6 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
 
     private List<BackboneEstimate> Estimates(
         AdviseQuestion question,
-        FeatureTable table,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )

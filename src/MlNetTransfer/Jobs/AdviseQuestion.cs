@@ -86,7 +86,7 @@ internal sealed record SingleNetwork(
 )
 {
     /// <summary>The features of the default tap alone.</summary>
-    public FeatureTable AtDefaultTap =>
+    public FeatureTable AtDefaultTap { get; } =
         Groups.Columns(Table, [Taps.ToList().FindIndex(tap => tap.Name == Backbone.Card.DefaultTap)]);
 
     public RecipeRows Rows(AdviseQuestion question) =>

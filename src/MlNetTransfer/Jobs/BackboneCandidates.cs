@@ -1,5 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Training;
 
@@ -46,6 +47,52 @@ internal static class BackboneCandidates
             throw new TransferException(
                 $"--init gives the weights of one network, and {named} is of {ids.Count}. Take one --backbone, or "
                     + "leave --init out."
+            );
+    }
+
+    /// <summary>The taps, each with its network's id, also where there is one network.</summary>
+    public static TapGroups Groups(Backbone backbone, FeatureExtractor extractor) =>
+        backbone.Parts.Count > 1
+            ? extractor.Groups
+            : new TapGroups(
+                extractor.Groups.Names,
+                extractor.Groups.Widths,
+                [.. extractor.Taps.Select(_ => backbone.Card.Id)]
+            );
+
+    /// <summary>The rows that backbones are compared on: all that are not set apart by the images' own split.</summary>
+    public static int[] ComparedRows(TrainingSet set, TrainOptions run) =>
+        [
+            .. set.Data.Splits is null
+                ? Enumerable.Range(0, set.Table.Rows)
+                : HeldOutRows.Of(set.Data, set.Rows, set.Table, run, EvaluationProtocol.DefaultTestFraction).Train,
+        ];
+
+    /// <summary>The leaderboard of a comparison.</summary>
+    /// <exception cref="TransferException">There are too few rows to hold any out.</exception>
+    public static IReadOnlyList<LeaderboardRow> Leaderboard(
+        Backbone backbone,
+        TrainingSet set,
+        FeatureTable compared,
+        HeadRecipeOptions head,
+        JobServices services,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        var choice = new BackboneChoice();
+        IReadOnlyList<LeaderboardRow> board = new BackboneChooser(
+            choice,
+            head,
+            Groups(backbone, set.Extractor),
+            Costs(set.Data, set.Rows, set.Extractor, choice, services.Clock, cancellation),
+            backbone.DefaultTaps()
+        ).Compare(compared, FitToJobProgress.Of(progress), cancellation);
+        return board.Count > 0
+            ? board
+            : throw new TransferException(
+                $"'{set.Data.Source}' has {compared.Rows} usable images of {compared.Classes} classes: too few "
+                    + "to hold any out and compare; at least 3 of each class are needed."
             );
     }
 

@@ -99,44 +99,27 @@ public sealed class CompareJob(CompareOptions options, JobServices? services = n
             cancellation
         );
         TrainingSet set = TrainingSet.Of(data, rows, extractor, run);
-        int[] compared =
-        [
-            .. data.Splits is null
-                ? Enumerable.Range(0, set.Table.Rows)
-                : HeldOutRows.Of(data, rows, set.Table, run, EvaluationProtocol.DefaultTestFraction).Train,
-        ];
-        var choice = new BackboneChoice();
-        TapGroups groups =
-            backbone.Parts.Count > 1
-                ? extractor.Groups
-                : new TapGroups(
-                    extractor.Groups.Names,
-                    extractor.Groups.Widths,
-                    [.. extractor.Taps.Select(_ => backbone.Card.Id)]
-                );
-        IReadOnlyList<LeaderboardRow> board = new BackboneChooser(
-            choice,
+        FeatureTable compared = set.Table.Select(BackboneCandidates.ComparedRows(set, run));
+        IReadOnlyList<LeaderboardRow> board = BackboneCandidates.Leaderboard(
+            backbone,
+            set,
+            compared,
             new HeadRecipeOptions
             {
                 Head = options.Head,
                 Seed = options.Seed,
                 Workers = options.Workers,
             },
-            groups,
-            BackboneCandidates.Costs(data, rows, extractor, choice, services.Clock, cancellation),
-            backbone.DefaultTaps()
-        ).Compare(set.Table.Select(compared), FitToJobProgress.Of(progress), cancellation);
-        return board.Count > 0
-            ? new CompareSummary(
-                board,
-                Math.Min(compared.Length, BackboneChooser.ComparedRows),
-                set.Rejected,
-                services.Clock.GetElapsedTime(started).TotalSeconds
-            )
-            : throw new TransferException(
-                $"'{options.Folder}' has {compared.Length} usable images of {data.ClassNames.Count} classes: too few "
-                    + "to hold any out and compare; at least 3 of each class are needed."
-            );
+            services,
+            progress,
+            cancellation
+        );
+        return new CompareSummary(
+            board,
+            Math.Min(compared.Rows, BackboneChooser.ComparedRows),
+            set.Rejected,
+            services.Clock.GetElapsedTime(started).TotalSeconds
+        );
     }
 
     /// <summary>The networks in all ways that are compared.</summary>

@@ -73,16 +73,12 @@ public sealed class DistanceJob(DistanceOptions options, JobServices? services =
             SideBySide.Ids(options.Backbone),
             cancellation
         );
-        using var extractor = new FeatureExtractor(
-            backbone,
-            limits: options.Limits,
-            plan: new ExecutionPlan { Workers = options.Workers }
-        );
+        using FeatureExtractor extractor = ExtractorOf(backbone, options);
         string? cache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
         ItemRows a = extractor.Extract(first, cache, progress, cancellation),
             b = extractor.Extract(second, cache, progress, cancellation);
-        Require(options.First, a, [.. lost, .. a.Rejected]);
-        Require(options.Second, b, [.. also, .. b.Rejected]);
+        Require(options.First, a.Digests, [.. lost, .. a.Rejected]);
+        Require(options.Second, b.Digests, [.. also, .. b.Rejected]);
         return new DistanceSummary(
             DomainDistance.Between(Unlabelled(a), Unlabelled(b), a.Digests, b.Digests, options.Seed, cancellation),
             backbone.Card.Id,
@@ -95,53 +91,51 @@ public sealed class DistanceJob(DistanceOptions options, JobServices? services =
 
     /// <summary>How far the images of a question are from those of its source.</summary>
     /// <param name="options">The question; it has a source.</param>
-    /// <param name="services">What it takes from outside.</param>
-    /// <param name="set">The images of the question.</param>
-    /// <param name="train">Those that count.</param>
+    /// <param name="question">Its images and their features.</param>
     /// <param name="progress">Told how far each stage is.</param>
     /// <param name="cancellation">Ends the work.</param>
     internal static DomainDistance ToSource(
         AdviseOptions options,
-        JobServices services,
-        TrainingSet set,
-        IReadOnlyList<int> train,
+        AdviseQuestion question,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
+        IReadOnlyList<string> ids = question.Groups.DistinctNetworks;
+        SingleNetwork network = question.OfNetwork(
+            ids.Contains(BackboneCatalog.DefaultId) ? BackboneCatalog.DefaultId : ids[0]
+        );
         (IReadOnlyList<DataItem> source, IReadOnlyList<RejectedItem> lost) = ImageInputs.Of([options.Source!]);
-        IReadOnlyList<string> ids = BackboneCandidates.Among(options.Backbones, services.Catalog);
-        string id = ids.Contains(BackboneCatalog.DefaultId) ? BackboneCatalog.DefaultId : ids[0];
-        Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
-            id,
+        using FeatureExtractor extractor = ExtractorOf(network.Backbone, options);
+        ItemRows far = extractor.Extract(
+            source,
+            options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null,
+            progress,
             cancellation
         );
-        using var extractor = new FeatureExtractor(
-            backbone,
-            limits: options.Limits,
-            plan: new ExecutionPlan { Workers = options.Workers }
-        );
-        string? cache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
-        ItemRows far = extractor.Extract(source, cache, progress, cancellation),
-            own = extractor.Extract([.. train.Select(set.Item)], cache, progress, cancellation);
-        Require(options.Source!, far, [.. lost, .. far.Rejected]);
-        Require(options.Folder, own, own.Rejected);
+        byte[] digests = question.Set.Recipe(question.Run).Images.DigestsOf(question.Train);
+        Require(options.Source!, far.Digests, [.. lost, .. far.Rejected]);
+        Require(options.Folder, digests, []);
         return DomainDistance.Between(
-            Unlabelled(own),
+            network.AtDefaultTap.Select(question.Train),
             Unlabelled(far),
-            own.Digests,
+            digests,
             far.Digests,
             options.Seed,
             cancellation
         );
     }
 
+    /// <summary>The features of the default taps.</summary>
+    private static FeatureExtractor ExtractorOf(Backbone backbone, DataJobRequest request) =>
+        new(backbone, limits: request.Limits, plan: new ExecutionPlan { Workers = request.Workers });
+
     private static FeatureTable Unlabelled(ItemRows rows) =>
         new(["images"], new int[rows.Accepted.Length], rows.Values, rows.Width);
 
-    private static void Require(string source, ItemRows rows, IReadOnlyList<RejectedItem> rejected)
+    private static void Require(string source, byte[] digests, IReadOnlyList<RejectedItem> rejected)
     {
-        int different = Groups.OfDigests(rows.Digests).Distinct().Count();
+        int different = Groups.OfDigests(digests).Distinct().Count();
         if (different >= DomainDistance.LeastImages)
             return;
         string because =
