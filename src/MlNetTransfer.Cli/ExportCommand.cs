@@ -2,6 +2,7 @@ using System.CommandLine;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models.Exports;
 using MlNetTransfer.Models.Quantization;
+using MlNetTransfer.Onnx.Quantization;
 using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
@@ -73,6 +74,13 @@ internal static class ExportCommand
                 "For int8: leave the most sensitive layers in float, as few as --max-loss allows. Otherwise such a "
                     + "loss is an error that names them.",
                 o => o with { AutoFloat = true }
+            ),
+            quantization.Choice<WeightBits>(
+                "--weight-bits",
+                "For int8: seven halves the precision of the weights, and no CPU clips their sums; eight can be "
+                    + "clipped by x64 CPUs without VNNI instructions.",
+                (o, bits) => o with { WeightBits = bits },
+                o => o.WeightBits
             ),
             flags.TextColumn((o, name) => o with { TextColumn = name }),
             flags.Text(

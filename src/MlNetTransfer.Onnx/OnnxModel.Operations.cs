@@ -13,6 +13,25 @@ public sealed partial class OnnxModel
     public OnnxModel CutAt(params IReadOnlyList<string> tensors) => GraphCut.At(this, tensors, typed: true);
 
     /// <summary>
+    /// Makes a float32 tensor that nodes compute an input; what computed it is left without use. <see cref="CutAt"/>
+    /// leaves the rest away.
+    /// </summary>
+    /// <param name="tensor">The tensor, computed by a node.</param>
+    /// <param name="shape">Its dimensions.</param>
+    /// <exception cref="GraphException">No node computes it.</exception>
+    internal OnnxModel StartAt(string tensor, params IReadOnlyList<Dimension> shape) =>
+        Nodes.Any(node => node.Output.Contains(tensor))
+            ? With(proto =>
+            {
+                foreach (NodeProto node in proto.Graph.Node)
+                    for (int i = 0; i < node.Output.Count; i++)
+                        if (node.Output[i] == tensor)
+                            node.Output[i] = "";
+                proto.Graph.Input.Add(new TensorShape(TensorProto.Types.DataType.Float, shape).ToValueInfo(tensor));
+            })
+            : throw new GraphException($"The model has no node that computes '{tensor}'.");
+
+    /// <summary>
     /// Nodes sorted so that each stands after those it depends on; stable. ONNX requires this order, but not every file
     /// has it.
     /// </summary>

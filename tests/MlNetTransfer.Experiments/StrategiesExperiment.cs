@@ -9,21 +9,23 @@ namespace MlNetTransfer.Experiments;
 
 /// <summary>
 /// Every strategy on the same draw of training images of each class, judged on the same others: what advice should have
-/// said. A cell of the table is one training, so that a part of it can be made at a time.
+/// said, beside what the automatic choice takes. A row is one training, so that a part can be made at a time; "all" is
+/// at most 240 images.
 /// </summary>
 internal static class StrategiesExperiment
 {
     private const int Seed = 1,
         MostTest = 200,
-        MostTrain = 480;
+        MostTrain = 240;
 
-    /// <summary>The strategies, and what each freezes.</summary>
+    /// <summary>The strategies, and what each freezes; the last looks at its training images and takes one.</summary>
     private static readonly (string Name, TrainingStrategy Strategy, double? Freeze)[] Ways =
     [
         ("head", TrainingStrategy.Head, null),
         ("freeze 0.8", TrainingStrategy.FineTune, 0.8),
         ("freeze 0.4", TrainingStrategy.FineTune, 0.4),
         ("freeze 0", TrainingStrategy.Full, null),
+        ("auto", TrainingStrategy.Auto, null),
     ];
 
     /// <param name="args">Tasks, sizes (images a class, or all), backbone=ID, in any order.</param>
@@ -41,7 +43,7 @@ internal static class StrategiesExperiment
             Column.Text("per class", 9),
             Column.Number("train"),
             Column.Number("test"),
-            Column.Text("way", 11),
+            Column.Text("way", 14),
             Column.Percent("accuracy"),
             Column.Number("logLoss", "0.000"),
             Column.Number("gain", "0.0"),
@@ -86,7 +88,7 @@ internal static class StrategiesExperiment
                 size,
                 summary.TrainImages,
                 summary.TestImages,
-                name,
+                summary.Strategies.Count > 0 ? $"{name}: {summary.Strategy}" : name,
                 new Figure(summary.Accuracy),
                 summary.LogLoss,
                 100 * gain.Value,

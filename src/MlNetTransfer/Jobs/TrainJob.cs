@@ -247,7 +247,10 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             {
                 PredictionRows.Of(summary).Write(Path.Combine(options.Output, "predictions.csv"));
                 if (options.SaveWeights)
-                    InitialWeights.Save(written.Onnx, Path.Combine(options.Output, "weights.safetensors"));
+                    InitialWeights.Save(
+                        written.Onnx.CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput),
+                        Path.Combine(options.Output, "weights.safetensors")
+                    );
             }
         );
         recipe.Written();
@@ -295,7 +298,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         (backbone, IReadOnlyList<BackboneTap> taps) = backbone.Only([
             .. trial.Fit.Head.Taps.Select(tap => set.Extractor.Taps[tap]),
         ]);
-        TrialReliability reliability = TrialReliability.Of(trial, all, options);
+        TrialReliability reliability = TrialReliability.Of(trial, all, options, cancellation);
         var metadata = new ModelMetadata
         {
             Labels = set.Data.ClassNames,
@@ -316,12 +319,11 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             metadata
         );
         int[] checkedRows = [.. trial.TestRows.Concat(trial.TrainRows).Distinct().Take(ModelWriter.ParityImages)];
-        var sample = new ParitySample(
-            [.. checkedRows.Select(set.Item)],
-            trial.Fit.Predict(all, checkedRows, new FitContext(0, null, cancellation))
-        )
+        FeatureTable features = trial.Fit.Features(all, checkedRows, new FitContext(0, null, cancellation));
+        var sample = new ParitySample([.. checkedRows.Select(set.Item)], trial.Fit.Head.Head.Predict(features))
         {
-            Unknown = reliability.Scores(trial, all, checkedRows),
+            Score = reliability.Score,
+            Unknown = reliability.Score is { } score ? [.. score.Score(features).Select(s => (float)s)] : [],
         };
         string path = Path.Combine(options.Output, "model.onnx");
         (StagedFile file, ParityRecord parity) = new ModelWriter(options.Limits, set.Extractor.Plan).Stage(

@@ -2,7 +2,6 @@ using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
-using MlNetTransfer.Selective;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
@@ -72,13 +71,6 @@ public static class TrainRules
             o => o.Preset is not null,
             o => o.Strategy.Chooses,
             "--strategy auto, which tries as much as it says"
-        ),
-        new(
-            "--no-unknown",
-            $"{nameof(TrainOptions.Reliability)}.{nameof(ReliabilityOptions.ScoresUnknown)}",
-            o => !o.Reliability.ScoresUnknown,
-            o => o.Strategy.Network is null,
-            "--strategy head or auto: a network that was trained has no such score"
         ),
         new("--log", nameof(TrainOptions.Logs), o => o.Logs != LogFormats.None, IsTuned, Tuned),
         new("--resume", nameof(TrainOptions.Resume), o => o.Resume, IsTuned, Tuned),

@@ -1,5 +1,7 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
+using MlNetTransfer.Features;
+using MlNetTransfer.Selective;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
@@ -27,6 +29,12 @@ internal sealed record Trial(
 
     /// <summary>The fold that held out each of <see cref="TestRows"/>; empty for a single split.</summary>
     public IReadOnlyList<int> Folds { get; init; } = [];
+
+    /// <summary>
+    /// How unlike the rows that it was fitted on each of <see cref="TestRows"/> is, by the features of the fit that had
+    /// not seen it (<see cref="UnknownScore"/>); empty where nobody asked, or nothing was held out.
+    /// </summary>
+    public IReadOnlyList<double> Distances { get; init; } = [];
 
     /// <summary>Networks of each fold's fit, see <see cref="FittedHead.Networks"/>; empty for a single split.</summary>
     public IReadOnlyList<string> FoldNetworks { get; init; } = [];
@@ -59,7 +67,7 @@ internal sealed record Trial(
         CancellationToken cancellation
     )
     {
-        var runner = new TrialRunner(recipe, all, progress, cancellation);
+        var runner = new TrialRunner(recipe, all, options.Reliability.ScoresUnknown, progress, cancellation);
         if (options.FitsAll)
             return runner.Split(new TrainTestRows([.. Enumerable.Range(0, set.Table.Rows)], []));
         if (set.Protocol.Kind != ProtocolKind.CrossValidation)
@@ -80,11 +88,13 @@ internal sealed record Trial(
 /// <summary>Evaluates a recipe, by one split or by folds; the same protocol whatever the recipe.</summary>
 /// <param name="recipe">The recipe.</param>
 /// <param name="all">All rows.</param>
+/// <param name="measuresDistances">Whether <see cref="Trial.Distances"/> are wanted.</param>
 /// <param name="progress">Told how far each stage is.</param>
 /// <param name="cancellation">Ends the work.</param>
 internal sealed class TrialRunner(
     IRecipe recipe,
     RecipeRows all,
+    bool measuresDistances,
     IProgress<JobProgress>? progress,
     CancellationToken cancellation
 )
@@ -95,7 +105,7 @@ internal sealed class TrialRunner(
         IFitted fit = Fit(split.Train, 0, cancellation);
         if (split.Test.Count == 0)
             return new Trial(fit, split.Train, [], null, null, []);
-        float[] found = fit.Predict(all, split.Test, new FitContext(0, progress, cancellation));
+        (float[] found, double[] distances) = Ask(fit, split, new FitContext(0, progress, cancellation));
         return new Trial(
             fit,
             split.Train,
@@ -106,6 +116,7 @@ internal sealed class TrialRunner(
         )
         {
             Probabilities = found,
+            Distances = distances,
         };
     }
 
@@ -129,7 +140,7 @@ internal sealed class TrialRunner(
         auto.TryEach(
             attempt =>
             {
-                var runner = new TrialRunner(attempt.Way.Recipe, all, progress, cancellation);
+                var runner = new TrialRunner(attempt.Way.Recipe, all, measuresDistances, progress, cancellation);
                 // All folds and the last training on all rows have to fit in the time that is left.
                 JudgedFolds judged = runner.Judged(
                     fold,
@@ -159,14 +170,22 @@ internal sealed class TrialRunner(
         int[] rows = [.. Enumerable.Range(0, fold.Length)];
         float[] probabilities = new float[rows.Length * classes],
             uncalibrated = new float[probabilities.Length];
-        var accuracies = new double[folds];
+        double[] accuracies = new double[folds],
+            distances = measuresDistances ? new double[rows.Length] : [];
         var networks = new string[folds];
         for (int f = 0; f < folds; f++)
         {
             Told(f, folds);
-            int[] test = Array.FindAll(rows, r => fold[r] == f);
-            IFitted fit = Fit(Array.FindAll(rows, r => fold[r] != f), f + 1, token);
-            float[] found = fit.Predict(all, test, new FitContext(f + 1, null, token));
+            int[] test = Array.FindAll(rows, r => fold[r] == f),
+                train = Array.FindAll(rows, r => fold[r] != f);
+            IFitted fit = Fit(train, f + 1, token);
+            (float[] found, double[] own) = Ask(
+                fit,
+                new TrainTestRows(train, test),
+                new FitContext(f + 1, null, token)
+            );
+            for (int i = 0; i < own.Length; i++)
+                distances[test[i]] = own[i];
             networks[f] = fit.Head.Networks;
             accuracies[f] = Judge(test, found).Accuracy;
             Scatter(found, test, probabilities);
@@ -176,7 +195,7 @@ internal sealed class TrialRunner(
         }
 
         Told(folds, folds);
-        return new JudgedFolds(fold, probabilities, uncalibrated, accuracies, networks);
+        return new JudgedFolds(fold, probabilities, uncalibrated, accuracies, networks, distances);
     }
 
     private Trial Written(JudgedFolds judged)
@@ -194,7 +213,18 @@ internal sealed class TrialRunner(
             FoldNetworks = judged.Networks,
             Probabilities = judged.Probabilities,
             Folds = judged.Fold,
+            Distances = judged.Distances,
         };
+    }
+
+    /// <summary>What a fit says of rows that it has not seen, and how unlike those that it has seen they are.</summary>
+    private (float[] Probabilities, double[] Distances) Ask(IFitted fit, TrainTestRows parts, FitContext context)
+    {
+        FeatureTable test = fit.Features(all, parts.Test, context);
+        return (
+            fit.Head.Head.Predict(test),
+            measuresDistances ? UnknownScore.Of(fit.Features(all, parts.Train, context)).Score(test) : []
+        );
     }
 
     private IFitted Fit(IReadOnlyList<int> rows, int fold, CancellationToken token) =>
@@ -222,6 +252,7 @@ internal sealed class TrialRunner(
         float[] Probabilities,
         float[] Uncalibrated,
         double[] Accuracies,
-        string[] Networks
+        string[] Networks,
+        double[] Distances
     );
 }

@@ -19,12 +19,17 @@ internal sealed record TrialReliability(Reliability Facts, UnknownScore? Score)
     /// <param name="trial">The trial.</param>
     /// <param name="all">Its rows.</param>
     /// <param name="options">The run.</param>
-    public static TrialReliability Of(Trial trial, RecipeRows all, TrainOptions options)
+    /// <param name="cancellation">Ends the work.</param>
+    public static TrialReliability Of(Trial trial, RecipeRows all, TrainOptions options, CancellationToken cancellation)
     {
         int[] labels = [.. trial.TestRows.Select(row => all.Table.Labels[row])];
         bool judged = labels.Length > 0;
         (UnknownScore Score, UnknownImages Facts)? unknown = options.Reliability.ScoresUnknown
-            ? Unknown(trial, all, options.Seed)
+            ? Unknown(
+                trial,
+                trial.Fit.Features(all, trial.TrainRows, new FitContext(0, null, cancellation)),
+                options.Seed
+            )
             : null;
         var facts = new Reliability
         {
@@ -41,35 +46,18 @@ internal sealed record TrialReliability(Reliability Facts, UnknownScore? Score)
         return new TrialReliability(facts, unknown?.Score);
     }
 
-    /// <summary>The features that some rows have at the taps in use, and the scores of the written model.</summary>
-    /// <returns>One score a row; empty where there is no score.</returns>
-    public float[] Scores(Trial trial, RecipeRows all, IReadOnlyList<int> rows) =>
-        Score is null || trial.Fit.Features(all) is not { } table
-            ? []
-            : [.. Score.Score(table.Select(rows)).Select(score => (float)score)];
-
-    private static (UnknownScore, UnknownImages)? Unknown(Trial trial, RecipeRows all, int seed)
+    /// <summary>The score and its threshold; null where there is nothing to set it by.</summary>
+    private static (UnknownScore, UnknownImages)? Unknown(Trial trial, FeatureTable train, int seed)
     {
-        if (trial.Fit.Features(all) is not { } table)
-            return null;
         if (trial.TestRows.Count > 0)
-            return UnknownImages.Fit(
-                table,
-                trial.TrainRows,
-                trial.TestRows,
-                trial.Folds.Count == 0 ? [] : [.. trial.TestRows.Select(row => trial.Folds[row])]
-            );
-        // Nothing was held out for an evaluation: the score needs no training, so folds of its own cost nothing.
-        FeatureTable train = table.Select(trial.TrainRows);
-        int[] fold = CrossValidation.Folds(train.Labels, Folds, seed, train.ClassNames),
-            held = [.. Enumerable.Range(0, fold.Length).Where(i => fold[i] != CrossValidation.NeverHeldOut)];
-        return held.Length == 0
-            ? null
-            : UnknownImages.Fit(
-                table,
-                trial.TrainRows,
-                [.. held.Select(i => trial.TrainRows[i])],
-                [.. held.Select(i => fold[i])]
-            );
+            return UnknownImages.Fit(train, trial.Distances);
+        // Nothing was held out for an evaluation. Frozen features need no training, so folds of their own cost nothing;
+        // those of a network that was trained on all rows say nothing of others.
+        return trial.Fit.Training is null
+            ? UnknownImages.Fit(
+                train,
+                UnknownScore.OfFolds(train, CrossValidation.Folds(train.Labels, Folds, seed, train.ClassNames))
+            )
+            : null;
     }
 }

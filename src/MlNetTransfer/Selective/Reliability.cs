@@ -49,8 +49,8 @@ public sealed record Reliability
                     $"Says when an image is unlike all training images; {100 * unknown.Kept:f0} % of images of the "
                         + $"known classes are not taken for that."
                 )
-                : "Does not say whether an image is unlike all training images: only a head on frozen features can, "
-                    + "of images that differ, and not with --no-unknown."
+                : "Does not say whether an image is unlike all training images: that takes four images at least that "
+                    + "training has not seen and that differ from one another, and is left out by --no-unknown."
         );
         return lines;
     }
@@ -100,37 +100,20 @@ public sealed record UnknownImages(double Kept, int Images, int Compared)
     private const double Same = 1e-3;
 
     /// <summary>Fits the score, and its threshold to rows held out.</summary>
-    /// <param name="table">Features of all rows.</param>
-    /// <param name="train">Rows that the written model is trained on.</param>
-    /// <param name="test">Rows held out; those of <paramref name="train"/> where each was by a fold.</param>
-    /// <param name="fold">The fold of each of <paramref name="test"/>; empty without folds.</param>
+    /// <param name="train">Features of the rows that the written model is trained on.</param>
+    /// <param name="scores">Scores of rows held out, by the features of a fit that had not seen them.</param>
     /// <returns>The score, 1 at its threshold; null where there are fewer than four rows to set it by, or the rows held
     /// out are all training rows again.</returns>
-    internal static (UnknownScore Score, UnknownImages Facts)? Fit(
-        FeatureTable table,
-        IReadOnlyList<int> train,
-        IReadOnlyList<int> test,
-        IReadOnlyList<int> fold
-    )
+    internal static (UnknownScore Score, UnknownImages Facts)? Fit(FeatureTable train, IReadOnlyList<double> scores)
     {
-        UnknownScore score = UnknownScore.Of(table.Select(train));
-        double[] scores =
-        [
-            .. fold.Count == 0
-                ? score.Score(table.Select(test))
-                : fold.Distinct()
-                    .Order()
-                    .SelectMany(f =>
-                        UnknownScore
-                            .Of(table.Select([.. test.Where((_, i) => fold[i] != f)]))
-                            .Score(table.Select([.. test.Where((_, i) => fold[i] == f)]))
-                    ),
-        ];
-        if (scores.Length < Least)
+        if (scores.Count < Least)
             return null;
         // The largest of n is above the next one with probability n / (n + 1): no more can be promised.
-        double kept = Math.Min(DefaultKept, scores.Length / (scores.Length + 1.0)),
-            threshold = ClassSets.Quantile(scores, kept, double.PositiveInfinity);
-        return threshold > Same ? (score.Scaled(threshold), new UnknownImages(kept, scores.Length, score.Rows)) : null;
+        double kept = Math.Min(DefaultKept, scores.Count / (scores.Count + 1.0)),
+            threshold = ClassSets.Quantile([.. scores], kept, double.PositiveInfinity);
+        if (!(threshold > Same))
+            return null;
+        var score = UnknownScore.Of(train);
+        return (score.Scaled(threshold), new UnknownImages(kept, scores.Count, score.Rows));
     }
 }

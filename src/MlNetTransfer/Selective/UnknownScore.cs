@@ -66,6 +66,25 @@ internal sealed class UnknownScore
     /// <param name="threshold">The threshold, above 0.</param>
     public UnknownScore Scaled(double threshold) => new(Width, inner, projection, rows, scale / threshold);
 
+    /// <summary>The score of each row by those outside of its fold; rows of no fold are compared with only.</summary>
+    /// <param name="table">The rows.</param>
+    /// <param name="fold">Fold of each row, from 0; negative for none.</param>
+    /// <returns>The scores of the rows that have a fold, fold by fold.</returns>
+    public static double[] OfFolds(FeatureTable table, int[] fold)
+    {
+        int[] rows = [.. Enumerable.Range(0, fold.Length)];
+        return
+        [
+            .. fold.Where(f => f >= 0)
+                .Distinct()
+                .Order()
+                .SelectMany(f =>
+                    Of(table.Select([.. rows.Where(i => fold[i] != f)]))
+                        .Score(table.Select([.. rows.Where(i => fold[i] == f)]))
+                ),
+        ];
+    }
+
     /// <summary>The score of one row [width].</summary>
     public double Score(ReadOnlySpan<float> row)
     {

@@ -262,10 +262,8 @@ internal sealed class AutoRecipe : IRecipe
 
         public OnnxModel Network() => inner.Network();
 
-        public float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
-            inner.Predict(all, rows, context);
-
-        public FeatureTable? Features(RecipeRows all) => inner.Features(all);
+        public FeatureTable Features(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
+            inner.Features(all, rows, context);
 
         public string Digest() => inner.Digest();
     }

@@ -31,11 +31,8 @@ internal sealed class FittedNetwork(
 
     public string Digest() => digest;
 
-    /// <summary>
-    /// Calibrated probabilities [rows × classes], from the features of the trained backbone and the head beside it.
-    /// </summary>
-    /// <exception cref="TransferException">An image cannot be used any more.</exception>
-    public float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
+    /// <summary>Features by the trained backbone.</summary>
+    public FeatureTable Features(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
     {
         DataItem[] items = [.. rows.Select(row => all.Images.Items[row])];
         using ItemGraph graph = FeatureGraph
@@ -54,9 +51,12 @@ internal sealed class FittedNetwork(
                     + $"Run again when the images do not change; where the reason is a number of the graph, take a "
                     + $"lower --lr."
             );
-        var probabilities = new float[items.Length * network.Head.ClassNames.Count];
-        network.Head.Predict(found.Values, probabilities);
-        return probabilities;
+        return new FeatureTable(
+            all.Images.ClassNames,
+            [.. rows.Select(row => all.Images.Labels[row])],
+            found.Values,
+            found.Width
+        );
     }
 
     /// <summary>What a reader of the figures should know.</summary>

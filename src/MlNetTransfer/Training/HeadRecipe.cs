@@ -63,10 +63,8 @@ internal sealed class HeadRecipe(RecipeSettings settings) : IRecipe
 
         public OnnxModel Network() => backbone.LoadModel();
 
-        public float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
-            head.Predict(all.Table.Select(rows));
-
-        public FeatureTable Features(RecipeRows all) => head.Groups.Columns(all.Table, head.Taps);
+        public FeatureTable Features(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
+            head.Groups.Columns(all.Table.Select(rows), head.Taps);
 
         public string Digest() => digest();
     }

@@ -108,6 +108,9 @@ internal static class InitialWeights
 {
     private const int Listed = 5;
 
+    /// <summary>What begins the names of the head's weights, and of training rows kept to score unknown images.</summary>
+    private static readonly string[] Above = ["head.", "unknown."];
+
     /// <summary>
     /// The backbone with the file's weights, as a backbone of its own: with another digest, so that nothing of the
     /// first is taken for it.
@@ -136,7 +139,7 @@ internal static class InitialWeights
     }
 
     /// <summary>Writes the weights of a model, head included, as safetensors.</summary>
-    /// <param name="model">The model.</param>
+    /// <param name="model">The model, without the score of unknown images, whose numbers are no weights.</param>
     /// <param name="path">The file; replaced where it exists.</param>
     public static void Save(OnnxModel model, string path) =>
         new SafetensorsFile(
@@ -180,7 +183,9 @@ internal static class InitialWeights
         string[] extra =
         [
             .. found
-                .Keys.Where(n => !expected.ContainsKey(n) && !n.StartsWith("head.", StringComparison.Ordinal))
+                .Keys.Where(name =>
+                    !expected.ContainsKey(name) && !Above.Any(part => name.StartsWith(part, StringComparison.Ordinal))
+                )
                 .Order(StringComparer.Ordinal),
         ];
         string[] other =

@@ -52,14 +52,14 @@ internal interface IFitted
     /// <summary>The whole network that the features come from.</summary>
     OnnxModel Network();
 
-    /// <summary>Calibrated probabilities of some rows [rows × classes].</summary>
-    float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context);
+    /// <summary>The features of some rows, as the head takes them.</summary>
+    /// <exception cref="TransferException">An item cannot be used any more.</exception>
+    FeatureTable Features(RecipeRows all, IReadOnlyList<int> rows, FitContext context);
 
-    /// <summary>
-    /// The features of all rows of the run that the written head takes; null where the network that gives them was
-    /// trained on some of the rows, whose features therefore say nothing of others.
-    /// </summary>
-    FeatureTable? Features(RecipeRows all) => null;
+    /// <summary>Calibrated probabilities of some rows [rows × classes].</summary>
+    /// <exception cref="TransferException">An item cannot be used any more.</exception>
+    float[] Predict(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
+        Head.Head.Predict(Features(all, rows, context));
 
     /// <summary>SHA-256 of all that it depends on, 64 lower-case hexadecimal digits.</summary>
     string Digest();

@@ -3,6 +3,7 @@ using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Selective;
+using MlNetTransfer.Tests.Heads;
 using MlNetTransfer.Tests.Training.FineTuning;
 using MlNetTransfer.Training;
 
@@ -26,19 +27,11 @@ public sealed class ReliabilityJobTests
             }
         );
         Assert.IsNull(summary.Reliability!.Unknown);
+        StringAssert.Contains(summary.Reliability.Lines()[^1], "Does not say");
         Assert.IsNotNull(summary.Reliability.Sets);
         CollectionAssert.AreEqual(
             new[] { TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput },
             OnnxModel.Load(task.File("out/model.onnx")).Outputs.Select(output => output.Name).ToArray()
-        );
-        StringAssert.Contains(
-            TrainRules.Violation(
-                task.Options("out", TrainingStrategy.FineTune) with
-                {
-                    Reliability = Modest with { ScoresUnknown = false },
-                }
-            ),
-            "--no-unknown"
         );
     }
 
@@ -89,15 +82,59 @@ public sealed class ReliabilityJobTests
     }
 
     [TestMethod]
-    public void Run_ATrainedNetwork_SaysThatItScoresNoUnknownImages()
+    [DataRow(null)]
+    [DataRow(3)]
+    public void Run_ATrainedNetwork_ScoresUnknownImagesByItsOwnFeatures(int? folds)
     {
         using TuneTask task = new();
-        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.FineTune));
-        Assert.IsNull(summary.Reliability!.Unknown);
-        Assert.IsNotNull(summary.Reliability.Sets);
-        StringAssert.Contains(summary.Reliability.Lines()[^1], "Does not say");
-        using TransferModel model = TransferModel.Load(task.File("out/model.onnx"));
-        Assert.AreSame(model.Graph, model.Answers);
+        TrainOptions options = task.Options(
+            "out",
+            TrainingStrategy.Full,
+            o => o with { LearningRate = 0.02, Epochs = 6, Patience = 6 }
+        );
+        TrainSummary summary = task.Run(options with { Folds = folds, TestFraction = folds is null ? 0.4 : null });
+        Assert.IsTrue(summary.Training!.BestEpoch > 0, "a training that changed the network");
+        Assert.AreEqual(summary.TestImages, summary.Reliability!.Unknown!.Images);
+        Assert.AreEqual(summary.TrainImages, summary.Reliability.Unknown.Compared);
+        Assert.IsTrue(summary.Parity.UnknownDifference is null or < 1e-2);
+        double[] found =
+        [
+            .. new PredictJob(new PredictOptions { Model = task.File("out/model.onnx"), Images = [task.Images] })
+                .Run()
+                .Predictions.Select(p => p.UnknownScore!.Value),
+        ];
+        // Training images are near themselves; of those held out the threshold keeps all but the farthest.
+        Assert.IsGreaterThanOrEqualTo(summary.TrainImages, found.Count(score => score < 1e-2));
+        Assert.IsLessThanOrEqualTo(1, found.Count(score => score > 1));
+    }
+
+    [TestMethod]
+    public void Write_AScoreThatIsWrongForNewImagesOnly_IsRefused()
+    {
+        using TuneTask task = new();
+        TrainSummary summary = task.Run(
+            task.Options("out", TrainingStrategy.Head) with
+            {
+                Folds = 3,
+                TestFraction = null,
+            }
+        );
+        string path = task.File("out/model.onnx");
+        DataItem[] images = [new(Path.Combine(task.Images, "down", "000.bmp"), "one")];
+        float[] answer;
+        using (TransferModel model = TransferModel.Load(path))
+            answer = model.Answer(images, "Scoring", null, default).Values;
+        // The file's own score of a training image is 0 whatever its training images are.
+        var sample = new ParitySample(images, answer[..3])
+        {
+            Unknown = answer[3..],
+            Score = UnknownScore.Of(Rows.Clusters(12, summary.FeatureWidth, 3)),
+        };
+        var refused = Assert.ThrowsExactly<TransferException>(() =>
+            new ModelWriter().Write(OnnxModel.Load(path), task.File("other.onnx"), sample)
+        );
+        StringAssert.Contains(refused.Message, "scores of unknown images differ");
+        Assert.IsFalse(File.Exists(task.File("other.onnx")));
     }
 
     [TestMethod]

@@ -65,6 +65,7 @@ public sealed class TrialRunnerTests
                 [],
                 new FeatureSpace("", [], new ImageEncoder(new Preprocessing { Size = 8 }), "", "", "")
             ),
+            false,
             null,
             default
         );
@@ -100,7 +101,7 @@ public sealed class TrialRunnerTests
             new(
                 [0],
                 new TapGroups(["known"], [1]),
-                new HeadSelection("known", new LinearHead(["even", "odd"], 1, [0, 0], [0, 0]), 1, [], 0),
+                new HeadSelection("known", new LinearHead(["even", "odd"], 1, [-1, 1], [0, 0]), 1, [], 0),
                 []
             );
 
@@ -110,10 +111,11 @@ public sealed class TrialRunnerTests
 
         public OnnxModel Network() => throw new NotSupportedException();
 
-        public float[] Predict(RecipeRows all, IReadOnlyList<int> asked, FitContext context)
+        public FeatureTable Features(RecipeRows all, IReadOnlyList<int> asked, FitContext context)
         {
             Predicted.AddRange(asked);
-            return [.. asked.SelectMany(row => all.Images.Labels[row] == 0 ? (float[])[0.9f, 0.1f] : [0.1f, 0.9f])];
+            int[] labels = [.. asked.Select(row => all.Images.Labels[row])];
+            return new FeatureTable(Head.Head.ClassNames, labels, [.. labels.Select(label => 2f * label - 1)], 1);
         }
 
         public string Digest() => "";

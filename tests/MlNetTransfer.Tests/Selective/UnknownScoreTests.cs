@@ -97,7 +97,7 @@ public sealed class UnknownScoreTests
         FeatureTable all = Rows.Clusters(400, 8, 3);
         int[] train = [.. Enumerable.Range(0, 300)],
             test = [.. Enumerable.Range(300, 100)];
-        (UnknownScore score, UnknownImages facts) = UnknownImages.Fit(all, train, test, [])!.Value;
+        (UnknownScore score, UnknownImages facts) = Fit(all.Select(train), all.Select(test));
         // ⌈101 · 0.95⌉ = 96 of the 100 scores are at most the threshold.
         Assert.AreEqual(96, score.Score(all.Select(test)).Count(s => s <= 1 + 1e-9));
         Assert.AreEqual(0.95, facts.Kept);
@@ -109,9 +109,8 @@ public sealed class UnknownScoreTests
     public void Fit_Folds_ScoresEachRowWithoutItself()
     {
         FeatureTable all = Rows.Clusters(100, 8, 3);
-        int[] rows = [.. Enumerable.Range(0, 100)],
-            fold = [.. rows.Select(i => i % 5)];
-        (UnknownScore score, UnknownImages facts) = UnknownImages.Fit(all, rows, rows, fold)!.Value;
+        int[] fold = [.. Enumerable.Range(0, 100).Select(i => i % 5)];
+        (UnknownScore score, UnknownImages facts) = UnknownImages.Fit(all, UnknownScore.OfFolds(all, fold))!.Value;
         Assert.AreEqual(100, facts.Images);
         // Had a row been compared with itself the threshold would be 0, and any other row far above 1.
         double[] found = score.Score(Rows.Clusters(100, 8, 3, seed: 1));
@@ -130,8 +129,8 @@ public sealed class UnknownScoreTests
             3,
             2
         );
-        int[] rows = [.. Enumerable.Range(0, 20)];
-        Assert.IsNull(UnknownImages.Fit(same, rows, rows, [.. rows.Select(i => i % 4)]));
+        int[] fold = [.. Enumerable.Range(0, 20).Select(i => i % 4)];
+        Assert.IsNull(UnknownImages.Fit(same, UnknownScore.OfFolds(same, fold)));
     }
 
     [TestMethod]
@@ -139,10 +138,13 @@ public sealed class UnknownScoreTests
     {
         // Two images of each of two classes: the largest of four scores is passed by one image in five.
         FeatureTable few = Rows.Clusters(4, 6, 2);
-        (_, UnknownImages facts) = UnknownImages.Fit(few, [0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 0, 1])!.Value;
+        (_, UnknownImages facts) = UnknownImages.Fit(few, UnknownScore.OfFolds(few, [0, 1, 0, 1]))!.Value;
         Assert.AreEqual(0.8, facts.Kept, 1e-12);
-        Assert.IsNull(UnknownImages.Fit(few, [0, 1, 2, 3], [0, 1, 2], [0, 1, 0]));
+        Assert.IsNull(UnknownImages.Fit(few, UnknownScore.OfFolds(few, [0, 1, 0, CrossValidation.NeverHeldOut])));
     }
+
+    private static (UnknownScore Score, UnknownImages Facts) Fit(FeatureTable train, FeatureTable test) =>
+        UnknownImages.Fit(train, UnknownScore.Of(train).Score(test))!.Value;
 
     private static double Cosine(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
     {

@@ -224,10 +224,17 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
                 $"'{path}' was not written: on {found.Images} images the {format.Name} export differs from the "
                     + $"evaluated model by up to {found.MaxDifference:g3} in probability (mean "
                     + $"{found.MeanDifference:g3}, {found.LabelFlips} of {found.Images} labels differ); at most "
-                    + $"{tolerance:g3} was expected. Use another format, or accept it with --allow-drift "
+                    + $"{tolerance:g3} was expected. {Clipped}Use another format, or accept it with --allow-drift "
                     + $"{found.MaxDifference:g2}, which is recorded in the file."
             )
         );
+
+    /// <summary>What this CPU may have to do with it; empty where nothing.</summary>
+    private string Clipped =>
+        format is Int8Format && ByteKernels.MayClip
+            ? "This CPU has no VNNI instructions and clips sums of 8-bit weights, as hosts of the file on such CPUs "
+                + "would: try --weight-bits seven. "
+            : "";
 
     private TransferException TooFarUnknown(string path, double difference, double tolerance) =>
         new(

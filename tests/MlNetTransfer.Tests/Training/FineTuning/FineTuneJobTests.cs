@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
+using MlNetTransfer.Onnx.Weights;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Tests.Training.FineTuning;
@@ -431,6 +432,12 @@ public sealed class FineTuneJobTests
             SaveWeights = true,
         };
         task.Run(options);
+        Assert.IsFalse(
+            SafetensorsFile
+                .Load(task.File("first/weights.safetensors"))
+                .Tensors.Keys.Any(n => n.StartsWith("unknown.")),
+            "rows of training images are no weights"
+        );
         TrainOptions frozen = task.Options("second", TrainingStrategy.Head) with { Taps = taps };
         task.Run(frozen with { FineTune = new FineTuneOptions { InitialWeights = task.File($"first/{file}") } });
         Dictionary<string, float[]> first = task.Weights("first"),
