@@ -91,6 +91,7 @@ internal static class CommandLine
             LearningRateCommand.Create(terminal, cancellation),
             TuneCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
+            ScoreCommand.Create(terminal, cancellation),
             ClassifyCommand.Create(terminal, cancellation),
             ExplainCommand.Create(terminal, cancellation),
             ReportCommand.Create(terminal, cancellation),

@@ -24,6 +24,8 @@ const string Usage = """
       pixels [model]                   exports on 50 images and large JPEGs, beside the evaluated model
       reliability [task ...] [sets|abstain|unknown|calibration]
                                        prediction sets, abstention, unknown images and calibration on images never seen
+      scoring [kills N] [rows N ...] [.csv|.parquet|.db ...]
+                                       batches by the command line: killed at random moments; speed and memory by size
       strategies [task ...] [images a class|all ...] [backbone=ID]
                                        every strategy on the same drawn images: what advice should have said
       taps [backbone]                  several taps together, beside each alone
@@ -47,6 +49,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["int8"] = Int8Experiment.Run,
     ["pixels"] = PixelsExperiment.Run,
     ["reliability"] = ReliabilityExperiment.Run,
+    ["scoring"] = ScoringExperiment.Run,
     ["strategies"] = StrategiesExperiment.Run,
     ["taps"] = TapsExperiment.Run,
     ["torchexport"] = TorchExportExperiment.Run,

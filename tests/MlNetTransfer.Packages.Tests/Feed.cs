@@ -30,6 +30,7 @@ public static class Feed
                     "MlNetTransfer",
                     "MlNetTransfer.Hosting",
                     "MlNetTransfer.Reports",
+                    "MlNetTransfer.Scoring",
                     "MlNetTransfer.Cli",
                 ]
         )
@@ -61,6 +62,7 @@ public static class Feed
                     "mlnettransfer.imaging",
                     "mlnettransfer.hosting",
                     "mlnettransfer.reports",
+                    "mlnettransfer.scoring",
                     "mlnet-transfer",
                 ]
         )

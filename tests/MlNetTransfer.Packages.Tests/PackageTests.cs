@@ -23,6 +23,7 @@ public sealed class PackageTests
                 "MlNetTransfer.Imaging",
                 "MlNetTransfer.Onnx",
                 "MlNetTransfer.Reports",
+                "MlNetTransfer.Scoring",
                 "mlnet-transfer",
             }
                 .SelectMany(p => new[] { $"{p}.{Feed.Version}.nupkg", $"{p}.{Feed.Version}.snupkg" })

@@ -18,7 +18,8 @@ public sealed partial class ArchitectureTests
         ("MlNetTransfer", ["MlNetTransfer.Onnx", "MlNetTransfer.Imaging"]),
         ("MlNetTransfer.Hosting", ["MlNetTransfer"]),
         ("MlNetTransfer.Reports", ["MlNetTransfer"]),
-        ("MlNetTransfer.Cli", ["MlNetTransfer", "MlNetTransfer.Reports"]),
+        ("MlNetTransfer.Scoring", ["MlNetTransfer"]),
+        ("MlNetTransfer.Cli", ["MlNetTransfer", "MlNetTransfer.Reports", "MlNetTransfer.Scoring"]),
     ];
 
     /// <summary>Folders of the library, each of which may use those before it only.</summary>

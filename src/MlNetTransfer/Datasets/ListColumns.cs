@@ -55,6 +55,9 @@ internal sealed class ListColumns
         Require(Path);
     }
 
+    /// <summary>Names of all columns, without blanks around them.</summary>
+    public IReadOnlyList<string> Header => field ??= [.. header.Select(name => name.Trim())];
+
     /// <summary>The columns that mean nothing here.</summary>
     public string[] Unused { get; }
 
@@ -88,7 +91,7 @@ internal sealed class ListColumns
     /// <param name="fields">Its fields, one per column.</param>
     public ListRow Row(long line, string?[] fields)
     {
-        return new ListRow(line, Field(Path) ?? "", Field(Label), Field(Group), Field(Split), this);
+        return new ListRow(line, Field(Path) ?? "", Field(Label), Field(Group), Field(Split), this) { Fields = fields };
 
         string? Field(int column) => index[column] < 0 ? null : fields[index[column]];
     }
@@ -139,14 +142,11 @@ internal sealed class ListColumns
 /// <param name="Group">Its group; null where the list does not say.</param>
 /// <param name="Split">Its part of the split; null where the list does not say.</param>
 /// <param name="Columns">What the list calls these, for errors.</param>
-internal sealed record ListRow(
-    long Line,
-    string Path,
-    string? Label,
-    string? Group,
-    string? Split,
-    ListColumns Columns
-);
+internal sealed record ListRow(long Line, string Path, string? Label, string? Group, string? Split, ListColumns Columns)
+{
+    /// <summary>All its fields, one per column; of JSON those that were asked for.</summary>
+    public IReadOnlyList<string?> Fields { get; init; } = [];
+}
 
 /// <summary>What to do with columns of a list that mean nothing here.</summary>
 public enum ExtraColumns

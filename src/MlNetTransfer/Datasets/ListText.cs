@@ -212,9 +212,10 @@ internal static class JsonLineRows
     /// <param name="file">The list.</param>
     /// <param name="labelled">Whether labels, groups and splits count.</param>
     /// <param name="options">How to read.</param>
+    /// <param name="whole">Whether all fields are wanted, not only those that count.</param>
     /// <exception cref="TransferException">The file is missing, is no such list or exceeds the limits; the message has
     /// the line.</exception>
-    public static IEnumerable<ListRow> Read(string file, bool labelled, DatasetOptions options)
+    public static IEnumerable<ListRow> Read(string file, bool labelled, DatasetOptions options, bool whole = false)
     {
         using var text = new ListText(file, options.Lists);
         ListColumns? columns = null;
@@ -229,7 +230,7 @@ internal static class JsonLineRows
                 columns = new ListColumns($"'{file}', line {line}", "field", names, labelled, options);
             var fields = new string?[properties.Length];
             for (int i = 0; i < fields.Length; i++)
-                if (columns.Uses(i))
+                if (whole || columns.Uses(i))
                     fields[i] = Guarded(file, line, () => Text(file, line, properties[i]));
             yield return columns.Row(line, fields);
         }

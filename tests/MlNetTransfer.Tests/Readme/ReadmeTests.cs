@@ -1,5 +1,6 @@
 using MlNetTransfer.Advice;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Scoring;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
 
@@ -83,6 +84,39 @@ public sealed class ReadmeTests
         );
         using var folder = new TempFolder();
         StringAssert.Contains(DocumentedProgram.Printed(folder, Rates), " steps");
+    }
+
+    [TestMethod]
+    public void Scoring_OfTheGuide_Runs()
+    {
+        Assert.AreEqual(
+            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/scoring.md", "csharp").Single()),
+            DocumentedCode.Normal(
+                DocumentedCode
+                    .Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// scoring begins", "// scoring ends")
+                    .Single()
+            )
+        );
+        using var folder = new TempFolder();
+        StringAssert.StartsWith(DocumentedProgram.Printed(folder, Scoring), "157 rows, 0 of them with an error.");
+    }
+
+    private static void Scoring()
+    {
+        // scoring begins
+        string model = new TrainJob(new TrainOptions { Folder = "data-samples/clipart", Output = "out/clipart" })
+            .Run()
+            .Model;
+        ScoreSummary summary = new ScoreJob(
+            new ScoreOptions
+            {
+                Model = model,
+                Input = "data-samples/clipart",
+                Output = "out/predictions.parquet",
+            }
+        ).Run();
+        Console.WriteLine($"{summary.Rows} rows, {summary.Rejected} of them with an error.");
+        // scoring ends
     }
 
     private static void Rates()

@@ -1,0 +1,321 @@
+using System.Data.Common;
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Data.Sqlite;
+using Npgsql;
+
+namespace MlNetTransfer.Scoring;
+
+/// <summary>A database as users write it. Immutable.</summary>
+internal abstract class DatabaseAddress
+{
+    private static readonly string[] SqliteEndings = [".db", ".sqlite", ".sqlite3"];
+
+    /// <summary>What it is called in messages and in what is written down; no password.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Opens a connection.</summary>
+    /// <exception cref="TransferException">It cannot be opened, and will not be by trying again.</exception>
+    public abstract DbConnection Open();
+
+    /// <summary>The type of a column in CREATE TABLE.</summary>
+    public abstract string TypeOf(ColumnType type);
+
+    /// <summary>Holds up other transactions that ask for the same, until this one ends.</summary>
+    public virtual void Alone(DbConnection connection, DbTransaction transaction) { }
+
+    /// <summary>Writes rows within a transaction.</summary>
+    /// <param name="connection">Its connection.</param>
+    /// <param name="transaction">The transaction.</param>
+    /// <param name="table">The table, quoted.</param>
+    /// <param name="columns">Its columns.</param>
+    /// <param name="rows">A value per column.</param>
+    public abstract void Insert(
+        DbConnection connection,
+        DbTransaction transaction,
+        string table,
+        IReadOnlyList<ScoreColumn> columns,
+        IReadOnlyList<object?[]> rows
+    );
+
+    /// <summary>Reads an address.</summary>
+    /// <param name="text">sqlite:FILE, a .db, .sqlite or .sqlite3 file, postgres://…, or a connection string of
+    /// Npgsql.</param>
+    /// <param name="address">The address; null where the text is none.</param>
+    /// <exception cref="TransferException">It begins as one and cannot be read as one.</exception>
+    public static bool TryParse(string text, [NotNullWhen(true)] out DatabaseAddress? address)
+    {
+        address =
+            text.StartsWith("sqlite:", StringComparison.OrdinalIgnoreCase) ? new SqliteAddress(text[7..])
+            : SqliteEndings.Contains(Path.GetExtension(text), StringComparer.OrdinalIgnoreCase)
+                ? new SqliteAddress(text)
+            : IsPostgres(text) ? PostgresAddress.Parse(text)
+            : null;
+        return address is not null;
+    }
+
+    private static bool IsPostgres(string text) =>
+        text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase)
+        || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase)
+        || text.Contains("Host=", StringComparison.OrdinalIgnoreCase);
+}
+
+/// <summary>A file of SQLite.</summary>
+/// <param name="file">The file; made where it is missing.</param>
+internal sealed class SqliteAddress(string file) : DatabaseAddress
+{
+    public override string Name => $"sqlite:{Path.GetFullPath(file)}";
+
+    public override DbConnection Open()
+    {
+        var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder
+            {
+                DataSource = file,
+                Pooling = false,
+                DefaultTimeout = 60,
+            }.ToString()
+        );
+        try
+        {
+            connection.Open();
+            using SqliteCommand durable = connection.CreateCommand();
+            durable.CommandText = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;";
+            durable.ExecuteNonQuery();
+            return connection;
+        }
+        catch (SqliteException e)
+        {
+            connection.Dispose();
+            throw new TransferException(
+                $"The SQLite file '{file}' cannot be opened: {e.Message} Check the path, and that its folder is there "
+                    + "and can be written to.",
+                e
+            );
+        }
+    }
+
+    public override string TypeOf(ColumnType type) =>
+        type switch
+        {
+            ColumnType.Number => "REAL",
+            ColumnType.Flag => "INTEGER",
+            _ => "TEXT",
+        };
+
+    public override void Insert(
+        DbConnection connection,
+        DbTransaction transaction,
+        string table,
+        IReadOnlyList<ScoreColumn> columns,
+        IReadOnlyList<object?[]> rows
+    )
+    {
+        using DbCommand command = connection.CreateCommand();
+        command.Transaction = transaction;
+        string[] names = [.. Enumerable.Range(0, columns.Count).Select(i => FormattableString.Invariant($"@p{i}"))];
+        command.CommandText = $"INSERT INTO {table} VALUES ({string.Join(", ", names)})";
+        foreach (string name in names)
+        {
+            DbParameter parameter = command.CreateParameter();
+            parameter.ParameterName = name;
+            command.Parameters.Add(parameter);
+        }
+
+        command.Prepare();
+        foreach (object?[] row in rows)
+        {
+            for (int i = 0; i < row.Length; i++)
+                command.Parameters[i].Value = row[i] ?? DBNull.Value;
+            command.ExecuteNonQuery();
+        }
+    }
+}
+
+/// <summary>A database of PostgreSQL.</summary>
+internal sealed class PostgresAddress : DatabaseAddress
+{
+    private readonly NpgsqlConnectionStringBuilder builder;
+
+    private PostgresAddress(NpgsqlConnectionStringBuilder builder) => this.builder = builder;
+
+    public override string Name =>
+        FormattableString.Invariant($"postgres://{builder.Host}:{builder.Port}/{builder.Database}");
+
+    /// <inheritdoc cref="DatabaseAddress.TryParse"/>
+    public static PostgresAddress Parse(string text)
+    {
+        try
+        {
+            var builder = text.Contains("://", StringComparison.Ordinal)
+                ? OfUri(new Uri(text))
+                : new NpgsqlConnectionStringBuilder(text);
+            builder.ApplicationName ??= "mlnet-transfer score";
+            // One connection is held; where it breaks, another is opened at once and not taken from a pool.
+            builder.Pooling = false;
+            builder.KeepAlive = builder.KeepAlive == 0 ? 10 : builder.KeepAlive;
+            return new PostgresAddress(builder);
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException)
+        {
+            throw new TransferException(
+                "The address of the PostgreSQL database cannot be read; expected e.g. "
+                    + "postgres://user@host:5432/database (the password in PGPASSWORD), or a connection string of "
+                    + $"Npgsql. {e.Message}",
+                e
+            );
+        }
+    }
+
+    public override DbConnection Open()
+    {
+        var connection = new NpgsqlConnection(builder.ToString());
+        try
+        {
+            connection.Open();
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    public override string TypeOf(ColumnType type) =>
+        type switch
+        {
+            ColumnType.Number => "real",
+            ColumnType.Flag => "boolean",
+            _ => "text",
+        };
+
+    /// <summary>CREATE TABLE IF NOT EXISTS fails where two do it at once.</summary>
+    public override void Alone(DbConnection connection, DbTransaction transaction)
+    {
+        using DbCommand command = connection.CreateCommand();
+        (command.CommandText, command.Transaction) = ("SELECT pg_advisory_xact_lock(7316082911)", transaction);
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>By COPY in binary form.</summary>
+    public override void Insert(
+        DbConnection connection,
+        DbTransaction transaction,
+        string table,
+        IReadOnlyList<ScoreColumn> columns,
+        IReadOnlyList<object?[]> rows
+    )
+    {
+        using NpgsqlBinaryImporter copy = ((NpgsqlConnection)connection).BeginBinaryImport(
+            $"COPY {table} FROM STDIN (FORMAT BINARY)"
+        );
+        foreach (object?[] row in rows)
+        {
+            copy.StartRow();
+            foreach (object? value in row)
+                switch (value)
+                {
+                    case null:
+                        copy.WriteNull();
+                        break;
+                    case float number:
+                        copy.Write(number);
+                        break;
+                    case bool flag:
+                        copy.Write(flag);
+                        break;
+                    default:
+                        // PostgreSQL has no NUL in texts.
+                        copy.Write(((string)value).Replace("\0", "\uFFFD", StringComparison.Ordinal));
+                        break;
+                }
+        }
+
+        copy.Complete();
+    }
+
+    private static NpgsqlConnectionStringBuilder OfUri(Uri uri)
+    {
+        string[] user = uri.UserInfo.Split(':', 2);
+        var builder = new NpgsqlConnectionStringBuilder
+        {
+            Host = uri.Host.Length > 0 ? uri.Host : "localhost",
+            Port = uri.Port > 0 ? uri.Port : 5432,
+            Database = Uri.UnescapeDataString(uri.AbsolutePath.TrimStart('/')),
+        };
+        if (user[0].Length > 0)
+            builder.Username = Uri.UnescapeDataString(user[0]);
+        if (user.Length > 1)
+            builder.Password = Uri.UnescapeDataString(user[1]);
+        foreach (string pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string[] setting = pair.Split('=', 2);
+            string name = Uri.UnescapeDataString(setting[0]);
+            builder[name == "sslmode" ? "SSL Mode" : name] = Uri.UnescapeDataString(
+                setting.ElementAtOrDefault(1) ?? ""
+            );
+        }
+
+        return builder;
+    }
+}
+
+/// <summary>Tries work on a database again where the connection breaks, for as long as a restart may take.</summary>
+internal static class Retry
+{
+    private static readonly TimeSpan First = TimeSpan.FromMilliseconds(200),
+        Longest = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a database may be away.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
+
+    /// <param name="what">What is done, for messages.</param>
+    /// <param name="work">The work; from its start each time.</param>
+    /// <param name="waiting">Told that the database is away; null for nobody.</param>
+    /// <param name="clock">Measures the time.</param>
+    /// <param name="cancellation">Ends the waiting.</param>
+    /// <exception cref="TransferException">The database refuses, or is away for longer than
+    /// <see cref="Patience"/>.</exception>
+    public static T Of<T>(
+        string what,
+        Func<T> work,
+        Action<string>? waiting,
+        TimeProvider clock,
+        CancellationToken cancellation
+    )
+    {
+        long started = clock.GetTimestamp();
+        for (TimeSpan pause = First; ; pause = pause * 2 < Longest ? pause * 2 : Longest)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            try
+            {
+                return work();
+            }
+            catch (DbException e) when (IsPassing(e) && clock.GetElapsedTime(started) < Patience)
+            {
+                waiting?.Invoke(e.Message.ReplaceLineEndings(" "));
+            }
+            catch (Exception e) when (e is DbException or IOException)
+            {
+                throw new TransferException(
+                    $"{what} failed: {e.Message.ReplaceLineEndings(" ")} Rows that were committed are safe: mend it "
+                        + "and run the same command again, and it goes on.",
+                    e
+                );
+            }
+
+            cancellation.WaitHandle.WaitOne(pause);
+        }
+    }
+
+    /// <summary>A connection that broke, a server that starts or stops, a lock: it may work the next time.</summary>
+    private static bool IsPassing(DbException e) =>
+        e.IsTransient
+        || e is SqliteException { SqliteErrorCode: 5 or 6 }
+        || e
+            is NpgsqlException
+            {
+                InnerException: IOException or System.Net.Sockets.SocketException or TimeoutException
+            };
+}

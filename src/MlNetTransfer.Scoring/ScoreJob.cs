@@ -1,0 +1,332 @@
+using System.Diagnostics;
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Jobs;
+using MlNetTransfer.Models;
+
+namespace MlNetTransfer.Scoring;
+
+/// <summary>
+/// Scores a batch of images of any size: every input becomes exactly one row of the output, a prediction or an error,
+/// however often the program is killed in between. The same options go on where an interrupted run stopped.
+/// </summary>
+/// <remarks>
+/// Inputs are read, scored and written a segment at a time, some seconds of work each; the next one is scored while the
+/// last one is written. A segment is there whole or not at all, with a note of how far the batch is, so that memory does
+/// not grow with the batch and a kill costs a segment's time. Rows stand in the order of the inputs.
+/// </remarks>
+/// <param name="options">The batch.</param>
+/// <param name="services">What it takes from outside; null for the defaults.</param>
+/// <param name="standardInput">Where "-" reads paths from; null for the console's.</param>
+public sealed class ScoreJob(ScoreOptions options, JobServices? services = null, TextReader? standardInput = null)
+    : IJob<ScoreSummary>
+{
+    private const int Named = 10;
+    private readonly TimeProvider clock = services?.Clock ?? TimeProvider.System;
+    private readonly List<RejectedItem> rejected = [];
+    private string? detail;
+
+    /// <summary>Runs the batch.</summary>
+    /// <param name="progress">Told how far it is, from any thread.</param>
+    /// <param name="cancellation">Ends it between two images: all that was committed stays, and the next run goes on
+    /// there.</param>
+    /// <exception cref="TransferException">Model, input or output is not as it has to be, or there are more errors than
+    /// are allowed; the message names it and the fix.</exception>
+    public ScoreSummary Run(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        long started = clock.GetTimestamp();
+        string digest = DigestOf(options.Model);
+        using TransferModel model = TransferModel.Load(
+            options.Model,
+            options.Limits,
+            ExecutionPlan.For(options.Device, options.Workers)
+        );
+        if (model.Metadata.Encoder.Kind == Encoders.EncoderKind.Texts)
+            throw new TransferException(
+                $"Model '{options.Model}' takes texts; batches of images are scored. Take 'predict --text-column'."
+            );
+        WorkPlace work = WorkPlace.Of(options);
+        RequireWholeToRestart(options);
+        using ScoreSink sink = ScoreSink.Of(
+            options,
+            work,
+            message => detail = $"waiting for the database: {message}",
+            clock
+        );
+        using ScoreSource source = ScoreSource.Open(options, work, standardInput ?? Console.In);
+        var rows = new ScoreRows(model, digest, source.Columns, options);
+        (ScoreState state, bool isComplete) = sink.Open(Identity(digest, source, rows), rows.Columns, options.Restart);
+        long before = state.Items;
+        if (!isComplete)
+        {
+            (source as ManifestSource)?.Prepare(progress, cancellation);
+            state = Score(model, source, rows, sink, state, progress, cancellation);
+            source.Dispose();
+            sink.Complete(state, progress, cancellation);
+            work.Remove();
+        }
+
+        TimeSpan took = clock.GetElapsedTime(started);
+        return new ScoreSummary
+        {
+            Output = options.Output,
+            Rows = state.Items,
+            Rejected = state.Rejected,
+            FromBefore = before,
+            FirstRejected = rejected,
+            WasComplete = isComplete,
+            ImagesPerSecond = (state.Items - before) / Math.Max(took.TotalSeconds, 1e-9),
+            Seconds = took.TotalSeconds,
+            ModelSha256 = digest,
+        };
+    }
+
+    private ScoreIdentity Identity(string digest, ScoreSource source, ScoreRows rows) =>
+        new(
+            digest,
+            source.Identity,
+            string.Join(',', rows.Columns.Select(column => column.Name)) + $" sets {options.Sets}",
+            string.Join(' ', options.Shard?.ToString() ?? "all", options.Limit is { } limit ? $"first {limit}" : "")
+                .Trim()
+        );
+
+    /// <summary>A table has the rows of all parts, and nobody can throw away his own alone.</summary>
+    private static void RequireWholeToRestart(ScoreOptions options)
+    {
+        if (options.Restart && options.Shard is not null && DatabaseAddress.TryParse(options.Output, out _))
+            throw new TransferException(
+                "--restart would throw away the rows of all shards in the table. Give another --table, or drop the table "
+                    + "and the rows of mlnet_transfer_batches that name it."
+            );
+    }
+
+    private static string DigestOf(string model) =>
+        File.Exists(model)
+            ? FileDigest.Of(model)
+            : throw new TransferException($"There is no model '{model}'. Give the model.onnx of a training.");
+
+    /// <summary>Scores what is left; returns how far the batch then is.</summary>
+    private ScoreState Score(
+        TransferModel model,
+        ScoreSource source,
+        ScoreRows rows,
+        ScoreSink sink,
+        ScoreState state,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        using var inputs = new ScoreQueue(source, options, state, cancellation);
+        var pace = new SegmentPace(options.RateLimit, clock);
+        long allowed = options.MaxErrors ?? long.MaxValue;
+        Task writing = Task.CompletedTask;
+        try
+        {
+            while (inputs.Take(pace.Next) is { Count: > 0 } segment)
+            {
+                long began = clock.GetTimestamp();
+                object?[][] scored = ScoreSegment(
+                    model,
+                    rows,
+                    segment,
+                    state.Items,
+                    inputs.Count,
+                    progress,
+                    cancellation
+                );
+                state = inputs.After(state, segment.Count, scored.Count(row => row[^2] is not null));
+                writing.GetAwaiter().GetResult();
+                ScoreState after = state;
+                writing = Task.Run(() => sink.Commit(scored, after, cancellation), CancellationToken.None);
+                if (state.Rejected > allowed)
+                    throw new TransferException(
+                        $"{state.Rejected} of {state.Items} inputs were rejected, and --max-errors allows {allowed}; the "
+                            + $"first: {First()}. Their rows are kept: mend the cause and use --restart, or run again with "
+                            + "a higher --max-errors, and it goes on."
+                    );
+                pace.Took(segment.Count, clock.GetElapsedTime(began), cancellation);
+            }
+        }
+        finally
+        {
+            // What was scored is written, whatever ends the loop.
+            writing.GetAwaiter().GetResult();
+        }
+
+        return state;
+    }
+
+    private string First() =>
+        rejected is [var first, ..] ? $"{first.File}: {first.Reason}" : "see the column 'error' of the output";
+
+    private object?[][] ScoreSegment(
+        TransferModel model,
+        ScoreRows rows,
+        IReadOnlyList<ScoreInput> segment,
+        long done,
+        long? total,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        int[] usable = [.. Enumerable.Range(0, segment.Count).Where(i => segment[i].Location is not null)];
+        DataItem[] items = Array.ConvertAll(usable, i => new DataItem(segment[i].Location!, segment[i].Key));
+        ItemRows found = model.Answer(items, "Scoring", new Within(progress, done, total, () => detail), cancellation);
+        detail = null;
+        var results = new object?[segment.Count][];
+        for (int row = 0; row < found.Accepted.Length; row++)
+        {
+            int at = usable[found.Accepted[row]];
+            results[at] = rows.Scored(segment[at], found.Row(row));
+        }
+
+        using IEnumerator<RejectedItem> reasons = found.Rejected.GetEnumerator();
+        for (int i = 0; i < results.Length; i++)
+        {
+            if (results[i] is not null)
+                continue;
+            string? reason = segment[i].Fault;
+            if (reason is null)
+            {
+                if (!reasons.MoveNext())
+                    throw new UnreachableException("An input has neither a row nor a rejection.");
+                reason = reasons.Current.Reason;
+            }
+
+            if (rejected.Count < Named)
+                rejected.Add(new RejectedItem(segment[i].Key, reason));
+            results[i] = rows.Rejected(segment[i], reason);
+        }
+
+        return results;
+    }
+
+    /// <summary>A segment's progress as that of the batch.</summary>
+    private sealed class Within(IProgress<JobProgress>? outer, long before, long? total, Func<string?> detail)
+        : IProgress<JobProgress>
+    {
+        public void Report(JobProgress value) =>
+            outer?.Report(new JobProgress("Scoring", before + value.Done, total ?? 0) { Detail = detail() });
+    }
+}
+
+/// <summary>
+/// How many inputs make a segment: some seconds of work, so that a kill costs little and a commit less. What is
+/// committed does not depend on it.
+/// </summary>
+/// <param name="limit">Inputs per second at most; null for any.</param>
+/// <param name="clock">Measures the time.</param>
+internal sealed class SegmentPace(double? limit, TimeProvider clock)
+{
+    private const double Seconds = 3;
+    private const int First = 64,
+        Most = 8192;
+    private readonly long started = clock.GetTimestamp();
+    private long taken;
+
+    /// <summary>Inputs of the next segment at most.</summary>
+    public int Next { get; private set; } = limit is { } rate ? Within(rate) : First;
+
+    /// <summary>A segment is done: waits where that was too fast.</summary>
+    public void Took(int count, TimeSpan time, CancellationToken cancellation)
+    {
+        taken += count;
+        double rate = count / Math.Max(time.TotalSeconds, 1e-6);
+        Next = (int)Math.Clamp(Math.Min(rate * Seconds, 4.0 * Next), 1, limit is { } most ? Within(most) : Most);
+        if (limit is not { } allowed)
+            return;
+        TimeSpan early = TimeSpan.FromSeconds(taken / allowed) - clock.GetElapsedTime(started);
+        if (early > TimeSpan.Zero)
+            cancellation.WaitHandle.WaitOne(early);
+        cancellation.ThrowIfCancellationRequested();
+    }
+
+    private static int Within(double rate) => (int)Math.Clamp(rate, 1, Most);
+}
+
+/// <summary>The inputs that are left: those of the part, behind those that are done.</summary>
+internal sealed class ScoreQueue : IDisposable
+{
+    /// <summary>Bytes of images in memory that a segment has at most.</summary>
+    private const long MostBytes = 64 << 20;
+
+    private readonly IEnumerator<ScoreInput> inputs;
+    private readonly ScoreSource source;
+    private readonly ScoreOptions options;
+    private readonly byte[] keys;
+    private string? last;
+    private long taken;
+
+    /// <param name="source">The inputs.</param>
+    /// <param name="options">The batch.</param>
+    /// <param name="done">What is done.</param>
+    /// <param name="cancellation">Ends the reading.</param>
+    /// <exception cref="TransferException">The first inputs are not those that were scored.</exception>
+    public ScoreQueue(ScoreSource source, ScoreOptions options, ScoreState done, CancellationToken cancellation)
+    {
+        (this.source, this.options, last, taken) = (source, options, done.Last, done.Items);
+        keys = Convert.FromHexString(done.Keys);
+        bool seeks = source.Seeks && done.Last is not null;
+        inputs = source
+            .Read(seeks ? done.Last : null, cancellation)
+            .Where(input => options.Shard is not { } shard || shard.Has(KeyChain.Of(input.Key)))
+            .GetEnumerator();
+        if (seeks)
+            return;
+        byte[] found = Convert.FromHexString(KeyChain.Start);
+        for (long i = 0; i < done.Items; i++)
+        {
+            if (!inputs.MoveNext())
+                throw Changed(i);
+            KeyChain.Add(found, KeyChain.Of(inputs.Current.Key));
+        }
+
+        if (!found.AsSpan().SequenceEqual(keys))
+            throw Changed(done.Items);
+    }
+
+    /// <summary>How many inputs the batch has; null where that is not known.</summary>
+    public long? Count
+    {
+        get
+        {
+            long? all = options.Shard is { } shard ? source.Count / shard.Count : source.Count;
+            return options.Limit is { } limit ? Math.Min(limit, all ?? limit) : all;
+        }
+    }
+
+    /// <summary>The next inputs; none at the end.</summary>
+    /// <param name="most">How many at most.</param>
+    public IReadOnlyList<ScoreInput> Take(int most)
+    {
+        List<ScoreInput> segment = [];
+        long bytes = 0;
+        while (
+            segment.Count < most && bytes < MostBytes && taken < (options.Limit ?? long.MaxValue) && inputs.MoveNext()
+        )
+        {
+            ScoreInput input = inputs.Current;
+            segment.Add(input);
+            taken++;
+            bytes += (input.Location as MemoryLocation)?.Bytes.Length ?? 0;
+            KeyChain.Add(keys, KeyChain.Of(input.Key));
+            last = input.Key;
+        }
+
+        return segment;
+    }
+
+    /// <summary>How far the batch is with the inputs that were taken last.</summary>
+    public ScoreState After(ScoreState before, int items, int rejected) =>
+        new(before.Items + items, before.Rejected + rejected, Convert.ToHexStringLower(keys), last, 0);
+
+    /// <inheritdoc/>
+    public void Dispose() => inputs.Dispose();
+
+    private TransferException Changed(long at) =>
+        new(
+            $"The input '{options.Input}' has changed: its first {at:N0} entries are not those that were scored. Put it "
+                + "back as it was and run again; or give --restart to begin anew, or another output for the new input."
+        );
+}

@@ -1,0 +1,228 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using MlNetTransfer.Onnx;
+
+namespace MlNetTransfer.Scoring;
+
+/// <summary>
+/// A file: rows are appended to one beside it, whose length is noted after each segment; what a kill left behind that
+/// length is cut off. Complete, it takes the output's name in one step.
+/// </summary>
+/// <param name="output">The file.</param>
+/// <param name="work">Where rows and notes are until then.</param>
+/// <param name="form">How rows are written.</param>
+internal sealed class FileSink(string output, WorkPlace work, RowForm form) : ScoreSink
+{
+    private FileStream? rows,
+        ledger;
+    private OutputLock? held;
+    private IReadOnlyList<ScoreColumn> columns = [];
+    private ScoreIdentity? identity;
+
+    private string RowsFile => Path.Combine(work.Folder, "rows");
+
+    private string LedgerFile => Path.Combine(work.Folder, "ledger.jsonl");
+
+    private string IdentityFile => Path.Combine(work.Folder, "batch.json");
+
+    /// <summary>What tells that the output is complete, and of which batch.</summary>
+    private string Receipt => Path.GetFullPath(output) + ".batch.json";
+
+    public override (ScoreState State, bool IsComplete) Open(
+        ScoreIdentity identity,
+        IReadOnlyList<ScoreColumn> columns,
+        bool restart
+    )
+    {
+        (this.identity, this.columns) = (identity, columns);
+        held = OutputLock.OfFile(Path.GetFullPath(output));
+        if (restart)
+            work.Remove();
+        else if (Done(identity) is { } done)
+        {
+            work.Remove();
+            return (done, true);
+        }
+
+        work.Make();
+        if (Read<ScoreIdentity>(IdentityFile) is not { } before)
+            AtomicFile.Write(IdentityFile, stream => JsonSerializer.Serialize(stream, identity));
+        else if (before != identity)
+            throw OfAnother($"'{output}', which was begun and not ended,", identity, before);
+        ScoreState state = Last();
+        rows = new FileStream(RowsFile, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read, 1 << 16);
+        if (rows.Length < state.Bytes)
+            throw new TransferException(
+                $"'{RowsFile}' has {rows.Length:N0} bytes, and {state.Bytes:N0} were written: it was changed since. "
+                    + "Begin anew with --restart."
+            );
+        rows.SetLength(state.Bytes);
+        rows.Seek(0, SeekOrigin.End);
+        ledger = new FileStream(LedgerFile, FileMode.Append, FileAccess.Write, FileShare.Read);
+        return (state, false);
+    }
+
+    public override void Commit(IReadOnlyList<object?[]> segment, ScoreState after, CancellationToken cancellation)
+    {
+        try
+        {
+            if (rows!.Length == 0)
+                rows.Write(Encoding.UTF8.GetBytes(form.Header(columns)));
+            var text = new StringBuilder();
+            foreach (object?[] row in segment)
+                form.Append(text, columns, row);
+            rows.Write(Encoding.UTF8.GetBytes(text.ToString()));
+            rows.Flush(flushToDisk: true);
+            ledger!.Write(JsonSerializer.SerializeToUtf8Bytes(after with { Bytes = rows.Length }));
+            ledger.Write("\n"u8);
+            ledger.Flush(flushToDisk: true);
+        }
+        catch (IOException e)
+        {
+            throw new TransferException(
+                $"The rows of '{output}' cannot be written: {e.Message} Make room on the disk and run the same command "
+                    + "again: it goes on where it was.",
+                e
+            );
+        }
+    }
+
+    public override void Complete(ScoreState state, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        if (rows!.Length == 0)
+            Commit([], state, cancellation);
+        rows.Dispose();
+        rows = null;
+        string finished = form.Finish(RowsFile, columns, state.Items, progress, cancellation);
+        // The receipt first: a file that has its name without one would be an output of nobody.
+        AtomicFile.Write(Receipt, stream => JsonSerializer.Serialize(stream, new Completed(identity!, state)));
+        File.Move(finished, Path.GetFullPath(output), overwrite: true);
+        ledger!.Dispose();
+        ledger = null;
+        work.Remove();
+    }
+
+    public override void Dispose()
+    {
+        rows?.Dispose();
+        ledger?.Dispose();
+        held?.Dispose();
+        base.Dispose();
+    }
+
+    /// <summary>The state of a complete output; null where there is none.</summary>
+    private ScoreState? Done(ScoreIdentity now)
+    {
+        // Rows that are still beside it are not all in it.
+        if (!File.Exists(output) || File.Exists(RowsFile))
+            return null;
+        return Read<Completed>(Receipt) is not { } completed
+                ? throw new TransferException(
+                    $"'{output}' is there already, and nothing says of which batch. Give another output, or --restart to "
+                        + "replace it."
+                )
+            : completed.Identity != now ? throw OfAnother($"'{output}'", now, completed.Identity)
+            : completed.State;
+    }
+
+    private ScoreState Last()
+    {
+        if (!File.Exists(LedgerFile))
+            return ScoreState.Nothing;
+        // A last line that was cut off tells of a segment that is not to be counted.
+        string? line = File.ReadLines(LedgerFile).LastOrDefault(l => l.EndsWith('}'));
+        string whole = File.ReadAllText(LedgerFile);
+        if (whole.Length > 0 && !whole.EndsWith('\n'))
+            AtomicFile.Write(
+                LedgerFile,
+                stream => stream.Write(Encoding.UTF8.GetBytes(line is null ? "" : line + "\n"))
+            );
+        return line is null ? ScoreState.Nothing : JsonSerializer.Deserialize<ScoreState>(line)!;
+    }
+
+    private static T? Read<T>(string file)
+        where T : class
+    {
+        if (!File.Exists(file))
+            return null;
+        try
+        {
+            return JsonSerializer.Deserialize<T>(File.ReadAllText(file));
+        }
+        catch (JsonException e)
+        {
+            throw new TransferException($"'{file}' cannot be read: {e.Message} Begin anew with --restart.", e);
+        }
+    }
+
+    private sealed record Completed(ScoreIdentity Identity, ScoreState State);
+}
+
+/// <summary>How rows are written to a file.</summary>
+internal abstract class RowForm
+{
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>What stands before the first row.</summary>
+    public abstract string Header(IReadOnlyList<ScoreColumn> columns);
+
+    /// <summary>Appends a row.</summary>
+    public abstract void Append(StringBuilder text, IReadOnlyList<ScoreColumn> columns, object?[] row);
+
+    /// <summary>Makes of the rows what the output is to be.</summary>
+    /// <returns>The file with it.</returns>
+    public virtual string Finish(
+        string rows,
+        IReadOnlyList<ScoreColumn> columns,
+        long count,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    ) => rows;
+
+    /// <summary>A value as JSON.</summary>
+    protected static string Written(object? value) => JsonSerializer.Serialize(value, Json);
+}
+
+/// <summary>CSV by RFC 4180, lines ended by a line feed.</summary>
+internal sealed class CsvForm : RowForm
+{
+    public override string Header(IReadOnlyList<ScoreColumn> columns) =>
+        string.Join(',', columns.Select(column => Quoted(column.Name))) + "\n";
+
+    public override void Append(StringBuilder text, IReadOnlyList<ScoreColumn> columns, object?[] row)
+    {
+        for (int i = 0; i < row.Length; i++)
+            text.Append(i == 0 ? "" : ",").Append(Field(row[i]));
+        text.Append('\n');
+    }
+
+    private static string Field(object? value) =>
+        value switch
+        {
+            null => "",
+            bool flag => flag ? "true" : "false",
+            float number => number.ToString(CultureInfo.InvariantCulture),
+            _ => Quoted((string)value),
+        };
+
+    private static string Quoted(string text) =>
+        text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+}
+
+/// <summary>A JSON object a line.</summary>
+internal sealed class JsonLinesForm : RowForm
+{
+    public override string Header(IReadOnlyList<ScoreColumn> columns) => "";
+
+    public override void Append(StringBuilder text, IReadOnlyList<ScoreColumn> columns, object?[] row)
+    {
+        for (int i = 0; i < row.Length; i++)
+            text.Append(i == 0 ? '{' : ',').Append(Written(columns[i].Name)).Append(':').Append(Written(row[i]));
+        text.Append("}\n");
+    }
+}

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Npgsql;
+
+namespace MlNetTransfer.Tests.Scoring;
+
+/// <summary>A PostgreSQL server of its own, by the programs of the system's package; a superuser runs it as postgres.</summary>
+internal sealed class PostgresServer : IDisposable
+{
+    private readonly string folder,
+        programs;
+    private readonly int port;
+
+    private PostgresServer(string programs)
+    {
+        this.programs = programs;
+        folder = Directory.CreateTempSubdirectory("mlnet-transfer-postgres-").FullName;
+        using (var free = new TcpListener(IPAddress.Loopback, 0))
+        {
+            free.Start();
+            port = ((IPEndPoint)free.LocalEndpoint).Port;
+        }
+
+        if (Environment.IsPrivilegedProcess)
+            Run("chown", "postgres", folder);
+        Program("initdb", "-D", Data, "-A", "trust", "-U", "tester", "--no-sync");
+        Start();
+    }
+
+    /// <summary>As users write it.</summary>
+    public string Address => FormattableString.Invariant($"postgres://tester@127.0.0.1:{port}/postgres");
+
+    private string Data => Path.Combine(folder, "data");
+
+    /// <summary>A server; the test is inconclusive where there are no such programs.</summary>
+    public static PostgresServer Begin()
+    {
+        string root = "/usr/lib/postgresql";
+        string? programs = Directory.Exists(root)
+            ? Directory
+                .GetDirectories(root)
+                .Select(version => Path.Combine(version, "bin"))
+                .LastOrDefault(Directory.Exists)
+            : null;
+        if (programs is null && Environment.GetEnvironmentVariable("MLNETTRANSFER_ORACLES") != "required")
+            Assert.Inconclusive("PostgreSQL is not installed (Debian's package postgresql).");
+        return new PostgresServer(programs ?? throw new InvalidOperationException("PostgreSQL is not installed."));
+    }
+
+    public void Start() =>
+        Program(
+            "pg_ctl",
+            "-D",
+            Data,
+            "-w",
+            "-l",
+            Path.Combine(folder, "log"),
+            "-o",
+            string.Create(CultureInfo.InvariantCulture, $"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"),
+            "start"
+        );
+
+    /// <summary>Stops as if the power were cut.</summary>
+    public void Kill() => Program("pg_ctl", "-D", Data, "-w", "-m", "immediate", "stop");
+
+    public object? Scalar(string query)
+    {
+        using var connection = new NpgsqlConnection(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"Host=127.0.0.1;Port={port};Username=tester;Database=postgres;Pooling=false"
+            )
+        );
+        connection.Open();
+        using NpgsqlCommand command = connection.CreateCommand();
+        command.CommandText = query;
+        return command.ExecuteScalar();
+    }
+
+    public void Dispose()
+    {
+        Program("pg_ctl", "-D", Data, "-w", "-m", "immediate", "stop");
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private void Program(string name, params string[] arguments)
+    {
+        string path = Path.Combine(programs, name);
+        if (Environment.IsPrivilegedProcess)
+            Run("runuser", ["-u", "postgres", "--", path, .. arguments]);
+        else
+            Run(path, arguments);
+    }
+
+    private static void Run(string program, params string[] arguments)
+    {
+        // The server that pg_ctl starts would keep pipes open: nothing is read from it.
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = "/" };
+        using Process process = Process.Start(start)!;
+        process.WaitForExit();
+        Assert.AreEqual(0, process.ExitCode, $"{program} {string.Join(' ', arguments)}");
+    }
+}
