@@ -54,5 +54,5 @@ internal sealed class Pictures(FinishedRun run, ThumbnailShelf shelf, IReadOnlyD
         return Html.Of($"<span class=\"none\">{why}</span>");
     }
 
-    private static string Short(string text) => text.Length <= LongestAlt ? text : text[..(LongestAlt - 1)] + "…";
+    private static string Short(string text) => Figure.Short(text, LongestAlt);
 }

@@ -82,6 +82,8 @@ public sealed partial class HtmlReportTests
         Assert.IsFalse(page.Contains("<i>markup", StringComparison.Ordinal));
         StringAssert.Contains(page, "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;");
         StringAssert.Contains(page, longName);
+        StringAssert.Contains(page, "id=\"roc-chart\"");
+        StringAssert.Contains(page, "id=\"precision-chart\"");
     }
 
     /// <summary>The page names what it leaves out and stays small, whatever the run.</summary>

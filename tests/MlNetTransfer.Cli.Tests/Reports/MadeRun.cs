@@ -62,6 +62,17 @@ internal static class MadeRun
                 f1 = accuracy,
                 support = images,
             }),
+            ranking = new
+            {
+                macroRocAuc = Estimate(accuracy),
+                macroAveragePrecision = Estimate(accuracy),
+                perClass = classes.Select(c => new
+                {
+                    name = c,
+                    rocAuc = Estimate(accuracy),
+                    averagePrecision = Estimate(accuracy),
+                }),
+            },
             rejected = new[] { new { file = "bad<b>.png", reason = "damaged & short" } },
             seconds = 1.5,
             trainImages = n * images,
@@ -110,6 +121,14 @@ internal static class MadeRun
         folder.Write($"{name}/predictions.csv", Encoding.UTF8.GetBytes(csv.ToString()));
         return FinishedRun.Load(folder.File(name));
     }
+
+    private static object Estimate(double value) =>
+        new
+        {
+            value,
+            low = value / 2,
+            high = 1.0,
+        };
 
     private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 }
