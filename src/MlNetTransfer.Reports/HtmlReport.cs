@@ -45,7 +45,13 @@ public static class HtmlReport
         RunDocument d = run.Document;
         ImageLimits limits = options.Limits ?? d.Request()?.Limits ?? new ImageLimits();
         ImagePlan plan = ImagePlan.Of(run, options);
-        ThumbnailShelf shelf = ThumbnailShelf.Of(plan.InOrder(), options, limits, cancellation);
+        ShownFindings findings = ShownFindings.Of(d);
+        ThumbnailShelf shelf = ThumbnailShelf.Of(
+            run.Shown(plan.InOrder(findings.Files)),
+            options,
+            limits,
+            cancellation
+        );
         MistakeOverlays overlays = MistakeOverlays.Of(run, plan.Mistakes, options, limits, cancellation);
         var pictures = new Pictures(run, shelf, overlays.Pictures);
         (string Id, string Title, Html Content)[] sections =
@@ -56,6 +62,7 @@ public static class HtmlReport
             ("curves", "Training", FiguresSection.Curves(run)),
             ("confusion", "Confusion", ConfusionSection.Of(run, plan, pictures, LeftOut(run, shelf))),
             ("mistakes", "Mistakes", ConfusionSection.Mistakes(run, plan, pictures, overlays.Words)),
+            ("checks", "Data checks", ChecksSection.Of(run, findings, pictures)),
             ("classes", "Classes", FiguresSection.Classes(run)),
             ("sure", "Certainty", FiguresSection.Reliability(run)),
             ("promises", "Promises", PromisesSection.Of(run)),

@@ -7,14 +7,14 @@ internal static class RankingCharts
 {
     private const double Left = 34,
         Right = Plot.Width - 10,
-        Top = 14,
+        Top = 24,
         Side = 220,
         Bottom = Top + Side;
 
     /// <summary>Units that a line has to move before it is worth another point.</summary>
     private const double Apart = 0.5;
 
-    private const int LongestName = 34,
+    private const int LongestName = 22,
         LongestSpoken = 80;
 
     /// <summary>What is found against what is wrongly taken.</summary>
@@ -22,8 +22,8 @@ internal static class RankingCharts
         Chart(
             "roc-chart",
             "Found against wrongly taken (ROC curves)",
-            "of the others, wrongly taken (%)",
-            Lines(curves, c => c.Roc, c => c.RocAuc, curves.MeanRoc),
+            ("found (%)", "of the others, wrongly taken (%)"),
+            Lines(curves, c => c.Roc, c => c.RocAuc, curves.MeanRoc, curves.MeanRocAuc),
             found => $"takes {Figure.Percent(At(found.Points, 0.5, byY: true))} of the others to find half of its own",
             guessing: true
         );
@@ -33,8 +33,14 @@ internal static class RankingCharts
         Chart(
             "precision-chart",
             "Right when said against found (precision-recall curves)",
-            "of its own, found (%)",
-            Lines(curves, c => [.. c.PrecisionSteps()], c => c.AveragePrecision, curves.MeanPrecision),
+            ("right when said (%)", "of its own, found (%)"),
+            Lines(
+                curves,
+                c => [.. c.PrecisionSteps()],
+                c => c.AveragePrecision,
+                curves.MeanPrecision,
+                curves.MeanAveragePrecision
+            ),
             found => $"is right in {Figure.Percent(At(found.Points, 0.9, byY: false))} where 90 % are found",
             guessing: false
         );
@@ -43,19 +49,20 @@ internal static class RankingCharts
         RankingCurves curves,
         Func<RankingCurve, IReadOnlyList<(double X, double Y)>> points,
         Func<RankingCurve, double> area,
-        IReadOnlyList<(double X, double Y)> mean
+        IReadOnlyList<(double X, double Y)> mean,
+        double meanArea
     )
     {
         Line[] own = [.. curves.Weakest.Select((c, i) => new Line(c.Name, area(c), points(c), $"line{i + 1}"))];
         return curves.Measured == 1
             ? own
-            : [.. own, new Line($"mean of {curves.Measured} classes", Area(mean), mean, "mean")];
+            : [.. own, new Line($"mean of {curves.Measured} classes", meanArea, mean, "mean")];
     }
 
     private static Html Chart(
         string id,
         string title,
-        string across,
+        (string Up, string Across) axes,
         Line[] lines,
         Func<Line, string> say,
         bool guessing
@@ -75,7 +82,8 @@ internal static class RankingCharts
         }
 
         plot.Line(Left, Bottom, Right, Bottom, "tick");
-        plot.Text((Left + Right) / 2, Bottom + 31, across, "middle", "soft");
+        plot.Text((Left + Right) / 2, Bottom + 31, axes.Across, "middle", "soft");
+        plot.Text(Left, 10, axes.Up, style: "soft");
         if (guessing)
             plot.Line(Left, Bottom, Right, Top, "ideal");
         for (int i = 0; i < lines.Length; i++)
@@ -107,9 +115,6 @@ internal static class RankingCharts
 
         return drawn;
     }
-
-    private static double Area(IReadOnlyList<(double X, double Y)> points) =>
-        points.Zip(points.Skip(1), (a, b) => (b.X - a.X) * (a.Y + b.Y) / 2).Sum();
 
     /// <summary>Where a curve first reaches a share: the other coordinate of that point.</summary>
     private static double At(IReadOnlyList<(double X, double Y)> points, double share, bool byY)

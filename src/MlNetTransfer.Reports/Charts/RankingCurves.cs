@@ -75,11 +75,15 @@ internal sealed record RankingCurve(
 /// <summary>The curves of a run: the classes that stand out least, and the mean of all.</summary>
 /// <param name="Weakest">The classes with the smallest areas under their ROC curves, the smallest first.</param>
 /// <param name="Measured">Classes that have a curve.</param>
+/// <param name="MeanRocAuc">Mean of their areas under the ROC curve.</param>
+/// <param name="MeanAveragePrecision">Mean of their average precisions.</param>
 /// <param name="MeanRoc">Mean of the classes' ROC curves at each place of the grid.</param>
 /// <param name="MeanPrecision">Mean of their precisions at each recall of the grid.</param>
 internal sealed record RankingCurves(
     IReadOnlyList<RankingCurve> Weakest,
     int Measured,
+    double MeanRocAuc,
+    double MeanAveragePrecision,
     IReadOnlyList<(double X, double Y)> MeanRoc,
     IReadOnlyList<(double X, double Y)> MeanPrecision
 )
@@ -106,6 +110,8 @@ internal sealed record RankingCurves(
         double[] roc = new double[Grid + 1],
             precision = new double[Grid + 1];
         int measured = 0;
+        double areas = 0,
+            precisions = 0;
         // Some classes at a time: the curves of all would not fit, and the sums do not depend on the threads.
         foreach (int[] some in Enumerable.Range(0, classes.Count).Chunk(Together))
         {
@@ -116,6 +122,8 @@ internal sealed record RankingCurves(
                 measured++;
                 Add(roc, curve.Roc);
                 Add(precision, [.. curve.PrecisionSteps()]);
+                areas += curve.RocAuc;
+                precisions += curve.AveragePrecision;
                 weakest.Add((curve, curve.RocAuc));
             }
 
@@ -127,6 +135,8 @@ internal sealed record RankingCurves(
             : new RankingCurves(
                 [.. weakest.Select(one => one.Curve)],
                 measured,
+                areas / measured,
+                precisions / measured,
                 [(0, 0), .. roc.Select((sum, i) => ((double)i / Grid, sum / measured))],
                 [.. precision.Select((sum, i) => ((double)i / Grid, sum / measured))]
             );

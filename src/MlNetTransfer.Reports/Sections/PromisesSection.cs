@@ -75,10 +75,9 @@ internal static class PromisesSection
         return Html.Of(
             $"""
             <div class="charts pair"><figure>{RankingCharts.Roc(curves)}<figcaption>From the bottom left, with a
-            falling threshold: how much of a class is found (up, in %), and how much of the others is wrongly taken for
-            it. Towards the top left is better; the broken line is guessing.{some}</figcaption></figure>
-            <figure>{RankingCharts.PrecisionRecall(curves)}<figcaption>How often the model is right when it says a class
-            (up, in %), by how much of it is found. Towards the top right is better: where a line falls, finding more
+            falling threshold: how much of a class is found, and how much of the others is wrongly taken for it. Towards
+            the top left is better; the broken line is guessing.{some}</figcaption></figure>
+            <figure>{RankingCharts.PrecisionRecall(curves)}<figcaption>How often the model is right when it says a class, by how much of it is found. Towards the top right is better: where a line falls, finding more
             costs more wrong ones.{some}</figcaption></figure></div>
 
             """
