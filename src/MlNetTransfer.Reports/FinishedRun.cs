@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text.Json;
 using CsvHelper;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
@@ -34,6 +36,9 @@ public sealed class FinishedRun
 
     /// <summary>The model card, Markdown; null where there is none.</summary>
     internal string? Card { get; private init; }
+
+    /// <summary>Size and framing of what the network sees; null where there is no model, or it takes texts.</summary>
+    internal Preprocessing? Preprocessing { get; private init; }
 
     /// <summary>Why the images cannot be shown; null where they can.</summary>
     internal string? WithoutImages { get; private init; }
@@ -70,12 +75,14 @@ public sealed class FinishedRun
         string folder = summary.Options.Output;
         RunDocument document = RunDocument.Parse(summary.ToJson(), "the run");
         HashSet<string> heldOut = [.. summary.Predictions.Select(image => image.File)];
+        ModelMetadata? model = ModelOf(folder);
         bool others = summary.Findings.Any(finding => finding.Files.Any(file => !heldOut.Contains(file)));
         return new FinishedRun(folder, document, summary.Predictions)
         {
             Others = others ? OthersOf(document, Items(document, null).Data) : [],
             Epochs = EpochsOf(folder, summary.Training is null),
-            Card = CardOf(folder),
+            Card = model?.ModelCard,
+            Preprocessing = (model?.Encoder as ImageEncoder)?.Preprocessing,
         };
     }
 
@@ -92,6 +99,7 @@ public sealed class FinishedRun
             predictions = Path.Combine(folder, "predictions.csv");
         RunDocument document = RunDocument.Parse(Text(report), report);
         EvaluatedItem[] rows = [.. PredictionTable.Read(predictions, Text(predictions), document)];
+        ModelMetadata? model = ModelOf(folder);
         (Dataset? data, string? missing) = Items(document, images);
         var found = new Dictionary<string, ItemLocation>(StringComparer.Ordinal);
         foreach (DataItem item in data?.Items ?? [])
@@ -103,7 +111,8 @@ public sealed class FinishedRun
         )
         {
             Epochs = EpochsOf(folder, document.Training is null),
-            Card = CardOf(folder),
+            Card = model?.ModelCard,
+            Preprocessing = (model?.Encoder as ImageEncoder)?.Preprocessing,
             WithoutImages = missing,
             Others = OthersOf(document, data),
         };
@@ -173,12 +182,12 @@ public sealed class FinishedRun
         }
     }
 
-    private static string? CardOf(string folder)
+    private static ModelMetadata? ModelOf(string folder)
     {
         try
         {
             string model = Path.Combine(folder, "model.onnx");
-            return ModelMetadata.FromEntries(model, OnnxModel.Load(model).Metadata).ModelCard;
+            return ModelMetadata.FromEntries(model, OnnxModel.Load(model).Metadata);
         }
         catch (Exception e) when (e is TransferException or GraphException)
         {

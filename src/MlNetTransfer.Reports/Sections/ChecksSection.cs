@@ -16,7 +16,7 @@ internal sealed record ShownFindings(
 )
 {
     private const int MostLabels = 24,
-        MostPairs = 18,
+        MostPairs = 12,
         MostOutliers = 12;
 
     /// <summary>Their images.</summary>
@@ -45,7 +45,8 @@ internal static class ChecksSection
         Html table = PageFrame.Table(
             "What was found",
             ["what", "how many", "what to do"],
-            d.FindingCounts.OrderBy(kind => kind.Key).Select(kind => Row(kind.Key, kind.Value))
+            d.FindingCounts.OrderBy(kind => kind.Key).Select(kind => Row(kind.Key, kind.Value)),
+            ofFacts: true
         );
         string left =
             d.FindingsLeftOut > 0 ? $" {d.FindingsLeftOut:N0} more findings are counted here and not listed there." : "";
@@ -135,7 +136,7 @@ internal static class ChecksSection
                 Html both = Html.Of(
                     $"{pictures.Picture(one, first, IsText(run))}{pictures.Picture(other, second, IsText(run))}"
                 );
-                return Shot(both, Html.Of($"<b>{Word(finding.Kind)}</b><span>{classes}</span>"), $"{one} · {other}");
+                return Shot(both, Html.Of($"<b>{Word(finding.Kind)}</b><span>{classes}</span>"), one, other);
             }),
             wide: true
         );
@@ -160,10 +161,11 @@ internal static class ChecksSection
             .If(list.Markup.Length > 0);
     }
 
-    private static Html Shot(Html pictures, Html said, string files) =>
-        Html.Of(
-            $"<li class=\"shot\">{pictures}<div>{said}<span class=\"file\" tabindex=\"0\">{files}</span></div></li>\n"
-        );
+    private static Html Shot(Html pictures, Html said, params IReadOnlyList<string> files)
+    {
+        Html names = Html.Join(files.Select(file => Html.Of($"<span class=\"file\" tabindex=\"0\">{file}</span>")));
+        return Html.Of($"<li class=\"shot\">{pictures}<div>{said}{names}</div></li>\n");
+    }
 
     /// <summary>The command that looks closer; nothing for texts, which it does not take.</summary>
     private static Html Next(FinishedRun run)

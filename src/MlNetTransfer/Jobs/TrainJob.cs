@@ -2,6 +2,7 @@ using MlNetTransfer.Advice;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Models;
@@ -179,7 +180,13 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         WrittenModel written = FitAndStage(recipe, backbone, set, progress, cancellation);
         using StagedFile staged = written.File;
         (Trial trial, ModelMetadata metadata) = (written.Trial, written.Metadata);
-        TrainingChecks checks = TrainingChecks.Of(set, trial, options.Workers, cancellation);
+        TrainingChecks checks = TrainingChecks.Of(
+            set,
+            trial,
+            backbone.Card.Encoder.Kind == EncoderKind.Texts,
+            options.Workers,
+            cancellation
+        );
         IReadOnlyList<StrategyTrial> strategies = trial.Strategies.Count > 0 ? trial.Strategies : trial.Fit.Strategies;
         var summary = new TrainSummary(
             set.Table.Rows,

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Encoders;
 using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Jobs;
@@ -33,14 +32,15 @@ internal sealed class TrainingChecks
 
     private readonly TrainingSet set;
     private readonly Trial trial;
+    private readonly bool texts;
     private readonly List<DataFinding> findings = [];
 
     /// <summary>Rows that are compared with each other, ascending.</summary>
     private readonly int[] compared;
 
-    private TrainingChecks(TrainingSet set, Trial trial)
+    private TrainingChecks(TrainingSet set, Trial trial, bool texts)
     {
-        (this.set, this.trial) = (set, trial);
+        (this.set, this.trial, this.texts) = (set, trial, texts);
         int rows = set.Table.Rows,
             most = Math.Min(Math.Min(rows, MostRows), Math.Max(1, MostValues / set.Table.Width));
         // Rows stand in the order of their contents: every so manieth is a draw.
@@ -104,11 +104,18 @@ internal sealed class TrainingChecks
     /// <summary>Looks at the images of a run.</summary>
     /// <param name="set">The images.</param>
     /// <param name="trial">What was said of those held out.</param>
+    /// <param name="texts">Whether they are texts: then labels are judged, and copies found byte for byte.</param>
     /// <param name="workers">Threads at most; no result depends on it.</param>
     /// <param name="cancellation">Ends the work.</param>
-    public static TrainingChecks Of(TrainingSet set, Trial trial, int workers, CancellationToken cancellation)
+    public static TrainingChecks Of(
+        TrainingSet set,
+        Trial trial,
+        bool texts,
+        int workers,
+        CancellationToken cancellation
+    )
     {
-        var checks = new TrainingChecks(set, trial);
+        var checks = new TrainingChecks(set, trial, texts);
         checks.Look(new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation });
         return checks;
     }
@@ -117,7 +124,6 @@ internal sealed class TrainingChecks
 
     private void Look(ParallelOptions parallel)
     {
-        bool texts = set.Extractor.Space.Encoder.Kind == EncoderKind.Texts;
         LabelErrors judged = Judged();
         IReadOnlyList<(int Row, DataFinding Finding)> labels = judged.Find(
             [.. Enumerable.Range(0, set.Table.Rows).Select(set.Item)]

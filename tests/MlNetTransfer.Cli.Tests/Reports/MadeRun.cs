@@ -73,6 +73,27 @@ internal static class MadeRun
                     averagePrecision = Estimate(accuracy),
                 }),
             },
+            findingCounts = new { labelError = 3, nearDuplicate = 1 },
+            findings = new object[]
+            {
+                new
+                {
+                    kind = "labelError",
+                    files = new[] { file(0, 0) },
+                    score = 0.9,
+                    message = "Labelled <i>wrongly</i>.",
+                    @class = classes[0],
+                },
+                new
+                {
+                    kind = "nearDuplicate",
+                    files = new[] { file(0, 1), file(1, 1) },
+                    score = 0.95,
+                    message = "Nearly.",
+                    @class = classes[0],
+                },
+            },
+            findingsLeftOut = 2,
             rejected = new[] { new { file = "bad<b>.png", reason = "damaged & short" } },
             seconds = 1.5,
             trainImages = n * images,
