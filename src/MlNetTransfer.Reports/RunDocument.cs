@@ -103,8 +103,8 @@ internal sealed record RunDocument
                 throw new JsonException(
                     $"{classes} classes and a confusion table of {run.Confusion.Count} rows do not belong together."
                 );
-            if (run.Findings?.Any(f => f is null or { Files: null } or { Message: null }) ?? false)
-                throw new JsonException("A finding has no files or no message.");
+            if (run.FindingCounts is null || (run.Findings ?? []).Any(f => f?.Files is null || f.Files.Contains(null!)))
+                throw new JsonException("A finding says not which files it is of.");
             return run;
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)

@@ -92,7 +92,7 @@ internal sealed record RankingCurves(
     public const int Most = 3;
 
     /// <summary>Rows times classes up to which curves are made: some seconds.</summary>
-    public const long MostValues = 50_000_000;
+    public const long MostValues = 20_000_000;
 
     private const int Grid = 200,
         Together = 32;
@@ -101,11 +101,9 @@ internal sealed record RankingCurves(
     /// <param name="classes">The classes.</param>
     /// <param name="labels">The class of every image held out [rows].</param>
     /// <param name="images">What was said of them [rows].</param>
-    /// <returns>Null where no class can be measured, or there are too many images of too many classes.</returns>
+    /// <returns>Null where no class can be measured.</returns>
     public static RankingCurves? Of(IReadOnlyList<string> classes, int[] labels, IReadOnlyList<EvaluatedItem> images)
     {
-        if ((long)classes.Count * labels.Length > MostValues)
-            return null;
         List<(RankingCurve Curve, double Area)> weakest = [];
         double[] roc = new double[Grid + 1],
             precision = new double[Grid + 1];

@@ -59,9 +59,13 @@ internal static class PromisesSection
         );
     }
 
-    /// <summary>What each threshold would give; nothing where there are too many images of too many classes.</summary>
+    /// <summary>What each threshold would give.</summary>
     private static Html Curves(FinishedRun run)
     {
+        if ((long)run.Classes.Count * run.Images.Count > RankingCurves.MostValues)
+            return Html.Of(
+                $"<p class=\"soft small\">Curves are left out: there are too many images of too many classes.</p>"
+            );
         if (
             RankingCurves.Of(run.Classes, [.. Judged.Of(run).Select(j => j.Truth)], run.Images)
             is not { } curves
