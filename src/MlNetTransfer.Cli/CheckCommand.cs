@@ -114,7 +114,8 @@ internal static class CheckReport
         (FindingKind first, int count) = summary.Counts.First();
         int high = summary.Findings.Count(f => f.Severity == FindingSeverity.High);
         string all = summary.Findings.Count == 1 ? "1 finding" : $"{summary.Findings.Count} findings";
-        return $"{images}: {all}, {(high == 0 ? "none" : $"{high}")} of them serious. First {DataFinding.ToDo(first, count)}.";
+        return $"{images}: {all}, {(high == 0 ? "none" : $"{high}")} of them serious. First "
+            + $"{DataFinding.ToDo(first, count)}.";
     }
 
     private static Table Counts(CheckSummary summary)

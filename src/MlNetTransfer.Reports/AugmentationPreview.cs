@@ -38,7 +38,7 @@ internal sealed class AugmentationPreview
     /// <summary>Bytes of all of them as the page has them.</summary>
     public int Bytes => rows.Sum(row => row.Pictures.Sum(picture => picture.Length));
 
-    /// <summary>Makes them; none where the network was not trained, images were not varied, or cannot be read.</summary>
+    /// <summary>Makes them; none where no network was trained, or on images that did not vary.</summary>
     public static AugmentationPreview Of(
         FinishedRun run,
         HtmlReportOptions options,
@@ -88,10 +88,7 @@ internal sealed class AugmentationPreview
             {
                 byte[] encoded = reader.Read(new DataItem(image.Location!, image.File)).ToArray();
                 byte[] digest = SHA256.HashData(encoded);
-                string[] pictures =
-                [
-                    .. Enumerable.Range(0, Draws + 1).Select(draw => Picture(encoded, digest, draw)),
-                ];
+                string[] pictures = [.. Enumerable.Range(0, Draws + 1).Select(draw => Picture(encoded, digest, draw))];
                 if (made.Bytes + pictures.Sum(picture => picture.Length) > options.MaxThumbnailBytes / Share)
                     break;
                 made.rows.Add((image, pictures));
@@ -108,7 +105,12 @@ internal sealed class AugmentationPreview
         {
             cancellation.ThrowIfCancellationRequested();
             // The number is the epoch's: these are what the first epochs saw.
-            (draw == 0 ? plain : varied).Process(encoded, AugmentationDraw.Of(seed, digest, draw), tensor, cancellation);
+            (draw == 0 ? plain : varied).Process(
+                encoded,
+                AugmentationDraw.Of(seed, digest, draw),
+                tensor,
+                cancellation
+            );
             byte[] whole = RgbEncoder.Encode(Pixels(tensor, preprocessing), ImageFormat.Png);
             return ThumbnailShelf.DataUri(small.Decode(whole, cancellation));
         }
@@ -132,7 +134,9 @@ internal sealed class AugmentationPreview
         return new RgbImage(width, height, pixels);
     }
 
-    /// <summary>One image of each class in turn, classes and images by name; more than are shown, since some may be gone.</summary>
+    /// <summary>
+    /// One image of each class in turn, classes and images by name; more than are shown, since some may be gone.
+    /// </summary>
     private static IEnumerable<EvaluatedItem> Chosen(IReadOnlyList<EvaluatedItem> images)
     {
         EvaluatedItem[] there = [.. images.Where(image => image.Location is not (null or TextLocation))];

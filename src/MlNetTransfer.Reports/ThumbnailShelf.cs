@@ -54,9 +54,7 @@ internal sealed class ThumbnailShelf
             && options.Clock.GetElapsedTime(started).TotalSeconds < options.MaxSeconds
         )
         {
-            DataItem[] some = wanted[
-                next..Math.Min(wanted.Length, Math.Min(options.MaxThumbnails, next + together))
-            ];
+            DataItem[] some = wanted[next..Math.Min(wanted.Length, Math.Min(options.MaxThumbnails, next + together))];
             foreach ((DataItem image, string? picture) in some.Zip(Make(some, limits, cancellation)))
             {
                 if (picture is null)

@@ -70,7 +70,9 @@ internal static class RankingCharts
     {
         string words = string.Join(
             "; ",
-            lines.Select(line => $"{Figure.Short(line.Name, LongestSpoken)}: area {Figure.Three(line.Area)}, {say(line)}")
+            lines.Select(line =>
+                $"{Figure.Short(line.Name, LongestSpoken)}: area {Figure.Three(line.Area)}, {say(line)}"
+            )
         );
         var plot = new Plot(id, title, words, (int)Bottom + 42 + (18 * lines.Length));
         for (int fifth = 0; fifth <= 5; fifth++)
@@ -101,7 +103,7 @@ internal static class RankingCharts
 
     private static double Y(double share) => Bottom - (Side * share);
 
-    /// <summary>The points in units, without those that nobody could tell from the one before; the last stays.</summary>
+    /// <summary>The points in units, without those that are hardly apart from the one before.</summary>
     private static List<(double X, double Y)> Drawn(IReadOnlyList<(double X, double Y)> points)
     {
         List<(double X, double Y)> drawn = [];

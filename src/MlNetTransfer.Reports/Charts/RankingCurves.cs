@@ -21,8 +21,7 @@ internal sealed record RankingCurve(
     public double RocAuc => Roc.Zip(Roc.Skip(1), (a, b) => (b.X - a.X) * (a.Y + b.Y) / 2).Sum();
 
     /// <summary>Σ (recall gained) · precision.</summary>
-    public double AveragePrecision =>
-        PrecisionRecall.Zip(PrecisionRecall.Skip(1), (a, b) => (b.X - a.X) * b.Y).Sum();
+    public double AveragePrecision => PrecisionRecall.Zip(PrecisionRecall.Skip(1), (a, b) => (b.X - a.X) * b.Y).Sum();
 
     /// <summary>The curve of a class.</summary>
     /// <param name="name">The class.</param>

@@ -49,7 +49,9 @@ internal static class ChecksSection
             ofFacts: true
         );
         string left =
-            d.FindingsLeftOut > 0 ? $" {d.FindingsLeftOut:N0} more findings are counted here and not listed there." : "";
+            d.FindingsLeftOut > 0
+                ? $" {d.FindingsLeftOut:N0} more findings are counted here and not listed there."
+                : "";
         return PageFrame.Section(
             "checks",
             "Data checks",
@@ -111,14 +113,18 @@ internal static class ChecksSection
             shown.Labels.Select(finding =>
             {
                 string file = finding.Files[0];
+                string own = Pictures.Short(finding.Class ?? "");
                 Html said = judged.TryGetValue(file, out Judged? j)
                     ? Html.Of(
-                        $"<b>labelled {Pictures.Short(run.Classes[j.Truth])}</b><span>the model says <strong>"
-                            + $"{Pictures.Short(run.Classes[j.Predicted])}</strong> at {Figure.Percent(j.Probability)}, "
-                            + $"{Pictures.Short(run.Classes[j.Truth])} at {Figure.Percent(j.OfTruth)}</span>"
+                        $"<span>the model says <strong>{Pictures.Short(run.Classes[j.Predicted])}</strong> at "
+                            + $"{Figure.Percent(j.Probability)}, {own} at {Figure.Percent(j.OfTruth)}</span>"
                     )
-                    : Html.Of($"<b>labelled {Pictures.Short(finding.Class ?? "")}</b>");
-                return Shot(pictures.Picture(file, finding.Class, IsText(run)), said, file);
+                    : Html.Empty;
+                return Shot(
+                    pictures.Picture(file, finding.Class, IsText(run)),
+                    Html.Of($"<b>labelled {own}</b>{said}"),
+                    file
+                );
             }),
             wide: false
         );
@@ -188,8 +194,9 @@ internal static class ChecksSection
         );
 
     private static string Quoted(string path) =>
-        path.All(c => char.IsLetterOrDigit(c) || "/\\.:_-".Contains(c, StringComparison.Ordinal)) ? path
-        : $"\"{path.Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+        path.All(c => char.IsLetterOrDigit(c) || "/\\.:_-".Contains(c, StringComparison.Ordinal))
+            ? path
+            : $"\"{path.Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 
     private static string Word(FindingKind kind) =>
         kind switch

@@ -43,8 +43,7 @@ internal sealed class Pictures(FinishedRun run, ThumbnailShelf shelf, IReadOnlyD
         );
     }
 
-    private Html Picture(Judged j, string truth) =>
-        Picture(j.Image.File, truth, j.Image.Location is TextLocation);
+    private Html Picture(Judged j, string truth) => Picture(j.Image.File, truth, j.Image.Location is TextLocation);
 
     /// <summary>The picture of an image, or what stands in its place.</summary>
     public Html Picture(string file, string? truth, bool isText = false)

@@ -57,10 +57,7 @@ internal sealed record ImagePlan(
     /// </summary>
     /// <param name="found">Images of findings.</param>
     public IEnumerable<string> InOrder(IEnumerable<string> found) =>
-        Mistakes
-            .Select(j => j.Image.File)
-            .Concat(found)
-            .Concat(OfCells());
+        Mistakes.Select(j => j.Image.File).Concat(found).Concat(OfCells());
 
     private IEnumerable<string> OfCells() =>
         InTurns(Cells.Where(c => c.Key.Truth != c.Key.Predicted).Select(c => c.Value))

@@ -66,27 +66,28 @@ internal static class PromisesSection
             return Html.Of(
                 $"<p class=\"soft small\">Curves are left out: there are too many images of too many classes.</p>"
             );
-        if (
-            RankingCurves.Of(run.Classes, [.. Judged.Of(run).Select(j => j.Truth)], run.Images)
-            is not { } curves
-        )
+        if (RankingCurves.Of(run.Classes, [.. Judged.Of(run).Select(j => j.Truth)], run.Images) is not { } curves)
             return Html.Empty;
         string some =
             curves.Measured > curves.Weakest.Count
                 ? $" Of {curves.Measured:N0} classes the {curves.Weakest.Count} with the smallest areas are drawn, and "
                     + "the mean of all."
                 : "";
-        return Html.Of(
-            $"""
-            <div class="charts pair"><figure>{RankingCharts.Roc(curves)}<figcaption>From the bottom left, with a
-            falling threshold: how much of a class is found, and how much of the others is wrongly taken for it. Towards
-            the top left is better; the broken line is guessing.{some}</figcaption></figure>
-            <figure>{RankingCharts.PrecisionRecall(curves)}<figcaption>How often the model is right when it says a class, by how much of it is found. Towards the top right is better: where a line falls, finding more
-            costs more wrong ones.{some}</figcaption></figure></div>
-
-            """
-        );
+        Html roc = Captioned(
+                RankingCharts.Roc(curves),
+                "From the bottom left, with a falling threshold: how much of a class is found, and how much of the "
+                    + $"others is wrongly taken for it. Towards the top left is better; the broken line is guessing.{some}"
+            ),
+            precision = Captioned(
+                RankingCharts.PrecisionRecall(curves),
+                "How often the model is right when it says a class, by how much of it is found. Towards the top right "
+                    + $"is better: where a line falls, finding more costs more wrong ones.{some}"
+            );
+        return Html.Of($"<div class=\"charts pair\">{roc}{precision}</div>\n");
     }
+
+    private static Html Captioned(Html chart, string words) =>
+        Html.Of($"<figure>{chart}<figcaption>{words}</figcaption></figure>\n");
 
     private static string Range(Estimate estimate) => $"{Figure.Three(estimate.Low)} to {Figure.Three(estimate.High)}";
 }

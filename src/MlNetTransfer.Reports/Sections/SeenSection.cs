@@ -20,9 +20,11 @@ internal static class SeenSection
             Html.Of(
                 $"""
                 <p>Training varies the images at random (--augment {(strong ? "strong" : "light")}), in other ways
-                from epoch to epoch. The first picture of a row, with a frame, is the image as it is; the others are what the first
-                epochs made of it. If a class can no longer be told apart here, {weaker}.{mixed}</p>
-                <ul class="shots rows">{seen.Rows.Select(row => Row(row.Image.Truth, row.Image.File, row.Pictures))}</ul>
+                from epoch to epoch. The first picture of a row, with a frame, is the image as it is; the others are
+                what the first epochs made of it. If a class can no longer be told apart here, {weaker}.{mixed}</p>
+                <ul class="shots rows">{seen.Rows.Select(row =>
+                    Row(row.Image.Truth, row.Image.File, row.Pictures)
+                )}</ul>
 
                 """
             )

@@ -127,7 +127,9 @@ internal sealed class LabelErrors
                 .Select(i => (At: i, Wrong: ConfidentLearning.IsWrong(Of(i, labels[i]), table.Classes)))
                 .Where(found => found.Wrong > 0.5)
                 .OrderByDescending(found => found.Wrong)
-                .Select(found => (rows[found.At], Finding(images[rows[found.At]].Name, found.At, counted[found.At], found.Wrong))),
+                .Select(found =>
+                    (rows[found.At], Finding(images[rows[found.At]].Name, found.At, counted[found.At], found.Wrong))
+                ),
         ];
     }
 

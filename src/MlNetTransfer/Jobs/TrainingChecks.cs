@@ -11,8 +11,8 @@ namespace MlNetTransfer.Jobs;
 /// </summary>
 /// <remarks>
 /// Labels are judged by <see cref="ConfidentLearning"/>'s rule on the run's own probabilities of images that a model
-/// had not seen: all of them with folds, else those held out. Near images and outliers are looked for by features alone,
-/// among <see cref="MostRows"/> at most.
+/// had not seen: all of them with folds, else those held out. Near images and outliers are looked for by features
+/// alone, among <see cref="MostRows"/> at most.
 /// </remarks>
 internal sealed class TrainingChecks
 {
@@ -20,13 +20,13 @@ internal sealed class TrainingChecks
     public const int MostStored = 200;
 
     /// <summary>Rows that are compared with each other at most: a second or two.</summary>
-    private const int MostRows = 20_000;
+    private const int MostRows = 10_000;
 
     /// <summary>Numbers of their features at most, 128 MB: they are copied.</summary>
     private const int MostValues = 1 << 25;
 
     /// <summary>Multiplications for outliers at most.</summary>
-    private const double MostSteps = 4e9;
+    private const double MostSteps = 1e9;
 
     private const int Named = 3;
 
@@ -98,7 +98,8 @@ internal sealed class TrainingChecks
 
         static string Pair(DataFinding finding) => string.Join(" = ", finding.Files);
 
-        static string Some(DataFinding[] some, Func<DataFinding, string> name) => DuplicateNotes.Some(some.Select(name));
+        static string Some(DataFinding[] some, Func<DataFinding, string> name) =>
+            DuplicateNotes.Some(some.Select(name));
     }
 
     /// <summary>Looks at the images of a run.</summary>
@@ -125,9 +126,9 @@ internal sealed class TrainingChecks
     private void Look(ParallelOptions parallel)
     {
         LabelErrors judged = Judged();
-        IReadOnlyList<(int Row, DataFinding Finding)> labels = judged.Find(
-            [.. Enumerable.Range(0, set.Table.Rows).Select(set.Item)]
-        );
+        IReadOnlyList<(int Row, DataFinding Finding)> labels = judged.Find([
+            .. Enumerable.Range(0, set.Table.Rows).Select(set.Item),
+        ]);
         CheckedImages images = Compared();
         Duplicates duplicates = Duplicates.ByFeatures(images, near: !texts, parallel);
         double[] beliefs = judged.Beliefs();
@@ -136,8 +137,10 @@ internal sealed class TrainingChecks
         findings.AddRange(labels.Select(found => found.Finding));
         if (!texts)
         {
-            HashSet<int> wrong = [.. labels.Select(found => found.Row)];
-            HashSet<int> explained = [.. Enumerable.Range(0, compared.Length).Where(i => wrong.Contains(compared[i]))];
+            HashSet<int> wrong = [.. labels.Select(found => found.Row)],
+                explained = [.. Enumerable.Range(0, compared.Length).Where(i => wrong.Contains(compared[i]))];
+            foreach (Match match in duplicates.Matches.Where(match => match.Kind == FindingKind.LabelConflict))
+                explained.UnionWith([match.Row, match.Other]);
             double most = MostSteps / ((double)images.Count * set.Table.Width);
             findings.AddRange(
                 Outliers.Find(

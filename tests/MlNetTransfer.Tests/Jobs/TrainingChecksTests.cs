@@ -76,8 +76,10 @@ public sealed class TrainingChecksTests
         Assert.AreEqual(50, found.Counts[FindingKind.LabelError]);
         Assert.HasCount(TrainingChecks.MostStored, found.Kept);
         Assert.AreEqual(50, found.Kept.Count(f => f.Kind == FindingKind.LabelError));
-        Assert.AreEqual(150, found.Kept.Count(f => f.Kind == FindingKind.Duplicate));
-        Assert.HasCount(2, found.Notes().ToArray());
+        // Copies give way to the others, of which there are few.
+        int others = found.Counts.Where(kind => kind.Key != FindingKind.Duplicate).Sum(kind => kind.Value);
+        Assert.AreEqual(TrainingChecks.MostStored - others, found.Kept.Count(f => f.Kind == FindingKind.Duplicate));
+        Assert.HasCount(found.Counts.Count, found.Notes().ToArray());
     }
 
     [TestMethod]
@@ -98,7 +100,7 @@ public sealed class TrainingChecksTests
         made.Say(17, 3, 0.0001f);
         TrainingChecks found = made.Check(folds: 5);
         Assert.AreEqual(1, found.Counts[FindingKind.LabelError], "labels of all are judged");
-        StringAssert.Contains(found.Notes().Last(), "20000 of 25000 images were compared");
+        StringAssert.Contains(found.Notes().Last(), "10000 of 25000 images were compared");
     }
 
     private sealed class Made
@@ -193,8 +195,7 @@ public sealed class TrainingChecksTests
             )
             {
                 Probabilities = test.SelectMany(row => said[(row * classes)..((row + 1) * classes)]).ToArray(),
-                Folds =
-                    folds > 0 ? [.. all.Select(row => labels[row] == together ? 0 : row % folds)] : (int[])[],
+                Folds = folds > 0 ? [.. all.Select(row => labels[row] == together ? 0 : row % folds)] : (int[])[],
             };
             return TrainingChecks.Of(new TrainingSet(data, rows, table, null!, null!), trial, false, 2, default);
         }
