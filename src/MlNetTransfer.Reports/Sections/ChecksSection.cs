@@ -1,6 +1,5 @@
 using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Jobs;
 using MlNetTransfer.Reports.Page;
 
 namespace MlNetTransfer.Reports.Sections;

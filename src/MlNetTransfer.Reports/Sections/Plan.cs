@@ -1,5 +1,3 @@
-using MlNetTransfer.Jobs;
-
 namespace MlNetTransfer.Reports.Sections;
 
 /// <summary>Which images the page shows, and in which order they get their pictures.</summary>

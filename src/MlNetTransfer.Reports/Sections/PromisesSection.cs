@@ -76,7 +76,8 @@ internal static class PromisesSection
         Html roc = Captioned(
                 RankingCharts.Roc(curves),
                 "From the bottom left, with a falling threshold: how much of a class is found, and how much of the "
-                    + $"others is wrongly taken for it. Towards the top left is better; the broken line is guessing.{some}"
+                    + "others is wrongly taken for it. Towards the top left is better; the broken line is "
+                    + $"guessing.{some}"
             ),
             precision = Captioned(
                 RankingCharts.PrecisionRecall(curves),
