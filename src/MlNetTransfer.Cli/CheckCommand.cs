@@ -114,7 +114,8 @@ internal static class CheckReport
         (FindingKind first, int count) = summary.Counts.First();
         int high = summary.Findings.Count(f => f.Severity == FindingSeverity.High);
         string all = summary.Findings.Count == 1 ? "1 finding" : $"{summary.Findings.Count} findings";
-        return $"{images}: {all}, {(high == 0 ? "none" : $"{high}")} of them serious. First {Mend(first, count)}.";
+        return $"{images}: {all}, {(high == 0 ? "none" : $"{high}")} of them serious. First "
+            + $"{DataFinding.ToDo(first, count)}.";
     }
 
     private static Table Counts(CheckSummary summary)
@@ -127,7 +128,7 @@ internal static class CheckReport
                 new Text(FlagText.Of(kind)),
                 new Text(FormattableString.Invariant($"{count}")),
                 new Text(FlagText.Of(summary.Findings.First(f => f.Kind == kind).Severity)),
-                new Text(Mend(kind, count))
+                new Text(DataFinding.ToDo(kind, count))
             );
         return table;
     }
@@ -143,24 +144,5 @@ internal static class CheckReport
                 new Text(finding.Message)
             );
         return table;
-    }
-
-    private static string Mend(FindingKind kind, int count)
-    {
-        (string images, string are) = count == 1 ? ("1 image", "is") : ($"{count} images", "are");
-        return kind switch
-        {
-            FindingKind.Unreadable =>
-                $"replace or remove {(count == 1 ? "1 file" : $"{count} files")} that cannot be used",
-            FindingKind.Leak => $"take {images} that {are} in two parts of the split out of one",
-            FindingKind.LabelConflict => $"decide the class of {images} that {are} in two classes",
-            FindingKind.LabelError => $"look at the labels of {images}",
-            FindingKind.Duplicate => $"remove {images} that {are} there twice",
-            FindingKind.NearDuplicate => $"keep {images} on one side of a split with what looks the same",
-            FindingKind.Outlier => $"look at {images} unlike their class",
-            FindingKind.SmallClass => $"add images to {(count == 1 ? "1 class" : $"{count} classes")}, or merge",
-            FindingKind.Imbalance => "add images of the small classes, or weigh classes",
-            _ => $"look whether {images} can be learnt from",
-        };
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
@@ -34,7 +35,10 @@ public static class ComparisonReport
         options ??= new HtmlReportOptions();
         PairOfRuns[] pairs = [.. Pairs(runs).Take(MostPairs)];
         ThumbnailShelf shelf = ThumbnailShelf.Of(
-            pairs.SelectMany(p => p.Gained.Take(MostImages).Concat(p.Lost.Take(MostImages))).Select(j => j.Image),
+            pairs
+                .SelectMany(p => p.Gained.Take(MostImages).Concat(p.Lost.Take(MostImages)))
+                .Where(j => j.Image.Location is not (null or TextLocation))
+                .Select(j => new DataItem(j.Image.Location!, j.Image.File)),
             options,
             options.Limits ?? new ImageLimits(),
             cancellation

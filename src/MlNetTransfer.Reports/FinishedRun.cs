@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text.Json;
 using CsvHelper;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
+using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
@@ -35,8 +37,35 @@ public sealed class FinishedRun
     /// <summary>The model card, Markdown; null where there is none.</summary>
     internal string? Card { get; private init; }
 
+    /// <summary>Size and framing of what the network sees; null where there is no model, or it takes texts.</summary>
+    internal Preprocessing? Preprocessing { get; private init; }
+
     /// <summary>Why the images cannot be shown; null where they can.</summary>
     internal string? WithoutImages { get; private init; }
+
+    /// <summary>Images that findings name and that were not held out; empty where there are none.</summary>
+    private Dictionary<string, (DataItem Item, string Class)> Others { get; init; } = [];
+
+    private Dictionary<string, EvaluatedItem> ByFile =>
+        field ??= Images.DistinctBy(i => i.File).ToDictionary(i => i.File, StringComparer.Ordinal);
+
+    /// <summary>The class of an image; null where that is not known.</summary>
+    internal string? ClassOf(string file) =>
+        ByFile.TryGetValue(file, out EvaluatedItem? image) ? image.Truth
+        : Others.TryGetValue(file, out (DataItem Item, string Class) other) ? other.Class
+        : null;
+
+    /// <summary>Those of some images that can be shown: it is known where they are, and they are no texts.</summary>
+    internal IEnumerable<DataItem> Shown(IEnumerable<string> files) =>
+        files
+            .Select(file =>
+                ByFile.TryGetValue(file, out EvaluatedItem? image) && image.Location is { } location
+                    ? new DataItem(location, file)
+                : Others.TryGetValue(file, out (DataItem Item, string Class) other) ? other.Item
+                : null
+            )
+            .OfType<DataItem>()
+            .Where(item => item.Location is not TextLocation);
 
     /// <summary>The run that has just ended.</summary>
     /// <param name="summary">What it gave.</param>
@@ -44,10 +73,16 @@ public sealed class FinishedRun
     {
         ArgumentNullException.ThrowIfNull(summary);
         string folder = summary.Options.Output;
-        return new FinishedRun(folder, RunDocument.Parse(summary.ToJson(), "the run"), summary.Predictions)
+        RunDocument document = RunDocument.Parse(summary.ToJson(), "the run");
+        HashSet<string> heldOut = [.. summary.Predictions.Select(image => image.File)];
+        ModelMetadata? model = ModelOf(folder);
+        bool others = summary.Findings.Any(finding => finding.Files.Any(file => !heldOut.Contains(file)));
+        return new FinishedRun(folder, document, summary.Predictions)
         {
+            Others = others ? OthersOf(document, Items(document, null).Data) : [],
             Epochs = EpochsOf(folder, summary.Training is null),
-            Card = CardOf(folder),
+            Card = model?.ModelCard,
+            Preprocessing = (model?.Encoder as ImageEncoder)?.Preprocessing,
         };
     }
 
@@ -64,7 +99,11 @@ public sealed class FinishedRun
             predictions = Path.Combine(folder, "predictions.csv");
         RunDocument document = RunDocument.Parse(Text(report), report);
         EvaluatedItem[] rows = [.. PredictionTable.Read(predictions, Text(predictions), document)];
-        (IReadOnlyDictionary<string, ItemLocation> found, string? missing) = Locations(document, images);
+        ModelMetadata? model = ModelOf(folder);
+        (Dataset? data, string? missing) = Items(document, images);
+        var found = new Dictionary<string, ItemLocation>(StringComparer.Ordinal);
+        foreach (DataItem item in data?.Items ?? [])
+            found.TryAdd(item.Name, item.Location);
         return new FinishedRun(
             folder,
             document,
@@ -72,8 +111,10 @@ public sealed class FinishedRun
         )
         {
             Epochs = EpochsOf(folder, document.Training is null),
-            Card = CardOf(folder),
+            Card = model?.ModelCard,
+            Preprocessing = (model?.Encoder as ImageEncoder)?.Preprocessing,
             WithoutImages = missing,
+            Others = OthersOf(document, data),
         };
     }
 
@@ -93,25 +134,28 @@ public sealed class FinishedRun
         }
     }
 
-    private static (IReadOnlyDictionary<string, ItemLocation> Found, string? Missing) Locations(
-        RunDocument document,
-        string? images
-    )
+    private static Dictionary<string, (DataItem Item, string Class)> OthersOf(RunDocument document, Dataset? data)
+    {
+        HashSet<string> named = [.. document.Findings?.SelectMany(finding => finding.Files) ?? []];
+        return (data?.Items ?? [])
+            .Where(item => named.Contains(item.Name))
+            .DistinctBy(item => item.Name)
+            .ToDictionary(item => item.Name, item => (item, data!.ClassNames[item.Label]), StringComparer.Ordinal);
+    }
+
+    private static (Dataset? Data, string? Missing) Items(RunDocument document, string? images)
     {
         TrainOptions? request = document.Request();
-        var found = new Dictionary<string, ItemLocation>(StringComparer.Ordinal);
         if ((images ?? request?.Folder) is not { } source)
-            return (found, "the report does not say where the images were; --images does");
+            return (null, "the report does not say where the images were; --images does");
         try
         {
-            foreach (DataItem item in DatasetReader.Read(source, request?.Dataset).Items)
-                found.TryAdd(item.Name, item.Location);
-            return (found, null);
+            return (DatasetReader.Read(source, request?.Dataset), null);
         }
         catch (Exception e) when (e is TransferException or IOException or UnauthorizedAccessException)
         {
             return images is null
-                ? (found, $"the images were not found where the run had them; --images says where they are now")
+                ? (null, $"the images were not found where the run had them; --images says where they are now")
                 : throw new TransferException($"--images is '{images}': {e.Message}", e);
         }
     }
@@ -138,12 +182,12 @@ public sealed class FinishedRun
         }
     }
 
-    private static string? CardOf(string folder)
+    private static ModelMetadata? ModelOf(string folder)
     {
         try
         {
             string model = Path.Combine(folder, "model.onnx");
-            return ModelMetadata.FromEntries(model, OnnxModel.Load(model).Metadata).ModelCard;
+            return ModelMetadata.FromEntries(model, OnnxModel.Load(model).Metadata);
         }
         catch (Exception e) when (e is TransferException or GraphException)
         {

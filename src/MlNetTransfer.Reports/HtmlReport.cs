@@ -30,13 +30,13 @@ public static class HtmlReport
     )
     {
         ArgumentNullException.ThrowIfNull(run);
-        (string html, ThumbnailShelf shelf) = Page(run, options ?? new HtmlReportOptions(), cancellation);
+        (string html, ThumbnailShelf shelf, int seen) = Page(run, options ?? new HtmlReportOptions(), cancellation);
         byte[] bytes = Encoding.UTF8.GetBytes(html);
         AtomicFile.Write(path, stream => stream.Write(bytes));
-        return new HtmlReportSummary(path, bytes.Length, shelf.Count, shelf.LeftOut + shelf.Unreadable);
+        return new HtmlReportSummary(path, bytes.Length, shelf.Count + seen, shelf.LeftOut + shelf.Unreadable);
     }
 
-    internal static (string Html, ThumbnailShelf Shelf) Page(
+    private static (string Html, ThumbnailShelf Shelf, int Seen) Page(
         FinishedRun run,
         HtmlReportOptions options,
         CancellationToken cancellation
@@ -45,7 +45,18 @@ public static class HtmlReport
         RunDocument d = run.Document;
         ImageLimits limits = options.Limits ?? d.Request()?.Limits ?? new ImageLimits();
         ImagePlan plan = ImagePlan.Of(run, options);
-        ThumbnailShelf shelf = ThumbnailShelf.Of(plan.InOrder(), options, limits, cancellation);
+        ShownFindings findings = ShownFindings.Of(d);
+        AugmentationPreview seen = AugmentationPreview.Of(run, options, limits, cancellation);
+        ThumbnailShelf shelf = ThumbnailShelf.Of(
+            run.Shown(plan.InOrder(findings.Files)),
+            options with
+            {
+                MaxThumbnails = options.MaxThumbnails - seen.Count,
+                MaxThumbnailBytes = options.MaxThumbnailBytes - seen.Bytes,
+            },
+            limits,
+            cancellation
+        );
         MistakeOverlays overlays = MistakeOverlays.Of(run, plan.Mistakes, options, limits, cancellation);
         var pictures = new Pictures(run, shelf, overlays.Pictures);
         (string Id, string Title, Html Content)[] sections =
@@ -54,8 +65,10 @@ public static class HtmlReport
             ("first", "Fix first", FixFirst.Of(run, (truth, said) => plan.Cells.ContainsKey((truth, said)))),
             ("figures", "Figures", FiguresSection.Of(run)),
             ("curves", "Training", FiguresSection.Curves(run)),
+            ("seen", "As training saw them", SeenSection.Of(seen)),
             ("confusion", "Confusion", ConfusionSection.Of(run, plan, pictures, LeftOut(run, shelf))),
             ("mistakes", "Mistakes", ConfusionSection.Mistakes(run, plan, pictures, overlays.Words)),
+            ("checks", "Data checks", ChecksSection.Of(run, findings, pictures)),
             ("classes", "Classes", FiguresSection.Classes(run)),
             ("sure", "Certainty", FiguresSection.Reliability(run)),
             ("promises", "Promises", PromisesSection.Of(run)),
@@ -78,7 +91,7 @@ public static class HtmlReport
             header,
             Html.Join(sections.Select(s => s.Content))
         );
-        return (html, shelf);
+        return (html, shelf, seen.Count);
     }
 
     /// <summary>What the page does not show, so that nobody takes it for all.</summary>

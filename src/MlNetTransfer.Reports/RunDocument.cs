@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Jobs;
@@ -54,6 +55,9 @@ internal sealed record RunDocument
     public double EceUncalibrated { get; init; }
     public Reliability? Reliability { get; init; }
     public RankingScores? Ranking { get; init; }
+    public IReadOnlyDictionary<FindingKind, int> FindingCounts { get; init; } = new Dictionary<FindingKind, int>();
+    public IReadOnlyList<DataFinding>? Findings { get; init; }
+    public int FindingsLeftOut { get; init; }
     public int Seed { get; init; }
     public PreviousRun? Previous { get; init; }
     public required string Model { get; init; }
@@ -99,6 +103,8 @@ internal sealed record RunDocument
                 throw new JsonException(
                     $"{classes} classes and a confusion table of {run.Confusion.Count} rows do not belong together."
                 );
+            if (run.FindingCounts is null || (run.Findings ?? []).Any(f => f?.Files is null || f.Files.Contains(null!)))
+                throw new JsonException("A finding says not which files it is of.");
             return run;
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)

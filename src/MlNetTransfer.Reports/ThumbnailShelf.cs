@@ -1,6 +1,5 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
-using MlNetTransfer.Jobs;
 
 namespace MlNetTransfer.Reports;
 
@@ -27,25 +26,23 @@ internal sealed class ThumbnailShelf
     public int Count => pictures.Count;
 
     /// <summary>The picture of an image as a data URI; null where there is none.</summary>
-    public string? Of(EvaluatedItem image) => pictures.GetValueOrDefault(image.File);
+    /// <param name="file">The image.</param>
+    public string? Of(string file) => pictures.GetValueOrDefault(file);
 
     /// <summary>Makes the pictures.</summary>
-    /// <param name="images">The images, the most instructive first.</param>
+    /// <param name="images">The images, the most instructive first; no texts.</param>
     /// <param name="options">How many, how large and how long.</param>
     /// <param name="limits">What an image may cost.</param>
     /// <param name="cancellation">Ends the work between two images.</param>
     public static ThumbnailShelf Of(
-        IEnumerable<EvaluatedItem> images,
+        IEnumerable<DataItem> images,
         HtmlReportOptions options,
         ImageLimits limits,
         CancellationToken cancellation
     )
     {
         var shelf = new ThumbnailShelf();
-        EvaluatedItem[] wanted =
-        [
-            .. images.Where(i => i.Location is not (null or TextLocation)).DistinctBy(i => i.File),
-        ];
+        DataItem[] wanted = [.. images.DistinctBy(i => i.Name)];
         long started = options.Clock.GetTimestamp();
         int room = options.MaxThumbnailBytes,
             next = 0;
@@ -57,15 +54,13 @@ internal sealed class ThumbnailShelf
             && options.Clock.GetElapsedTime(started).TotalSeconds < options.MaxSeconds
         )
         {
-            EvaluatedItem[] some = wanted[
-                next..Math.Min(wanted.Length, Math.Min(options.MaxThumbnails, next + together))
-            ];
-            foreach ((EvaluatedItem image, string? picture) in some.Zip(Make(some, limits, cancellation)))
+            DataItem[] some = wanted[next..Math.Min(wanted.Length, Math.Min(options.MaxThumbnails, next + together))];
+            foreach ((DataItem image, string? picture) in some.Zip(Make(some, limits, cancellation)))
             {
                 if (picture is null)
                     shelf.Unreadable++;
                 else if ((room -= picture.Length) >= 0)
-                    shelf.pictures[image.File] = picture;
+                    shelf.pictures[image.Name] = picture;
             }
 
             next += some.Length;
@@ -79,7 +74,7 @@ internal sealed class ThumbnailShelf
     public static string DataUri(RgbImage image) =>
         $"data:image/webp;base64,{Convert.ToBase64String(RgbEncoder.Encode(image, ImageFormat.WebP, Quality))}";
 
-    private static string?[] Make(EvaluatedItem[] images, ImageLimits limits, CancellationToken cancellation)
+    private static string?[] Make(DataItem[] images, ImageLimits limits, CancellationToken cancellation)
     {
         var made = new string?[images.Length];
         Parallel.For(
@@ -91,8 +86,7 @@ internal sealed class ThumbnailShelf
             {
                 try
                 {
-                    var item = new DataItem(images[i].Location!, images[i].File);
-                    made[i] = DataUri(worker.Decoder.Decode(worker.Reader.Read(item), cancellation));
+                    made[i] = DataUri(worker.Decoder.Decode(worker.Reader.Read(images[i]), cancellation));
                 }
                 catch (ImageRejectedException)
                 {

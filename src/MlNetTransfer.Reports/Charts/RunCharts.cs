@@ -39,7 +39,7 @@ internal static class RunCharts
         {
             (string name, double value, double low, double high) = rows[i];
             double y = (step * i) + 30;
-            plot.Text(4, y - 12, Short(name, 46));
+            plot.Text(4, y - 12, Figure.Short(name, 46));
             plot.Rect(X(low), y - 6, Math.Max(1, X(high) - X(low)), 12, "band");
             plot.Dot(X(value), y, 5);
         }
@@ -182,8 +182,6 @@ internal static class RunCharts
                 : 10
             );
     }
-
-    private static string Short(string name, int most) => name.Length <= most ? name : name[..(most - 1)] + "…";
 }
 
 /// <summary>A curve over epochs.</summary>

@@ -102,6 +102,9 @@ internal static class Figure
     /// <summary>Three decimals.</summary>
     public static string Three(double value) => value.ToString("0.000", CultureInfo.InvariantCulture);
 
+    /// <summary>A name, or what of it there is room for.</summary>
+    public static string Short(string name, int most) => name.Length <= most ? name : name[..(most - 1)] + "…";
+
     /// <summary>"1 image", "2 images".</summary>
     public static string Count(int count, string one, string? several = null) =>
         string.Create(CultureInfo.InvariantCulture, $"{count:N0} {(count == 1 ? one : several ?? one + "s")}");

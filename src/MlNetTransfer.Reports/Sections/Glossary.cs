@@ -13,6 +13,17 @@ internal static class Glossary
                 + "certain needs four times the images. (Wilson's score interval.)"
         ),
         ("Accuracy", "The share of images whose class was named rightly."),
+        (
+            "Area under the curve",
+            "How often an image of a class gets a higher probability for it than another image; ½ is guessing. (ROC "
+                + "curve: what is found against what is wrongly taken, for every threshold.)"
+        ),
+        ("Augmentation", "Random changes of the images to train, so that the network learns what does not matter."),
+        (
+            "Average precision",
+            "How often the model is right when it says a class, averaged over how much of the class is found. "
+                + "(Precision-recall curve.)"
+        ),
         ("Backbone", "A network that was trained on millions of images before and is reused here to describe yours."),
         ("Blind guessing", "Naming a class by lot, without looking."),
         (

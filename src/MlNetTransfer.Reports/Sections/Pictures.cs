@@ -43,16 +43,20 @@ internal sealed class Pictures(FinishedRun run, ThumbnailShelf shelf, IReadOnlyD
         );
     }
 
-    private Html Picture(Judged j, string truth)
+    private Html Picture(Judged j, string truth) => Picture(j.Image.File, truth, j.Image.Location is TextLocation);
+
+    /// <summary>The picture of an image, or what stands in its place.</summary>
+    public Html Picture(string file, string? truth, bool isText = false)
     {
-        if (shelf.Of(j.Image) is { } uri)
+        if (shelf.Of(file) is { } uri)
             return Html.Of(
-                $"<img src=\"{uri}\" width=\"96\" height=\"96\" decoding=\"async\" alt=\"{Short(truth)}: "
-                    + $"{Short(j.Image.File)}\">"
+                $"<img src=\"{uri}\" width=\"96\" height=\"96\" decoding=\"async\" alt=\"{Short(truth ?? "")}: "
+                    + $"{Short(file)}\">"
             );
-        string why = j.Image.Location is TextLocation ? "text" : "no picture";
+        string why = isText ? "text" : "no picture";
         return Html.Of($"<span class=\"none\">{why}</span>");
     }
 
-    private static string Short(string text) => text.Length <= LongestAlt ? text : text[..(LongestAlt - 1)] + "…";
+    /// <summary>A name, or as much of it as one reads.</summary>
+    public static string Short(string text) => Figure.Short(text, LongestAlt);
 }

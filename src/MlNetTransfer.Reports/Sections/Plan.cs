@@ -1,5 +1,3 @@
-using MlNetTransfer.Jobs;
-
 namespace MlNetTransfer.Reports.Sections;
 
 /// <summary>Which images the page shows, and in which order they get their pictures.</summary>
@@ -52,13 +50,17 @@ internal sealed record ImagePlan(
     }
 
     /// <summary>
-    /// The most instructive first: the gallery, then mistakes cell by cell in turns, then right answers.
+    /// The most instructive first: the gallery, what the checks found, then mistakes cell by cell in turns, then right
+    /// answers.
     /// </summary>
-    public IEnumerable<EvaluatedItem> InOrder() =>
-        Mistakes
-            .Concat(InTurns(Cells.Where(c => c.Key.Truth != c.Key.Predicted).Select(c => c.Value)))
+    /// <param name="found">Images of findings.</param>
+    public IEnumerable<string> InOrder(IEnumerable<string> found) =>
+        Mistakes.Select(j => j.Image.File).Concat(found).Concat(OfCells());
+
+    private IEnumerable<string> OfCells() =>
+        InTurns(Cells.Where(c => c.Key.Truth != c.Key.Predicted).Select(c => c.Value))
             .Concat(InTurns(Cells.Where(c => c.Key.Truth == c.Key.Predicted).Select(c => c.Value)))
-            .Select(j => j.Image);
+            .Select(j => j.Image.File);
 
     private static IEnumerable<Judged> InTurns(IEnumerable<IReadOnlyList<Judged>> cells)
     {

@@ -1,3 +1,4 @@
+using MlNetTransfer.Checks;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Reports.Charts;
@@ -136,7 +137,7 @@ internal static class FixFirst
         Mixed[] pairs = [.. Mixed.Pairs(d)];
         IEnumerable<Html> items = pairs.Take(Most).Select(p => Pair(d, p, isShown(p.Truth, p.Predicted)));
         items = items.Append(Small(d)).Append(Certain(run)).Append(Calibration(d)).Append(Rejected(d));
-        items = items.Concat(d.Notes.Select(n => Html.Of($"<li>{n}</li>")));
+        items = items.Concat(d.Notes.Select(n => Html.Of($"<li>{n}</li>"))).Append(Found(d));
         Html[] said = [.. items.Where(i => i.Markup.Length > 0)];
         return PageFrame.Section(
             "first",
@@ -178,8 +179,16 @@ internal static class FixFirst
         );
     }
 
+    private static Html Found(RunDocument d) =>
+        d.Findings?.Any(finding => finding.Files.Count > 0) ?? false
+            ? Html.Of($"<li>The <a href=\"#checks\">data checks</a> show these images.</li>")
+            : Html.Empty;
+
     private static Html Certain(FinishedRun run)
     {
+        // What the checks found says it already, and more exactly.
+        if (run.Document.FindingCounts.ContainsKey(FindingKind.LabelError))
+            return Html.Empty;
         int sure = Judged.Of(run).Count(j => !j.IsRight && j.Probability >= 0.9);
         return sure == 0
             ? Html.Empty

@@ -28,7 +28,7 @@ internal sealed class DataChecks(CheckedImages images, ImageLimits limits, int w
         );
         if (note is not null)
             Notes.Add(note);
-        IReadOnlyList<(int Row, DataFinding Finding)> labels = predicted?.Find(images) ?? [];
+        IReadOnlyList<(int Row, DataFinding Finding)> labels = predicted?.Find(images.Items) ?? [];
         HashSet<int> explained = [.. labels.Select(found => found.Row)];
         double[]? beliefs = predicted?.Beliefs();
         return

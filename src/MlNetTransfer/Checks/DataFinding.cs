@@ -82,4 +82,26 @@ public sealed record DataFinding(FindingKind Kind, IReadOnlyList<string> Files, 
 
     /// <summary>Whether two images are the same byte for byte or pixel for pixel.</summary>
     public bool Exact { get; init; }
+
+    /// <summary>What to do about findings of a kind, as "look at the labels of 3 images".</summary>
+    /// <param name="kind">The kind.</param>
+    /// <param name="count">How many there are, at least 1.</param>
+    public static string ToDo(FindingKind kind, int count)
+    {
+        (string images, string are) = count == 1 ? ("1 image", "is") : ($"{count} images", "are");
+        return kind switch
+        {
+            FindingKind.Unreadable =>
+                $"replace or remove {(count == 1 ? "1 file" : $"{count} files")} that cannot be used",
+            FindingKind.Leak => $"take {images} that {are} in two parts of the split out of one",
+            FindingKind.LabelConflict => $"decide the class of {images} that {are} in two classes",
+            FindingKind.LabelError => $"look at the labels of {images}",
+            FindingKind.Duplicate => $"remove {images} that {are} there twice",
+            FindingKind.NearDuplicate => $"keep {images} on one side of a split with what looks the same",
+            FindingKind.Outlier => $"look at {images} unlike their class",
+            FindingKind.SmallClass => $"add images to {(count == 1 ? "1 class" : $"{count} classes")}, or merge",
+            FindingKind.Imbalance => "add images of the small classes, or weigh classes",
+            _ => $"look whether {images} can be learnt from",
+        };
+    }
 }

@@ -23,6 +23,15 @@ internal sealed class Duplicates
     /// <summary>The least cosine of near images.</summary>
     public const double LeastCosine = 0.7;
 
+    /// <summary>The least cosine of near images where their pixels are not looked at.</summary>
+    public const double LeastCosineAlone = 0.9;
+
+    /// <summary>
+    /// Bits of 64 in which the sides of such images may differ: nine are expected at that cosine, and 18 are three
+    /// standard deviations more.
+    /// </summary>
+    private const int MostSides = 18;
+
     private readonly CheckedImages images;
     private readonly int[] order;
     private readonly int[] first;
@@ -77,11 +86,35 @@ internal sealed class Duplicates
     {
         var found = new Duplicates(images);
         found.FindSame(limits, parallel.CancellationToken);
-        found.FindNear(parallel, progress);
-        found.matches.Sort(
-            (a, b) => (found.images.Name(a.Row), a.Other).CompareTo((found.images.Name(b.Row), b.Other))
-        );
-        return found;
+        int[] rows = [.. found.order.Where(row => found.first[row] == row && images.Facts[row]?.Hash is not null)];
+        ulong[] hashes = [.. rows.Select(row => images.Facts[row]!.Hash!.Value)];
+        found.FindNear(rows, hashes, MostBits, LeastCosine, parallel, progress);
+        return found.Sorted();
+    }
+
+    /// <summary>
+    /// Finds them without a look at their pixels: the same byte for byte, or of features whose cosine is at least
+    /// <see cref="LeastCosineAlone"/>.
+    /// </summary>
+    /// <param name="images">The images, without facts.</param>
+    /// <param name="near">Whether features say that images are near.</param>
+    /// <param name="parallel">Threads and cancellation; the result does not depend on the threads.</param>
+    public static Duplicates ByFeatures(CheckedImages images, bool near, ParallelOptions parallel)
+    {
+        var found = new Duplicates(images);
+        found.FindSame(new ImageLimits(), parallel.CancellationToken);
+        if (!near)
+            return found.Sorted();
+        ulong[] sides = images.Points.Sides(parallel);
+        int[] rows = [.. found.order.Where(row => found.first[row] == row && images.Points.IsSomewhere(row))];
+        found.FindNear(rows, [.. rows.Select(row => sides[row])], MostSides, LeastCosineAlone, parallel, null);
+        return found.Sorted();
+    }
+
+    private Duplicates Sorted()
+    {
+        matches.Sort((a, b) => (images.Name(a.Row), a.Other).CompareTo((images.Name(b.Row), b.Other)));
+        return this;
     }
 
     /// <summary>Images of the same bytes, or the same size and pixels, are the same as the first of them.</summary>
@@ -121,10 +154,16 @@ internal sealed class Duplicates
         }
     }
 
-    private void FindNear(ParallelOptions parallel, IProgress<JobProgress>? progress)
+    /// <summary>Compares all pairs of rows whose hashes are near.</summary>
+    private void FindNear(
+        int[] rows,
+        ulong[] hashes,
+        int mostBits,
+        double leastCosine,
+        ParallelOptions parallel,
+        IProgress<JobProgress>? progress
+    )
     {
-        int[] rows = [.. order.Where(row => first[row] == row && images.Facts[row]?.Hash is not null)];
-        ulong[] hashes = [.. rows.Select(row => images.Facts[row]!.Hash!.Value)];
         var found = new List<Match>?[rows.Length];
         int done = 0;
         Parallel.For(
@@ -135,7 +174,7 @@ internal sealed class Duplicates
             {
                 // From the other end first: the later rows have more to compare with.
                 int at = rows.Length - 1 - i;
-                found[at] = Near(at, rows, hashes);
+                found[at] = Near(at, rows, hashes, mostBits, leastCosine);
                 progress?.Report(
                     new JobProgress("Looking for duplicates", Interlocked.Increment(ref done), rows.Length)
                 );
@@ -144,17 +183,21 @@ internal sealed class Duplicates
         matches.AddRange(found.Where(f => f is not null).SelectMany(f => f!));
     }
 
-    private List<Match>? Near(int at, int[] rows, ulong[] hashes)
+    private List<Match>? Near(int at, int[] rows, ulong[] hashes, int mostBits, double leastCosine)
     {
         List<(int Row, double Cosine)>? near = null;
         int row = rows[at];
         for (int j = 0; j < at; j++)
         {
-            if (PerceptualHash.Distance(hashes[at], hashes[j]) > MostBits)
+            if (PerceptualHash.Distance(hashes[at], hashes[j]) > mostBits)
                 continue;
-            if (images.Facts[row]!.Difference(images.Facts[rows[j]]!) > MostDifference)
+            if (
+                images.Facts[row] is { } own
+                && images.Facts[rows[j]] is { } other
+                && own.Difference(other) > MostDifference
+            )
                 continue;
-            if (images.Points.Cosine(row, rows[j]) is var cosine && cosine >= LeastCosine)
+            if (images.Points.Cosine(row, rows[j]) is var cosine && cosine >= leastCosine)
                 (near ??= []).Add((rows[j], cosine));
         }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics.Tensors;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 
@@ -37,6 +38,13 @@ internal sealed class LabelErrors
 
     /// <summary>Probabilities of those rows [judged × classes].</summary>
     public ReadOnlyMemory<float> Probabilities => probabilities;
+
+    /// <summary>What is known already of images, by models that have not seen them.</summary>
+    /// <param name="table">The images.</param>
+    /// <param name="rows">Rows that were judged by models which knew their class.</param>
+    /// <param name="probabilities">Probabilities of those rows, calibrated [judged × classes].</param>
+    public static LabelErrors Of(FeatureTable table, int[] rows, float[] probabilities) =>
+        new(table, rows, probabilities);
 
     /// <summary>Predicts every image by heads that have not seen it.</summary>
     /// <param name="table">The images.</param>
@@ -106,7 +114,8 @@ internal sealed class LabelErrors
     }
 
     /// <summary>The findings, the surest first, with their rows.</summary>
-    public IReadOnlyList<(int Row, DataFinding Finding)> Find(CheckedImages images)
+    /// <param name="images">The images [rows of the table].</param>
+    public IReadOnlyList<(int Row, DataFinding Finding)> Find(IReadOnlyList<DataItem> images)
     {
         int[] labels = [.. rows.Select(row => table.Labels[row])],
             counted = ConfidentLearning.Counted(probabilities, labels, table.Classes);
@@ -118,22 +127,24 @@ internal sealed class LabelErrors
                 .Select(i => (At: i, Wrong: ConfidentLearning.IsWrong(Of(i, labels[i]), table.Classes)))
                 .Where(found => found.Wrong > 0.5)
                 .OrderByDescending(found => found.Wrong)
-                .Select(found => (rows[found.At], Finding(images, found.At, counted[found.At], found.Wrong))),
+                .Select(found =>
+                    (rows[found.At], Finding(images[rows[found.At]].Name, found.At, counted[found.At], found.Wrong))
+                ),
         ];
     }
 
-    private DataFinding Finding(CheckedImages images, int at, int counted, double wrong)
+    private DataFinding Finding(string name, int at, int counted, double wrong)
     {
-        string own = images.ClassOf(rows[at]),
+        string own = table.ClassNames[table.Labels[rows[at]]],
             other = table.ClassNames[counted];
         return new DataFinding(
             FindingKind.LabelError,
-            [images.Name(rows[at])],
+            [name],
             wrong,
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"Labelled '{own}' ({100 * Of(at, table.Labels[rows[at]]):f1} %), looks like '{other}' "
-                    + $"({100 * Of(at, counted):f1} %) to heads that have not seen it. Correct the label if wrong."
+                    + $"({100 * Of(at, counted):f1} %) to models that have not seen it. Correct the label if wrong."
             )
         )
         {

@@ -21,7 +21,7 @@ internal static class Outliers
     /// <summary>
     /// Rows of a class that distances are measured to, at most, so that the cost grows with the rows.
     /// </summary>
-    private const int MostCompared = 2000;
+    public const int MostCompared = 2000;
 
     /// <summary>Where more than half of all are the same, the least difference would be an outlier.</summary>
     private const double LeastBeyond = 0.1;
@@ -35,15 +35,17 @@ internal static class Outliers
     /// <param name="passedOver">Rows that something else explains.</param>
     /// <param name="parallel">Threads and cancellation.</param>
     /// <param name="progress">Told how far it is.</param>
+    /// <param name="mostCompared">Rows of a class that distances are measured to, at most.</param>
     public static IEnumerable<DataFinding> Find(
         CheckedImages images,
         int[] together,
         IReadOnlySet<int> passedOver,
         ParallelOptions parallel,
-        IProgress<JobProgress>? progress
+        IProgress<JobProgress>? progress,
+        int mostCompared = MostCompared
     )
     {
-        double[] distances = Distances(images, together, parallel, progress);
+        double[] distances = Distances(images, together, mostCompared, parallel, progress);
         double[] known = [.. distances.Where(double.IsFinite).Order()];
         if (known.Length == 0)
             return [];
@@ -80,6 +82,7 @@ internal static class Outliers
     private static double[] Distances(
         CheckedImages images,
         int[] together,
+        int mostCompared,
         ParallelOptions parallel,
         IProgress<JobProgress>? progress
     )
@@ -89,7 +92,7 @@ internal static class Outliers
         int done = 0;
         foreach (int[] members in RowsByClass.Of(images.Table.Labels))
         {
-            int step = (members.Length + MostCompared - 1) / MostCompared;
+            int step = (members.Length + mostCompared - 1) / mostCompared;
             int[] compared = [.. members.Where((_, i) => i % Math.Max(1, step) == 0)];
             Parallel.ForEach(
                 members,

@@ -2,6 +2,7 @@ using MlNetTransfer.Advice;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Encoders;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Models;
@@ -179,6 +180,13 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         WrittenModel written = FitAndStage(recipe, backbone, set, progress, cancellation);
         using StagedFile staged = written.File;
         (Trial trial, ModelMetadata metadata) = (written.Trial, written.Metadata);
+        TrainingChecks checks = TrainingChecks.Of(
+            set,
+            trial,
+            backbone.Card.Encoder.Kind == EncoderKind.Texts,
+            options.Workers,
+            cancellation
+        );
         IReadOnlyList<StrategyTrial> strategies = trial.Strategies.Count > 0 ? trial.Strategies : trial.Fit.Strategies;
         var summary = new TrainSummary(
             set.Table.Rows,
@@ -232,11 +240,14 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 .. HeldOutRows.Notes(set.Data),
                 .. TrainRules.Notes(options),
                 .. DuplicateNotes.Of(set, trial),
+                .. checks.Notes(),
                 .. ClassSizes.Notes(set.Data.ClassNames, set.Table.RowsPerClass()),
                 .. BackboneCandidates.Notes(ChoiceOf(backbone), written.Costs),
                 .. trial.Notes,
                 .. trial.Fit.Notes,
             ],
+            FindingCounts = checks.Counts,
+            Findings = checks.Kept,
             Predictions = Predictions(set, trial),
         };
         ModelAndReport.Write(

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MlNetTransfer.Advice;
+using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Heads;
@@ -176,6 +177,18 @@ public sealed record TrainSummary : EvaluationSummary
 
     /// <summary>What a reader of the figures should know, e.g. images that are in both parts.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
+
+    /// <summary>
+    /// How many findings on the images there are of each kind, in the order in which they are best mended: by their
+    /// features and what was said of those held out. <c>mlnet-transfer check</c> looks at the pixels too.
+    /// </summary>
+    public IReadOnlyDictionary<FindingKind, int> FindingCounts { get; init; } = new Dictionary<FindingKind, int>();
+
+    /// <summary>The findings, ordered by kind; of too many, the first 200 of all kinds in turns.</summary>
+    public IReadOnlyList<DataFinding> Findings { get; init; } = [];
+
+    /// <summary>How many findings are not among <see cref="Findings"/>.</summary>
+    public int FindingsLeftOut => FindingCounts.Values.Sum() - Findings.Count;
 
     /// <summary>
     /// What was said of every evaluated image by a model that was not trained on it: what <c>predictions.csv</c>

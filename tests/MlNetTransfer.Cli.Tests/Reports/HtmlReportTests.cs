@@ -82,6 +82,32 @@ public sealed partial class HtmlReportTests
         Assert.IsFalse(page.Contains("<i>markup", StringComparison.Ordinal));
         StringAssert.Contains(page, "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;");
         StringAssert.Contains(page, longName);
+        StringAssert.Contains(page, "id=\"roc-chart\"");
+        StringAssert.Contains(page, "id=\"precision-chart\"");
+    }
+
+    [TestMethod]
+    public void Write_Findings_SaysFirstWhatToLookAt()
+    {
+        using var folder = new TempFolder();
+        HtmlReport.Write(MadeRun.Write(folder, "run", ["a", "b"], images: 30, wrong: 3), folder.File("report.html"));
+        string page = File.ReadAllText(folder.File("report.html"));
+        StringAssert.Contains(page, "3 images may carry the wrong label: look at them first.");
+        StringAssert.Contains(page, "<b>labelled a</b><span>the model says <strong>b</strong> at 90\u00A0%, a at 10");
+        StringAssert.Contains(page, "<span>a and b</span>");
+        StringAssert.Contains(page, "2 more findings are counted here");
+        StringAssert.Contains(page, "mlnet-transfer check FOLDER --apply cleaned.csv");
+    }
+
+    [TestMethod]
+    public void Train_SampleImages_FindingsAreThoseOfTheReport()
+    {
+        System.Text.Json.JsonElement report = Trained.Result.Json;
+        int counted = report.GetProperty("findingCounts").EnumerateObject().Sum(kind => kind.Value.GetInt32()),
+            listed = report.GetProperty("findings").GetArrayLength();
+        Assert.AreEqual(counted, listed + report.GetProperty("findingsLeftOut").GetInt32());
+        StringAssert.Contains(Page, "id=\"checks\"");
+        Assert.IsFalse(Page.Contains("id=\"seen\"", StringComparison.Ordinal), "no network was trained");
     }
 
     /// <summary>The page names what it leaves out and stays small, whatever the run.</summary>

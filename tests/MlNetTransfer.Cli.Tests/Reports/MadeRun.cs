@@ -62,6 +62,38 @@ internal static class MadeRun
                 f1 = accuracy,
                 support = images,
             }),
+            ranking = new
+            {
+                macroRocAuc = Estimate(accuracy),
+                macroAveragePrecision = Estimate(accuracy),
+                perClass = classes.Select(c => new
+                {
+                    name = c,
+                    rocAuc = Estimate(accuracy),
+                    averagePrecision = Estimate(accuracy),
+                }),
+            },
+            findingCounts = new { labelError = 3, nearDuplicate = 1 },
+            findings = new object[]
+            {
+                new
+                {
+                    kind = "labelError",
+                    files = new[] { file(0, 0) },
+                    score = 0.9,
+                    message = "Labelled <i>wrongly</i>.",
+                    @class = classes[0],
+                },
+                new
+                {
+                    kind = "nearDuplicate",
+                    files = new[] { file(0, 1), file(1, 1) },
+                    score = 0.95,
+                    message = "Nearly.",
+                    @class = classes[0],
+                },
+            },
+            findingsLeftOut = 2,
             rejected = new[] { new { file = "bad<b>.png", reason = "damaged & short" } },
             seconds = 1.5,
             trainImages = n * images,
@@ -110,6 +142,14 @@ internal static class MadeRun
         folder.Write($"{name}/predictions.csv", Encoding.UTF8.GetBytes(csv.ToString()));
         return FinishedRun.Load(folder.File(name));
     }
+
+    private static object Estimate(double value) =>
+        new
+        {
+            value,
+            low = value / 2,
+            high = 1.0,
+        };
 
     private static string Quoted(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 }
