@@ -199,11 +199,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
                 graph = answers.ToBytes();
             }
 
-            var scorer = new ItemRowScorer(
-                graph,
-                new ItemGraph(graph, row, preprocessing, options.Limits, plan),
-                null
-            );
+            var scorer = new ItemRowScorer(graph, new ItemGraph(graph, row, preprocessing, options.Limits, plan), null);
             var rows = new ClassifierRows(
                 images,
                 scorer,

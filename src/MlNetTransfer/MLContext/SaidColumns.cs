@@ -78,12 +78,16 @@ internal sealed class SaidColumns
     public static IEstimator<ITransformer> Shape(TransformsCatalog transforms, ImageClassificationOptions options)
     {
         SchemaDefinition columns = SchemaDefinition.Create(typeof(Row));
-        columns[nameof(Row.Abstained)].ColumnName = options.AbstainedColumnName;
-        columns[nameof(Row.Set)].ColumnName = options.PredictionSetColumnName;
-        if (options.Reliability!.ScoresUnknown)
-            columns[nameof(Row.Unknown)].ColumnName = options.UnknownColumnName;
-        else
-            columns.Remove(columns[nameof(Row.Unknown)]);
+        if (!options.Reliability!.ScoresUnknown)
+            columns.RemoveAll(column => column.MemberName == nameof(Row.Unknown));
+        // By their members: one column may have the name of another member.
+        foreach (SchemaDefinition.Column column in columns)
+            column.ColumnName = column.MemberName switch
+            {
+                nameof(Row.Abstained) => options.AbstainedColumnName,
+                nameof(Row.Set) => options.PredictionSetColumnName,
+                _ => options.UnknownColumnName,
+            };
         return transforms.CustomMapping<Nothing, Row>(
             (_, _) => { },
             null,
@@ -107,6 +111,7 @@ internal sealed class SaidColumns
             TensorData.Longs(Prefix + "all", [classes.Count], 1),
             TensorData.Longs(Prefix + "first", [0], 1),
             TensorData.Longs(Prefix + "one", [1], 1),
+            TensorData.Longs(Prefix + "row_of_all", [1, -1], 2),
             new()
             {
                 Name = Prefix + "names",
@@ -139,12 +144,13 @@ internal sealed class SaidColumns
         string outside = Node("Less", "outside", [Prefix + "falling", Prefix + "inside"]),
             inside = Node("Or", "chosen", [Node("Not", "within", [outside]), Prefix + "likeliest"]),
             chosen = Node("Compress", "classes", [Prefix + "order", inside], Attributes.Of("axis", 0));
+        string listed = Node("Reshape", "listed", [chosen, Prefix + "row_of_all"]);
         nodes.Add(
             new NodeProto
             {
                 OpType = "Gather",
                 Name = SetTensor,
-                Input = { Prefix + "names", chosen },
+                Input = { Prefix + "names", listed },
                 Output = { SetTensor },
                 Attribute = { Attributes.Of("axis", 0) },
             }

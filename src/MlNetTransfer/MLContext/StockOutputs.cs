@@ -122,17 +122,15 @@ internal abstract class StockOutputs
                         TensorType = new TypeProto.Types.Tensor
                         {
                             ElemType = (int)type,
-                            Shape = new TensorShapeProto
-                            {
-                                Dim = { Length(length) },
-                            },
+                            Shape = new TensorShapeProto { Dim = { Dimensions(length) } },
                         },
                     };
                 }
             });
 
-    private static TensorShapeProto.Types.Dimension Length(int? length) =>
-        length is { } known ? new() { DimValue = known } : new() { DimParam = "some" };
+    /// <summary>OnnxTransformer takes an unknown dimension for one of 1 where it is the first.</summary>
+    private static TensorShapeProto.Types.Dimension[] Dimensions(int? length) =>
+        length is { } known ? [new() { DimValue = known }] : [new() { DimValue = 1 }, new() { DimParam = "some" }];
 
     /// <summary>Gives a tensor the name of a column; what had it before gets another.</summary>
     private static OnnxModel Named(OnnxModel model, string tensor, string column)
@@ -233,10 +231,7 @@ internal abstract class StockOutputs
         }
 
         public override IEnumerable<IEstimator<ITransformer>> After(MLContext context) =>
-            [
-                .. Scalar(context, predicted, classes.Rows(context), toKeys: true),
-                .. said?.After(context) ?? [],
-            ];
+            [.. Scalar(context, predicted, classes.Rows(context), toKeys: true), .. said?.After(context) ?? []];
     }
 
     private sealed class BinaryColumns((string Score, string Probability, string Predicted) names) : StockOutputs

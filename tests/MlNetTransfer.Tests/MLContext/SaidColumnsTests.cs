@@ -32,8 +32,7 @@ public sealed class SaidColumnsTests
     /// <summary>Four classes to train on; images of all eight, most of which it has not seen, to ask about.</summary>
     private static ImagePathRow[] Train => Images.Few(14, Known);
 
-    private static ImagePathRow[] Asked =>
-        Images.Few(17, [.. Known, "drink", "flower", "insect", "instrument"]);
+    private static ImagePathRow[] Asked => Images.Few(17, [.. Known, "drink", "flower", "insect", "instrument"]);
 
     [ClassCleanup]
     public static void Remove()
@@ -127,7 +126,7 @@ public sealed class SaidColumnsTests
         ImageClassificationOptions options = Careful with
         {
             Reliability = Careful.Reliability! with { ScoresUnknown = scoresUnknown },
-            AbstainedColumnName = "NotSure",
+            AbstainedColumnName = "Set",
             PredictionSetColumnName = "Candidates",
         };
         IDataView rows = Images.Rows(Images.Few(3, "bird", "fruit"));
@@ -135,8 +134,11 @@ public sealed class SaidColumnsTests
         using TransformerChain<ImageClassificationTransformer> model = pipeline.Fit(rows);
         SchemaShape promised = pipeline.GetOutputSchema(ShapeOf(rows.Schema)),
             found = ShapeOf(model.GetOutputSchema(rows.Schema));
-        string[] said = ["NotSure", "Candidates", .. scoresUnknown ? ["Unknown"] : (string[])[]];
-        CollectionAssert.AreEqual(said, model.GetOutputSchema(rows.Schema).TakeLast(said.Length).Select(c => c.Name).ToArray());
+        string[] said = ["Set", "Candidates", .. scoresUnknown ? ["Unknown"] : (string[])[]];
+        CollectionAssert.AreEqual(
+            said,
+            model.GetOutputSchema(rows.Schema).TakeLast(said.Length).Select(c => c.Name).ToArray()
+        );
         Assert.AreEqual(found.Count(), promised.Count());
         foreach (string name in said)
         {
@@ -229,7 +231,13 @@ public sealed class SaidColumnsTests
         StringAssert.Contains(Refused(new() { AbstainedColumnName = "A" }), "or set Reliability");
         StringAssert.Contains(Refused(new() { PredictionSetColumnName = "A" }), "or set Reliability");
         StringAssert.Contains(
-            Refused(Careful with { UnknownColumnName = "A", Reliability = new() { ScoresUnknown = false } }),
+            Refused(
+                Careful with
+                {
+                    UnknownColumnName = "A",
+                    Reliability = new() { ScoresUnknown = false },
+                }
+            ),
             "ScoresUnknown = false"
         );
         StringAssert.Contains(

@@ -38,16 +38,14 @@ public sealed class UnknownOutputTests
         ];
         var context = new MLContext(1);
         SchemaDefinition schema = SchemaDefinition.Create(typeof(Pixels));
-        schema[nameof(Pixels.Values)].ColumnName = ModelFile.Load(model).Onnx.Inputs.Single().Name;
+        string input = ModelFile.Load(model).Onnx.Inputs.Single().Name;
+        schema[nameof(Pixels.Values)].ColumnName = input;
         IDataView data = context.Data.LoadFromEnumerable(rows, schema);
-        using var scorer = context
-            .Transforms.ApplyOnnxModel(
-                [TransferModel.UnknownOutput],
-                [schema[nameof(Pixels.Values)].ColumnName],
-                model
-            )
-            .Fit(data);
-        float[] found = [.. scorer.Transform(data).GetColumn<float[]>(TransferModel.UnknownOutput).Select(v => v.Single())];
+        using var scorer = context.Transforms.ApplyOnnxModel([TransferModel.UnknownOutput], [input], model).Fit(data);
+        float[] found =
+        [
+            .. scorer.Transform(data).GetColumn<float[]>(TransferModel.UnknownOutput).Select(v => v.Single()),
+        ];
         for (int i = 0; i < files.Length; i++)
             Assert.AreEqual(expected[i], found[i], 1e-3 * Math.Max(1, expected[i]), "float32 sums in another order");
     }
