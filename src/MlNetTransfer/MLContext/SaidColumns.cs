@@ -1,7 +1,6 @@
 using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using Microsoft.ML.Transforms;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;

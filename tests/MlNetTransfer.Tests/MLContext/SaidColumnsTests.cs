@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text.Json;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
@@ -64,6 +65,33 @@ public sealed class SaidColumnsTests
         Assert.AreEqual(Train.Length, promised.Images);
         Assert.AreEqual((0.95, 0.8), (promised.Sets!.Coverage, promised.Abstention!.TargetAccuracy));
         StringAssert.StartsWith(promised.Lines()[0], "Answers ");
+    }
+
+    /// <summary>The promise is that of the job's cross-validation: the same folds, the same models, the same file.</summary>
+    [TestMethod]
+    public void Fit_FolderOfImages_PromisesWhatTheJobPromisesByFiveFolds()
+    {
+        using var folder = new TempFolder();
+        var options = new TrainOptions
+        {
+            Folder = Images.Folder,
+            Output = folder.File("job"),
+            Taps = Careful.Taps,
+            Head = Careful.Head,
+            L2 = Careful.L2,
+            Folds = 5,
+            Reliability = Careful.Reliability!,
+        };
+        Reliability expected = new TrainJob(options).Run().Reliability!;
+        using TransformerChain<ImageClassificationTransformer> model = Images
+            .Pipeline(Careful with { WorkspacePath = folder.File("chain") })
+            .Fit(Context.Data.LoadImageFolder(Images.Folder));
+        Reliability found = model.LastTransformer.Model.Reliability!;
+        Assert.AreEqual(JsonSerializer.Serialize(expected), JsonSerializer.Serialize(found));
+        CollectionAssert.AreEqual(
+            File.ReadAllBytes(folder.File("job/model.onnx")),
+            File.ReadAllBytes(folder.File("chain/model.onnx"))
+        );
     }
 
     [TestMethod]
