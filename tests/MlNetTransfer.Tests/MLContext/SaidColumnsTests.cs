@@ -167,13 +167,13 @@ public sealed class SaidColumnsTests
             said,
             model.GetOutputSchema(rows.Schema).TakeLast(said.Length).Select(c => c.Name).ToArray()
         );
-        Assert.AreEqual(found.Count(), promised.Count());
+        Assert.AreEqual(found.Count, promised.Count);
         foreach (string name in said)
         {
             SchemaShape.Column a = promised.Single(c => c.Name == name),
                 b = found.Single(c => c.Name == name);
             Assert.AreEqual((b.Kind, b.ItemType, b.IsKey), (a.Kind, a.ItemType, a.IsKey), name);
-            Assert.AreEqual(b.Annotations.Count(), a.Annotations.Count(), name);
+            Assert.AreEqual(b.Annotations.Count, a.Annotations.Count, name);
         }
 
         using var folder = new TempFolder();
@@ -211,11 +211,11 @@ public sealed class SaidColumnsTests
             "trained on the same, in the same way"
         );
         Assert.AreEqual(
+            0,
             Images.LargestDifference(
                 Images.Vectors(plain.Transform(rows), "Score"),
                 Images.Vectors(Shared.Value.Model.Transform(rows), "Score")
-            ),
-            0
+            )
         );
 
         static byte[] Judging(OnnxModel model) =>
