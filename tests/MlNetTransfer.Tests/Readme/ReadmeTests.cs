@@ -108,8 +108,12 @@ public sealed class ReadmeTests
             .Printed(folder, Answers)
             .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         Assert.HasCount(31, lines);
-        Assert.Contains("bird", lines);
-        Assert.IsTrue(lines.Any(line => line.StartsWith("not sure: ", StringComparison.Ordinal)));
+        string[] classes =
+            [.. Directory.GetDirectories(Repository.At("data-samples/clipart")).Select(Path.GetFileName)!],
+            answered = [.. lines.Intersect(classes)],
+            unsure = [.. lines.Where(line => line.StartsWith("not sure: ", StringComparison.Ordinal))];
+        Assert.IsNotEmpty(answered, string.Join('\n', lines));
+        Assert.IsNotEmpty(unsure, string.Join('\n', lines));
     }
 
     private static void Answers()
