@@ -72,10 +72,12 @@ public sealed record EvaluationProtocol
             return Folded(given, "--folds asks for it") with { Asked = true };
         if (options.TestFraction is { } asked)
             return Held(asked, "--test-fraction asks for it") with { Asked = true };
-        int total = images.Sum(),
-            smallest = Enumerable.Range(0, images.Count).MinBy(c => images[c]);
         // A class with one group only is refused by the division into folds, which names it.
         int folds = Math.Clamp(groups.Min(), 2, DefaultFolds);
+        if (options.JudgesByFolds)
+            return Folded(folds, "Reliability asks for it") with { Asked = true };
+        int total = images.Sum(),
+            smallest = Enumerable.Range(0, images.Count).MinBy(c => images[c]);
         if (total < FewImages)
             return Folded(folds, $"{total} images are fewer than {FewImages}");
         if (images[smallest] * DefaultTestFraction < FewHeldOut)

@@ -1,5 +1,6 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
+using MlNetTransfer.Selective;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
@@ -27,6 +28,12 @@ public sealed record ImageClassificationTraining
 
     /// <summary>What was found for each kind of head, likewise.</summary>
     public IReadOnlyList<HeadTrial> HeadTrials { get; init; } = [];
+
+    /// <summary>
+    /// What the model promises beside its probabilities: all of it where the options ask for it, else no more than
+    /// whether its file scores unknown images; null where features were given.
+    /// </summary>
+    public Reliability? Reliability { get; init; }
 
     /// <summary>Rows whose image could not be used, and why.</summary>
     public IReadOnlyList<RejectedItem> Rejected { get; init; } = [];

@@ -353,6 +353,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             TapTrials = trial.Fit.Head.TapTrials,
             HeadTrials = trial.Fit.Head.Selection.Trials,
             Rejected = set.Rejected,
+            Reliability = reliability.Facts,
         };
         return new WrittenModel(trial, metadata, onnx, sample, path, file, parity, training, all.Costs)
         {

@@ -116,6 +116,12 @@ public sealed record TrainOptions : DataJobRequest
     internal bool FitsAll { get; init; }
 
     /// <summary>
+    /// Whether folds judge such a run nevertheless, for what its model promises; the model is trained on all images in
+    /// either case.
+    /// </summary>
+    internal bool JudgesByFolds { get; init; }
+
+    /// <summary>
     /// What runs the graphs. Default the CPU. Another device must give the CPU's numbers on some of the images before
     /// it is used.
     /// </summary>

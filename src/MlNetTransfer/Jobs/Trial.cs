@@ -69,7 +69,9 @@ internal sealed record Trial(
     {
         var runner = new TrialRunner(recipe, all, options.Reliability.ScoresUnknown, progress, cancellation);
         if (options.FitsAll)
-            return runner.Split(new TrainTestRows([.. Enumerable.Range(0, set.Table.Rows)], []));
+            return options.JudgesByFolds
+                ? runner.CrossValidate(FoldsForReliability(set, options))
+                : runner.Split(new TrainTestRows([.. Enumerable.Range(0, set.Table.Rows)], []));
         if (set.Protocol.Kind != ProtocolKind.CrossValidation)
             return runner.Split(
                 HeldOutRows.Of(
@@ -82,6 +84,24 @@ internal sealed record Trial(
             );
         int[] fold = HeldOutRows.Folds(set.Data, set.Rows, set.Table, options, set.Protocol.Folds);
         return recipe is AutoRecipe auto ? runner.Choose(auto, fold, options.Seed) : runner.CrossValidate(fold);
+    }
+
+    /// <summary>The folds of a run that has none but for what its model promises.</summary>
+    private static int[] FoldsForReliability(TrainingSet set, TrainOptions options)
+    {
+        try
+        {
+            return HeldOutRows.Folds(set.Data, set.Rows, set.Table, options, set.Protocol.Folds);
+        }
+        catch (TransferException e)
+        {
+            throw new TransferException(
+                $"{nameof(options.Reliability)} judges the model by folds, in which images that are byte for byte the "
+                    + $"same stay together, and these images cannot be divided so. {e.Message} Or leave "
+                    + $"{nameof(options.Reliability)} out.",
+                e
+            );
+        }
     }
 }
 

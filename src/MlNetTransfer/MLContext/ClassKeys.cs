@@ -19,6 +19,16 @@ internal abstract class ClassKeys
     /// <summary>One row per class.</summary>
     public abstract IDataView Rows(MLContext context);
 
+    /// <summary>Rows of the same form for what is false or true.</summary>
+    public static IDataView Truths(MLContext context) =>
+        context.Data.LoadFromEnumerable(
+            new[]
+            {
+                new ClassRow<bool> { Index = [0], Value = false },
+                new ClassRow<bool> { Index = [1], Value = true },
+            }
+        );
+
     /// <summary>The key values as an annotation of a predicted label's column.</summary>
     public abstract DataViewSchema.Annotations Annotations();
 

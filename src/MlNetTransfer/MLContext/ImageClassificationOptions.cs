@@ -5,6 +5,7 @@ using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Selective;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer;
@@ -62,6 +63,35 @@ public sealed record ImageClassificationOptions
     } = "Probability";
 
     /// <summary>
+    /// Column that says whether the model is not sure, bool; only with <see cref="Reliability"/>. Default "Abstained".
+    /// </summary>
+    public string AbstainedColumnName
+    {
+        get;
+        init => field = ColumnName.Checked(value);
+    } = "Abstained";
+
+    /// <summary>
+    /// Column for the names of the classes that come into question, likeliest first, a vector of text of 1 to all
+    /// classes; only with <see cref="Reliability"/>. Default "PredictionSet".
+    /// </summary>
+    public string PredictionSetColumnName
+    {
+        get;
+        init => field = ColumnName.Checked(value);
+    } = "PredictionSet";
+
+    /// <summary>
+    /// Column that says whether an image is unlike every training image, bool; only with <see cref="Reliability"/>
+    /// where that scores unknown images. Default "Unknown".
+    /// </summary>
+    public string UnknownColumnName
+    {
+        get;
+        init => field = ColumnName.Checked(value);
+    } = "Unknown";
+
+    /// <summary>
     /// Id of the pretrained backbone, or of several, as <see cref="TrainOptions.Backbone"/>. Default
     /// <see cref="BackboneCatalog.DefaultId"/>.
     /// </summary>
@@ -116,6 +146,17 @@ public sealed record ImageClassificationOptions
     /// features. Default none: the likeliest class is the answer.
     /// </summary>
     public ClassThresholds Thresholds { get; init; }
+
+    /// <summary>
+    /// What the model is to promise beside its probabilities; for images and several classes. Default null: nothing.
+    /// </summary>
+    /// <remarks>
+    /// Given, the trainer judges its recipe by folds besides: five, or as many as the smallest class has different
+    /// images where those are fewer. The model is the same, trained on all rows. For a head that takes a little longer;
+    /// a training of the network is done once more for every fold. What was found is
+    /// <see cref="ImageClassificationTraining.Reliability"/> of the fitted model.
+    /// </remarks>
+    public ReliabilityOptions? Reliability { get; init; }
 
     /// <summary>
     /// Passes over the images of a training of the network, as <see cref="FineTuneOptions.Epochs"/>. Default null: 15,
@@ -244,8 +285,13 @@ public sealed record ImageClassificationOptions
         if (Thresholds != ClassThresholds.None && trains)
             yield return $"{nameof(Thresholds)} is for a head on frozen features, and Strategy is {Strategy}. Leave it "
                 + "out, or set Strategy to Head.";
+        foreach (string name in NamesWithoutColumn())
+            yield return name;
         if (!onFeatures)
             yield break;
+        if (Reliability is not null)
+            yield return $"{nameof(Reliability)} is for images, and column '{FeatureColumnName}' holds features. Set "
+                + $"FeatureColumnName to the column of images, or leave {nameof(Reliability)} out.";
         if (trains)
             yield return $"Strategy {Strategy} needs the images, and column '{FeatureColumnName}' holds features. "
                 + $"Set FeatureColumnName to the column of images.";
@@ -258,6 +304,27 @@ public sealed record ImageClassificationOptions
         if (OnRejected is not null)
             yield return $"{nameof(OnRejected)} is for images, and column '{FeatureColumnName}' holds features. "
                 + $"Give it to FeaturizeImages.";
+    }
+
+    /// <summary>Names that were given to columns that there are none of.</summary>
+    private IEnumerable<string> NamesWithoutColumn()
+    {
+        var names = new ImageClassificationOptions();
+        foreach (
+            (string option, bool given) in ((string, bool)[])
+                [
+                    (nameof(AbstainedColumnName), AbstainedColumnName != names.AbstainedColumnName),
+                    (nameof(PredictionSetColumnName), PredictionSetColumnName != names.PredictionSetColumnName),
+                    (nameof(UnknownColumnName), UnknownColumnName != names.UnknownColumnName),
+                ]
+        )
+            if (given && Reliability is null)
+                yield return $"{option} is for what a model promises beside its probabilities, and "
+                    + $"{nameof(Reliability)} is not set. Leave it out, or set {nameof(Reliability)}.";
+        if (UnknownColumnName != names.UnknownColumnName && Reliability is { ScoresUnknown: false })
+            yield return $"{nameof(UnknownColumnName)} is for a model that scores unknown images, and "
+                + $"{nameof(Reliability)} has {nameof(ReliabilityOptions.ScoresUnknown)} = false. Leave one of them "
+                + "out.";
     }
 
     /// <summary>The same run as this library's own job makes it, on all rows.</summary>
@@ -286,6 +353,8 @@ public sealed record ImageClassificationOptions
                 ValidationFraction = ValidationSetFraction ?? tune.ValidationFraction,
             },
             FitsAll = true,
+            JudgesByFolds = Reliability is not null,
+            Reliability = Reliability ?? new ReliabilityOptions(),
             Seed = Seed,
             Workers = plan.Workers,
             Device = plan.Provider,

@@ -77,17 +77,24 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
             options.ScoreColumnName,
             options.PredictedLabelColumnName,
             .. binary ? [options.ProbabilityColumnName] : (string[])[],
+            .. SaidColumns.NamesOf(options),
         ];
         if (names.GroupBy(n => n).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new ArgumentException(
                 $"'{twice.Key}' is the name of {twice.Count()} of the columns {string.Join(", ", names)} (images or "
-                    + $"features, label, score, predicted label). Give each a name of its own.",
+                    + $"features, label, score, predicted label and what else is said). Give each a name of its own.",
                 nameof(options)
             );
         if (!binary && options.ProbabilityColumnName != new ImageClassificationOptions().ProbabilityColumnName)
             throw new ArgumentException(
                 $"{nameof(options.ProbabilityColumnName)} is for two classes (mlContext.BinaryClassification). "
                     + $"Leave it out.",
+                nameof(options)
+            );
+        if (binary && options.Reliability is not null)
+            throw new ArgumentException(
+                $"{nameof(options.Reliability)} is for several classes; two can be told apart by "
+                    + $"mlContext.MulticlassClassification too, with keys as labels. Take that, or leave it out.",
                 nameof(options)
             );
         if (options.WithoutEffect(onFeatures: false).FirstOrDefault() is { } wrong)
@@ -126,11 +133,12 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
             return OutputsOfTwo(transforms).GetOutputSchema(inputSchema);
 
         // One number per key value, named by it; the expression keeps of its annotations the slot names alone.
-        return transforms
+        SchemaShape scored = transforms
             .Conversion.MapKeyToVector(options.ScoreColumnName, options.LabelColumnName)
             .Append(transforms.Expression(options.ScoreColumnName, "x : x", options.ScoreColumnName))
             .Append(transforms.CopyColumns(options.PredictedLabelColumnName, options.LabelColumnName))
             .GetOutputSchema(inputSchema);
+        return options.Reliability is null ? scored : SaidColumns.Shape(transforms, options).GetOutputSchema(scored);
     }
 
     private CustomMappingEstimator<NoRow, BinaryMapping.Yes> OutputsOfTwo(TransformsCatalog transforms)
@@ -181,21 +189,28 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
                 Rejected(image);
             byte[] onnx = File.ReadAllBytes(fitted.Path);
             Preprocessing preprocessing = fitted.Metadata.Preprocessing;
-            var scorer = new ItemRowScorer(
-                onnx,
-                new ItemGraph(onnx, TransferModel.ProbabilitiesOutput, preprocessing, options.Limits, plan),
-                null
-            );
+            SaidColumns? said = options.Reliability is null
+                ? null
+                : new SaidColumns(options, label.Names, fitted.Metadata.Reliability!);
+            (byte[] graph, string row) = (onnx, TransferModel.ProbabilitiesOutput);
+            if (said is not null)
+            {
+                (OnnxModel answers, row) = AnswerRows.Graph(OnnxModel.Parse(onnx));
+                graph = answers.ToBytes();
+            }
+
+            var scorer = new ItemRowScorer(graph, new ItemGraph(graph, row, preprocessing, options.Limits, plan), null);
             var rows = new ClassifierRows(
                 images,
                 scorer,
-                label.Outputs(options),
+                label.Outputs(options, said),
                 [.. fitted.Sample.Items.Take(8)],
                 onnx,
                 preprocessing,
-                label.Stock(options)
+                label.Stock(options, said)
             )
             {
+                Said = said,
                 OnRejected = options.OnRejected,
                 Cancellation = options.Cancellation,
             };
@@ -262,7 +277,7 @@ public sealed class ImageClassificationTrainer : IEstimator<ImageClassificationT
             options.FeatureColumnName,
             table.Width,
             Alone(fitted.Head, table.Width),
-            label.Stock(options)
+            label.Stock(options, said: null)
         );
         var training = new ImageClassificationTraining
         {

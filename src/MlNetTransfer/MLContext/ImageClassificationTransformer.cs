@@ -75,6 +75,9 @@ internal sealed class ClassifierRows : ItemRowTransformer
 
     public Preprocessing Preprocessing { get; }
 
+    /// <summary>What it says beside its scores; null for nothing.</summary>
+    public SaidColumns? Said { get; init; }
+
     internal override StockChain Stock() => StockChain.OfImages(Images, Preprocessing, OnnxModel.Parse(Onnx), stock);
 
     /// <summary>ML.NET's own transformers alone, over MLImages of the backbone's size.</summary>

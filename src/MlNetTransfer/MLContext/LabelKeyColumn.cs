@@ -81,8 +81,12 @@ internal sealed record LabelKeyColumn(string Name, IReadOnlyList<string> Names, 
         }
     }
 
-    /// <summary>What a classifier adds to a row, from its probabilities.</summary>
-    public IReadOnlyList<RowOutput> Outputs(ImageClassificationOptions options) =>
+    /// <summary>
+    /// What a classifier adds to a row, from its probabilities and, behind them, its score of unknown images.
+    /// </summary>
+    /// <param name="options">What columns are called.</param>
+    /// <param name="said">What it says beside its probabilities; null for nothing.</param>
+    public IReadOnlyList<RowOutput> Outputs(ImageClassificationOptions options, SaidColumns? said) =>
         Keys is null
             ?
             [
@@ -107,17 +111,18 @@ internal sealed record LabelKeyColumn(string Name, IReadOnlyList<string> Names, 
                     options.PredictedLabelColumnName,
                     new KeyDataViewType(typeof(uint), Names.Count),
                     Keys.Annotations(),
-                    row => (uint)Models.ParityRecord.Likeliest(row.Span) + 1
+                    row => (uint)Models.ParityRecord.Likeliest(row.Span[..Names.Count]) + 1
                 ),
+                .. said?.Outputs ?? [],
             ];
 
     /// <summary>The same by ML.NET's own transformers.</summary>
-    public StockOutputs Stock(ImageClassificationOptions options) =>
+    public StockOutputs Stock(ImageClassificationOptions options, SaidColumns? said) =>
         Keys is null
             ? StockOutputs.TwoClasses(
                 (options.ScoreColumnName, options.ProbabilityColumnName, options.PredictedLabelColumnName)
             )
-            : StockOutputs.Classes(options.ScoreColumnName, options.PredictedLabelColumnName, Keys);
+            : StockOutputs.Classes(options.ScoreColumnName, options.PredictedLabelColumnName, Keys, said);
 
     private static TransferException Wrong(string name, string found, bool binary) =>
         new(

@@ -13,7 +13,7 @@ internal abstract record RowOutput(string Name, DataViewType Type, DataViewSchem
     /// <param name="row">Gives the numbers of the current row.</param>
     public abstract Delegate Getter(Func<ReadOnlyMemory<float>> row);
 
-    /// <summary>All numbers as a vector.</summary>
+    /// <summary>The first numbers as a vector.</summary>
     /// <param name="name">Name of the column.</param>
     /// <param name="slots">What each number is called.</param>
     public static RowOutput Vector(string name, IReadOnlyList<string> slots)
@@ -40,6 +40,12 @@ internal abstract record RowOutput(string Name, DataViewType Type, DataViewSchem
         Func<ReadOnlyMemory<float>, T> value
     ) => new ScalarOutput<T>(name, type, annotations, value);
 
+    /// <summary>Texts, as many as there are.</summary>
+    /// <param name="name">Name of the column.</param>
+    /// <param name="value">What they are, given the numbers.</param>
+    public static RowOutput Texts(string name, Func<ReadOnlyMemory<float>, IReadOnlyList<string>> value) =>
+        new TextsOutput(name, value);
+
     private sealed record VectorOutput(string Name, int Width, DataViewSchema.Annotations? Annotations)
         : RowOutput(Name, new VectorDataViewType(NumberDataViewType.Single, Width), Annotations)
     {
@@ -47,9 +53,25 @@ internal abstract record RowOutput(string Name, DataViewType Type, DataViewSchem
             (ValueGetter<VBuffer<float>>)(
                 (ref VBuffer<float> value) =>
                 {
-                    ReadOnlySpan<float> numbers = row().Span;
+                    ReadOnlySpan<float> numbers = row().Span[..Width];
                     VBufferEditor<float> editor = VBufferEditor.Create(ref value, numbers.Length);
                     numbers.CopyTo(editor.Values);
+                    value = editor.Commit();
+                }
+            );
+    }
+
+    private sealed record TextsOutput(string Name, Func<ReadOnlyMemory<float>, IReadOnlyList<string>> Value)
+        : RowOutput(Name, new VectorDataViewType(TextDataViewType.Instance), null)
+    {
+        public override Delegate Getter(Func<ReadOnlyMemory<float>> row) =>
+            (ValueGetter<VBuffer<ReadOnlyMemory<char>>>)(
+                (ref VBuffer<ReadOnlyMemory<char>> value) =>
+                {
+                    IReadOnlyList<string> texts = Value(row());
+                    VBufferEditor<ReadOnlyMemory<char>> editor = VBufferEditor.Create(ref value, texts.Count);
+                    for (int i = 0; i < texts.Count; i++)
+                        editor.Values[i] = texts[i].AsMemory();
                     value = editor.Commit();
                 }
             );

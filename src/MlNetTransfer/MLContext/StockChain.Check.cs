@@ -56,7 +56,11 @@ internal sealed partial class StockChain
         }
 
         if (difference <= Tolerance)
+        {
+            (expected as ClassifierRows)?.Said?.Check(expected.Transform(rows), Model.Transform(stockRows));
             return;
+        }
+
         throw new TransferException(
             $"The model was not saved: on {count} images ML.NET's form of it differs by up to {Number(difference)}, "
                 + $"where at most "

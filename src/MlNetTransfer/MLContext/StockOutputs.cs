@@ -36,13 +36,55 @@ internal abstract class StockOutputs
     /// <param name="score">Column for the scores.</param>
     /// <param name="predicted">Column for the key.</param>
     /// <param name="classes">The classes.</param>
-    public static StockOutputs Classes(string score, string predicted, ClassKeys classes) =>
-        new ClassColumns(score, predicted, classes);
+    /// <param name="said">What is said beside the scores; null for nothing.</param>
+    public static StockOutputs Classes(string score, string predicted, ClassKeys classes, SaidColumns? said) =>
+        new ClassColumns(score, predicted, classes, said);
 
     /// <summary>Score, probability and label of two classes.</summary>
     /// <param name="names">Columns for the score, the probability and the predicted label.</param>
     public static StockOutputs TwoClasses((string Score, string Probability, string Predicted) names) =>
         new BinaryColumns(names);
+
+    /// <summary>Makes a scalar of a column that is a vector of one int64.</summary>
+    /// <remarks>
+    /// OnnxTransformer gives vectors only, and of the stock row mappers that need no training only hashing with
+    /// <c>combine</c> makes a scalar of one; ValueMapping then takes the hash to the value. The hashes are checked to
+    /// be distinct.
+    /// </remarks>
+    /// <param name="context">Makes the steps.</param>
+    /// <param name="column">The column.</param>
+    /// <param name="values">Each number that it may hold and its value, as in <see cref="ClassKeys.Rows"/>.</param>
+    /// <param name="toKeys">Whether the values are to be keys.</param>
+    public static IEnumerable<IEstimator<ITransformer>> Scalar(
+        MLContext context,
+        string column,
+        IDataView values,
+        bool toKeys
+    )
+    {
+        for (uint seed = 0; ; seed++)
+        {
+            var hash = new HashingEstimator.ColumnOptions(column, ClassKeys.Index, seed: seed, combine: true);
+            IEstimator<ITransformer> steps = context.Transforms.Conversion.Hash(hash);
+            if (toKeys)
+                steps = steps.Append(context.Transforms.Conversion.MapValueToKey(ClassKeys.Value));
+            IDataView lookup = steps.Fit(values).Transform(values);
+            uint[] hashes = [.. lookup.GetColumn<uint>(column)];
+            if (hashes.Distinct().Count() < hashes.Length)
+                continue;
+            yield return context.Transforms.Conversion.Hash(
+                new HashingEstimator.ColumnOptions(column, column, seed: seed, combine: true)
+            );
+            yield return context.Transforms.Conversion.MapValue(
+                column,
+                lookup,
+                lookup.Schema[column],
+                lookup.Schema[ClassKeys.Value],
+                column
+            );
+            yield break;
+        }
+    }
 
     /// <summary>Names an output of the graph, and makes it a vector of known length.</summary>
     private static OnnxModel Vector(OnnxModel model, string tensor, string column, int slots)
@@ -64,7 +106,7 @@ internal abstract class StockOutputs
     /// <summary>
     /// OnnxTransformer runs row by row; stating that makes every size known, which its vector types need.
     /// </summary>
-    private static OnnxModel OneImage(OnnxModel model, params (string Output, DataType Type, int Length)[] outputs) =>
+    private static OnnxModel OneImage(OnnxModel model, params (string Output, DataType Type, int? Length)[] outputs) =>
         model
             .CutAt([.. outputs.Select(o => o.Output)])
             .With(proto =>
@@ -73,21 +115,30 @@ internal abstract class StockOutputs
                     proto.Graph.Initializer.All(c => c.Name != i.Name)
                 );
                 image.Type.TensorType.Shape.Dim[0] = new TensorShapeProto.Types.Dimension { DimValue = 1 };
-                foreach ((string output, DataType type, int length) in outputs)
+                foreach ((string output, DataType type, int? length) in outputs)
                 {
                     proto.Graph.Output.Single(o => o.Name == output).Type = new TypeProto
                     {
                         TensorType = new TypeProto.Types.Tensor
                         {
                             ElemType = (int)type,
-                            Shape = new TensorShapeProto
-                            {
-                                Dim = { new TensorShapeProto.Types.Dimension { DimValue = length } },
-                            },
+                            Shape = new TensorShapeProto { Dim = { Dimensions(length) } },
                         },
                     };
                 }
             });
+
+    /// <summary>OnnxTransformer takes an unknown dimension for one of 1 where it is the first.</summary>
+    private static TensorShapeProto.Types.Dimension[] Dimensions(int? length) =>
+        length is { } known ? [new() { DimValue = known }] : [new() { DimValue = 1 }, new() { DimParam = "some" }];
+
+    /// <summary>Gives a tensor the name of a column; what had it before gets another.</summary>
+    private static OnnxModel Named(OnnxModel model, string tensor, string column)
+    {
+        if (model.UniqueName(column) is var free && free != column)
+            model = model.RenameTensor(column, free);
+        return model.RenameTensor(tensor, column);
+    }
 
     /// <summary>Gives a tensor a name that no column has taken.</summary>
     private static (OnnxModel Model, string Name) Aside(OnnxModel model, string tensor)
@@ -154,55 +205,33 @@ internal abstract class StockOutputs
             );
     }
 
-    private sealed class ClassColumns(string score, string predicted, ClassKeys classes) : StockOutputs
+    private sealed class ClassColumns(string score, string predicted, ClassKeys classes, SaidColumns? said)
+        : StockOutputs
     {
-        public override IReadOnlyList<string> Columns => [score, predicted];
+        public override IReadOnlyList<string> Columns =>
+            [score, predicted, .. said?.Tensors.Select(t => t.Column) ?? []];
 
         public override OnnxModel Graph(OnnxModel network)
         {
+            network = said?.AddTo(network) ?? network;
             (OnnxModel model, string label) = Aside(network, TransferModel.LabelOutput);
             model = Vector(model, TransferModel.ProbabilitiesOutput, score, classes.Names.Count);
-            if (model.UniqueName(predicted) is var free && free != predicted)
-                model = model.RenameTensor(predicted, free);
+            model = Named(model, label, predicted);
+            foreach (SaidTensor tensor in said?.Tensors ?? [])
+                model = Named(model, tensor.Tensor, tensor.Column);
             model = OneImage(
-                model.RenameTensor(label, predicted),
-                (score, DataType.Float, classes.Names.Count),
-                (predicted, DataType.Int64, 1)
+                model,
+                [
+                    (score, DataType.Float, classes.Names.Count),
+                    (predicted, DataType.Int64, 1),
+                    .. said?.Tensors.Select(t => (t.Column, t.Type, t.Length)) ?? [],
+                ]
             );
             return WithSlots(model, score, classes.Names);
         }
 
-        /// <summary>
-        /// OnnxTransformer gives vectors only, and of the stock row mappers that need no training only hashing with
-        /// <c>combine</c> makes a scalar of one; ValueMapping then takes the hash to the class. The hashes of the
-        /// classes are checked to be distinct.
-        /// </summary>
-        public override IEnumerable<IEstimator<ITransformer>> After(MLContext context)
-        {
-            IDataView rows = classes.Rows(context);
-            for (uint seed = 0; ; seed++)
-            {
-                var column = new HashingEstimator.ColumnOptions(predicted, ClassKeys.Index, seed: seed, combine: true);
-                IDataView lookup = context
-                    .Transforms.Conversion.Hash(column)
-                    .Append(context.Transforms.Conversion.MapValueToKey(ClassKeys.Value))
-                    .Fit(rows)
-                    .Transform(rows);
-                if (lookup.GetColumn<uint>(predicted).Distinct().Count() < classes.Names.Count)
-                    continue;
-                yield return context.Transforms.Conversion.Hash(
-                    new HashingEstimator.ColumnOptions(predicted, predicted, seed: seed, combine: true)
-                );
-                yield return context.Transforms.Conversion.MapValue(
-                    predicted,
-                    lookup,
-                    lookup.Schema[predicted],
-                    lookup.Schema[ClassKeys.Value],
-                    predicted
-                );
-                yield break;
-            }
-        }
+        public override IEnumerable<IEstimator<ITransformer>> After(MLContext context) =>
+            [.. Scalar(context, predicted, classes.Rows(context), toKeys: true), .. said?.After(context) ?? []];
     }
 
     private sealed class BinaryColumns((string Score, string Probability, string Predicted) names) : StockOutputs

@@ -108,6 +108,45 @@ public sealed class ReliabilityJobTests
         Assert.IsLessThanOrEqualTo(1, found.Count(score => score > 1));
     }
 
+    /// <summary>An estimator's Fit: folds judge, and the model is the one that it is without them.</summary>
+    [TestMethod]
+    [DataRow("Head")]
+    [DataRow("Full")]
+    [DataRow("Auto")]
+    public void Fit_AllImagesJudgedByFolds_PromisesAndWritesTheSameModel(string strategy)
+    {
+        using TuneTask task = new();
+        Dataset data = DatasetReader.Read(task.Images, new DatasetOptions());
+        WrittenModel Fit(string output, bool judged) =>
+            new TrainJob(
+                task.Options(output, TrainingStrategy.All.Find(strategy)) with
+                {
+                    TestFraction = null,
+                    FitsAll = true,
+                    JudgesByFolds = judged,
+                    Reliability = Modest,
+                },
+                new JobServices { Catalog = task.Catalog }
+            ).Fit(data, null, default);
+        Reliability promised = Fit("judged", judged: true).Metadata.Reliability!,
+            silent = Fit("plain", judged: false).Metadata.Reliability!;
+        Assert.AreEqual((ReliabilityEvidence.Folds, 36), (promised.Evidence, promised.Images));
+        Assert.AreEqual(0.8, promised.Sets!.Coverage);
+        Assert.AreEqual(0.6, promised.Abstention!.TargetAccuracy);
+        Assert.AreEqual(36, promised.Unknown!.Images);
+        Assert.IsNull(silent.Sets);
+        Assert.IsNull(silent.Abstention);
+        CollectionAssert.AreEqual(Judging("judged"), Judging("plain"));
+
+        byte[] Judging(string output) =>
+            OnnxModel
+                .Load(task.File($"{output}/model.onnx"))
+                .CutAt(TransferModel.ProbabilitiesOutput, TransferModel.LabelOutput)
+                .WithMetadata(ModelMetadata.ReliabilityKey, null)
+                .WithMetadata(ModelMetadata.CardKey, null)
+                .ToBytes();
+    }
+
     [TestMethod]
     public void Write_AScoreThatIsWrongForNewImagesOnly_IsRefused()
     {

@@ -1,6 +1,8 @@
+using Microsoft.ML;
 using MlNetTransfer.Advice;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Scoring;
+using MlNetTransfer.Selective;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
 
@@ -118,6 +120,70 @@ public sealed class ReadmeTests
         Console.WriteLine($"{summary.Rows} rows, {summary.Rejected} of them with an error.");
         // scoring ends
     }
+
+    [TestMethod]
+    public void Reliability_OfTheGuideForMlNet_Runs()
+    {
+        Assert.AreEqual(
+            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/from-ml-net.md", "csharp")[^1]),
+            DocumentedCode.Normal(
+                string.Join(
+                    '\n',
+                    DocumentedCode.Parts(
+                        "tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs",
+                        "// answers begin",
+                        "// answers end"
+                    )
+                )
+            )
+        );
+        using var folder = new TempFolder();
+        string[] lines = DocumentedProgram
+            .Printed(folder, Answers)
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        Assert.HasCount(31, lines);
+        string[] classes =
+            [.. Directory.GetDirectories(Repository.At("data-samples/clipart")).Select(Path.GetFileName)!],
+            answered = [.. lines.Intersect(classes)],
+            unsure = [.. lines.Where(line => line.StartsWith("not sure: ", StringComparison.Ordinal))];
+        Assert.IsNotEmpty(answered, string.Join('\n', lines));
+        Assert.IsNotEmpty(unsure, string.Join('\n', lines));
+    }
+
+    private static void Answers()
+    {
+        // answers begin
+        var ml = new MLContext(seed: 1);
+        var split = ml.Data.StratifiedSplit(ml.Data.LoadImageFolder("data-samples/clipart"));
+        var options = new ImageClassificationOptions { Reliability = new ReliabilityOptions { TargetAccuracy = 0.9 } };
+        var model = ml
+            .Transforms.Conversion.MapValueToKey("Label")
+            .Append(ml.MulticlassClassification.Trainers.ImageClassification(options))
+            .Append(ml.Transforms.Conversion.MapKeyToValue("PredictedLabel"))
+            .Fit(split.TrainSet);
+        IDataView scored = model.Transform(split.TestSet);
+        foreach (Answer a in ml.Data.CreateEnumerable<Answer>(scored, reuseRowObject: false))
+            Console.WriteLine(
+                a.Unknown ? "unlike any training image"
+                : a.Abstained ? $"not sure: {string.Join(" or ", a.PredictionSet)}"
+                : a.PredictedLabel
+            );
+        // answers end
+    }
+
+    // answers begin
+    internal sealed class Answer
+    {
+        public string PredictedLabel { get; set; } = "";
+
+        public bool Abstained { get; set; }
+
+        public string[] PredictionSet { get; set; } = [];
+
+        public bool Unknown { get; set; }
+    }
+
+    // answers end
 
     private static void Rates()
     {
