@@ -76,9 +76,7 @@ internal static class ChecksSection
             labels = Count(FindingKind.LabelError);
         List<string> said = [];
         if (leaks > 0)
-            said.Add(
-                $"{Images(leaks)} also in the other part of the split, or nearly: the figures are too good by as much."
-            );
+            said.Add($"{Images(leaks)} also in the other part of the split, or nearly: the figures may be too good.");
         if (labels > 0)
             said.Add(
                 $"{Figure.Count(labels, "image")} may carry the wrong label: look at "
