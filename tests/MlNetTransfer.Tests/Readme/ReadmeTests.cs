@@ -155,7 +155,7 @@ public sealed class ReadmeTests
         // answers begin
         var ml = new MLContext(seed: 1);
         var split = ml.Data.StratifiedSplit(ml.Data.LoadImageFolder("data-samples/clipart"));
-        var options = new ImageClassificationOptions { Reliability = new ReliabilityOptions { TargetAccuracy = 0.9 } };
+        var options = new ImageClassificationOptions { Reliability = new ReliabilityOptions { TargetAccuracy = 0.8 } };
         var model = ml
             .Transforms.Conversion.MapValueToKey("Label")
             .Append(ml.MulticlassClassification.Trainers.ImageClassification(options))
