@@ -37,9 +37,10 @@ internal static class ScoreCommand
             flags.Model((o, path) => o with { Model = path }),
             flags.Argument(
                 "input",
-                "A folder, a .csv, .tsv, .jsonl, .ndjson or .parquet list with a column of paths, a .txt file with a path "
-                    + "a line, a .zip, .tar or .tar.gz archive, a database (sqlite:FILE, postgres://…) with --query, or - "
-                    + "for paths on standard input.",
+                "A folder, a .csv, .tsv, .jsonl, .ndjson or .parquet list with a column of paths, a .txt file "
+                    + "with a path "
+                    + "a line, a .zip, .tar or .tar.gz archive, a database (sqlite:FILE, postgres://…) with "
+                    + "--query, or - for paths on standard input.",
                 (o, input) => o with { Input = input }
             ),
             output,

@@ -12,8 +12,8 @@ namespace MlNetTransfer.Scoring;
 /// </summary>
 /// <remarks>
 /// Inputs are read, scored and written a segment at a time, some seconds of work each; the next one is scored while the
-/// last one is written. A segment is there whole or not at all, with a note of how far the batch is, so that memory does
-/// not grow with the batch and a kill costs a segment's time. Rows stand in the order of the inputs.
+/// last one is written. A segment is there whole or not at all, with a note of how far the batch is, so that memory
+/// does not grow with the batch and a kill costs a segment's time. Rows stand in the order of the inputs.
 /// </remarks>
 /// <param name="options">The batch.</param>
 /// <param name="services">What it takes from outside; null for the defaults.</param>
@@ -96,8 +96,8 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     {
         if (options.Restart && options.Shard is not null && DatabaseAddress.TryParse(options.Output, out _))
             throw new TransferException(
-                "--restart would throw away the rows of all shards in the table. Give another --table, or drop the table "
-                    + "and the rows of mlnet_transfer_batches that name it."
+                "--restart would throw away the rows of all shards in the table. Give another --table, or drop "
+                    + "the table and the rows of mlnet_transfer_batches that name it."
             );
     }
 
@@ -141,9 +141,10 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
                 writing = Task.Run(() => sink.Commit(scored, after, cancellation), CancellationToken.None);
                 if (state.Rejected > allowed)
                     throw new TransferException(
-                        $"{state.Rejected} of {state.Items} inputs were rejected, and --max-errors allows {allowed}; the "
-                            + $"first: {First()}. Their rows are kept: mend the cause and use --restart, or run again with "
-                            + "a higher --max-errors, and it goes on."
+                        $"{state.Rejected} of {state.Items} inputs were rejected, and --max-errors allows "
+                            + $"{allowed}; the "
+                            + $"first: {First()}. Their rows are kept: mend the cause and use --restart, or run "
+                            + "again with a higher --max-errors, and it goes on."
                     );
                 pace.Took(segment.Count, clock.GetElapsedTime(began), cancellation);
             }
@@ -326,7 +327,8 @@ internal sealed class ScoreQueue : IDisposable
 
     private TransferException Changed(long at) =>
         new(
-            $"The input '{options.Input}' has changed: its first {at:N0} entries are not those that were scored. Put it "
+            $"The input '{options.Input}' has changed: its first {at:N0} entries are not those that were "
+                + "scored. Put it "
                 + "back as it was and run again; or give --restart to begin anew, or another output for the new input."
         );
 }

@@ -134,8 +134,8 @@ public sealed record ScoreOptions : DataJobRequest
 }
 
 /// <summary>
-/// One of several parts of an input, by the digest of each key: whoever knows the number of parts knows his own, so that
-/// any scheduler can start them without telling them of each other. Immutable.
+/// One of several parts of an input, by the digest of each key: whoever knows the number of parts knows his own, so
+/// that any scheduler can start them without telling them of each other. Immutable.
 /// </summary>
 public readonly record struct Shard
 {

@@ -35,7 +35,8 @@ internal sealed record ScoreIdentity(string Model, string Input, string Columns,
 /// <summary>How far a batch is: all rows of the first <see cref="Items"/> inputs are written, and no others.</summary>
 /// <param name="Items">Inputs done.</param>
 /// <param name="Rejected">Those of them that were rejected.</param>
-/// <param name="Keys">A digest of their keys in order, hexadecimal: an input that has changed since does not agree.</param>
+/// <param name="Keys">A digest of their keys in order, hexadecimal: an input that has changed since does not
+/// agree.</param>
 /// <param name="Last">Key of the last; null where none is done.</param>
 /// <param name="Bytes">Length of the file of rows; 0 for a database.</param>
 internal sealed record ScoreState(long Items, long Rejected, string Keys, string? Last, long Bytes)
@@ -44,7 +45,8 @@ internal sealed record ScoreState(long Items, long Rejected, string Keys, string
     public static ScoreState Nothing { get; } = new(0, 0, KeyChain.Start, null, 0);
 }
 
-/// <summary>A digest of keys in their order that can go on from any point: digest = SHA-256(digest before ‖ key).</summary>
+/// <summary>A digest of keys in their order that can go on from any point: digest = SHA-256(digest before ‖
+/// key).</summary>
 internal static class KeyChain
 {
     /// <summary>The digest of no keys.</summary>

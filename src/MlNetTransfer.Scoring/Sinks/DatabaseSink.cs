@@ -223,8 +223,8 @@ internal sealed class DatabaseSink(
         );
         if (changed != 1)
             throw new TransferException(
-                $"Another run is writing part {Part} of table '{table}' of {address.Name}. No row was written twice; let "
-                    + "that run end."
+                $"Another run is writing part {Part} of table '{table}' of {address.Name}. No row was written "
+                    + "twice; let that run end."
             );
     }
 

@@ -120,8 +120,8 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
             return null;
         return Read<Completed>(Receipt) is not { } completed
                 ? throw new TransferException(
-                    $"'{output}' is there already, and nothing says of which batch. Give another output, or --restart to "
-                        + "replace it."
+                    $"'{output}' is there already, and nothing says of which batch. Give another output, or "
+                        + "--restart to replace it."
                 )
             : completed.Identity != now ? throw OfAnother($"'{output}'", now, completed.Identity)
             : completed.State;

@@ -50,8 +50,8 @@ internal abstract class ScoreSink : IDisposable
             ".jsonl" or ".ndjson" => new FileSink(options.Output, work, new JsonLinesForm()),
             ".parquet" => new FileSink(options.Output, work, new ParquetForm()),
             _ => throw new TransferException(
-                $"The output is '{options.Output}'; expected a .csv, .jsonl or .parquet file, or a database: sqlite:FILE, "
-                    + "a .db or .sqlite file, or postgres://user@host/database."
+                $"The output is '{options.Output}'; expected a .csv, .jsonl or .parquet file, or a database: "
+                    + "sqlite:FILE, a .db or .sqlite file, or postgres://user@host/database."
             ),
         };
     }

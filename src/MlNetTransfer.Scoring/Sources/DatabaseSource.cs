@@ -89,7 +89,8 @@ internal sealed class DatabaseSource : ScoreSource
             string column = $"q.\"{names[key].Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
             command.CommandText =
                 FormattableString.Invariant(
-                    $"SELECT * FROM ({query}) AS q{(after is null ? "" : $" WHERE {column} > CAST(@after AS {CastType})")} "
+                    $"SELECT * FROM ({query}) AS "
+                        + $"q{(after is null ? "" : $" WHERE {column} > CAST(@after AS {CastType})")} "
                 ) + FormattableString.Invariant($"ORDER BY {column} LIMIT {page}");
             if (after is not null)
             {

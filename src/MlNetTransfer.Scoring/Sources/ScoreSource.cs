@@ -20,7 +20,8 @@ internal abstract class ScoreSource : IDisposable
     /// <summary>The inputs.</summary>
     /// <param name="after">Key to begin behind, where it seeks; null for all.</param>
     /// <param name="cancellation">Ends the reading.</param>
-    /// <exception cref="TransferException">The input cannot be read; the message says where and how to mend it.</exception>
+    /// <exception cref="TransferException">The input cannot be read; the message says where and how to mend
+    /// it.</exception>
     public abstract IEnumerable<ScoreInput> Read(string? after, CancellationToken cancellation);
 
     /// <inheritdoc/>
@@ -53,8 +54,8 @@ internal abstract class ScoreSource : IDisposable
         if (!File.Exists(input))
             throw new TransferException(
                 $"There is no input '{input}'. Give a folder, a .csv, .tsv, .jsonl, .ndjson, .parquet or .txt list, a "
-                    + ".zip, .tar or .tar.gz archive, a database such as sqlite:FILE or postgres://…, or - for paths on "
-                    + "standard input."
+                    + ".zip, .tar or .tar.gz archive, a database such as sqlite:FILE or postgres://…, or - for "
+                    + "paths on standard input."
             );
         string kind = input.EndsWith(".tar.gz", StringComparison.OrdinalIgnoreCase)
             ? ".tgz"
@@ -85,7 +86,8 @@ internal abstract class ScoreSource : IDisposable
         foreach ((string name, bool given) in ofDatabases)
             if (given && !isDatabase)
                 throw new TransferException(
-                    $"{name} has no effect here: it is for a database, and the input is '{options.Input}'. Leave it out."
+                    $"{name} has no effect here: it is for a database, and the input is '{options.Input}'. "
+                        + "Leave it out."
                 );
         bool isList =
             Path.GetExtension(options.Input).ToLowerInvariant()

@@ -108,7 +108,8 @@ internal static class InitialWeights
 {
     private const int Listed = 5;
 
-    /// <summary>What begins the names of the head's weights, and of training rows kept to score unknown images.</summary>
+    /// <summary>What begins the names of the head's weights, and of training rows kept to score unknown
+    /// images.</summary>
     private static readonly string[] Above = ["head.", "unknown."];
 
     /// <summary>
