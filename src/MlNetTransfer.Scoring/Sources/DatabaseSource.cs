@@ -87,11 +87,11 @@ internal sealed class DatabaseSource : ScoreSource
             connection ??= address.Open();
             using DbCommand command = connection.CreateCommand();
             string column = $"q.\"{names[key].Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
-            command.CommandText =
-                FormattableString.Invariant(
-                    $"SELECT * FROM ({query}) AS "
-                        + $"q{(after is null ? "" : $" WHERE {column} > CAST(@after AS {CastType})")} "
-                ) + FormattableString.Invariant($"ORDER BY {column} LIMIT {page}");
+            string behind = after is null ? "" : $" WHERE {column} > CAST(@after AS {CastType})";
+            command.CommandText = string.Create(
+                CultureInfo.InvariantCulture,
+                $"SELECT * FROM ({query}) AS q{behind} ORDER BY {column} LIMIT {page}"
+            );
             if (after is not null)
             {
                 DbParameter parameter = command.CreateParameter();
