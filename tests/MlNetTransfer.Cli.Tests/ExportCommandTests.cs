@@ -181,6 +181,8 @@ public sealed class ExportCommandTests
             Birds,
             "--max-images",
             "6",
+            "--weight-bits",
+            "seven",
             "--output",
             folder.File("m.onnx")
         );
