@@ -127,7 +127,7 @@ internal static class ScoreCommand
         };
         command.SetAction(parsed =>
         {
-            ScoreSummary summary = terminal.Run(new ScoreJob(flags.Read(parsed)), cancellation);
+            ScoreSummary summary = Run(terminal, flags.Read(parsed), cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else
@@ -135,6 +135,19 @@ internal static class ScoreCommand
             return summary.Rejected > 0 ? ExitCode.SomeRejected : ExitCode.Done;
         });
         return command;
+    }
+
+    private static ScoreSummary Run(Terminal terminal, ScoreOptions options, CancellationToken cancellation)
+    {
+        try
+        {
+            return terminal.Run(new ScoreJob(options), cancellation);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            terminal.WriteError("What was scored is kept: run the same command again, and it goes on.");
+            throw;
+        }
     }
 
     private static void Print(IAnsiConsole console, ScoreSummary summary)

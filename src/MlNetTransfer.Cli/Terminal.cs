@@ -114,11 +114,13 @@ internal sealed class BarProgress(ProgressContext context) : IProgress<JobProgre
 }
 
 /// <summary>
-/// Progress for logs: a line when a stage begins, then one per tenth of it, at most one every two seconds. Thread-safe.
+/// Progress for logs: a line when a stage begins, then one per tenth of it, at most one every two seconds and at least
+/// one a minute. Thread-safe.
 /// </summary>
 internal sealed class LineProgress(Action<string> writeLine, TimeProvider? clock = null) : IProgress<JobProgress>
 {
-    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2),
+        Longest = TimeSpan.FromMinutes(1);
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
     private readonly Lock gate = new();
     private string stage = "";
@@ -131,18 +133,24 @@ internal sealed class LineProgress(Action<string> writeLine, TimeProvider? clock
         {
             long now = value.Total > 0 ? value.Done * 10 / value.Total : 0;
             bool begins = value.Stage != stage;
-            if (!begins && (now <= tenth || clock.GetElapsedTime(last) < Quiet))
+            TimeSpan silent = clock.GetElapsedTime(last);
+            if (!begins && (silent < Quiet || (now <= tenth && silent < Longest)))
                 return;
             (stage, tenth, last) = (value.Stage, now, clock.GetTimestamp());
             writeLine(
                 begins
                     ? value.Stage
                     : FormattableString.Invariant(
-                        $"{value.Stage} {value.Done}/{value.Total}{(value.Detail is null ? "" : ": " + value.Detail)}"
+                        $"{value.Stage} {Count(value)}{(value.Detail is null ? "" : ": " + value.Detail)}"
                     )
             );
         }
     }
+
+    private static string Count(JobProgress value) =>
+        value.Total > 0
+            ? FormattableString.Invariant($"{value.Done}/{value.Total}")
+            : FormattableString.Invariant($"{value.Done}");
 }
 
 /// <summary>

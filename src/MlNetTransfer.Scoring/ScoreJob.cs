@@ -24,7 +24,6 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     private const int Named = 10;
     private readonly TimeProvider clock = services?.Clock ?? TimeProvider.System;
     private readonly List<RejectedItem> rejected = [];
-    private string? detail;
 
     /// <summary>Runs the batch.</summary>
     /// <param name="progress">Told how far it is, from any thread.</param>
@@ -51,7 +50,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         using ScoreSink sink = ScoreSink.Of(
             options,
             work,
-            message => detail = $"waiting for the database: {message}",
+            message => progress?.Report(new JobProgress("Waiting for the database", 0, 0) { Detail = message }),
             clock
         );
         using ScoreSource source = ScoreSource.Open(options, work, standardInput ?? Console.In);
@@ -126,15 +125,8 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
             while (inputs.Take(pace.Next) is { Count: > 0 } segment)
             {
                 long began = clock.GetTimestamp();
-                object?[][] scored = ScoreSegment(
-                    model,
-                    rows,
-                    segment,
-                    state.Items,
-                    inputs.Count,
-                    progress,
-                    cancellation
-                );
+                var told = new Within(progress, state, inputs.Count, pace.PerSecond);
+                object?[][] scored = ScoreSegment(model, rows, segment, told, cancellation);
                 state = inputs.After(state, segment.Count, scored.Count(row => row[^2] is not null));
                 writing.GetAwaiter().GetResult();
                 ScoreState after = state;
@@ -165,16 +157,13 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         TransferModel model,
         ScoreRows rows,
         IReadOnlyList<ScoreInput> segment,
-        long done,
-        long? total,
-        IProgress<JobProgress>? progress,
+        Within progress,
         CancellationToken cancellation
     )
     {
         int[] usable = [.. Enumerable.Range(0, segment.Count).Where(i => segment[i].Location is not null)];
         DataItem[] items = Array.ConvertAll(usable, i => new DataItem(segment[i].Location!, segment[i].Key));
-        ItemRows found = model.Answer(items, "Scoring", new Within(progress, done, total, () => detail), cancellation);
-        detail = null;
+        ItemRows found = model.Answer(items, "Scoring", progress, cancellation);
         var results = new object?[segment.Count][];
         for (int row = 0; row < found.Accepted.Length; row++)
         {
@@ -204,11 +193,15 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     }
 
     /// <summary>A segment's progress as that of the batch.</summary>
-    private sealed class Within(IProgress<JobProgress>? outer, long before, long? total, Func<string?> detail)
+    private sealed class Within(IProgress<JobProgress>? outer, ScoreState before, long? total, double? perSecond)
         : IProgress<JobProgress>
     {
+        private readonly string? detail = perSecond is { } rate
+            ? FormattableString.Invariant($"{rate:f0} a second, {before.Rejected} rejected")
+            : null;
+
         public void Report(JobProgress value) =>
-            outer?.Report(new JobProgress("Scoring", before + value.Done, total ?? 0) { Detail = detail() });
+            outer?.Report(new JobProgress("Scoring", before.Items + value.Done, total ?? 0) { Detail = detail });
     }
 }
 
@@ -225,6 +218,9 @@ internal sealed class SegmentPace(double? limit, TimeProvider clock)
         Most = 8192;
     private readonly long started = clock.GetTimestamp();
     private long taken;
+
+    /// <summary>Inputs per second so far; null before the first segment.</summary>
+    public double? PerSecond => taken == 0 ? null : taken / Math.Max(clock.GetElapsedTime(started).TotalSeconds, 1e-6);
 
     /// <summary>Inputs of the next segment at most.</summary>
     public int Next { get; private set; } = limit is { } rate ? Within(rate) : First;

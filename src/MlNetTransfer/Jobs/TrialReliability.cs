@@ -24,7 +24,9 @@ internal sealed record TrialReliability(Reliability Facts, UnknownScore? Score)
     {
         int[] labels = [.. trial.TestRows.Select(row => all.Table.Labels[row])];
         bool judged = labels.Length > 0;
-        (UnknownScore Score, UnknownImages Facts)? unknown = options.Reliability.ScoresUnknown
+        // A network that was trained on all images has features that say nothing of others: none are needed.
+        bool scores = options.Reliability.ScoresUnknown && (judged || trial.Fit.Training is null);
+        (UnknownScore Score, UnknownImages Facts)? unknown = scores
             ? Unknown(
                 trial,
                 trial.Fit.Features(all, trial.TrainRows, new FitContext(0, null, cancellation)),
@@ -47,17 +49,12 @@ internal sealed record TrialReliability(Reliability Facts, UnknownScore? Score)
     }
 
     /// <summary>The score and its threshold; null where there is nothing to set it by.</summary>
-    private static (UnknownScore, UnknownImages)? Unknown(Trial trial, FeatureTable train, int seed)
-    {
-        if (trial.TestRows.Count > 0)
-            return UnknownImages.Fit(train, trial.Distances);
-        // Nothing was held out for an evaluation. Frozen features need no training, so folds of their own cost nothing;
-        // those of a network that was trained on all rows say nothing of others.
-        return trial.Fit.Training is null
-            ? UnknownImages.Fit(
-                train,
-                UnknownScore.OfFolds(train, CrossValidation.Folds(train.Labels, Folds, seed, train.ClassNames))
-            )
-            : null;
-    }
+    private static (UnknownScore, UnknownImages)? Unknown(Trial trial, FeatureTable train, int seed) =>
+        UnknownImages.Fit(
+            train,
+            // Nothing held out for an evaluation: frozen features need no training, so folds of their own cost nothing.
+            trial.TestRows.Count > 0
+                ? trial.Distances
+                : UnknownScore.OfFolds(train, CrossValidation.Folds(train.Labels, Folds, seed, train.ClassNames))
+        );
 }
