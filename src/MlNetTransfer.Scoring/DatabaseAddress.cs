@@ -14,8 +14,9 @@ internal abstract class DatabaseAddress
     public abstract string Name { get; }
 
     /// <summary>Opens a connection.</summary>
+    /// <param name="toWrite">Whether rows go there; else it is only read.</param>
     /// <exception cref="TransferException">It cannot be opened, and will not be by trying again.</exception>
-    public abstract DbConnection Open();
+    public abstract DbConnection Open(bool toWrite);
 
     /// <summary>The type of a column in CREATE TABLE.</summary>
     public abstract string TypeOf(ColumnType type);
@@ -65,30 +66,28 @@ internal sealed class SqliteAddress(string file) : DatabaseAddress
 {
     public override string Name => $"sqlite:{Path.GetFullPath(file)}";
 
-    public override DbConnection Open()
+    public override DbConnection Open(bool toWrite)
     {
-        var connection = new SqliteConnection(
-            new SqliteConnectionStringBuilder
-            {
-                DataSource = file,
-                Pooling = false,
-                DefaultTimeout = 60,
-            }.ToString()
-        );
+        // A file that is only read is neither made nor changed.
+        var settings = new SqliteConnectionStringBuilder
+        {
+            DataSource = file,
+            Mode = toWrite ? SqliteOpenMode.ReadWriteCreate : SqliteOpenMode.ReadOnly,
+            Pooling = false,
+            DefaultTimeout = 60,
+        };
+        var connection = new SqliteConnection(settings.ToString());
         try
         {
             connection.Open();
-            using SqliteCommand durable = connection.CreateCommand();
-            durable.CommandText = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;";
-            durable.ExecuteNonQuery();
             return connection;
         }
         catch (SqliteException e)
         {
             connection.Dispose();
             throw new TransferException(
-                $"The SQLite file '{file}' cannot be opened: {e.Message} Check the path, and that its folder is there "
-                    + "and can be written to.",
+                $"The SQLite file '{file}' cannot be opened: {e.Message} Check the path, and that the file and its "
+                    + $"folder can be {(toWrite ? "written to" : "read")}.",
                 e
             );
         }
@@ -166,7 +165,7 @@ internal sealed class PostgresAddress : DatabaseAddress
         }
     }
 
-    public override DbConnection Open()
+    public override DbConnection Open(bool toWrite)
     {
         var connection = new NpgsqlConnection(builder.ToString());
         try
@@ -269,17 +268,21 @@ internal static class Retry
     /// <summary>How long a database may be away.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
+    /// <summary>How long it may be away when the batch begins: then the address may be wrong.</summary>
+    public static readonly TimeSpan AtStart = TimeSpan.FromSeconds(20);
+
     /// <param name="what">What is done, for messages.</param>
     /// <param name="work">The work; from its start each time.</param>
     /// <param name="waiting">Told that the database is away; null for nobody.</param>
+    /// <param name="patience">How long the database may be away.</param>
     /// <param name="clock">Measures the time.</param>
     /// <param name="cancellation">Ends the waiting.</param>
-    /// <exception cref="TransferException">The database refuses, or is away for longer than
-    /// <see cref="Patience"/>.</exception>
+    /// <exception cref="TransferException">The database refuses, or is away for longer.</exception>
     public static T Of<T>(
         string what,
         Func<T> work,
         Action<string>? waiting,
+        TimeSpan patience,
         TimeProvider clock,
         CancellationToken cancellation
     )
@@ -292,7 +295,7 @@ internal static class Retry
             {
                 return work();
             }
-            catch (DbException e) when (IsPassing(e) && clock.GetElapsedTime(started) < Patience)
+            catch (DbException e) when (IsPassing(e) && clock.GetElapsedTime(started) < patience)
             {
                 waiting?.Invoke(e.Message.ReplaceLineEndings(" "));
             }

@@ -40,6 +40,7 @@ internal sealed class DatabaseSink(
         this.columns = columns;
         (ScoreState State, bool IsComplete) found = Transact(
             "Preparing",
+            Retry.AtStart,
             (open, transaction) => Prepare(open, transaction, identity, restart),
             default
         );
@@ -53,6 +54,7 @@ internal sealed class DatabaseSink(
     {
         Transact(
             "Writing to",
+            Retry.Patience,
             (open, transaction) =>
             {
                 // A connection that broke while it committed does not tell whether it did; the note does.
@@ -70,6 +72,7 @@ internal sealed class DatabaseSink(
     public override void Complete(ScoreState state, IProgress<JobProgress>? progress, CancellationToken cancellation) =>
         Transact(
             "Writing to",
+            Retry.Patience,
             (open, transaction) =>
             {
                 Note(open, transaction, state, isComplete: true);
@@ -85,14 +88,14 @@ internal sealed class DatabaseSink(
     }
 
     /// <summary>Does work in a transaction, from its start where the connection breaks.</summary>
-    private T Transact<T>(string what, Func<DbConnection, DbTransaction, T> work, CancellationToken cancellation) =>
+    private T Transact<T>(string what, TimeSpan patience, Func<DbConnection, DbTransaction, T> work, CancellationToken cancellation) =>
         Retry.Of(
             $"{what} {address.Name}",
             () =>
             {
                 try
                 {
-                    connection ??= address.Open();
+                    connection ??= address.Open(toWrite: true);
                     using DbTransaction transaction = connection.BeginTransaction();
                     T result = work(connection, transaction);
                     transaction.Commit();
@@ -106,6 +109,7 @@ internal sealed class DatabaseSink(
                 }
             },
             waiting,
+            patience,
             clock,
             cancellation
         );

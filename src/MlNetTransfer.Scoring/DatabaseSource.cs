@@ -63,6 +63,7 @@ internal sealed class DatabaseSource : ScoreSource
                 $"Reading from {address.Name}",
                 () => Fetch(after, folder),
                 null,
+                Retry.Patience,
                 TimeProvider.System,
                 cancellation
             );
@@ -84,7 +85,7 @@ internal sealed class DatabaseSource : ScoreSource
     {
         try
         {
-            connection ??= address.Open();
+            connection ??= address.Open(toWrite: false);
             using DbCommand command = connection.CreateCommand();
             string column = $"q.\"{names[key].Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
             string behind = after is null ? "" : $" WHERE {column} > CAST(@after AS {CastType})";
@@ -146,7 +147,7 @@ internal sealed class DatabaseSource : ScoreSource
             $"Reading from {address.Name}",
             () =>
             {
-                using DbConnection own = address.Open();
+                using DbConnection own = address.Open(toWrite: false);
                 using DbCommand command = own.CreateCommand();
                 command.CommandText = $"SELECT * FROM ({query}) AS q WHERE 1 = 0";
                 using DbDataReader reader = command.ExecuteReader();
@@ -154,6 +155,7 @@ internal sealed class DatabaseSource : ScoreSource
                 return (Array.ConvertAll(columns, reader.GetName), Array.ConvertAll(columns, reader.GetDataTypeName));
             },
             null,
+            Retry.AtStart,
             TimeProvider.System,
             default
         );

@@ -43,6 +43,10 @@ internal sealed record KnownGains(string Task, int TrainImages, int Classes, dou
         new("animals3", 60, 3, 0, -0.071),
         new("things6", 119, 6, 0.8, -0.016),
         new("things6", 119, 6, 0.4, -0.047),
+        new("things6", 119, 6, 0, -0.047),
+        new("signs7", 140, 7, 0.8, -0.014),
+        new("signs7", 140, 7, 0.4, -0.014),
+        new("signs7", 140, 7, 0, -0.014),
     ];
 
     /// <summary>Mean and standard deviation of the gains where about as many blocks stayed frozen.</summary>

@@ -99,7 +99,7 @@ public sealed class PostgresTests
     public void Parse_EveryForm_ReachesTheServer()
     {
         Assert.IsTrue(DatabaseAddress.TryParse(server.Address + "?sslmode=disable", out DatabaseAddress? address));
-        using System.Data.Common.DbConnection connection = address.Open();
+        using System.Data.Common.DbConnection connection = address.Open(toWrite: false);
         Assert.AreEqual("postgres", connection.Database);
         StringAssert.DoesNotMatch(
             PostgresAddress.Parse("postgres://me:secret@db.example/a%20b").Name,

@@ -98,6 +98,11 @@ public sealed class ScoreJobTests
                 .Message,
             "no column 'number'; it has id, path, content, camera"
         );
+        byte[] before = File.ReadAllBytes(input);
+        new ScoreJob(options with { Output = task.At($"again{bytes}.csv") }).Run();
+        CollectionAssert.AreEqual(before, File.ReadAllBytes(input), "a database that is read stays as it was");
+        Assert.ThrowsExactly<TransferException>(() => new ScoreJob(options with { Input = task.At("none.db") }).Run());
+        Assert.IsFalse(File.Exists(task.At("none.db")), "nor is one made");
     }
 
     [TestMethod]
