@@ -88,7 +88,12 @@ internal sealed class DatabaseSink(
     }
 
     /// <summary>Does work in a transaction, from its start where the connection breaks.</summary>
-    private T Transact<T>(string what, TimeSpan patience, Func<DbConnection, DbTransaction, T> work, CancellationToken cancellation) =>
+    private T Transact<T>(
+        string what,
+        TimeSpan patience,
+        Func<DbConnection, DbTransaction, T> work,
+        CancellationToken cancellation
+    ) =>
         Retry.Of(
             $"{what} {address.Name}",
             () =>

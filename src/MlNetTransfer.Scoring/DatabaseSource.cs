@@ -12,7 +12,6 @@ internal sealed class DatabaseSource : ScoreSource
 {
     private const int Page = 1000,
         PageOfBytes = 64;
-    private static readonly string[] PathNames = ["path", "ImagePath", "ImageSource", "image", "file", "filename"];
 
     private readonly DatabaseAddress address;
     private readonly string query,
@@ -164,12 +163,15 @@ internal sealed class DatabaseSource : ScoreSource
     {
         if (asked is not null)
             return Column(asked, "--path-column", "has the paths of the images");
-        int found = Array.FindIndex(names, name => PathNames.Contains(name, StringComparer.OrdinalIgnoreCase));
+        int found = Array.FindIndex(
+            names,
+            name => ListColumns.PathNames.Contains(name, StringComparer.OrdinalIgnoreCase)
+        );
         return found >= 0
             ? found
             : throw new TransferException(
-                $"The query has no column named {string.Join(", ", PathNames)}; it has {string.Join(", ", names)}. "
-                    + "Name the column of paths with --path-column, or of images with --bytes-column."
+                $"The query has no column named {string.Join(", ", ListColumns.PathNames)}; it has "
+                    + $"{string.Join(", ", names)}. Name the column of paths with --path-column, or of images with --bytes-column."
             );
     }
 

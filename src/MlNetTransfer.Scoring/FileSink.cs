@@ -1,7 +1,7 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using MlNetTransfer.Jobs;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Scoring;
@@ -192,26 +192,14 @@ internal abstract class RowForm
 internal sealed class CsvForm : RowForm
 {
     public override string Header(IReadOnlyList<ScoreColumn> columns) =>
-        string.Join(',', columns.Select(column => Quoted(column.Name))) + "\n";
+        string.Join(',', columns.Select(column => ResultTable.Field(column.Name))) + "\n";
 
     public override void Append(StringBuilder text, IReadOnlyList<ScoreColumn> columns, object?[] row)
     {
         for (int i = 0; i < row.Length; i++)
-            text.Append(i == 0 ? "" : ",").Append(Field(row[i]));
+            text.Append(i == 0 ? "" : ",").Append(ResultTable.Field(row[i]));
         text.Append('\n');
     }
-
-    private static string Field(object? value) =>
-        value switch
-        {
-            null => "",
-            bool flag => flag ? "true" : "false",
-            float number => number.ToString(CultureInfo.InvariantCulture),
-            _ => Quoted((string)value),
-        };
-
-    private static string Quoted(string text) =>
-        text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 }
 
 /// <summary>A JSON object a line.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Onnx;
 using Parquet;
 using Parquet.Schema;
@@ -8,8 +9,6 @@ namespace MlNetTransfer.Scoring;
 /// <summary>A Parquet list with a column of paths, one row group in memory at a time; flat columns go along.</summary>
 internal sealed class ParquetSource : ScoreSource
 {
-    private static readonly string[] PathNames = ["path", "ImagePath", "ImageSource", "image", "file", "filename"];
-
     private readonly string file,
         folder;
     private readonly DataField[] fields;
@@ -21,7 +20,7 @@ internal sealed class ParquetSource : ScoreSource
         using FileStream stream = RegularFile.OpenRead(file);
         ParquetSchema schema = Wait(() => ParquetReader.ReadSchemaAsync(stream));
         fields = [.. schema.Fields.OfType<DataField>().Where(field => !field.IsArray)];
-        string[] wanted = options.PathColumn is { } asked ? [asked] : PathNames;
+        IReadOnlyList<string> wanted = options.PathColumn is { } asked ? [asked] : ListColumns.PathNames;
         path = Array.FindIndex(
             fields,
             field => IsText(field) && wanted.Contains(field.Name, StringComparer.OrdinalIgnoreCase)

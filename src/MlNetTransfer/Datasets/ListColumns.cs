@@ -55,6 +55,9 @@ internal sealed class ListColumns
         Require(Path);
     }
 
+    /// <summary>Names, in any case, of a column of paths where none was asked for.</summary>
+    public static IReadOnlyList<string> PathNames => Names[Path];
+
     /// <summary>Names of all columns, without blanks around them.</summary>
     public IReadOnlyList<string> Header => field ??= [.. header.Select(name => name.Trim())];
 

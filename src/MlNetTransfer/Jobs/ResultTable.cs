@@ -35,9 +35,9 @@ internal static class ResultTable
 
     private static void Csv(StreamWriter writer, IReadOnlyList<string> columns, IEnumerable<IEnumerable<object?>> rows)
     {
-        writer.Write(string.Join(',', columns.Select(Quoted)) + "\n");
+        writer.Write(string.Join(',', columns.Select(Field)) + "\n");
         foreach (IEnumerable<object?> row in rows)
-            writer.Write(string.Join(',', row.Select(value => Quoted(Written(value)))) + "\n");
+            writer.Write(string.Join(',', row.Select(Field)) + "\n");
     }
 
     private static void JsonLines(
@@ -51,6 +51,9 @@ internal static class ResultTable
                 JsonSerializer.Serialize(columns.Zip(row).ToDictionary(c => c.First, c => c.Second), Json) + "\n"
             );
     }
+
+    /// <summary>A value as a field of CSV.</summary>
+    public static string Field(object? value) => Quoted(Written(value));
 
     private static string Written(object? value) =>
         value switch
