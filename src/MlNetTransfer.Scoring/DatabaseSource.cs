@@ -171,7 +171,8 @@ internal sealed class DatabaseSource : ScoreSource
             ? found
             : throw new TransferException(
                 $"The query has no column named {string.Join(", ", ListColumns.PathNames)}; it has "
-                    + $"{string.Join(", ", names)}. Name the column of paths with --path-column, or of images with --bytes-column."
+                    + $"{string.Join(", ", names)}. Name the column of paths with --path-column, or of "
+                    + "images with --bytes-column."
             );
     }
 
