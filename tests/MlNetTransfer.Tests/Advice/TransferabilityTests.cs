@@ -21,7 +21,7 @@ public sealed class TransferabilityTests
             for _ in range(1000):
                 g = (sig/(sig+lam)).sum(); m2 = (sig*z2/(sig+lam)**2).sum(); r2 = (z2*(lam/(sig+lam))**2).sum()+rest
                 a, b = g/m2, (n-g)/r2
-                lam = a/b
+                lam = max(a/b, 1e-13*sig.sum())
             m2 = (sig*z2/(sig+lam)**2).sum(); r2 = (z2*(lam/(sig+lam))**2).sum()+rest
             e = w*np.log(a)+n*np.log(b)-np.log(a+b*sig).sum()-(w-len(sig))*np.log(a)-b*r2-a*m2-n*np.log(2*np.pi)
             total.append(e/2/n)

@@ -78,7 +78,8 @@ public sealed class TextJobTests
         // Ranges are taken from other texts; the layers run on bytes, and no text changes its topic.
         ExportOptions int8 = Export("int8") with
         {
-            // Of 7 bits: the same on every CPU.
+            AllowDrift = 0.5,
+            // Of 7 bits, which no CPU clips; coarser weights move a probability near a half by a third.
             Quantization = new Int8Options { CalibrationImages = 10, WeightBits = WeightBits.Seven },
         };
         foreach (

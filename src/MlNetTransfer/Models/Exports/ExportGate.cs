@@ -233,7 +233,7 @@ public sealed class ExportWriter(IExportFormat format, ExportParity parity)
     private string Clipped =>
         format is Int8Format && ByteKernels.MayClip
             ? "This CPU has no VNNI instructions and clips sums of 8-bit weights, as hosts of the file on such CPUs "
-                + "would: try --weight-bits seven. "
+                + "would, unless it is made with --weight-bits seven. "
             : "";
 
     private TransferException TooFarUnknown(string path, double difference, double tolerance) =>
