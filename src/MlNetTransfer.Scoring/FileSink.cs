@@ -132,8 +132,8 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
         if (!File.Exists(LedgerFile))
             return ScoreState.Nothing;
         // A last line that was cut off tells of a segment that is not to be counted.
-        string? line = File.ReadLines(LedgerFile).LastOrDefault(l => l.EndsWith('}'));
         string whole = File.ReadAllText(LedgerFile);
+        string? line = whole.Split('\n').LastOrDefault(l => l.EndsWith('}'));
         if (whole.Length > 0 && !whole.EndsWith('\n'))
             AtomicFile.Write(
                 LedgerFile,

@@ -118,6 +118,8 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     {
         using var inputs = new ScoreQueue(source, options, state, cancellation);
         var pace = new SegmentPace(options.RateLimit, clock);
+        // Once: an archive counts its entries for it.
+        long? total = inputs.Count;
         long allowed = options.MaxErrors ?? long.MaxValue;
         Task writing = Task.CompletedTask;
         try
@@ -125,9 +127,9 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
             while (inputs.Take(pace.Next) is { Count: > 0 } segment)
             {
                 long began = clock.GetTimestamp();
-                var told = new Within(progress, state, inputs.Count, pace.PerSecond);
+                var told = new Within(progress, state, total, pace.PerSecond);
                 object?[][] scored = ScoreSegment(model, rows, segment, told, cancellation);
-                state = inputs.After(state, segment.Count, scored.Count(row => row[^2] is not null));
+                state = inputs.After(state, segment.Count, scored.Count(ScoreRows.IsRejected));
                 writing.GetAwaiter().GetResult();
                 ScoreState after = state;
                 writing = Task.Run(() => sink.Commit(scored, after, cancellation), CancellationToken.None);

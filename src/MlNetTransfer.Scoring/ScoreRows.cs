@@ -81,9 +81,14 @@ internal sealed class ScoreRows
     public object?[] Rejected(ScoreInput input, string reason)
     {
         object?[] row = Begun(input);
-        row[^2] = reason;
+        Error(row) = reason;
         return row;
     }
+
+    /// <summary>Whether a row is that of an input that cannot be scored.</summary>
+    public static bool IsRejected(object?[] row) => Error(row) is not null;
+
+    private static ref object? Error(object?[] row) => ref row[^2];
 
     private object?[] Begun(ScoreInput input)
     {
