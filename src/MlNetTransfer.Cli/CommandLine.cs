@@ -83,6 +83,9 @@ internal static class CommandLine
         )
         {
             TrainCommand.Create(terminal, cancellation),
+            RunCommand.Create(terminal, cancellation),
+            JobFileCommands.New(terminal),
+            JobFileCommands.Import(terminal),
             EvaluateCommand.Create(terminal, cancellation),
             CompareCommand.Create(terminal, cancellation),
             CheckCommand.Create(terminal, cancellation),
@@ -96,6 +99,7 @@ internal static class CommandLine
             ExplainCommand.Create(terminal, cancellation),
             ReportCommand.Create(terminal, cancellation),
             ExportCommand.Create(terminal, cancellation),
+            GenerateCommand.Create(terminal),
             ImportCommand.Create(terminal, cancellation),
             InspectCommand.Create(terminal, cancellation),
             ModelsCommand.Create(terminal, cancellation),

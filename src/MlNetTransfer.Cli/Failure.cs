@@ -40,6 +40,9 @@ internal static class ExitCode
     /// <summary>Done, and a check found something; what, is in the output.</summary>
     public const int SomeFound = 4;
 
+    /// <summary>Done, and a gate of the job does not hold; which, is in the output.</summary>
+    public const int GateFailed = 5;
+
     /// <summary>Cancelled by Ctrl-C.</summary>
     public const int Cancelled = 130;
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Jobs;
@@ -28,7 +29,8 @@ internal static class StrategiesExperiment
         ("auto", TrainingStrategy.Auto, null),
     ];
 
-    /// <param name="args">Tasks, sizes (images a class, or all), backbone=ID, in any order.</param>
+    /// <param name="args">Tasks, sizes (images a class, or all), backbone=ID, ways=a,b (the head always), minutes=N for
+    /// the automatic choice, in any order.</param>
     /// <param name="experiment">Takes the figures.</param>
     public static int Run(string[] args, Experiment experiment)
     {
@@ -36,7 +38,11 @@ internal static class StrategiesExperiment
         string[] names = [.. AdviceTasks.All.Keys],
             tasks = [.. args.Where(names.Contains)],
             sizes = [.. args.Where(a => a == "all" || int.TryParse(a, CultureInfo.InvariantCulture, out _))];
-        string? backbone = args.FirstOrDefault(a => a.StartsWith("backbone=", StringComparison.Ordinal))?[9..];
+        string? backbone = Given("backbone=");
+        string[] ways = Given("ways=")?.Split(',') ?? [.. Ways.Select(way => way.Name)];
+        TimeSpan? time = Given("minutes=") is { } minutes
+            ? TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture))
+            : null;
         Table table = experiment.Table(
             $"Draw {Seed}; all ways on the same images; gain over the head with its 95 % interval in points",
             Column.Text("task", 10),
@@ -53,26 +59,49 @@ internal static class StrategiesExperiment
         );
         foreach (string size in sizes.Length > 0 ? sizes : ["5", "20", "all"])
         foreach (string task in tasks.Length > 0 ? tasks : names)
-            Cell(task, size, AdviceTasks.List(task, size, MostTrain, MostTest, Seed, work), backbone, work, table);
+            Cell(task, size, AdviceTasks.List(task, size, MostTrain, MostTest, Seed, work));
         return 0;
+
+        string? Given(string name) =>
+            args.FirstOrDefault(a => a.StartsWith(name, StringComparison.Ordinal))?[name.Length..];
+
+        void Cell(string task, string size, string list) =>
+            StrategiesExperiment.Cell(
+                task,
+                size,
+                new TrainOptions
+                {
+                    Folder = list,
+                    Output = work.File("out"),
+                    Backbone = backbone ?? BackboneCatalog.DefaultId,
+                },
+                ways,
+                time,
+                table
+            );
     }
 
-    private static void Cell(string task, string size, string list, string? backbone, Scratch work, Table table)
+    private static void Cell(
+        string task,
+        string size,
+        TrainOptions standard,
+        string[] ways,
+        TimeSpan? time,
+        Table table
+    )
     {
         IReadOnlyList<bool>? head = null;
-        foreach ((string name, TrainingStrategy strategy, double? freeze) in Ways)
+        foreach (
+            (string name, TrainingStrategy strategy, double? freeze) in Ways.Where(
+                (way, i) => i == 0 || ways.Contains(way.Name)
+            )
+        )
         {
-            var options = new TrainOptions
-            {
-                Folder = list,
-                Output = work.File("out"),
-                Seed = Seed,
-                Strategy = strategy,
-            };
-            if (backbone is not null)
-                options = options with { Backbone = backbone };
+            TrainOptions options = standard with { Seed = Seed, Strategy = strategy };
             if (freeze is { } share)
                 options = options with { FineTune = new FineTuneOptions { Freeze = FreezeBoundary.OfFraction(share) } };
+            if (strategy.Chooses)
+                options = options with { FineTune = new FineTuneOptions { TimeBudget = time } };
             TrainSummary summary = new TrainJob(options).Run();
             bool[] right =
             [

@@ -278,6 +278,89 @@ public sealed class PackageTests
         );
     }
 
+    /// <summary>What is generated around a model is built and run from the packages, as whoever generates it does.</summary>
+    [TestMethod]
+    public void Generated_Projects_BuildAndRun()
+    {
+        using TempFolder place = Feed.NewPlace();
+        string configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)),
+            tool = Repository.At($"artifacts/bin/MlNetTransfer.Cli/{configuration}/mlnet-transfer.dll"),
+            banana = Path.Combine("data-samples", "clipart", "fruit", "banana.png");
+        Feed.Run(place.Path, "dotnet", tool, "train", "data-samples/clipart", "--output", "out", "--seed", "3");
+        foreach (string kind in (string[])["console", "webapi", "consumption"])
+            Feed.Run(
+                place.Path,
+                "dotnet",
+                [tool, "generate", kind, "out/model.onnx", "--output", $"My-{kind}", "--package-version", Feed.Version]
+            );
+        string console = place.File("My-console");
+        StringAssert.Contains(
+            Feed.Run(console, "dotnet", "run", "-c", "Release", "--", Path.Combine("..", banana)),
+            "banana.png: fruit ("
+        );
+        (int code, string output) = Feed.Try(
+            console,
+            "dotnet",
+            "run",
+            "-c",
+            "Release",
+            "--no-build",
+            "--",
+            "README.md"
+        );
+        Assert.AreEqual(3, code);
+        StringAssert.Contains(output, "README.md: The image cannot be used: ");
+        // The same seed and images give the same file, by whatever program.
+        string[] train = ["run", "-c", "Release", "--no-build", "--", "train", "../data-samples/clipart", "again"];
+        Feed.Run(console, "dotnet", train);
+        CollectionAssert.AreEqual(
+            File.ReadAllBytes(place.File("out/model.onnx")),
+            File.ReadAllBytes(Path.Combine(console, "again", "model.onnx"))
+        );
+        Feed.Run(place.File("My-consumption"), "dotnet", "build", "-c", "Release");
+        Assert.IsEmpty(
+            Directory.GetFiles(place.File("My-consumption"), "ResNet18.onnx", SearchOption.AllDirectories),
+            "a library that calls a model needs no pretrained network"
+        );
+        Answers(place.File("My-webapi"), place.File(banana));
+    }
+
+    /// <summary>Starts a web service, and asks it.</summary>
+    private static void Answers(string project, string image)
+    {
+        Feed.Run(project, "dotnet", "build", "-c", "Release");
+        string program = Directory.GetFiles(
+            Path.Combine(project, "bin", "Release"),
+            "My_webapi.dll",
+            SearchOption.AllDirectories
+        )[0];
+        using var service = System.Diagnostics.Process.Start(
+            new System.Diagnostics.ProcessStartInfo("dotnet", [program, "--urls", "http://127.0.0.1:0"])
+            {
+                RedirectStandardOutput = true,
+            }
+        )!;
+        try
+        {
+            Match address = Match.Empty;
+            while (!address.Success && service.StandardOutput.ReadLine() is { } line)
+                address = Regex.Match(line, @"http://127\.0\.0\.1:\d+");
+            using var client = new HttpClient { BaseAddress = new Uri(address.Value) };
+            using HttpResponseMessage found = client.PostAsync("/predict", Body(File.ReadAllBytes(image))).Result,
+                refused = client.PostAsync("/predict", Body("no image"u8.ToArray())).Result;
+            StringAssert.Contains(found.Content.ReadAsStringAsync().Result, "\"label\":\"fruit\"");
+            Assert.AreEqual(System.Net.HttpStatusCode.UnprocessableEntity, refused.StatusCode);
+            Assert.AreEqual("Healthy", client.GetStringAsync("/health").Result);
+        }
+        finally
+        {
+            service.Kill();
+            service.WaitForExit();
+        }
+
+        static ByteArrayContent Body(byte[] bytes) => new(bytes);
+    }
+
     private static string PackageCache =>
         Environment.GetEnvironmentVariable("NUGET_PACKAGES")
         ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");

@@ -39,6 +39,7 @@ public sealed partial class ArchitectureTests
         "Explain",
         "Checks",
         "Jobs",
+        "Runs",
         "MLContext",
     ];
 

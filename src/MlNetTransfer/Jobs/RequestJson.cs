@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using MlNetTransfer.Onnx;
@@ -23,6 +24,17 @@ internal sealed class RequestConverter : JsonConverter<TrainOptions>
     }
 }
 
+/// <summary>A request that is not as it has to be, and the member at fault.</summary>
+/// <param name="member">Where it stands, as "fineTune.epochs"; empty where it is about the whole.</param>
+/// <param name="message">What was found, what is expected, and the fix.</param>
+/// <param name="inner">What was thrown first.</param>
+internal sealed class RequestException(string member, string message, Exception? inner = null)
+    : TransferException(message, inner)
+{
+    /// <summary>Where it stands.</summary>
+    public string Member => member;
+}
+
 /// <summary>
 /// Job requests as JSON. Written without what is at its default, which is then that of the machine and version that
 /// runs the job; read strictly, member by member, so that every fault is named with its place.
@@ -32,20 +44,36 @@ internal static class RequestJson
     /// <summary>The member that says which job it is.</summary>
     public const string Job = "job";
 
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
-    {
-        WriteIndented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        NumberHandling = JsonNumberHandling.Strict,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
-        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { LeaveOutDefaults } },
-    };
+    private static readonly JsonSerializerOptions Options = Of(new() { Modifiers = { LeaveOutDefaults } }),
+        Whole = Of(new DefaultJsonTypeInfoResolver());
 
     private static readonly Dictionary<string, Type> Jobs = Options
         .GetTypeInfo(typeof(JobRequest))
         .PolymorphismOptions!.DerivedTypes.ToDictionary(d => (string)d.TypeDiscriminator!, d => d.DerivedType);
 
     public static string Write(JobRequest request) => JsonSerializer.Serialize(request, Options);
+
+    /// <summary>Any options with all members, those at their defaults too.</summary>
+    public static JsonObject WriteWhole<T>(T options)
+        where T : class => JsonSerializer.SerializeToNode(options, Whole)!.AsObject();
+
+    /// <summary>How a type of options is written and read: its members, in camel case.</summary>
+    public static JsonTypeInfo Members(Type type) => Options.GetTypeInfo(type);
+
+    /// <summary>Reads options that are a part of something larger.</summary>
+    /// <param name="json">The object.</param>
+    /// <param name="path">Where it stands: its name and a point.</param>
+    /// <exception cref="RequestException">Something in it is not as it has to be.</exception>
+    public static T Read<T>(JsonObject json, string path)
+        where T : class => (T)Read(JsonSerializer.SerializeToElement(json), Options.GetTypeInfo(typeof(T)), path);
+
+    /// <summary>A member that there is not.</summary>
+    public static RequestException Unknown(string path, string name, string found, IEnumerable<string> known) =>
+        new(
+            path + name,
+            $"'{path}{name}' is {found}, and there is no such member. Near names: "
+                + $"{string.Join(", ", NearestNames.Of(name, known))}."
+        );
 
     /// <exception cref="TransferException">It is no request; the message names the member, what was found and what is
     /// expected.</exception>
@@ -65,13 +93,13 @@ internal static class RequestJson
     private static JobRequest Read(JsonElement json)
     {
         if (json.ValueKind != JsonValueKind.Object)
-            throw Wrong("The job request", json, "an object");
+            throw Wrong("", "The job request", json, "an object");
         string expected = $"one of {string.Join(", ", Jobs.Keys)}";
         if (!json.TryGetProperty(Job, out JsonElement job))
             throw new TransferException($"'{Job}' is missing; the job request needs it: {expected}.");
         return job.ValueKind == JsonValueKind.String && Jobs.TryGetValue(job.GetString()!, out Type? type)
             ? (JobRequest)Read(json, Options.GetTypeInfo(type), "")
-            : throw Wrong($"'{Job}'", job, expected);
+            : throw Wrong(Job, $"'{Job}'", job, expected);
     }
 
     /// <param name="json">The object.</param>
@@ -86,21 +114,21 @@ internal static class RequestJson
         foreach (JsonProperty member in json.EnumerateObject())
         {
             if (!given.Add(member.Name))
-                throw new TransferException($"'{path}{member.Name}' is given twice.");
+                throw new RequestException(path + member.Name, $"'{path}{member.Name}' is given twice.");
             if (path.Length == 0 && member.NameEquals(Job))
                 continue;
             if (!members.TryGetValue(member.Name, out JsonPropertyInfo? known))
-                throw new TransferException(
-                    $"'{path}{member.Name}' is {Text(member.Value)}, and there is no such member. Near names: "
-                        + $"{string.Join(", ", NearestNames.Of(member.Name, members.Keys))}."
-                );
+                throw Unknown(path, member.Name, Text(member.Value), members.Keys);
             Set(made, known, member.Value, path + member.Name);
             missing.Remove(member.Name);
         }
 
         return missing.Count == 0
             ? made
-            : throw new TransferException($"'{path}{missing.First()}' is missing; the job request needs it.");
+            : throw new RequestException(
+                path + missing.First(),
+                $"'{path}{missing.First()}' is missing; the job request needs it."
+            );
     }
 
     private static void Set(object made, JsonPropertyInfo member, JsonElement json, string path)
@@ -113,7 +141,7 @@ internal static class RequestJson
         catch (OutOfRangeException e)
         {
             string range = string.Create(CultureInfo.InvariantCulture, $"a number from {e.Low} to {e.High}");
-            throw Wrong($"'{path}'", json, range, e);
+            throw Wrong(path, $"'{path}'", json, range, e);
         }
         catch (ArgumentException e)
         {
@@ -127,11 +155,11 @@ internal static class RequestJson
         JsonTypeInfo type = Options.GetTypeInfo(member.PropertyType);
         string? expected = Expected(type);
         if (json.ValueKind == JsonValueKind.Null)
-            return member.IsSetNullable ? null : throw Wrong($"'{path}'", json, expected ?? "text");
+            return member.IsSetNullable ? null : throw Wrong(path, $"'{path}'", json, expected ?? "text");
         if (type.Kind == JsonTypeInfoKind.Object)
             return json.ValueKind == JsonValueKind.Object
                 ? Read(json, type, path + ".")
-                : throw Wrong($"'{path}'", json, "an object");
+                : throw Wrong(path, $"'{path}'", json, "an object");
         try
         {
             return json.Deserialize(type);
@@ -140,7 +168,7 @@ internal static class RequestJson
         {
             throw expected is null && json.ValueKind == JsonValueKind.String
                 ? Refused(path, json, e.Message, e)
-                : Wrong($"'{path}'", json, expected ?? "text", e);
+                : Wrong(path, $"'{path}'", json, expected ?? "text", e);
         }
     }
 
@@ -160,11 +188,16 @@ internal static class RequestJson
             : null;
     }
 
-    private static TransferException Wrong(string what, JsonElement found, string expected, Exception? inner = null) =>
-        new($"{what} is {Text(found)}; expected {expected}.", inner);
+    private static RequestException Wrong(
+        string path,
+        string what,
+        JsonElement found,
+        string expected,
+        Exception? inner = null
+    ) => new(path, $"{what} is {Text(found)}; expected {expected}.", inner);
 
-    private static TransferException Refused(string path, JsonElement found, string why, Exception inner) =>
-        new($"'{path}' is {Text(found)}. {why}", inner);
+    private static RequestException Refused(string path, JsonElement found, string why, Exception inner) =>
+        new(path, $"'{path}' is {Text(found)}. {why}", inner);
 
     /// <summary>The value as it was written, its beginning where it is long.</summary>
     private static string Text(JsonElement json)
@@ -173,6 +206,16 @@ internal static class RequestJson
         string text = json.GetRawText().ReplaceLineEndings(" ");
         return text.Length <= most ? text : $"{text[..most]}...";
     }
+
+    private static JsonSerializerOptions Of(DefaultJsonTypeInfoResolver resolver) =>
+        new(JsonSerializerDefaults.Web)
+        {
+            WriteIndented = true,
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            NumberHandling = JsonNumberHandling.Strict,
+            Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
+            TypeInfoResolver = resolver,
+        };
 
     private static void LeaveOutDefaults(JsonTypeInfo type)
     {

@@ -366,7 +366,12 @@ public sealed record FreezeBoundary
         {
             try
             {
-                return Parse(reader.GetString() ?? "");
+                // A fraction written as a number is one, as in a job file.
+                return Parse(
+                    reader.TokenType == JsonTokenType.Number
+                        ? reader.GetDouble().ToString(CultureInfo.InvariantCulture)
+                        : reader.GetString() ?? ""
+                );
             }
             catch (Exception e) when (e is FormatException or InvalidOperationException)
             {

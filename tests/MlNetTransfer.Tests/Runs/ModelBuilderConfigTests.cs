@@ -1,0 +1,90 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Runs;
+using MlNetTransfer.Tests.Shared;
+
+namespace MlNetTransfer.Tests.Runs;
+
+/// <summary>Files of ML.NET's Model Builder, in the form of 2023 and in that of 2021, as job files.</summary>
+[TestClass]
+public sealed class ModelBuilderConfigTests
+{
+    private const string Present =
+            """
+                {
+                  "Scenario": "ImageClassification",
+                  "DataSource": { "Type": "Folder", "Version": 1, "FolderPath": "images" },
+                  "Environment": { "Type": "LocalGPU", "Version": 1 },
+                  "TrainingOption": {
+                    "Version": 2, "Type": "ClassificationTrainingOption", "TrainingTime": 600, "Seed": 3,
+                    "ValidationOption": { "Version": 0, "Type": "TrainValidationSplitOption", "SplitRatio": 0.25 }
+                  },
+                  "RunHistory": { "Version": 1, "Type": "Result", "Trials": [] },
+                  "Type": "TrainingConfig", "Version": 5
+                }
+                """,
+        Earlier =
+            """
+                {
+                  "TrainingConfigurationVersion": 0, "TrainingTime": 100,
+                  "Scenario": { "ScenarioType": "ImageClassification" },
+                  "DataSource": { "DataSourceType": "Folder", "LocalFolderPath": "images" },
+                  "Environment": { "EnvironmentType": "Azure" }, "CodeGens": []
+                }
+                """;
+
+    [TestMethod]
+    public void Import_ThePresentForm_IsAJob()
+    {
+        using var folder = new TempFolder();
+        IReadOnlyList<string> notes = Import(folder, Present);
+        JobFile job = JobFile.Read(folder.File("job.yaml"));
+        Assert.AreEqual(folder.File("images"), job.Train.Folder);
+        Assert.AreEqual(0.25, job.Train.TestFraction);
+        Assert.AreEqual(3, job.Train.Seed);
+        Assert.AreEqual(ExecutionProvider.Cuda, job.Train.Device);
+        Assert.IsTrue(notes.Any(note => note.StartsWith("Training time of 600 s", StringComparison.Ordinal)));
+        CollectionAssert.Contains(notes.ToArray(), "Not taken over: RunHistory.");
+        StringAssert.Contains(File.ReadAllText(folder.File("job.yaml")), "# Not taken over: RunHistory.");
+    }
+
+    [TestMethod]
+    public void Import_TheFormOf2021_IsAJob()
+    {
+        using var folder = new TempFolder();
+        IReadOnlyList<string> notes = Import(folder, Earlier);
+        Assert.AreEqual(folder.File("images"), JobFile.Read(folder.File("job.yaml")).Train.Folder);
+        CollectionAssert.Contains(notes.ToArray(), "Environment Azure: trained on this machine instead.");
+    }
+
+    [TestMethod]
+    public void Import_SomethingElse_SaysWhat()
+    {
+        using var folder = new TempFolder();
+        Contains("has the scenario Regression", Present.Replace("ImageClassification", "Regression"));
+        Contains("is no .mbconfig", "not JSON");
+        Contains("is no .mbconfig", "[]");
+        Contains("names no images", Present.Replace("FolderPath", "Fold"));
+        Contains("which is not on this machine", Present.Replace("\"images\"", "\"C:\\\\Users\\\\me\\\\Images\""));
+        Assert.IsFalse(File.Exists(folder.File("job.yaml")));
+
+        void Contains(string said, string config) =>
+            StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => Import(folder, config)).Message, said);
+    }
+
+    [TestMethod]
+    public void Import_ImagesThatMoved_TakesTheFolderGiven()
+    {
+        using var folder = new TempFolder();
+        File.WriteAllText(folder.File("a.mbconfig"), Present.Replace("\"images\"", "\"C:\\\\Users\\\\me\\\\Images\""));
+        Directory.CreateDirectory(folder.File("here"));
+        ModelBuilderConfig.Import(folder.File("a.mbconfig"), folder.File("job.yaml"), folder.File("here"));
+        Assert.AreEqual(folder.File("here"), JobFile.Read(folder.File("job.yaml")).Train.Folder);
+    }
+
+    private static IReadOnlyList<string> Import(TempFolder folder, string config)
+    {
+        Directory.CreateDirectory(folder.File("images"));
+        File.WriteAllText(folder.File("a.mbconfig"), config);
+        return ModelBuilderConfig.Import(folder.File("a.mbconfig"), folder.File("job.yaml"));
+    }
+}
