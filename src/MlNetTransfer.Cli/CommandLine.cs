@@ -103,6 +103,7 @@ internal static class CommandLine
             ImportCommand.Create(terminal, cancellation),
             InspectCommand.Create(terminal, cancellation),
             ModelsCommand.Create(terminal, cancellation),
+            RegistryCommand.Create(terminal, cancellation),
             DoctorCommand.Create(terminal, cancellation),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);

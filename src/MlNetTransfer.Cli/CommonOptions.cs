@@ -4,6 +4,7 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Cli;
 
@@ -68,7 +69,13 @@ internal static class CommonOptions
         where T : class => flags.Text("--text-column", TextColumnMeans, "name", set);
 
     public static Argument Model<T>(this Flags<T> flags, Func<T, string, T> set)
-        where T : class => flags.Argument("model", "A model.onnx written by 'mlnet-transfer train'.", set);
+        where T : class =>
+        flags.Argument(
+            "model",
+            "A model.onnx written by 'mlnet-transfer train', or registry:NAME@production.",
+            set,
+            ModelRegistry.FileOf
+        );
 
     /// <summary>How to read labelled images.</summary>
     public static (Option Paths, Option Texts, Option Labels) Columns<T>(

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Models;
 using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
@@ -20,12 +21,14 @@ internal static class CompareCommand
         Argument first = flags.Argument(
                 "first",
                 "A model file, for example the one in use.",
-                (o, path) => o with { First = path }
+                (o, path) => o with { First = path },
+                ModelRegistry.FileOf
             ),
             second = flags.Argument(
                 "second",
                 "Another model file, for example a new one.",
-                (o, path) => o with { Second = path }
+                (o, path) => o with { Second = path },
+                ModelRegistry.FileOf
             ),
             folder = flags.Argument(
                 "folder",
@@ -107,7 +110,8 @@ internal static class CompareCommand
         EvaluationTables.Rejected(console, found.Rejected);
     }
 
-    private static string Verdict(ModelsComparison found)
+    /// <summary>What a comparison says, in a sentence.</summary>
+    public static string Verdict(ModelsComparison found)
     {
         string difference =
             $"the second is {EvaluationTables.Points(found.Difference)} points beside the first (95 %: "

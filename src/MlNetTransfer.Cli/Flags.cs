@@ -147,11 +147,26 @@ internal sealed class Flags<TOptions>(TOptions standard)
     }
 
     /// <summary>An argument.</summary>
-    public Argument Argument(string name, string description, Func<TOptions, string, TOptions> set)
+    /// <param name="name">What it is called in the help.</param>
+    /// <param name="description">What it means.</param>
+    /// <param name="set">Sets it.</param>
+    /// <param name="resolve">What stands for what was typed, looked up when the command runs; null for itself.</param>
+    public Argument Argument(
+        string name,
+        string description,
+        Func<TOptions, string, TOptions> set,
+        Func<string, string>? resolve = null
+    )
     {
         var argument = new Argument<string>(name) { Description = description };
         argument.CustomParser = result => (string?)Parsed(result, $"<{name}>", text => text, set);
-        steps.Add((parsed, options) => set(options, parsed.GetRequiredValue(argument)));
+        steps.Add(
+            (parsed, options) =>
+            {
+                string typed = parsed.GetRequiredValue(argument);
+                return set(options, resolve is null ? typed : resolve(typed));
+            }
+        );
         return argument;
     }
 

@@ -13,8 +13,8 @@ namespace MlNetTransfer.Hosting;
 public sealed class TransferModelOptions
 {
     /// <summary>
-    /// The model file, written by <c>train</c>. A relative path starts at the host's content root, or at the current
-    /// folder where there is no host.
+    /// The model file, written by <c>train</c>, or registry:NAME@STAGE, which is followed. A relative path starts at
+    /// the host's content root, or at the current folder where there is no host.
     /// </summary>
     public string Path { get; set; } = "";
 

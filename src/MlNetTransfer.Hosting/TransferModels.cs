@@ -216,7 +216,7 @@ internal sealed class TransferModels : ITransferModels, IDisposable, IAsyncDispo
                 name,
                 new HostedModel(
                     name,
-                    Path.GetFullPath(own.Path, Path.GetFullPath(root)),
+                    Path.GetFullPath(ModelRegistry.FileToFollow(own.Path), Path.GetFullPath(root)),
                     own,
                     instruments,
                     clock,

@@ -35,9 +35,11 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     {
         cancellation.ThrowIfCancellationRequested();
         long started = clock.GetTimestamp();
-        string digest = DigestOf(options.Model);
+        // An address is looked up once: a stage may get another version at any time.
+        string file = ModelRegistry.FileOf(options.Model),
+            digest = DigestOf(file);
         using TransferModel model = TransferModel.Load(
-            options.Model,
+            file,
             options.Limits,
             ExecutionPlan.For(options.Device, options.Workers)
         );

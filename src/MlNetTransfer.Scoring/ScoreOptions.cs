@@ -7,7 +7,9 @@ namespace MlNetTransfer.Scoring;
 /// <summary>A batch of images to score. Immutable; an invalid instance cannot be made.</summary>
 public sealed record ScoreOptions : DataJobRequest
 {
-    /// <summary>The model file, a model.onnx of this library.</summary>
+    /// <summary>
+    /// The model file, a model.onnx of this library, or an address of the registry (registry:NAME@production).
+    /// </summary>
     public required string Model
     {
         get;

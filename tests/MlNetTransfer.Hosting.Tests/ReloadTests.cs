@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.ML.OnnxRuntime;
+using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Tests.Shared;
 
@@ -61,6 +62,34 @@ public sealed class ReloadTests
         Assert.IsTrue(Sessions.IsFreed(first));
         Assert.AreEqual(1, hosted.Measured.Sum(TransferTelemetry.Reloads, "ok"));
         Assert.IsFalse(await hosted.ReloadAsync(), "the same content again is no other model");
+    }
+
+    [TestMethod]
+    [DoNotParallelize]
+    public async Task Reload_StageOfTheRegistryPromoted_ServesTheNewVersion()
+    {
+        using var folder = new TempFolder();
+        string? before = Environment.GetEnvironmentVariable(ModelRegistry.Variable);
+        Environment.SetEnvironmentVariable(ModelRegistry.Variable, folder.File("registry"));
+        try
+        {
+            var registry = new ModelRegistry();
+            registry.Add("tiny", folder.Write("one.onnx", TinyModel.Bytes(1)), ModelRegistry.Production);
+            await using Hosted hosted = new(o => o.Path = "registry:tiny@production");
+            Assert.AreEqual("gain 1", (await hosted.Predictor.PredictAsync(Reddish)).Model.TrainingDigest);
+            registry.Add("tiny", folder.Write("two.onnx", TinyModel.Bytes(2)));
+            Assert.IsFalse(await hosted.ReloadAsync(), "a candidate is not in use");
+            registry.Promote("tiny");
+            await hosted.ReloadAsync();
+            Assert.AreEqual("gain 2", (await hosted.Predictor.PredictAsync(Reddish)).Model.TrainingDigest);
+            registry.RollBack("tiny");
+            await hosted.ReloadAsync();
+            Assert.AreEqual("gain 1", (await hosted.Predictor.PredictAsync(Reddish)).Model.TrainingDigest);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(ModelRegistry.Variable, before);
+        }
     }
 
     [TestMethod]

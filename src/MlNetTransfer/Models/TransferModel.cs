@@ -64,7 +64,7 @@ public sealed class TransferModel : IDisposable
             );
 
     /// <summary>Loads a model file.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file, or an address of the registry, see <see cref="ModelRegistry"/>.</param>
     /// <param name="limits">What an image may cost when scored.</param>
     /// <param name="plan">How the graph is run; the CPU's plan if null.</param>
     /// <exception cref="GraphException">The file cannot be read or is no ONNX model.</exception>
@@ -72,7 +72,7 @@ public sealed class TransferModel : IDisposable
     /// not agree.</exception>
     public static TransferModel Load(string path, ImageLimits? limits = null, ExecutionPlan? plan = null)
     {
-        (_, OnnxModel onnx, ModelMetadata metadata) = ModelFile.Load(path);
+        (path, OnnxModel onnx, ModelMetadata metadata) = ModelFile.Load(ModelRegistry.FileOf(path));
         if (
             onnx.Inputs is [var input]
             && onnx.DeclaredShape(input.Name) is { ElementType: Onnx.Proto.TensorProto.Types.DataType.Uint8 } pixels

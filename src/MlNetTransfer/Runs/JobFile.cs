@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
 
 namespace MlNetTransfer.Runs;
@@ -111,7 +112,9 @@ public sealed record JobFile
             {
                 NotWorseThan = current with
                 {
-                    Model = From(folder, current.Model),
+                    Model = current.Model.StartsWith(ModelRegistry.Scheme, StringComparison.Ordinal)
+                        ? ModelRegistry.FileOf(current.Model)
+                        : From(folder, current.Model),
                     Images = current.Images is { } images ? From(folder, images) : null,
                 },
             }

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using MlNetTransfer.Advice;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Runs;
 using MlNetTransfer.Scoring;
 using MlNetTransfer.Selective;
 using MlNetTransfer.Tests.Shared;
@@ -101,6 +102,35 @@ public sealed class ReadmeTests
         );
         using var folder = new TempFolder();
         StringAssert.StartsWith(DocumentedProgram.Printed(folder, Scoring), "157 rows, 0 of them with an error.");
+    }
+
+    [TestMethod]
+    public void Jobs_OfTheGuide_Run()
+    {
+        Assert.AreEqual(
+            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/jobs.md", "csharp").Single()),
+            DocumentedCode.Normal(
+                "using MlNetTransfer.Runs;\n\n"
+                    + DocumentedCode
+                        .Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// jobs begins", "// jobs ends")
+                        .Single()
+            )
+        );
+        using var folder = new TempFolder();
+        string images = Repository.At("data-samples/clipart");
+        string job = $"version: 1\ntrain:\n  folder: {images}\ngates:\n  noLeak: true\n";
+        File.WriteAllText(folder.File("job.yaml"), job);
+        StringAssert.StartsWith(DocumentedProgram.Printed(folder, JobOfTheGuide), "noLeak holds: no image is in");
+    }
+
+    private static void JobOfTheGuide()
+    {
+        // jobs begins
+        var options = new RunOptions { Job = "job.yaml", Output = "runs/first" };
+        RunSummary run = new RunJob(options).Run();
+        foreach (GateResult gate in run.Gates)
+            Console.WriteLine($"{gate.Gate} {(gate.Holds ? "holds" : "fails")}: {gate.Found}");
+        // jobs ends
     }
 
     private static void Scoring()

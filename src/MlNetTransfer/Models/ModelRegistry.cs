@@ -1,0 +1,288 @@
+using System.Globalization;
+using MlNetTransfer.Onnx;
+
+namespace MlNetTransfer.Models;
+
+/// <summary>What was done with a version of a model.</summary>
+/// <param name="Time">When, in UTC.</param>
+/// <param name="Action">added, promoted or rolled back.</param>
+/// <param name="Version">SHA-256 of the model file, hexadecimal.</param>
+/// <param name="Stage">The stage that it then had.</param>
+/// <param name="Reason">Why: what a gate found, or a person said. Null where nothing was said.</param>
+public sealed record RegistryEntry(DateTimeOffset Time, string Action, string Version, string Stage, string? Reason);
+
+/// <summary>A model that the registry knows.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Stages">The version that each stage has.</param>
+/// <param name="Entries">What was done, the last at the end.</param>
+public sealed record RegisteredModel(
+    string Name,
+    IReadOnlyDictionary<string, string> Stages,
+    IReadOnlyList<RegistryEntry> Entries
+);
+
+/// <summary>
+/// A folder of models by name. Each version is kept under the digest of its file; a stage is a file that is replaced at
+/// one stroke, so that whoever follows it (a service that watches it, a batch that is begun) has one version or the
+/// other, never a half.
+/// </summary>
+/// <remarks>
+/// NAME/versions/SHA256.onnx, NAME/stages/STAGE.onnx, NAME/history.jsonl. Processes exclude each other by a lock file
+/// at NAME. What an address resolves to is checked against its digest.
+/// </remarks>
+/// <param name="folder">The folder; null for <see cref="DefaultFolder"/>.</param>
+/// <param name="clock">Dates entries; null for the system's.</param>
+public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = null)
+{
+    /// <summary>How addresses begin: registry:NAME@ and a stage, or 8 or more digits of a version's digest.</summary>
+    public const string Scheme = "registry:";
+
+    /// <summary>The stage of models that are in use.</summary>
+    public const string Production = "production";
+
+    /// <summary>The stage of models that have yet to show what they are worth.</summary>
+    public const string Candidate = "candidate";
+
+    /// <summary>Environment variable that names another folder.</summary>
+    public const string Variable = "MLNETTRANSFER_REGISTRY";
+
+    private const int LeastDigits = 8,
+        MostLetters = 64;
+    private readonly string folder = folder ?? DefaultFolder;
+    private readonly TimeProvider clock = clock ?? TimeProvider.System;
+
+    /// <summary>MLNETTRANSFER_REGISTRY where it is set, else "registry" below <see cref="DataFolder.Root"/>.</summary>
+    public static string DefaultFolder =>
+        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } chosen
+            ? Path.GetFullPath(chosen)
+            : DataFolder.For("registry");
+
+    /// <summary>The file of a model: a path as it is; of an address, the version that it has now.</summary>
+    /// <param name="model">A path, or registry:NAME@STAGE.</param>
+    /// <exception cref="TransferException">There is no such model, stage or version.</exception>
+    public static string FileOf(string model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.StartsWith(Scheme, StringComparison.Ordinal) ? new ModelRegistry().Resolve(model) : model;
+    }
+
+    /// <summary>
+    /// The file to watch: a path as it is; of the address of a stage, the file that is replaced when it gets another
+    /// version.
+    /// </summary>
+    /// <inheritdoc cref="FileOf"/>
+    public static string FileToFollow(string model)
+    {
+        string now = FileOf(model);
+        if (now == model)
+            return model;
+        var registry = new ModelRegistry();
+        (string name, string which) = Parts(model);
+        return registry.Find(name).Stages.ContainsKey(which) ? registry.StageFile(name, which) : now;
+    }
+
+    /// <summary>The file of an address, which no later promotion changes.</summary>
+    /// <exception cref="TransferException">There is no such model, stage or version; or a version is not what its
+    /// digest says.</exception>
+    public string Resolve(string address)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        (string name, string which) = Parts(address);
+        RegisteredModel model = Find(name);
+        if (!model.Stages.TryGetValue(which, out string? version))
+        {
+            string[] versions =
+            [
+                .. model
+                    .Entries.Select(entry => entry.Version)
+                    .Distinct()
+                    .Where(v => which.Length >= LeastDigits && v.StartsWith(which, StringComparison.OrdinalIgnoreCase)),
+            ];
+            version = versions is [var only]
+                ? only
+                : throw new TransferException(
+                    $"'{name}' has no stage or version '{which}'. Stages: {List(model.Stages.Keys)}; versions: "
+                        + $"{List(model.Entries.Select(entry => entry.Version[..12]).Distinct())}."
+                );
+        }
+
+        string file = VersionFile(name, version);
+        RequireDigest(file, version);
+        return file;
+    }
+
+    private static (string Name, string Which) Parts(string address)
+    {
+        int start = address.StartsWith(Scheme, StringComparison.Ordinal) ? Scheme.Length : 0;
+        string[] parts = address[start..].Split('@');
+        if (parts is not [var name, { Length: > 0 } which])
+            throw new TransferException(
+                $"'{address}' is no address of a model; expected {Scheme}NAME@{Production}, another stage, or the "
+                    + $"first {LeastDigits} or more digits of a version."
+            );
+        return (name, which);
+    }
+
+    /// <summary>All models, by name.</summary>
+    public IReadOnlyList<RegisteredModel> List() =>
+        Directory.Exists(folder)
+            ?
+            [
+                .. Directory
+                    .EnumerateDirectories(folder)
+                    .Select(path => Path.GetFileName(path))
+                    .Where(name => File.Exists(HistoryFile(name)))
+                    .Order(StringComparer.Ordinal)
+                    .Select(Find),
+            ]
+            : [];
+
+    /// <summary>What is known of a model.</summary>
+    /// <exception cref="TransferException">There is none of that name.</exception>
+    public RegisteredModel Find(string name)
+    {
+        RequireName(name, "model");
+        if (!File.Exists(HistoryFile(name)))
+            throw new TransferException(
+                $"The registry '{folder}' has no model '{name}'. It has: {List(Names())}. Add it by 'mlnet-transfer "
+                    + "registry add'."
+            );
+        IReadOnlyList<RegistryEntry> entries = new Ledger<RegistryEntry>(HistoryFile(name), resume: true).Lines;
+        Dictionary<string, string> stages = [];
+        foreach (RegistryEntry entry in entries)
+            stages[entry.Stage] = entry.Version;
+        return new RegisteredModel(name, stages, entries);
+    }
+
+    /// <summary>Adds a model file as a version, and gives it a stage.</summary>
+    /// <param name="name">Name of the model: letters, digits, '-', '_' and '.'.</param>
+    /// <param name="file">A model.onnx of this library.</param>
+    /// <param name="stage">The stage.</param>
+    /// <param name="reason">Why; null for nothing.</param>
+    /// <returns>The version: SHA-256 of the file.</returns>
+    /// <exception cref="TransferException">The file is no model of this library, or the registry cannot be
+    /// written.</exception>
+    public string Add(string name, string file, string stage = Candidate, string? reason = null)
+    {
+        RequireName(name, "model");
+        RequireName(stage, "stage");
+        _ = ModelFile.Load(file);
+        using OutputLock held = Hold(name);
+        string version = FileDigest.Of(file);
+        Copy(file, VersionFile(name, version), version);
+        Enter(name, new RegistryEntry(clock.GetUtcNow(), "added", version, stage, reason));
+        return version;
+    }
+
+    /// <summary>Gives a stage the version of another one, or a given version.</summary>
+    /// <param name="name">Name of the model.</param>
+    /// <param name="from">A stage, or the first digits of a version.</param>
+    /// <param name="stage">The stage that is to have it.</param>
+    /// <param name="reason">Why; null for nothing.</param>
+    /// <returns>The version.</returns>
+    /// <exception cref="TransferException">There is no such model or version.</exception>
+    public string Promote(string name, string from = Candidate, string stage = Production, string? reason = null)
+    {
+        RequireName(stage, "stage");
+        using OutputLock held = Hold(name);
+        string version = FileDigest.Of(Resolve($"{Scheme}{name}@{from}"));
+        Enter(name, new RegistryEntry(clock.GetUtcNow(), "promoted", version, stage, reason));
+        return version;
+    }
+
+    /// <summary>Gives a stage the version that it had before the present one.</summary>
+    /// <returns>The version.</returns>
+    /// <exception cref="TransferException">There is no such model or stage, or it had one version only.</exception>
+    public string RollBack(string name, string stage = Production, string? reason = null)
+    {
+        using OutputLock held = Hold(name);
+        RegisteredModel model = Find(name);
+        if (!model.Stages.TryGetValue(stage, out string? now))
+            throw new TransferException($"'{name}' has no stage '{stage}'. Stages: {List(model.Stages.Keys)}.");
+        string version = Before(model, stage, now);
+        RequireDigest(VersionFile(name, version), version);
+        Enter(name, new RegistryEntry(clock.GetUtcNow(), "rolled back", version, stage, reason));
+        return version;
+    }
+
+    /// <summary>What a stage had before; versions that were rolled back from are passed over, so that a second call
+    /// goes one further.</summary>
+    private static string Before(RegisteredModel model, string stage, string now)
+    {
+        List<string> had = [];
+        foreach (RegistryEntry entry in model.Entries.Where(entry => entry.Stage == stage))
+            if (entry.Action == "rolled back")
+                had.RemoveRange(had.LastIndexOf(entry.Version) + 1, had.Count - had.LastIndexOf(entry.Version) - 1);
+            else if (had.LastOrDefault() != entry.Version)
+                had.Add(entry.Version);
+        return had is [.., var before, _]
+            ? before
+            : throw new TransferException(
+                $"Stage '{stage}' of '{model.Name}' has had one version only, {now[..12]}: there is none to go back to."
+            );
+    }
+
+    /// <summary>The stage's file first: an entry never names what is not there.</summary>
+    private void Enter(string name, RegistryEntry entry)
+    {
+        Copy(VersionFile(name, entry.Version), StageFile(name, entry.Stage), entry.Version);
+        new Ledger<RegistryEntry>(HistoryFile(name), resume: true).Add(entry);
+    }
+
+    private static void Copy(string from, string to, string digest)
+    {
+        OutputLock.MakeFolder(Path.GetDirectoryName(to)!);
+        AtomicFile.Write(
+            to,
+            stream =>
+            {
+                using FileStream source = RegularFile.OpenRead(from);
+                source.CopyTo(stream);
+            }
+        );
+        RequireDigest(to, digest);
+    }
+
+    private static void RequireDigest(string file, string version)
+    {
+        string found = FileDigest.Of(file);
+        if (found != version)
+            throw new TransferException(
+                $"'{file}' has SHA-256 {found}; {version} is expected: it was changed. Add the model again."
+            );
+    }
+
+    private static void RequireName(string name, string what)
+    {
+        if (
+            name.Length is 0 or > MostLetters
+            || !char.IsAsciiLetterOrDigit(name[0])
+            || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
+        )
+            throw new TransferException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The name of the {what} is '{name}'; expected at most {MostLetters} letters, digits, '-', '_' and "
+                ) + "'.', a letter or digit first."
+            );
+    }
+
+    private OutputLock Hold(string name)
+    {
+        RequireName(name, "model");
+        OutputLock.MakeFolder(Path.Combine(folder, name));
+        return OutputLock.OfFile(HistoryFile(name));
+    }
+
+    private IEnumerable<string> Names() => List().Select(model => model.Name);
+
+    private static string List(IEnumerable<string> names) =>
+        string.Join(", ", names) is { Length: > 0 } all ? all : "none";
+
+    private string HistoryFile(string name) => Path.Combine(folder, name, "history.jsonl");
+
+    private string StageFile(string name, string stage) => Path.Combine(folder, name, "stages", $"{stage}.onnx");
+
+    private string VersionFile(string name, string version) =>
+        Path.Combine(folder, name, "versions", $"{version}.onnx");
+}

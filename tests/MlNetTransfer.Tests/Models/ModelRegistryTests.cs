@@ -1,0 +1,115 @@
+using MlNetTransfer.Models;
+using MlNetTransfer.Tests.Shared;
+using MlNetTransfer.Tests.Training.FineTuning;
+using MlNetTransfer.Training;
+
+namespace MlNetTransfer.Tests.Models;
+
+/// <summary>Models by name: what a stage has, what it had, and that nothing else can take its place.</summary>
+[TestClass]
+public sealed class ModelRegistryTests
+{
+    private static readonly TuneTask Task = new();
+
+    [ClassInitialize]
+    public static void Train(TestContext _)
+    {
+        for (int seed = 1; seed <= 3; seed++)
+            Task.Run(Task.Options($"m{seed}", TrainingStrategy.Head) with { Seed = seed });
+    }
+
+    [ClassCleanup]
+    public static void Remove() => Task.Dispose();
+
+    [TestMethod]
+    public void Stages_PromotedAndRolledBack_HaveTheVersionThatIsMeant()
+    {
+        using var folder = new TempFolder();
+        var registry = new ModelRegistry(folder.Path);
+        string[] versions = new string[3];
+        for (int i = 0; i < 3; i++)
+        {
+            versions[i] = registry.Add("stripes", Model(i + 1), reason: $"seed {i + 1}");
+            Assert.AreEqual(versions[i], registry.Promote("stripes"));
+        }
+
+        Assert.HasCount(3, versions.Distinct().ToArray());
+        CollectionAssert.AreEqual(
+            File.ReadAllBytes(Model(3)),
+            File.ReadAllBytes(registry.Resolve("registry:stripes@production"))
+        );
+        Assert.AreEqual(versions[1], registry.RollBack("stripes"));
+        Assert.AreEqual(versions[0], registry.RollBack("stripes"), "a second time: one further back");
+        Contains("there is none to go back to", () => registry.RollBack("stripes"));
+        RegisteredModel model = registry.List().Single();
+        Assert.AreEqual(versions[0], model.Stages["production"]);
+        Assert.AreEqual(versions[2], model.Stages["candidate"]);
+        Assert.HasCount(8, model.Entries);
+        Assert.AreEqual("seed 2", model.Entries[2].Reason);
+        // After going back, the next promotion counts from there.
+        registry.Promote("stripes");
+        Assert.AreEqual(versions[0], registry.RollBack("stripes"));
+        string byDigest = registry.Resolve($"stripes@{versions[1][..8].ToUpperInvariant()}");
+        Assert.AreEqual(versions[1], FileDigest.Of(byDigest));
+    }
+
+    [TestMethod]
+    public void Resolve_AVersionThatWasChanged_IsRefused()
+    {
+        using var folder = new TempFolder();
+        var registry = new ModelRegistry(folder.Path);
+        registry.Add("stripes", Model(1));
+        string file = registry.Resolve("stripes@candidate");
+        byte[] bytes = File.ReadAllBytes(file);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(file, bytes);
+        Contains("it was changed", () => registry.Resolve("stripes@candidate"));
+        Contains("it was changed", () => registry.Promote("stripes"));
+    }
+
+    [TestMethod]
+    public void Names_OutOfTheFolderOrUnknown_AreRefused()
+    {
+        using var folder = new TempFolder();
+        var registry = new ModelRegistry(folder.Path);
+        registry.Add("stripes", Model(1));
+        foreach (string name in new[] { "", "..", "../x", "a/b", ".hidden", "a b", new string('a', 65) })
+            Contains("The name of the", () => registry.Add(name, Model(1)));
+        Contains("The name of the stage", () => registry.Add("stripes", Model(1), "../../x"));
+        Contains("has no model 'spots'. It has: stripes.", () => registry.Resolve("registry:spots@production"));
+        Contains("Stages: candidate; versions:", () => registry.Resolve("registry:stripes@production"));
+        Contains("is no address", () => registry.Resolve("registry:stripes"));
+        folder.Write("no.onnx", "no model"u8.ToArray());
+        Assert.Throws<Exception>(() => registry.Add("other", folder.File("no.onnx")));
+        Assert.HasCount(1, registry.List());
+    }
+
+    [TestMethod]
+    public void Add_ByEightAtATime_LosesNoEntry()
+    {
+        using var folder = new TempFolder();
+        Parallel.For(
+            0,
+            8,
+            _ =>
+            {
+                while (true)
+                    try
+                    {
+                        new ModelRegistry(folder.Path).Add("stripes", Model(1));
+                        return;
+                    }
+                    catch (TransferException e) when (e.Message.Contains("is in use", StringComparison.Ordinal))
+                    {
+                        Thread.Sleep(10);
+                    }
+            }
+        );
+        Assert.HasCount(8, new ModelRegistry(folder.Path).Find("stripes").Entries);
+    }
+
+    private static string Model(int seed) => Task.File($"m{seed}/model.onnx");
+
+    private static void Contains(string said, Action act) =>
+        StringAssert.Contains(Assert.ThrowsExactly<TransferException>(act).Message, said);
+}
