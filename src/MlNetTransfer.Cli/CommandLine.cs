@@ -104,6 +104,7 @@ internal static class CommandLine
             InspectCommand.Create(terminal, cancellation),
             ModelsCommand.Create(terminal, cancellation),
             RegistryCommand.Create(terminal, cancellation),
+            CacheCommand.Create(terminal),
             DoctorCommand.Create(terminal, cancellation),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
