@@ -38,14 +38,14 @@ public sealed record ClusterWorkerOptions
     } = 1;
 
     /// <summary>
-    /// How often the worker says that it is alive, in [0.1 s, 10 min]. One that has not for three times as long is taken
+    /// How often the worker says that it is alive, in [1 s, 10 min]. One that has not for three times as long is taken
     /// for dead, and its shards are given to others. Default 5 s.
     /// </summary>
     public TimeSpan CheckIn
     {
         get;
         init =>
-            field = TimeSpan.FromSeconds(Check.InRange(value.TotalSeconds, 0.1, 600, nameof(CheckIn)));
+            field = TimeSpan.FromSeconds(Check.InRange(value.TotalSeconds, 1, 600, nameof(CheckIn)));
     } = TimeSpan.FromSeconds(5);
 }
 

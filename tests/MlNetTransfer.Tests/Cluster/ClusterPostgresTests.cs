@@ -1,6 +1,7 @@
 using MlNetTransfer.Cluster;
 using MlNetTransfer.Scoring;
 using MlNetTransfer.Tests.Scoring;
+using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Cluster;
 
@@ -12,7 +13,7 @@ public sealed class ClusterPostgresTests
     private static PostgresServer server = null!;
 
     [ClassInitialize]
-    public static void Prepare(TestContext _) => (server, task) = (PostgresServer.Begin(), new ScoreTask());
+    public static void Prepare(TestContext _) => (server, task) = (PostgresServer.Begin(Assert.Inconclusive), new ScoreTask());
 
     [ClassCleanup]
     public static void CleanUp()

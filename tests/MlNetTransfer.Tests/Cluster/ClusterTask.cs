@@ -59,7 +59,7 @@ internal sealed class ClusterTask(ScoreTask task, string store) : IDisposable
                 Store = Store,
                 Name = "tester",
                 Workers = 1,
-                CheckIn = TimeSpan.FromSeconds(0.2),
+                CheckIn = TimeSpan.FromSeconds(1),
             }
         );
         Task work = Task.Run(() => worker.Run(Said.Enqueue, ends.Token));

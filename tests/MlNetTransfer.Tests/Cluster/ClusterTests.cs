@@ -115,7 +115,7 @@ public sealed class ClusterTests
     public async Task Work_EndedAndCancelledInTheMiddle_GoesOnBehindTheLastRow()
     {
         using ClusterTask cluster = ClusterTask.OfFile(task);
-        ScoreOptions score = cluster.Score() with { RateLimit = 10 };
+        ScoreOptions score = cluster.Score() with { RateLimit = 4 };
         string id = await cluster.Submit(score, shards: 1);
         ClusterJob job = await cluster.Work(id, job => job.Rows > 0);
         Assert.AreEqual(ClusterState.Waiting, job.State, string.Join('\n', cluster.Said));
