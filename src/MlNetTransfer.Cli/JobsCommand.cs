@@ -78,7 +78,7 @@ internal static class JobsCommand
         {
             IReadOnlyList<ClusterJob> jobs = Ask(WorkerCommand.Store(parsed, store), client => client.List());
             if (parsed.GetValue(json))
-                terminal.WriteJson(new { jobs = jobs.Select(job => new { Summary = Line(job), job.Id, job.State }) });
+                terminal.WriteJson(new { jobs = jobs.Select(InShort) });
             else if (jobs.Count == 0)
                 terminal.WriteText("The store has no job. Submit one with 'mlnet-transfer submit'.\n");
             foreach (ClusterJob job in parsed.GetValue(json) ? [] : jobs)
@@ -176,6 +176,22 @@ internal static class JobsCommand
 
     private static string Rate(double perSecond) => perSecond.ToString("f1", CultureInfo.InvariantCulture);
 
+    private static object InShort(ClusterJob job) =>
+        new
+        {
+            job.Id,
+            job.Title,
+            job.State,
+            Shards = job.Shards.Count,
+            Done = job.Count(ClusterState.Done),
+            Running = job.Count(ClusterState.Running),
+            Parked = job.Count(ClusterState.Parked),
+            job.Rows,
+            job.Rejected,
+            job.PerSecond,
+            job.LastError,
+        };
+
     private static string Line(ClusterJob job) =>
         string.Create(
             CultureInfo.InvariantCulture,
@@ -198,7 +214,8 @@ internal static class JobsCommand
             console.WriteLine(
                 worker.Shards.Count == 0
                     ? $"Worker {worker.Name}: none of its shards"
-                    : $"Worker {worker.Name}: shard {string.Join(", ", worker.Shards)}, {Rate(worker.PerSecond)} a second"
+                    : $"Worker {worker.Name}: shard {string.Join(", ", worker.Shards)}, "
+                        + $"{Rate(worker.PerSecond)} a second"
             );
         ClusterShard[] told =
         [

@@ -19,7 +19,7 @@ internal static class ScoreFlags
             Output = "-",
         };
 
-    /// <summary>Adds model, input, output and what the rows are, which do not depend on where they are scored.</summary>
+    /// <summary>Adds model, input, output and what rows are, which do not depend on where they are scored.</summary>
     public static void AddTo(Command command, Flags<ScoreOptions> flags)
     {
         Option output = flags.Text(

@@ -88,7 +88,7 @@ public sealed class ClusterClient : IAsyncDisposable
         });
     }
 
-    /// <summary>Puts parked and cancelled shards back, with all their tries; each goes on behind its last row.</summary>
+    /// <summary>Puts parked and cancelled shards back with all their tries; each goes on behind its last row.</summary>
     /// <returns>How many.</returns>
     /// <exception cref="TransferException">There is no job of this ID.</exception>
     public async Task<int> Retry(string id)

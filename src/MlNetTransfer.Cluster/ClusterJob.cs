@@ -28,7 +28,7 @@ public sealed record ClusterJob
     /// <summary>What goes where, in words.</summary>
     public required string Title { get; init; }
 
-    /// <summary>How it stands: running where a shard is, else waiting where one does, else parked where one is.</summary>
+    /// <summary>How it stands: running where a shard is, else waiting where one is, else parked.</summary>
     public required ClusterState State { get; init; }
 
     /// <summary>Version of the library whose workers take it.</summary>
@@ -46,7 +46,7 @@ public sealed record ClusterJob
     /// <summary>Workers that are alive and may take it.</summary>
     public required IReadOnlyList<ClusterWorkerState> Workers { get; init; }
 
-    /// <summary>Failed runs, the newest first, twenty at most. The store may have lost some: it is for people.</summary>
+    /// <summary>Failed runs, the newest first, twenty at most. Some may be missing: it is for people.</summary>
     public IReadOnlyList<ClusterFailure> Failures { get; init; } = [];
 
     /// <summary>Why nobody works on it, in words; null where somebody does or nothing is left to do.</summary>

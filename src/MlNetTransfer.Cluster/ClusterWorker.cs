@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using Quartz;
-
 namespace MlNetTransfer.Cluster;
 
 /// <summary>How a worker works. Immutable; an invalid instance cannot be made.</summary>
@@ -15,7 +12,8 @@ public sealed record ClusterWorkerOptions
         get;
         init =>
             field =
-                value is { Length: > 0 and <= 60 } && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_')
+                value is { Length: > 0 and <= 60 }
+                && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_')
                     ? value
                     : throw new ArgumentException(
                         $"Name is '{value}'; expected 1 to 60 letters, digits, points, hyphens and underscores.",
@@ -44,8 +42,7 @@ public sealed record ClusterWorkerOptions
     public TimeSpan CheckIn
     {
         get;
-        init =>
-            field = TimeSpan.FromSeconds(Check.InRange(value.TotalSeconds, 1, 600, nameof(CheckIn)));
+        init => field = TimeSpan.FromSeconds(Check.InRange(value.TotalSeconds, 1, 600, nameof(CheckIn)));
     } = TimeSpan.FromSeconds(5);
 }
 
@@ -135,8 +132,8 @@ public sealed class ClusterWorker(ClusterWorkerOptions options)
         catch (TransferException e) when (e.InnerException is IOException held && OutputLock.IsHeld(held))
         {
             throw new TransferException(
-                $"The store {store.Name} has a worker already, and a file of SQLite can have one. Give that worker more "
-                    + "shards at once, or take a store of PostgreSQL: postgres://user@host/database.",
+                $"The store {store.Name} has a worker already, and a file of SQLite can have one. Give that worker "
+                    + "more shards at once, or take a store of PostgreSQL: postgres://user@host/database.",
                 e
             );
         }

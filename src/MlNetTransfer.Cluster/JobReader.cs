@@ -27,7 +27,7 @@ internal static class JobReader
         });
 
     /// <summary>One job of the store.</summary>
-    /// <exception cref="TransferException">There is none of this ID; the message names those that there are.</exception>
+    /// <exception cref="TransferException">There is none of this ID; the message names those there are.</exception>
     public static async Task<JobRecord> Record(StoreConnection store, string id)
     {
         IJobDetail? detail = await store.Ask(scheduler => scheduler.GetJobDetail(new JobKey(JobRecord.Name, id)));
@@ -221,8 +221,7 @@ internal static class JobReader
     private static string? NoteOf(JobRecord job, ClusterNode[] alive)
     {
         string[] versions = [.. alive.Select(node => WorkerName.Of(node.InstanceId).Version).Distinct().Order()];
-        return
-            versions.Contains(job.Version) || (versions.Length == 0 && job.Version == ClusterVersion.Current) ? null
+        return versions.Contains(job.Version) || (versions.Length == 0 && job.Version == ClusterVersion.Current) ? null
             : versions.Length == 0
                 ? $"It was submitted with version {job.Version}, and waits for a worker of that version."
             : $"It was submitted with version {job.Version}; the workers that are alive are of version "

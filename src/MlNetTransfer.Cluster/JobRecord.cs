@@ -131,7 +131,9 @@ internal sealed record JobRecord
             .ForJob(job.Key)
             .WithExecutionGroup(GroupOf(Version))
             .StartAt(now - TimeSpan.FromDays(1) + TimeSpan.FromMilliseconds(number))
-            .WithSimpleSchedule(schedule => schedule.WithMisfireInstruction(SimpleTriggerMisfireInstruction.IgnoreMisfires));
+            .WithSimpleSchedule(schedule =>
+                schedule.WithMisfireInstruction(SimpleTriggerMisfireInstruction.IgnoreMisfires)
+            );
         return (job, trigger.Build());
     }
 

@@ -3,7 +3,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
-using MlNetTransfer.Jobs;
 using MlNetTransfer.Scoring;
 
 namespace MlNetTransfer.Cluster;
@@ -150,7 +149,7 @@ internal sealed class ScoreWork : ShardWork
         };
     }
 
-    /// <summary>Waits while another process holds the output: a worker that has just died may not be gone yet.</summary>
+    /// <summary>Waits while another process holds the output: a worker that just died may not be gone yet.</summary>
     private static T WhileHeld<T>(Func<T> work, CancellationToken cancellation)
     {
         long started = TimeProvider.System.GetTimestamp();
@@ -192,7 +191,7 @@ internal sealed class ScoreWork : ShardWork
     }
 }
 
-/// <summary>A batch to score in shards, by any number of workers. Immutable; an invalid instance cannot be made.</summary>
+/// <summary>A batch to score in shards by any workers. Immutable; an invalid instance cannot be made.</summary>
 public sealed record ScoreSubmission
 {
     /// <summary>Most shards of a job.</summary>

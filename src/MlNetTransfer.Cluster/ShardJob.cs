@@ -14,7 +14,7 @@ namespace MlNetTransfer.Cluster;
 [RetryPolicy(MostRetries, "00:00:05", 2, MaxDelay = "00:05:00")]
 internal sealed class ShardJob(WorkerSetting worker, ClusterStore store) : IJob
 {
-    /// <summary>More than a job may ask for: when to give up is decided here, with what is known of the shard.</summary>
+    /// <summary>More than a job may ask for: when to give up is decided here, by what is known of a shard.</summary>
     private const int MostRetries = 200;
 
     private const int LongestError = 900;
@@ -216,21 +216,11 @@ internal sealed class ShardJob(WorkerSetting worker, ClusterStore store) : IJob
 
         /// <summary>A file has nobody who would tell a worker; it asks for itself.</summary>
         private bool IsCancelled() =>
-            context
-                .Scheduler.GetJobDetail(job.Key, CancellationToken.None)
-                .AsTask()
-                .GetAwaiter()
-                .GetResult()
+            context.Scheduler.GetJobDetail(job.Key, CancellationToken.None).AsTask().GetAwaiter().GetResult()
                 is not { } header
             || JobRecord.Of(header).IsCancelled;
 
-        private ShardRecord Now() =>
-            shard with
-            {
-                Rows = last.Rows,
-                Rejected = last.Rejected,
-                PerSecond = PerSecond,
-            };
+        private ShardRecord Now() => shard with { Rows = last.Rows, Rejected = last.Rejected, PerSecond = PerSecond };
 
         private void Done()
         {

@@ -14,7 +14,8 @@ internal abstract class ShardWork
         Array.Find(All, work => work.Kind == kind)
         ?? throw new TransferException(
             $"The job is of kind '{kind}', and this worker, version {ClusterVersion.Current}, knows "
-                + $"{string.Join(", ", All.Select(work => work.Kind))}. Start a worker of the version that submitted it."
+                + $"{string.Join(", ", All.Select(work => work.Kind))}. Start a worker of the version that "
+                + "submitted it."
         );
 
     /// <summary>Does one shard, from where its last run stopped.</summary>

@@ -13,7 +13,8 @@ public sealed class ClusterPostgresTests
     private static PostgresServer server = null!;
 
     [ClassInitialize]
-    public static void Prepare(TestContext _) => (server, task) = (PostgresServer.Begin(Assert.Inconclusive), new ScoreTask());
+    public static void Prepare(TestContext _) =>
+        (server, task) = (PostgresServer.Begin(Assert.Inconclusive), new ScoreTask());
 
     [ClassCleanup]
     public static void CleanUp()

@@ -176,7 +176,10 @@ public sealed class ClusterTests
         ClusterJob left = await cluster.Get(other.Id);
         Assert.AreEqual(ClusterState.Waiting, left.State);
         Assert.Contains("version 0.0.7", left.Note!);
-        Assert.Contains(line => line.Contains($"Job {other.Id} is left to others", StringComparison.Ordinal), cluster.Said);
+        Assert.Contains(
+            line => line.Contains($"Job {other.Id} is left to others", StringComparison.Ordinal),
+            cluster.Said
+        );
     }
 
     [TestMethod]

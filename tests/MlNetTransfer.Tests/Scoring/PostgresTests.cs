@@ -11,7 +11,8 @@ public sealed class PostgresTests
     private static PostgresServer server = null!;
 
     [ClassInitialize]
-    public static void Prepare(TestContext _) => (server, task) = (PostgresServer.Begin(Assert.Inconclusive), new ScoreTask());
+    public static void Prepare(TestContext _) =>
+        (server, task) = (PostgresServer.Begin(Assert.Inconclusive), new ScoreTask());
 
     [ClassCleanup]
     public static void CleanUp()
