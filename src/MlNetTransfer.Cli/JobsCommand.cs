@@ -228,7 +228,8 @@ internal static class JobsCommand
                     $"Shard {shard.Number}: {FlagText.Of(shard.State)}, {shard.Rows:N0} rows, {shard.Rejected:N0} "
                 )
                     + $"rejected{(shard.Worker is null ? "" : $", {shard.Worker}")}"
-                    + (shard.Error is null ? "" : $"; failed {shard.Failures} times: {shard.Error}")
+                    + (shard.Failures == 0 ? "" : $"; failed {shard.Failures} times")
+                    + (shard.Error is null ? "" : $": {shard.Error}")
             );
         if (told.Length > MostShown)
             console.WriteLine($"… and {told.Length - MostShown} more; --json has all.");

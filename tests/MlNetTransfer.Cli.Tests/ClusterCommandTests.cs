@@ -111,6 +111,47 @@ public sealed class ClusterCommandTests
         StringAssert.Contains(gone.Error, $"There is no job '{id}'");
     }
 
+    /// <summary>An image that takes the process with it must not take every worker, one after the other.</summary>
+    [TestMethod]
+    public void Work_WorkersDieOverAShardWithoutANewRow_ItIsParked()
+    {
+        using var folder = new TempFolder();
+        string store = $"sqlite:{folder.File("store.db")}",
+            output = folder.File("out.csv");
+        CliResult submitted = Cli.Run(
+            "submit",
+            "score",
+            Trained.Model,
+            List(folder),
+            "--output",
+            output,
+            "--shards",
+            "1",
+            "--tries",
+            "2",
+            "--store",
+            store,
+            "--json"
+        );
+        string id = submitted.Json.GetProperty("id").GetString()!;
+        foreach (string said in (string[])["begins.", "begins, taken over."])
+        {
+            using var killed = new Worker(store);
+            WaitFor(() => killed.Said.Contains(said, StringComparison.Ordinal), [killed]);
+            killed.Kill();
+        }
+
+        using var worker = new Worker(store);
+        WaitFor(() => worker.Said.Contains("is parked: 2 workers died", StringComparison.Ordinal), [worker]);
+        CliResult parked = Cli.Run("jobs", "wait", id, "--store", store);
+        Assert.AreEqual(ExitCode.Failed, parked.Code, parked.ToString());
+        StringAssert.Contains(parked.Output, "parked: 0 of 1 shards done");
+        Cli.Run("jobs", "retry", id, "--store", store);
+        CliResult done = Cli.Run("jobs", "wait", id, "--store", store);
+        Assert.AreEqual(ExitCode.Done, done.Code, $"{done}\n{worker.Said}");
+        Assert.AreEqual(Rows + 1, File.ReadLines(folder.File("out.00001-of-00001.csv")).Count());
+    }
+
     [TestMethod]
     [DataRow("--shards", "0", ExitCode.Usage, "it must be from 1 to 10000")]
     [DataRow("--shards", "10001", ExitCode.Usage, "it must be from 1 to 10000")]
