@@ -64,6 +64,9 @@ internal abstract class DatabaseAddress
 /// <param name="file">The file; made where it is missing.</param>
 internal sealed class SqliteAddress(string file) : DatabaseAddress
 {
+    /// <summary>The file, with its folders.</summary>
+    public string File => Path.GetFullPath(file);
+
     public override string Name => $"sqlite:{Path.GetFullPath(file)}";
 
     public override DbConnection Open(bool toWrite)
@@ -139,6 +142,18 @@ internal sealed class PostgresAddress : DatabaseAddress
 
     public override string Name =>
         FormattableString.Invariant($"postgres://{builder.Host}:{builder.Port}/{builder.Database}");
+
+    /// <summary>Whether the address has the password in it.</summary>
+    public bool HasPassword => !string.IsNullOrEmpty(builder.Password);
+
+    /// <summary>For connections that are given back and taken again, by many threads.</summary>
+    /// <param name="application">What the server's lists call them.</param>
+    public string Pooled(string application) =>
+        new NpgsqlConnectionStringBuilder(builder.ToString())
+        {
+            Pooling = true,
+            ApplicationName = application,
+        }.ToString();
 
     /// <inheritdoc cref="DatabaseAddress.TryParse"/>
     public static PostgresAddress Parse(string text)

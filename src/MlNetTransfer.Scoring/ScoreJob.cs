@@ -25,6 +25,12 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     private readonly TimeProvider clock = services?.Clock ?? TimeProvider.System;
     private readonly List<RejectedItem> rejected = [];
 
+    /// <summary>Told how far the batch is, once at its start and after each commit, from any thread.</summary>
+    internal Action<ScoreState>? Committed { get; init; }
+
+    /// <summary>Ends the run behind the segment that is being scored, which is still committed.</summary>
+    internal CancellationToken Drain { get; init; }
+
     /// <summary>Runs the batch.</summary>
     /// <param name="progress">Told how far it is, from any thread.</param>
     /// <param name="cancellation">Ends it between two images: all that was committed stays, and the next run goes on
@@ -38,15 +44,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         // An address is looked up once: a stage may get another version at any time.
         string file = ModelRegistry.FileOf(options.Model),
             digest = DigestOf(file);
-        using TransferModel model = TransferModel.Load(
-            file,
-            options.Limits,
-            ExecutionPlan.For(options.Device, options.Workers)
-        );
-        if (model.Metadata.Encoder.Kind == Encoders.EncoderKind.Texts)
-            throw new TransferException(
-                $"Model '{options.Model}' takes texts; batches of images are scored. Take 'predict --text-column'."
-            );
+        using TransferModel model = Load(file);
         WorkPlace work = WorkPlace.Of(options);
         RequireWholeToRestart(options);
         using ScoreSink sink = ScoreSink.Of(
@@ -59,6 +57,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         var rows = new ScoreRows(model, digest, source.Columns, options);
         (ScoreState state, bool isComplete) = sink.Open(Identity(digest, source, rows), rows.Columns, options.Restart);
         long before = state.Items;
+        Committed?.Invoke(state);
         if (!isComplete)
         {
             (source as ManifestSource)?.Prepare(progress, cancellation);
@@ -81,6 +80,38 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
             Seconds = took.TotalSeconds,
             ModelSha256 = digest,
         };
+    }
+
+    /// <summary>
+    /// Opens model, input and output as a run does, and scores nothing: what is wrong with one of them is said now.
+    /// </summary>
+    /// <returns>Whether the output is complete already.</returns>
+    /// <exception cref="TransferException">As of <see cref="Run"/>.</exception>
+    internal bool Probe()
+    {
+        string file = ModelRegistry.FileOf(options.Model),
+            digest = DigestOf(file);
+        using TransferModel model = Load(file);
+        WorkPlace work = WorkPlace.Of(options);
+        using ScoreSink sink = ScoreSink.Of(options, work, _ => { }, clock);
+        using ScoreSource source = ScoreSource.Open(options, work, TextReader.Null);
+        var rows = new ScoreRows(model, digest, source.Columns, options);
+        return sink.Open(Identity(digest, source, rows), rows.Columns, restart: false).IsComplete;
+    }
+
+    private TransferModel Load(string file)
+    {
+        TransferModel model = TransferModel.Load(
+            file,
+            options.Limits,
+            ExecutionPlan.For(options.Device, options.Workers)
+        );
+        if (model.Metadata.Encoder.Kind != Encoders.EncoderKind.Texts)
+            return model;
+        model.Dispose();
+        throw new TransferException(
+            $"Model '{options.Model}' takes texts; batches of images are scored. Take 'predict --text-column'."
+        );
     }
 
     private ScoreIdentity Identity(string digest, ScoreSource source, ScoreRows rows) =>
@@ -128,13 +159,21 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         {
             while (inputs.Take(pace.Next) is { Count: > 0 } segment)
             {
+                Drain.ThrowIfCancellationRequested();
                 long began = clock.GetTimestamp();
                 var told = new Within(progress, state, total, pace.PerSecond);
                 object?[][] scored = ScoreSegment(model, rows, segment, told, cancellation);
                 state = inputs.After(state, segment.Count, scored.Count(ScoreRows.IsRejected));
                 writing.GetAwaiter().GetResult();
                 ScoreState after = state;
-                writing = Task.Run(() => sink.Commit(scored, after, cancellation), CancellationToken.None);
+                writing = Task.Run(
+                    () =>
+                    {
+                        sink.Commit(scored, after, cancellation);
+                        Committed?.Invoke(after);
+                    },
+                    CancellationToken.None
+                );
                 if (state.Rejected > allowed)
                     throw new TransferException(
                         $"{state.Rejected} of {state.Items} inputs were rejected, and --max-errors allows "

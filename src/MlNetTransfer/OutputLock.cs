@@ -114,7 +114,7 @@ internal sealed class OutputLock : IDisposable
     /// <summary>
     /// A sharing violation: EWOULDBLOCK of Linux (11) and macOS (35), ERROR_SHARING_VIOLATION of Windows (32).
     /// </summary>
-    private static bool IsHeld(IOException e) => (e.HResult & 0xFFFF) is 11 or 32 or 35;
+    internal static bool IsHeld(IOException e) => (e.HResult & 0xFFFF) is 11 or 32 or 35;
 
     private static string Owner(string path)
     {

@@ -11,6 +11,8 @@ const string Usage = """
       backbones [task ...] [backbone ...]
                                        each backbone alone and the automatic choice, by 5 folds, three seeds
       checks [task ...]                faults planted in 600 images: what 'check' finds, beside confident learning
+      cluster [kills N] [shards N ...] [workers]
+                                       three workers and PostgreSQL killed at random moments; cost of a shard; 1 and 2 workers
       detective [folder]               preprocessings found for trained networks, and what a wrong one costs
       fewshot [task ...] [backbone ...] [alone]
                                        heads with few images per class, beside scikit-learn
@@ -39,6 +41,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["advice"] = AdviceExperiment.Run,
     ["backbones"] = BackbonesExperiment.Run,
     ["checks"] = ChecksExperiment.Run,
+    ["cluster"] = ClusterExperiment.Run,
     ["detective"] = DetectiveExperiment.Run,
     ["fewshot"] = FewShotExperiment.Run,
     ["finetune"] = FineTuneExperiment.Run,

@@ -9,28 +9,21 @@ namespace MlNetTransfer.Experiments;
 /// </summary>
 internal static class ScoringExperiment
 {
-    private static readonly string Tool = Repository.At("artifacts/bin/MlNetTransfer.Cli/release/mlnet-transfer.dll");
-
     /// <param name="args">"kills N" and "rows N …", each as often as wanted, and forms of output (.csv …).</param>
     /// <param name="experiment">Takes the figures.</param>
     public static int Run(string[] args, Experiment experiment)
     {
-        if (!File.Exists(Tool))
-            throw new TransferException(
-                $"'{Tool}' is not there. Build the command line first: dotnet build -c Release."
-            );
         using Scratch work = new();
         string samples = Repository.At("data-samples/clipart"),
-            model = work.File("model");
-        Call("train", samples, "--output", model);
+            model = CommandLineTool.Trained(work, samples);
         string[] forms = [.. args.Where(a => a.StartsWith('.'))];
         if (forms.Length == 0)
             forms = [".csv", ".parquet", ".db"];
         int kills = After("kills") is [var some, ..] ? some : 20;
         if (!args.Contains("rows"))
-            Kills(work, samples, Path.Combine(model, "model.onnx"), kills, forms, experiment);
+            Kills(work, samples, model, kills, forms, experiment);
         if (!args.Contains("kills"))
-            Rows(work, samples, Path.Combine(model, "model.onnx"), After("rows"), forms, experiment);
+            Rows(work, samples, model, After("rows"), forms, experiment);
         return 0;
 
         int[] After(string word) =>
@@ -61,17 +54,17 @@ internal static class ScoringExperiment
             Column.Number("inputs"),
             Column.Text("as undisturbed", 15)
         );
-        string list = List(work, samples, rows);
+        string list = CommandLineTool.List(work, samples, rows);
         foreach (string form in forms)
         {
             string whole = work.File($"whole{form}"),
                 killed = work.File($"killed{form}");
-            Call("score", model, list, "--output", whole);
+            CommandLineTool.Call("score", model, list, "--output", whole);
             var random = new Random(1);
             int done = 0;
             while (done < kills)
             {
-                using Process process = Start("score", model, list, "--output", killed);
+                using Process process = CommandLineTool.Start("score", model, list, "--output", killed);
                 if (process.WaitForExit(TimeSpan.FromSeconds(0.5 + 4.5 * random.NextDouble())))
                     break;
                 process.Kill();
@@ -79,7 +72,7 @@ internal static class ScoringExperiment
                 done++;
             }
 
-            Call("score", model, list, "--output", killed);
+            CommandLineTool.Call("score", model, list, "--output", killed);
             (long found, bool same) = Compare(whole, killed);
             table.Add(form, done, found, rows, same ? "yes" : "NO");
         }
@@ -102,34 +95,17 @@ internal static class ScoringExperiment
             Column.Number("perSecond", "0.0"),
             Column.Number("peakMB")
         );
-        string few = List(work, samples, 1000);
+        string few = CommandLineTool.List(work, samples, 1000);
         (double predicted, long least) = Measured("predict", model, few, "--json");
         table.Add("predict", 1000, 1000 / predicted, least);
         foreach (int count in counts.Length > 0 ? counts : [2000, 20000])
         foreach (string form in forms)
         {
-            string list = List(work, samples, count),
+            string list = CommandLineTool.List(work, samples, count),
                 output = work.File(FormattableString.Invariant($"rows{count}{form}"));
             (double seconds, long peak) = Measured("score", model, list, "--output", output);
             table.Add($"score {form}", count, count / seconds, peak);
         }
-    }
-
-    private static string List(Scratch work, string samples, int rows)
-    {
-        string path = work.File(FormattableString.Invariant($"list{rows}.csv"));
-        string[] files =
-        [
-            .. Directory.GetFiles(samples, "*.png", SearchOption.AllDirectories).Order(StringComparer.Ordinal),
-        ];
-        File.WriteAllLines(
-            path,
-            Enumerable
-                .Range(0, rows)
-                .Select(i => FormattableString.Invariant($"{files[i % files.Length]},{i}"))
-                .Prepend("path,number")
-        );
-        return path;
     }
 
     /// <summary>Rows of the second output, and whether it is as the first.</summary>
@@ -159,7 +135,7 @@ internal static class ScoringExperiment
     private static (double Seconds, long Megabytes) Measured(params string[] arguments)
     {
         long started = Stopwatch.GetTimestamp();
-        using Process process = Start(arguments);
+        using Process process = CommandLineTool.Start(arguments);
         long peak = 0;
         while (!process.WaitForExit(200))
         {
@@ -168,29 +144,5 @@ internal static class ScoringExperiment
         }
 
         return (Stopwatch.GetElapsedTime(started).TotalSeconds, peak >> 20);
-    }
-
-    private static void Call(params string[] arguments)
-    {
-        using Process process = Start(arguments);
-        process.WaitForExit();
-        if (process.ExitCode is not (0 or 3))
-            throw new TransferException($"'{string.Join(' ', arguments)}' ended with {process.ExitCode}.");
-    }
-
-    private static Process Start(params string[] arguments)
-    {
-        Process process = Process.Start(
-            new ProcessStartInfo("dotnet", [Tool, .. arguments])
-            {
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            }
-        )!;
-        process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        return process;
     }
 }

@@ -31,6 +31,7 @@ public static class Feed
                     "MlNetTransfer.Hosting",
                     "MlNetTransfer.Reports",
                     "MlNetTransfer.Scoring",
+                    "MlNetTransfer.Cluster",
                     "MlNetTransfer.Cli",
                 ]
         )
@@ -63,6 +64,7 @@ public static class Feed
                     "mlnettransfer.hosting",
                     "mlnettransfer.reports",
                     "mlnettransfer.scoring",
+                    "mlnettransfer.cluster",
                     "mlnet-transfer",
                 ]
         )

@@ -19,6 +19,7 @@ public sealed class PackageTests
             .. new[]
             {
                 "MlNetTransfer",
+                "MlNetTransfer.Cluster",
                 "MlNetTransfer.Hosting",
                 "MlNetTransfer.Imaging",
                 "MlNetTransfer.Onnx",

@@ -19,7 +19,11 @@ public sealed partial class ArchitectureTests
         ("MlNetTransfer.Hosting", ["MlNetTransfer"]),
         ("MlNetTransfer.Reports", ["MlNetTransfer"]),
         ("MlNetTransfer.Scoring", ["MlNetTransfer"]),
-        ("MlNetTransfer.Cli", ["MlNetTransfer", "MlNetTransfer.Reports", "MlNetTransfer.Scoring"]),
+        ("MlNetTransfer.Cluster", ["MlNetTransfer.Scoring"]),
+        (
+            "MlNetTransfer.Cli",
+            ["MlNetTransfer", "MlNetTransfer.Reports", "MlNetTransfer.Scoring", "MlNetTransfer.Cluster"]
+        ),
     ];
 
     /// <summary>Folders of the library, each of which may use those before it only.</summary>

@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using MlNetTransfer.Advice;
+using MlNetTransfer.Cluster;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Runs;
 using MlNetTransfer.Scoring;
@@ -149,6 +150,58 @@ public sealed class ReadmeTests
         ).Run();
         Console.WriteLine($"{summary.Rows} rows, {summary.Rejected} of them with an error.");
         // scoring ends
+    }
+
+    [TestMethod]
+    public void Cluster_OfTheGuide_Runs()
+    {
+        Assert.AreEqual(
+            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/scale.md", "csharp").Single()),
+            DocumentedCode.Normal(
+                DocumentedCode
+                    .Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// cluster begins", "// cluster ends")
+                    .Single()
+            )
+        );
+        using var folder = new TempFolder();
+        StringAssert.StartsWith(
+            DocumentedProgram.Printed(folder, () => ScoreInShards().GetAwaiter().GetResult()),
+            "Done: 157 rows, 0 of them with an error."
+        );
+    }
+
+    private static async Task ScoreInShards()
+    {
+        // cluster begins
+        ClusterStore store = ClusterStore.Parse("sqlite:out/cluster.db");
+        string model = new TrainJob(new TrainOptions { Folder = "data-samples/clipart", Output = "out/clipart" })
+            .Run()
+            .Model;
+        await using ClusterClient client = await ClusterClient.Open(store);
+        string id = await client.Submit(
+            new ScoreSubmission
+            {
+                Score = new ScoreOptions
+                {
+                    Model = model,
+                    Input = "data-samples/clipart",
+                    Output = "out/predictions.csv",
+                },
+                Shards = 2,
+            }
+        );
+        using var ends = new CancellationTokenSource();
+        Task worker = new ClusterWorker(new ClusterWorkerOptions { Store = store }).Run(null, ends.Token);
+        ClusterJob job;
+        do
+        {
+            await Task.Delay(500);
+            job = await client.Get(id);
+        } while (job.State is ClusterState.Waiting or ClusterState.Running);
+        await ends.CancelAsync();
+        await worker;
+        Console.WriteLine($"{job.State}: {job.Rows} rows, {job.Rejected} of them with an error.");
+        // cluster ends
     }
 
     [TestMethod]

@@ -1,4 +1,5 @@
 using MlNetTransfer.Scoring;
+using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Scoring;
 
@@ -10,7 +11,8 @@ public sealed class PostgresTests
     private static PostgresServer server = null!;
 
     [ClassInitialize]
-    public static void Prepare(TestContext _) => (server, task) = (PostgresServer.Begin(), new ScoreTask());
+    public static void Prepare(TestContext _) =>
+        (server, task) = (PostgresServer.Begin(Assert.Inconclusive), new ScoreTask());
 
     [ClassCleanup]
     public static void CleanUp()
@@ -120,7 +122,7 @@ public sealed class PostgresDeathTests
     [TestMethod]
     public void Run_ServerDiesInTheMiddle_WaitsAndLosesNothing()
     {
-        using PostgresServer server = PostgresServer.Begin();
+        using PostgresServer server = PostgresServer.Begin(Assert.Inconclusive);
         using ScoreTask task = new();
         ScoreOptions options = task.Options(task.Folder, server.Address) with { RateLimit = 4 };
         int killed = 0;

@@ -4,7 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using Npgsql;
 
-namespace MlNetTransfer.Tests.Scoring;
+namespace MlNetTransfer.Tests.Shared;
 
 /// <summary>A PostgreSQL server of its own, by the programs of the system's package; a superuser runs it as postgres.</summary>
 internal sealed class PostgresServer : IDisposable
@@ -34,8 +34,9 @@ internal sealed class PostgresServer : IDisposable
 
     private string Data => Path.Combine(folder, "data");
 
-    /// <summary>A server; the test is inconclusive where there are no such programs.</summary>
-    public static PostgresServer Begin()
+    /// <summary>A server.</summary>
+    /// <param name="missing">Told that there are no such programs; it throws what its caller expects.</param>
+    public static PostgresServer Begin(Action<string> missing)
     {
         string root = "/usr/lib/postgresql";
         string? programs = Directory.Exists(root)
@@ -45,7 +46,7 @@ internal sealed class PostgresServer : IDisposable
                 .LastOrDefault(Directory.Exists)
             : null;
         if (programs is null && Environment.GetEnvironmentVariable("MLNETTRANSFER_ORACLES") != "required")
-            Assert.Inconclusive("PostgreSQL is not installed (Debian's package postgresql).");
+            missing("PostgreSQL is not installed (Debian's package postgresql).");
         return new PostgresServer(programs ?? throw new InvalidOperationException("PostgreSQL is not installed."));
     }
 
@@ -100,6 +101,9 @@ internal sealed class PostgresServer : IDisposable
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = "/" };
         using Process process = Process.Start(start)!;
         process.WaitForExit();
-        Assert.AreEqual(0, process.ExitCode, $"{program} {string.Join(' ', arguments)}");
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException(
+                $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}."
+            );
     }
 }

@@ -1,0 +1,65 @@
+using System.CommandLine;
+using MlNetTransfer.Cluster;
+using MlNetTransfer.Scoring;
+
+namespace MlNetTransfer.Cli;
+
+/// <summary>submit: stores work for workers.</summary>
+internal static class SubmitCommand
+{
+    public static Command Create(Terminal terminal) =>
+        new("submit", "Store work in shards for any number of workers.") { Score(terminal) };
+
+    private static Command Score(Terminal terminal)
+    {
+        Flags<ScoreOptions> score = ScoreFlags.New();
+        var flags = new Flags<ScoreSubmission>(new ScoreSubmission { Score = ScoreFlags.Standard, Shards = 1 });
+        flags.Part(score, (o, options) => o with { Score = options });
+        Option shards = flags.Number<int>(
+            "--shards",
+            "How many parts the batch is cut into; each is one worker's at a time.",
+            "n",
+            (o, count) => o with { Shards = count }
+        );
+        shards.Required = true;
+        Option<string> store = WorkerCommand.StoreOption();
+        Option<bool> json = CommonOptions.Json();
+        var command = new Command(
+            "score",
+            "Submit a batch of images in shards, as 'score' would score it. A database gets all rows in one table; of "
+                + "files, each shard writes its own: out.00003-of-00016.csv. Paths must mean the same on every worker."
+        )
+        {
+            shards,
+            flags.Number<int>(
+                "--tries",
+                "How often a shard is tried before it is parked with its error and the others go on.",
+                "n",
+                (o, tries) => o with { Tries = tries },
+                o => o.Tries
+            ),
+            store,
+            json,
+        };
+        ScoreFlags.AddTo(command, score);
+        command.SetAction(parsed =>
+        {
+            ScoreSubmission submission = flags.Read(parsed);
+            string id = Submit(WorkerCommand.Store(parsed, store), submission).GetAwaiter().GetResult();
+            if (parsed.GetValue(json))
+                terminal.WriteJson(new { id, shards = submission.Shards });
+            else
+                terminal.WriteText(
+                    $"Job {id}: {submission.Shards} shards. Follow it with 'mlnet-transfer jobs wait {id}'.\n"
+                );
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static async Task<string> Submit(ClusterStore store, ScoreSubmission submission)
+    {
+        await using ClusterClient client = await ClusterClient.Open(store);
+        return await client.Submit(submission);
+    }
+}

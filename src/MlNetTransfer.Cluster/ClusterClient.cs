@@ -1,0 +1,156 @@
+using Quartz;
+
+namespace MlNetTransfer.Cluster;
+
+/// <summary>Submits jobs to a store and asks how they stand, from any machine; it does none of their work.</summary>
+public sealed class ClusterClient : IAsyncDisposable
+{
+    private readonly StoreConnection connection;
+    private readonly TimeProvider clock;
+
+    private ClusterClient(StoreConnection connection, TimeProvider clock) =>
+        (this.connection, this.clock) = (connection, clock);
+
+    /// <summary>Opens a store; its tables are made where they are missing.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="clock">Tells the time of submissions; null for the system's.</param>
+    /// <exception cref="TransferException">It cannot be reached.</exception>
+    public static async Task<ClusterClient> Open(ClusterStore store, TimeProvider? clock = null)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        return new ClusterClient(await StoreConnection.Open(store), clock ?? TimeProvider.System);
+    }
+
+    /// <summary>Stores a batch as a job, all shards or none. Model, input and output are opened first.</summary>
+    /// <param name="submission">The batch.</param>
+    /// <returns>ID of the job.</returns>
+    /// <exception cref="TransferException">Something of it is not as it has to be; or the same job is there, or
+    /// another one with its output: the message names it.</exception>
+    public async Task<string> Submit(ScoreSubmission submission)
+    {
+        ArgumentNullException.ThrowIfNull(submission);
+        JobRecord job = ScoreWork.Record(submission, connection.Store, clock.GetUtcNow());
+        foreach (JobRecord other in await JobReader.Records(connection))
+            if (other.Id == job.Id)
+                throw AlreadyThere(other);
+            else if (other.Output == job.Output)
+                throw new TransferException(
+                    $"The output {job.Output} is that of job {other.Id}, which is another one: {other.Title}, "
+                        + $"{other.Shards} shards, submitted by {other.By}. Give another output; or 'jobs remove "
+                        + $"{other.Id}' if it is no longer wanted."
+                );
+        ScoreWork.Probe(job);
+        Dictionary<IJobDetail, IReadOnlyCollection<ITrigger>> all = Fresh(job, Enumerable.Range(1, job.Shards));
+        all[job.ToDetail()] = [];
+        try
+        {
+            await connection.Ask(async scheduler =>
+            {
+                await scheduler.ScheduleJobs(all, default);
+                return true;
+            });
+        }
+        catch (ObjectAlreadyExistsException)
+        {
+            throw AlreadyThere(await JobReader.Record(connection, job.Id));
+        }
+
+        return job.Id;
+    }
+
+    /// <summary>All jobs, the newest first.</summary>
+    public async Task<IReadOnlyList<ClusterJob>> List() =>
+        await JobReader.Read(connection, await JobReader.Records(connection));
+
+    /// <summary>One job.</summary>
+    /// <exception cref="TransferException">There is none of this ID.</exception>
+    public async Task<ClusterJob> Get(string id) =>
+        await JobReader.Read(connection, await JobReader.Record(connection, id));
+
+    /// <summary>
+    /// Cancels a job: shards that wait are not begun, those that run end behind their next segment. Rows that are there
+    /// stay, and <see cref="Retry"/> goes on with them.
+    /// </summary>
+    /// <exception cref="TransferException">There is none of this ID.</exception>
+    public async Task Cancel(string id)
+    {
+        JobRecord job = await JobReader.Record(connection, id);
+        await connection.Ask(async scheduler =>
+        {
+            await scheduler.AddJob((job with { IsCancelled = true }).ToDetail(), AddJobOptions.Replacing);
+            await scheduler.UnscheduleJobs(GroupMatcher<TriggerKey>.GroupEquals(job.Id));
+            PagedResult<FireInstance> firings = await scheduler.QueryFireInstances(
+                new FireInstanceQuery { Take = int.MaxValue }
+            );
+            foreach (FireInstance firing in firings.Items.Where(firing => firing.JobKey?.Group == job.Id))
+                await scheduler.Interrupt(firing.JobKey!);
+            return true;
+        });
+    }
+
+    /// <summary>Puts parked and cancelled shards back with all their tries; each goes on behind its last row.</summary>
+    /// <returns>How many.</returns>
+    /// <exception cref="TransferException">There is no job of this ID.</exception>
+    public async Task<int> Retry(string id)
+    {
+        JobRecord job = (await JobReader.Record(connection, id)) with { IsCancelled = false };
+        return await connection.Ask(async scheduler =>
+        {
+            await scheduler.AddJob(job.ToDetail(), AddJobOptions.Replacing);
+            HashSet<JobKey> scheduled = await JobReader.Scheduled(scheduler, job);
+            ShardRecord[] records = await JobReader.Shards(scheduler, job);
+            int[] numbers =
+            [
+                .. Enumerable
+                    .Range(1, job.Shards)
+                    .Where(number => !records[number - 1].IsDone && !scheduled.Contains(job.ShardKey(number))),
+            ];
+            if (numbers.Length > 0)
+                await scheduler.ScheduleJobs(Fresh(job, numbers, records), ScheduleJobOptions.Replacing);
+            return numbers.Length;
+        });
+    }
+
+    /// <summary>Forgets a job; its output stays. The same may then be submitted again.</summary>
+    /// <exception cref="TransferException">There is none of this ID, or a worker has a shard of it.</exception>
+    public async Task Remove(string id)
+    {
+        ClusterJob job = await Get(id);
+        if (job.State == ClusterState.Running)
+            throw new TransferException(
+                $"Job {id} is running: {job.Count(ClusterState.Running)} shards are with workers. Cancel it first: "
+                    + $"'jobs cancel {id}'."
+            );
+        await connection.Ask(scheduler => scheduler.DeleteJobs(GroupMatcher<JobKey>.GroupEquals(id)));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => connection.DisposeAsync();
+
+    private static TransferException AlreadyThere(JobRecord job) =>
+        new(
+            $"The same job is there already: {job.Id}, submitted by {job.By} at "
+                + FormattableString.Invariant($"{job.Submitted.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC. ")
+                + $"Follow it with 'jobs show {job.Id}', go on with it by 'jobs retry {job.Id}', or 'jobs remove "
+                + $"{job.Id}' to submit it anew."
+        );
+
+    private Dictionary<IJobDetail, IReadOnlyCollection<ITrigger>> Fresh(
+        JobRecord job,
+        IEnumerable<int> numbers,
+        ShardRecord[]? before = null
+    )
+    {
+        DateTimeOffset now = clock.GetUtcNow();
+        Dictionary<IJobDetail, IReadOnlyCollection<ITrigger>> all = [];
+        foreach (int number in numbers)
+        {
+            ShardRecord old = before?[number - 1] ?? ShardRecord.New;
+            var state = new ShardRecord { Rows = old.Rows, Rejected = old.Rejected };
+            (IJobDetail detail, ITrigger trigger) = job.Shard(number, state, now);
+            all[detail] = [trigger];
+        }
+
+        return all;
+    }
+}
