@@ -7,8 +7,8 @@ public sealed record ClusterWorkerOptions
     public required ClusterStore Store { get; init; }
 
     /// <summary>
-    /// What it is called; digits are added that tell it from others. The one worker of a file of SQLite is always called
-    /// "local". Default the machine's name.
+    /// What it is called; digits are added that tell it from others. The one worker of a file of SQLite is always
+    /// called "local". Default the machine's name.
     /// </summary>
     public string Name
     {
