@@ -6,7 +6,10 @@ public sealed record ClusterWorkerOptions
     /// <summary>The store.</summary>
     public required ClusterStore Store { get; init; }
 
-    /// <summary>What it is called; digits are added that tell it from others. Default the machine's name.</summary>
+    /// <summary>
+    /// What it is called; digits are added that tell it from others. The one worker of a file of SQLite is always
+    /// called "local". Default the machine's name.
+    /// </summary>
     public string Name
     {
         get;
@@ -70,7 +73,7 @@ public sealed class ClusterWorker(ClusterWorkerOptions options)
         using OutputLock? alone = Alone(store);
         var setting = new WorkerSetting
         {
-            Id = WorkerName.New(options.Name),
+            Id = store.IsShared ? WorkerName.New(options.Name) : WorkerName.OfFile,
             Shards = options.ShardsAtOnce,
             ImagesAtOnce = options.Workers,
             CheckIn = options.CheckIn,
@@ -143,6 +146,11 @@ public sealed class ClusterWorker(ClusterWorkerOptions options)
 /// <summary>Names of workers in the store: what the user called it, digits of its own, and its version.</summary>
 internal static class WorkerName
 {
+    /// <summary>
+    /// The one worker of a file. Always the same: Quartz gives what a dead worker left in a file to its namesake alone.
+    /// </summary>
+    public const string OfFile = "local";
+
     /// <summary>A name that no other has.</summary>
     public static string New(string name) => $"{name}-{Guid.NewGuid().ToString("N")[..6]}@{ClusterVersion.Current}";
 
