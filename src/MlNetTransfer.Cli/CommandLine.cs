@@ -84,6 +84,7 @@ internal static class CommandLine
         {
             TrainCommand.Create(terminal, cancellation),
             RunCommand.Create(terminal, cancellation),
+            ScheduleCommand.Create(terminal, cancellation),
             JobFileCommands.New(terminal),
             JobFileCommands.Import(terminal),
             EvaluateCommand.Create(terminal, cancellation),

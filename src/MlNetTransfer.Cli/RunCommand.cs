@@ -9,6 +9,9 @@ namespace MlNetTransfer.Cli;
 /// <summary>run: a training job that is a file.</summary>
 internal static class RunCommand
 {
+    /// <summary>The folder that runs go to.</summary>
+    public const string Runs = "runs";
+
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         var job = new Argument<string>("job")
@@ -54,27 +57,41 @@ internal static class RunCommand
             var options = new RunOptions
             {
                 Job = file,
-                Output = parsed.GetValue(output) ?? Folder(file),
+                Output = parsed.GetValue(output) ?? Path.Combine(Runs, Name(file, DateTimeOffset.UtcNow)),
                 Locked = parsed.GetValue(locked),
             };
             var services = new JobServices { Command = TypedCommand.Of(parsed) };
             RunSummary summary = terminal.Run(new RunJob(options, services), cancellation);
-            string? page = ReportCommand.AfterTraining(
-                terminal,
-                summary.Training,
-                !parsed.GetValue(noReport),
-                cancellation
-            );
-            if (parsed.GetValue(json))
-                terminal.WriteJson(summary);
-            else
-                Print(terminal.Output, summary, page);
-            return !summary.Holds ? ExitCode.GateFailed
-                : summary.Training.Rejected.Count > 0 ? ExitCode.SomeRejected
-                : ExitCode.Done;
+            return Report(terminal, summary, withPage: !parsed.GetValue(noReport), parsed.GetValue(json), cancellation);
         });
         return command;
     }
+
+    /// <summary>Writes the page of a run, says what came of it, and gives its exit code.</summary>
+    public static int Report(
+        Terminal terminal,
+        RunSummary summary,
+        bool withPage,
+        bool json,
+        CancellationToken cancellation
+    )
+    {
+        string? page = ReportCommand.AfterTraining(terminal, summary.Training, withPage, cancellation);
+        if (json)
+            terminal.WriteJson(summary);
+        else
+            Print(terminal.Output, summary, page);
+        return !summary.Holds ? ExitCode.GateFailed
+            : summary.Training.Rejected.Count > 0 ? ExitCode.SomeRejected
+            : ExitCode.Done;
+    }
+
+    /// <summary>Name of the folder of a run.</summary>
+    public static string Name(string file, DateTimeOffset time) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Path.GetFileNameWithoutExtension(file)}-{time.UtcDateTime:yyyyMMdd-HHmmss}"
+        );
 
     private static int Check(Terminal terminal, string file, bool json)
     {
@@ -89,15 +106,6 @@ internal static class RunCommand
             );
         return ExitCode.Done;
     }
-
-    private static string Folder(string file) =>
-        Path.Combine(
-            "runs",
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{Path.GetFileNameWithoutExtension(file)}-{DateTime.UtcNow:yyyyMMdd-HHmmss}"
-            )
-        );
 
     private static void Print(IAnsiConsole console, RunSummary summary, string? page)
     {

@@ -40,7 +40,7 @@ public static class CacheContents
         ];
     }
 
-    /// <summary>Removes what was not used for long, then the least recently used until the rest is small enough.</summary>
+    /// <summary>Removes what was not used for long, then the least recently used until the rest is small.</summary>
     /// <param name="mostBytes">Bytes that may be left, 0 or more; null for any.</param>
     /// <param name="unusedFor">Removes what was not used for this long; null for nothing.</param>
     /// <param name="folder">The cache; null for <see cref="CacheFolder.Root"/>.</param>

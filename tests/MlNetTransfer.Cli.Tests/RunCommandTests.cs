@@ -51,6 +51,29 @@ public sealed class RunCommandTests
     }
 
     [TestMethod]
+    public void Schedule_EverySecondTwice_RunsTwiceInFoldersOfTheirOwn()
+    {
+        using var folder = new TempFolder();
+        string job = folder.File("nightly.yaml");
+        File.WriteAllText(
+            job,
+            $"version: 1\ntrain:\n  folder: {Cli.Samples}\n  testFraction: 0.5\ngates:\n  minAccuracy: 0.999\n"
+        );
+        string[] every = ["schedule", job, "--output", folder.File("runs"), "--times", "2", "--time-zone", "UTC"];
+        CliResult result = Cli.Run([.. every, "--cron", "* * * * * *"]);
+        Assert.AreEqual(ExitCode.GateFailed, result.Code, result.ToString());
+        string[] runs = Directory.GetDirectories(folder.File("runs"), "nightly-*");
+        Assert.HasCount(2, runs);
+        CollectionAssert.AreEqual(
+            File.ReadAllBytes(Path.Combine(runs[0], "model.onnx")),
+            File.ReadAllBytes(Path.Combine(runs[1], "model.onnx"))
+        );
+        CliResult wrong = Cli.Run([.. every, "--cron", "at two"]);
+        Assert.AreEqual(ExitCode.Usage, wrong.Code);
+        StringAssert.Contains(wrong.Error, "--cron is 'at two'; expected five fields");
+    }
+
+    [TestMethod]
     public void ImportMbconfig_OfModelBuilder_RunsAsAJob()
     {
         using var folder = new TempFolder();
