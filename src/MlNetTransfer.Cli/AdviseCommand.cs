@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MlNetTransfer.Advice;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Jobs;
 using Spectre.Console;
 
@@ -64,17 +65,18 @@ internal static class AdviseCommand
         };
         command.SetAction(parsed =>
         {
-            AdviseSummary summary = terminal.Run(new AdviseJob(flags.Read(parsed)), cancellation);
+            AdviseOptions options = flags.Read(parsed);
+            AdviseSummary summary = terminal.Run(new AdviseJob(options), cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else
-                Print(terminal.Output, summary);
+                Print(terminal.Output, summary, options.Dataset);
             return summary.Rejected.Count > 0 ? ExitCode.SomeRejected : ExitCode.Done;
         });
         return command;
     }
 
-    private static void Print(IAnsiConsole console, AdviseSummary summary)
+    private static void Print(IAnsiConsole console, AdviseSummary summary, DatasetOptions dataset)
     {
         TransferAdvice advice = summary.Advice;
         AdvisedStrategy first = advice.Strategies[0];
@@ -82,7 +84,7 @@ internal static class AdviseCommand
             FormattableString.Invariant($"Take {Named(first)} on {first.Backbone}: expect ")
                 + $"{EvaluationTables.Percent(first.Accuracy)} (95 %: {Range(first.Interval)})."
         );
-        console.WriteLine($"Next: mlnet-transfer train {Quoted(summary.Folder)} {first.Options}");
+        console.WriteLine($"Next: {TypedCommand.Train(summary.Folder, dataset)} {first.Options}");
         console.WriteLine();
         Strategies(console, advice);
         Grounds(console, advice);
@@ -190,6 +192,4 @@ internal static class AdviseCommand
         seconds < 90 ? FormattableString.Invariant($"{Math.Max(1, seconds):0} s")
         : seconds < 5400 ? FormattableString.Invariant($"{seconds / 60:0} min")
         : FormattableString.Invariant($"{seconds / 3600:0.0} h");
-
-    private static string Quoted(string path) => path.Contains(' ') ? $"\"{path}\"" : path;
 }

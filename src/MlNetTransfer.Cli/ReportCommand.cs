@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MlNetTransfer.Datasets;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Reports;
 
@@ -117,6 +118,24 @@ internal static class TypedCommand
 {
     public static string Of(ParseResult parsed) =>
         string.Join(' ', parsed.Tokens.Select(t => Quoted(t.Value)).Prepend("mlnet-transfer"));
+
+    /// <summary>train on images that were read in this way.</summary>
+    public static string Train(string folder, DatasetOptions dataset)
+    {
+        (string Flag, string? Column)[] columns =
+        [
+            ("--path-column", dataset.PathColumn),
+            ("--text-column", dataset.TextColumn),
+            ("--label-column", dataset.LabelColumn),
+        ];
+        return string.Join(
+            ' ',
+            columns
+                .Where(given => given.Column is not null)
+                .Select(given => $"{given.Flag} {Quoted(given.Column!)}")
+                .Prepend($"mlnet-transfer train {Quoted(folder)}")
+        );
+    }
 
     private static string Quoted(string token) =>
         token.Length > 0 && token.All(c => char.IsAsciiLetterOrDigit(c) || "-_./,:=+@%".Contains(c))

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MlNetTransfer.Cluster;
+using MlNetTransfer.Runs;
 using MlNetTransfer.Scoring;
 
 namespace MlNetTransfer.Cli;
@@ -8,7 +9,7 @@ namespace MlNetTransfer.Cli;
 internal static class SubmitCommand
 {
     public static Command Create(Terminal terminal) =>
-        new("submit", "Store work in shards for any number of workers.") { Score(terminal) };
+        new("submit", "Store work for any number of workers.") { Score(terminal), Training(terminal) };
 
     private static Command Score(Terminal terminal)
     {
@@ -45,7 +46,9 @@ internal static class SubmitCommand
         command.SetAction(parsed =>
         {
             ScoreSubmission submission = flags.Read(parsed);
-            string id = Submit(WorkerCommand.Store(parsed, store), submission).GetAwaiter().GetResult();
+            string id = Submit(WorkerCommand.Store(parsed, store), client => client.Submit(submission))
+                .GetAwaiter()
+                .GetResult();
             if (parsed.GetValue(json))
                 terminal.WriteJson(new { id, shards = submission.Shards });
             else
@@ -57,9 +60,45 @@ internal static class SubmitCommand
         return command;
     }
 
-    private static async Task<string> Submit(ClusterStore store, ScoreSubmission submission)
+    private static Command Training(Terminal terminal)
+    {
+        var job = new Argument<string>("job") { Description = "The job file, on a folder that all workers have." };
+        var output = new Option<string>("--output")
+        {
+            Description = "Folder of the run, on a folder that all workers have.",
+            HelpName = "dir",
+            Required = true,
+        };
+        Option<string> store = WorkerCommand.StoreOption();
+        Option<bool> json = CommonOptions.Json();
+        var command = new Command(
+            "run",
+            "Submit a training job, as 'run' would run it on one of the workers. A gate that does not hold parks it."
+        )
+        {
+            job,
+            output,
+            store,
+            json,
+        };
+        command.SetAction(parsed =>
+        {
+            var run = new RunOptions { Job = parsed.GetRequiredValue(job), Output = parsed.GetRequiredValue(output) };
+            string id = Submit(WorkerCommand.Store(parsed, store), client => client.Submit(run))
+                .GetAwaiter()
+                .GetResult();
+            if (parsed.GetValue(json))
+                terminal.WriteJson(new { id, shards = 1 });
+            else
+                terminal.WriteText($"Job {id}. Follow it with 'mlnet-transfer jobs wait {id}'.\n");
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static async Task<string> Submit(ClusterStore store, Func<ClusterClient, Task<string>> submit)
     {
         await using ClusterClient client = await ClusterClient.Open(store);
-        return await client.Submit(submission);
+        return await submit(client);
     }
 }

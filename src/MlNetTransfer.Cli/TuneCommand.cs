@@ -90,10 +90,11 @@ internal static class TuneCommand
     private static void Print(IAnsiConsole console, TuneSearchSummary found)
     {
         TunedTrial best = found.Trials.First(trial => trial.Trial == found.Best);
+        string next = TypedCommand.Train(found.Train.Folder, found.Train.Dataset);
         console.WriteLine(Verdict(found));
         console.WriteLine(
-            $"Next, with the other options that you gave: mlnet-transfer train {found.Train.Folder} --backbone "
-                + $"{found.Train.Backbone} --strategy {FlagText.Of(found.Train.Strategy)} {best.Options}"
+            $"Next, with the other options that you gave: {next} "
+                + $"--backbone {found.Train.Backbone} --strategy {FlagText.Of(found.Train.Strategy)} {best.Options}"
         );
         var table = new Table { Border = TableBorder.Simple };
         foreach (string column in (string[])["trial", "epochs", "log-loss", "accuracy", "seconds"])

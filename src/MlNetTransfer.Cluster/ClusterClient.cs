@@ -1,3 +1,4 @@
+using MlNetTransfer.Runs;
 using Quartz;
 
 namespace MlNetTransfer.Cluster;
@@ -29,7 +30,32 @@ public sealed class ClusterClient : IAsyncDisposable
     public async Task<string> Submit(ScoreSubmission submission)
     {
         ArgumentNullException.ThrowIfNull(submission);
-        JobRecord job = ScoreWork.Record(submission, connection.Store, clock.GetUtcNow());
+        return await Submit(
+            ScoreWork.Record(submission, connection.Store, clock.GetUtcNow()),
+            job => ScoreWork.Probe(job)
+        );
+    }
+
+    /// <summary>
+    /// Stores a training job for one worker; where that dies, another one begins it anew. A gate that does not hold
+    /// parks it at once, with what was found.
+    /// </summary>
+    /// <param name="run">The job file and the folder of the run. Paths must mean the same on every machine.</param>
+    /// <param name="tries">How often it is tried before it is parked with its error, in [1, 100].</param>
+    /// <returns>ID of the job.</returns>
+    /// <exception cref="TransferException">The job file is not as it has to be; or the same job is there, or another
+    /// one with its folder: the message names it.</exception>
+    public async Task<string> Submit(RunOptions run, int tries = 3)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        Check.InRange(tries, 1, 100);
+        return await Submit(RunWork.Record(run, tries, clock.GetUtcNow()), _ => { });
+    }
+
+    /// <param name="job">The job.</param>
+    /// <param name="probe">Tries it, once it is known that it is not there already.</param>
+    private async Task<string> Submit(JobRecord job, Action<JobRecord> probe)
+    {
         foreach (JobRecord other in await JobReader.Records(connection))
             if (other.Id == job.Id)
                 throw AlreadyThere(other);
@@ -39,7 +65,7 @@ public sealed class ClusterClient : IAsyncDisposable
                         + $"{other.Shards} shards, submitted by {other.By}. Give another output; or 'jobs remove "
                         + $"{other.Id}' if it is no longer wanted."
                 );
-        ScoreWork.Probe(job);
+        probe(job);
         Dictionary<IJobDetail, IReadOnlyCollection<ITrigger>> all = Fresh(job, Enumerable.Range(1, job.Shards));
         all[job.ToDetail()] = [];
         try

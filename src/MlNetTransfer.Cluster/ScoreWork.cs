@@ -11,9 +11,6 @@ namespace MlNetTransfer.Cluster;
 /// <summary>Scoring a batch: each shard is what 'score --shard' does.</summary>
 internal sealed class ScoreWork : ShardWork
 {
-    private static readonly TimeSpan HeldAtMost = TimeSpan.FromMinutes(1),
-        LookAgain = TimeSpan.FromSeconds(1);
-
     /// <summary>Members that are the shard's or the worker's, and not the job's.</summary>
     private static readonly string[] NotOfTheJob =
     [
@@ -148,28 +145,6 @@ internal sealed class ScoreWork : ShardWork
             Input = isInput ? score.Input : Path.GetFullPath(score.Input),
             Output = isOutput ? score.Output : Path.GetFullPath(score.Output),
         };
-    }
-
-    /// <summary>Waits while another process holds the output: a worker that just died may not be gone yet.</summary>
-    private static T WhileHeld<T>(Func<T> work, CancellationToken cancellation)
-    {
-        long started = TimeProvider.System.GetTimestamp();
-        while (true)
-        {
-            try
-            {
-                return work();
-            }
-            catch (TransferException e)
-                when (e.InnerException is IOException held
-                    && OutputLock.IsHeld(held)
-                    && TimeProvider.System.GetElapsedTime(started) < HeldAtMost
-                )
-            {
-                cancellation.WaitHandle.WaitOne(LookAgain);
-                cancellation.ThrowIfCancellationRequested();
-            }
-        }
     }
 
     private static void LeaveOut(JsonTypeInfo type)

@@ -264,7 +264,7 @@ internal sealed class ShardJob(WorkerSetting worker, ClusterStore store) : IJob
             if (early > TimeSpan.Zero)
                 cancellation.WaitHandle.WaitOne(early);
             ShardRecord now = Now() with { Failures = shard.Failures + 1, Error = error };
-            if (now.Failures >= job.Tries)
+            if (now.Failures >= job.Tries || e is FinalException)
             {
                 owner.Park(context, job, now);
                 return true;

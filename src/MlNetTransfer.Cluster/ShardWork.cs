@@ -3,7 +3,10 @@ namespace MlNetTransfer.Cluster;
 /// <summary>A kind of work that is done in shards. A new kind is a class, and a line in <see cref="All"/>.</summary>
 internal abstract class ShardWork
 {
-    private static readonly ShardWork[] All = [new ScoreWork()];
+    private static readonly TimeSpan HeldAtMost = TimeSpan.FromMinutes(1),
+        LookAgain = TimeSpan.FromSeconds(1);
+
+    private static readonly ShardWork[] All = [new ScoreWork(), new RunWork()];
 
     /// <summary>What it is called in the store; no other has it.</summary>
     public abstract string Kind { get; }
@@ -24,8 +27,35 @@ internal abstract class ShardWork
     /// <param name="run">What the shard is told and tells.</param>
     /// <returns>How far it is: to its end.</returns>
     /// <exception cref="OperationCanceledException">It was ended; what is committed stays.</exception>
+    /// <exception cref="FinalException">It failed, and would fail again.</exception>
     public abstract ShardProgress Run(JobRecord job, int number, ShardRun run);
+
+    /// <summary>Waits while another process holds the output: a worker that just died may not be gone yet.</summary>
+    protected static T WhileHeld<T>(Func<T> work, CancellationToken cancellation)
+    {
+        long started = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return work();
+            }
+            catch (TransferException e)
+                when (e.InnerException is IOException held
+                    && OutputLock.IsHeld(held)
+                    && TimeProvider.System.GetElapsedTime(started) < HeldAtMost
+                )
+            {
+                cancellation.WaitHandle.WaitOne(LookAgain);
+                cancellation.ThrowIfCancellationRequested();
+            }
+        }
+    }
 }
+
+/// <summary>A shard failed for a reason that no further try can mend.</summary>
+/// <param name="message">What it is, and what to do.</param>
+internal sealed class FinalException(string message) : TransferException(message);
 
 /// <summary>How far a shard is.</summary>
 /// <param name="Rows">Rows that are committed.</param>

@@ -30,9 +30,25 @@ public sealed class AdviseCommandTests
         JsonElement estimate = advice.GetProperty("estimates")[0];
         Assert.AreEqual(JsonValueKind.Null, estimate.GetProperty("leep").ValueKind, "the network has no classes");
 
-        CliResult shown = Cli.Run("advise", Samples, "--backbones", "resnet18", "--time-budget", "0s");
+        using var folder = new TempFolder();
+        string list = folder.File("my list.csv");
+        File.WriteAllLines(
+            list,
+            [
+                "picture,kind",
+                .. Directory
+                    .GetFiles(Samples, "*.png", SearchOption.AllDirectories)
+                    .Order(StringComparer.Ordinal)
+                    .Select(file => $"{file},{Path.GetFileName(Path.GetDirectoryName(file))}"),
+            ]
+        );
+        string[] columns = ["--path-column", "picture", "--label-column", "kind"];
+        CliResult shown = Cli.Run(["advise", list, "--backbones", "resnet18", "--time-budget", "0s", .. columns]);
         StringAssert.StartsWith(shown.Output.TrimStart(), "Take a head on frozen features on resnet18: expect ");
-        StringAssert.Contains(shown.Output, "Next: mlnet-transfer train ");
+        StringAssert.Contains(
+            shown.Output.ReplaceLineEndings(" "),
+            $"Next: mlnet-transfer train '{list}' --path-column picture --label-column kind --backbone resnet18"
+        );
         StringAssert.Contains(shown.Output, "with random weights");
     }
 

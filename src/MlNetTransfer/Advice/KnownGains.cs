@@ -47,6 +47,14 @@ internal sealed record KnownGains(string Task, int TrainImages, int Classes, dou
         new("signs7", 140, 7, 0.8, -0.014),
         new("signs7", 140, 7, 0.4, -0.014),
         new("signs7", 140, 7, 0, -0.014),
+        new("stamps8", 155, 8, 0.8, -0.035),
+        new("stamps8", 155, 8, 0.4, -0.009),
+        new("stamps8", 155, 8, 0, -0.026),
+        new("clipart10", 198, 10, 0.8, 0.024),
+        new("clipart10", 198, 10, 0.4, 0.036),
+        new("clipart10", 198, 10, 0, 0.006),
+        new("fashion", 200, 10, 0.8, -0.035),
+        new("fashion", 200, 10, 0.4, -0.005),
     ];
 
     /// <summary>Mean and standard deviation of the gains where about as many blocks stayed frozen.</summary>

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using MlNetTransfer.Cluster;
+using MlNetTransfer.Runs;
 using MlNetTransfer.Scoring;
 using MlNetTransfer.Tests.Scoring;
+using MlNetTransfer.Tests.Shared;
 using Quartz;
 
 namespace MlNetTransfer.Tests.Cluster;
@@ -73,6 +75,39 @@ public sealed class ClusterTests
                     client.Submit(new ScoreSubmission { Score = score with { Top = 2 }, Shards = 3 })
                 )
             ).Message
+        );
+    }
+
+    [TestMethod]
+    public async Task Work_ATrainingJob_LeavesItsRunAndIsParkedByAGate()
+    {
+        using ClusterTask cluster = ClusterTask.OfFile(task);
+        string job = task.At("cluster-job.yaml"),
+            good = task.At("cluster-good"),
+            bad = task.At("cluster-bad");
+        string train = $"version: 1\ntrain:\n  folder: {Repository.At("data-samples/clipart")}\n  testFraction: 0.5\n";
+        File.WriteAllText(job, train);
+        await using ClusterClient client = await cluster.Client();
+        string id = await client.Submit(new RunOptions { Job = job, Output = good });
+        Assert.Contains(
+            $"The same job is there already: {id}",
+            (
+                await Assert.ThrowsExactlyAsync<TransferException>(() =>
+                    client.Submit(new RunOptions { Job = job, Output = good })
+                )
+            ).Message
+        );
+        Assert.AreEqual(ClusterState.Done, (await cluster.Work(id)).State, string.Join('\n', cluster.Said));
+        Assert.IsTrue(File.Exists(Path.Combine(good, "run.json")));
+
+        File.WriteAllText(job, train + "gates:\n  minAccuracy: 0.999\n");
+        ClusterJob failed = await cluster.Work(await client.Submit(new RunOptions { Job = job, Output = bad }));
+        Assert.AreEqual(ClusterState.Parked, failed.State);
+        Assert.AreEqual(1, failed.Shards.Single().Failures, "no further try can help");
+        Assert.Contains("does not pass. minAccuracy: accuracy", failed.LastError!);
+        CollectionAssert.AreEqual(
+            File.ReadAllBytes(Path.Combine(good, "model.onnx")),
+            File.ReadAllBytes(Path.Combine(bad, "model.onnx"))
         );
     }
 
