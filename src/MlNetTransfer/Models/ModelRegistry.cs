@@ -184,6 +184,7 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
     public string Promote(string name, string from = Candidate, string stage = Production, string? reason = null)
     {
         RequireName(stage, "stage");
+        _ = Find(name);
         using OutputLock held = Hold(name);
         string version = FileDigest.Of(Resolve($"{Scheme}{name}@{from}"));
         Enter(name, new RegistryEntry(clock.GetUtcNow(), "promoted", version, stage, reason));
@@ -195,6 +196,7 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
     /// <exception cref="TransferException">There is no such model or stage, or it had one version only.</exception>
     public string RollBack(string name, string stage = Production, string? reason = null)
     {
+        _ = Find(name);
         using OutputLock held = Hold(name);
         RegisteredModel model = Find(name);
         if (!model.Stages.TryGetValue(stage, out string? now))

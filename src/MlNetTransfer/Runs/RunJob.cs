@@ -47,7 +47,8 @@ public sealed record RunOptions
 public sealed class RunJob(RunOptions options, JobServices? services = null) : IJob<RunSummary>
 {
     private const string JobCopy = "job.yaml",
-        LockFile = "lock.json";
+        LockFile = "lock.json",
+        Report = "run.json";
 
     private readonly JobServices services = services ?? JobServices.Default;
 
@@ -86,19 +87,27 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
         List<GateResult> gates = [.. job.Gates.Judge(trained, log, cancellation)];
         if (locked?.Model is { } expected)
             gates.Add(SameModel(trained.ModelSha256, expected));
-        bool holds = gates.All(gate => gate.Holds);
-        var summary = new RunSummary(trained)
-        {
-            Folder = options.Output,
-            Gates = gates,
-            Exports = holds ? [.. job.Exports.Select(export => Export(export, trained, log, cancellation))] : [],
-            Seconds = services.Clock.GetElapsedTime(started).TotalSeconds,
-        };
-        Write("run.json", Encoding.UTF8.GetBytes(summary.ToJson()));
         foreach (GateResult gate in gates)
             log.Line($"gate {gate.Gate} {(gate.Holds ? "holds" : "FAILS")}: {gate.Found}");
+        RunSummary summary = Summary([]);
+        Write(Report, Encoding.UTF8.GetBytes(summary.ToJson()));
+        if (summary.Holds && job.Exports.Count > 0)
+        {
+            summary = Summary([.. job.Exports.Select(export => Export(export, trained, log, cancellation))]);
+            Write(Report, Encoding.UTF8.GetBytes(summary.ToJson()));
+        }
+
         log.Line($"model {trained.ModelSha256}");
         return summary;
+
+        RunSummary Summary(IReadOnlyList<ExportSummary> exports) =>
+            new(trained)
+            {
+                Folder = options.Output,
+                Gates = gates,
+                Exports = exports,
+                Seconds = services.Clock.GetElapsedTime(started).TotalSeconds,
+            };
     }
 
     private string In(string name) => Path.Combine(options.Output, name);
@@ -141,16 +150,18 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
             );
     }
 
-    /// <summary>A folder has the runs of one job file: nothing in it is of another.</summary>
+    /// <summary>A folder with a model has the runs of one job file: nothing in it is of another.</summary>
     private void RequireOwnFolder(byte[] written)
     {
         string copy = In(JobCopy);
+        if (!File.Exists(In("model.onnx")))
+            return;
         if (File.Exists(copy) && !File.ReadAllBytes(copy).AsSpan().SequenceEqual(written))
             throw new TransferException(
                 $"'{options.Output}' has the run of another job file, or of an earlier version of this one. Give "
                     + "another --output."
             );
-        if (!File.Exists(copy) && File.Exists(In("model.onnx")))
+        if (!File.Exists(copy))
             throw new TransferException(
                 $"'{options.Output}' has a model that no job file made. Give another --output."
             );

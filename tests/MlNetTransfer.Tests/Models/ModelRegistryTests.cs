@@ -81,7 +81,9 @@ public sealed class ModelRegistryTests
         Contains("is no address", () => registry.Resolve("registry:stripes"));
         folder.Write("no.onnx", "no model"u8.ToArray());
         Assert.Throws<Exception>(() => registry.Add("other", folder.File("no.onnx")));
-        Assert.HasCount(1, registry.List());
+        Contains("has no model 'spots'", () => registry.Promote("spots"));
+        Contains("has no model 'spots'", () => registry.RollBack("spots"));
+        Assert.HasCount(1, Directory.GetDirectories(folder.Path));
     }
 
     [TestMethod]
