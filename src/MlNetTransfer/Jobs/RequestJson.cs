@@ -88,6 +88,11 @@ internal static class RequestJson
         {
             throw new TransferException($"The job request is not JSON: {e.Message}", e);
         }
+        catch (RequestException e)
+        {
+            // Whoever reads a request alone has its text, and needs no place in a file.
+            throw new TransferException(e.Message, e.InnerException);
+        }
     }
 
     private static JobRequest Read(JsonElement json)
@@ -166,7 +171,7 @@ internal static class RequestJson
         }
         catch (JsonException e)
         {
-            throw expected is null && json.ValueKind == JsonValueKind.String
+            throw expected is null && (json.ValueKind == JsonValueKind.String || e.InnerException is FormatException)
                 ? Refused(path, json, e.Message, e)
                 : Wrong(path, $"'{path}'", json, expected ?? "text", e);
         }

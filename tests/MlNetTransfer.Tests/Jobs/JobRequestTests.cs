@@ -373,7 +373,8 @@ public sealed class JobRequestTests
     [DataRow("\"fineTune\":{\"learningRate\":1e999}", "'fineTune.learningRate' is 1e999; expected a number")]
     [DataRow("\"fineTune\":{\"learningRate\":\"NaN\"}", "'fineTune.learningRate' is \"NaN\"; expected a number.")]
     [DataRow("\"fineTune\":{\"freeze\":\"0,7\"}", "'fineTune.freeze' is \"0,7\". '0,7' is no freeze boundary. Write")]
-    [DataRow("\"fineTune\":{\"freeze\":0.7}", "'fineTune.freeze' is 0.7; expected text.")]
+    [DataRow("\"fineTune\":{\"freeze\":7}", "'fineTune.freeze' is 7. '7' is no freeze boundary. Write")]
+    [DataRow("\"fineTune\":{\"freeze\":true}", "'fineTune.freeze' is true; expected text.")]
     [DataRow(
         "\"fineTune\":{\"schedule\":\"cosin\"}",
         "'fineTune.schedule' is \"cosin\"; expected one of cosine, oneCycle"
