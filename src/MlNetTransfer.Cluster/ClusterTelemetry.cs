@@ -11,9 +11,9 @@ internal static class ClusterTelemetry
 {
     public const string Name = "MlNetTransfer.Cluster";
 
-    private static readonly Meter Meter = new(Name, ClusterVersion.Current);
+    private static readonly Meter Meter = new(Name, ProductVersion.OfPackage);
 
-    public static ActivitySource Source { get; } = new(Name, ClusterVersion.Current);
+    public static ActivitySource Source { get; } = new(Name, ProductVersion.OfPackage);
 
     /// <summary>Rows that were committed.</summary>
     public static Counter<long> Rows { get; } =

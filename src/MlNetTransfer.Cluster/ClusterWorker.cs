@@ -88,7 +88,7 @@ public sealed class ClusterWorker(ClusterWorkerOptions options)
             return true;
         });
         log?.Invoke(
-            $"Worker {WorkerName.Of(setting.Id).Name}, version {ClusterVersion.Current}, waits for shards in "
+            $"Worker {WorkerName.Of(setting.Id).Name}, version {ProductVersion.OfPackage}, waits for shards in "
                 + $"{store.Name}."
         );
         await Refusals(connection, log);
@@ -115,10 +115,10 @@ public sealed class ClusterWorker(ClusterWorkerOptions options)
         if (log is null)
             return;
         foreach (JobRecord job in await JobReader.Records(connection))
-            if (job.Version != ClusterVersion.Current && !job.IsCancelled)
+            if (job.Version != ProductVersion.OfPackage && !job.IsCancelled)
                 log(
                     $"Job {job.Id} is left to others: it was submitted with version {job.Version}, and this worker is "
-                        + $"of version {ClusterVersion.Current}."
+                        + $"of version {ProductVersion.OfPackage}."
                 );
     }
 
@@ -152,7 +152,7 @@ internal static class WorkerName
     public const string OfFile = "local";
 
     /// <summary>A name that no other has.</summary>
-    public static string New(string name) => $"{name}-{Guid.NewGuid().ToString("N")[..6]}@{ClusterVersion.Current}";
+    public static string New(string name) => $"{name}-{Guid.NewGuid().ToString("N")[..6]}@{ProductVersion.OfPackage}";
 
     /// <summary>Name and version.</summary>
     public static (string Name, string Version) Of(string id)

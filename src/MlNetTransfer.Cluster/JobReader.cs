@@ -221,7 +221,8 @@ internal static class JobReader
     private static string? NoteOf(JobRecord job, ClusterNode[] alive)
     {
         string[] versions = [.. alive.Select(node => WorkerName.Of(node.InstanceId).Version).Distinct().Order()];
-        return versions.Contains(job.Version) || (versions.Length == 0 && job.Version == ClusterVersion.Current) ? null
+        return versions.Contains(job.Version) || (versions.Length == 0 && job.Version == ProductVersion.OfPackage)
+                ? null
             : versions.Length == 0
                 ? $"It was submitted with version {job.Version}, and waits for a worker of that version."
             : $"It was submitted with version {job.Version}; the workers that are alive are of version "

@@ -37,7 +37,7 @@ internal sealed class RunWork : ShardWork
             Output = run.Output,
             Shards = 1,
             Tries = tries,
-            Version = ClusterVersion.Current,
+            Version = ProductVersion.OfPackage,
             By = $"{Environment.UserName}@{Environment.MachineName}",
             Submitted = now,
         };

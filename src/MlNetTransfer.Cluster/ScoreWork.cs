@@ -53,7 +53,7 @@ internal sealed class ScoreWork : ShardWork
             Output = output,
             Shards = submission.Shards,
             Tries = submission.Tries,
-            Version = ClusterVersion.Current,
+            Version = ProductVersion.OfPackage,
             By = $"{Environment.UserName}@{Environment.MachineName}",
             Submitted = now,
         };
@@ -106,7 +106,7 @@ internal sealed class ScoreWork : ShardWork
         {
             throw new TransferException(
                 $"Job {job.Id}, submitted by version {job.Version}, cannot be read by version "
-                    + $"{ClusterVersion.Current}: {e.Message} Start a worker of version {job.Version}.",
+                    + $"{ProductVersion.OfPackage}: {e.Message} Start a worker of version {job.Version}.",
                 e
             );
         }

@@ -16,7 +16,7 @@ internal abstract class ShardWork
     public static ShardWork Of(string kind) =>
         Array.Find(All, work => work.Kind == kind)
         ?? throw new TransferException(
-            $"The job is of kind '{kind}', and this worker, version {ClusterVersion.Current}, knows "
+            $"The job is of kind '{kind}', and this worker, version {ProductVersion.OfPackage}, knows "
                 + $"{string.Join(", ", All.Select(work => work.Kind))}. Start a worker of the version that "
                 + "submitted it."
         );

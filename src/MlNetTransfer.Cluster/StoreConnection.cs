@@ -109,7 +109,7 @@ internal sealed class StoreConnection : IAsyncDisposable
         });
         quartz.UseDefaultThreadPool(worker?.Shards ?? 1);
         if (worker is not null)
-            quartz.ServeExecutionGroups(JobRecord.GroupOf(ClusterVersion.Current));
+            quartz.ServeExecutionGroups(JobRecord.GroupOf(ProductVersion.OfPackage));
         quartz.UsePersistentStore(persistent =>
         {
             persistent.ProvisionSchema();

@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
@@ -51,12 +50,7 @@ public sealed class DoctorJob(DoctorOptions options, JobServices? services = nul
 
     private IEnumerable<Finding> Checks()
     {
-        yield return new(
-            "MlNetTransfer",
-            Verdict.Good,
-            typeof(DoctorJob).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
-                ?? "?"
-        );
+        yield return new("MlNetTransfer", Verdict.Good, ProductVersion.Current);
         yield return new(
             "system",
             Verdict.Good,

@@ -192,6 +192,19 @@ public sealed record TrainOptions : DataJobRequest
     /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
     public bool CacheFeatures { get; init; } = true;
 
+    /// <summary>The same training for other folders, without what is this machine's: cache and cores.</summary>
+    internal TrainOptions Elsewhere(string folder, string output)
+    {
+        var standard = new TrainOptions { Folder = folder, Output = output };
+        return this with
+        {
+            Folder = folder,
+            Output = output,
+            CacheFolder = standard.CacheFolder,
+            Workers = standard.Workers,
+        };
+    }
+
     /// <inheritdoc/>
     public override TrainJob CreateJob(JobServices? services = null) => new(this, services);
 }

@@ -78,6 +78,9 @@ public sealed record TrainSummary : EvaluationSummary
     /// <summary>95 % interval of that [low, high].</summary>
     public IReadOnlyList<double>? CorrectedInterval { get; init; }
 
+    /// <summary>The interval of the accuracy that allows for a choice by folds, where there was one.</summary>
+    internal IReadOnlyList<double> IntervalWithChoice => CorrectedInterval ?? AccuracyInterval;
+
     /// <summary>How the network was trained; null where the head alone was.</summary>
     public TuneSummary? Training { get; init; }
 

@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Text.Json;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
@@ -99,7 +98,7 @@ public static class GeneratedProject
             );
         if (name == "Model")
             name = "ModelProject";
-        string version = options.PackageVersion ?? OwnVersion();
+        string version = options.PackageVersion ?? ProductVersion.OfPackage;
         Dictionary<string, string> files = Files(options, name, version);
         foreach ((string file, string text) in files)
             AtomicFile.Write(
@@ -153,11 +152,6 @@ public static class GeneratedProject
         return files;
     }
 
-    private static string OwnVersion() =>
-        typeof(GeneratedProject)
-            .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!
-            .InformationalVersion.Split('+')[0];
-
     /// <summary>How the model was trained, as its report says; else what every training is by default.</summary>
     private static string Request(string model)
     {
@@ -179,15 +173,6 @@ public static class GeneratedProject
                 );
             }
 
-        // Folders are of the machine that trained.
-        return (
-            options with
-            {
-                Folder = "images",
-                Output = "out",
-                CacheFolder = CacheFolder.Root,
-                Workers = new TrainOptions { Folder = "-", Output = "-" }.Workers,
-            }
-        ).ToJson();
+        return options.Elsewhere("images", "out").ToJson();
     }
 }

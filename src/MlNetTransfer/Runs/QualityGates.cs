@@ -36,8 +36,7 @@ public sealed record QualityGates
     )
     {
         List<GateResult> results = [];
-        // Of a choice among trainings, the interval that allows for the choice.
-        IReadOnlyList<double> interval = trained.CorrectedInterval ?? trained.AccuracyInterval;
+        IReadOnlyList<double> interval = trained.IntervalWithChoice;
         if (MinAccuracy is { } least)
             results.Add(
                 new GateResult(

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MlNetTransfer.Jobs;
@@ -171,13 +170,6 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
 /// <summary>What came of a job file.</summary>
 public sealed record RunSummary
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
-    {
-        WriteIndented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
-    };
-
     internal RunSummary(TrainSummary training) => Training = training;
 
     /// <summary>Folder of the run.</summary>
@@ -200,7 +192,7 @@ public sealed record RunSummary
     public double Accuracy => Training.Accuracy;
 
     /// <summary>95 % interval of that [low, high].</summary>
-    public IReadOnlyList<double> AccuracyInterval => Training.CorrectedInterval ?? Training.AccuracyInterval;
+    public IReadOnlyList<double> AccuracyInterval => Training.IntervalWithChoice;
 
     /// <summary>SHA-256 of the model file, hexadecimal.</summary>
     public string ModelSha256 => Training.ModelSha256;
@@ -209,7 +201,7 @@ public sealed record RunSummary
     public required double Seconds { get; init; }
 
     /// <summary>The summary as run.json has it.</summary>
-    public string ToJson() => JsonSerializer.Serialize(this, Json) + "\n";
+    public string ToJson() => ReportFile.Text(this) + "\n";
 }
 
 /// <summary>Writes down when each stage of a run began, with its epochs and notes. Thread-safe.</summary>

@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
@@ -120,8 +119,8 @@ public sealed record RunLock
         {
             Versions = new SortedDictionary<string, string>(StringComparer.Ordinal)
             {
-                ["MlNetTransfer"] = Version(typeof(RunLock)),
-                ["Microsoft.ML"] = Version(typeof(MLContext)),
+                ["MlNetTransfer"] = ProductVersion.Current,
+                ["Microsoft.ML"] = ProductVersion.Of(typeof(MLContext)),
                 ["ONNX Runtime"] = ItemGraph.RuntimeVersion,
                 ["image decoder"] = Imaging.DecoderVersion.Text,
                 [".NET"] = RuntimeInformation.FrameworkDescription,
@@ -139,9 +138,6 @@ public sealed record RunLock
         };
     }
 
-    private static string Version(Type type) =>
-        type.Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "?";
-
     private static int Vectors() =>
         Vector512.IsHardwareAccelerated ? 512
         : Vector256.IsHardwareAccelerated ? 256
@@ -149,20 +145,7 @@ public sealed record RunLock
 
     private static string DigestOf(TrainOptions train) =>
         Hex(
-            SHA256.HashData(
-                Encoding.UTF8.GetBytes(
-                    (
-                        train with
-                        {
-                            Folder = "-",
-                            Output = "-",
-                            CacheFolder = CacheFolder.Root,
-                            CacheFeatures = true,
-                            Workers = 1,
-                        }
-                    ).ToJson()
-                )
-            )
+            SHA256.HashData(Encoding.UTF8.GetBytes((train.Elsewhere("-", "-") with { CacheFeatures = true }).ToJson()))
         );
 
     private static string DigestOf(
