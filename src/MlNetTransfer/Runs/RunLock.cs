@@ -143,9 +143,22 @@ public sealed record RunLock
         : Vector256.IsHardwareAccelerated ? 256
         : 128;
 
+    /// <summary>Weights to start from count by what is in them, wherever they are.</summary>
+    private static TrainOptions WeightsByContent(TrainOptions train) =>
+        train.FineTune.InitialWeights is { } weights && File.Exists(weights)
+            ? train with
+            {
+                FineTune = train.FineTune with { InitialWeights = FileDigest.Of(weights) },
+            }
+            : train;
+
     private static string DigestOf(TrainOptions train) =>
         Hex(
-            SHA256.HashData(Encoding.UTF8.GetBytes((train.Elsewhere("-", "-") with { CacheFeatures = true }).ToJson()))
+            SHA256.HashData(
+                Encoding.UTF8.GetBytes(
+                    (WeightsByContent(train).Elsewhere("-", "-") with { CacheFeatures = true }).ToJson()
+                )
+            )
         );
 
     private static string DigestOf(
@@ -158,11 +171,16 @@ public sealed record RunLock
         using var reader = new ItemReader(train.Limits);
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         int done = 0;
-        foreach (DataItem item in data.Items.OrderBy(item => item.Name, StringComparer.Ordinal))
+        foreach (
+            (DataItem item, int i) in data
+                .Items.Select((item, i) => (item, i))
+                .OrderBy(at => at.item.Name, StringComparer.Ordinal)
+        )
         {
             cancellation.ThrowIfCancellationRequested();
+            SplitPart? part = data.Splits?[i];
             string label = item.Label < 0 ? "" : data.ClassNames[item.Label];
-            digest.AppendData(Encoding.UTF8.GetBytes($"{item.Name}\0{label}\0{item.Group}\0"));
+            digest.AppendData(Encoding.UTF8.GetBytes($"{item.Name}\0{label}\0{item.Group}\0{part}\0"));
             digest.AppendData(Content(reader, item));
             progress?.Report(new JobProgress("Digests of the data", ++done, data.Items.Count));
         }

@@ -1,6 +1,7 @@
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Runs;
 using MlNetTransfer.Tests.Training.FineTuning;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Tests.Runs;
 
@@ -53,6 +54,45 @@ public sealed class RunJobTests
             Assert.ThrowsExactly<TransferException>(() => Run(task, job, "two", "one/lock.json")).Message,
             "options of the training:"
         );
+    }
+
+    [TestMethod]
+    public void Lock_PartsOfTheSplitOrStartingWeights_AreInIt()
+    {
+        using var task = new TuneTask();
+        string list = task.File("list.csv"),
+            weights = task.File("start.safetensors");
+        string[] images = [.. Directory.GetFiles(task.Images, "*.bmp", SearchOption.AllDirectories).Order()];
+        TrainOptions train = task.Options("out", TrainingStrategy.FineTune) with { Folder = list };
+        RunLock before = Lock(0, 1);
+        Assert.IsEmpty(Lock(0, 1).Differences(before));
+        StringAssert.StartsWith(Lock(1, 1).Differences(before).Single(), "content of the data:");
+        StringAssert.StartsWith(Lock(0, 2).Differences(before).Single(), "options of the training:");
+        weights = task.File("elsewhere.safetensors");
+        Assert.IsEmpty(Lock(0, 1).Differences(before), "their place does not matter");
+
+        RunLock Lock(int test, byte content)
+        {
+            File.WriteAllLines(
+                list,
+                [
+                    "path,label,split",
+                    .. images.Select(
+                        (path, i) => $"{path},{Directory.GetParent(path)!.Name},{(i % 2 == test ? "test" : "train")}"
+                    ),
+                ]
+            );
+            File.WriteAllBytes(weights, [content]);
+            return RunLock.Of(
+                train with
+                {
+                    FineTune = train.FineTune with { InitialWeights = weights },
+                },
+                task.Catalog,
+                null,
+                CancellationToken.None
+            );
+        }
     }
 
     [TestMethod]
