@@ -76,6 +76,12 @@ internal static class ScoreCommand
         console.WriteLine(
             FormattableString.Invariant($"{summary.Rows:N0} rows in {summary.Output}, one for every input.")
         );
+        if (summary.Saved is > 0.005)
+            console.WriteLine(
+                FormattableString.Invariant(
+                    $"What the models have in common ran once: {summary.Saved:p0} less work than a run for each."
+                )
+            );
         if (summary.FromBefore > 0)
             console.WriteLine(
                 FormattableString.Invariant($"{summary.FromBefore:N0} of them an earlier run had written.")

@@ -25,7 +25,8 @@ internal static class ScoreFlags
         Option output = flags.Text(
             "--output",
             "Where the rows go: a .csv, .jsonl or .parquet file, or a database: sqlite:FILE, a .db or .sqlite file, "
-                + "or postgres://user@host/database (the password in PGPASSWORD).",
+                + "or postgres://user@host/database (the password in PGPASSWORD). With --features: .npy, .parquet or "
+                + ".jsonl.",
             "file|address",
             (o, output) => o with { Output = output }
         );
@@ -83,6 +84,20 @@ internal static class ScoreFlags
                 "--probabilities",
                 "Add a column for the probability of every class.",
                 o => o with { Probabilities = true }
+            ),
+            flags.Switch(
+                "--features",
+                "Add the features that the model's head stands on, float32: a list in .parquet and .jsonl; a .npy file "
+                    + "has them alone, and the other columns are in a .csv of its name, row by row.",
+                o => o with { Features = true }
+            ),
+            flags.Written<IReadOnlyList<AlsoModel>>(
+                "--also",
+                "Score with these models too, each under a name that its columns begin with: colour=FILE,size=FILE. "
+                    + "Models on the same network cost one run of it.",
+                "name=model,...",
+                text => [.. text.Split(',').Select(AlsoModel.Parse)],
+                (o, also) => o with { AlsoModels = also }
             ),
             flags.Choice<ClassSetKind>(
                 "--sets",

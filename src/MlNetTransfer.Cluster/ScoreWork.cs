@@ -36,7 +36,12 @@ internal sealed class ScoreWork : ShardWork
     public static JobRecord Record(ScoreSubmission submission, ClusterStore store, DateTimeOffset now)
     {
         ScoreOptions score = Placed(submission.Score, store);
-        string[] files = [score.Model, .. File.Exists(score.Input) ? [score.Input] : Array.Empty<string>()];
+        string[] files =
+        [
+            score.Model,
+            .. score.AlsoModels.Select(also => also.Model),
+            .. File.Exists(score.Input) ? [score.Input] : Array.Empty<string>(),
+        ];
         string request = JsonSerializer.Serialize(score, Json),
             noted = FileDigests.Note(files),
             output = DatabaseAddress.TryParse(score.Output, out DatabaseAddress? address)
@@ -141,11 +146,14 @@ internal sealed class ScoreWork : ShardWork
             );
         return score with
         {
-            Model = Path.GetFullPath(ModelRegistry.FileOf(score.Model)),
+            Model = FileOf(score.Model),
+            AlsoModels = [.. score.AlsoModels.Select(also => new AlsoModel(also.Name, FileOf(also.Model)))],
             Input = isInput ? score.Input : Path.GetFullPath(score.Input),
             Output = isOutput ? score.Output : Path.GetFullPath(score.Output),
         };
     }
+
+    private static string FileOf(string model) => Path.GetFullPath(ModelRegistry.FileOf(model));
 
     private static void LeaveOut(JsonTypeInfo type)
     {

@@ -165,7 +165,7 @@ internal static class GraphEdits
                 names[i] = to;
     }
 
-    private static void Replace<T>(RepeatedField<T> field, IReadOnlyList<T> items)
+    internal static void Replace<T>(RepeatedField<T> field, IReadOnlyList<T> items)
     {
         field.Clear();
         field.AddRange(items);

@@ -152,11 +152,17 @@ internal static class GraphUnion
         foreach (NodeProto node in graph.Node)
         {
             node.Name = name(node.Name);
-            Rename(node.Input, name);
-            Rename(node.Output, name);
-            foreach (GraphProto body in Subgraphs.Of(node))
-                Rename(body, name);
+            Rename(node, name);
         }
+    }
+
+    /// <summary>Renames the tensors that a node takes and gives, inside its subgraphs too.</summary>
+    internal static void Rename(NodeProto node, Func<string, string> name)
+    {
+        Rename(node.Input, name);
+        Rename(node.Output, name);
+        foreach (GraphProto body in Subgraphs.Of(node))
+            Rename(body, name);
     }
 
     private static void Rename(RepeatedField<string> names, Func<string, string> name)

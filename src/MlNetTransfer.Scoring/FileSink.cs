@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -48,7 +49,10 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
 
         work.Make();
         if (Read<ScoreIdentity>(IdentityFile) is not { } before)
+        {
+            RequireFreeCompanion(restart);
             AtomicFile.Write(IdentityFile, stream => JsonSerializer.Serialize(stream, identity));
+        }
         else if (before != identity)
             throw OfAnother($"'{output}', which was begun and not ended,", identity, before);
         ScoreState state = Last();
@@ -112,6 +116,17 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
         base.Dispose();
     }
 
+    private void RequireFreeCompanion(bool restart)
+    {
+        if (restart || form.Companion is not { } beside || !File.Exists(beside))
+            return;
+        work.Remove();
+        throw new TransferException(
+            $"'{beside}' is there already, and the rows beside '{output}' would take its name. Give another output, or "
+                + "--restart to replace both."
+        );
+    }
+
     /// <summary>The state of a complete output; null where there is none.</summary>
     private ScoreState? Done(ScoreIdentity now)
     {
@@ -168,6 +183,9 @@ internal abstract class RowForm
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    /// <summary>A second file that the rows become; null where there is one alone.</summary>
+    public virtual string? Companion => null;
+
     /// <summary>What stands before the first row.</summary>
     public abstract string Header(IReadOnlyList<ScoreColumn> columns);
 
@@ -213,4 +231,28 @@ internal sealed class JsonLinesForm : RowForm
             text.Append(i == 0 ? '{' : ',').Append(Written(columns[i].Name)).Append(':').Append(Written(row[i]));
         text.Append("}\n");
     }
+}
+
+/// <summary>
+/// A row as a JSON array, from which a file is made that can only be written when all rows are known. Float32 rows are
+/// kept as the base64 of their bytes.
+/// </summary>
+internal abstract class KeptRows : RowForm
+{
+    public override string Header(IReadOnlyList<ScoreColumn> columns) => "";
+
+    public override void Append(StringBuilder text, IReadOnlyList<ScoreColumn> columns, object?[] row)
+    {
+        for (int i = 0; i < row.Length; i++)
+            text.Append(i == 0 ? '[' : ',').Append(Written(row[i] is float[] vector ? Bytes(vector) : row[i]));
+        text.Append("]\n");
+    }
+
+    /// <summary>The values of a float32 row; null where it has none.</summary>
+    protected static float[]? Vector(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Null
+            ? null
+            : MemoryMarshal.Cast<byte, float>(value.GetBytesFromBase64()).ToArray();
+
+    private static byte[] Bytes(float[] vector) => MemoryMarshal.AsBytes<float>(vector).ToArray();
 }

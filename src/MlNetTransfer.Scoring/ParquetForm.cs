@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Parquet;
 using Parquet.Schema;
@@ -9,19 +8,15 @@ namespace MlNetTransfer.Scoring;
 /// Parquet, whose end has to name all of it: rows are kept as JSON arrays while the batch works and become row groups
 /// when it is complete.
 /// </summary>
-internal sealed class ParquetForm : RowForm
+internal sealed class ParquetForm : KeptRows
 {
-    /// <summary>Rows of a row group.</summary>
-    private const int GroupRows = 50_000;
+    /// <summary>Rows of a row group; fewer where they have features, which are as large as images.</summary>
+    private const int GroupRows = 50_000,
+        GroupRowsOfFeatures = 2_000;
 
-    public override string Header(IReadOnlyList<ScoreColumn> columns) => "";
-
-    public override void Append(StringBuilder text, IReadOnlyList<ScoreColumn> columns, object?[] row)
-    {
-        for (int i = 0; i < row.Length; i++)
-            text.Append(i == 0 ? '[' : ',').Append(Written(row[i]));
-        text.Append("]\n");
-    }
+    // A list that may be missing, of numbers that are there: Dremel's levels (Melnik et al., 2010).
+    private const int MissingList = 0,
+        WholeElement = 2;
 
     public override string Finish(
         string rows,
@@ -50,24 +45,28 @@ internal sealed class ParquetForm : RowForm
         CancellationToken cancellation
     )
     {
-        DataField[] fields =
-        [
-            .. columns.Select(column =>
-                column.Type switch
-                {
-                    ColumnType.Number => new DataField<float?>(column.Name),
-                    ColumnType.Flag => new DataField<bool?>(column.Name),
-                    _ => (DataField)new DataField<string>(column.Name),
-                }
-            ),
-        ];
+        var schema = new ParquetSchema(
+            columns
+                .Select(column =>
+                    column.Type switch
+                    {
+                        ColumnType.Number => new DataField<float?>(column.Name),
+                        ColumnType.Flag => new DataField<bool?>(column.Name),
+                        ColumnType.Vector => new ListField(column.Name, new DataField<float>("element")),
+                        _ => (Field)new DataField<string>(column.Name),
+                    }
+                )
+                .ToArray()
+        );
+        DataField[] fields = schema.DataFields;
+        int rowsOfGroup = columns.Any(column => column.Type == ColumnType.Vector) ? GroupRowsOfFeatures : GroupRows;
         ParquetWriter writer = await ParquetWriter
-            .CreateAsync(new ParquetSchema(fields.Cast<Field>().ToArray()), stream, cancellationToken: cancellation)
+            .CreateAsync(schema, stream, cancellationToken: cancellation)
             .ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
             long done = 0;
-            foreach (string[] lines in File.ReadLines(rows).Chunk(GroupRows))
+            foreach (string[] lines in File.ReadLines(rows).Chunk(rowsOfGroup))
             {
                 JsonElement[] group = Array.ConvertAll(lines, line => JsonElement.Parse(line));
                 await GroupAsync(writer, fields, group, cancellation).ConfigureAwait(false);
@@ -89,7 +88,10 @@ internal sealed class ParquetForm : RowForm
         {
             cancellation.ThrowIfCancellationRequested();
             JsonElement[] values = Array.ConvertAll(rows, row => row[c]);
-            if (fields[c] is DataField<float?>)
+            if (fields[c].MaxRepetitionLevel > 0)
+                await ListsAsync(group, fields[c], Array.ConvertAll(values, Vector), cancellation)
+                    .ConfigureAwait(false);
+            else if (fields[c] is DataField<float?>)
                 await group
                     .WriteAsync<float>(
                         fields[c],
@@ -108,5 +110,20 @@ internal sealed class ParquetForm : RowForm
             else
                 await group.WriteAsync(fields[c], Array.ConvertAll(values, v => v.GetString()!)).ConfigureAwait(false);
         }
+    }
+
+    private static async Task ListsAsync(
+        ParquetRowGroupWriter group,
+        DataField field,
+        float[]?[] rows,
+        CancellationToken cancellation
+    )
+    {
+        float[] values = [.. rows.SelectMany(row => row ?? [])];
+        int[] repetitions = [.. rows.SelectMany(row => (row ?? [0]).Select((_, i) => i == 0 ? 0 : 1))],
+            definitions = [.. rows.SelectMany(row => row?.Select(_ => WholeElement) ?? [MissingList])];
+        await group
+            .WriteAllPartsAsync<float>(field, values, definitions, repetitions, cancellation)
+            .ConfigureAwait(false);
     }
 }

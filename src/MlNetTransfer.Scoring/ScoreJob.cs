@@ -41,10 +41,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     {
         cancellation.ThrowIfCancellationRequested();
         long started = clock.GetTimestamp();
-        // An address is looked up once: a stage may get another version at any time.
-        string file = ModelRegistry.FileOf(options.Model),
-            digest = DigestOf(file);
-        using TransferModel model = Load(file);
+        using var models = ScoredModels.Load(options);
         WorkPlace work = WorkPlace.Of(options);
         RequireWholeToRestart(options);
         using ScoreSink sink = ScoreSink.Of(
@@ -54,14 +51,14 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
             clock
         );
         using ScoreSource source = ScoreSource.Open(options, work, standardInput ?? Console.In);
-        var rows = new ScoreRows(model, digest, source.Columns, options);
-        (ScoreState state, bool isComplete) = sink.Open(Identity(digest, source, rows), rows.Columns, options.Restart);
+        var rows = new ScoreRows(models.Joint, models.Digests, source.Columns, options);
+        (ScoreState state, bool isComplete) = sink.Open(Identity(models, source, rows), rows.Columns, options.Restart);
         long before = state.Items;
         Committed?.Invoke(state);
         if (!isComplete)
         {
             (source as ManifestSource)?.Prepare(progress, cancellation);
-            state = Score(model, source, rows, sink, state, progress, cancellation);
+            state = Score(models.Joint, source, rows, sink, state, progress, cancellation);
             source.Dispose();
             sink.Complete(state, progress, cancellation);
             work.Remove();
@@ -78,7 +75,8 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
             WasComplete = isComplete,
             ImagesPerSecond = (state.Items - before) / Math.Max(took.TotalSeconds, 1e-9),
             Seconds = took.TotalSeconds,
-            ModelSha256 = digest,
+            ModelSha256 = models.Digests[0],
+            Saved = models.Joint.Saved,
         };
     }
 
@@ -89,34 +87,17 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     /// <exception cref="TransferException">As of <see cref="Run"/>.</exception>
     internal bool Probe()
     {
-        string file = ModelRegistry.FileOf(options.Model),
-            digest = DigestOf(file);
-        using TransferModel model = Load(file);
+        using var models = ScoredModels.Load(options);
         WorkPlace work = WorkPlace.Of(options);
         using ScoreSink sink = ScoreSink.Of(options, work, _ => { }, clock);
         using ScoreSource source = ScoreSource.Open(options, work, TextReader.Null);
-        var rows = new ScoreRows(model, digest, source.Columns, options);
-        return sink.Open(Identity(digest, source, rows), rows.Columns, restart: false).IsComplete;
+        var rows = new ScoreRows(models.Joint, models.Digests, source.Columns, options);
+        return sink.Open(Identity(models, source, rows), rows.Columns, restart: false).IsComplete;
     }
 
-    private TransferModel Load(string file)
-    {
-        TransferModel model = TransferModel.Load(
-            file,
-            options.Limits,
-            ExecutionPlan.For(options.Device, options.Workers)
-        );
-        if (model.Metadata.Encoder.Kind != Encoders.EncoderKind.Texts)
-            return model;
-        model.Dispose();
-        throw new TransferException(
-            $"Model '{options.Model}' takes texts; batches of images are scored. Take 'predict --text-column'."
-        );
-    }
-
-    private ScoreIdentity Identity(string digest, ScoreSource source, ScoreRows rows) =>
+    private ScoreIdentity Identity(ScoredModels models, ScoreSource source, ScoreRows rows) =>
         new(
-            digest,
+            models.Identity,
             source.Identity,
             string.Join(',', rows.Columns.Select(column => column.Name)) + $" sets {options.Sets}",
             string.Join(' ', options.Shard?.ToString() ?? "all", options.Limit is { } limit ? $"first {limit}" : "")
@@ -133,14 +114,9 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
             );
     }
 
-    private static string DigestOf(string model) =>
-        File.Exists(model)
-            ? FileDigest.Of(model)
-            : throw new TransferException($"There is no model '{model}'. Give the model.onnx of a training.");
-
     /// <summary>Scores what is left; returns how far the batch then is.</summary>
     private ScoreState Score(
-        TransferModel model,
+        JointModel model,
         ScoreSource source,
         ScoreRows rows,
         ScoreSink sink,
@@ -197,7 +173,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         rejected is [var first, ..] ? $"{first.File}: {first.Reason}" : "see the column 'error' of the output";
 
     private object?[][] ScoreSegment(
-        TransferModel model,
+        JointModel model,
         ScoreRows rows,
         IReadOnlyList<ScoreInput> segment,
         Within progress,

@@ -17,6 +17,22 @@ public sealed record ScoreOptions : DataJobRequest
     }
 
     /// <summary>
+    /// Further models that score the same images, each with a name that its columns begin with. They have to take
+    /// images prepared as those of <see cref="Model"/>: heads on one network then cost one run of it. Default none.
+    /// </summary>
+    public IReadOnlyList<AlsoModel> AlsoModels
+    {
+        get;
+        init =>
+            field = value.GroupBy(also => also.Name, StringComparer.OrdinalIgnoreCase).All(name => name.Count() == 1)
+                ? [.. value]
+                : throw new ArgumentException(
+                    $"{nameof(AlsoModels)} are {string.Join(", ", value)}; each name may be given once.",
+                    nameof(value)
+                );
+    } = [];
+
+    /// <summary>
     /// What to score: a folder (with all folders below it), a .csv, .tsv, .jsonl, .ndjson or .parquet list with a
     /// column of paths, a .txt file or "-" (standard input) with a path a line, a .zip, .tar or .tar.gz archive, or a
     /// database ("sqlite:FILE", "postgres://…" or an Npgsql connection string) with a <see cref="Query"/>.
@@ -29,7 +45,8 @@ public sealed record ScoreOptions : DataJobRequest
 
     /// <summary>
     /// Where the rows go: a .csv, .jsonl or .parquet file, or a database ("sqlite:FILE", a .db or .sqlite file,
-    /// "postgres://…" or an Npgsql connection string), see <see cref="Table"/>.
+    /// "postgres://…" or an Npgsql connection string), see <see cref="Table"/>; with <see cref="Features"/> a .npy,
+    /// .parquet or .jsonl file.
     /// </summary>
     public required string Output
     {
@@ -83,6 +100,13 @@ public sealed record ScoreOptions : DataJobRequest
 
     /// <summary>Whether the probability of every class is a column. Default false.</summary>
     public bool Probabilities { get; init; }
+
+    /// <summary>
+    /// Whether the features that the head of <see cref="Model"/> stands on are a column: float32, a list in a .parquet
+    /// or .jsonl; a .npy file has them alone [rows × width], NaN where an input was rejected, and the other columns are
+    /// in a .csv of its name, row by row. Default false.
+    /// </summary>
+    public bool Features { get; init; }
 
     /// <summary>How the set of classes of each image is made. Default LAC: the smallest sets on average.</summary>
     public ClassSetKind Sets { get; init; }

@@ -11,6 +11,9 @@ internal enum ColumnType
     Text,
     Number,
     Flag,
+
+    /// <summary>Float32, as many in every row that has them.</summary>
+    Vector,
 }
 
 /// <summary>A column of the output.</summary>
@@ -20,32 +23,53 @@ internal sealed record ScoreColumn(string Name, ColumnType Type);
 
 /// <summary>
 /// The rows of a batch: file, the columns that the input brought along, prediction, probability, the next classes,
-/// p_CLASS where asked for, abstained, set, unknown, unknown_score, error, model (the first half of its digest).
+/// p_CLASS where asked for, abstained, set, unknown, unknown_score; the same and model of every further model, under
+/// its name; the features where asked for; error, model (the first digits of its digest).
 /// </summary>
 internal sealed class ScoreRows
 {
     private const int DigestDigits = 16;
-    private readonly TransferModel model;
-    private readonly string digest;
+    private readonly JointModel model;
+    private readonly (int Column, string Digest)[] digests;
     private readonly ScoreOptions options;
-    private readonly int passed,
-        top;
+    private readonly int passed;
 
-    /// <param name="model">The model.</param>
-    /// <param name="digest">SHA-256 of its file.</param>
+    /// <param name="model">The models.</param>
+    /// <param name="digests">SHA-256 of the file of each.</param>
     /// <param name="passed">Names of the columns that the input brings along.</param>
     /// <param name="options">What is asked for.</param>
-    public ScoreRows(TransferModel model, string digest, IReadOnlyList<string> passed, ScoreOptions options)
+    /// <exception cref="TransferException">Two columns would have one name.</exception>
+    public ScoreRows(
+        JointModel model,
+        IReadOnlyList<string> digests,
+        IReadOnlyList<string> passed,
+        ScoreOptions options
+    )
     {
-        (this.model, this.digest, this.options, this.passed) = (model, digest[..DigestDigits], options, passed.Count);
-        top = Math.Min(options.Top, model.ClassNames.Count);
-        List<ScoreColumn> own = [.. Own()];
-        HashSet<string> taken = [.. own.Select(column => column.Name)];
+        (this.model, this.options, this.passed) = (model, options, passed.Count);
+        ScoreColumn[] own =
+        [
+            .. model.Answers.SelectMany((answer, i) => Own(answer.Metadata, Prefix(i))),
+            .. options.Features ? [new ScoreColumn("features", ColumnType.Vector)] : Array.Empty<ScoreColumn>(),
+            new ScoreColumn("error", ColumnType.Text),
+            new ScoreColumn("model", ColumnType.Text),
+        ];
+        HashSet<string> taken = ["file"];
+        if (own.FirstOrDefault(column => !taken.Add(column.Name)) is { } twice)
+            throw new TransferException(
+                $"Two columns of the output would be called '{twice.Name}'. Give the other model another name, or "
+                    + "leave --probabilities out."
+            );
         Columns =
         [
-            own[0],
+            new ScoreColumn("file", ColumnType.Text),
             .. passed.Select(name => new ScoreColumn(Free(name, taken), ColumnType.Text)),
-            .. own.Skip(1),
+            .. own,
+        ];
+        List<string> names = [.. Columns.Select(column => column.Name)];
+        this.digests =
+        [
+            .. digests.Select((digest, i) => (names.LastIndexOf($"{Prefix(i)}model"), digest[..DigestDigits])),
         ];
     }
 
@@ -54,26 +78,19 @@ internal sealed class ScoreRows
 
     /// <summary>The row of an input that was scored.</summary>
     /// <param name="input">The input.</param>
-    /// <param name="answer">A row of <see cref="TransferModel.Answers"/>.</param>
-    public object?[] Scored(ScoreInput input, ReadOnlySpan<float> answer)
+    /// <param name="found">A row of the models.</param>
+    public object?[] Scored(ScoreInput input, ReadOnlySpan<float> found)
     {
         object?[] row = Begun(input);
         int at = 1 + passed;
-        ReadOnlySpan<float> probabilities = answer[..model.ClassNames.Count];
-        foreach (int label in Likeliest(probabilities))
+        for (int i = 0; i < model.Answers.Count; i++)
         {
-            row[at++] = model.ClassNames[label];
-            row[at++] = probabilities[label];
+            JointAnswer answer = model.Answers[i];
+            at = Fill(row, at, answer.Metadata, answer.Of(found)) + (i == 0 ? 0 : 1);
         }
 
-        if (options.Probabilities)
-            foreach (float probability in probabilities)
-                row[at++] = probability;
-        ReliabilityVerdict verdict = model.Judge(answer, options.Sets);
-        row[at++] = verdict.Abstains;
-        row[at++] = verdict.Set is { } set ? string.Join('|', set.Select(c => model.ClassNames[c])) : null;
-        row[at++] = verdict.IsUnknown;
-        row[at] = verdict.Unknown;
+        if (options.Features)
+            row[at] = found[model.Features].ToArray();
         return row;
     }
 
@@ -90,44 +107,67 @@ internal sealed class ScoreRows
 
     private static ref object? Error(object?[] row) => ref row[^2];
 
+    /// <summary>Writes what a model says of an image; returns where the next begins.</summary>
+    private int Fill(object?[] row, int at, ModelMetadata metadata, ReadOnlySpan<float> answer)
+    {
+        ReadOnlySpan<float> probabilities = answer[..metadata.Labels.Count];
+        foreach (int label in Likeliest(probabilities))
+        {
+            row[at++] = metadata.Labels[label];
+            row[at++] = probabilities[label];
+        }
+
+        if (options.Probabilities)
+            foreach (float probability in probabilities)
+                row[at++] = probability;
+        ReliabilityVerdict verdict = metadata.Judge(answer, options.Sets);
+        row[at++] = verdict.Abstains;
+        row[at++] = verdict.Set is { } set ? string.Join('|', set.Select(c => metadata.Labels[c])) : null;
+        row[at++] = verdict.IsUnknown;
+        row[at++] = verdict.Unknown;
+        return at;
+    }
+
     private object?[] Begun(ScoreInput input)
     {
         var row = new object?[Columns.Count];
         row[0] = input.Key;
         for (int i = 0; i < passed; i++)
             row[1 + i] = input.Values[i];
-        row[^1] = digest;
+        foreach ((int column, string digest) in digests)
+            row[column] = digest;
         return row;
     }
 
     /// <summary>The likeliest classes, falling; of equal ones the lower index first.</summary>
     private int[] Likeliest(ReadOnlySpan<float> probabilities)
     {
-        if (top == 1)
+        if (options.Top == 1)
             return [TensorPrimitives.IndexOfMax(probabilities)];
         float[] all = probabilities.ToArray();
-        return [.. Enumerable.Range(0, all.Length).OrderByDescending(c => all[c]).ThenBy(c => c).Take(top)];
+        return [.. Enumerable.Range(0, all.Length).OrderByDescending(c => all[c]).ThenBy(c => c).Take(options.Top)];
     }
 
-    private IEnumerable<ScoreColumn> Own()
+    private string Prefix(int number) => number == 0 ? "" : options.AlsoModels[number - 1].Name + "_";
+
+    private IEnumerable<ScoreColumn> Own(ModelMetadata metadata, string prefix)
     {
-        yield return new ScoreColumn("file", ColumnType.Text);
-        for (int i = 1; i <= top; i++)
+        for (int i = 1; i <= Math.Min(options.Top, metadata.Labels.Count); i++)
         {
             string number = i == 1 ? "" : FormattableString.Invariant($"_{i}");
-            yield return new ScoreColumn($"prediction{number}", ColumnType.Text);
-            yield return new ScoreColumn($"probability{number}", ColumnType.Number);
+            yield return new ScoreColumn($"{prefix}prediction{number}", ColumnType.Text);
+            yield return new ScoreColumn($"{prefix}probability{number}", ColumnType.Number);
         }
 
         if (options.Probabilities)
-            foreach (string name in model.ClassNames)
-                yield return new ScoreColumn($"p_{name}", ColumnType.Number);
-        yield return new ScoreColumn("abstained", ColumnType.Flag);
-        yield return new ScoreColumn("set", ColumnType.Text);
-        yield return new ScoreColumn("unknown", ColumnType.Flag);
-        yield return new ScoreColumn("unknown_score", ColumnType.Number);
-        yield return new ScoreColumn("error", ColumnType.Text);
-        yield return new ScoreColumn("model", ColumnType.Text);
+            foreach (string name in metadata.Labels)
+                yield return new ScoreColumn($"{prefix}p_{name}", ColumnType.Number);
+        yield return new ScoreColumn($"{prefix}abstained", ColumnType.Flag);
+        yield return new ScoreColumn($"{prefix}set", ColumnType.Text);
+        yield return new ScoreColumn($"{prefix}unknown", ColumnType.Flag);
+        yield return new ScoreColumn($"{prefix}unknown_score", ColumnType.Number);
+        if (prefix.Length > 0)
+            yield return new ScoreColumn($"{prefix}model", ColumnType.Text);
     }
 
     private static string Free(string name, HashSet<string> taken)

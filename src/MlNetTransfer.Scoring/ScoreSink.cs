@@ -37,18 +37,31 @@ internal abstract class ScoreSink : IDisposable
     /// <exception cref="TransferException">The output is of no known kind, or its folder is missing.</exception>
     public static ScoreSink Of(ScoreOptions options, WorkPlace work, Action<string> waiting, TimeProvider clock)
     {
-        if (DatabaseAddress.TryParse(options.Output, out DatabaseAddress? address))
-            return new DatabaseSink(address, options.Table, options.Shard, work, waiting, clock);
+        string ending = Path.GetExtension(options.Output).ToLowerInvariant();
+        bool isDatabase = DatabaseAddress.TryParse(options.Output, out DatabaseAddress? address);
+        if (options.Features && (isDatabase || ending is not (".npy" or ".parquet" or ".jsonl" or ".ndjson")))
+            throw new TransferException(
+                $"The output is '{options.Output}', which cannot have features; expected a .npy, .parquet or .jsonl "
+                    + "file. Give one, or leave --features out."
+            );
+        if (ending == ".npy" && !options.Features)
+            throw new TransferException(
+                $"The output is '{options.Output}', and a .npy file has features, which were not asked for. Add "
+                    + "--features, or give a .csv, .jsonl or .parquet file."
+            );
+        if (isDatabase)
+            return new DatabaseSink(address!, options.Table, options.Shard, work, waiting, clock);
         string folder = Path.GetDirectoryName(Path.GetFullPath(options.Output))!;
         if (!Directory.Exists(folder))
             throw new TransferException(
                 $"The output is '{options.Output}', and the folder '{folder}' does not exist. Make it first."
             );
-        return Path.GetExtension(options.Output).ToLowerInvariant() switch
+        return ending switch
         {
             ".csv" => new FileSink(options.Output, work, new CsvForm()),
             ".jsonl" or ".ndjson" => new FileSink(options.Output, work, new JsonLinesForm()),
             ".parquet" => new FileSink(options.Output, work, new ParquetForm()),
+            ".npy" => new FileSink(options.Output, work, new NpyForm(Path.GetFullPath(options.Output))),
             _ => throw new TransferException(
                 $"The output is '{options.Output}'; expected a .csv, .jsonl or .parquet file, or a database: "
                     + "sqlite:FILE, a .db or .sqlite file, or postgres://user@host/database."

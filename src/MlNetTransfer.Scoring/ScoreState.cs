@@ -6,7 +6,7 @@ namespace MlNetTransfer.Scoring;
 /// <summary>
 /// What a batch is: another model, input or form of row is another batch, which must not go on where this one stopped.
 /// </summary>
-/// <param name="Model">SHA-256 of the model file.</param>
+/// <param name="Model">SHA-256 of the model file; of several, the first digits of each, and their names.</param>
 /// <param name="Input">The input, and how it is read.</param>
 /// <param name="Columns">Names of the columns.</param>
 /// <param name="Part">Shard and limit.</param>
@@ -16,13 +16,16 @@ internal sealed record ScoreIdentity(string Model, string Input, string Columns,
     public string Difference(ScoreIdentity other)
     {
         List<string> found = [];
-        Compare("model", Model[..Math.Min(16, Model.Length)], other.Model[..Math.Min(16, other.Model.Length)]);
+        Compare("model", Short(Model), Short(other.Model));
         Compare("input", Input, other.Input);
         string[] now = Columns.Split(','),
             then = other.Columns.Split(',');
         Compare("columns", string.Join(", ", now.Except(then)), string.Join(", ", then.Except(now)));
         Compare("part", Part, other.Part);
         return string.Join("; ", found);
+
+        // Of several models each has its name, and is short already.
+        static string Short(string model) => model.Contains(' ') ? model : model[..Math.Min(16, model.Length)];
 
         void Compare(string what, string now, string before)
         {

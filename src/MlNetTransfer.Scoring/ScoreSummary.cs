@@ -27,6 +27,12 @@ public sealed record ScoreSummary
     /// <summary>Wall time of this run in seconds.</summary>
     public required double Seconds { get; init; }
 
+    /// <summary>
+    /// The part of the multiply-adds that a run of its own for each model would have taken and this one did not, in [0,
+    /// 1): 0 for one model, near a half for two heads on one network; null where they cannot be counted.
+    /// </summary>
+    public double? Saved { get; init; }
+
     /// <summary>SHA-256 of the model file, hexadecimal.</summary>
     public required string ModelSha256 { get; init; }
 }

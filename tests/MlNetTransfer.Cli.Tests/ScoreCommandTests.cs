@@ -34,6 +34,30 @@ public sealed class ScoreCommandTests
     }
 
     [TestMethod]
+    public void Score_TwoModelsAndFeatures_SaysWhatWasSaved()
+    {
+        using var folder = new TempFolder();
+        folder.Write("in/text.jpg", "This is no picture."u8.ToArray());
+        File.Copy(Path.Combine(Cli.Samples, "fruit", "banana.png"), folder.File("in/banana.png"));
+        string output = folder.File("out.npy");
+        CliResult result = Cli.Run([
+            "score",
+            Trained.Model,
+            folder.File("in"),
+            "--output",
+            output,
+            "--features",
+            "--also",
+            $"b={Trained.Model}",
+        ]);
+        Assert.AreEqual(ExitCode.SomeRejected, result.Code, result.ToString());
+        StringAssert.Contains(result.Output, "ran once: 50 % less work than a run for each");
+        Assert.IsTrue(File.ReadLines(folder.File("out.csv")).First().Contains(",b_prediction,b_probability,"));
+        CollectionAssert.AreEqual("NUMPY"u8.ToArray(), File.ReadAllBytes(output)[1..6]);
+    }
+
+    [TestMethod]
+    [DataRow("--also", "model.onnx", "expected NAME=FILE")]
     [DataRow("--shard", "6/5", "'6/5' is no shard; expected e.g. 2/5")]
     [DataRow("--table", "a b", "expected at most 60 letters, digits, underscores")]
     [DataRow("--limit", "0", "must be")]

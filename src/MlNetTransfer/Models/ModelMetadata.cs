@@ -89,6 +89,19 @@ public sealed record ModelMetadata
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Reliability? Reliability { get; init; }
 
+    /// <summary>What is to be said of an image beside its probabilities.</summary>
+    /// <param name="answer">Probabilities [classes], then the score of unknown images where the model gives
+    /// one.</param>
+    /// <param name="sets">How the set of classes is made.</param>
+    internal ReliabilityVerdict Judge(ReadOnlySpan<float> answer, ClassSetKind sets) =>
+        Reliability is not { } reliability
+            ? default
+            : reliability.Judge(
+                answer[..Labels.Count],
+                answer.Length > Labels.Count ? answer[Labels.Count] : null,
+                sets
+            );
+
     /// <summary>The entries to store, in a fixed order.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> ToEntries() =>
         [

@@ -55,13 +55,7 @@ public sealed class TransferModel : IDisposable
     /// <param name="sets">How the set of classes is made.</param>
     /// <returns>Nothing but nulls where the file is of an earlier version.</returns>
     public ReliabilityVerdict Judge(ReadOnlySpan<float> answer, ClassSetKind sets = ClassSetKind.Lac) =>
-        Metadata.Reliability is not { } reliability
-            ? default
-            : reliability.Judge(
-                answer[..ClassNames.Count],
-                answer.Length > ClassNames.Count ? answer[ClassNames.Count] : null,
-                sets
-            );
+        Metadata.Judge(answer, sets);
 
     /// <summary>Loads a model file.</summary>
     /// <param name="path">The file, or an address of the registry, see <see cref="ModelRegistry"/>.</param>
@@ -72,15 +66,7 @@ public sealed class TransferModel : IDisposable
     /// not agree.</exception>
     public static TransferModel Load(string path, ImageLimits? limits = null, ExecutionPlan? plan = null)
     {
-        (path, OnnxModel onnx, ModelMetadata metadata) = ModelFile.Load(ModelRegistry.FileOf(path));
-        if (
-            onnx.Inputs is [var input]
-            && onnx.DeclaredShape(input.Name) is { ElementType: Onnx.Proto.TensorProto.Types.DataType.Uint8 } pixels
-        )
-            throw new TransferException(
-                $"'{path}' is an export for other programs: its input '{input.Name}' is {pixels}, decoded images. "
-                    + $"Use the model.onnx that it was made of."
-            );
+        (path, OnnxModel onnx, ModelMetadata metadata) = Usable(ModelFile.Load(ModelRegistry.FileOf(path)));
         ItemGraph? graph = null;
         try
         {
@@ -148,6 +134,17 @@ public sealed class TransferModel : IDisposable
 
         return probabilities;
     }
+
+    /// <summary>The file, where it is no export for other programs.</summary>
+    /// <exception cref="TransferException">It is one.</exception>
+    internal static ModelFile Usable(ModelFile file) =>
+        file.Onnx.Inputs is [var input]
+        && file.Onnx.DeclaredShape(input.Name) is { ElementType: Onnx.Proto.TensorProto.Types.DataType.Uint8 } pixels
+            ? throw new TransferException(
+                $"'{file.Path}' is an export for other programs: its input '{input.Name}' is {pixels}, decoded images. "
+                    + "Use the model.onnx that it was made of."
+            )
+            : file;
 
     internal ItemRows Predict(
         IReadOnlyList<DataItem> items,

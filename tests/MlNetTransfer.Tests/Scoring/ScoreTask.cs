@@ -1,6 +1,8 @@
 using System.Formats.Tar;
 using System.IO.Compression;
 using Microsoft.Data.Sqlite;
+using MlNetTransfer.Heads;
+using MlNetTransfer.Jobs;
 using MlNetTransfer.Scoring;
 using MlNetTransfer.Tests.Training.FineTuning;
 using MlNetTransfer.Training;
@@ -46,6 +48,14 @@ internal sealed class ScoreTask : IDisposable
             Workers = 2,
             WorkFolder = At("work"),
         };
+
+    /// <summary>Another model of the same network: of all taps but the last, by another head.</summary>
+    public string Second()
+    {
+        TrainOptions first = task.Options("second", TrainingStrategy.Head);
+        task.Run(first with { TestFraction = 0.4, Taps = [.. first.Taps!.SkipLast(1)], Head = HeadKind.Prototype });
+        return task.File("second/model.onnx");
+    }
 
     /// <summary>The inputs in another form.</summary>
     public string Input(string kind)
