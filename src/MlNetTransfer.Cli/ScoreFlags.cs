@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MlNetTransfer.Models;
 using MlNetTransfer.Scoring;
 using MlNetTransfer.Selective;
 
@@ -33,7 +34,13 @@ internal static class ScoreFlags
         output.Required = true;
         Symbol[] symbols =
         [
-            flags.Model((o, path) => o with { Model = path }),
+            flags.Argument(
+                "model",
+                "A model.onnx written by 'mlnet-transfer train', registry:NAME@production, or a .zip that ML.NET saved "
+                    + "of a chain with one column of images.",
+                (o, path) => o with { Model = path },
+                ModelRegistry.FileOf
+            ),
             flags.Argument(
                 "input",
                 "A folder, a .csv, .tsv, .jsonl, .ndjson or .parquet list with a column of paths, a .txt file "

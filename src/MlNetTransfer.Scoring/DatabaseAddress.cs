@@ -99,8 +99,8 @@ internal sealed class SqliteAddress(string file) : DatabaseAddress
     public override string TypeOf(ColumnType type) =>
         type switch
         {
-            ColumnType.Number => "REAL",
-            ColumnType.Flag => "INTEGER",
+            ColumnType.Number or ColumnType.Double => "REAL",
+            ColumnType.Flag or ColumnType.Integer => "INTEGER",
             _ => "TEXT",
         };
 
@@ -199,6 +199,8 @@ internal sealed class PostgresAddress : DatabaseAddress
         type switch
         {
             ColumnType.Number => "real",
+            ColumnType.Double => "double precision",
+            ColumnType.Integer => "bigint",
             ColumnType.Flag => "boolean",
             _ => "text",
         };
@@ -233,6 +235,12 @@ internal sealed class PostgresAddress : DatabaseAddress
                         copy.WriteNull();
                         break;
                     case float number:
+                        copy.Write(number);
+                        break;
+                    case double number:
+                        copy.Write(number);
+                        break;
+                    case long number:
                         copy.Write(number);
                         break;
                     case bool flag:

@@ -31,6 +31,8 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
     /// <summary>What tells that the output is complete, and of which batch.</summary>
     private string Receipt => Path.GetFullPath(output) + ".batch.json";
 
+    public override VectorRule? Vectors => form.Vectors;
+
     public override (ScoreState State, bool IsComplete) Open(
         ScoreIdentity identity,
         IReadOnlyList<ScoreColumn> columns,
@@ -183,6 +185,9 @@ internal abstract class RowForm
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    /// <summary>As <see cref="ScoreSink.Vectors"/>.</summary>
+    public virtual VectorRule? Vectors => null;
+
     /// <summary>A second file that the rows become; null where there is one alone.</summary>
     public virtual string? Companion => null;
 
@@ -223,6 +228,8 @@ internal sealed class CsvForm : RowForm
 /// <summary>A JSON object a line.</summary>
 internal sealed class JsonLinesForm : RowForm
 {
+    public override VectorRule? Vectors => VectorRule.Any;
+
     public override string Header(IReadOnlyList<ScoreColumn> columns) => "";
 
     public override void Append(StringBuilder text, IReadOnlyList<ScoreColumn> columns, object?[] row)
@@ -239,6 +246,8 @@ internal sealed class JsonLinesForm : RowForm
 /// </summary>
 internal abstract class KeptRows : RowForm
 {
+    public override VectorRule? Vectors => VectorRule.Any;
+
     public override string Header(IReadOnlyList<ScoreColumn> columns) => "";
 
     public override void Append(StringBuilder text, IReadOnlyList<ScoreColumn> columns, object?[] row)

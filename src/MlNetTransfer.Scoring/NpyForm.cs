@@ -15,6 +15,8 @@ internal sealed class NpyForm(string output) : KeptRows
     /// <summary>The header's length, magic and version included, is a multiple of this.</summary>
     private const int Alignment = 64;
 
+    public override VectorRule? Vectors => VectorRule.One;
+
     public override string Companion { get; } = Path.ChangeExtension(output, ".csv");
 
     public override string Finish(
@@ -64,6 +66,8 @@ internal sealed class NpyForm(string output) : KeptRows
             : column.Type switch
             {
                 ColumnType.Number => value.GetSingle(),
+                ColumnType.Double => value.GetDouble(),
+                ColumnType.Integer => value.GetInt64(),
                 ColumnType.Flag => value.GetBoolean(),
                 _ => value.GetString(),
             };

@@ -51,6 +51,8 @@ internal sealed class ParquetForm : KeptRows
                     column.Type switch
                     {
                         ColumnType.Number => new DataField<float?>(column.Name),
+                        ColumnType.Double => new DataField<double?>(column.Name),
+                        ColumnType.Integer => new DataField<long?>(column.Name),
                         ColumnType.Flag => new DataField<bool?>(column.Name),
                         ColumnType.Vector => new ListField(column.Name, new DataField<float>("element")),
                         _ => (Field)new DataField<string>(column.Name),
@@ -87,28 +89,28 @@ internal sealed class ParquetForm : KeptRows
         for (int c = 0; c < fields.Length; c++)
         {
             cancellation.ThrowIfCancellationRequested();
-            JsonElement[] values = Array.ConvertAll(rows, row => row[c]);
-            if (fields[c].MaxRepetitionLevel > 0)
-                await ListsAsync(group, fields[c], Array.ConvertAll(values, Vector), cancellation)
-                    .ConfigureAwait(false);
-            else if (fields[c] is DataField<float?>)
-                await group
-                    .WriteAsync<float>(
-                        fields[c],
-                        Array.ConvertAll(values, v => v.ValueKind == JsonValueKind.Null ? (float?)null : v.GetSingle()),
-                        cancellationToken: cancellation
-                    )
-                    .ConfigureAwait(false);
-            else if (fields[c] is DataField<bool?>)
-                await group
-                    .WriteAsync<bool>(
-                        fields[c],
-                        Array.ConvertAll(values, v => v.ValueKind == JsonValueKind.Null ? (bool?)null : v.GetBoolean()),
-                        cancellationToken: cancellation
-                    )
-                    .ConfigureAwait(false);
+            (DataField field, int place) = (fields[c], c);
+            JsonElement[] values = Array.ConvertAll(rows, row => row[place]);
+            if (field.MaxRepetitionLevel > 0)
+                await ListsAsync(group, field, Array.ConvertAll(values, Vector), cancellation).ConfigureAwait(false);
+            else if (field is DataField<float?>)
+                await NumbersAsync(value => value.GetSingle()).ConfigureAwait(false);
+            else if (field is DataField<double?>)
+                await NumbersAsync(value => value.GetDouble()).ConfigureAwait(false);
+            else if (field is DataField<long?>)
+                await NumbersAsync(value => value.GetInt64()).ConfigureAwait(false);
+            else if (field is DataField<bool?>)
+                await NumbersAsync(value => value.GetBoolean()).ConfigureAwait(false);
             else
-                await group.WriteAsync(fields[c], Array.ConvertAll(values, v => v.GetString()!)).ConfigureAwait(false);
+                await group.WriteAsync(field, Array.ConvertAll(values, v => v.GetString()!)).ConfigureAwait(false);
+
+            Task NumbersAsync<T>(Func<JsonElement, T> read)
+                where T : struct =>
+                group.WriteAsync<T>(
+                    field,
+                    Array.ConvertAll(values, v => v.ValueKind == JsonValueKind.Null ? (T?)null : read(v)),
+                    cancellationToken: cancellation
+                );
         }
     }
 

@@ -1,8 +1,5 @@
-using System.Diagnostics;
-using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Jobs;
-using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Scoring;
 
@@ -21,9 +18,18 @@ namespace MlNetTransfer.Scoring;
 public sealed class ScoreJob(ScoreOptions options, JobServices? services = null, TextReader? standardInput = null)
     : IJob<ScoreSummary>
 {
+    /// <summary>How the work is called in progress reports.</summary>
+    internal const string Stage = "Scoring";
+
     private const int Named = 10;
     private readonly TimeProvider clock = services?.Clock ?? TimeProvider.System;
     private readonly List<RejectedItem> rejected = [];
+
+    /// <summary>Opens the inputs, where they are not what the options name.</summary>
+    internal Func<ScoreSource>? Source { get; init; }
+
+    /// <summary>Opens what scores them, where it is not what the options name.</summary>
+    internal Func<SegmentScorer>? Scorer { get; init; }
 
     /// <summary>Told how far the batch is, once at its start and after each commit, from any thread.</summary>
     internal Action<ScoreState>? Committed { get; init; }
@@ -41,7 +47,6 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     {
         cancellation.ThrowIfCancellationRequested();
         long started = clock.GetTimestamp();
-        using var models = ScoredModels.Load(options);
         WorkPlace work = WorkPlace.Of(options);
         RequireWholeToRestart(options);
         using ScoreSink sink = ScoreSink.Of(
@@ -50,15 +55,16 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
             message => progress?.Report(new JobProgress("Waiting for the database", 0, 0) { Detail = message }),
             clock
         );
-        using ScoreSource source = ScoreSource.Open(options, work, standardInput ?? Console.In);
-        var rows = new ScoreRows(models.Joint, models.Digests, source.Columns, options);
-        (ScoreState state, bool isComplete) = sink.Open(Identity(models, source, rows), rows.Columns, options.Restart);
+        using ScoreSource source = OpenSource(work, standardInput ?? Console.In);
+        using SegmentScorer scorer = OpenScorer(source.Columns);
+        sink.RequireFor(options.Output, scorer.Columns);
+        (ScoreState state, bool isComplete) = sink.Open(Identity(source, scorer), scorer.Columns, options.Restart);
         long before = state.Items;
         Committed?.Invoke(state);
         if (!isComplete)
         {
             (source as ManifestSource)?.Prepare(progress, cancellation);
-            state = Score(models.Joint, source, rows, sink, state, progress, cancellation);
+            state = Score(scorer, source, sink, state, progress, cancellation);
             source.Dispose();
             sink.Complete(state, progress, cancellation);
             work.Remove();
@@ -75,8 +81,8 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
             WasComplete = isComplete,
             ImagesPerSecond = (state.Items - before) / Math.Max(took.TotalSeconds, 1e-9),
             Seconds = took.TotalSeconds,
-            ModelSha256 = models.Digests[0],
-            Saved = models.Joint.Saved,
+            ModelSha256 = scorer.ModelSha256,
+            Saved = scorer.Saved,
         };
     }
 
@@ -87,19 +93,25 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     /// <exception cref="TransferException">As of <see cref="Run"/>.</exception>
     internal bool Probe()
     {
-        using var models = ScoredModels.Load(options);
         WorkPlace work = WorkPlace.Of(options);
         using ScoreSink sink = ScoreSink.Of(options, work, _ => { }, clock);
-        using ScoreSource source = ScoreSource.Open(options, work, TextReader.Null);
-        var rows = new ScoreRows(models.Joint, models.Digests, source.Columns, options);
-        return sink.Open(Identity(models, source, rows), rows.Columns, restart: false).IsComplete;
+        using ScoreSource source = OpenSource(work, TextReader.Null);
+        using SegmentScorer scorer = OpenScorer(source.Columns);
+        sink.RequireFor(options.Output, scorer.Columns);
+        return sink.Open(Identity(source, scorer), scorer.Columns, restart: false).IsComplete;
     }
 
-    private ScoreIdentity Identity(ScoredModels models, ScoreSource source, ScoreRows rows) =>
+    private ScoreSource OpenSource(WorkPlace work, TextReader input) =>
+        Source?.Invoke() ?? ScoreSource.Open(options, work, input);
+
+    private SegmentScorer OpenScorer(IReadOnlyList<string> passed) =>
+        Scorer?.Invoke() ?? SegmentScorer.Of(options, passed);
+
+    private ScoreIdentity Identity(ScoreSource source, SegmentScorer scorer) =>
         new(
-            models.Identity,
+            scorer.Identity,
             source.Identity,
-            string.Join(',', rows.Columns.Select(column => column.Name)) + $" sets {options.Sets}",
+            string.Join(',', scorer.Columns.Select(column => column.Name)) + $" sets {options.Sets}",
             string.Join(' ', options.Shard?.ToString() ?? "all", options.Limit is { } limit ? $"first {limit}" : "")
                 .Trim()
         );
@@ -116,9 +128,8 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
 
     /// <summary>Scores what is left; returns how far the batch then is.</summary>
     private ScoreState Score(
-        JointModel model,
+        SegmentScorer scorer,
         ScoreSource source,
-        ScoreRows rows,
         ScoreSink sink,
         ScoreState state,
         IProgress<JobProgress>? progress,
@@ -138,8 +149,8 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
                 Drain.ThrowIfCancellationRequested();
                 long began = clock.GetTimestamp();
                 var told = new Within(progress, state, total, pace.PerSecond);
-                object?[][] scored = ScoreSegment(model, rows, segment, told, cancellation);
-                state = inputs.After(state, segment.Count, scored.Count(ScoreRows.IsRejected));
+                object?[][] scored = scorer.Score(segment, told, cancellation);
+                state = inputs.After(state, segment.Count, Note(scored));
                 writing.GetAwaiter().GetResult();
                 ScoreState after = state;
                 writing = Task.Run(
@@ -172,43 +183,16 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     private string First() =>
         rejected is [var first, ..] ? $"{first.File}: {first.Reason}" : "see the column 'error' of the output";
 
-    private object?[][] ScoreSegment(
-        JointModel model,
-        ScoreRows rows,
-        IReadOnlyList<ScoreInput> segment,
-        Within progress,
-        CancellationToken cancellation
-    )
+    /// <summary>Notes the first inputs that were rejected; returns how many were.</summary>
+    private int Note(object?[][] rows)
     {
-        int[] usable = [.. Enumerable.Range(0, segment.Count).Where(i => segment[i].Location is not null)];
-        DataItem[] items = Array.ConvertAll(usable, i => new DataItem(segment[i].Location!, segment[i].Key));
-        ItemRows found = model.Answer(items, "Scoring", progress, cancellation);
-        var results = new object?[segment.Count][];
-        for (int row = 0; row < found.Accepted.Length; row++)
-        {
-            int at = usable[found.Accepted[row]];
-            results[at] = rows.Scored(segment[at], found.Row(row));
-        }
-
-        using IEnumerator<RejectedItem> reasons = found.Rejected.GetEnumerator();
-        for (int i = 0; i < results.Length; i++)
-        {
-            if (results[i] is not null)
-                continue;
-            string? reason = segment[i].Fault;
-            if (reason is null)
-            {
-                if (!reasons.MoveNext())
-                    throw new UnreachableException("An input has neither a row nor a rejection.");
-                reason = reasons.Current.Reason;
-            }
-
-            if (rejected.Count < Named)
-                rejected.Add(new RejectedItem(segment[i].Key, reason));
-            results[i] = rows.Rejected(segment[i], reason);
-        }
-
-        return results;
+        object?[][] wrong = [.. rows.Where(row => SegmentScorer.Error(row) is not null)];
+        rejected.AddRange(
+            wrong
+                .Take(Named - rejected.Count)
+                .Select(row => new RejectedItem((string)row[0]!, (string)SegmentScorer.Error(row)!))
+        );
+        return wrong.Length;
     }
 
     /// <summary>A segment's progress as that of the batch.</summary>
@@ -220,7 +204,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
             : null;
 
         public void Report(JobProgress value) =>
-            outer?.Report(new JobProgress("Scoring", before.Items + value.Done, total ?? 0) { Detail = detail });
+            outer?.Report(new JobProgress(Stage, before.Items + value.Done, total ?? 0) { Detail = detail });
     }
 }
 

@@ -8,7 +8,8 @@ namespace MlNetTransfer.Scoring;
 public sealed record ScoreOptions : DataJobRequest
 {
     /// <summary>
-    /// The model file, a model.onnx of this library, or an address of the registry (registry:NAME@production).
+    /// The model file, a model.onnx of this library, or an address of the registry (registry:NAME@production); or a
+    /// .zip that ML.NET saved, of a chain with one column of images, which are paths or encoded bytes.
     /// </summary>
     public required string Model
     {

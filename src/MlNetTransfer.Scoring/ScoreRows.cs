@@ -9,7 +9,15 @@ namespace MlNetTransfer.Scoring;
 internal enum ColumnType
 {
     Text,
+
+    /// <summary>Float32.</summary>
     Number,
+
+    /// <summary>Float64.</summary>
+    Double,
+
+    /// <summary>Int64.</summary>
+    Integer,
     Flag,
 
     /// <summary>Float32, as many in every row that has them.</summary>
@@ -28,7 +36,6 @@ internal sealed record ScoreColumn(string Name, ColumnType Type);
 /// </summary>
 internal sealed class ScoreRows
 {
-    private const int DigestDigits = 16;
     private readonly JointModel model;
     private readonly (int Column, string Digest)[] digests;
     private readonly ScoreOptions options;
@@ -63,13 +70,15 @@ internal sealed class ScoreRows
         Columns =
         [
             new ScoreColumn("file", ColumnType.Text),
-            .. passed.Select(name => new ScoreColumn(Free(name, taken), ColumnType.Text)),
+            .. passed.Select(name => new ScoreColumn(SegmentScorer.Free(name, taken), ColumnType.Text)),
             .. own,
         ];
         List<string> names = [.. Columns.Select(column => column.Name)];
         this.digests =
         [
-            .. digests.Select((digest, i) => (names.LastIndexOf($"{Prefix(i)}model"), digest[..DigestDigits])),
+            .. digests.Select(
+                (digest, i) => (names.LastIndexOf($"{Prefix(i)}model"), digest[..SegmentScorer.DigestDigits])
+            ),
         ];
     }
 
@@ -98,14 +107,9 @@ internal sealed class ScoreRows
     public object?[] Rejected(ScoreInput input, string reason)
     {
         object?[] row = Begun(input);
-        Error(row) = reason;
+        SegmentScorer.Error(row) = reason;
         return row;
     }
-
-    /// <summary>Whether a row is that of an input that cannot be scored.</summary>
-    public static bool IsRejected(object?[] row) => Error(row) is not null;
-
-    private static ref object? Error(object?[] row) => ref row[^2];
 
     /// <summary>Writes what a model says of an image; returns where the next begins.</summary>
     private int Fill(object?[] row, int at, ModelMetadata metadata, ReadOnlySpan<float> answer)
@@ -169,13 +173,6 @@ internal sealed class ScoreRows
         if (prefix.Length > 0)
             yield return new ScoreColumn($"{prefix}model", ColumnType.Text);
     }
-
-    private static string Free(string name, HashSet<string> taken)
-    {
-        while (!taken.Add(name))
-            name = "input_" + name;
-        return name;
-    }
 }
 
 /// <summary>An input of a batch.</summary>
@@ -186,4 +183,7 @@ internal sealed record ScoreInput(string Key, ItemLocation? Location, IReadOnlyL
 {
     /// <summary>Why it cannot be scored; null where that is not known yet.</summary>
     public string? Fault { get; init; }
+
+    /// <summary>Its values by column, where it is a row of ML.NET's; null where it is an image.</summary>
+    public object?[]? Row { get; init; }
 }

@@ -1,11 +1,21 @@
 namespace MlNetTransfer.Scoring;
 
+/// <summary>How many lists of numbers a row may have.</summary>
+internal enum VectorRule
+{
+    Any,
+    One,
+}
+
 /// <summary>
 /// Where rows go, a segment at a time: a segment is there whole or not at all, together with the note of how far the
 /// batch is. Not thread-safe.
 /// </summary>
 internal abstract class ScoreSink : IDisposable
 {
+    /// <summary>Whether a row may have a list of numbers, or has to have one; null for neither.</summary>
+    public virtual VectorRule? Vectors => null;
+
     /// <summary>Begins, or goes on with what an interrupted run left.</summary>
     /// <param name="identity">What the batch is.</param>
     /// <param name="columns">The columns of its rows.</param>
@@ -37,36 +47,42 @@ internal abstract class ScoreSink : IDisposable
     /// <exception cref="TransferException">The output is of no known kind, or its folder is missing.</exception>
     public static ScoreSink Of(ScoreOptions options, WorkPlace work, Action<string> waiting, TimeProvider clock)
     {
-        string ending = Path.GetExtension(options.Output).ToLowerInvariant();
-        bool isDatabase = DatabaseAddress.TryParse(options.Output, out DatabaseAddress? address);
-        if (options.Features && (isDatabase || ending is not (".npy" or ".parquet" or ".jsonl" or ".ndjson")))
-            throw new TransferException(
-                $"The output is '{options.Output}', which cannot have features; expected a .npy, .parquet or .jsonl "
-                    + "file. Give one, or leave --features out."
-            );
-        if (ending == ".npy" && !options.Features)
-            throw new TransferException(
-                $"The output is '{options.Output}', and a .npy file has features, which were not asked for. Add "
-                    + "--features, or give a .csv, .jsonl or .parquet file."
-            );
-        if (isDatabase)
-            return new DatabaseSink(address!, options.Table, options.Shard, work, waiting, clock);
+        if (DatabaseAddress.TryParse(options.Output, out DatabaseAddress? address))
+            return new DatabaseSink(address, options.Table, options.Shard, work, waiting, clock);
         string folder = Path.GetDirectoryName(Path.GetFullPath(options.Output))!;
         if (!Directory.Exists(folder))
             throw new TransferException(
                 $"The output is '{options.Output}', and the folder '{folder}' does not exist. Make it first."
             );
-        return ending switch
+        return Path.GetExtension(options.Output).ToLowerInvariant() switch
         {
             ".csv" => new FileSink(options.Output, work, new CsvForm()),
             ".jsonl" or ".ndjson" => new FileSink(options.Output, work, new JsonLinesForm()),
             ".parquet" => new FileSink(options.Output, work, new ParquetForm()),
             ".npy" => new FileSink(options.Output, work, new NpyForm(Path.GetFullPath(options.Output))),
             _ => throw new TransferException(
-                $"The output is '{options.Output}'; expected a .csv, .jsonl or .parquet file, or a database: "
+                $"The output is '{options.Output}'; expected a .csv, .jsonl or .parquet file, with features also .npy, "
+                    + "or a database: "
                     + "sqlite:FILE, a .db or .sqlite file, or postgres://user@host/database."
             ),
         };
+    }
+
+    /// <summary>Refuses columns that the output cannot have.</summary>
+    /// <exception cref="TransferException">There are such columns.</exception>
+    public void RequireFor(string output, IReadOnlyList<ScoreColumn> columns)
+    {
+        ScoreColumn[] vectors = [.. columns.Where(column => column.Type == ColumnType.Vector)];
+        if (vectors is [var first, ..] && Vectors is null)
+            throw new TransferException(
+                $"The output is '{output}', which cannot have lists of numbers, and '{first.Name}' is one. Give a "
+                    + ".npy, .parquet or .jsonl file, or leave it out."
+            );
+        if (vectors.Length != 1 && Vectors == VectorRule.One)
+            throw new TransferException(
+                $"The output is '{output}', and a .npy file has one list of numbers a row; {vectors.Length} were asked "
+                    + "for. Add --features, or give a .csv, .jsonl or .parquet file."
+            );
     }
 
     /// <summary>The error of an output that another batch has begun or ended.</summary>

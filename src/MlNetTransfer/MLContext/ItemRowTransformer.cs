@@ -9,7 +9,7 @@ namespace MlNetTransfer;
 /// Computes columns from a column of images or texts: in parallel over data, and row by row for a prediction engine.
 /// Thread-safe; dispose it to release ONNX Runtime's session.
 /// </summary>
-public abstract class ItemRowTransformer : ITransformer, IDisposable
+public abstract class ItemRowTransformer : ITransformer, IDisposable, IRunsInParallel
 {
     private readonly Lock gate = new();
     private readonly List<RejectedItem> rejected = [];

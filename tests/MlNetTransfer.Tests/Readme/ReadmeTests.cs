@@ -94,15 +94,18 @@ public sealed class ReadmeTests
     public void Scoring_OfTheGuide_Runs()
     {
         Assert.AreEqual(
-            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/scoring.md", "csharp").Single()),
-            DocumentedCode.Normal(
+            string.Join('\n', DocumentedCode.Blocks("docs/guide/scoring.md", "csharp").Select(DocumentedCode.Normal)),
+            string.Join(
+                '\n',
                 DocumentedCode
                     .Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// scoring begins", "// scoring ends")
-                    .Single()
+                    .Select(DocumentedCode.Normal)
             )
         );
         using var folder = new TempFolder();
         StringAssert.StartsWith(DocumentedProgram.Printed(folder, Scoring), "157 rows, 0 of them with an error.");
+        using var other = new TempFolder();
+        StringAssert.StartsWith(DocumentedProgram.Printed(other, ChainScoring), "157 rows, 0 of them with an error.");
     }
 
     [TestMethod]
@@ -148,6 +151,22 @@ public sealed class ReadmeTests
                 Output = "out/predictions.parquet",
             }
         ).Run();
+        Console.WriteLine($"{summary.Rows} rows, {summary.Rejected} of them with an error.");
+        // scoring ends
+    }
+
+    private static void ChainScoring()
+    {
+        // scoring begins
+        var mlContext = new MLContext(seed: 1);
+        IDataView data = mlContext.Data.LoadImageFolder("data-samples/clipart");
+        ITransformer chain = mlContext
+            .Transforms.Conversion.MapValueToKey("Label")
+            .Append(mlContext.Transforms.FeaturizeImages("Features", "ImagePath"))
+            .Append(mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy())
+            .Append(mlContext.Transforms.Conversion.MapKeyToValue("PredictedLabel"))
+            .Fit(data);
+        ScoreSummary summary = mlContext.Data.Score(chain, data, "rows.csv");
         Console.WriteLine($"{summary.Rows} rows, {summary.Rejected} of them with an error.");
         // scoring ends
     }

@@ -10,6 +10,7 @@ namespace MlNetTransfer.Tests.Scoring;
 public sealed class ScoreJobTests
 {
     private static ScoreTask task = null!;
+    private static readonly Lazy<string> databaseOfImages = new(() => task.Input(".db"));
 
     [ClassInitialize]
     public static void Prepare(TestContext _) => task = new ScoreTask();
@@ -73,7 +74,7 @@ public sealed class ScoreJobTests
     {
         string output = task.At($"query{bytes}.csv"),
             input = task.At($"query{bytes}.db");
-        File.Copy(File.Exists(task.At("list.db")) ? task.At("list.db") : task.Input(".db"), input);
+        File.Copy(databaseOfImages.Value, input);
         ScoreOptions options = task.Options(input, output) with
         {
             Query = "SELECT id, path, content, camera FROM images WHERE id > 2",

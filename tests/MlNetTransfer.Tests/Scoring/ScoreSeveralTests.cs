@@ -139,11 +139,11 @@ public sealed class ScoreSeveralTests
     public void Run_FeaturesWhereTheyCannotBe_AreRefused()
     {
         ScoreOptions options = task.Options(task.Folder, task.At("refused.csv")) with { Features = true };
-        StringAssert.Contains(Refused(options), "cannot have features; expected a .npy, .parquet or .jsonl");
-        StringAssert.Contains(Refused(options with { Output = task.At("refused.db") }), "cannot have features");
+        StringAssert.Contains(Refused(options), "cannot have lists of numbers, and 'features' is one. Give a .npy");
+        StringAssert.Contains(Refused(options with { Output = task.At("refused.db") }), "cannot have lists");
         StringAssert.Contains(
             Refused(options with { Features = false, Output = task.At("refused.npy") }),
-            "which were not asked for. Add --features"
+            "0 were asked for. Add --features"
         );
         File.WriteAllText(task.At("kept.csv"), "mine");
         StringAssert.Contains(Refused(options with { Output = task.At("kept.npy") }), "is there already");

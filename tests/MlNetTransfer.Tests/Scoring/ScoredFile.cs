@@ -67,7 +67,8 @@ internal static class ScoredFile
                         i =>
                             reader.IsDBNull(i) ? ""
                             : reader.GetDataTypeName(i) == "REAL" ? Written((float)reader.GetDouble(i))
-                            : reader.GetDataTypeName(i) == "INTEGER" ? (reader.GetInt64(i) == 1 ? "true" : "false")
+                            : reader.GetName(i) is "abstained" or "unknown"
+                                ? (reader.GetInt64(i) == 1 ? "true" : "false")
                             : reader.GetString(i)
                     )
             );
@@ -98,6 +99,12 @@ internal static class ScoredFile
                     var numbers = new float?[count];
                     await group.ReadAsync<float>(column, numbers.AsMemory());
                     values = [.. numbers.Select(n => n is { } known ? Written(known) : null)];
+                }
+                else if (column.ClrType == typeof(long))
+                {
+                    var numbers = new long?[count];
+                    await group.ReadAsync<long>(column, numbers.AsMemory());
+                    values = [.. numbers.Select(n => n?.ToString(CultureInfo.InvariantCulture))];
                 }
                 else if (column.ClrType == typeof(bool))
                 {
