@@ -63,6 +63,13 @@ internal static class ScoreFlags
                 (o, name) => o with { PathColumn = name }
             ),
             flags.Text(
+                "--hosts",
+                "Fetch images from these servers, where the list has web addresses: images.example.com,*.example.com. "
+                    + "By https, unless http:// stands before the name. Default: from none.",
+                "name,...",
+                (o, hosts) => o with { Hosts = hosts.Split(',') }
+            ),
+            flags.Text(
                 "--query",
                 "Of a database: the table, or the SELECT, whose rows are scored; its columns go along.",
                 "sql",

@@ -1,5 +1,6 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Scoring.Remote;
 
 namespace MlNetTransfer.Scoring;
 
@@ -137,20 +138,23 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     )
     {
         using var inputs = new ScoreQueue(source, options, state, cancellation);
+        using var web = new WebImages(options.Hosts, options.Limits);
         var pace = new SegmentPace(options.RateLimit, clock);
         // Once: an archive counts its entries for it.
         long? total = inputs.Count;
         long allowed = options.MaxErrors ?? long.MaxValue;
         Task writing = Task.CompletedTask;
+        Task<ScoreSegment> next = Ahead();
         try
         {
-            while (inputs.Take(pace.Next) is { Count: > 0 } segment)
+            while (next.GetAwaiter().GetResult() is { Inputs.Count: > 0 } segment)
             {
                 Drain.ThrowIfCancellationRequested();
+                next = Ahead();
                 long began = clock.GetTimestamp();
                 var told = new Within(progress, state, total, pace.PerSecond);
-                object?[][] scored = scorer.Score(segment, told, cancellation);
-                state = inputs.After(state, segment.Count, Note(scored));
+                object?[][] scored = scorer.Score(segment.Inputs, told, cancellation);
+                state = segment.After(state, Note(scored));
                 writing.GetAwaiter().GetResult();
                 ScoreState after = state;
                 writing = Task.Run(
@@ -168,16 +172,31 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
                             + $"first: {First()}. Their rows are kept: mend the cause and use --restart, or run "
                             + "again with a higher --max-errors, and it goes on."
                     );
-                pace.Took(segment.Count, clock.GetElapsedTime(began), cancellation);
+                pace.Took(segment.Inputs.Count, clock.GetElapsedTime(began), cancellation);
             }
         }
         finally
         {
-            // What was scored is written, whatever ends the loop.
+            // What was scored is written, whatever ends the loop; what was read ahead is let go of.
+            ((IAsyncResult)next).AsyncWaitHandle.WaitOne();
             writing.GetAwaiter().GetResult();
         }
 
         return state;
+
+        // Reads the next inputs, and fetches what is on the web, while these are scored.
+        Task<ScoreSegment> Ahead()
+        {
+            int most = pace.Next;
+            return Task.Run(
+                () =>
+                {
+                    ScoreSegment taken = inputs.Take(most);
+                    return taken with { Inputs = web.Fetch(taken.Inputs, cancellation) };
+                },
+                CancellationToken.None
+            );
+        }
     }
 
     private string First() =>
@@ -251,6 +270,9 @@ internal sealed class ScoreQueue : IDisposable
     /// <summary>Bytes of images in memory that a segment has at most.</summary>
     private const long MostBytes = 64 << 20;
 
+    /// <summary>What an image that is fetched is counted as, before its size is known.</summary>
+    private const long BytesOfAnAddress = 256 << 10;
+
     private readonly IEnumerator<ScoreInput> inputs;
     private readonly ScoreSource source;
     private readonly ScoreOptions options;
@@ -298,7 +320,7 @@ internal sealed class ScoreQueue : IDisposable
 
     /// <summary>The next inputs; none at the end.</summary>
     /// <param name="most">How many at most.</param>
-    public IReadOnlyList<ScoreInput> Take(int most)
+    public ScoreSegment Take(int most)
     {
         List<ScoreInput> segment = [];
         long bytes = 0;
@@ -309,17 +331,13 @@ internal sealed class ScoreQueue : IDisposable
             ScoreInput input = inputs.Current;
             segment.Add(input);
             taken++;
-            bytes += (input.Location as MemoryLocation)?.Bytes.Length ?? 0;
+            bytes += input.Address is null ? (input.Location as MemoryLocation)?.Bytes.Length ?? 0 : BytesOfAnAddress;
             KeyChain.Add(keys, KeyChain.Of(input.Key));
             last = input.Key;
         }
 
-        return segment;
+        return new ScoreSegment(segment, Convert.ToHexStringLower(keys), last);
     }
-
-    /// <summary>How far the batch is with the inputs that were taken last.</summary>
-    public ScoreState After(ScoreState before, int items, int rejected) =>
-        new(before.Items + items, before.Rejected + rejected, Convert.ToHexStringLower(keys), last, 0);
 
     /// <inheritdoc/>
     public void Dispose() => inputs.Dispose();
@@ -330,4 +348,15 @@ internal sealed class ScoreQueue : IDisposable
                 + "scored. Put it "
                 + "back as it was and run again; or give --restart to begin anew, or another output for the new input."
         );
+}
+
+/// <summary>Inputs that are scored and written together.</summary>
+/// <param name="Inputs">The inputs.</param>
+/// <param name="Keys">A digest of all keys up to their end, hexadecimal.</param>
+/// <param name="Last">Key of the last input up to there.</param>
+internal sealed record ScoreSegment(IReadOnlyList<ScoreInput> Inputs, string Keys, string? Last)
+{
+    /// <summary>How far the batch is with them.</summary>
+    public ScoreState After(ScoreState before, int rejected) =>
+        new(before.Items + Inputs.Count, before.Rejected + rejected, Keys, Last, 0);
 }

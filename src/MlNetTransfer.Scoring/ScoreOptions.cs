@@ -1,5 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Scoring.Remote;
 using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Scoring;
@@ -61,6 +62,20 @@ public sealed record ScoreOptions : DataJobRequest
         get;
         init => field = value is null ? null : Check.NotEmpty(value);
     }
+
+    /// <summary>
+    /// Servers that images may be fetched from, where a list, a query or standard input has web addresses in place of
+    /// paths. Default none: a row with an address has an error that says so.
+    /// </summary>
+    /// <remarks>
+    /// "images.example.com", "*.example.com" for those below it, "example.com:8443" for another port; by https, unless
+    /// "http://" stands before it.
+    /// </remarks>
+    public IReadOnlyList<string> Hosts
+    {
+        get;
+        init => field = [.. value.Select(host => AllowedHost.Of(host).Text)];
+    } = [];
 
     /// <summary>The column of a query that has the encoded images themselves; null for none.</summary>
     public string? BytesColumn

@@ -184,6 +184,9 @@ internal sealed record ScoreInput(string Key, ItemLocation? Location, IReadOnlyL
     /// <summary>Why it cannot be scored; null where that is not known yet.</summary>
     public string? Fault { get; init; }
 
+    /// <summary>Where it is on the web, before it is fetched; null where it is elsewhere.</summary>
+    public Uri? Address { get; init; }
+
     /// <summary>Its values by column, where it is a row of ML.NET's; null where it is an image.</summary>
     public object?[]? Row { get; init; }
 }

@@ -1,3 +1,5 @@
+using MlNetTransfer.Scoring.Remote;
+
 namespace MlNetTransfer.Scoring;
 
 /// <summary>
@@ -96,6 +98,22 @@ internal abstract class ScoreSource : IDisposable
                 or ".jsonl"
                 or ".ndjson"
                 or ".parquet";
+        if (
+            options.Hosts.Count > 0
+            && (
+                options.BytesColumn is not null
+                || !(
+                    isDatabase
+                    || options.Input == "-"
+                    || isList
+                    || Path.GetExtension(options.Input).ToLowerInvariant() is ".txt" or ".lst"
+                )
+            )
+        )
+            throw new TransferException(
+                $"--hosts has no effect here: '{options.Input}' has no column or lines that could be web addresses. "
+                    + "Leave it out."
+            );
         if (options.PathColumn is not null && !isDatabase && (!isList || Directory.Exists(options.Input)))
             throw new TransferException(
                 $"--path-column has no effect here: '{options.Input}' has no columns. Leave it out."
@@ -116,8 +134,8 @@ internal static class ListedImage
             return Faulty(path ?? "", "the path is empty");
         if (path.Contains('\0'))
             return Faulty(path.Replace('\0', '?'), "the path has a NUL character in it");
-        if (path.Contains("://", StringComparison.Ordinal))
-            return Faulty(path, "is a web address; expected the path of a file");
+        if (WebAddress.TryParse(path, out Uri? address))
+            return new ScoreInput(path, null, values) { Address = address };
         return new ScoreInput(path, new Datasets.FileLocation(Path.GetFullPath(path, folder)), values);
 
         ScoreInput Faulty(string key, string why) => new(key, null, values) { Fault = why };

@@ -1,0 +1,204 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Imaging;
+using MlNetTransfer.Scoring;
+using MlNetTransfer.Scoring.Remote;
+using static MlNetTransfer.Tests.Scoring.ScoredFile;
+
+namespace MlNetTransfer.Tests.Scoring;
+
+/// <summary>Images by web address: from named hosts alone, whatever a server does.</summary>
+[TestClass]
+public sealed class WebImagesTests
+{
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(5);
+
+    [TestMethod]
+    public void Run_ListOfAddresses_ScoresWhatTheServerHas()
+    {
+        using var task = new ScoreTask();
+        using var server = new ImageServer(path => File.ReadAllBytes(Path.Combine(task.Folder, path)));
+        string list = task.At("addresses.csv");
+        File.WriteAllLines(
+            list,
+            task.Names.Select((name, i) => i % 2 == 0 ? $"{server.Address}/{name}" : $"inputs/{name}").Prepend("path")
+        );
+        ScoreOptions options = task.Options(list, task.At("web.csv")) with { Hosts = [server.Address] };
+        ScoreSummary summary = new ScoreJob(options).Run();
+        Assert.AreEqual((20L, 1L), (summary.Rows, summary.Rejected), "the damaged one");
+        new ScoreJob(task.Options(task.Folder, task.At("files.csv"))).Run();
+        CollectionAssert.AreEqual(
+            Csv(task.At("files.csv")).Select(row => row["probability"]).ToArray(),
+            Csv(task.At("web.csv")).Select(row => row["probability"]).ToArray()
+        );
+        ScoreSummary none = new ScoreJob(options with { Hosts = [], Output = task.At("none.csv") }).Run();
+        Assert.AreEqual(10 + (task.Names.ToList().IndexOf("b/broken.bmp") % 2), none.Rejected);
+        StringAssert.Contains(none.FirstRejected[0].Reason, "not among the hosts that images may be fetched from");
+        StringAssert.Contains(none.FirstRejected[0].Reason, "name it with --hosts");
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() =>
+                    new ScoreJob(options with { Input = task.Folder, Output = task.At("none2.csv") }).Run()
+                )
+                .Message,
+            "--hosts has no effect here"
+        );
+    }
+
+    [TestMethod]
+    public void Fetch_WhatServersDo_IsSaidOfEachImage()
+    {
+        var tries = new ConcurrentDictionary<string, int>();
+        using var server = new ImageServer(
+            path =>
+                path switch
+                {
+                    "long" => new byte[2000],
+                    "redirect" or "elsewhere" or "loop" => null,
+                    "busy" => tries.AddOrUpdate(path, 1, (_, n) => n + 1) < 3 ? throw new IOException() : [7],
+                    "gone" => throw new FileNotFoundException(),
+                    _ => [1, 2],
+                },
+            path =>
+                path switch
+                {
+                    "redirect" => "/fine",
+                    "loop" => "/loop",
+                    _ => "http://169.254.169.254/secret",
+                }
+        );
+        using var web = new WebImages([server.Address], new ImageLimits { MaxBytes = 1000 }, Soon);
+        IReadOnlyList<ScoreInput> found = web.Fetch(
+            [
+                .. ((string[])["fine", "redirect", "busy", "gone", "long", "loop", "elsewhere"]).Select(path =>
+                    Input($"{server.Address}/{path}")
+                ),
+                Input("https://example.com/secret"),
+                new ScoreInput("file", new FileLocation("file"), []),
+            ],
+            default
+        );
+        CollectionAssert.AreEqual(new byte[] { 1, 2 }, Bytes(found[0]));
+        CollectionAssert.AreEqual(new byte[] { 1, 2 }, Bytes(found[1]), "on the same host");
+        CollectionAssert.AreEqual(new byte[] { 7 }, Bytes(found[2]), "the third try");
+        Assert.AreEqual("the server answers 404 (Not Found)", found[3].Fault);
+        Assert.AreEqual("has 2,000 bytes; at most 1,000 are read", found[4].Fault);
+        Assert.AreEqual("leads to another address more than 5 times", found[5].Fault);
+        StringAssert.StartsWith(found[6].Fault, "leads to another address: '169.254.169.254' is not among the hosts");
+        StringAssert.StartsWith(found[7].Fault, "'example.com' is not among the hosts");
+        Assert.IsNotNull(found[8].Location);
+        Assert.IsTrue(found.Take(8).All(input => input.Location is null == input.Fault is not null));
+    }
+
+    [TestMethod]
+    public void Fetch_NoServerAnswers_EndsTheRunAndBlamesNoImage()
+    {
+        int port;
+        using (var free = new TcpListener(IPAddress.Loopback, 0))
+        {
+            free.Start();
+            port = ((IPEndPoint)free.LocalEndpoint).Port;
+        }
+
+        string host = FormattableString.Invariant($"http://127.0.0.1:{port}");
+        using var web = new WebImages([host], new ImageLimits(), Soon);
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() => web.Fetch([Input($"{host}/a"), Input($"{host}/b")], default))
+                .Message,
+            "None of 2 images could be fetched"
+        );
+    }
+
+    [TestMethod]
+    [DataRow("images.example.com", "https://images.example.com/a.png", true)]
+    [DataRow("images.example.com", "https://IMAGES.example.com:443/a.png", true)]
+    [DataRow("images.example.com", "http://images.example.com/a.png", false)]
+    [DataRow("images.example.com", "https://images.example.com:8443/a.png", false)]
+    [DataRow("images.example.com", "https://images.example.com.evil.org/a.png", false)]
+    [DataRow("images.example.com", "https://images.example.com@evil.org/a.png", false)]
+    [DataRow("http://images.example.com", "http://images.example.com/a.png", true)]
+    [DataRow("http://images.example.com", "https://images.example.com/a.png", true)]
+    [DataRow("*.example.com", "https://a.b.example.com/a.png", true)]
+    [DataRow("*.example.com", "https://example.com/a.png", false)]
+    [DataRow("*.example.com", "https://evilexample.com/a.png", false)]
+    [DataRow("example.com:8443", "https://example.com:8443/a.png", true)]
+    public void Has_Address_IsOfThatHostAlone(string host, string address, bool expected) =>
+        Assert.AreEqual(expected, AllowedHost.Of(host).Has(new Uri(address)));
+
+    [TestMethod]
+    [DataRow("")]
+    [DataRow("*")]
+    [DataRow("a/b")]
+    [DataRow("user@host")]
+    [DataRow("a b")]
+    [DataRow("ftp://host")]
+    public void Of_WhatIsNoHost_IsRefused(string text) =>
+        Assert.ThrowsExactly<ArgumentException>(() => AllowedHost.Of(text));
+
+    private static ScoreInput Input(string address) => new(address, null, []) { Address = new Uri(address) };
+
+    private static byte[] Bytes(ScoreInput input) => ((MemoryLocation)input.Location!).Bytes.ToArray();
+
+    /// <summary>
+    /// Answers with bytes by path; where they are null, with another address; a missing file is 404, any other error
+    /// 503.
+    /// </summary>
+    private sealed class ImageServer : IDisposable
+    {
+        private readonly HttpListener listener = new();
+
+        public ImageServer(Func<string, byte[]?> content, Func<string, string>? elsewhere = null)
+        {
+            using (var free = new TcpListener(IPAddress.Loopback, 0))
+            {
+                free.Start();
+                Address = FormattableString.Invariant($"http://127.0.0.1:{((IPEndPoint)free.LocalEndpoint).Port}");
+            }
+
+            listener.Prefixes.Add(Address + "/");
+            listener.Start();
+            _ = Task.Run(async () =>
+            {
+                while (listener.IsListening)
+                    Answer(await listener.GetContextAsync(), content, elsewhere);
+            });
+        }
+
+        public string Address { get; }
+
+        public void Dispose() => ((IDisposable)listener).Dispose();
+
+        private static void Answer(
+            HttpListenerContext context,
+            Func<string, byte[]?> content,
+            Func<string, string>? elsewhere
+        )
+        {
+            string path = Uri.UnescapeDataString(context.Request.Url!.AbsolutePath[1..]);
+            using HttpListenerResponse response = context.Response;
+            try
+            {
+                if (content(path) is { } bytes)
+                {
+                    response.ContentLength64 = bytes.Length;
+                    response.OutputStream.Write(bytes);
+                    return;
+                }
+
+                response.StatusCode = 302;
+                response.RedirectLocation = elsewhere!(path);
+            }
+            catch (FileNotFoundException)
+            {
+                response.StatusCode = 404;
+            }
+            catch (IOException)
+            {
+                response.StatusCode = 503;
+            }
+        }
+    }
+}
