@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
+using MlNetTransfer.Scoring.S3;
 
 namespace MlNetTransfer.Cli;
 
@@ -21,6 +22,7 @@ internal static class CommandLine
     public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation)
     {
         var terminal = new Terminal(output, error);
+        S3Storage.Register();
         ParseResult parsed = Root(terminal, cancellation).Parse(args, Parsing);
         if (Suggestions.Problems(parsed) is { Count: > 0 } problems)
             return Usage(problems);

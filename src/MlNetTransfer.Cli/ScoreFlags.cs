@@ -44,8 +44,8 @@ internal static class ScoreFlags
             flags.Argument(
                 "input",
                 "A folder, a .csv, .tsv, .jsonl, .ndjson or .parquet list with a column of paths, a .txt file "
-                    + "with a path a line, a .zip, .tar or .tar.gz archive, a database (sqlite:FILE, postgres://…) "
-                    + "with --query, or - for paths on standard input.",
+                    + "with a path a line, a .zip, .tar or .tar.gz archive, s3://bucket/prefix, a database "
+                    + "(sqlite:FILE, postgres://…) with --query, or - for paths on standard input.",
                 (o, input) => o with { Input = input }
             ),
             output,

@@ -148,7 +148,7 @@ internal sealed class ScoreWork : ShardWork
         {
             Model = FileOf(score.Model),
             AlsoModels = [.. score.AlsoModels.Select(also => new AlsoModel(also.Name, FileOf(also.Model)))],
-            Input = isInput ? score.Input : Path.GetFullPath(score.Input),
+            Input = isInput || ObjectStores.IsAddress(score.Input) ? score.Input : Path.GetFullPath(score.Input),
             Output = isOutput ? score.Output : Path.GetFullPath(score.Output),
         };
     }

@@ -14,10 +14,6 @@ internal sealed class ParquetForm : KeptRows
     private const int GroupRows = 50_000,
         GroupRowsOfFeatures = 2_000;
 
-    // A list that may be missing, of numbers that are there: Dremel's levels (Melnik et al., 2010).
-    private const int MissingList = 0,
-        WholeElement = 2;
-
     public override string Finish(
         string rows,
         IReadOnlyList<ScoreColumn> columns,
@@ -60,7 +56,7 @@ internal sealed class ParquetForm : KeptRows
                 )
                 .ToArray()
         );
-        DataField[] fields = schema.DataFields;
+        KeptColumn[] kept = [.. columns.Zip(schema.DataFields, KeptColumn.Of)];
         int rowsOfGroup = columns.Any(column => column.Type == ColumnType.Vector) ? GroupRowsOfFeatures : GroupRows;
         ParquetWriter writer = await ParquetWriter
             .CreateAsync(schema, stream, cancellationToken: cancellation)
@@ -68,64 +64,108 @@ internal sealed class ParquetForm : KeptRows
         await using (writer.ConfigureAwait(false))
         {
             long done = 0;
-            foreach (string[] lines in File.ReadLines(rows).Chunk(rowsOfGroup))
+            foreach (string line in File.ReadLines(rows))
             {
-                JsonElement[] group = Array.ConvertAll(lines, line => JsonElement.Parse(line));
-                await GroupAsync(writer, fields, group, cancellation).ConfigureAwait(false);
-                done += lines.Length;
-                progress?.Report(new JobProgress("Writing the Parquet file", done, count));
+                using (var row = JsonDocument.Parse(line))
+                    for (int c = 0; c < kept.Length; c++)
+                        kept[c].Add(row.RootElement[c]);
+                if (++done % rowsOfGroup == 0 || done == count)
+                    await GroupAsync(writer, kept, cancellation).ConfigureAwait(false);
+                if (done % 1000 == 0)
+                    progress?.Report(new JobProgress("Writing the Parquet file", done, count));
             }
         }
     }
 
-    private static async Task GroupAsync(
-        ParquetWriter writer,
-        DataField[] fields,
-        JsonElement[] rows,
-        CancellationToken cancellation
-    )
+    private static async Task GroupAsync(ParquetWriter writer, KeptColumn[] columns, CancellationToken cancellation)
     {
         using ParquetRowGroupWriter group = writer.CreateRowGroup();
-        for (int c = 0; c < fields.Length; c++)
+        foreach (KeptColumn column in columns)
         {
             cancellation.ThrowIfCancellationRequested();
-            (DataField field, int place) = (fields[c], c);
-            JsonElement[] values = Array.ConvertAll(rows, row => row[place]);
-            if (field.MaxRepetitionLevel > 0)
-                await ListsAsync(group, field, Array.ConvertAll(values, Vector), cancellation).ConfigureAwait(false);
-            else if (field is DataField<float?>)
-                await NumbersAsync(value => value.GetSingle()).ConfigureAwait(false);
-            else if (field is DataField<double?>)
-                await NumbersAsync(value => value.GetDouble()).ConfigureAwait(false);
-            else if (field is DataField<long?>)
-                await NumbersAsync(value => value.GetInt64()).ConfigureAwait(false);
-            else if (field is DataField<bool?>)
-                await NumbersAsync(value => value.GetBoolean()).ConfigureAwait(false);
-            else
-                await group.WriteAsync(field, Array.ConvertAll(values, v => v.GetString()!)).ConfigureAwait(false);
-
-            Task NumbersAsync<T>(Func<JsonElement, T> read)
-                where T : struct =>
-                group.WriteAsync<T>(
-                    field,
-                    Array.ConvertAll(values, v => v.ValueKind == JsonValueKind.Null ? (T?)null : read(v)),
-                    cancellationToken: cancellation
-                );
+            await column.WriteAsync(group, cancellation).ConfigureAwait(false);
         }
     }
 
-    private static async Task ListsAsync(
-        ParquetRowGroupWriter group,
-        DataField field,
-        float[]?[] rows,
-        CancellationToken cancellation
-    )
+    /// <summary>The values of a column until they are a row group.</summary>
+    private abstract class KeptColumn
     {
-        float[] values = [.. rows.SelectMany(row => row ?? [])];
-        int[] repetitions = [.. rows.SelectMany(row => (row ?? [0]).Select((_, i) => i == 0 ? 0 : 1))],
-            definitions = [.. rows.SelectMany(row => row?.Select(_ => WholeElement) ?? [MissingList])];
-        await group
-            .WriteAllPartsAsync<float>(field, values, definitions, repetitions, cancellation)
-            .ConfigureAwait(false);
+        public abstract void Add(JsonElement value);
+
+        /// <summary>Writes what was added, and forgets it.</summary>
+        public abstract Task WriteAsync(ParquetRowGroupWriter group, CancellationToken cancellation);
+
+        public static KeptColumn Of(ScoreColumn column, DataField field) =>
+            column.Type switch
+            {
+                ColumnType.Number => new Values<float>(field, value => value.GetSingle()),
+                ColumnType.Double => new Values<double>(field, value => value.GetDouble()),
+                ColumnType.Integer => new Values<long>(field, value => value.GetInt64()),
+                ColumnType.Flag => new Values<bool>(field, value => value.GetBoolean()),
+                ColumnType.Vector => new Lists(field),
+                _ => new Texts(field),
+            };
+    }
+
+    private sealed class Values<T>(DataField field, Func<JsonElement, T> read) : KeptColumn
+        where T : struct
+    {
+        private readonly List<T?> values = [];
+
+        public override void Add(JsonElement value) =>
+            values.Add(value.ValueKind == JsonValueKind.Null ? null : read(value));
+
+        public override async Task WriteAsync(ParquetRowGroupWriter group, CancellationToken cancellation)
+        {
+            await group.WriteAsync<T>(field, values.ToArray(), cancellationToken: cancellation).ConfigureAwait(false);
+            values.Clear();
+        }
+    }
+
+    private sealed class Texts(DataField field) : KeptColumn
+    {
+        /// <summary>Texts that are kept once: names of classes repeat, names of files do not.</summary>
+        private const int MostKnown = 1000;
+
+        private readonly List<string?> values = [];
+        private readonly Dictionary<string, string> known = [];
+
+        public override void Add(JsonElement value)
+        {
+            string? text = value.GetString();
+            if (text is not null && known.TryGetValue(text, out string? same))
+                text = same;
+            else if (text is not null && known.Count < MostKnown)
+                known[text] = text;
+            values.Add(text);
+        }
+
+        public override async Task WriteAsync(ParquetRowGroupWriter group, CancellationToken cancellation)
+        {
+            await group.WriteAsync(field, values!).ConfigureAwait(false);
+            values.Clear();
+        }
+    }
+
+    private sealed class Lists(DataField field) : KeptColumn
+    {
+        // A list that may be missing, of numbers that are there: Dremel's levels (Melnik et al., 2010).
+        private const int MissingList = 0,
+            WholeElement = 2;
+
+        private readonly List<float[]?> rows = [];
+
+        public override void Add(JsonElement value) => rows.Add(Vector(value));
+
+        public override async Task WriteAsync(ParquetRowGroupWriter group, CancellationToken cancellation)
+        {
+            float[] values = [.. rows.SelectMany(row => row ?? [])];
+            int[] repetitions = [.. rows.SelectMany(row => (row ?? [0]).Select((_, i) => i == 0 ? 0 : 1))],
+                definitions = [.. rows.SelectMany(row => row?.Select(_ => WholeElement) ?? [MissingList])];
+            await group
+                .WriteAllPartsAsync<float>(field, values, definitions, repetitions, cancellation)
+                .ConfigureAwait(false);
+            rows.Clear();
+        }
     }
 }

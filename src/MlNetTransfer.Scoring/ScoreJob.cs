@@ -138,7 +138,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     )
     {
         using var inputs = new ScoreQueue(source, options, state, cancellation);
-        using var web = new WebImages(options.Hosts, options.Limits);
+        using var remote = new RemoteImages(options.Hosts, options.Limits);
         var pace = new SegmentPace(options.RateLimit, clock);
         // Once: an archive counts its entries for it.
         long? total = inputs.Count;
@@ -192,7 +192,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
                 () =>
                 {
                     ScoreSegment taken = inputs.Take(most);
-                    return taken with { Inputs = web.Fetch(taken.Inputs, cancellation) };
+                    return taken with { Inputs = remote.Fetch(taken.Inputs, cancellation) };
                 },
                 CancellationToken.None
             );
@@ -271,7 +271,7 @@ internal sealed class ScoreQueue : IDisposable
     private const long MostBytes = 64 << 20;
 
     /// <summary>What an image that is fetched is counted as, before its size is known.</summary>
-    private const long BytesOfAnAddress = 256 << 10;
+    private const long BytesOfRemote = 256 << 10;
 
     private readonly IEnumerator<ScoreInput> inputs;
     private readonly ScoreSource source;
@@ -331,7 +331,7 @@ internal sealed class ScoreQueue : IDisposable
             ScoreInput input = inputs.Current;
             segment.Add(input);
             taken++;
-            bytes += input.Address is null ? (input.Location as MemoryLocation)?.Bytes.Length ?? 0 : BytesOfAnAddress;
+            bytes += input.IsRemote ? BytesOfRemote : (input.Location as MemoryLocation)?.Bytes.Length ?? 0;
             KeyChain.Add(keys, KeyChain.Of(input.Key));
             last = input.Key;
         }

@@ -37,7 +37,8 @@ public sealed record ScoreOptions : DataJobRequest
     /// <summary>
     /// What to score: a folder (with all folders below it), a .csv, .tsv, .jsonl, .ndjson or .parquet list with a
     /// column of paths, a .txt file or "-" (standard input) with a path a line, a .zip, .tar or .tar.gz archive, or a
-    /// database ("sqlite:FILE", "postgres://…" or an Npgsql connection string) with a <see cref="Query"/>.
+    /// database ("sqlite:FILE", "postgres://…" or an Npgsql connection string) with a <see cref="Query"/>; or what is
+    /// below an address in object storage (s3://bucket/prefix), see <see cref="ObjectStores"/>.
     /// </summary>
     public required string Input
     {

@@ -187,6 +187,12 @@ internal sealed record ScoreInput(string Key, ItemLocation? Location, IReadOnlyL
     /// <summary>Where it is on the web, before it is fetched; null where it is elsewhere.</summary>
     public Uri? Address { get; init; }
 
+    /// <summary>Opens it, before it is fetched, where it is in object storage; null where it is elsewhere.</summary>
+    public Func<CancellationToken, Task<Stream>>? Open { get; init; }
+
+    /// <summary>Whether it has to be fetched before it can be scored.</summary>
+    public bool IsRemote => Address is not null || Open is not null;
+
     /// <summary>Its values by column, where it is a row of ML.NET's; null where it is an image.</summary>
     public object?[]? Row { get; init; }
 }

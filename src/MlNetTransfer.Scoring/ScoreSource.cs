@@ -41,6 +41,8 @@ internal abstract class ScoreSource : IDisposable
         RequireEffect(options, isDatabase);
         if (isDatabase)
             return new DatabaseSource(address!, options);
+        if (ObjectStores.Open(input) is { } objects)
+            return objects;
         if (input == "-")
             return new ManifestSource(
                 "standard input",
@@ -56,7 +58,8 @@ internal abstract class ScoreSource : IDisposable
         if (!File.Exists(input))
             throw new TransferException(
                 $"There is no input '{input}'. Give a folder, a .csv, .tsv, .jsonl, .ndjson, .parquet or .txt list, a "
-                    + ".zip, .tar or .tar.gz archive, a database such as sqlite:FILE or postgres://…, or - for "
+                    + ".zip, .tar or .tar.gz archive, a database such as sqlite:FILE or postgres://…, "
+                    + "s3://bucket/prefix, or - for "
                     + "paths on standard input."
             );
         string kind = input.EndsWith(".tar.gz", StringComparison.OrdinalIgnoreCase)

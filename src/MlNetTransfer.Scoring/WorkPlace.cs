@@ -26,7 +26,9 @@ internal sealed class WorkPlace(string folder)
             options.Table,
             options.Shard,
             options.Limit,
-            options.Input == "-" ? "-" : Path.GetFullPath(options.Input)
+            options.Input == "-" || ObjectStores.IsAddress(options.Input)
+                ? options.Input
+                : Path.GetFullPath(options.Input)
         );
         string digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(what)));
         return new WorkPlace(Path.Combine(options.WorkFolder, digest[..Digits]));

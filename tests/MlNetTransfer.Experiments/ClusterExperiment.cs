@@ -150,9 +150,10 @@ internal static class ClusterExperiment
         Experiment experiment
     )
     {
-        const int rows = 600;
+        const int rows = 3000,
+            shards = 30;
         Table table = experiment.Table(
-            $"A job of {rows} rows in 10 shards by workers of one thread",
+            $"A job of {rows} rows in {shards} shards by workers of one thread",
             Column.Number("workers"),
             Column.Number("seconds", "0.0"),
             Column.Number("perSecond", "0.0")
@@ -163,9 +164,9 @@ internal static class ClusterExperiment
             string name = FormattableString.Invariant($"workers{count}");
             List<Process> workers = [.. Enumerable.Range(0, count).Select(_ => Worker(server))];
             Thread.Sleep(StartUp);
-            Submit(server, model, list, name, 10);
+            Submit(server, model, list, name, shards);
             long from = Stopwatch.GetTimestamp();
-            while (Finished(server, name) < 10)
+            while (Finished(server, name) < shards)
                 Thread.Sleep(100);
             double took = Stopwatch.GetElapsedTime(from).TotalSeconds;
             workers.ForEach(Kill);

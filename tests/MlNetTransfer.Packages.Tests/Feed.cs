@@ -31,6 +31,7 @@ public static class Feed
                     "MlNetTransfer.Hosting",
                     "MlNetTransfer.Reports",
                     "MlNetTransfer.Scoring",
+                    "MlNetTransfer.Scoring.S3",
                     "MlNetTransfer.Cluster",
                     "MlNetTransfer.Cli",
                 ]

@@ -25,6 +25,7 @@ public sealed class PackageTests
                 "MlNetTransfer.Onnx",
                 "MlNetTransfer.Reports",
                 "MlNetTransfer.Scoring",
+                "MlNetTransfer.Scoring.S3",
                 "mlnet-transfer",
             }
                 .SelectMany(p => new[] { $"{p}.{Feed.Version}.nupkg", $"{p}.{Feed.Version}.snupkg" })

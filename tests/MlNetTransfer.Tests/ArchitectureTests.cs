@@ -19,10 +19,17 @@ public sealed partial class ArchitectureTests
         ("MlNetTransfer.Hosting", ["MlNetTransfer"]),
         ("MlNetTransfer.Reports", ["MlNetTransfer"]),
         ("MlNetTransfer.Scoring", ["MlNetTransfer"]),
+        ("MlNetTransfer.Scoring.S3", ["MlNetTransfer.Scoring"]),
         ("MlNetTransfer.Cluster", ["MlNetTransfer.Scoring"]),
         (
             "MlNetTransfer.Cli",
-            ["MlNetTransfer", "MlNetTransfer.Reports", "MlNetTransfer.Scoring", "MlNetTransfer.Cluster"]
+            [
+                "MlNetTransfer",
+                "MlNetTransfer.Reports",
+                "MlNetTransfer.Scoring",
+                "MlNetTransfer.Scoring.S3",
+                "MlNetTransfer.Cluster",
+            ]
         ),
     ];
 

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using MlNetTransfer.Backbones;
@@ -50,7 +51,7 @@ internal sealed class ChainScorer : SegmentScorer
                     + "that was fitted with OnRejected does. Fit it without."
             );
         this.workers = Steps(model).Any(step => step is IRunsInParallel) ? 1 : workers;
-        DataViewSchema schema = model.GetOutputSchema(rows.Schema);
+        DataViewSchema schema = OutputOf(model, rows.Schema);
         OutputColumn[] wanted = [.. Wanted(schema, names)];
         passed = [.. wanted.Where(column => listed is null && IsPassed(column))];
         found = [.. wanted.Where(column => !IsPassed(column))];
@@ -86,23 +87,12 @@ internal sealed class ChainScorer : SegmentScorer
     {
         if (!model.IsRowToRowMapper)
             return input.Select(column => column.Name).ToHashSet();
-        try
-        {
-            DataViewSchema output = model.GetOutputSchema(input);
-            return model
-                .GetRowToRowMapper(input)
-                .GetDependencies(output.Where(column => !column.IsHidden))
-                .Select(column => column.Name)
-                .ToHashSet();
-        }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
-        {
-            throw new TransferException(
-                $"The model does not fit the data: {e.Message.ReplaceLineEndings(" ")} The data has the columns "
-                    + $"{string.Join(", ", input.Select(column => column.Name))}.",
-                e
-            );
-        }
+        DataViewSchema output = OutputOf(model, input);
+        return model
+            .GetRowToRowMapper(input)
+            .GetDependencies(output.Where(column => !column.IsHidden))
+            .Select(column => column.Name)
+            .ToHashSet();
     }
 
     public override object?[][] Score(
@@ -113,29 +103,29 @@ internal sealed class ChainScorer : SegmentScorer
     {
         var results = new object?[segment.Count][];
         int done = 0;
-        Parallel.ForEach(
-            Parts(segment),
-            new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation },
-            part =>
-            {
-                object?[][] inputs = [.. part.Select(i => rowOf(segment[i]))];
-                Fill(
-                    inputs,
-                    at => results[part[at]] = Begun(segment[part[at]], inputs[at]),
-                    at =>
-                    {
-                        cancellation.ThrowIfCancellationRequested();
-                        progress?.Report(
-                            new JobProgress(ScoreJob.Stage, Interlocked.Increment(ref done), segment.Count)
-                        );
-                    }
-                );
-            }
-        );
+        try
+        {
+            Parallel.ForEach(
+                Parts(segment),
+                new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation },
+                part => Fill(segment, part, results, Told)
+            );
+        }
+        catch (AggregateException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+
         foreach ((ScoreInput input, int i) in segment.Select((input, i) => (input, i)))
             if (input.Fault is { } fault)
                 Error(results[i] = Begun(input, null)) = fault;
         return results;
+
+        void Told()
+        {
+            cancellation.ThrowIfCancellationRequested();
+            progress?.Report(new JobProgress(ScoreJob.Stage, Interlocked.Increment(ref done), segment.Count));
+        }
     }
 
     public override void Dispose()
@@ -178,17 +168,53 @@ internal sealed class ChainScorer : SegmentScorer
         return usable.Length == 0 ? [] : usable.Chunk((usable.Length + workers - 1) / workers);
     }
 
+    private static DataViewSchema OutputOf(ITransformer model, DataViewSchema input)
+    {
+        try
+        {
+            return model.GetOutputSchema(input);
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+        {
+            throw new TransferException(
+                $"The model does not fit the data: {e.Message.ReplaceLineEndings(" ")} The data has the columns "
+                    + $"{string.Join(", ", input.Select(column => column.Name))}.",
+                e
+            );
+        }
+    }
+
+    /// <summary>Scores a part of a segment.</summary>
+    private void Fill(IReadOnlyList<ScoreInput> segment, int[] part, object?[][] results, Action told)
+    {
+        List<int> places = [];
+        List<object?[]> inputs = [];
+        foreach (int place in part)
+            try
+            {
+                inputs.Add(rowOf(segment[place]));
+                places.Add(place);
+            }
+            catch (Exception e) when (IsOfARow(e))
+            {
+                Error(results[place] = Begun(segment[place], null)) = Reason(e);
+                told();
+            }
+
+        Fill([.. inputs], at => results[places[at]] = Begun(segment[places[at]], inputs[at]), told);
+    }
+
     /// <summary>Scores rows; where one ends the reading, it and those behind it are scored one by one.</summary>
-    private void Fill(object?[][] inputs, Func<int, object?[]> rowAt, Action<int> told)
+    private void Fill(object?[][] inputs, Func<int, object?[]> rowAt, Action told)
     {
         int next = 0;
         try
         {
             foreach (Func<int, object?> value in Read(inputs))
             {
-                object?[] row = rowAt(next);
-                Write(row, value);
-                told(next++);
+                Write(rowAt(next), value);
+                next++;
+                told();
             }
 
             if (next == inputs.Length)
@@ -198,14 +224,14 @@ internal sealed class ChainScorer : SegmentScorer
         catch (Exception e) when (IsOfARow(e))
         {
             Error(rowAt(0)) = Reason(e);
-            told(0);
+            told();
             return;
         }
 
         for (; next < inputs.Length; next++)
         {
             int at = next;
-            Fill([inputs[at]], _ => rowAt(at), _ => told(at));
+            Fill([inputs[at]], _ => rowAt(at), told);
         }
     }
 

@@ -158,6 +158,44 @@ public sealed class ScoreCatalogTests
     }
 
     [TestMethod]
+    public void ScoreJob_ChainOfBytesAndANumber_TakesBothAndSaysWhatIsNone()
+    {
+        using var folder = new TempFolder();
+        IDataView rows = Context.Data.LoadFromEnumerable(
+            Images
+                .Few(4, "bird", "fruit")
+                .Select((r, i) => new NumberedRow { Image = File.ReadAllBytes(r.ImagePath), Weight = i })
+        );
+        ITransformer chain = Context
+            .Transforms.FeaturizeImages("Pixels", "Image")
+            .Append(Context.Transforms.Expression("Doubled", "w : 2 * w", "Weight"))
+            .Fit(rows);
+        string model = folder.File("model.zip"),
+            list = folder.File("list.csv"),
+            output = folder.File("out.jsonl");
+        Context.Model.Save(chain, rows.Schema, model);
+        string[] images = [.. Images.Few(1, "bird", "fruit", "house").Select(r => r.ImagePath)];
+        File.WriteAllLines(
+            list,
+            ["path,weight", $"{images[0]},1.5", $"{images[1]},many", $"{images[2]},", "gone.png,2"]
+        );
+        ScoreSummary summary = new ScoreJob(
+            new ScoreOptions
+            {
+                Model = model,
+                Input = list,
+                Output = output,
+            }
+        ).Run();
+        Assert.AreEqual((4L, 2L), (summary.Rows, summary.Rejected));
+        List<Dictionary<string, string>> found = JsonLines(output);
+        Assert.AreEqual("3", found[0]["Doubled"]);
+        Assert.AreEqual("'Weight' is 'many'; Single was expected", found[1]["error"]);
+        Assert.AreEqual("0", found[2]["Doubled"], "the default of its type");
+        Assert.AreEqual("the file does not exist", found[3]["error"]);
+    }
+
+    [TestMethod]
     public void Score_WhatCannotBeWritten_IsRefusedInWords()
     {
         using var folder = new TempFolder();
@@ -206,6 +244,13 @@ public sealed class ScoreCatalogTests
     private sealed class Told(Action told) : IProgress<JobProgress>
     {
         public void Report(JobProgress value) => told();
+    }
+
+    private sealed class NumberedRow
+    {
+        public byte[] Image { get; set; } = [];
+
+        public float Weight { get; set; }
     }
 
     private sealed class TaggedRow

@@ -11,7 +11,6 @@ internal sealed class PostgresServer : IDisposable
 {
     private readonly string folder,
         programs;
-    private readonly int port;
 
     private PostgresServer(string programs)
     {
@@ -20,7 +19,7 @@ internal sealed class PostgresServer : IDisposable
         using (var free = new TcpListener(IPAddress.Loopback, 0))
         {
             free.Start();
-            port = ((IPEndPoint)free.LocalEndpoint).Port;
+            Port = ((IPEndPoint)free.LocalEndpoint).Port;
         }
 
         if (Environment.IsPrivilegedProcess)
@@ -29,8 +28,11 @@ internal sealed class PostgresServer : IDisposable
         Start();
     }
 
+    /// <summary>Where it listens, on this machine alone.</summary>
+    public int Port { get; }
+
     /// <summary>As users write it.</summary>
-    public string Address => FormattableString.Invariant($"postgres://tester@127.0.0.1:{port}/postgres");
+    public string Address => FormattableString.Invariant($"postgres://tester@127.0.0.1:{Port}/postgres");
 
     private string Data => Path.Combine(folder, "data");
 
@@ -59,7 +61,7 @@ internal sealed class PostgresServer : IDisposable
             "-l",
             Path.Combine(folder, "log"),
             "-o",
-            string.Create(CultureInfo.InvariantCulture, $"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"),
+            string.Create(CultureInfo.InvariantCulture, $"-p {Port} -c listen_addresses=127.0.0.1 -k {folder}"),
             "start"
         );
 
@@ -71,7 +73,7 @@ internal sealed class PostgresServer : IDisposable
         using var connection = new NpgsqlConnection(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"Host=127.0.0.1;Port={port};Username=tester;Database=postgres;Pooling=false"
+                $"Host=127.0.0.1;Port={Port};Username=tester;Database=postgres;Pooling=false"
             )
         );
         connection.Open();

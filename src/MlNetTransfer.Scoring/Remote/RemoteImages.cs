@@ -7,10 +7,10 @@ using Polly.Retry;
 namespace MlNetTransfer.Scoring.Remote;
 
 /// <summary>
-/// Fetches images from the web, many at once, from hosts that were named and no others; a server that is busy or away
-/// for some seconds is asked again.
+/// Fetches images from object storage and from the web, many at once, the latter from hosts that were named and no
+/// others; a server that is busy or away for some seconds is asked again.
 /// </summary>
-internal sealed class WebImages : IDisposable
+internal sealed class RemoteImages : IDisposable
 {
     /// <summary>Images that are fetched at once.</summary>
     private const int AtOnce = 32;
@@ -28,7 +28,7 @@ internal sealed class WebImages : IDisposable
     /// <param name="hosts">Where images may be fetched from.</param>
     /// <param name="limits">The largest image.</param>
     /// <param name="firstPause">The pause before the second try, which doubles.</param>
-    public WebImages(IReadOnlyList<string> hosts, ImageLimits limits, TimeSpan? firstPause = null)
+    public RemoteImages(IReadOnlyList<string> hosts, ImageLimits limits, TimeSpan? firstPause = null)
     {
         (this.hosts, this.limits) = ([.. hosts.Select(AllowedHost.Of)], limits);
         client = new HttpClient(
@@ -66,12 +66,12 @@ internal sealed class WebImages : IDisposable
     }
 
     /// <summary>The inputs with what their addresses have, or why that cannot be had.</summary>
-    /// <param name="segment">The inputs; those without an address stay as they are.</param>
+    /// <param name="segment">The inputs; those that are not remote stay as they are.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <exception cref="TransferException">No server answered at all: that is no fault of the images.</exception>
     public IReadOnlyList<ScoreInput> Fetch(IReadOnlyList<ScoreInput> segment, CancellationToken cancellation)
     {
-        int[] remote = [.. Enumerable.Range(0, segment.Count).Where(i => segment[i].Address is not null)];
+        int[] remote = [.. Enumerable.Range(0, segment.Count).Where(i => segment[i].IsRemote)];
         if (remote.Length == 0)
             return segment;
         ScoreInput[] found = [.. segment];
@@ -84,10 +84,7 @@ internal sealed class WebImages : IDisposable
                 async (i, token) =>
                 {
                     Answer answer = await pipeline
-                        .ExecuteAsync(
-                            async inner => await AskAsync(segment[i].Address!, inner).ConfigureAwait(false),
-                            token
-                        )
+                        .ExecuteAsync(async inner => await AskAsync(segment[i], inner).ConfigureAwait(false), token)
                         .ConfigureAwait(false);
                     found[i] = segment[i] with
                     {
@@ -96,7 +93,7 @@ internal sealed class WebImages : IDisposable
                     };
                     if (!answer.IsAway)
                         return;
-                    reason = $"{segment[i].Address!.Authority}: {answer.Fault}";
+                    reason = $"{segment[i].Key}: {answer.Fault}";
                     Interlocked.Increment(ref away);
                 }
             )
@@ -105,7 +102,7 @@ internal sealed class WebImages : IDisposable
         return away < remote.Length
             ? found
             : throw new TransferException(
-                $"None of {remote.Length} images could be fetched, the last one from {reason}. Rows that were written "
+                $"None of {remote.Length} images could be fetched, the last one {reason}. Rows that were written "
                     + "are safe: run the same command again when the network is back, and it goes on."
             );
     }
@@ -113,45 +110,55 @@ internal sealed class WebImages : IDisposable
     /// <inheritdoc/>
     public void Dispose() => client.Dispose();
 
-    private async Task<Answer> AskAsync(Uri address, CancellationToken cancellation)
+    private async Task<Answer> AskAsync(ScoreInput input, CancellationToken cancellation)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(EachTry);
         try
         {
-            for (int redirects = 0; redirects <= MostRedirects; redirects++)
-            {
-                if (WebAddress.Refused(address, hosts) is { } refused)
-                    return new Answer { Fault = redirects == 0 ? refused : $"leads to another address: {refused}" };
-                using HttpResponseMessage response = await client
-                    .GetAsync(address, HttpCompletionOption.ResponseHeadersRead, limit.Token)
-                    .ConfigureAwait(false);
-                if ((int)response.StatusCode is >= 300 and < 400 && response.Headers.Location is { } next)
-                    address = new Uri(address, next);
-                else
-                    return await AnswerAsync(response, limit.Token).ConfigureAwait(false);
-            }
-
-            return new Answer { Fault = $"leads to another address more than {MostRedirects} times" };
+            if (input.Open is not { } open)
+                return await AskAsync(input.Address!, limit.Token).ConfigureAwait(false);
+            Stream stream = await open(limit.Token).ConfigureAwait(false);
+            await using (stream.ConfigureAwait(false))
+                return await ReadAsync(stream, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is FileNotFoundException or UnauthorizedAccessException)
+        {
+            return new Answer { Fault = e.Message.ReplaceLineEndings(" ") };
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            return new Answer
-            {
-                Fault = $"the server cannot be reached: {e.Message.ReplaceLineEndings(" ")}",
-                MayPass = true,
-                IsAway = true,
-            };
+            return Away($"cannot be reached: {e.Message.ReplaceLineEndings(" ")}");
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            return new Answer
+            return Away(FormattableString.Invariant($"no answer in {EachTry.TotalSeconds:f0} s"));
+        }
+
+        static Answer Away(string fault) =>
+            new()
             {
-                Fault = FormattableString.Invariant($"the server has not answered in {EachTry.TotalSeconds:f0} s"),
+                Fault = fault,
                 MayPass = true,
                 IsAway = true,
             };
+    }
+
+    private async Task<Answer> AskAsync(Uri address, CancellationToken cancellation)
+    {
+        for (int redirects = 0; redirects <= MostRedirects; redirects++)
+        {
+            if (WebAddress.Refused(address, hosts) is { } refused)
+                return new Answer { Fault = redirects == 0 ? refused : $"leads to another address: {refused}" };
+            using HttpResponseMessage response = await client
+                .GetAsync(address, HttpCompletionOption.ResponseHeadersRead, cancellation)
+                .ConfigureAwait(false);
+            if ((int)response.StatusCode is < 300 or >= 400 || response.Headers.Location is not { } next)
+                return await AnswerAsync(response, cancellation).ConfigureAwait(false);
+            address = new Uri(address, next);
         }
+
+        return new Answer { Fault = $"leads to another address more than {MostRedirects} times" };
     }
 
     private async Task<Answer> AnswerAsync(HttpResponseMessage response, CancellationToken cancellation)
@@ -170,32 +177,29 @@ internal sealed class WebImages : IDisposable
             };
         }
 
-        long most = limits.MaxBytes;
-        if (response.Content.Headers.ContentLength is { } length && length > most)
-            return TooLong(length);
+        if (response.Content.Headers.ContentLength is { } length && length > limits.MaxBytes)
+            return TooLong(FormattableString.Invariant($"{length:N0}"));
         Stream stream = await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
         await using (stream.ConfigureAwait(false))
-        {
-            using var bytes = new MemoryStream();
-            byte[] buffer = new byte[1 << 16];
-            while (await stream.ReadAsync(buffer, cancellation).ConfigureAwait(false) is var read and > 0)
-            {
-                bytes.Write(buffer, 0, read);
-                if (bytes.Length > most)
-                    return TooLong(null);
-            }
+            return await ReadAsync(stream, cancellation).ConfigureAwait(false);
+    }
 
-            return new Answer { Bytes = bytes.ToArray() };
+    private async Task<Answer> ReadAsync(Stream stream, CancellationToken cancellation)
+    {
+        using var bytes = new MemoryStream();
+        byte[] buffer = new byte[1 << 16];
+        while (await stream.ReadAsync(buffer, cancellation).ConfigureAwait(false) is var read and > 0)
+        {
+            bytes.Write(buffer, 0, read);
+            if (bytes.Length > limits.MaxBytes)
+                return TooLong("more");
         }
 
-        Answer TooLong(long? length) =>
-            new()
-            {
-                Fault = FormattableString.Invariant(
-                    $"has {(length is { } said ? $"{said:N0}" : "more")} bytes; at most {most:N0} are read"
-                ),
-            };
+        return new Answer { Bytes = bytes.ToArray() };
     }
+
+    private Answer TooLong(string bytes) =>
+        new() { Fault = FormattableString.Invariant($"has {bytes} bytes; at most {limits.MaxBytes:N0} are read") };
 
     /// <summary>What came of asking once.</summary>
     private sealed record Answer

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net;
-using System.Net.Sockets;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Scoring;
@@ -11,7 +9,7 @@ namespace MlNetTransfer.Tests.Scoring;
 
 /// <summary>Images by web address: from named hosts alone, whatever a server does.</summary>
 [TestClass]
-public sealed class WebImagesTests
+public sealed class RemoteImagesTests
 {
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(5);
 
@@ -19,7 +17,7 @@ public sealed class WebImagesTests
     public void Run_ListOfAddresses_ScoresWhatTheServerHas()
     {
         using var task = new ScoreTask();
-        using var server = new ImageServer(path => File.ReadAllBytes(Path.Combine(task.Folder, path)));
+        using LoopbackServer server = Server(path => File.ReadAllBytes(Path.Combine(task.Folder, path)));
         string list = task.At("addresses.csv");
         File.WriteAllLines(
             list,
@@ -51,7 +49,7 @@ public sealed class WebImagesTests
     public void Fetch_WhatServersDo_IsSaidOfEachImage()
     {
         var tries = new ConcurrentDictionary<string, int>();
-        using var server = new ImageServer(
+        using LoopbackServer server = Server(
             path =>
                 path switch
                 {
@@ -69,8 +67,8 @@ public sealed class WebImagesTests
                     _ => "http://169.254.169.254/secret",
                 }
         );
-        using var web = new WebImages([server.Address], new ImageLimits { MaxBytes = 1000 }, Soon);
-        IReadOnlyList<ScoreInput> found = web.Fetch(
+        using var remote = new RemoteImages([server.Address], new ImageLimits { MaxBytes = 1000 }, Soon);
+        IReadOnlyList<ScoreInput> found = remote.Fetch(
             [
                 .. ((string[])["fine", "redirect", "busy", "gone", "long", "loop", "elsewhere"]).Select(path =>
                     Input($"{server.Address}/{path}")
@@ -95,18 +93,11 @@ public sealed class WebImagesTests
     [TestMethod]
     public void Fetch_NoServerAnswers_EndsTheRunAndBlamesNoImage()
     {
-        int port;
-        using (var free = new TcpListener(IPAddress.Loopback, 0))
-        {
-            free.Start();
-            port = ((IPEndPoint)free.LocalEndpoint).Port;
-        }
-
-        string host = FormattableString.Invariant($"http://127.0.0.1:{port}");
-        using var web = new WebImages([host], new ImageLimits(), Soon);
+        string host = FormattableString.Invariant($"http://127.0.0.1:{LoopbackServer.FreePort()}");
+        using var remote = new RemoteImages([host], new ImageLimits(), Soon);
         StringAssert.Contains(
             Assert
-                .ThrowsExactly<TransferException>(() => web.Fetch([Input($"{host}/a"), Input($"{host}/b")], default))
+                .ThrowsExactly<TransferException>(() => remote.Fetch([Input($"{host}/a"), Input($"{host}/b")], default))
                 .Message,
             "None of 2 images could be fetched"
         );
@@ -138,67 +129,103 @@ public sealed class WebImagesTests
     public void Of_WhatIsNoHost_IsRefused(string text) =>
         Assert.ThrowsExactly<ArgumentException>(() => AllowedHost.Of(text));
 
+    [TestMethod]
+    public void Run_ObjectStorage_ScoresWhatIsBelowThePrefixAndGoesOn()
+    {
+        using var task = new ScoreTask();
+        using var store = new Objects(task.Folder, ["folder/", .. task.Names, "z/denied", "z/gone"]);
+        ObjectStores.Add("test", _ => store);
+        ScoreOptions options = task.Options("test://bucket/prefix", task.At("objects.csv"));
+        using var cancellation = new CancellationTokenSource();
+        store.Cancel = (12, cancellation);
+        Assert.Throws<OperationCanceledException>(() =>
+            new ScoreJob(options with { RateLimit = 4 }).Run(null, cancellation.Token)
+        );
+        store.Cancel = null;
+        ScoreSummary summary = new ScoreJob(options with { RateLimit = null }).Run();
+        Assert.AreEqual((22L, 3L), (summary.Rows, summary.Rejected));
+        Assert.IsTrue(summary.FromBefore > 0 && store.Begun is not null, "the listing goes on behind the last key");
+        List<Dictionary<string, string>> rows = Csv(task.At("objects.csv"));
+        CollectionAssert.AreEqual(
+            task.Names.Append("z/denied").Append("z/gone").ToArray(),
+            rows.Select(row => row["file"]).ToArray()
+        );
+        Assert.AreEqual("may not be read", rows[20]["error"]);
+        Assert.AreEqual("is not there", rows[21]["error"]);
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() =>
+                    new ScoreJob(options with { Input = "gs://bucket", Output = task.At("none.csv") }).Run()
+                )
+                .Message,
+            "nothing here knows what 'gs://' is"
+        );
+    }
+
     private static ScoreInput Input(string address) => new(address, null, []) { Address = new Uri(address) };
 
     private static byte[] Bytes(ScoreInput input) => ((MemoryLocation)input.Location!).Bytes.ToArray();
+
+    /// <summary>Files as objects, by the keys given.</summary>
+    private sealed class Objects(string folder, string[] keys) : IObjectStore
+    {
+        private int opened;
+
+        public string Name => "test://bucket/prefix";
+
+        public string? Begun { get; private set; }
+
+        public (int After, CancellationTokenSource Source)? Cancel { get; set; }
+
+        public async IAsyncEnumerable<string> ListAsync(
+            string? after,
+            [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation
+        )
+        {
+            Begun = after;
+            await Task.Yield();
+            foreach (string key in after is null ? keys : keys.Skip(Array.IndexOf(keys, after) + 1))
+                yield return key;
+        }
+
+        public Task<Stream> OpenAsync(string key, CancellationToken cancellation)
+        {
+            if (Interlocked.Increment(ref opened) == Cancel?.After)
+                Cancel?.Source.Cancel();
+            return key switch
+            {
+                "z/denied" => throw new UnauthorizedAccessException("may not be read"),
+                "z/gone" => throw new FileNotFoundException("is not there"),
+                _ => Task.FromResult<Stream>(File.OpenRead(Path.Combine(folder, key))),
+            };
+        }
+
+        public void Dispose() { }
+    }
 
     /// <summary>
     /// Answers with bytes by path; where they are null, with another address; a missing file is 404, any other error
     /// 503.
     /// </summary>
-    private sealed class ImageServer : IDisposable
-    {
-        private readonly HttpListener listener = new();
-
-        public ImageServer(Func<string, byte[]?> content, Func<string, string>? elsewhere = null)
-        {
-            using (var free = new TcpListener(IPAddress.Loopback, 0))
+    private static LoopbackServer Server(Func<string, byte[]?> content, Func<string, string>? elsewhere = null) =>
+        new(
+            (path, context) =>
             {
-                free.Start();
-                Address = FormattableString.Invariant($"http://127.0.0.1:{((IPEndPoint)free.LocalEndpoint).Port}");
-            }
-
-            listener.Prefixes.Add(Address + "/");
-            listener.Start();
-            _ = Task.Run(async () =>
-            {
-                while (listener.IsListening)
-                    Answer(await listener.GetContextAsync(), content, elsewhere);
-            });
-        }
-
-        public string Address { get; }
-
-        public void Dispose() => ((IDisposable)listener).Dispose();
-
-        private static void Answer(
-            HttpListenerContext context,
-            Func<string, byte[]?> content,
-            Func<string, string>? elsewhere
-        )
-        {
-            string path = Uri.UnescapeDataString(context.Request.Url!.AbsolutePath[1..]);
-            using HttpListenerResponse response = context.Response;
-            try
-            {
-                if (content(path) is { } bytes)
+                try
                 {
-                    response.ContentLength64 = bytes.Length;
-                    response.OutputStream.Write(bytes);
-                    return;
+                    if (content(path) is { } bytes)
+                        LoopbackServer.Send(context, 200, bytes);
+                    else
+                        (context.Response.StatusCode, context.Response.RedirectLocation) = (302, elsewhere!(path));
                 }
-
-                response.StatusCode = 302;
-                response.RedirectLocation = elsewhere!(path);
+                catch (FileNotFoundException)
+                {
+                    context.Response.StatusCode = 404;
+                }
+                catch (IOException)
+                {
+                    context.Response.StatusCode = 503;
+                }
             }
-            catch (FileNotFoundException)
-            {
-                response.StatusCode = 404;
-            }
-            catch (IOException)
-            {
-                response.StatusCode = 503;
-            }
-        }
-    }
+        );
 }
