@@ -52,7 +52,7 @@ public static class ObjectStores
         if (!Known.TryGetValue(scheme, out Func<Uri, IObjectStore>? open))
             throw new TransferException(
                 $"The input is '{input}', and nothing here knows what '{scheme}://' is. Known: "
-                    + $"{string.Join(", ", Known.Keys.Order(StringComparer.Ordinal).Append("postgres").Append("sqlite"))}. "
+                    + $"{string.Join(", ", ((string[])["postgres", "sqlite", .. Known.Keys]).Order())}. "
                     + "Images at web addresses are read from a list of them; s3:// needs the package "
                     + "MlNetTransfer.Scoring.S3, and S3Storage.Register()."
             );

@@ -1,6 +1,5 @@
 using System.Runtime.ExceptionServices;
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using MlNetTransfer.Backbones;
 
 namespace MlNetTransfer.Scoring.Chains;
