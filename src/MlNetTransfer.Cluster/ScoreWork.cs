@@ -39,7 +39,7 @@ internal sealed class ScoreWork : ShardWork
         string[] files =
         [
             score.Model,
-            .. score.AlsoModels.Select(also => also.Model),
+            .. score.AlsoModels.Select(also => also.Model).Where(file => file != score.Model).Distinct(),
             .. File.Exists(score.Input) ? [score.Input] : Array.Empty<string>(),
         ];
         string request = JsonSerializer.Serialize(score, Json),

@@ -37,7 +37,7 @@ public static class S3Storage
         catch (AmazonClientException e)
         {
             throw new TransferException(
-                $"Object storage cannot be used: {e.Message.ReplaceLineEndings(" ")} Set AWS_REGION and credentials as "
+                $"Object storage cannot be used: {S3Objects.Said(e)}. Set AWS_REGION and credentials as "
                     + "for Amazon's own tools, or AWS_ENDPOINT_URL_S3 for another server.",
                 e
             );
@@ -57,9 +57,11 @@ internal sealed class S3Objects : IObjectStore
     public S3Objects(Uri address, IAmazonS3 client)
     {
         this.client = client;
-        (bucket, prefix) = (address.Host, Uri.UnescapeDataString(address.AbsolutePath).TrimStart('/'));
-        if (bucket.Length == 0 || address.Query.Length > 0)
-            throw new TransferException($"'{address}' is no address of S3; expected s3://bucket/prefix.");
+        // Keys may have what an address may not: the text is taken as it was written.
+        string text = address.OriginalString[(address.Scheme.Length + "://".Length)..];
+        (bucket, prefix) = text.Split('/', 2) is [var first, var rest] ? (first, rest) : (text, "");
+        if (bucket.Length == 0 || bucket.Any(c => c is not ('-' or '.') && !char.IsAsciiLetterOrDigit(c)))
+            throw new TransferException($"'{text}' is no bucket and prefix of S3; expected s3://bucket/prefix.");
     }
 
     public string Name => $"s3://{bucket}/{prefix}";
@@ -103,11 +105,14 @@ internal sealed class S3Objects : IObjectStore
         }
         catch (Exception e) when (e is AmazonClientException or AmazonServiceException)
         {
-            throw new IOException(e.Message.ReplaceLineEndings(" "), e);
+            throw new IOException(Said(e), e);
         }
     }
 
     public void Dispose() => client.Dispose();
+
+    /// <summary>What an error says, without the full stop that only some have.</summary>
+    public static string Said(Exception e) => e.Message.ReplaceLineEndings(" ").TrimEnd('.', ' ');
 
     private async Task<ListObjectsV2Response> PageAsync(ListObjectsV2Request request, CancellationToken cancellation)
     {
@@ -118,7 +123,7 @@ internal sealed class S3Objects : IObjectStore
         catch (Exception e) when (e is AmazonClientException or AmazonServiceException or HttpRequestException)
         {
             throw new TransferException(
-                $"{Name} cannot be listed: {e.Message.ReplaceLineEndings(" ")} Check the bucket's name, AWS_REGION and "
+                $"{Name} cannot be listed: {Said(e)}. Check the bucket's name, AWS_REGION and "
                     + "the credentials. What was scored is kept, and the same command goes on.",
                 e
             );

@@ -16,6 +16,7 @@ namespace MlNetTransfer.Scoring;
 /// <param name="form">How rows are written.</param>
 internal sealed class FileSink(string output, WorkPlace work, RowForm form) : ScoreSink
 {
+    private const int Buffered = 1 << 20;
     private FileStream? rows,
         ledger;
     private OutputLock? held;
@@ -49,14 +50,21 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
             return (done, true);
         }
 
+        if (Read<ScoreIdentity>(IdentityFile) is { } before && before != identity)
+        {
+            if (Last() != ScoreState.Nothing)
+                throw OfAnother($"'{output}', which was begun and not ended,", identity, before);
+            // Nothing was written: there is nothing to lose, and nothing to go on with.
+            work.Remove();
+        }
+
         work.Make();
-        if (Read<ScoreIdentity>(IdentityFile) is not { } before)
+        if (!File.Exists(IdentityFile))
         {
             RequireFreeCompanion(restart);
             AtomicFile.Write(IdentityFile, stream => JsonSerializer.Serialize(stream, identity));
         }
-        else if (before != identity)
-            throw OfAnother($"'{output}', which was begun and not ended,", identity, before);
+
         ScoreState state = Last();
         rows = new FileStream(RowsFile, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read, 1 << 16);
         if (rows.Length < state.Bytes)
@@ -72,14 +80,19 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
 
     public override void Commit(IReadOnlyList<object?[]> segment, ScoreState after, CancellationToken cancellation)
     {
+        var text = new StringBuilder();
         try
         {
             if (rows!.Length == 0)
                 rows.Write(Encoding.UTF8.GetBytes(form.Header(columns)));
-            var text = new StringBuilder();
             foreach (object?[] row in segment)
+            {
                 form.Append(text, columns, row);
-            rows.Write(Encoding.UTF8.GetBytes(text.ToString()));
+                if (text.Length > Buffered)
+                    Flush();
+            }
+
+            Flush();
             rows.Flush(flushToDisk: true);
             ledger!.Write(JsonSerializer.SerializeToUtf8Bytes(after with { Bytes = rows.Length }));
             ledger.Write("\n"u8);
@@ -92,6 +105,12 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
                     + "again: it goes on where it was.",
                 e
             );
+        }
+
+        void Flush()
+        {
+            rows!.Write(Encoding.UTF8.GetBytes(text.ToString()));
+            text.Clear();
         }
     }
 
@@ -117,6 +136,12 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
         held?.Dispose();
         base.Dispose();
     }
+
+    /// <summary>The second file of an output, as a full path; null where it has one alone.</summary>
+    public static string? CompanionOf(string output) =>
+        Path.GetExtension(output).Equals(".npy", StringComparison.OrdinalIgnoreCase)
+            ? Path.ChangeExtension(Path.GetFullPath(output), ".csv")
+            : null;
 
     private void RequireFreeCompanion(bool restart)
     {
@@ -207,8 +232,12 @@ internal abstract class RowForm
         CancellationToken cancellation
     ) => rows;
 
-    /// <summary>A value as JSON.</summary>
-    protected static string Written(object? value) => JsonSerializer.Serialize(value, Json);
+    /// <summary>A value as JSON, which has no numbers that are not finite.</summary>
+    protected static string Written(object? value) =>
+        JsonSerializer.Serialize(
+            value is float[] vector ? Array.ConvertAll(vector, v => float.IsFinite(v) ? v : (float?)null) : value,
+            Json
+        );
 }
 
 /// <summary>CSV by RFC 4180, lines ended by a line feed.</summary>

@@ -4,6 +4,7 @@ using System.Text.Json;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Scoring.Remote;
 
 namespace MlNetTransfer.Scoring;
 
@@ -68,9 +69,11 @@ internal sealed class ManifestSource : ScoreSource
         {
             cancellation.ThrowIfCancellationRequested();
             string?[] fields = JsonSerializer.Deserialize<string?[]>(line)!;
+            bool isElsewhere = fields[1] is null && fields[2] is null;
             yield return new ScoreInput(fields[0]!, fields[1] is { } path ? new FileLocation(path) : null, [])
             {
                 Fault = fields[2],
+                Address = isElsewhere && WebAddress.TryParse(fields[0]!, out Uri? address) ? address : null,
             };
         }
     }
@@ -81,7 +84,8 @@ internal static class FolderPaths
 {
     /// <param name="folder">The folder.</param>
     /// <param name="output">The output, which is no image, should it lie there.</param>
-    public static IEnumerable<ScoreInput> Read(string folder, string output)
+    /// <param name="companion">The file beside it; null for none.</param>
+    public static IEnumerable<ScoreInput> Read(string folder, string output, string? companion = null)
     {
         Stack<(string Path, string Name)> open = new([(Path.GetFullPath(folder), "")]);
         while (open.TryPop(out (string Path, string Name) next))
@@ -90,7 +94,7 @@ internal static class FolderPaths
             if (fault is not null)
                 yield return new ScoreInput(next.Name.Length == 0 ? "." : next.Name, null, []) { Fault = fault };
             foreach (FileSystemInfo file in entries.Where(entry => entry is FileInfo))
-                if (!file.FullName.StartsWith(output, StringComparison.Ordinal))
+                if (!file.FullName.StartsWith(output, StringComparison.Ordinal) && file.FullName != companion)
                     yield return new ScoreInput(next.Name + file.Name, new FileLocation(file.FullName), []);
             // The stack gives back the last first.
             foreach (FileSystemInfo below in entries.Where(entry => entry is DirectoryInfo).Reverse())

@@ -17,7 +17,7 @@ internal sealed class NpyForm(string output) : KeptRows
 
     public override VectorRule? Vectors => VectorRule.One;
 
-    public override string Companion { get; } = Path.ChangeExtension(output, ".csv");
+    public override string Companion { get; } = FileSink.CompanionOf(output)!;
 
     public override string Finish(
         string rows,

@@ -56,7 +56,7 @@ public static class ScoreCatalog
             }
         )
         {
-            Source = () => new DataViewSource(data, needed, options.KeyColumn),
+            Source = () => new DataViewSource(data, needed, options.KeyColumn, options.DataName),
             Scorer = () =>
                 new ChainScorer(
                     model,
@@ -103,6 +103,17 @@ public sealed record DataScoreOptions
     /// be saved, or whose saving takes long.
     /// </summary>
     public string? ModelName
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
+
+    /// <summary>
+    /// What tells the data from other data with the same columns and as many rows, a date for example: an output that
+    /// is complete, or begun, with other data is then refused. Default null: it is taken for that of the same data,
+    /// unless the keys of rows that were written say otherwise when it goes on.
+    /// </summary>
+    public string? DataName
     {
         get;
         init => field = value is null ? null : Check.NotEmpty(value);

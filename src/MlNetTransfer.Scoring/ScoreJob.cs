@@ -137,7 +137,8 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         CancellationToken cancellation
     )
     {
-        using var inputs = new ScoreQueue(source, options, state, cancellation);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var inputs = new ScoreQueue(source, options, state, stop.Token);
         using var remote = new RemoteImages(options.Hosts, options.Limits);
         var pace = new SegmentPace(options.RateLimit, clock);
         // Once: an archive counts its entries for it.
@@ -177,7 +178,8 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         }
         finally
         {
-            // What was scored is written, whatever ends the loop; what was read ahead is let go of.
+            // What was scored is written, whatever ends the loop; what is read ahead is let go of.
+            stop.Cancel();
             ((IAsyncResult)next).AsyncWaitHandle.WaitOne();
             writing.GetAwaiter().GetResult();
         }
@@ -192,7 +194,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
                 () =>
                 {
                     ScoreSegment taken = inputs.Take(most);
-                    return taken with { Inputs = remote.Fetch(taken.Inputs, cancellation) };
+                    return taken with { Inputs = remote.Fetch(taken.Inputs, stop.Token) };
                 },
                 CancellationToken.None
             );
@@ -331,7 +333,10 @@ internal sealed class ScoreQueue : IDisposable
             ScoreInput input = inputs.Current;
             segment.Add(input);
             taken++;
-            bytes += input.IsRemote ? BytesOfRemote : (input.Location as MemoryLocation)?.Bytes.Length ?? 0;
+            bytes +=
+                input.IsRemote ? BytesOfRemote
+                : input.Location is MemoryLocation held ? held.Bytes.Length
+                : input.Bytes;
             KeyChain.Add(keys, KeyChain.Of(input.Key));
             last = input.Key;
         }

@@ -67,6 +67,8 @@ internal sealed class ScoreRows
                 $"Two columns of the output would be called '{twice.Name}'. Give the other model another name, or "
                     + "leave --probabilities out."
             );
+        // A database takes names that differ by case alone for one.
+        taken = new HashSet<string>(taken, StringComparer.OrdinalIgnoreCase);
         Columns =
         [
             new ScoreColumn("file", ColumnType.Text),
@@ -192,6 +194,9 @@ internal sealed record ScoreInput(string Key, ItemLocation? Location, IReadOnlyL
 
     /// <summary>Whether it has to be fetched before it can be scored.</summary>
     public bool IsRemote => Address is not null || Open is not null;
+
+    /// <summary>What it takes in memory already, about; 0 where that is next to nothing.</summary>
+    public long Bytes { get; init; }
 
     /// <summary>Its values by column, where it is a row of ML.NET's; null where it is an image.</summary>
     public object?[]? Row { get; init; }

@@ -54,6 +54,11 @@ internal abstract class ScoreSink : IDisposable
             throw new TransferException(
                 $"The output is '{options.Output}', and the folder '{folder}' does not exist. Make it first."
             );
+        foreach (string? written in (string?[])[Path.GetFullPath(options.Output), FileSink.CompanionOf(options.Output)])
+            if (!ObjectStores.IsAddress(options.Input) && written == Path.GetFullPath(options.Input))
+                throw new TransferException(
+                    $"The rows would be written to '{written}', which is the input. Give another output."
+                );
         return Path.GetExtension(options.Output).ToLowerInvariant() switch
         {
             ".csv" => new FileSink(options.Output, work, new CsvForm()),

@@ -53,7 +53,7 @@ internal abstract class ScoreSource : IDisposable
             return new ManifestSource(
                 $"folder {Path.GetFullPath(input)}",
                 work,
-                () => FolderPaths.Read(input, Path.GetFullPath(options.Output))
+                () => FolderPaths.Read(input, Path.GetFullPath(options.Output), FileSink.CompanionOf(options.Output))
             );
         if (!File.Exists(input))
             throw new TransferException(

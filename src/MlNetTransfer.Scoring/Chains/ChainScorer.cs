@@ -14,6 +14,9 @@ internal sealed class ChainScorer : SegmentScorer
     /// <summary>A named vector of more places than this is not written unless it is asked for.</summary>
     private const int MostSlotsUnasked = 100;
 
+    /// <summary>Rows of a part at most, whose images may be in memory.</summary>
+    private const int MostRows = 128;
+
     private readonly ITransformer model;
     private readonly RowColumns rows;
     private readonly Func<ScoreInput, object?[]> rowOf;
@@ -54,7 +57,8 @@ internal sealed class ChainScorer : SegmentScorer
         OutputColumn[] wanted = [.. Wanted(schema, names)];
         passed = [.. wanted.Where(column => listed is null && IsPassed(column))];
         found = [.. wanted.Where(column => !IsPassed(column))];
-        HashSet<string> taken = ["file", "error", "model"];
+        // A database takes names that differ by case alone for one.
+        HashSet<string> taken = new(["file", "error", "model"], StringComparer.OrdinalIgnoreCase);
         Columns =
         [
             new ScoreColumn("file", ColumnType.Text),
@@ -71,8 +75,8 @@ internal sealed class ChainScorer : SegmentScorer
             rows.Schema.GetColumnOrNull(column.Name) is not null && schema.Count(c => c.Name == column.Name) == 1;
     }
 
-    /// <summary>Whether the transformer is disposed with it.</summary>
-    public bool Owns { get; init; }
+    /// <summary>What is disposed with it.</summary>
+    public IReadOnlyList<IDisposable> Owned { get; init; } = [];
 
     public override string Identity => ModelSha256;
 
@@ -80,16 +84,21 @@ internal sealed class ChainScorer : SegmentScorer
 
     public override IReadOnlyList<ScoreColumn> Columns { get; }
 
-    /// <summary>Columns of the input that a model needs for those that it adds.</summary>
+    /// <summary>Columns of the input that a model needs for those that it gives.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="input">Its input.</param>
+    /// <param name="ofOwn">Whether only columns count that are not the input's.</param>
     /// <exception cref="TransferException">The input does not have what the model needs.</exception>
-    public static IReadOnlySet<string> NeededBy(ITransformer model, DataViewSchema input)
+    public static IReadOnlySet<string> NeededBy(ITransformer model, DataViewSchema input, bool ofOwn = false)
     {
         if (!model.IsRowToRowMapper)
             return input.Select(column => column.Name).ToHashSet();
         DataViewSchema output = OutputOf(model, input);
         return model
             .GetRowToRowMapper(input)
-            .GetDependencies(output.Where(column => !column.IsHidden))
+            .GetDependencies(
+                output.Where(column => !column.IsHidden && !(ofOwn && input.GetColumnOrNull(column.Name) is not null))
+            )
             .Select(column => column.Name)
             .ToHashSet();
     }
@@ -129,8 +138,8 @@ internal sealed class ChainScorer : SegmentScorer
 
     public override void Dispose()
     {
-        if (Owns)
-            (model as IDisposable)?.Dispose();
+        foreach (IDisposable owned in Owned)
+            owned.Dispose();
         base.Dispose();
     }
 
@@ -160,11 +169,11 @@ internal sealed class ChainScorer : SegmentScorer
         });
     }
 
-    /// <summary>Places in the segment of each part: as many parts as workers, of inputs without a fault.</summary>
+    /// <summary>Places in the segment of each part, of inputs without a fault; at least a part a worker.</summary>
     private IEnumerable<int[]> Parts(IReadOnlyList<ScoreInput> segment)
     {
         int[] usable = [.. Enumerable.Range(0, segment.Count).Where(i => segment[i].Fault is null)];
-        return usable.Length == 0 ? [] : usable.Chunk((usable.Length + workers - 1) / workers);
+        return usable.Chunk(Math.Clamp((usable.Length + workers - 1) / workers, 1, MostRows));
     }
 
     private static DataViewSchema OutputOf(ITransformer model, DataViewSchema input)

@@ -17,7 +17,8 @@ internal sealed class DataViewSource : ScoreSource
     /// <param name="keyColumn">The column that names rows; null for the first one of text, else the number of the
     /// row.</param>
     /// <exception cref="TransferException">A column is missing, or cannot be copied.</exception>
-    public DataViewSource(IDataView data, IReadOnlySet<string> needed, string? keyColumn)
+    /// <param name="name">What tells the data from other data; null for its columns and number of rows.</param>
+    public DataViewSource(IDataView data, IReadOnlySet<string> needed, string? keyColumn, string? name)
     {
         this.data = data;
         DataViewSchema.Column[] visible = [.. data.Schema.Where(column => !column.IsHidden)];
@@ -40,7 +41,9 @@ internal sealed class DataViewSource : ScoreSource
                     $"Column '{column.Name}' has decoded images, which many rows at once cannot be kept of. Let the "
                         + "model load them: give the data from before LoadImages, and put that into the model."
                 );
-        Identity = $"data of {string.Join(", ", visible.Select(c => $"{c.Name} ({c.Type})"))}";
+        Identity = name is not null
+            ? $"data {name}"
+            : $"{data.GetRowCount()} rows of {string.Join(", ", visible.Select(c => $"{c.Name} ({c.Type})"))}";
     }
 
     public override string Identity { get; }
@@ -67,6 +70,7 @@ internal sealed class DataViewSource : ScoreSource
             yield return new ScoreInput(Convert.ToString(said, CultureInfo.InvariantCulture) ?? "", null, [])
             {
                 Row = row,
+                Bytes = row.Sum(value => value is null ? 0 : RowColumn.BytesOf(value)),
             };
             number++;
         }

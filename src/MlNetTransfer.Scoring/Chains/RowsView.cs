@@ -86,6 +86,17 @@ internal abstract class RowColumn
     /// <summary>A <see cref="ValueGetter{TValue}"/> of the column's type over copies; null is its default.</summary>
     public abstract Delegate Getter(Func<object?> copy);
 
+    /// <summary>What a copy takes in memory, about.</summary>
+    public static long BytesOf(object copy) =>
+        copy switch
+        {
+            VBuffer<byte> bytes => bytes.GetValues().Length,
+            VBuffer<float> numbers => 4L * numbers.GetValues().Length,
+            VBuffer<double> numbers => 8L * numbers.GetValues().Length,
+            ReadOnlyMemory<char> text => 2L * text.Length,
+            _ => 8,
+        };
+
     private sealed class ScalarColumn<T> : RowColumn
     {
         public override Func<object?> Reader(DataViewRow row, DataViewSchema.Column column)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.IO.Compression;
 using System.Security.Cryptography;
@@ -41,7 +42,7 @@ internal static class SavedChain
                 $"'{options.Model}' does not say what it takes: it was saved without its input's schema. Save it again "
                     + "with mlContext.Model.Save(model, data.Schema, file)."
             );
-        var rows = new ImageRows(options, input, passed);
+        var rows = new ImageRows(options, input, passed, ChainScorer.NeededBy(model, input, ofOwn: true));
         return new ChainScorer(
             model,
             FileDigest.Of(options.Model),
@@ -52,7 +53,7 @@ internal static class SavedChain
             passed
         )
         {
-            Owns = true,
+            Owned = [rows, .. model is IDisposable disposable ? [disposable] : Array.Empty<IDisposable>()],
         };
     }
 
@@ -109,17 +110,29 @@ internal static class SavedChain
     }
 
     /// <summary>Makes rows of a model's input: the image, and what a list has for the other columns.</summary>
-    private sealed class ImageRows
+    private sealed class ImageRows : IDisposable
     {
         private static readonly string[] NotAnImage = ["Label"];
 
         private readonly ImageLimits limits;
+        private readonly ConcurrentBag<ItemReader> readers = [];
         private readonly Func<ScoreInput, object?>[] values;
 
-        public ImageRows(ScoreOptions options, DataViewSchema input, IReadOnlyList<string> passed)
+        public ImageRows(
+            ScoreOptions options,
+            DataViewSchema input,
+            IReadOnlyList<string> passed,
+            IReadOnlySet<string> needed
+        )
         {
             (limits, Columns) = (options.Limits, new RowColumns(input));
             DataViewSchema.Column image = ImageOf(options.Model, input);
+            if (needed.FirstOrDefault(name => name != image.Name && Listed(passed, name) < 0) is { } missing)
+                throw new TransferException(
+                    $"'{options.Model}' needs the column '{missing}', and the input '{options.Input}' has none of that "
+                        + $"name{(passed.Count > 0 ? $"; it has {string.Join(", ", passed)}" : "")}. Give a list "
+                        + "with it."
+                );
             values =
             [
                 .. input.Select(column =>
@@ -131,6 +144,12 @@ internal static class SavedChain
         }
 
         public RowColumns Columns { get; }
+
+        public void Dispose()
+        {
+            foreach (ItemReader reader in readers)
+                reader.Dispose();
+        }
 
         public object?[] Of(ScoreInput input) => Array.ConvertAll(values, value => value(input));
 
@@ -178,9 +197,17 @@ internal static class SavedChain
                         )
                 : input =>
                 {
-                    using var reader = new ItemReader(limits);
-                    byte[] content = reader.Read(new DataItem(input.Location!, input.Key)).ToArray();
-                    return new VBuffer<byte>(content.Length, content);
+                    // An archive stays open with its reader.
+                    ItemReader reader = readers.TryTake(out ItemReader? idle) ? idle : new ItemReader(limits);
+                    try
+                    {
+                        byte[] content = reader.Read(new DataItem(input.Location!, input.Key)).ToArray();
+                        return new VBuffer<byte>(content.Length, content);
+                    }
+                    finally
+                    {
+                        readers.Add(reader);
+                    }
                 };
 
         private static Func<ScoreInput, object?> From(int place, DataViewSchema.Column column)

@@ -17,6 +17,12 @@ internal sealed class RemoteImages : IDisposable
 
     private const int MostRedirects = 5;
 
+    /// <summary>Images in a row of which nobody says anything, after which it is not the images.</summary>
+    private const int MostAway = 8;
+
+    /// <summary>Bytes of a segment that are held; what is beyond is fetched again when it is scored.</summary>
+    private const long MostHeld = 64 << 20;
+
     private static readonly TimeSpan EachTry = TimeSpan.FromSeconds(60),
         LongestPause = TimeSpan.FromSeconds(30);
 
@@ -24,6 +30,7 @@ internal sealed class RemoteImages : IDisposable
     private readonly IReadOnlyList<AllowedHost> hosts;
     private readonly ImageLimits limits;
     private readonly ResiliencePipeline<Answer> pipeline;
+    private int awayBefore;
 
     /// <param name="hosts">Where images may be fetched from.</param>
     /// <param name="limits">The largest image.</param>
@@ -68,7 +75,8 @@ internal sealed class RemoteImages : IDisposable
     /// <summary>The inputs with what their addresses have, or why that cannot be had.</summary>
     /// <param name="segment">The inputs; those that are not remote stay as they are.</param>
     /// <param name="cancellation">Ends it.</param>
-    /// <exception cref="TransferException">No server answered at all: that is no fault of the images.</exception>
+    /// <exception cref="TransferException">Of many images no server said anything: that is no fault of theirs.
+    /// </exception>
     public IReadOnlyList<ScoreInput> Fetch(IReadOnlyList<ScoreInput> segment, CancellationToken cancellation)
     {
         int[] remote = [.. Enumerable.Range(0, segment.Count).Where(i => segment[i].IsRemote)];
@@ -76,6 +84,7 @@ internal sealed class RemoteImages : IDisposable
             return segment;
         ScoreInput[] found = [.. segment];
         int away = 0;
+        long held = 0;
         string? reason = null;
         Parallel
             .ForEachAsync(
@@ -83,14 +92,8 @@ internal sealed class RemoteImages : IDisposable
                 new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellation },
                 async (i, token) =>
                 {
-                    Answer answer = await pipeline
-                        .ExecuteAsync(async inner => await AskAsync(segment[i], inner).ConfigureAwait(false), token)
-                        .ConfigureAwait(false);
-                    found[i] = segment[i] with
-                    {
-                        Location = answer.Bytes is { } bytes ? new Datasets.MemoryLocation(bytes) : null,
-                        Fault = answer.Fault,
-                    };
+                    Answer answer = await TryAsync(segment[i], token).ConfigureAwait(false);
+                    found[i] = segment[i] with { Location = Located(answer, i), Fault = answer.Fault };
                     if (!answer.IsAway)
                         return;
                     reason = $"{segment[i].Key}: {answer.Fault}";
@@ -99,13 +102,34 @@ internal sealed class RemoteImages : IDisposable
             )
             .GetAwaiter()
             .GetResult();
-        return away < remote.Length
+        // Segments may be of one image each.
+        awayBefore = away == 0 || (away < remote.Length && away < MostAway) ? 0 : awayBefore + away;
+        return awayBefore < MostAway
             ? found
             : throw new TransferException(
-                $"None of {remote.Length} images could be fetched, the last one {reason}. Rows that were written "
-                    + "are safe: run the same command again when the network is back, and it goes on."
+                $"Of {awayBefore} images nobody says anything, the last one {reason}. Rows that were written are safe: "
+                    + "run the same command again when the server is back, and it goes on; or leave it out of "
+                    + "--hosts, and each of its images gets a row with an error."
             );
+
+        Datasets.ItemLocation? Located(Answer answer, int i)
+        {
+            if (answer.Bytes is not { } bytes)
+                return null;
+            return Interlocked.Add(ref held, bytes.Length) <= MostHeld
+                ? new Datasets.MemoryLocation(bytes)
+                : new Datasets.StreamLocation(() => Again(segment[i], cancellation));
+        }
     }
+
+    private MemoryStream Again(ScoreInput input, CancellationToken cancellation)
+    {
+        Answer answer = TryAsync(input, cancellation).AsTask().GetAwaiter().GetResult();
+        return answer.Bytes is { } bytes ? new MemoryStream(bytes.ToArray()) : throw new IOException(answer.Fault);
+    }
+
+    private ValueTask<Answer> TryAsync(ScoreInput input, CancellationToken cancellation) =>
+        pipeline.ExecuteAsync(async token => await AskAsync(input, token).ConfigureAwait(false), cancellation);
 
     /// <inheritdoc/>
     public void Dispose() => client.Dispose();
@@ -133,6 +157,11 @@ internal sealed class RemoteImages : IDisposable
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             return Away(FormattableString.Invariant($"no answer in {EachTry.TotalSeconds:f0} s"));
+        }
+        catch (Exception e) when (e is not (OperationCanceledException or OutOfMemoryException))
+        {
+            // An address that cannot be asked for at all, or a storage that fails otherwise.
+            return new Answer { Fault = $"cannot be fetched: {e.Message.ReplaceLineEndings(" ")}" };
         }
 
         static Answer Away(string fault) =>
@@ -172,7 +201,7 @@ internal sealed class RemoteImages : IDisposable
             {
                 Fault = FormattableString.Invariant($"the server answers {code} ({response.ReasonPhrase})"),
                 MayPass = mayPass,
-                IsAway = code is >= 500,
+                IsAway = code is 429 or 502 or 503 or 504,
                 Pause = pause is { } asked ? (asked < LongestPause ? asked : LongestPause) : null,
             };
         }
@@ -195,7 +224,7 @@ internal sealed class RemoteImages : IDisposable
                 return TooLong("more");
         }
 
-        return new Answer { Bytes = bytes.ToArray() };
+        return new Answer { Bytes = bytes.GetBuffer().AsMemory(0, (int)bytes.Length) };
     }
 
     private Answer TooLong(string bytes) =>
@@ -204,7 +233,7 @@ internal sealed class RemoteImages : IDisposable
     /// <summary>What came of asking once.</summary>
     private sealed record Answer
     {
-        public byte[]? Bytes { get; init; }
+        public ReadOnlyMemory<byte>? Bytes { get; init; }
 
         public string? Fault { get; init; }
 

@@ -79,6 +79,32 @@ public sealed class ClusterTests
     }
 
     [TestMethod]
+    public async Task Work_SeveralModelsHostsAndFeatures_AreThoseOfTheSubmission()
+    {
+        using ClusterTask cluster = ClusterTask.OfFile(task);
+        ScoreOptions score = cluster.Score("out.jsonl") with
+        {
+            AlsoModels = [new AlsoModel("other", task.Second())],
+            Hosts = ["images.example.com"],
+            Features = true,
+        };
+        ClusterJob job = await cluster.Work(await cluster.Submit(score, shards: 2));
+        Assert.AreEqual(ClusterState.Done, job.State, string.Join('\n', cluster.Said));
+        string whole = Path.Combine(Path.GetDirectoryName(score.Output)!, "whole.jsonl");
+        new ScoreJob(score with { Output = whole }).Run();
+        string[] found =
+        [
+            .. Directory
+                .GetFiles(Path.GetDirectoryName(score.Output)!, "out.*.jsonl")
+                .SelectMany(File.ReadAllLines)
+                .Order(StringComparer.Ordinal),
+        ];
+        CollectionAssert.AreEqual(File.ReadAllLines(whole).Order(StringComparer.Ordinal).ToArray(), found);
+        Assert.Contains("\"other_prediction\"", found[0]);
+        Assert.Contains("\"features\":[", found[0]);
+    }
+
+    [TestMethod]
     public async Task Work_ATrainingJob_LeavesItsRunAndIsParkedByAGate()
     {
         using ClusterTask cluster = ClusterTask.OfFile(task);

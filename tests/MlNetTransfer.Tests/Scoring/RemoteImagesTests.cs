@@ -93,14 +93,69 @@ public sealed class RemoteImagesTests
     [TestMethod]
     public void Fetch_NoServerAnswers_EndsTheRunAndBlamesNoImage()
     {
+        using LoopbackServer server = Server(_ => [1]);
         string host = FormattableString.Invariant($"http://127.0.0.1:{LoopbackServer.FreePort()}");
-        using var remote = new RemoteImages([host], new ImageLimits(), Soon);
-        StringAssert.Contains(
-            Assert
-                .ThrowsExactly<TransferException>(() => remote.Fetch([Input($"{host}/a"), Input($"{host}/b")], default))
-                .Message,
-            "None of 2 images could be fetched"
+        using var remote = new RemoteImages([host, server.Address], new ImageLimits(), Soon);
+        Assert.HasCount(
+            7,
+            Away(7).Where(input => input.Fault!.StartsWith("cannot be reached", StringComparison.Ordinal))
         );
+        remote.Fetch([Input($"{server.Address}/a")], default);
+        Assert.HasCount(4, Away(4), "an image that was had in between says that the network is there");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => Away(4)).Message,
+            "Of 8 images nobody says anything, the last one http://127.0.0.1"
+        );
+
+        IReadOnlyList<ScoreInput> Away(int count) =>
+            remote.Fetch([.. Enumerable.Range(0, count).Select(i => Input($"{host}/{i}"))], default);
+    }
+
+    [TestMethod]
+    public void Fetch_MoreBytesThanAreHeld_AreFetchedAgainWhenTheyAreRead()
+    {
+        byte[] large = new byte[20 << 20];
+        large[^1] = 7;
+        using LoopbackServer server = Server(_ => large);
+        using var remote = new RemoteImages([server.Address], new ImageLimits(), Soon);
+        IReadOnlyList<ScoreInput> found = remote.Fetch(
+            [.. Enumerable.Range(0, 5).Select(i => Input($"{server.Address}/{i}"))],
+            default
+        );
+        Assert.HasCount(3, found.Where(input => input.Location is MemoryLocation));
+        var again = (StreamLocation)found.First(input => input.Location is StreamLocation).Location!;
+        using Stream stream = again.Open();
+        using var bytes = new MemoryStream();
+        stream.CopyTo(bytes);
+        Assert.AreEqual(7, bytes.ToArray()[^1]);
+    }
+
+    [TestMethod]
+    public void Run_AddressesOnStandardInput_AreFetchedOrHaveTheirError()
+    {
+        using var task = new ScoreTask();
+        using LoopbackServer server = Server(path => File.ReadAllBytes(Path.Combine(task.Folder, path)));
+        string lines = $"{server.Address}/{task.Names[0]}\nhttps://\u2100.example.com/x.png\n";
+        foreach (
+            string[] hosts in (string[][])
+                [
+                    [server.Address, "*.example.com"],
+                    [],
+                ]
+        )
+        {
+            string output = task.At($"piped{hosts.Length}.csv");
+            new ScoreJob(
+                task.Options("-", output) with
+                {
+                    Hosts = hosts,
+                },
+                standardInput: new StringReader(lines)
+            ).Run();
+            List<Dictionary<string, string>> rows = Csv(output);
+            Assert.AreEqual(hosts.Length == 0, rows[0]["error"].Contains("--hosts", StringComparison.Ordinal));
+            Assert.AreNotEqual("", rows[1]["error"]);
+        }
     }
 
     [TestMethod]
@@ -162,6 +217,17 @@ public sealed class RemoteImagesTests
         );
     }
 
+    [TestMethod]
+    public void Run_AnotherBatchWhereNothingWasWritten_Begins()
+    {
+        using var task = new ScoreTask();
+        string output = task.At("begun.csv");
+        ObjectStores.Add("failing", _ => new Objects(task.Folder, []) { Fails = true });
+        Assert.ThrowsExactly<TransferException>(() => new ScoreJob(task.Options("failing://x", output)).Run());
+        Assert.IsTrue(Directory.Exists(output + ".scoring"));
+        Assert.AreEqual(20, new ScoreJob(task.Options(task.Folder, output)).Run().Rows);
+    }
+
     private static ScoreInput Input(string address) => new(address, null, []) { Address = new Uri(address) };
 
     private static byte[] Bytes(ScoreInput input) => ((MemoryLocation)input.Location!).Bytes.ToArray();
@@ -175,6 +241,8 @@ public sealed class RemoteImagesTests
 
         public string? Begun { get; private set; }
 
+        public bool Fails { get; init; }
+
         public (int After, CancellationTokenSource Source)? Cancel { get; set; }
 
         public async IAsyncEnumerable<string> ListAsync(
@@ -184,6 +252,8 @@ public sealed class RemoteImagesTests
         {
             Begun = after;
             await Task.Yield();
+            if (Fails)
+                throw new TransferException("There is no such bucket.");
             foreach (string key in after is null ? keys : keys.Skip(Array.IndexOf(keys, after) + 1))
                 yield return key;
         }

@@ -190,9 +190,55 @@ public sealed class ScoreCatalogTests
         Assert.AreEqual((4L, 2L), (summary.Rows, summary.Rejected));
         List<Dictionary<string, string>> found = JsonLines(output);
         Assert.AreEqual("3", found[0]["Doubled"]);
+        File.WriteAllLines(folder.File("less.csv"), ["path,wieght", $"{images[0]},1.5"]);
+        StringAssert.Contains(
+            Refused(
+                new ScoreOptions
+                {
+                    Model = model,
+                    Input = folder.File("less.csv"),
+                    Output = folder.File("less.jsonl"),
+                }
+            ),
+            "needs the column 'Weight', and the input"
+        );
         Assert.AreEqual("'Weight' is 'many'; Single was expected", found[1]["error"]);
         Assert.AreEqual("0", found[2]["Doubled"], "the default of its type");
         Assert.AreEqual("the file does not exist", found[3]["error"]);
+    }
+
+    [TestMethod]
+    [DataRow(".jsonl")]
+    [DataRow(".parquet")]
+    [DataRow(".db")]
+    public void Score_NumbersThatAreNoneAndNamesThatAreTaken_AreWritten(string kind)
+    {
+        using var folder = new TempFolder();
+        OddRow[] rows = [new() { File = "a", Values = [1, float.NaN] }, new() { File = "b", Values = [2, 3] }];
+        IDataView data = Context.Data.LoadFromEnumerable(rows);
+        ITransformer copy = Context.Transforms.CopyColumns("Copy", "Values").Fit(data);
+        string output = folder.File($"odd{kind}");
+        string[] columns = kind == ".db" ? ["File", "Model"] : ["File", "Model", "Copy"];
+        var options = new DataScoreOptions { Columns = columns, Table = "answers" };
+        ScoreSummary summary = Context.Data.Score(copy, data, output, options);
+        Assert.AreEqual((2L, 0L), (summary.Rows, summary.Rejected));
+        List<Dictionary<string, string>> found = kind switch
+        {
+            ".jsonl" => JsonLines(output),
+            ".parquet" => ParquetRows(output),
+            _ => Sqlite(output),
+        };
+        Assert.AreEqual("a", found[0]["input_File"]);
+        if (kind == ".jsonl")
+            Assert.AreEqual("[1,null]", found[0]["Copy"]);
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() =>
+                    Context.Data.Score(copy, data, output, options with { DataName = "tomorrow" })
+                )
+                .Message,
+            "is of another batch: input 'data tomorrow'"
+        );
     }
 
     [TestMethod]
@@ -244,6 +290,16 @@ public sealed class ScoreCatalogTests
     private sealed class Told(Action told) : IProgress<JobProgress>
     {
         public void Report(JobProgress value) => told();
+    }
+
+    private sealed class OddRow
+    {
+        public string File { get; set; } = "";
+
+        public string Model { get; set; } = "";
+
+        [VectorType(2)]
+        public float[] Values { get; set; } = [];
     }
 
     private sealed class NumberedRow

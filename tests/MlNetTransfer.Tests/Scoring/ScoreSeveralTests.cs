@@ -145,6 +145,10 @@ public sealed class ScoreSeveralTests
             Refused(options with { Features = false, Output = task.At("refused.npy") }),
             "0 were asked for. Add --features"
         );
+        StringAssert.Contains(
+            Refused(options with { Input = task.Input(".csv"), Output = task.At("list.npy"), Restart = true }),
+            "which is the input"
+        );
         File.WriteAllText(task.At("kept.csv"), "mine");
         StringAssert.Contains(Refused(options with { Output = task.At("kept.npy") }), "is there already");
         Assert.AreEqual("mine", File.ReadAllText(task.At("kept.csv")));
