@@ -119,7 +119,8 @@ public sealed class ClusterClient : IAsyncDisposable
     /// <exception cref="TransferException">There is no job of this ID.</exception>
     public async Task<int> Retry(string id)
     {
-        JobRecord job = (await JobReader.Record(connection, id)) with { IsCancelled = false };
+        JobRecord before = await JobReader.Record(connection, id),
+            job = before with { IsCancelled = false };
         return await connection.Ask(async scheduler =>
         {
             await scheduler.AddJob(job.ToDetail(), AddJobOptions.Replacing);
@@ -133,7 +134,8 @@ public sealed class ClusterClient : IAsyncDisposable
             ];
             if (numbers.Length > 0)
                 await scheduler.ScheduleJobs(Fresh(job, numbers, records), ScheduleJobOptions.Replacing);
-            return numbers.Length;
+            // Of a cancelled job, shards that no worker has looked at since are scheduled still, and go on too.
+            return before.IsCancelled ? records.Count(record => !record.IsDone) : numbers.Length;
         });
     }
 

@@ -84,7 +84,7 @@ public sealed class ClusterTests
         using ClusterTask cluster = ClusterTask.OfFile(task);
         ScoreOptions score = cluster.Score("out.jsonl") with
         {
-            AlsoModels = [new AlsoModel("other", task.Second())],
+            AlsoModels = [new AlsoModel("other", task.Second()), new AlsoModel("same", task.Model)],
             Hosts = ["images.example.com"],
             Features = true,
         };
