@@ -145,7 +145,7 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
 
     private void RequireFreeCompanion(bool restart)
     {
-        if (restart || form.Companion is not { } beside || !File.Exists(beside))
+        if (restart || CompanionOf(output) is not { } beside || !File.Exists(beside))
             return;
         work.Remove();
         throw new TransferException(
@@ -212,9 +212,6 @@ internal abstract class RowForm
 
     /// <summary>As <see cref="ScoreSink.Vectors"/>.</summary>
     public virtual VectorRule? Vectors => null;
-
-    /// <summary>A second file that the rows become; null where there is one alone.</summary>
-    public virtual string? Companion => null;
 
     /// <summary>What stands before the first row.</summary>
     public abstract string Header(IReadOnlyList<ScoreColumn> columns);

@@ -17,8 +17,6 @@ internal sealed class NpyForm(string output) : KeptRows
 
     public override VectorRule? Vectors => VectorRule.One;
 
-    public override string Companion { get; } = FileSink.CompanionOf(output)!;
-
     public override string Finish(
         string rows,
         IReadOnlyList<ScoreColumn> columns,
@@ -36,7 +34,7 @@ internal sealed class NpyForm(string output) : KeptRows
         {
             stream.Write(Header(count, width));
             ResultTable.Write(
-                Companion,
+                FileSink.CompanionOf(output)!,
                 [.. Others(columns.Select(column => column.Name))],
                 Lines()
                     .Select(

@@ -61,9 +61,7 @@ public static class ScoreCatalog
                 new ChainScorer(
                     model,
                     options.ModelName is { } name
-                        ? Convert.ToHexStringLower(
-                            System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(name))
-                        )
+                        ? Convert.ToHexStringLower(KeyChain.Of(name))
                         : SavedChain.DigestOf(model, data.Schema),
                     new RowColumns(data.Schema),
                     input => input.Row!,

@@ -7,8 +7,6 @@ namespace MlNetTransfer.Scoring;
 /// <summary>The models of a batch, opened as one, and what they are.</summary>
 internal sealed class ScoredModels : IDisposable
 {
-    private const int DigestDigits = 16;
-
     private ScoredModels(JointModel joint, IReadOnlyList<string> digests, string identity) =>
         (Joint, Digests, Identity) = (joint, digests, identity);
 
@@ -53,8 +51,11 @@ internal sealed class ScoredModels : IDisposable
         string.Join(
             " and ",
             options
-                .AlsoModels.Zip(digests.Skip(1), (also, digest) => $"{also.Name}={digest[..DigestDigits]}")
-                .Prepend(options.AlsoModels.Count == 0 ? digests[0] : digests[0][..DigestDigits])
+                .AlsoModels.Zip(
+                    digests.Skip(1),
+                    (also, digest) => $"{also.Name}={digest[..SegmentScorer.DigestDigits]}"
+                )
+                .Prepend(options.AlsoModels.Count == 0 ? digests[0] : digests[0][..SegmentScorer.DigestDigits])
         );
 
     private static string DigestOf(string model) =>

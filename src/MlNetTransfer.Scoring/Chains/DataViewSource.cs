@@ -16,8 +16,8 @@ internal sealed class DataViewSource : ScoreSource
     /// <param name="needed">Names of the columns that are needed.</param>
     /// <param name="keyColumn">The column that names rows; null for the first one of text, else the number of the
     /// row.</param>
-    /// <exception cref="TransferException">A column is missing, or cannot be copied.</exception>
     /// <param name="name">What tells the data from other data; null for its columns and number of rows.</param>
+    /// <exception cref="TransferException">A column is missing, or cannot be copied.</exception>
     public DataViewSource(IDataView data, IReadOnlySet<string> needed, string? keyColumn, string? name)
     {
         this.data = data;
