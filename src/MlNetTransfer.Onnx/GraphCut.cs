@@ -93,10 +93,7 @@ internal static class GraphCut
             .FirstOrDefault(v => v.Name == tensor && TensorShape.From(v) is not null)
         ?? (
             graph.Initializer.FirstOrDefault(i => i.Name == tensor) is { } constant
-                ? new TensorShape(
-                    (TensorProto.Types.DataType)constant.DataType,
-                    [.. constant.Dims.Select(d => new Dimension(d))]
-                ).ToValueInfo(tensor)
+                ? TensorShape.Of(constant).ToValueInfo(tensor)
                 : null
         );
 }

@@ -64,12 +64,14 @@ internal static class OnnxReader
                 : model.Graph is null ? "graph"
                 : model.OpsetImport.Count == 0 && model.IrVersion >= 3 ? "operator set"
                 : null;
-            return missing is null
-                ? model
-                : throw new GraphException(
+            if (missing is not null)
+                throw new GraphException(
                     $"{what} is not an ONNX model: it has no {missing}. Expected a file written by an ONNX "
                         + $"exporter; was it copied or downloaded whole?"
                 );
+            foreach (TensorProto tensor in ExternalData.TensorsOf(model))
+                TensorData.Share(tensor);
+            return model;
         }
         catch (InvalidProtocolBufferException cause)
         {

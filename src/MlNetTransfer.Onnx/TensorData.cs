@@ -108,6 +108,22 @@ public static class TensorData
         return size == 0 ? null : Count(tensor) * size;
     }
 
+    /// <summary>
+    /// Keeps the values of a float32 tensor as bytes, which copies of the model share; a list of floats, as old
+    /// exporters write them, is copied each time.
+    /// </summary>
+    internal static void Share(TensorProto tensor)
+    {
+        if (tensor.DataType != (int)DataType.Float || tensor.FloatData.Count == 0 || tensor.HasRawData)
+            return;
+        // Where they do not fill the shape, whoever reads them says so.
+        if (ByteLength(tensor) != (long)tensor.FloatData.Count * sizeof(float))
+            return;
+        tensor.RawData = Floats("", [.. tensor.FloatData], tensor.FloatData.Count).RawData;
+        tensor.FloatData.Clear();
+        tensor.FloatData.Capacity = 0;
+    }
+
     private delegate T Reader<T>(ReadOnlySpan<byte> bytes);
 
     private static T[] Read<T>(ReadOnlySpan<byte> raw, int size, Reader<T> read)

@@ -32,6 +32,9 @@ public sealed record TensorShape(DataType ElementType, IReadOnlyList<Dimension> 
         };
     }
 
+    internal static TensorShape Of(TensorProto constant) =>
+        new((DataType)constant.DataType, [.. constant.Dims.Select(d => new Dimension(d))]);
+
     internal static TensorShape? From(ValueInfoProto info) =>
         info.Type?.TensorType is { Shape: { } shape } tensor && tensor.ElemType != 0
             ? new TensorShape((DataType)tensor.ElemType, [.. shape.Dim.Select(FromProto)])
@@ -59,8 +62,42 @@ public static class TensorShapes
     public static IReadOnlyDictionary<string, TensorShape> Of(OnnxModel model, params IReadOnlyList<string> tensors)
     {
         OnnxModel cut = GraphCut.At(model, tensors, typed: false);
+        try
+        {
+            return Inferred(WithoutWeights(cut), tensors);
+        }
+        catch (GraphException)
+        {
+            // Some operators want their weights as constants.
+            return Inferred(cut, tensors);
+        }
+    }
+
+    /// <summary>
+    /// Shapes are those of weights, never their values: as inputs they need not be written out and read again.
+    /// </summary>
+    private static OnnxModel WithoutWeights(OnnxModel model) =>
+        model.With(proto =>
+        {
+            TensorProto[] weights = [.. proto.Graph.Initializer.Where(IsWeight)],
+                kept = [.. proto.Graph.Initializer.Where(i => !IsWeight(i))];
+            HashSet<string> fed = [.. proto.Graph.Input.Select(i => i.Name)];
+            proto.Graph.Initializer.Clear();
+            proto.Graph.Initializer.AddRange(kept);
+            proto.Graph.Input.AddRange(
+                weights.Where(w => !fed.Contains(w.Name)).Select(w => TensorShape.Of(w).ToValueInfo(w.Name))
+            );
+        });
+
+    /// <summary>Few numbers may be sizes, such as the factors by which an image grows.</summary>
+    private static bool IsWeight(TensorProto tensor) =>
+        (DataType)tensor.DataType is DataType.Float or DataType.Float16 or DataType.Double
+        && tensor.Dims.Aggregate(1.0, (a, b) => a * b) > 64;
+
+    private static Dictionary<string, TensorShape> Inferred(OnnxModel model, IReadOnlyList<string> tensors)
+    {
         using OrtSession session = new(
-            cut.ToBytes(),
+            model.ToBytes(),
             OrtSettings.AsWritten with
             {
                 Threads = 1,
