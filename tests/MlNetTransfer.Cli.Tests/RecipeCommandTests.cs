@@ -3,17 +3,18 @@ using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Cli.Tests;
 
-/// <summary>lr-find, tune and --log on a few sample images, through the command line.</summary>
+/// <summary>lr-find, tune and --log on a small network, through the command line.</summary>
 [TestClass]
 public sealed class RecipeCommandTests
 {
-    private static readonly string[] Small = ["--freeze", "block:8", "--augment", "none", "--batch", "4"];
+    private static string[] Small =>
+        [.. SmallTask.Backbone, "--freeze", "block:1", "--augment", "none", "--batch", "4"];
 
     [TestMethod]
     public void LrFind_FewImages_SuggestsARateAndDrawsIt()
     {
         using TempFolder folder = new();
-        string data = Few(folder, 8);
+        string data = SmallTask.Images(folder, 8);
         CliResult result = Cli.Run([
             "lr-find",
             data,
@@ -47,7 +48,7 @@ public sealed class RecipeCommandTests
     public void Tune_InterruptedByItsBudgetThenResumed_TriesEachRecipeOnce()
     {
         using TempFolder folder = new();
-        string data = Few(folder, 10);
+        string data = SmallTask.Images(folder, 10);
         string[] search =
         [
             "tune",
@@ -78,7 +79,7 @@ public sealed class RecipeCommandTests
             "only trials with all epochs are compared in the end"
         );
         Assert.IsTrue(
-            trials.All(t => t.GetProperty("freeze").GetString() == "block:8"),
+            trials.All(t => t.GetProperty("freeze").GetString() == "block:1"),
             "what is given is not searched"
         );
     }
@@ -87,7 +88,7 @@ public sealed class RecipeCommandTests
     public void Train_Log_WritesCsvAndEventsAndIsRefusedForAHead()
     {
         using TempFolder folder = new();
-        string data = Few(folder, 8);
+        string data = SmallTask.Images(folder, 8);
         string[] run = ["train", data, "--output", folder.File("out"), "--folds", "2", "--log", "csv,tensorboard"];
         CliResult head = Cli.Run(run);
         Assert.AreEqual(ExitCode.Usage, head.Code, head.ToString());
@@ -100,18 +101,5 @@ public sealed class RecipeCommandTests
         );
         foreach (string fold in (string[])["fold-0", "fold-1", "fold-2"])
             Assert.HasCount(1, Directory.GetFiles(folder.File($"out/logs/{fold}"), "events.out.tfevents.*"));
-    }
-
-    private static string Few(TempFolder folder, int images)
-    {
-        foreach (string name in (string[])["bird", "fruit"])
-        {
-            Directory.CreateDirectory(folder.File($"data/{name}"));
-            string[] files = [.. Directory.GetFiles(Path.Combine(Cli.Samples, name)).Order(StringComparer.Ordinal)];
-            foreach (string file in files.Take(images))
-                File.Copy(file, folder.File($"data/{name}/{Path.GetFileName(file)}"));
-        }
-
-        return folder.File("data");
     }
 }

@@ -7,39 +7,41 @@ namespace MlNetTransfer.Cli.Tests;
 [TestClass]
 public sealed class TrainStrategyTests
 {
-    private static readonly string[] Quick =
-    [
-        "--strategy",
-        "finetune",
-        "--freeze",
-        "block:8",
-        "--epochs",
-        "2",
-        "--augment",
-        "none",
-        "--taps",
-        "map7_3",
-        "--head",
-        "ridge",
-        "--test-fraction",
-        "0.2",
-        "--json",
-    ];
+    private const int Epochs = 30;
+
+    private static string[] Head => [.. SmallTask.Backbone, "--head", "ridge", "--test-fraction", "0.2", "--json"];
+
+    private static string[] Quick =>
+        [
+            .. Head,
+            "--strategy",
+            "finetune",
+            "--freeze",
+            "block:1",
+            "--epochs",
+            $"{Epochs}",
+            "--patience",
+            $"{Epochs}",
+            "--augment",
+            "none",
+        ];
 
     [TestMethod]
     public void Train_KilledInAnEpochThenResumed_GivesTheSameModel()
     {
         using TempFolder folder = new();
-        CliResult whole = Cli.Run(["train", Cli.Samples, "--output", folder.File("whole"), .. Quick]);
+        string data = SmallTask.Images(folder, 60);
+        CliResult whole = Cli.Run(["train", data, "--output", folder.File("whole"), .. Quick]);
         Assert.AreEqual(ExitCode.Done, whole.Code, whole.ToString());
 
-        string[] again = ["train", Cli.Samples, "--output", folder.File("broken"), .. Quick];
+        string[] again = ["train", data, "--output", folder.File("broken"), .. Quick];
         using (Process process = Cli.Start(again))
         {
-            // A checkpoint shows that the first epoch is over; the second has then begun.
+            // A checkpoint shows that an epoch is over; the next has then begun.
             string checkpoint = folder.File("broken/checkpoints/fold-0.safetensors");
-            for (int i = 0; i < 1200 && !File.Exists(checkpoint) && !process.HasExited; i++)
-                Thread.Sleep(100);
+            for (int i = 0; i < 12000 && !File.Exists(checkpoint) && !process.HasExited; i++)
+                Thread.Sleep(10);
+            Assert.IsFalse(process.HasExited, "it is killed in the middle");
             process.Kill();
             process.WaitForExit();
         }
@@ -50,15 +52,15 @@ public sealed class TrainStrategyTests
             File.ReadAllBytes(folder.File("whole/model.onnx")),
             File.ReadAllBytes(folder.File("broken/model.onnx"))
         );
-        Beside(resumed.Json, folder);
+        Beside(resumed.Json, data, folder);
         JsonElement training = resumed.Json.GetProperty("training");
-        Assert.AreEqual(2, training.GetProperty("epochs").GetInt32());
-        Assert.HasCount(3, File.ReadAllLines(folder.File("broken/metrics.jsonl")));
+        Assert.AreEqual(Epochs, training.GetProperty("epochs").GetInt32());
+        CollectionAssert.AreEqual(Metrics(folder.File("whole")), Metrics(folder.File("broken")));
 
         CliResult predicted = Cli.Run(
             "predict",
             folder.File("whole/model.onnx"),
-            Path.Combine(Cli.Samples, "fruit/banana.png"),
+            Path.Combine(data, "down/000.bmp"),
             "--json"
         );
         Assert.AreEqual(ExitCode.Done, predicted.Code, predicted.ToString());
@@ -71,9 +73,9 @@ public sealed class TrainStrategyTests
     public void Train_Auto_KeepsTheHeadUnlessATrainingIsBetter()
     {
         using TempFolder folder = new();
-        string data = Few(folder);
-        string[] common = ["--taps", "map7_3", "--head", "ridge", "--folds", "2", "--json"],
-            tuning = ["--freeze", "block:8", "--epochs", "1", "--augment", "none"];
+        string data = SmallTask.Images(folder, 10);
+        string[] common = [.. SmallTask.Backbone, "--head", "ridge", "--folds", "2", "--json"],
+            tuning = ["--freeze", "block:1", "--epochs", "1", "--augment", "none"];
         JsonElement Train(string output, params string[] args)
         {
             CliResult result = Cli.Run(["train", data, "--output", folder.File(output), .. common, .. args]);
@@ -101,37 +103,17 @@ public sealed class TrainStrategyTests
         StringAssert.Contains(hurried.GetProperty("notes").ToString(), "'finetune' was not tried to the end");
     }
 
-    private static string Few(TempFolder folder)
-    {
-        foreach (string name in (string[])["bird", "fruit"])
-        {
-            Directory.CreateDirectory(folder.File($"data/{name}"));
-            string[] files = [.. Directory.GetFiles(Path.Combine(Cli.Samples, name)).Order(StringComparer.Ordinal)];
-            foreach (string file in files.Take(10))
-                File.Copy(file, folder.File($"data/{name}/{Path.GetFileName(file)}"));
-        }
-
-        return folder.File("data");
-    }
+    /// <summary>The epochs without the time that they took, which stands last.</summary>
+    private static string[] Metrics(string output) =>
+        [.. File.ReadAllLines(Path.Combine(output, "metrics.jsonl")).Select(line => line[..line.LastIndexOf(',')])];
 
     /// <summary>
     /// Oracle: a run of the head alone by the same split, and the images that each of the two gets right.
     /// </summary>
-    private static void Beside(JsonElement tuned, TempFolder folder)
+    private static void Beside(JsonElement tuned, string data, TempFolder folder)
     {
-        CliResult head = Cli.Run(
-            "train",
-            Cli.Samples,
-            "--output",
-            folder.File("head"),
-            "--taps",
-            "map7_3",
-            "--head",
-            "ridge",
-            "--test-fraction",
-            "0.2",
-            "--json"
-        );
+        CliResult head = Cli.Run(["train", data, "--output", folder.File("head"), .. Head]);
+        Assert.AreEqual(ExitCode.Done, head.Code, head.ToString());
         JsonElement frozen = tuned.GetProperty("frozen");
         double alone = head.Json.GetProperty("accuracy").GetDouble();
         Assert.AreEqual(alone, frozen.GetProperty("accuracy").GetDouble());
@@ -144,7 +126,6 @@ public sealed class TrainStrategyTests
         double[] interval = [.. frozen.GetProperty("gainInterval").EnumerateArray().Select(e => e.GetDouble())];
         Assert.IsTrue(interval[0] <= frozen.GetProperty("gain").GetDouble());
         Assert.IsTrue(interval[1] >= frozen.GetProperty("gain").GetDouble());
-        Assert.AreEqual("noDifference", frozen.GetProperty("verdict").GetString(), "two epochs, 31 images");
     }
 
     [TestMethod]

@@ -55,7 +55,7 @@ internal sealed class SideNetworks : IDisposable
         for (int i = 0; i < layers; i++)
         {
             graph
-                .Initializer(TinyOnnx.Weights($"w{i}", seed + i, width, channels, kernel, kernel))
+                .Initializer(RandomTensor.Of($"w{i}", seed + i, width, channels, kernel, kernel))
                 .Node(
                     "Conv",
                     [x, $"w{i}"],
@@ -68,7 +68,7 @@ internal sealed class SideNetworks : IDisposable
 
         graph.Node("GlobalAveragePool", [x], ["pool"]).Node("Flatten", ["pool"], ["row"], Attributes.Of("axis", 1));
         graph
-            .Initializer(TinyOnnx.Weights("fc", seed + 9, 5, width))
+            .Initializer(RandomTensor.Of("fc", seed + 9, 5, width))
             .Node("MatMul", ["row", "fct"], ["logits"])
             .Node("Transpose", ["fc"], ["fct"], Attributes.Of("perm", [1, 0]));
         graph.Output("logits", ["N", 5]).Build(opset).Save(folder.File($"{id}.onnx"));

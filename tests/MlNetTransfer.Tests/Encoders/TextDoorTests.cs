@@ -7,7 +7,6 @@ using MlNetTransfer.Features;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
-using MlNetTransfer.Tests.Backbones.Onnx;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
 using DataType = MlNetTransfer.Onnx.Proto.TensorProto.Types.DataType;
@@ -163,8 +162,8 @@ public sealed class TextDoorTests
         OnnxModel network = new GraphBuilder("words")
             .Input("ids", ["N", Encoder.Length], DataType.Int64)
             .Input("mask", ["N", Encoder.Length])
-            .Initializer(TinyOnnx.Weights("table", 1, Encoder.Vocabulary, Width))
-            .Initializer(TinyOnnx.Weights("dense", 2, Width, Width))
+            .Initializer(RandomTensor.Of("table", 1, Encoder.Vocabulary, Width))
+            .Initializer(RandomTensor.Of("dense", 2, Width, Width))
             .Initializer("last", [-1L], 1)
             .Initializer("words_axis", [1L], 1)
             .Node("Gather", ["table", "ids"], ["rows"])

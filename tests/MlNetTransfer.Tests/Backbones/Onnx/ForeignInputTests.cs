@@ -320,7 +320,7 @@ public sealed class ForeignInputTests
         }
 
         return graph
-            .Initializer(TinyOnnx.Weights("w", 3, 6, channels, 3, 3))
+            .Initializer(RandomTensor.Of("w", 3, 6, channels, 3, 3))
             .Node("Conv", [x, "w"], ["conv"], Attributes.Of("strides", [2, 2]), Attributes.Of("pads", [1, 1, 1, 1]))
             .Node("Relu", ["conv"], ["features"])
             .Output("features", ["N", 6, Height / 2, Width / 2])

@@ -46,7 +46,7 @@ internal static class TinyOnnx
         for (int i = 1; i <= 3; i++, channels = 4 * (i - 1))
         {
             graph
-                .Initializer(Typed(Weights($"w{i}", i, 4 * i, channels, 3, 3), type))
+                .Initializer(Typed(RandomTensor.Of($"w{i}", i, 4 * i, channels, 3, 3), type))
                 .Node(
                     "Conv",
                     [x, $"w{i}"],
@@ -63,7 +63,7 @@ internal static class TinyOnnx
         if (flatten is null)
             graph.Node("Flatten", ["pool"], ["row"]);
         graph
-            .Initializer(Typed(Weights("fc", 9, 5, 12), type))
+            .Initializer(Typed(RandomTensor.Of("fc", 9, 5, 12), type))
             .Node("Gemm", [row, "fc"], ["logits"], Attributes.Of("transB", 1));
         if (end.Length > 0)
             graph.Node(
@@ -75,23 +75,8 @@ internal static class TinyOnnx
         return graph.Output(end.Length > 0 ? "scores" : "logits", [(input ?? ["N"])[0], 5], type).Build();
     }
 
-    public static TensorProto Weights(string name, int seed, params long[] shape)
-    {
-        Rng rng = new(seed);
-        float scale = MathF.Sqrt(2f / shape.Skip(1).Aggregate(1L, (a, b) => a * b));
-        return TensorData.Floats(
-            name,
-            [
-                .. Enumerable
-                    .Range(0, (int)shape.Aggregate(1L, (a, b) => a * b))
-                    .Select(_ => scale * (float)rng.NextNormal()),
-            ],
-            shape
-        );
-    }
-
     /// <summary>Images [batch, 3, 16, 16].</summary>
-    public static float[] Images(int batch) => TensorData.ToFloats(Weights("x", 77, batch, 3, Size, Size));
+    public static float[] Images(int batch) => TensorData.ToFloats(RandomTensor.Of("x", 77, batch, 3, Size, Size));
 
     /// <summary>Features at a tap of an inspected model.</summary>
     public static float[] Run(InspectedBackbone backbone, string? tensor = null, int batch = 1)

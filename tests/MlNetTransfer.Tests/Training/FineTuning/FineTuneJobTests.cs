@@ -3,6 +3,7 @@ using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx.Weights;
+using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Tests.Training.FineTuning;
@@ -326,7 +327,7 @@ public sealed class FineTuneJobTests
     [TestMethod]
     public void Run_OperatorWithoutGradient_IsRefusedAboveTheBoundaryBeforeAnImageIsRead()
     {
-        using TuneTask task = new(network: TuneTask.Network(inBlock: "Round"));
+        using TuneTask task = new(network: SmallNetwork.Build(inBlock: "Round"));
         var watched = new Listener();
         TransferException error = Assert.ThrowsExactly<TransferException>(() =>
             task.Run(task.Options("out", TrainingStrategy.Full), watched)
@@ -334,7 +335,7 @@ public sealed class FineTuneJobTests
         StringAssert.Contains(error.Message, "Round");
         StringAssert.Contains(error.Message, "--freeze");
         Assert.IsEmpty(watched.Reports);
-        using TuneTask below = new(network: TuneTask.Network(inBlock: "Round"));
+        using TuneTask below = new(network: SmallNetwork.Build(inBlock: "Round"));
         Assert.AreEqual(
             4,
             below

@@ -2,6 +2,7 @@ using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Training;
+using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Tests.Training.FineTuning;
@@ -116,7 +117,7 @@ public sealed class FineTunePartsTests
     [TestMethod]
     public void Check_MoreMemoryThanThereIs_SaysWhatHelps()
     {
-        OnnxModel model = TuneTask.Network();
+        OnnxModel model = SmallNetwork.Build();
         var options = new TrainingOptions
         {
             Objectives = [new Objective { Logits = "logits" }],

@@ -14,7 +14,7 @@ public sealed class NetworkBlocksTests
     [TestMethod]
     public void Find_ResidualNetwork_GivesUnitsAndChains()
     {
-        IReadOnlyList<NetworkBlock> blocks = NetworkBlocks.Find(TuneTask.Network(), ["row"]);
+        IReadOnlyList<NetworkBlock> blocks = NetworkBlocks.Find(SmallNetwork.Build(), ["row"]);
         CollectionAssert.AreEqual(
             (string[])["pixels", "stem_relu", "one_relu", "down_relu"],
             blocks.Select(b => b.Start).ToArray()
@@ -36,7 +36,7 @@ public sealed class NetworkBlocksTests
         GraphBuilder graph = new GraphBuilder("chain").Input("x", ["N", 3, 8, 8]);
         for (int i = 0; i < 7; i++)
             graph
-                .Initializer(TinyOnnx.Weights($"w{i}", i, 3, 3, 1, 1))
+                .Initializer(RandomTensor.Of($"w{i}", i, 3, 3, 1, 1))
                 .Node("Conv", [i == 0 ? "x" : $"r{i - 1}", $"w{i}"], [$"c{i}"])
                 .Node("Relu", [$"c{i}"], [$"r{i}"]);
         IReadOnlyList<NetworkBlock> blocks = NetworkBlocks.Find(graph.Output("r6", ["N", 3, 8, 8]).Build(), ["r6"]);
@@ -85,7 +85,7 @@ public sealed class NetworkBlocksTests
     [TestMethod]
     public void SplitAt_EveryBlock_GivesTheFeaturesOfTheWhole()
     {
-        OnnxModel model = TuneTask.Network();
+        OnnxModel model = SmallNetwork.Build();
         string[] taps = ["stem_relu", "one_relu", "two_a_act", "row"];
         float[] images = TinyOnnx.Images(2),
             expected =
@@ -113,7 +113,7 @@ public sealed class NetworkBlocksTests
     [TestMethod]
     public void Find_TapThatAnotherPathReaches_IsNoCutPoint()
     {
-        OnnxModel model = TuneTask.Network();
+        OnnxModel model = SmallNetwork.Build();
         model = model.Append([
             new()
             {
@@ -148,7 +148,7 @@ public sealed class NetworkBlocksTests
     {
         GraphBuilder graph = new GraphBuilder("tied")
             .Input("x", ["N", 3, 8, 8])
-            .Initializer(TinyOnnx.Weights("w", 1, 3, 3, 1, 1));
+            .Initializer(RandomTensor.Of("w", 1, 3, 3, 1, 1));
         for (int i = 0; i < 4; i++)
             graph.Node("Conv", [i == 0 ? "x" : $"c{i - 1}", "w"], [$"c{i}"]);
         IReadOnlyList<NetworkBlock> blocks = NetworkBlocks.Find(graph.Output("c3", ["N", 3, 8, 8]).Build(), ["c3"]);
