@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
+using MlNetTransfer.Scoring;
 using MlNetTransfer.Scoring.S3;
 
 namespace MlNetTransfer.Cli;
@@ -23,6 +24,7 @@ internal static class CommandLine
     {
         var terminal = new Terminal(output, error);
         S3Storage.Register();
+        DatabaseModels.Register();
         ParseResult parsed = Root(terminal, cancellation).Parse(args, Parsing);
         if (Suggestions.Problems(parsed) is { Count: > 0 } problems)
             return Usage(problems);

@@ -54,11 +54,12 @@ internal static class RegistryCommand
         var command = new Command("list", "List the models, their stages, and what was done last.") { json };
         command.SetAction(parsed =>
         {
-            IReadOnlyList<RegisteredModel> models = new ModelRegistry().List();
+            var registry = new ModelRegistry();
+            IReadOnlyList<RegisteredModel> models = registry.List();
             if (parsed.GetValue(json))
                 terminal.WriteJson(models);
             else if (models.Count == 0)
-                terminal.WriteText($"The registry {ModelRegistry.DefaultFolder} is empty.\n");
+                terminal.WriteText($"The registry {registry.Name} is empty.\n");
             else
                 Print(terminal.Output, models);
             return ExitCode.Done;

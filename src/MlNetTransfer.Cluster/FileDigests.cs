@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Cluster;
 
@@ -31,7 +32,7 @@ internal static class FileDigests
         }
     }
 
-    /// <summary>SHA-256 of a file.</summary>
+    /// <summary>SHA-256 of a file, or of a version of a registry.</summary>
     /// <exception cref="TransferException">It cannot be read.</exception>
     public static string Of(string file)
     {
@@ -39,14 +40,16 @@ internal static class FileDigests
         {
             try
             {
-                var info = new FileInfo(file);
+                // A version of a registry is copied to this machine first.
+                string path = ModelRegistry.FileOf(file);
+                var info = new FileInfo(path);
                 if (
                     Known.TryGetValue(file, out var known)
                     && info.Exists
                     && (known.Length, known.Written) == (info.Length, info.LastWriteTimeUtc)
                 )
                     return known.Digest;
-                string digest = FileDigest.Of(file);
+                string digest = FileDigest.Of(path);
                 Known[file] = (info.Length, info.LastWriteTimeUtc, digest);
                 return digest;
             }

@@ -146,14 +146,15 @@ internal sealed class ScoreWork : ShardWork
             );
         return score with
         {
-            Model = FileOf(score.Model),
-            AlsoModels = [.. score.AlsoModels.Select(also => new AlsoModel(also.Name, FileOf(also.Model)))],
+            Model = ModelRegistry.Everywhere(score.Model),
+            AlsoModels =
+            [
+                .. score.AlsoModels.Select(also => new AlsoModel(also.Name, ModelRegistry.Everywhere(also.Model))),
+            ],
             Input = isInput || ObjectStores.IsAddress(score.Input) ? score.Input : Path.GetFullPath(score.Input),
             Output = isOutput ? score.Output : Path.GetFullPath(score.Output),
         };
     }
-
-    private static string FileOf(string model) => Path.GetFullPath(ModelRegistry.FileOf(model));
 
     private static void LeaveOut(JsonTypeInfo type)
     {

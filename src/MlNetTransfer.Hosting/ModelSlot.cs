@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
+using MlNetTransfer.Models;
 
 namespace MlNetTransfer.Hosting;
 
@@ -101,6 +102,7 @@ internal sealed class ModelSlot(
         await gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
+            await RefreshAsync(cancellation).ConfigureAwait(false);
             return await ExchangeAsync(cancellation).ConfigureAwait(false);
         }
         finally
@@ -145,6 +147,7 @@ internal sealed class ModelSlot(
         await gate.WaitAsync(stopping.Token).ConfigureAwait(false);
         try
         {
+            await RefreshAsync(stopping.Token).ConfigureAwait(false);
             FileStamp? now = FileStamp.Of(path);
             if (now == judged)
             {
@@ -166,6 +169,10 @@ internal sealed class ModelSlot(
             gate.Release();
         }
     }
+
+    /// <summary>Lets a registry that is no folder bring the file up to date.</summary>
+    private Task RefreshAsync(CancellationToken cancellation) =>
+        Task.Run(() => ModelRegistry.Refresh(options.Path), cancellation);
 
     private async Task<bool> ExchangeAsync(CancellationToken cancellation)
     {

@@ -21,8 +21,17 @@ internal abstract class DatabaseAddress
     /// <summary>The type of a column in CREATE TABLE.</summary>
     public abstract string TypeOf(ColumnType type);
 
+    /// <summary>The type of a column of bytes in CREATE TABLE.</summary>
+    public abstract string BytesType { get; }
+
+    /// <summary>A query that gives a row where the table @name is there.</summary>
+    public abstract string HasTable { get; }
+
     /// <summary>Holds up other transactions that ask for the same, until this one ends.</summary>
-    public virtual void Alone(DbConnection connection, DbTransaction transaction) { }
+    public virtual void Alone(DbTransaction transaction) { }
+
+    /// <summary>Begins a transaction that only reads, beside one that writes.</summary>
+    public virtual DbTransaction BeginReading(DbConnection connection) => connection.BeginTransaction();
 
     /// <summary>Writes rows within a transaction.</summary>
     /// <param name="connection">Its connection.</param>
@@ -95,6 +104,13 @@ internal sealed class SqliteAddress(string file) : DatabaseAddress
             );
         }
     }
+
+    public override DbTransaction BeginReading(DbConnection connection) =>
+        ((SqliteConnection)connection).BeginTransaction(deferred: true);
+
+    public override string BytesType => "BLOB";
+
+    public override string HasTable => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = @name";
 
     public override string TypeOf(ColumnType type) =>
         type switch
@@ -195,6 +211,10 @@ internal sealed class PostgresAddress : DatabaseAddress
         }
     }
 
+    public override string BytesType => "bytea";
+
+    public override string HasTable => "SELECT 1 WHERE to_regclass(@name) IS NOT NULL";
+
     public override string TypeOf(ColumnType type) =>
         type switch
         {
@@ -206,12 +226,8 @@ internal sealed class PostgresAddress : DatabaseAddress
         };
 
     /// <summary>CREATE TABLE IF NOT EXISTS fails where two do it at once.</summary>
-    public override void Alone(DbConnection connection, DbTransaction transaction)
-    {
-        using DbCommand command = connection.CreateCommand();
-        (command.CommandText, command.Transaction) = ("SELECT pg_advisory_xact_lock(7316082911)", transaction);
-        command.ExecuteNonQuery();
-    }
+    public override void Alone(DbTransaction transaction) =>
+        transaction.Execute("SELECT pg_advisory_xact_lock(7316082911)");
 
     /// <summary>By COPY in binary form.</summary>
     public override void Insert(
@@ -300,6 +316,7 @@ internal static class Retry
     /// <param name="patience">How long the database may be away.</param>
     /// <param name="clock">Measures the time.</param>
     /// <param name="cancellation">Ends the waiting.</param>
+    /// <param name="then">What to do where it fails, for the message; null for a batch that goes on.</param>
     /// <exception cref="TransferException">The database refuses, or is away for longer.</exception>
     public static T Of<T>(
         string what,
@@ -307,7 +324,8 @@ internal static class Retry
         Action<string>? waiting,
         TimeSpan patience,
         TimeProvider clock,
-        CancellationToken cancellation
+        CancellationToken cancellation,
+        string? then = null
     )
     {
         long started = clock.GetTimestamp();
@@ -325,8 +343,12 @@ internal static class Retry
             catch (Exception e) when (e is DbException or IOException)
             {
                 throw new TransferException(
-                    $"{what} failed: {e.Message.ReplaceLineEndings(" ")} Rows that were committed are safe: mend it "
-                        + "and run the same command again, and it goes on.",
+                    $"{what} failed: {e.Message.ReplaceLineEndings(" ")} "
+                        + (
+                            then
+                            ?? "Rows that were committed are safe: mend it and run the same command again, and it "
+                                + "goes on."
+                        ),
                     e
                 );
             }

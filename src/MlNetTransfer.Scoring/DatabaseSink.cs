@@ -41,7 +41,7 @@ internal sealed class DatabaseSink(
         (ScoreState State, bool IsComplete) found = Transact(
             "Preparing",
             Retry.AtStart,
-            (open, transaction) => Prepare(open, transaction, identity, restart),
+            (open, transaction) => Prepare(transaction, identity, restart),
             default
         );
         written = found.State;
@@ -58,9 +58,9 @@ internal sealed class DatabaseSink(
             (open, transaction) =>
             {
                 // A connection that broke while it committed does not tell whether it did; the note does.
-                if (Noted(open, transaction)?.State == after)
+                if (Noted(transaction)?.State == after)
                     return true;
-                Note(open, transaction, after, isComplete: false);
+                Note(transaction, after, isComplete: false);
                 address.Insert(open, transaction, Quoted, columns, rows);
                 return true;
             },
@@ -75,7 +75,7 @@ internal sealed class DatabaseSink(
             Retry.Patience,
             (open, transaction) =>
             {
-                Note(open, transaction, state, isComplete: true);
+                Note(transaction, state, isComplete: true);
                 return true;
             },
             cancellation
@@ -119,17 +119,10 @@ internal sealed class DatabaseSink(
             cancellation
         );
 
-    private (ScoreState State, bool IsComplete) Prepare(
-        DbConnection open,
-        DbTransaction transaction,
-        ScoreIdentity identity,
-        bool restart
-    )
+    private (ScoreState State, bool IsComplete) Prepare(DbTransaction transaction, ScoreIdentity identity, bool restart)
     {
-        address.Alone(open, transaction);
-        Execute(
-            open,
-            transaction,
+        address.Alone(transaction);
+        transaction.Execute(
             $"""
             CREATE TABLE IF NOT EXISTS {Ledger} (
                 table_name text NOT NULL, part text NOT NULL, identity text NOT NULL, state text NOT NULL,
@@ -138,21 +131,19 @@ internal sealed class DatabaseSink(
         );
         if (restart)
         {
-            Execute(open, transaction, $"DELETE FROM {Ledger} WHERE table_name = @table", ("@table", table));
-            Execute(open, transaction, $"DROP TABLE IF EXISTS {Quoted}");
+            transaction.Execute($"DELETE FROM {Ledger} WHERE table_name = @table", ("@table", table));
+            transaction.Execute($"DROP TABLE IF EXISTS {Quoted}");
         }
 
         IEnumerable<string> definitions = columns.Select(column =>
             $"\"{column.Name.Replace("\"", "\"\"", StringComparison.Ordinal)}\" {address.TypeOf(column.Type)}"
         );
-        Execute(open, transaction, $"CREATE TABLE IF NOT EXISTS {Quoted} ({string.Join(", ", definitions)})");
-        (ScoreIdentity Identity, ScoreState State, bool IsComplete)? before = Noted(open, transaction);
+        transaction.Execute($"CREATE TABLE IF NOT EXISTS {Quoted} ({string.Join(", ", definitions)})");
+        (ScoreIdentity Identity, ScoreState State, bool IsComplete)? before = Noted(transaction);
         if (before is null)
         {
-            RequireSameBatch(open, transaction, identity);
-            Execute(
-                open,
-                transaction,
+            RequireSameBatch(transaction, identity);
+            transaction.Execute(
                 $"INSERT INTO {Ledger} VALUES (@table, @part, @identity, @state, 0)",
                 ("@table", table),
                 ("@part", Part),
@@ -167,11 +158,9 @@ internal sealed class DatabaseSink(
     }
 
     /// <summary>Rows that are there must be those of other parts of the same batch.</summary>
-    private void RequireSameBatch(DbConnection open, DbTransaction transaction, ScoreIdentity identity)
+    private void RequireSameBatch(DbTransaction transaction, ScoreIdentity identity)
     {
-        using DbCommand others = Command(
-            open,
-            transaction,
+        using DbCommand others = transaction.Command(
             $"SELECT identity FROM {Ledger} WHERE table_name = @table",
             ("@table", table)
         );
@@ -183,7 +172,7 @@ internal sealed class DatabaseSink(
             return;
         }
 
-        using DbCommand any = Command(open, transaction, $"SELECT COUNT(*) FROM (SELECT 1 FROM {Quoted} LIMIT 1) AS q");
+        using DbCommand any = transaction.Command($"SELECT COUNT(*) FROM (SELECT 1 FROM {Quoted} LIMIT 1) AS q");
         if (Convert.ToInt64(any.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture) > 0)
             throw new TransferException(
                 $"Table '{table}' of {address.Name} has rows already, and nothing says of which batch. Give another "
@@ -195,14 +184,9 @@ internal sealed class DatabaseSink(
     private static bool ArePartsOfOne(string one, string other) =>
         one.Contains('/') && other.Contains('/') && one[one.IndexOf('/')..] == other[other.IndexOf('/')..];
 
-    private (ScoreIdentity Identity, ScoreState State, bool IsComplete)? Noted(
-        DbConnection open,
-        DbTransaction transaction
-    )
+    private (ScoreIdentity Identity, ScoreState State, bool IsComplete)? Noted(DbTransaction transaction)
     {
-        using DbCommand command = Command(
-            open,
-            transaction,
+        using DbCommand command = transaction.Command(
             $"SELECT identity, state, complete FROM {Ledger} WHERE table_name = @table AND part = @part",
             ("@table", table),
             ("@part", Part)
@@ -218,11 +202,9 @@ internal sealed class DatabaseSink(
     }
 
     /// <summary>Notes how far the batch is; holds up any other run of the same part, which then finds out.</summary>
-    private void Note(DbConnection open, DbTransaction transaction, ScoreState state, bool isComplete)
+    private void Note(DbTransaction transaction, ScoreState state, bool isComplete)
     {
-        int changed = Execute(
-            open,
-            transaction,
+        int changed = transaction.Execute(
             $"UPDATE {Ledger} SET state = @state, complete = {(isComplete ? 1 : 0)} WHERE table_name = @table AND "
                 + "part = @part AND state = @before",
             ("@state", JsonSerializer.Serialize(state)),
@@ -235,35 +217,5 @@ internal sealed class DatabaseSink(
                 $"Another run is writing part {Part} of table '{table}' of {address.Name}. No row was written "
                     + "twice; let that run end."
             );
-    }
-
-    private static int Execute(
-        DbConnection open,
-        DbTransaction transaction,
-        string text,
-        params (string Name, string Value)[] parameters
-    )
-    {
-        using DbCommand command = Command(open, transaction, text, parameters);
-        return command.ExecuteNonQuery();
-    }
-
-    private static DbCommand Command(
-        DbConnection open,
-        DbTransaction transaction,
-        string text,
-        params (string Name, string Value)[] parameters
-    )
-    {
-        DbCommand command = open.CreateCommand();
-        (command.CommandText, command.Transaction) = (text, transaction);
-        foreach ((string name, string value) in parameters)
-        {
-            DbParameter parameter = command.CreateParameter();
-            (parameter.ParameterName, parameter.Value) = (name, value);
-            command.Parameters.Add(parameter);
-        }
-
-        return command;
     }
 }

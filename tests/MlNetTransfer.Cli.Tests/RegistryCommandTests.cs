@@ -8,11 +8,13 @@ namespace MlNetTransfer.Cli.Tests;
 public sealed class RegistryCommandTests
 {
     [TestMethod]
-    public void Registry_AddPromoteScore_ByName()
+    [DataRow("")]
+    [DataRow("sqlite:")]
+    public void Registry_AddPromoteScore_ByName(string scheme)
     {
         using var folder = new TempFolder();
         string? before = Environment.GetEnvironmentVariable("MLNETTRANSFER_REGISTRY");
-        Environment.SetEnvironmentVariable("MLNETTRANSFER_REGISTRY", folder.File("registry"));
+        Environment.SetEnvironmentVariable("MLNETTRANSFER_REGISTRY", $"{scheme}{folder.File("registry")}");
         try
         {
             StringAssert.Contains(Cli.Run("registry", "list").Output, "is empty");

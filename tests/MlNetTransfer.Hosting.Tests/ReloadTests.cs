@@ -3,6 +3,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Scoring;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Hosting.Tests;
@@ -66,11 +67,16 @@ public sealed class ReloadTests
 
     [TestMethod]
     [DoNotParallelize]
-    public async Task Reload_StageOfTheRegistryPromoted_ServesTheNewVersion()
+    [DataRow("")]
+    [DataRow("sqlite:")]
+    public async Task Reload_StageOfTheRegistryPromoted_ServesTheNewVersion(string scheme)
     {
+        DatabaseModels.Register();
         using var folder = new TempFolder();
-        string? before = Environment.GetEnvironmentVariable(ModelRegistry.Variable);
-        Environment.SetEnvironmentVariable(ModelRegistry.Variable, folder.File("registry"));
+        string? before = Environment.GetEnvironmentVariable(ModelRegistry.Variable),
+            home = Environment.GetEnvironmentVariable(DataFolder.Variable);
+        Environment.SetEnvironmentVariable(DataFolder.Variable, folder.File("home"));
+        Environment.SetEnvironmentVariable(ModelRegistry.Variable, $"{scheme}{folder.File("registry")}");
         try
         {
             var registry = new ModelRegistry();
@@ -89,6 +95,7 @@ public sealed class ReloadTests
         finally
         {
             Environment.SetEnvironmentVariable(ModelRegistry.Variable, before);
+            Environment.SetEnvironmentVariable(DataFolder.Variable, home);
         }
     }
 

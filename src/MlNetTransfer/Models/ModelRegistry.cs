@@ -1,5 +1,4 @@
 using System.Globalization;
-using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Models;
 
@@ -22,17 +21,14 @@ public sealed record RegisteredModel(
 );
 
 /// <summary>
-/// A folder of models by name. Each version is kept under the digest of its file; a stage is a file that is replaced at
-/// one stroke, so that whoever follows it (a service that watches it, a batch that is begun) has one version or the
-/// other, never a half.
+/// Models by name. Each version is kept under the digest of its file; a stage changes at one stroke, so that whoever
+/// follows it (a service that watches it, a batch that is begun) has one version or the other, never a half. It lies in
+/// a folder, or in a database (<see cref="ModelStores"/>).
 /// </summary>
-/// <remarks>
-/// NAME/versions/SHA256.onnx, NAME/stages/STAGE.onnx, NAME/history.jsonl. Processes exclude each other by a lock file
-/// at NAME. What an address resolves to is checked against its digest.
-/// </remarks>
-/// <param name="folder">The folder; null for <see cref="DefaultFolder"/>.</param>
+/// <remarks>What an address resolves to is checked against its digest.</remarks>
+/// <param name="place">A folder, or the address of a database; null for <see cref="DefaultPlace"/>.</param>
 /// <param name="clock">Dates entries; null for the system's.</param>
-public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = null)
+public sealed class ModelRegistry(string? place = null, TimeProvider? clock = null)
 {
     /// <summary>How addresses begin: registry:NAME@ and a stage, or 8 or more digits of a version's digest.</summary>
     public const string Scheme = "registry:";
@@ -43,19 +39,20 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
     /// <summary>The stage of models that have yet to show what they are worth.</summary>
     public const string Candidate = "candidate";
 
-    /// <summary>Environment variable that names another folder.</summary>
+    /// <summary>Environment variable that names another folder, or a database.</summary>
     public const string Variable = "MLNETTRANSFER_REGISTRY";
 
     private const int LeastDigits = 8,
         MostLetters = 64;
-    private readonly string folder = folder ?? DefaultFolder;
+    private readonly IModelStore store = ModelStores.Open(place ?? DefaultPlace);
     private readonly TimeProvider clock = clock ?? TimeProvider.System;
 
     /// <summary>MLNETTRANSFER_REGISTRY where it is set, else "registry" below <see cref="DataFolder.Root"/>.</summary>
-    public static string DefaultFolder =>
-        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } chosen
-            ? Path.GetFullPath(chosen)
-            : DataFolder.For("registry");
+    public static string DefaultPlace =>
+        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } chosen ? chosen : DataFolder.For("registry");
+
+    /// <summary>What it is called in messages: a folder, or a database without its password.</summary>
+    public string Name => store.Name;
 
     /// <summary>The file of a model: a path as it is; of an address, the version that it has now.</summary>
     /// <param name="model">A path, or registry:NAME@STAGE.</param>
@@ -70,15 +67,47 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
     /// The file to watch: a path as it is; of the address of a stage, the file that is replaced when it gets another
     /// version.
     /// </summary>
-    /// <inheritdoc cref="FileOf"/>
+    /// <inheritdoc cref="FileOf(string)"/>
     public static string FileToFollow(string model)
     {
         string now = FileOf(model);
-        if (now == model)
-            return model;
-        var registry = new ModelRegistry();
-        (string name, string which) = Parts(model);
-        return registry.Find(name).Stages.ContainsKey(which) ? registry.StageFile(name, which) : now;
+        return now == model ? model : new ModelRegistry().Follow(model) ?? now;
+    }
+
+    /// <summary>Brings <see cref="FileToFollow"/> up to date, where the registry is not a folder that does so itself.
+    /// </summary>
+    /// <param name="model">A path or an address.</param>
+    /// <exception cref="TransferException">The registry cannot be read; the file stays as it is.</exception>
+    public static void Refresh(string model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (
+            model.StartsWith(Scheme, StringComparison.Ordinal) && new ModelRegistry() is { store.IsFolder: false } other
+        )
+            _ = other.Follow(model);
+    }
+
+    /// <summary>
+    /// What a model is called on every machine: an address with the whole digest of a version where the registry is one
+    /// that others reach too, else the full path of its file.
+    /// </summary>
+    /// <param name="model">A path or an address.</param>
+    /// <exception cref="TransferException">There is no such model, stage or version.</exception>
+    public static string Everywhere(string model)
+    {
+        string file = Path.GetFullPath(FileOf(model));
+        if (!model.StartsWith(Scheme, StringComparison.Ordinal) || !new ModelRegistry().store.IsShared)
+            return file;
+        return $"{Scheme}{Parts(model).Name}@{FileDigest.Of(file)}";
+    }
+
+    /// <summary>The file of a stage; null where the address is that of a version, which never changes.</summary>
+    private string? Follow(string address)
+    {
+        (string name, string which) = Parts(address);
+        return store.History(name).LastOrDefault(entry => entry.Stage == which) is { } last
+            ? store.FileToFollow(name, which, last.Version)
+            : null;
     }
 
     /// <summary>The file of an address, which no later promotion changes.</summary>
@@ -88,7 +117,11 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
     {
         ArgumentNullException.ThrowIfNull(address);
         (string name, string which) = Parts(address);
-        RegisteredModel model = Find(name);
+        return FileOf(Find(name), which);
+    }
+
+    private string FileOf(RegisteredModel model, string which)
+    {
         if (!model.Stages.TryGetValue(which, out string? version))
         {
             string[] versions =
@@ -101,12 +134,12 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
             version = versions is [var only]
                 ? only
                 : throw new TransferException(
-                    $"'{name}' has no stage or version '{which}'. Stages: {List(model.Stages.Keys)}; versions: "
+                    $"'{model.Name}' has no stage or version '{which}'. Stages: {List(model.Stages.Keys)}; versions: "
                         + $"{List(model.Entries.Select(entry => entry.Version[..12]).Distinct())}."
                 );
         }
 
-        string file = VersionFile(name, version);
+        string file = store.FileOf(model.Name, version);
         RequireDigest(file, version);
         return file;
     }
@@ -124,30 +157,23 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
     }
 
     /// <summary>All models, by name.</summary>
-    public IReadOnlyList<RegisteredModel> List() =>
-        Directory.Exists(folder)
-            ?
-            [
-                .. Directory
-                    .EnumerateDirectories(folder)
-                    .Select(path => Path.GetFileName(path))
-                    .Where(name => File.Exists(HistoryFile(name)))
-                    .Order(StringComparer.Ordinal)
-                    .Select(Find),
-            ]
-            : [];
+    public IReadOnlyList<RegisteredModel> List() => [.. store.Models().Select(Find)];
 
     /// <summary>What is known of a model.</summary>
     /// <exception cref="TransferException">There is none of that name.</exception>
     public RegisteredModel Find(string name)
     {
         RequireName(name, "model");
-        if (!File.Exists(HistoryFile(name)))
-            throw new TransferException(
-                $"The registry '{folder}' has no model '{name}'. It has: {List(Names())}. Add it by 'mlnet-transfer "
-                    + "registry add'."
+        return store.History(name) is { Count: > 0 } entries
+            ? Of(name, entries)
+            : throw new TransferException(
+                $"The registry {store.Name} has no model '{name}'. It has: {List(store.Models())}. Add it by "
+                    + "'mlnet-transfer registry add'."
             );
-        IReadOnlyList<RegistryEntry> entries = new Ledger<RegistryEntry>(HistoryFile(name), resume: true).Lines;
+    }
+
+    private static RegisteredModel Of(string name, IReadOnlyList<RegistryEntry> entries)
+    {
         Dictionary<string, string> stages = [];
         foreach (RegistryEntry entry in entries)
             stages[entry.Stage] = entry.Version;
@@ -167,11 +193,9 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
         RequireName(name, "model");
         RequireName(stage, "stage");
         _ = ModelFile.Load(file);
-        using OutputLock held = Hold(name);
         string version = FileDigest.Of(file);
-        Copy(file, VersionFile(name, version), version);
-        Enter(name, new RegistryEntry(clock.GetUtcNow(), "added", version, stage, reason));
-        return version;
+        store.Keep(name, version, file);
+        return Enter(name, "added", stage, reason, _ => version);
     }
 
     /// <summary>Gives a stage the version of another one, or a given version.</summary>
@@ -185,10 +209,7 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
     {
         RequireName(stage, "stage");
         _ = Find(name);
-        using OutputLock held = Hold(name);
-        string version = FileDigest.Of(Resolve($"{Scheme}{name}@{from}"));
-        Enter(name, new RegistryEntry(clock.GetUtcNow(), "promoted", version, stage, reason));
-        return version;
+        return Enter(name, "promoted", stage, reason, model => FileDigest.Of(FileOf(model, from)));
     }
 
     /// <summary>Gives a stage the version that it had before the present one.</summary>
@@ -197,14 +218,20 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
     public string RollBack(string name, string stage = Production, string? reason = null)
     {
         _ = Find(name);
-        using OutputLock held = Hold(name);
-        RegisteredModel model = Find(name);
-        if (!model.Stages.TryGetValue(stage, out string? now))
-            throw new TransferException($"'{name}' has no stage '{stage}'. Stages: {List(model.Stages.Keys)}.");
-        string version = Before(model, stage, now);
-        RequireDigest(VersionFile(name, version), version);
-        Enter(name, new RegistryEntry(clock.GetUtcNow(), "rolled back", version, stage, reason));
-        return version;
+        return Enter(
+            name,
+            "rolled back",
+            stage,
+            reason,
+            model =>
+            {
+                if (!model.Stages.TryGetValue(stage, out string? now))
+                    throw new TransferException($"'{name}' has no stage '{stage}'. Stages: {List(model.Stages.Keys)}.");
+                string version = Before(model, stage, now);
+                RequireDigest(store.FileOf(name, version), version);
+                return version;
+            }
+        );
     }
 
     /// <summary>What a stage had before; versions that were rolled back from are passed over, so that a second call
@@ -224,28 +251,21 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
             );
     }
 
-    /// <summary>The stage's file first: an entry never names what is not there.</summary>
-    private void Enter(string name, RegistryEntry entry)
-    {
-        Copy(VersionFile(name, entry.Version), StageFile(name, entry.Stage), entry.Version);
-        new Ledger<RegistryEntry>(HistoryFile(name), resume: true).Add(entry);
-    }
+    private string Enter(
+        string name,
+        string action,
+        string stage,
+        string? reason,
+        Func<RegisteredModel, string> version
+    ) =>
+        store
+            .Enter(
+                name,
+                entries => new RegistryEntry(clock.GetUtcNow(), action, version(Of(name, entries)), stage, reason)
+            )
+            .Version;
 
-    private static void Copy(string from, string to, string digest)
-    {
-        OutputLock.MakeFolder(Path.GetDirectoryName(to)!);
-        AtomicFile.Write(
-            to,
-            stream =>
-            {
-                using FileStream source = RegularFile.OpenRead(from);
-                source.CopyTo(stream);
-            }
-        );
-        RequireDigest(to, digest);
-    }
-
-    private static void RequireDigest(string file, string version)
+    internal static void RequireDigest(string file, string version)
     {
         string found = FileDigest.Of(file);
         if (found != version)
@@ -269,22 +289,6 @@ public sealed class ModelRegistry(string? folder = null, TimeProvider? clock = n
             );
     }
 
-    private OutputLock Hold(string name)
-    {
-        RequireName(name, "model");
-        OutputLock.MakeFolder(Path.Combine(folder, name));
-        return OutputLock.OfFile(HistoryFile(name));
-    }
-
-    private IEnumerable<string> Names() => List().Select(model => model.Name);
-
     private static string List(IEnumerable<string> names) =>
         string.Join(", ", names) is { Length: > 0 } all ? all : "none";
-
-    private string HistoryFile(string name) => Path.Combine(folder, name, "history.jsonl");
-
-    private string StageFile(string name, string stage) => Path.Combine(folder, name, "stages", $"{stage}.onnx");
-
-    private string VersionFile(string name, string version) =>
-        Path.Combine(folder, name, "versions", $"{version}.onnx");
 }

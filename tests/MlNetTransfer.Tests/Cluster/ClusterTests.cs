@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using MlNetTransfer.Cluster;
+using MlNetTransfer.Models;
 using MlNetTransfer.Runs;
 using MlNetTransfer.Scoring;
 using MlNetTransfer.Tests.Scoring;
@@ -102,6 +103,35 @@ public sealed class ClusterTests
         CollectionAssert.AreEqual(File.ReadAllLines(whole).Order(StringComparer.Ordinal).ToArray(), found);
         Assert.Contains("\"other_prediction\"", found[0]);
         Assert.Contains("\"features\":[", found[0]);
+    }
+
+    /// <summary>A stage is the version that it had at the submission; each machine fetches it for itself.</summary>
+    [TestMethod]
+    [DoNotParallelize]
+    public async Task Work_StageOfARegistryInADatabase_IsThatOfTheSubmission()
+    {
+        DatabaseModels.Register();
+        using var server = PostgresServer.Begin(Assert.Inconclusive);
+        string? before = Environment.GetEnvironmentVariable(ModelRegistry.Variable);
+        Environment.SetEnvironmentVariable(ModelRegistry.Variable, server.Address);
+        try
+        {
+            var registry = new ModelRegistry();
+            registry.Add("one", task.Model, ModelRegistry.Production);
+            using ClusterTask cluster = ClusterTask.OfFile(task);
+            ScoreOptions score = cluster.Score() with { Model = "registry:one@production" };
+            string id = await cluster.Submit(score, shards: 2);
+            registry.Add("one", task.Second(), ModelRegistry.Production);
+            Directory.Delete(DataFolder.For("registry-copies"), recursive: true);
+            ClusterJob job = await cluster.Work(id);
+            Assert.AreEqual(ClusterState.Done, job.State, string.Join('\n', cluster.Said));
+            Assert.Contains($"registry:one@{FileDigest.Of(task.Model)}", job.Title);
+            CollectionAssert.AreEqual(cluster.Undisturbed(), ClusterTask.Rows(score, 2));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(ModelRegistry.Variable, before);
+        }
     }
 
     [TestMethod]

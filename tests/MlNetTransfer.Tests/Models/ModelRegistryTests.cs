@@ -1,4 +1,6 @@
+using Microsoft.Data.Sqlite;
 using MlNetTransfer.Models;
+using MlNetTransfer.Scoring;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Tests.Training.FineTuning;
 using MlNetTransfer.Training;
@@ -10,22 +12,34 @@ namespace MlNetTransfer.Tests.Models;
 public sealed class ModelRegistryTests
 {
     private static readonly TuneTask Task = new();
+    private static readonly Lazy<PostgresServer> Server = new(() => PostgresServer.Begin(Assert.Inconclusive));
 
     [ClassInitialize]
     public static void Train(TestContext _)
     {
+        DatabaseModels.Register();
         for (int seed = 1; seed <= 3; seed++)
             Task.Run(Task.Options($"m{seed}", TrainingStrategy.Head) with { Seed = seed });
     }
 
     [ClassCleanup]
-    public static void Remove() => Task.Dispose();
+    public static void Remove()
+    {
+        Task.Dispose();
+        if (Server.IsValueCreated)
+            Server.Value.Dispose();
+    }
 
     [TestMethod]
-    public void Stages_PromotedAndRolledBack_HaveTheVersionThatIsMeant()
+    [DataRow("folder")]
+    [DataRow("sqlite")]
+    [DataRow("postgres")]
+    public void Stages_PromotedAndRolledBack_HaveTheVersionThatIsMeant(string kind)
     {
         using var folder = new TempFolder();
-        var registry = new ModelRegistry(folder.Path);
+        var registry = new ModelRegistry(Place(kind, folder));
+        Assert.IsEmpty(registry.List());
+        Contains("It has: none.", () => registry.Find("stripes"));
         string[] versions = new string[3];
         for (int i = 0; i < 3; i++)
         {
@@ -86,10 +100,46 @@ public sealed class ModelRegistryTests
         Assert.HasCount(1, Directory.GetDirectories(folder.Path));
     }
 
+    /// <summary>A copy on this machine is made again; what the database itself has is refused.</summary>
     [TestMethod]
-    public void Add_ByEightAtATime_LosesNoEntry()
+    public void Resolve_AVersionThatWasChangedInADatabase_IsRefused()
     {
         using var folder = new TempFolder();
+        var registry = new ModelRegistry(Place("sqlite", folder));
+        string version = registry.Add("stripes", Model(1)),
+            copy = registry.Resolve("stripes@candidate");
+        File.WriteAllBytes(copy, [1, 2, 3]);
+        Assert.AreEqual(copy, registry.Resolve("stripes@candidate"));
+        Assert.AreEqual(version, FileDigest.Of(copy));
+        using (var connection = new SqliteConnection($"Data Source={folder.File("registry.db")};Pooling=False"))
+        {
+            connection.Open();
+            using SqliteCommand change = connection.CreateCommand();
+            change.CommandText = "UPDATE mlnet_transfer_versions SET bytes = x'00'";
+            Assert.AreEqual(1, change.ExecuteNonQuery());
+        }
+
+        File.Delete(copy);
+        Contains("it was changed", () => registry.Resolve("stripes@candidate"));
+    }
+
+    [TestMethod]
+    public void Place_OfNoKindOrAway_SaysWhatWasExpected()
+    {
+        Contains("The registry begins with 'mongo:'", () => _ = new ModelRegistry("mongo://server/models"));
+        using var folder = new TempFolder();
+        folder.Write("text.db", "no database"u8.ToArray());
+        Contains(ModelRegistry.Variable, () => new ModelRegistry($"sqlite:{folder.File("text.db")}").List());
+    }
+
+    [TestMethod]
+    [DataRow("folder")]
+    [DataRow("sqlite")]
+    [DataRow("postgres")]
+    public void Add_ByEightAtATime_LosesNoEntry(string kind)
+    {
+        using var folder = new TempFolder();
+        string place = Place(kind, folder);
         Parallel.For(
             0,
             8,
@@ -98,7 +148,7 @@ public sealed class ModelRegistryTests
                 while (true)
                     try
                     {
-                        new ModelRegistry(folder.Path).Add("stripes", Model(1));
+                        new ModelRegistry(place).Add("stripes-of-eight", Model(1));
                         return;
                     }
                     catch (TransferException e) when (e.Message.Contains("is in use", StringComparison.Ordinal))
@@ -107,8 +157,17 @@ public sealed class ModelRegistryTests
                     }
             }
         );
-        Assert.HasCount(8, new ModelRegistry(folder.Path).Find("stripes").Entries);
+        Assert.HasCount(8, new ModelRegistry(place).Find("stripes-of-eight").Entries);
     }
+
+    /// <summary>A new database, or the folder itself.</summary>
+    private static string Place(string kind, TempFolder folder) =>
+        kind switch
+        {
+            "sqlite" => $"sqlite:{folder.File("registry.db")}",
+            "postgres" => Server.Value.NewDatabase(),
+            _ => folder.Path,
+        };
 
     private static string Model(int seed) => Task.File($"m{seed}/model.onnx");
 

@@ -82,6 +82,14 @@ internal sealed class PostgresServer : IDisposable
         return command.ExecuteScalar();
     }
 
+    /// <summary>Makes an empty database and returns its address.</summary>
+    public string NewDatabase()
+    {
+        string name = $"d{Guid.NewGuid():N}";
+        Scalar($"CREATE DATABASE {name}");
+        return Address[..Address.LastIndexOf('/')] + "/" + name;
+    }
+
     public void Dispose()
     {
         Program("pg_ctl", "-D", Data, "-w", "-m", "immediate", "stop");
