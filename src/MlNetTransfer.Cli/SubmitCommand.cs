@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MlNetTransfer.Cluster;
+using MlNetTransfer.Jobs;
 using MlNetTransfer.Runs;
 using MlNetTransfer.Scoring;
 
@@ -9,7 +10,12 @@ namespace MlNetTransfer.Cli;
 internal static class SubmitCommand
 {
     public static Command Create(Terminal terminal) =>
-        new("submit", "Store work for any number of workers.") { Score(terminal), Training(terminal) };
+        new("submit", "Store work for any number of workers.")
+        {
+            Score(terminal),
+            Training(terminal),
+            Search(terminal),
+        };
 
     private static Command Score(Terminal terminal)
     {
@@ -91,6 +97,56 @@ internal static class SubmitCommand
                 terminal.WriteJson(new { id, shards = 1 });
             else
                 terminal.WriteText($"Job {id}. Follow it with 'mlnet-transfer jobs wait {id}'.\n");
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static GroupedCommand Search(Terminal terminal)
+    {
+        var tune = new TuneFlags();
+        tune.Output.Required = true;
+        var shards = new Option<int>("--shards")
+        {
+            Description = "How many workers may search at the same time.",
+            HelpName = "n",
+            Required = true,
+        };
+        var tries = new Option<int>("--tries")
+        {
+            Description = "How often a worker's part is tried before it is parked with its error.",
+            HelpName = "n",
+            DefaultValueFactory = _ => 3,
+        };
+        Option<string> store = WorkerCommand.StoreOption();
+        Option<bool> json = CommonOptions.Json();
+        var command = new GroupedCommand(
+            "tune",
+            "Submit a search for the best recipe, as 'tune' would do it alone. Images and output must be on folders "
+                + "that all workers have.",
+            ("Basics", [tune.Output, shards, tries, .. tune.Recipe.Basics, tune.Trials, tune.Epochs, store, json]),
+            ("Advanced", tune.Recipe.Advanced)
+        )
+        {
+            tune.Recipe.Folder,
+        };
+        command.SetAction(parsed =>
+        {
+            TuneOptions search = tune.All.Read(parsed);
+            int parts = parsed.GetRequiredValue(shards);
+            string id = Submit(
+                    WorkerCommand.Store(parsed, store),
+                    client => client.Submit(search, parts, parsed.GetRequiredValue(tries))
+                )
+                .GetAwaiter()
+                .GetResult();
+            if (parsed.GetValue(json))
+                terminal.WriteJson(new { id, shards = parts });
+            else
+                terminal.WriteText(
+                    $"Job {id}: {parts} shards. Follow it with 'mlnet-transfer jobs wait {id}'; then 'mlnet-transfer "
+                        + "tune --together' with the same options says what was found.\n"
+                );
             return ExitCode.Done;
         });
         return command;

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using MlNetTransfer.Jobs;
-using MlNetTransfer.Training;
 using Spectre.Console;
 
 namespace MlNetTransfer.Cli;
@@ -12,35 +11,12 @@ internal static class TuneCommand
 
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        var recipe = new RecipeFlags(
-            [.. TrainingStrategy.All.Where(strategy => strategy.Network is not null)],
-            "a test part is never looked at."
+        var tune = new TuneFlags();
+        Option resume = tune.Recipe.Train.Switch(
+            "--resume",
+            "Go on with an interrupted search of the same images and options in the same output folder.",
+            o => o with { Resume = true }
         );
-        var flags = new Flags<TuneOptions>(
-            new TuneOptions
-            {
-                Train = new TrainOptions { Folder = "-", Output = "out" },
-            }
-        );
-        flags.Part(recipe.Train, (o, train) => o with { Train = train });
-        Option output = recipe.Train.Text(
-                "--output",
-                "Folder for trials.jsonl, a line for every trial.",
-                "dir",
-                (o, folder) => o with { Output = folder },
-                o => o.Output
-            ),
-            resume = recipe.Train.Switch(
-                "--resume",
-                "Go on with an interrupted search of the same images and options in the same output folder.",
-                o => o with { Resume = true }
-            ),
-            epochs = recipe.Train.Number<int>(
-                "--epochs",
-                "Epochs of a whole training, which the best third of the best third get.",
-                "n",
-                (o, count) => o with { FineTune = o.FineTune with { Epochs = count } }
-            );
         Option<bool> json = CommonOptions.Json();
         var command = new GroupedCommand(
             "tune",
@@ -49,35 +25,35 @@ internal static class TuneCommand
             (
                 "Basics",
                 [
-                    output,
-                    .. recipe.Basics,
-                    flags.Number<int>(
-                        "--trials",
-                        "Recipes to try, the defaults among them.",
-                        "n",
-                        (o, trials) => o with { Trials = trials },
-                        o => o.Trials
-                    ),
-                    flags.Written(
+                    tune.Output,
+                    .. tune.Recipe.Basics,
+                    tune.Trials,
+                    tune.All.Written(
                         "--time-budget",
                         "Begin no further trial after this time; the result then depends on the machine's speed.",
                         "90s|10m|2h",
                         FlagText.Time,
                         (o, budget) => o with { TimeBudget = budget }
                     ),
-                    epochs,
+                    tune.Epochs,
                     resume,
+                    tune.All.Switch(
+                        "--together",
+                        "Search with other processes, on any machine that has the output folder, which are started by "
+                            + "the same command: each tries what no other has begun.",
+                        o => o with { Together = true }
+                    ),
                     json,
                 ]
             ),
-            ("Advanced", recipe.Advanced)
+            ("Advanced", tune.Recipe.Advanced)
         )
         {
-            recipe.Folder,
+            tune.Recipe.Folder,
         };
         command.SetAction(parsed =>
         {
-            TuneSearchSummary found = terminal.Run(new TuneJob(flags.Read(parsed)), cancellation);
+            TuneSearchSummary found = terminal.Run(new TuneJob(tune.All.Read(parsed)), cancellation);
             if (parsed.GetValue(json))
                 terminal.WriteJson(found);
             else

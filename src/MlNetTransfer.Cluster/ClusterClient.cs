@@ -1,3 +1,4 @@
+using MlNetTransfer.Jobs;
 using MlNetTransfer.Runs;
 using Quartz;
 
@@ -50,6 +51,25 @@ public sealed class ClusterClient : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(run);
         Check.InRange(tries, 1, 100);
         return await Submit(RunWork.Record(run, tries, clock.GetUtcNow()), _ => { });
+    }
+
+    /// <summary>
+    /// Stores a search for the best recipe of a training, for any workers: each tries recipes that no other has begun.
+    /// trials.jsonl in the output folder has what they found; <c>tune</c> with the same options and
+    /// <see cref="TuneOptions.Together"/> says it.
+    /// </summary>
+    /// <param name="tune">The search. Its images and output folder must be at the same path on every machine.</param>
+    /// <param name="shards">How many workers may search at the same time, in [1, 1000].</param>
+    /// <param name="tries">How often a shard is tried before it is parked with its error, in [1, 100].</param>
+    /// <returns>ID of the job.</returns>
+    /// <exception cref="TransferException">The training is not as it has to be; or the same job is there, or another
+    /// one with its folder: the message names it.</exception>
+    public async Task<string> Submit(TuneOptions tune, int shards, int tries = 3)
+    {
+        ArgumentNullException.ThrowIfNull(tune);
+        Check.InRange(shards, 1, 1000);
+        Check.InRange(tries, 1, 100);
+        return await Submit(TuneWork.Record(tune, shards, tries, clock.GetUtcNow()), _ => { });
     }
 
     /// <param name="job">The job.</param>

@@ -6,7 +6,7 @@ internal abstract class ShardWork
     private static readonly TimeSpan HeldAtMost = TimeSpan.FromMinutes(1),
         LookAgain = TimeSpan.FromSeconds(1);
 
-    private static readonly ShardWork[] All = [new ScoreWork(), new RunWork()];
+    private static readonly ShardWork[] All = [new ScoreWork(), new RunWork(), new TuneWork()];
 
     /// <summary>What it is called in the store; no other has it.</summary>
     public abstract string Kind { get; }

@@ -71,6 +71,63 @@ public sealed class ClusterCommandTests
         void Kill(int worker) => workers[worker].Kill();
     }
 
+    /// <summary>A worker that dies leaves its trial to the others; all find what one process finds alone.</summary>
+    [TestMethod]
+    public void Tune_OnWorkersThatDie_FindsWhatOneProcessFinds()
+    {
+        using PostgresServer server = PostgresServer.Begin(Assert.Inconclusive);
+        using var folder = new TempFolder();
+        string trials = folder.File("together/trials.jsonl");
+        string[] search =
+        [
+            SmallTask.Images(folder, 60),
+            .. SmallTask.Backbone,
+            "--trials",
+            "6",
+            "--epochs",
+            "9",
+            "--json",
+        ];
+        CliResult alone = Cli.Run(["tune", .. search, "--output", folder.File("alone")]);
+        Assert.AreEqual(ExitCode.Done, alone.Code, alone.ToString());
+        string[] placed = [.. search, "--output", folder.File("together")];
+        CliResult submitted = Cli.Run(["submit", "tune", .. placed, "--shards", "2", "--store", server.Address]);
+        Assert.AreEqual(ExitCode.Done, submitted.Code, submitted.ToString());
+        string id = submitted.Json.GetProperty("id").GetString()!;
+        List<Worker> workers = [.. Enumerable.Range(0, 2).Select(_ => new Worker(server.Address))];
+        try
+        {
+            WaitFor(() => File.Exists(trials), workers);
+            workers[0].Kill();
+            workers.Add(new Worker(server.Address));
+            CliResult ended = Cli.Run("jobs", "wait", id, "--store", server.Address, "--json");
+            Assert.AreEqual(ExitCode.Done, ended.Code, $"{ended}\n{Said(workers)}");
+        }
+        finally
+        {
+            workers.ForEach(worker => worker.Dispose());
+        }
+
+        string[] tried = File.ReadAllLines(trials);
+        CliResult together = Cli.Run(["tune", .. placed, "--together"]);
+        Assert.AreEqual(ExitCode.Done, together.Code, together.ToString());
+        CollectionAssert.AreEqual(tried, File.ReadAllLines(trials), "nothing is tried again");
+        CollectionAssert.AreEqual(Losses(alone), Losses(together));
+        Assert.HasCount(tried.Length, Losses(alone));
+        Assert.AreEqual(alone.Json.GetProperty("best").GetInt32(), together.Json.GetProperty("best").GetInt32());
+        CliResult hurried = Cli.Run(["tune", .. placed, "--together", "--time-budget", "1m"]);
+        Assert.AreEqual(ExitCode.Failed, hurried.Code);
+        StringAssert.Contains(hurried.Error, "--time-budget has no effect on a search together");
+
+        static string[] Losses(CliResult result) =>
+            [
+                .. result
+                    .Json.GetProperty("trials")
+                    .EnumerateArray()
+                    .Select(t => $"{t.GetProperty("trial")} {t.GetProperty("epochs")} {t.GetProperty("logLoss")}"),
+            ];
+    }
+
     [TestMethod]
     public void Jobs_OfAStoreInAFile_SayWhatTheyAre()
     {

@@ -38,6 +38,13 @@ public sealed record TuneOptions : JobRequest
                     : value;
     }
 
+    /// <summary>
+    /// Whether other processes search along: those that were started with the same options and output folder, on any
+    /// machine that has the folder. Each tries what no other has begun, and all find the same; one that dies leaves its
+    /// trial to the others. Such a search always goes on with what is there. Default false.
+    /// </summary>
+    public bool Together { get; init; }
+
     /// <inheritdoc/>
     public override TuneJob CreateJob(JobServices? services = null) => new(this, services);
 }
@@ -55,7 +62,7 @@ public sealed record TuneOptions : JobRequest
 public sealed class TuneJob(TuneOptions options, JobServices? services = null) : IJob<TuneSearchSummary>
 {
     private const double Deciding = 0.25;
-    private const string File = "trials.jsonl";
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
     private readonly JobServices services = services ?? JobServices.Default;
     private readonly TrainOptions train = options.Train with
@@ -63,6 +70,13 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
         Resume = false,
         FineTune = options.Train.FineTune with { Refit = true, TimeBudget = null },
     };
+
+    /// <summary>Told of each trial that this process tried; null for nobody.</summary>
+    internal Action<TunedTrial>? Tried { get; init; }
+
+    /// <summary>How many trainings a search is at most.</summary>
+    internal static int Trainings(TuneOptions options) =>
+        SuccessiveHalving.Rungs(options.Trials, EpochsOf(options.Train)).Sum(rung => rung.Trials);
 
     /// <summary>Runs the job.</summary>
     /// <param name="progress">Told how far each stage is, from any thread.</param>
@@ -77,8 +91,15 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
             throw new TransferException(
                 $"--strategy {train.Strategy.Label} has no recipe to search. Take finetune, full or scratch."
             );
+        if (options.Together && (options.TimeBudget is not null || options.Train.Resume))
+            throw new TransferException(
+                $"{(options.Train.Resume ? "--resume" : "--time-budget")} has no effect on a search together: it goes "
+                    + "on with what is there, and ends when all is tried. Leave it out."
+            );
         OutputFolder.RequireWritable(train.Output);
-        using OutputLock held = OutputLock.OfFolder(train.Output);
+        if (options.Together)
+            OutputLock.MakeFolder(train.Output);
+        using OutputLock? held = options.Together ? null : OutputLock.OfFolder(train.Output);
         return new TrainJob(train, services).With(
             training => Search(training, started, progress, cancellation),
             progress,
@@ -102,8 +123,7 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
                     + "with the defaults, or add images."
             );
         var judge = new TrialJudge(training, parts, Key(training, parts), cancellation);
-        var ledger = new Ledger<TunedTrial>(Path.Combine(train.Output, File), options.Train.Resume);
-        ledger.Remove(line => line.Key != judge.Key);
+        var ledger = new TrialLedger(train.Output, judge.Key, options.Together, options.Train.Resume);
         var space = new SearchSpace(
             train.FineTune,
             train.Strategy.Network!,
@@ -111,32 +131,61 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
             train.Seed
         );
         bool[] head = judge.Right(new HeadRecipe(training.Settings), progress);
-        int epochs = train.FineTune.Epochs ?? train.Strategy.Network!.Epochs,
-            done = 0;
-        IReadOnlyList<(int Epochs, int Trials)> rungs = SuccessiveHalving.Rungs(options.Trials, epochs);
+        IReadOnlyList<(int Epochs, int Trials)> rungs = SuccessiveHalving.Rungs(options.Trials, EpochsOf(train));
         int[] alive = [.. Enumerable.Range(0, options.Trials)];
         List<TunedTrial> found = [];
         foreach ((int rungEpochs, int most) in rungs)
         {
-            List<TunedTrial> rung = [];
-            foreach (int trial in alive.Take(most))
+            int[] rung = [.. alive.Take(most)];
+            Dictionary<int, TunedTrial> tried = [];
+            do
             {
-                progress?.Report(new JobProgress("Trying recipes", done++, rungs.Sum(own => own.Trials)));
-                TunedTrial? known = ledger.Lines.FirstOrDefault(own => own.Trial == trial && own.Epochs == rungEpochs);
-                // The defaults are always tried: there is a result whatever the budget.
-                if (known is null && found.Count + rung.Count > 0 && IsOver(started))
-                    continue;
-                if (known is null)
-                    ledger.Add(known = judge.Try(trial, space.Recipe(trial), rungEpochs, services.Clock, progress));
-                rung.Add(known);
-            }
+                bool isWaiting = true;
+                foreach (int trial in rung.Where(own => !tried.ContainsKey(own)))
+                {
+                    progress?.Report(
+                        new JobProgress("Trying recipes", found.Count + tried.Count, rungs.Sum(own => own.Trials))
+                    );
+                    TunedTrial? known = ledger.Of(trial, rungEpochs);
+                    // The defaults are always tried: there is a result whatever the budget.
+                    if (known is null && found.Count + tried.Count > 0 && IsOver(started))
+                        continue;
+                    if ((known ?? TryAlone(trial, rungEpochs)) is not { } result)
+                        continue;
+                    tried[trial] = result;
+                    isWaiting = false;
+                }
 
-            found.AddRange(rung);
-            alive = [.. rung.OrderBy(own => own.LogLoss).ThenBy(own => own.Trial).Select(own => own.Trial)];
+                // Others try what is missing; where one of them dies, its trial is free.
+                if (options.Together && isWaiting && tried.Count < rung.Length)
+                {
+                    cancellation.WaitHandle.WaitOne(LookAgain);
+                    cancellation.ThrowIfCancellationRequested();
+                }
+            } while (options.Together && tried.Count < rung.Length);
+
+            found.AddRange(rung.Where(tried.ContainsKey).Select(trial => tried[trial]));
+            alive = [.. tried.Values.OrderBy(own => own.LogLoss).ThenBy(own => own.Trial).Select(own => own.Trial)];
         }
 
         return Summary(found, space, judge, head, parts, started);
+
+        TunedTrial? TryAlone(int trial, int epochs)
+        {
+            using IDisposable? taken = ledger.Take(trial, epochs);
+            if (taken is null)
+                return null;
+            // It may have become known before it was taken.
+            if (ledger.Of(trial, epochs) is { } known)
+                return known;
+            TunedTrial made = judge.Try(trial, space.Recipe(trial), epochs, services.Clock, progress);
+            ledger.Add(made);
+            Tried?.Invoke(made);
+            return made;
+        }
     }
+
+    private static int EpochsOf(TrainOptions train) => train.FineTune.Epochs ?? train.Strategy.Network!.Epochs;
 
     private bool IsOver(long started) =>
         options.TimeBudget is { } budget && services.Clock.GetElapsedTime(started) >= budget;

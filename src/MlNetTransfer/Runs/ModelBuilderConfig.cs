@@ -5,11 +5,12 @@ namespace MlNetTransfer.Runs;
 
 /// <summary>
 /// A .mbconfig of ML.NET's Model Builder, and of its command line, as a job file. Those of image classification are
-/// taken, in their present form and the one of 2021; what has no counterpart is said in the job file.
+/// taken, in all forms since 2021; what has no counterpart is said in the job file.
 /// </summary>
 public static class ModelBuilderConfig
 {
-    private const int MostBytes = 16 << 20;
+    private const int MostBytes = 16 << 20,
+        NoLimit = 2147482;
 
     private static readonly string[] Silent =
     [
@@ -21,6 +22,7 @@ public static class ModelBuilderConfig
         "Environment",
         "TrainingTime",
         "TrainingOption",
+        "RunHistory",
     ];
 
     /// <summary>Writes a job file, and the schema beside it.</summary>
@@ -51,7 +53,7 @@ public static class ModelBuilderConfig
                 $"Training time of {seconds} s: not taken over. Heads take seconds; a training of the network has "
                     + "fineTune.timeBudget."
             );
-        notes.Add("ResNet v2 50 of TensorFlow is replaced by the default backbone; another one is 'backbone: ID'.");
+        Before(root, notes);
         string[] others = [.. root.EnumerateObject().Select(m => m.Name).Where(name => !Silent.Contains(name))];
         if (others.Length > 0)
             notes.Add($"Not taken over: {string.Join(", ", others)}.");
@@ -98,12 +100,13 @@ public static class ModelBuilderConfig
         JsonElement source = Part(root, "DataSource");
         foreach (string name in (string[])["FolderPath", "LocalFolderPath", "InputFile", "LocalInputFile"])
             if (Text(source, name) is { Length: > 0 } path)
-                return Path.GetFullPath(
-                    OperatingSystem.IsWindows() || path.Contains(":\\", StringComparison.Ordinal)
-                        ? path
-                        : path.Replace('\\', '/'),
-                    Path.GetDirectoryName(Path.GetFullPath(config))!
-                );
+                // Elsewhere than on Windows a path with a drive is a name like any other, and no folder here.
+                return !OperatingSystem.IsWindows() && path.Contains(":\\", StringComparison.Ordinal)
+                    ? path
+                    : Path.GetFullPath(
+                        OperatingSystem.IsWindows() ? path : path.Replace('\\', '/'),
+                        Path.GetDirectoryName(Path.GetFullPath(config))!
+                    );
         throw new TransferException(
             $"'{config}' names no images: its DataSource has no FolderPath. Say where they are: --folder DIR."
         );
@@ -150,9 +153,39 @@ public static class ModelBuilderConfig
         }
     }
 
+    /// <summary>What Model Builder's last run was, to compare with.</summary>
+    private static void Before(JsonElement root, List<string> notes)
+    {
+        JsonElement history = Part(root, "RunHistory"),
+            trials = Part(history, "Trials");
+        JsonElement[] all = trials.ValueKind == JsonValueKind.Array ? [.. trials.EnumerateArray()] : [];
+        string network =
+            all.Select(trial => Part(trial, "Parameter"))
+                .Where(parameters => parameters.ValueKind == JsonValueKind.Object)
+                .SelectMany(parameters => parameters.EnumerateObject())
+                .Select(parameter => Text(parameter.Value, "Arch"))
+                .FirstOrDefault(arch => arch is not null)
+            ?? "ResnetV250";
+        notes.Add(
+            $"{network} of TensorFlow is replaced by the default backbone; another one is 'backbone: ID', see "
+                + "'mlnet-transfer models list'."
+        );
+        JsonElement best = all.OrderByDescending(trial => Number(trial, "Score")).FirstOrDefault();
+        if (Number(best, "Score") is { } score)
+            notes.Add(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Model Builder's last run: {Text(history, "MetricName") ?? "score"} {score:0.###} on images that "
+                ) + "it held out itself, of which it does not say which or how many."
+            );
+    }
+
+    /// <summary>
+    /// Image classification has no limit, which is written as the largest whole number, or a thousandth of it.
+    /// </summary>
     private static long? Time(JsonElement root) =>
         (Number(root, "TrainingTime") ?? Number(Part(root, "TrainingOption"), "TrainingTime")) is { } seconds
-        && seconds is > 0 and < int.MaxValue
+        && seconds is > 0 and < NoLimit
             ? (long)seconds
             : null;
 

@@ -228,6 +228,7 @@ public sealed class JobRequestTests
         ["tune"] = new TuneOptions
         {
             Train = Training,
+            Together = true,
             Trials = 2,
             TimeBudget = TimeSpan.FromHours(1),
         },

@@ -18,14 +18,19 @@ public sealed class ModelBuilderConfigTests
                     "Version": 2, "Type": "ClassificationTrainingOption", "TrainingTime": 600, "Seed": 3,
                     "ValidationOption": { "Version": 0, "Type": "TrainValidationSplitOption", "SplitRatio": 0.25 }
                   },
-                  "RunHistory": { "Version": 1, "Type": "Result", "Trials": [] },
+                  "RunHistory": {
+                    "Version": 3, "Type": "Result", "MetricName": "MicroAccuracy", "Trials": [
+                      { "Version": 1, "Type": "Trial", "Score": 0.912345, "RuntimeInSeconds": 38.9, "Parameter": {
+                          "_SCHEMA_": "e0 * e1", "e0": { "InputColumnName": "Label" }, "e1": { "Arch": "MobilenetV2" } } }
+                    ]
+                  },
                   "Type": "TrainingConfig", "Version": 5
                 }
                 """,
         Earlier =
             """
                 {
-                  "TrainingConfigurationVersion": 0, "TrainingTime": 100,
+                  "TrainingConfigurationVersion": 0, "TrainingTime": 2147482,
                   "Scenario": { "ScenarioType": "ImageClassification" },
                   "DataSource": { "DataSourceType": "Folder", "LocalFolderPath": "images" },
                   "Environment": { "EnvironmentType": "Azure" }, "CodeGens": []
@@ -43,8 +48,10 @@ public sealed class ModelBuilderConfigTests
         Assert.AreEqual(3, job.Train.Seed);
         Assert.AreEqual(ExecutionProvider.Cuda, job.Train.Device);
         Assert.IsTrue(notes.Any(note => note.StartsWith("Training time of 600 s", StringComparison.Ordinal)));
-        CollectionAssert.Contains(notes.ToArray(), "Not taken over: RunHistory.");
-        StringAssert.Contains(File.ReadAllText(folder.File("job.yaml")), "# Not taken over: RunHistory.");
+        Assert.IsTrue(notes.Any(note => note.StartsWith("MobilenetV2 of TensorFlow", StringComparison.Ordinal)));
+        string before = "Model Builder's last run: MicroAccuracy 0.912 on images that it held out itself";
+        Assert.IsTrue(notes.Any(note => note.StartsWith(before, StringComparison.Ordinal)));
+        StringAssert.Contains(File.ReadAllText(folder.File("job.yaml")), $"# {before}");
     }
 
     [TestMethod]
@@ -54,6 +61,8 @@ public sealed class ModelBuilderConfigTests
         IReadOnlyList<string> notes = Import(folder, Earlier);
         Assert.AreEqual(folder.File("images"), JobFile.Read(folder.File("job.yaml")).Train.Folder);
         CollectionAssert.Contains(notes.ToArray(), "Environment Azure: trained on this machine instead.");
+        CollectionAssert.Contains(notes.ToArray(), "Not taken over: CodeGens.");
+        Assert.IsFalse(notes.Any(note => note.Contains("2147482", StringComparison.Ordinal)), "it is no limit");
     }
 
     [TestMethod]
@@ -64,7 +73,10 @@ public sealed class ModelBuilderConfigTests
         Contains("is no .mbconfig", "not JSON");
         Contains("is no .mbconfig", "[]");
         Contains("names no images", Present.Replace("FolderPath", "Fold"));
-        Contains("which is not on this machine", Present.Replace("\"images\"", "\"C:\\\\Users\\\\me\\\\Images\""));
+        Contains(
+            "are at 'C:\\Users\\me\\Images', which is not on this machine",
+            Present.Replace("\"images\"", "\"C:\\\\Users\\\\me\\\\Images\"")
+        );
         Assert.IsFalse(File.Exists(folder.File("job.yaml")));
 
         void Contains(string said, string config) =>
