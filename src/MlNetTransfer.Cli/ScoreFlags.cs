@@ -1,5 +1,4 @@
 using System.CommandLine;
-using MlNetTransfer.Models;
 using MlNetTransfer.Scoring;
 using MlNetTransfer.Selective;
 
@@ -38,8 +37,7 @@ internal static class ScoreFlags
                 "model",
                 "A model.onnx written by 'mlnet-transfer train', registry:NAME@production, or a .zip that ML.NET saved "
                     + "of a chain with one column of images.",
-                (o, path) => o with { Model = path },
-                ModelRegistry.FileOf
+                (o, path) => o with { Model = path }
             ),
             flags.Argument(
                 "input",

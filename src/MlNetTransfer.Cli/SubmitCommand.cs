@@ -1,6 +1,5 @@
 using System.CommandLine;
 using MlNetTransfer.Cluster;
-using MlNetTransfer.Jobs;
 using MlNetTransfer.Runs;
 using MlNetTransfer.Scoring;
 
@@ -105,47 +104,58 @@ internal static class SubmitCommand
     private static GroupedCommand Search(Terminal terminal)
     {
         var tune = new TuneFlags();
-        tune.Output.Required = true;
-        var shards = new Option<int>("--shards")
-        {
-            Description = "How many workers may search at the same time.",
-            HelpName = "n",
-            Required = true,
-        };
-        var tries = new Option<int>("--tries")
-        {
-            Description = "How often a worker's part is tried before it is parked with its error.",
-            HelpName = "n",
-            DefaultValueFactory = _ => 3,
-        };
+        var flags = new Flags<TuneSubmission>(new TuneSubmission { Search = TuneFlags.Standard, Shards = 1 });
+        flags.Part(tune.All, (o, search) => o with { Search = search });
+        Option shards = flags.Number<int>(
+            "--shards",
+            "How many workers may search at the same time.",
+            "n",
+            (o, count) => o with { Shards = count }
+        );
+        tune.Output.Required = shards.Required = true;
         Option<string> store = WorkerCommand.StoreOption();
         Option<bool> json = CommonOptions.Json();
         var command = new GroupedCommand(
             "tune",
             "Submit a search for the best recipe, as 'tune' would do it alone. Images and output must be on folders "
                 + "that all workers have.",
-            ("Basics", [tune.Output, shards, tries, .. tune.Recipe.Basics, tune.Trials, tune.Epochs, store, json]),
-            ("Advanced", tune.Recipe.Advanced)
+            (
+                "Basics",
+                [
+                    tune.Output,
+                    shards,
+                    flags.Number<int>(
+                        "--tries",
+                        "How often a worker's part is tried before it is parked with its error.",
+                        "n",
+                        (o, tries) => o with { Tries = tries },
+                        o => o.Tries
+                    ),
+                    .. tune.Recipe.Basics,
+                    tune.Trials,
+                    tune.Epochs,
+                    store,
+                    json,
+                ]
+            ),
+            // Each worker has its own.
+            ("Advanced", [.. tune.Recipe.Advanced.Where(option => option.Name != "--workers")])
         )
         {
             tune.Recipe.Folder,
         };
         command.SetAction(parsed =>
         {
-            TuneOptions search = tune.All.Read(parsed);
-            int parts = parsed.GetRequiredValue(shards);
-            string id = Submit(
-                    WorkerCommand.Store(parsed, store),
-                    client => client.Submit(search, parts, parsed.GetRequiredValue(tries))
-                )
+            TuneSubmission submission = flags.Read(parsed);
+            string id = Submit(WorkerCommand.Store(parsed, store), client => client.Submit(submission))
                 .GetAwaiter()
                 .GetResult();
             if (parsed.GetValue(json))
-                terminal.WriteJson(new { id, shards = parts });
+                terminal.WriteJson(new { id, shards = submission.Shards });
             else
                 terminal.WriteText(
-                    $"Job {id}: {parts} shards. Follow it with 'mlnet-transfer jobs wait {id}'; then 'mlnet-transfer "
-                        + "tune --together' with the same options says what was found.\n"
+                    $"Job {id}: {submission.Shards} shards. Follow it with 'mlnet-transfer jobs wait {id}'; then "
+                        + "'mlnet-transfer tune --together' with the same options says what was found.\n"
                 );
             return ExitCode.Done;
         });

@@ -13,12 +13,7 @@ internal sealed class TuneFlags
             [.. TrainingStrategy.All.Where(strategy => strategy.Network is not null)],
             "a test part is never looked at."
         );
-        All = new Flags<TuneOptions>(
-            new TuneOptions
-            {
-                Train = new TrainOptions { Folder = "-", Output = "out" },
-            }
-        );
+        All = new Flags<TuneOptions>(Standard);
         All.Part(Recipe.Train, (o, train) => o with { Train = train });
         Output = Recipe.Train.Text(
             "--output",
@@ -41,6 +36,13 @@ internal sealed class TuneFlags
             (o, count) => o with { FineTune = o.FineTune with { Epochs = count } }
         );
     }
+
+    /// <summary>What is not said.</summary>
+    public static TuneOptions Standard { get; } =
+        new()
+        {
+            Train = new TrainOptions { Folder = "-", Output = "out" },
+        };
 
     /// <summary>The training that is searched for.</summary>
     public RecipeFlags Recipe { get; }

@@ -58,18 +58,14 @@ public sealed class ClusterClient : IAsyncDisposable
     /// trials.jsonl in the output folder has what they found; <c>tune</c> with the same options and
     /// <see cref="TuneOptions.Together"/> says it.
     /// </summary>
-    /// <param name="tune">The search. Its images and output folder must be at the same path on every machine.</param>
-    /// <param name="shards">How many workers may search at the same time, in [1, 1000].</param>
-    /// <param name="tries">How often a shard is tried before it is parked with its error, in [1, 100].</param>
+    /// <param name="submission">The search, and for how many workers.</param>
     /// <returns>ID of the job.</returns>
     /// <exception cref="TransferException">The training is not as it has to be; or the same job is there, or another
     /// one with its folder: the message names it.</exception>
-    public async Task<string> Submit(TuneOptions tune, int shards, int tries = 3)
+    public async Task<string> Submit(TuneSubmission submission)
     {
-        ArgumentNullException.ThrowIfNull(tune);
-        Check.InRange(shards, 1, 1000);
-        Check.InRange(tries, 1, 100);
-        return await Submit(TuneWork.Record(tune, shards, tries, clock.GetUtcNow()), _ => { });
+        ArgumentNullException.ThrowIfNull(submission);
+        return await Submit(TuneWork.Record(submission, clock.GetUtcNow()), _ => { });
     }
 
     /// <param name="job">The job.</param>

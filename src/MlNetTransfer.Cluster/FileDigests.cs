@@ -9,7 +9,7 @@ namespace MlNetTransfer.Cluster;
 /// </summary>
 internal static class FileDigests
 {
-    private static readonly Dictionary<string, (long Length, DateTime Written, string Digest)> Known = [];
+    private static readonly Dictionary<string, (string Path, long Length, DateTime Written, string Digest)> Known = [];
     private static readonly Lock Gate = new();
 
     /// <summary>Notes the digests of files.</summary>
@@ -40,17 +40,17 @@ internal static class FileDigests
         {
             try
             {
+                if (
+                    Known.TryGetValue(file, out var known)
+                    && new FileInfo(known.Path) is { Exists: true } same
+                    && (known.Length, known.Written) == (same.Length, same.LastWriteTimeUtc)
+                )
+                    return known.Digest;
                 // A version of a registry is copied to this machine first.
                 string path = ModelRegistry.FileOf(file);
                 var info = new FileInfo(path);
-                if (
-                    Known.TryGetValue(file, out var known)
-                    && info.Exists
-                    && (known.Length, known.Written) == (info.Length, info.LastWriteTimeUtc)
-                )
-                    return known.Digest;
                 string digest = FileDigest.Of(path);
-                Known[file] = (info.Length, info.LastWriteTimeUtc, digest);
+                Known[file] = (path, info.Length, info.LastWriteTimeUtc, digest);
                 return digest;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -75,8 +75,14 @@ internal sealed class ScoreWork : ShardWork
     public override ShardProgress Run(JobRecord job, int number, ShardRun run)
     {
         FileDigests.Require(job.Files);
-        var score = new ScoreJob(OptionsOf(job, number) with { Workers = run.ImagesAtOnce })
+        ScoreOptions options = OptionsOf(job, number) with { Workers = run.ImagesAtOnce };
+        var score = new ScoreJob(options)
         {
+            Scorer = passed =>
+                KeptScorers.Take(
+                    FormattableString.Invariant($"{job.Id} {run.ImagesAtOnce} {string.Join(' ', passed)}"),
+                    () => SegmentScorer.Of(options, passed)
+                ),
             Committed = state => run.Committed(new ShardProgress(state.Items, state.Rejected)),
             Drain = run.Drain,
         };

@@ -33,7 +33,8 @@ internal sealed class ModelSlot(
 
     private ModelFileWatcher? watcher;
     private volatile Serving? serving;
-    private volatile string? reloadError;
+    private volatile string? reloadError,
+        registryError;
     private volatile bool stopped;
 
     /// <summary>The file's state that was loaded or refused last, and one that is not settled yet.</summary>
@@ -52,7 +53,7 @@ internal sealed class ModelSlot(
                 now.Engine.Model.Version,
                 now.Engine.Model.Model.ClassNames,
                 now.LoadedAt,
-                reloadError
+                reloadError ?? registryError
             )
             : new(
                 name,
@@ -61,7 +62,7 @@ internal sealed class ModelSlot(
                 null,
                 [],
                 null,
-                reloadError
+                reloadError ?? registryError
             );
 
     /// <summary>Hands a request to the engine of the moment.</summary>
@@ -99,10 +100,10 @@ internal sealed class ModelSlot(
     {
         if (!IsStarted)
             await StartAsync(cancellation).ConfigureAwait(false);
+        await RefreshAsync(cancellation).ConfigureAwait(false);
         await gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            await RefreshAsync(cancellation).ConfigureAwait(false);
             return await ExchangeAsync(cancellation).ConfigureAwait(false);
         }
         finally
@@ -144,10 +145,18 @@ internal sealed class ModelSlot(
     /// <summary>Looks whether the file has changed and stays as it is; says when to look again.</summary>
     private async Task<TimeSpan> LookAsync()
     {
-        await gate.WaitAsync(stopping.Token).ConfigureAwait(false);
         try
         {
             await RefreshAsync(stopping.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            return options.PollInterval;
+        }
+
+        await gate.WaitAsync(stopping.Token).ConfigureAwait(false);
+        try
+        {
             FileStamp? now = FileStamp.Of(path);
             if (now == judged)
             {
@@ -170,9 +179,27 @@ internal sealed class ModelSlot(
         }
     }
 
-    /// <summary>Lets a registry that is no folder bring the file up to date.</summary>
-    private Task RefreshAsync(CancellationToken cancellation) =>
-        Task.Run(() => ModelRegistry.Refresh(options.Path), cancellation);
+    /// <summary>
+    /// Lets a registry that is no folder bring the file up to date; where it cannot, what is served goes on.
+    /// </summary>
+    private async Task RefreshAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            // A database that is away is waited for; whoever stops does not wait for it.
+            await Task.Run(() => ModelRegistry.Refresh(options.Path), cancellation)
+                .WaitAsync(cancellation)
+                .ConfigureAwait(false);
+            registryError = null;
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            if (registryError != e.Message)
+                Log.NotRefreshed(logger, name, options.Path, e.Message);
+            registryError = e.Message;
+            throw;
+        }
+    }
 
     private async Task<bool> ExchangeAsync(CancellationToken cancellation)
     {

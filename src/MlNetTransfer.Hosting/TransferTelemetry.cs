@@ -248,4 +248,7 @@ internal static partial class Log
 
     [LoggerMessage(4, LogLevel.Debug, "'{Path}' was looked at in vain: {Reason}")]
     public static partial void LookFailed(ILogger logger, string path, string reason);
+
+    [LoggerMessage(5, LogLevel.Warning, "Model '{Model}': '{Address}' cannot be followed at the moment: {Reason}")]
+    public static partial void NotRefreshed(ILogger logger, string model, string address, string reason);
 }

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Data.Common;
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
 
@@ -66,46 +68,72 @@ internal sealed class ModelTables(DatabaseAddress address) : IModelStore
     public IReadOnlyList<RegistryEntry> History(string model) =>
         Read<IReadOnlyList<RegistryEntry>>(Entries, transaction => HistoryOf(transaction, model), []);
 
-    public void Keep(string model, string version, string file) =>
+    public void Keep(string model, string version, string file)
+    {
         Transact(
             "Writing to",
             connection => connection.BeginTransaction(),
             transaction =>
             {
                 Prepare(transaction);
-                transaction.Execute($"DELETE FROM {Versions} WHERE version = @version", ("@version", version));
-                using FileStream source = RegularFile.OpenRead(file);
-                var part = new byte[BytesOfAPart];
-                for (int number = 0; ; number++)
-                {
-                    int length = source.ReadAtLeast(part, part.Length, throwOnEndOfStream: false);
-                    if (length == 0)
-                        return true;
-                    transaction.Execute(
-                        $"INSERT INTO {Versions} VALUES (@version, @number, @bytes)",
-                        ("@version", version),
-                        ("@number", number),
-                        ("@bytes", part[..length])
-                    );
-                }
+                return true;
             }
         );
+        // Without the lock of the tables: this takes as long as the network needs.
+        Transact(
+            "Writing to",
+            connection => connection.BeginTransaction(),
+            transaction =>
+            {
+                transaction.Execute($"DELETE FROM {Versions} WHERE version = @version", ("@version", version));
+                VerifiedFile.Require(file, Send(transaction, version, file), version);
+                return true;
+            }
+        );
+    }
+
+    /// <summary>Writes a file in parts; returns the digest of what was written.</summary>
+    private static string Send(DbTransaction transaction, string version, string file)
+    {
+        using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        try
+        {
+            using FileStream source = RegularFile.OpenRead(file);
+            var part = new byte[BytesOfAPart];
+            for (int number = 0; ; number++)
+            {
+                int length = source.ReadAtLeast(part, part.Length, throwOnEndOfStream: false);
+                if (length == 0)
+                    return Convert.ToHexStringLower(digest.GetHashAndReset());
+                digest.AppendData(part, 0, length);
+                // Whoever adds the same version at the same time writes the same.
+                transaction.Execute(
+                    $"INSERT INTO {Versions} VALUES (@version, @number, @bytes) ON CONFLICT DO NOTHING",
+                    ("@version", version),
+                    ("@number", number),
+                    ("@bytes", part[..length])
+                );
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new TransferException($"'{file}' cannot be read: {e.Message}", e);
+        }
+    }
 
     public string FileOf(string model, string version)
     {
         string file = Path.Combine(DataFolder.For("registry-copies"), $"{version}.onnx");
         if (File.Exists(file) && FileDigest.Of(file) == version)
             return file;
-        OutputLock.MakeFolder(Path.GetDirectoryName(file)!);
-        AtomicFile.Write(
-            file,
-            stream =>
+        Read(
+            Versions,
+            transaction =>
             {
-                if (Read(Versions, transaction => Write(transaction, version, stream), 0) == 0)
-                    throw new TransferException(
-                        $"{address.Name} has no file of version {version[..12]} of '{model}'. Add the model again."
-                    );
-            }
+                VerifiedFile.Write(file, version, stream => Receive(transaction, model, version, stream));
+                return true;
+            },
+            false
         );
         return file;
     }
@@ -113,9 +141,7 @@ internal sealed class ModelTables(DatabaseAddress address) : IModelStore
     public string FileToFollow(string model, string stage, string version)
     {
         // One name for a database, whatever its address is written like; two databases never share a file.
-        string place = Convert.ToHexStringLower(
-            System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(address.Name))
-        )[..12];
+        string place = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address.Name)))[..12];
         string file = Path.Combine(DataFolder.For("registry-copies"), place, model, $"{stage}.onnx");
         if (
             Followed.TryGetValue(file, out (string Version, DateTime Written) now)
@@ -124,33 +150,43 @@ internal sealed class ModelTables(DatabaseAddress address) : IModelStore
         )
             return file;
         if (!File.Exists(file) || FileDigest.Of(file) != version)
-            ModelFolder.Copy(FileOf(model, version), file, version);
+            VerifiedFile.Copy(FileOf(model, version), file, version);
         Followed[file] = (version, File.GetLastWriteTimeUtc(file));
         return file;
     }
 
-    public RegistryEntry Enter(string model, Func<IReadOnlyList<RegistryEntry>, RegistryEntry> entryAfter) =>
-        Transact(
-            "Writing to",
-            connection => connection.BeginTransaction(),
-            transaction =>
-            {
-                Prepare(transaction);
-                List<RegistryEntry> before = HistoryOf(transaction, model);
-                RegistryEntry entry = entryAfter(before);
-                transaction.Execute(
-                    $"INSERT INTO {Entries} VALUES (@model, @number, @time, @action, @version, @stage, @reason)",
-                    ("@model", model),
-                    ("@number", before.Count),
-                    ("@time", entry.Time.ToString("O", CultureInfo.InvariantCulture)),
-                    ("@action", entry.Action),
-                    ("@version", entry.Version),
-                    ("@stage", entry.Stage),
-                    ("@reason", entry.Reason)
-                );
+    public RegistryEntry Enter(string model, Func<IReadOnlyList<RegistryEntry>, RegistryEntry> entryAfter)
+    {
+        while (true)
+        {
+            // It may fetch a version, which must not hold up others.
+            IReadOnlyList<RegistryEntry> before = History(model);
+            RegistryEntry entry = entryAfter(before);
+            if (Transact("Writing to", connection => connection.BeginTransaction(), t => Add(t, model, before, entry)))
                 return entry;
-            }
+        }
+    }
+
+    /// <summary>Adds an entry, unless another one was added meanwhile; returns whether it is there.</summary>
+    private bool Add(DbTransaction transaction, string model, IReadOnlyList<RegistryEntry> before, RegistryEntry entry)
+    {
+        Prepare(transaction);
+        List<RegistryEntry> now = HistoryOf(transaction, model);
+        // A connection that broke while it committed does not tell whether it did.
+        if (now.Count > before.Count)
+            return now[before.Count] == entry;
+        transaction.Execute(
+            $"INSERT INTO {Entries} VALUES (@model, @number, @time, @action, @version, @stage, @reason)",
+            ("@model", model),
+            ("@number", before.Count),
+            ("@time", entry.Time.ToString("O", CultureInfo.InvariantCulture)),
+            ("@action", entry.Action),
+            ("@version", entry.Version),
+            ("@stage", entry.Stage),
+            ("@reason", entry.Reason)
         );
+        return true;
+    }
 
     /// <summary>Makes the tables, and holds up others until the transaction ends.</summary>
     private void Prepare(DbTransaction transaction)
@@ -193,20 +229,21 @@ internal sealed class ModelTables(DatabaseAddress address) : IModelStore
         return entries;
     }
 
-    /// <summary>Writes the parts of a version; returns how many there are.</summary>
-    private static int Write(DbTransaction transaction, string version, Stream stream)
+    /// <summary>Writes the parts of a version.</summary>
+    private void Receive(DbTransaction transaction, string model, string version, Stream stream)
     {
-        // From the start again, where the connection broke.
-        stream.SetLength(0);
         using DbCommand command = transaction.Command(
             $"SELECT bytes FROM {Versions} WHERE version = @version ORDER BY number",
             ("@version", version)
         );
         using DbDataReader reader = command.ExecuteReader();
-        int parts = 0;
-        for (; reader.Read(); parts++)
+        bool isThere = false;
+        for (; reader.Read(); isThere = true)
             stream.Write((byte[])reader.GetValue(0));
-        return parts;
+        if (!isThere)
+            throw new TransferException(
+                $"{address.Name} has no file of version {version[..12]} of '{model}'. Add the model again."
+            );
     }
 
     /// <summary>Reads a table; where it is not there, nothing was ever kept.</summary>

@@ -57,17 +57,16 @@ public static class ScoreCatalog
         )
         {
             Source = () => new DataViewSource(data, needed, options.KeyColumn, options.DataName),
-            Scorer = () =>
-                new ChainScorer(
-                    model,
-                    options.ModelName is { } name
-                        ? Convert.ToHexStringLower(KeyChain.Of(name))
-                        : SavedChain.DigestOf(model, data.Schema),
-                    new RowColumns(data.Schema),
-                    input => input.Row!,
-                    options.Columns,
-                    options.Workers
-                ),
+            Scorer = _ => new ChainScorer(
+                model,
+                options.ModelName is { } name
+                    ? Convert.ToHexStringLower(KeyChain.Of(name))
+                    : SavedChain.DigestOf(model, data.Schema),
+                new RowColumns(data.Schema),
+                input => input.Row!,
+                options.Columns,
+                options.Workers
+            ),
         };
         return job.Run(progress, cancellation);
     }

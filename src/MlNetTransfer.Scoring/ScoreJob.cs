@@ -29,8 +29,10 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
     /// <summary>Opens the inputs, where they are not what the options name.</summary>
     internal Func<ScoreSource>? Source { get; init; }
 
-    /// <summary>Opens what scores them, where it is not what the options name.</summary>
-    internal Func<SegmentScorer>? Scorer { get; init; }
+    /// <summary>
+    /// Opens what scores them, where it is not what the options name, by the columns that the inputs bring along.
+    /// </summary>
+    internal Func<IReadOnlyList<string>, SegmentScorer>? Scorer { get; init; }
 
     /// <summary>Told how far the batch is, once at its start and after each commit, from any thread.</summary>
     internal Action<ScoreState>? Committed { get; init; }
@@ -106,7 +108,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         Source?.Invoke() ?? ScoreSource.Open(options, work, input);
 
     private SegmentScorer OpenScorer(IReadOnlyList<string> passed) =>
-        Scorer?.Invoke() ?? SegmentScorer.Of(options, passed);
+        Scorer?.Invoke(passed) ?? SegmentScorer.Of(options, passed);
 
     private ScoreIdentity Identity(ScoreSource source, SegmentScorer scorer) =>
         new(

@@ -32,9 +32,7 @@ internal sealed class Ledger<T>
         if (!resume || !File.Exists(path))
             File.Delete(path);
         else
-            lines.AddRange(
-                File.ReadLines(path).Where(l => l.EndsWith('}')).Select(l => JsonSerializer.Deserialize<T>(l, Json)!)
-            );
+            lines.AddRange(Whole(File.ReadAllText(path)).Select(line => JsonSerializer.Deserialize<T>(line, Json)!));
     }
 
     /// <summary>The lines.</summary>
@@ -45,7 +43,11 @@ internal sealed class Ledger<T>
     {
         lines.Add(line);
         if (path is not null)
+        {
+            DropTorn(path);
             File.AppendAllText(path, Text(line));
+        }
+
         told?.Invoke(line);
     }
 
@@ -55,6 +57,27 @@ internal sealed class Ledger<T>
         if (lines.RemoveAll(again) > 0 && path is not null)
             AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(string.Concat(lines.Select(Text)))));
     }
+
+    /// <summary>Cuts off a last line that was not written whole, so that no line is appended to it.</summary>
+    private static void DropTorn(string path)
+    {
+        if (!File.Exists(path))
+            return;
+        using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
+        long whole = file.Length;
+        for (; whole > 0; whole--)
+        {
+            file.Position = whole - 1;
+            if (file.ReadByte() == '\n')
+                break;
+        }
+
+        if (whole < file.Length)
+            file.SetLength(whole);
+    }
+
+    private static string[] Whole(string text) =>
+        text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     private static string Text(T line) => JsonSerializer.Serialize(line, Json) + "\n";
 }

@@ -80,7 +80,10 @@ internal sealed class OutputLock : IDisposable
             file.SetLength(mark);
             if (new FileInfo(path) is { Exists: true } named && named.Length == mark)
             {
-                File.WriteAllText(OwnerOf(path), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+                // For messages alone: on Windows the one before may be about to delete it.
+                Quietly(() =>
+                    File.WriteAllText(OwnerOf(path), Environment.ProcessId.ToString(CultureInfo.InvariantCulture))
+                );
                 return new OutputLock(path, madeFolder, file);
             }
 

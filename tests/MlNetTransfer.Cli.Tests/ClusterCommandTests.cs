@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using MlNetTransfer.Models;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Cli.Tests;
@@ -71,6 +72,48 @@ public sealed class ClusterCommandTests
         void Kill(int worker) => workers[worker].Kill();
     }
 
+    /// <summary>Every worker fetches the model for itself.</summary>
+    [TestMethod]
+    [DoNotParallelize]
+    public void Work_ModelOfARegistryInADatabase_IsFetchedByEachWorker()
+    {
+        using PostgresServer server = PostgresServer.Begin(Assert.Inconclusive);
+        using var folder = new TempFolder();
+        string? before = Environment.GetEnvironmentVariable(ModelRegistry.Variable);
+        Environment.SetEnvironmentVariable(ModelRegistry.Variable, server.Address);
+        try
+        {
+            CliResult added = Cli.Run("registry", "add", "clipart", Trained.Model, "--stage", "production");
+            Assert.AreEqual(ExitCode.Done, added.Code, added.ToString());
+            CliResult submitted = Cli.Run(
+                "submit",
+                "score",
+                "registry:clipart@production",
+                List(folder),
+                "--output",
+                server.Address,
+                "--table",
+                "fetched",
+                "--shards",
+                "2",
+                "--store",
+                server.Address,
+                "--json"
+            );
+            Assert.AreEqual(ExitCode.Done, submitted.Code, submitted.ToString());
+            Directory.Delete(DataFolder.For("registry-copies"), recursive: true);
+            using var worker = new Worker(server.Address);
+            string id = submitted.Json.GetProperty("id").GetString()!;
+            CliResult ended = Cli.Run("jobs", "wait", id, "--store", server.Address, "--json");
+            Assert.AreEqual(ExitCode.Done, ended.Code, $"{ended}\n{worker.Said}");
+            Assert.AreEqual(Rows, Count(server, "fetched"));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(ModelRegistry.Variable, before);
+        }
+    }
+
     /// <summary>A worker that dies leaves its trial to the others; all find what one process finds alone.</summary>
     [TestMethod]
     public void Tune_OnWorkersThatDie_FindsWhatOneProcessFinds()
@@ -90,6 +133,8 @@ public sealed class ClusterCommandTests
         ];
         CliResult alone = Cli.Run(["tune", .. search, "--output", folder.File("alone")]);
         Assert.AreEqual(ExitCode.Done, alone.Code, alone.ToString());
+        // Written in another way, they are the same.
+        search[0] += Path.DirectorySeparatorChar;
         string[] placed = [.. search, "--output", folder.File("together")];
         CliResult submitted = Cli.Run(["submit", "tune", .. placed, "--shards", "2", "--store", server.Address]);
         Assert.AreEqual(ExitCode.Done, submitted.Code, submitted.ToString());
@@ -118,6 +163,10 @@ public sealed class ClusterCommandTests
         CliResult hurried = Cli.Run(["tune", .. placed, "--together", "--time-budget", "1m"]);
         Assert.AreEqual(ExitCode.Failed, hurried.Code);
         StringAssert.Contains(hurried.Error, "--time-budget has no effect on a search together");
+        using (File.Open(folder.File("together/trial-3-1.lock"), FileMode.Create, FileAccess.ReadWrite, FileShare.None))
+            StringAssert.Contains(Cli.Run(["tune", .. placed]).Error, "is in use");
+        CliResult none = Cli.Run(["submit", "tune", .. placed, "--shards", "0", "--store", server.Address]);
+        Assert.AreEqual(ExitCode.Usage, none.Code, none.ToString());
 
         static string[] Losses(CliResult result) =>
             [

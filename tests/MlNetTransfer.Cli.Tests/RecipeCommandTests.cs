@@ -62,7 +62,7 @@ public sealed class RecipeCommandTests
             .. Small,
             "--json",
         ];
-        CliResult first = Cli.Run([.. search, "--time-budget", "1s"]);
+        CliResult first = Cli.Run([.. search, "--time-budget", "0.001s"]);
         Assert.AreEqual(ExitCode.Done, first.Code, first.ToString());
         string[] begun = File.ReadAllLines(folder.File("search/trials.jsonl"));
         Assert.AreEqual(0, first.Json.GetProperty("best").GetInt32(), "the defaults are always tried");

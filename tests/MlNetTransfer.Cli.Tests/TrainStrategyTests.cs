@@ -86,7 +86,7 @@ public sealed class TrainStrategyTests
         JsonElement head = Train("head"),
             tuned = Train("tuned", ["--strategy", "finetune", .. tuning]),
             auto = Train("auto", ["--strategy", "auto", .. tuning]),
-            hurried = Train("hurried", ["--strategy", "auto", "--time-budget", "1s", .. tuning]);
+            hurried = Train("hurried", ["--strategy", "auto", "--time-budget", "0.001s", .. tuning]);
         JsonElement[] ways = [.. auto.GetProperty("strategies").EnumerateArray()];
         CollectionAssert.AreEqual(
             (string[])["head", "finetune"],

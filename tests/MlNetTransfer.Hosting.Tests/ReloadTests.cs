@@ -91,6 +91,22 @@ public sealed class ReloadTests
             registry.RollBack("tiny");
             await hosted.ReloadAsync();
             Assert.AreEqual("gain 1", (await hosted.Predictor.PredictAsync(Reddish)).Model.TrainingDigest);
+
+            await using Hosted watching = new(o =>
+            {
+                o.Path = "registry:tiny@production";
+                o.WatchFile = true;
+                o.PollInterval = o.Debounce = TimeSpan.FromMilliseconds(20);
+            });
+            Assert.AreEqual("gain 1", (await watching.Predictor.PredictAsync(Reddish)).Model.TrainingDigest);
+            registry.Promote("tiny");
+            await Hosted.Until(() => Now(watching).Version!.TrainingDigest == "gain 2", "it follows by itself");
+            if (scheme.Length == 0)
+                return;
+            File.WriteAllText(folder.File("registry"), "no database any more");
+            await Hosted.Until(() => Now(watching).ReloadError is not null, "it says that it cannot look");
+            StringAssert.Contains(Now(watching).ReloadError!, ModelRegistry.Variable);
+            Assert.AreEqual("gain 2", (await watching.Predictor.PredictAsync(Reddish)).Model.TrainingDigest);
         }
         finally
         {
@@ -98,6 +114,8 @@ public sealed class ReloadTests
             Environment.SetEnvironmentVariable(DataFolder.Variable, home);
         }
     }
+
+    private static TransferModelStatus Now(Hosted hosted) => ((HostedModel)hosted.Predictor).Status;
 
     [TestMethod]
     [DynamicData(nameof(BadFiles))]

@@ -21,6 +21,31 @@ public sealed class OnnxModelTests
         Assert.AreEqual("Float [N, 2]", loaded.DeclaredShape("x")!.ToString());
     }
 
+    /// <summary>Copies of a model share bytes; a list of floats they would copy. Oracle: the values.</summary>
+    [TestMethod]
+    public void Parse_WeightsAsAListOfFloats_AreKeptAsBytes()
+    {
+        float[] values = [1.5f, -2, float.NegativeInfinity, 0, 3e-41f, 7];
+        OnnxModel model = new GraphBuilder("lists")
+            .Input("x", ["N", 2])
+            .Initializer("w", values, 2, 3)
+            .Node("MatMul", ["x", "w"], ["y"])
+            .Output("y", ["N", 3])
+            .Build();
+        ModelProto listed = model.ToProto();
+        TensorProto weight = listed.Graph.Initializer[0];
+        weight.ClearRawData();
+        weight.FloatData.AddRange(values);
+        OnnxModel parsed = OnnxModel.Parse(listed.ToByteArray());
+        Assert.AreEqual(model.Proto, parsed.Proto);
+        Assert.AreSame(parsed.Proto.Graph.Initializer[0].RawData, parsed.ToProto().Graph.Initializer[0].RawData);
+
+        weight.FloatData.Add(1);
+        TensorProto wrong = OnnxModel.Parse(listed.ToByteArray()).Initializers[0];
+        Assert.HasCount(7, wrong.FloatData, "what does not fit its shape stays, for whoever reads it to say so");
+        Assert.ThrowsExactly<GraphException>(() => TensorData.ToFloats(wrong));
+    }
+
     [TestMethod]
     [DataRow("", "an empty file")]
     [DataRow("# not a model\nhello world\n", "is not an ONNX model")]

@@ -192,6 +192,22 @@ public sealed record TrainOptions : DataJobRequest
     /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
     public bool CacheFeatures { get; init; } = true;
 
+    /// <summary>
+    /// What the result depends on, the same on every machine: no path, and weights to start from by what is in them.
+    /// </summary>
+    internal TrainOptions Anywhere() =>
+        (
+            FineTune.InitialWeights is { } weights && File.Exists(weights)
+                ? this with
+                {
+                    FineTune = FineTune with { InitialWeights = FileDigest.Of(weights) },
+                }
+                : this
+        ).Elsewhere("-", "-") with
+        {
+            CacheFeatures = true,
+        };
+
     /// <summary>The same training for other folders, without what is this machine's: cache and cores.</summary>
     internal TrainOptions Elsewhere(string folder, string output)
     {

@@ -6,24 +6,63 @@ namespace MlNetTransfer.Jobs;
 /// </summary>
 internal sealed class TrialLedger
 {
+    private const int MostLooks = 50;
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(20);
 
     private readonly string folder,
         key;
     private readonly bool together;
     private readonly Ledger<TunedTrial>? own;
+    private readonly CancellationToken cancellation;
 
     /// <param name="folder">The output folder.</param>
     /// <param name="key">Names the search; trials of another one are never taken.</param>
     /// <param name="together">Whether other processes write there too.</param>
     /// <param name="resume">Whether what is there is taken, by a process that is alone.</param>
-    public TrialLedger(string folder, string key, bool together, bool resume)
+    /// <param name="cancellation">Ends the waiting for others.</param>
+    public TrialLedger(string folder, string key, bool together, bool resume, CancellationToken cancellation)
     {
-        (this.folder, this.key, this.together) = (folder, key, together);
+        (this.folder, this.key, this.together, this.cancellation) = (folder, key, together, cancellation);
         if (together)
             return;
         own = new Ledger<TunedTrial>(File, resume);
         own.Remove(line => line.Key != key);
+    }
+
+    /// <summary>
+    /// Holds the folder for a process that is alone; one that searches together only waits until none is alone there.
+    /// </summary>
+    /// <exception cref="TransferException">Others are at work there, in the other way.</exception>
+    public static IDisposable? Hold(string folder, bool together, CancellationToken cancellation)
+    {
+        if (together)
+        {
+            OutputLock.MakeFolder(folder);
+            // Those that begin at the same moment meet here.
+            for (int look = 1; ; look++)
+                try
+                {
+                    OutputLock.OfFolder(folder).Dispose();
+                    return null;
+                }
+                catch (TransferException e) when (IsHeld(e) && look < MostLooks)
+                {
+                    Wait(cancellation);
+                }
+        }
+
+        OutputLock held = OutputLock.OfFolder(folder);
+        try
+        {
+            foreach (string trial in Directory.GetFiles(folder, "trial-*.lock"))
+                OutputLock.OfFile(trial[..^".lock".Length]).Dispose();
+            return held;
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
     }
 
     private string File => Path.Combine(folder, "trials.jsonl");
@@ -53,7 +92,7 @@ internal sealed class TrialLedger
             return work(own);
         OutputLock? held;
         while ((held = Held(File)) is null)
-            Thread.Sleep(LookAgain);
+            Wait(cancellation);
         using (held)
             return work(new Ledger<TunedTrial>(File, resume: true));
     }
@@ -70,9 +109,17 @@ internal sealed class TrialLedger
         {
             return OutputLock.OfFile(path);
         }
-        catch (TransferException e) when (e.InnerException is IOException held && OutputLock.IsHeld(held))
+        catch (TransferException e) when (IsHeld(e))
         {
             return null;
         }
+    }
+
+    private static bool IsHeld(TransferException e) => e.InnerException is IOException held && OutputLock.IsHeld(held);
+
+    private static void Wait(CancellationToken cancellation)
+    {
+        cancellation.WaitHandle.WaitOne(LookAgain);
+        cancellation.ThrowIfCancellationRequested();
     }
 }

@@ -61,6 +61,9 @@ public sealed record TuneOptions : JobRequest
 /// <param name="services">What it takes from outside; null for the defaults.</param>
 public sealed class TuneJob(TuneOptions options, JobServices? services = null) : IJob<TuneSearchSummary>
 {
+    /// <summary>How the search is called in progress reports, whose numbers are trials.</summary>
+    internal const string Stage = "Trying recipes";
+
     private const double Deciding = 0.25;
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
@@ -71,12 +74,20 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
         FineTune = options.Train.FineTune with { Refit = true, TimeBudget = null },
     };
 
-    /// <summary>Told of each trial that this process tried; null for nobody.</summary>
-    internal Action<TunedTrial>? Tried { get; init; }
-
-    /// <summary>How many trainings a search is at most.</summary>
-    internal static int Trainings(TuneOptions options) =>
-        SuccessiveHalving.Rungs(options.Trials, EpochsOf(options.Train)).Sum(rung => rung.Trials);
+    /// <summary>Requires options that go together.</summary>
+    /// <exception cref="TransferException">They do not; the message says what to do.</exception>
+    internal static void Require(TuneOptions options)
+    {
+        if (options.Train.Strategy.Network is null)
+            throw new TransferException(
+                $"--strategy {options.Train.Strategy.Label} has no recipe to search. Take finetune, full or scratch."
+            );
+        if (options.Together && (options.TimeBudget is not null || options.Train.Resume))
+            throw new TransferException(
+                $"{(options.Train.Resume ? "--resume" : "--time-budget")} has no effect on a search together: it goes "
+                    + "on with what is there, and ends when all is tried. Leave it out."
+            );
+    }
 
     /// <summary>Runs the job.</summary>
     /// <param name="progress">Told how far each stage is, from any thread.</param>
@@ -87,19 +98,9 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
     {
         cancellation.ThrowIfCancellationRequested();
         long started = services.Clock.GetTimestamp();
-        if (train.Strategy.Network is null)
-            throw new TransferException(
-                $"--strategy {train.Strategy.Label} has no recipe to search. Take finetune, full or scratch."
-            );
-        if (options.Together && (options.TimeBudget is not null || options.Train.Resume))
-            throw new TransferException(
-                $"{(options.Train.Resume ? "--resume" : "--time-budget")} has no effect on a search together: it goes "
-                    + "on with what is there, and ends when all is tried. Leave it out."
-            );
+        Require(options);
         OutputFolder.RequireWritable(train.Output);
-        if (options.Together)
-            OutputLock.MakeFolder(train.Output);
-        using OutputLock? held = options.Together ? null : OutputLock.OfFolder(train.Output);
+        using IDisposable? held = TrialLedger.Hold(train.Output, options.Together, cancellation);
         return new TrainJob(train, services).With(
             training => Search(training, started, progress, cancellation),
             progress,
@@ -123,7 +124,7 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
                     + "with the defaults, or add images."
             );
         var judge = new TrialJudge(training, parts, Key(training, parts), cancellation);
-        var ledger = new TrialLedger(train.Output, judge.Key, options.Together, options.Train.Resume);
+        var ledger = new TrialLedger(train.Output, judge.Key, options.Together, options.Train.Resume, cancellation);
         var space = new SearchSpace(
             train.FineTune,
             train.Strategy.Network!,
@@ -143,9 +144,7 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
                 bool isWaiting = true;
                 foreach (int trial in rung.Where(own => !tried.ContainsKey(own)))
                 {
-                    progress?.Report(
-                        new JobProgress("Trying recipes", found.Count + tried.Count, rungs.Sum(own => own.Trials))
-                    );
+                    progress?.Report(new JobProgress(Stage, found.Count + tried.Count, rungs.Sum(own => own.Trials)));
                     TunedTrial? known = ledger.Of(trial, rungEpochs);
                     // The defaults are always tried: there is a result whatever the budget.
                     if (known is null && found.Count + tried.Count > 0 && IsOver(started))
@@ -180,7 +179,6 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
                 return known;
             TunedTrial made = judge.Try(trial, space.Recipe(trial), epochs, services.Clock, progress);
             ledger.Add(made);
-            Tried?.Invoke(made);
             return made;
         }
     }
@@ -227,7 +225,7 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
     private string Key(PreparedTraining training, TrainTestRows parts)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes((train with { Output = "-", Workers = 1, CacheFolder = "-" }).ToJson()));
+        hash.AppendData(Encoding.UTF8.GetBytes(train.Anywhere().ToJson()));
         hash.AppendData(training.Rows.Space.Key());
         hash.AppendData(training.Rows.Images.DigestsOf([.. parts.Train, .. parts.Test]));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];

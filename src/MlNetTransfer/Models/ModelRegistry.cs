@@ -105,7 +105,7 @@ public sealed class ModelRegistry(string? place = null, TimeProvider? clock = nu
     private string? Follow(string address)
     {
         (string name, string which) = Parts(address);
-        return store.History(name).LastOrDefault(entry => entry.Stage == which) is { } last
+        return HistoryOf(name).LastOrDefault(entry => entry.Stage == which) is { } last
             ? store.FileToFollow(name, which, last.Version)
             : null;
     }
@@ -164,12 +164,29 @@ public sealed class ModelRegistry(string? place = null, TimeProvider? clock = nu
     public RegisteredModel Find(string name)
     {
         RequireName(name, "model");
-        return store.History(name) is { Count: > 0 } entries
+        return HistoryOf(name) is { Count: > 0 } entries
             ? Of(name, entries)
             : throw new TransferException(
                 $"The registry {store.Name} has no model '{name}'. It has: {List(store.Models())}. Add it by "
                     + "'mlnet-transfer registry add'."
             );
+    }
+
+    /// <summary>What was done with a model: versions and stages name files, so nothing else may stand there.</summary>
+    private IReadOnlyList<RegistryEntry> HistoryOf(string name)
+    {
+        IReadOnlyList<RegistryEntry> entries = store.History(name);
+        foreach (RegistryEntry entry in entries)
+        {
+            RequireName(entry.Stage, "stage");
+            if (entry.Version.Length != 64 || !entry.Version.All(char.IsAsciiHexDigitLower))
+                throw new TransferException(
+                    $"The registry {store.Name} has '{entry.Version}' as a version of '{name}'; expected a SHA-256, 64 "
+                        + "hexadecimal digits. Somebody else wrote there: remove that entry."
+                );
+        }
+
+        return entries;
     }
 
     private static RegisteredModel Of(string name, IReadOnlyList<RegistryEntry> entries)
@@ -265,14 +282,8 @@ public sealed class ModelRegistry(string? place = null, TimeProvider? clock = nu
             )
             .Version;
 
-    internal static void RequireDigest(string file, string version)
-    {
-        string found = FileDigest.Of(file);
-        if (found != version)
-            throw new TransferException(
-                $"'{file}' has SHA-256 {found}; {version} is expected: it was changed. Add the model again."
-            );
-    }
+    private static void RequireDigest(string file, string version) =>
+        VerifiedFile.Require(file, FileDigest.Of(file), version);
 
     private static void RequireName(string name, string what)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Models;
@@ -75,8 +76,8 @@ public static class ModelStores
     internal static IModelStore Open(string place)
     {
         int colon = place.IndexOf(':', StringComparison.Ordinal);
-        // One letter before a colon is a drive of Windows.
-        if (colon < 2)
+        // One letter before a colon is a drive of Windows; a folder may have colons in its name elsewhere.
+        if (colon < 2 || !place[..colon].All(char.IsAsciiLetter))
             return new ModelFolder(Path.GetFullPath(place));
         return Known.TryGetValue(place[..colon], out Func<string, IModelStore>? open)
             ? open(place)
@@ -116,7 +117,8 @@ internal sealed class ModelFolder(string folder) : IModelStore
     public IReadOnlyList<RegistryEntry> History(string model) =>
         File.Exists(HistoryFile(model)) ? new Ledger<RegistryEntry>(HistoryFile(model), resume: true).Lines : [];
 
-    public void Keep(string model, string version, string file) => Copy(file, FileOf(model, version), version);
+    public void Keep(string model, string version, string file) =>
+        VerifiedFile.Copy(file, FileOf(model, version), version);
 
     public string FileOf(string model, string version) => Path.Combine(folder, model, "versions", $"{version}.onnx");
 
@@ -129,25 +131,58 @@ internal sealed class ModelFolder(string folder) : IModelStore
         using OutputLock held = OutputLock.OfFile(HistoryFile(model));
         RegistryEntry entry = entryAfter(History(model));
         // The stage's file first: an entry never names what is not there.
-        Copy(FileOf(model, entry.Version), FileToFollow(model, entry.Stage, entry.Version), entry.Version);
+        VerifiedFile.Copy(FileOf(model, entry.Version), FileToFollow(model, entry.Stage, entry.Version), entry.Version);
         new Ledger<RegistryEntry>(HistoryFile(model), resume: true).Add(entry);
         return entry;
     }
 
+    private string HistoryFile(string name) => Path.Combine(folder, name, "history.jsonl");
+}
+
+/// <summary>Files whose name promises what is in them.</summary>
+internal static class VerifiedFile
+{
     /// <summary>Replaces a file by a copy of another at one stroke.</summary>
-    public static void Copy(string from, string to, string version)
-    {
-        OutputLock.MakeFolder(Path.GetDirectoryName(to)!);
-        AtomicFile.Write(
+    /// <inheritdoc cref="Write"/>
+    public static void Copy(string from, string to, string version) =>
+        Write(
             to,
+            version,
             stream =>
             {
                 using FileStream source = RegularFile.OpenRead(from);
                 source.CopyTo(stream);
             }
         );
-        ModelRegistry.RequireDigest(to, version);
+
+    /// <summary>Writes a file at one stroke, where it has the digest that it should have; else nothing is changed.
+    /// </summary>
+    /// <param name="path">The file; its folder is made.</param>
+    /// <param name="version">SHA-256 that it should have.</param>
+    /// <param name="write">Writes it.</param>
+    /// <exception cref="TransferException">It is another one, or cannot be written.</exception>
+    public static void Write(string path, string version, Action<Stream> write)
+    {
+        OutputLock.MakeFolder(Path.GetDirectoryName(path)!);
+        AtomicFile.Write(
+            path,
+            stream =>
+            {
+                using var digest = SHA256.Create();
+                using (var hashed = new CryptoStream(stream, digest, CryptoStreamMode.Write, leaveOpen: true))
+                    write(hashed);
+                Require(path, Convert.ToHexStringLower(digest.Hash!), version);
+            }
+        );
     }
 
-    private string HistoryFile(string name) => Path.Combine(folder, name, "history.jsonl");
+    /// <summary>Requires that what was found is what was promised.</summary>
+    /// <exception cref="TransferException">It is not.</exception>
+    public static void Require(string what, string found, string version)
+    {
+        if (found != version)
+            throw new TransferException(
+                $"'{what}' has SHA-256 {found}; {version} is expected: it was changed. Add the model again."
+            );
+    }
 }

@@ -25,7 +25,7 @@ public static class JobTemplate
         Lines($"# yaml-language-server: $schema=./{JobSchema.FileName}");
         Lines("# Run it by 'mlnet-transfer run'. Paths are relative to this file.");
         foreach (string note in notes)
-            Lines($"# {note}");
+            Lines($"# {note.ReplaceLineEndings(" ")}");
         Lines("version: 1", "", "train:");
         foreach (string line in train)
             Lines($"  {line}");

@@ -143,23 +143,8 @@ public sealed record RunLock
         : Vector256.IsHardwareAccelerated ? 256
         : 128;
 
-    /// <summary>Weights to start from count by what is in them, wherever they are.</summary>
-    private static TrainOptions WeightsByContent(TrainOptions train) =>
-        train.FineTune.InitialWeights is { } weights && File.Exists(weights)
-            ? train with
-            {
-                FineTune = train.FineTune with { InitialWeights = FileDigest.Of(weights) },
-            }
-            : train;
-
     private static string DigestOf(TrainOptions train) =>
-        Hex(
-            SHA256.HashData(
-                Encoding.UTF8.GetBytes(
-                    (WeightsByContent(train).Elsewhere("-", "-") with { CacheFeatures = true }).ToJson()
-                )
-            )
-        );
+        Hex(SHA256.HashData(Encoding.UTF8.GetBytes(train.Anywhere().ToJson())));
 
     private static string DigestOf(
         Dataset data,

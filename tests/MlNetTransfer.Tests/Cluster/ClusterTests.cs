@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using MlNetTransfer.Cluster;
+using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Runs;
 using MlNetTransfer.Scoring;
 using MlNetTransfer.Tests.Scoring;
 using MlNetTransfer.Tests.Shared;
+using MlNetTransfer.Training;
 using Quartz;
 
 namespace MlNetTransfer.Tests.Cluster;
@@ -103,6 +105,32 @@ public sealed class ClusterTests
         CollectionAssert.AreEqual(File.ReadAllLines(whole).Order(StringComparer.Ordinal).ToArray(), found);
         Assert.Contains("\"other_prediction\"", found[0]);
         Assert.Contains("\"features\":[", found[0]);
+    }
+
+    [TestMethod]
+    public async Task Submit_ASearchThatCannotBe_IsRefusedAtOnce()
+    {
+        using ClusterTask cluster = ClusterTask.OfFile(task);
+        await using ClusterClient client = await cluster.Client();
+        var train = new TrainOptions { Folder = task.At("photos"), Output = task.At("search") };
+        await Refused("has no recipe to search", new TuneOptions { Train = train });
+        train = train with { Strategy = TrainingStrategy.FineTune };
+        await Refused(
+            "--time-budget has no effect",
+            new TuneOptions { Train = train, TimeBudget = TimeSpan.FromHours(1) }
+        );
+        await Refused("--resume has no effect", new TuneOptions { Train = train with { Resume = true } });
+        Assert.IsEmpty(await client.List());
+
+        async Task Refused(string said, TuneOptions search) =>
+            Assert.Contains(
+                said,
+                (
+                    await Assert.ThrowsExactlyAsync<TransferException>(() =>
+                        client.Submit(new TuneSubmission { Search = search, Shards = 2 })
+                    )
+                ).Message
+            );
     }
 
     /// <summary>A stage is the version that it had at the submission; each machine fetches it for itself.</summary>

@@ -111,16 +111,38 @@ public sealed class ModelRegistryTests
         File.WriteAllBytes(copy, [1, 2, 3]);
         Assert.AreEqual(copy, registry.Resolve("stripes@candidate"));
         Assert.AreEqual(version, FileDigest.Of(copy));
-        using (var connection = new SqliteConnection($"Data Source={folder.File("registry.db")};Pooling=False"))
-        {
-            connection.Open();
-            using SqliteCommand change = connection.CreateCommand();
-            change.CommandText = "UPDATE mlnet_transfer_versions SET bytes = x'00'";
-            Assert.AreEqual(1, change.ExecuteNonQuery());
-        }
-
+        Change(folder, "UPDATE mlnet_transfer_versions SET bytes = x'00'");
+        Assert.AreEqual(version, FileDigest.Of(registry.Resolve("stripes@candidate")), "the copy is right");
         File.Delete(copy);
         Contains("it was changed", () => registry.Resolve("stripes@candidate"));
+        Assert.IsFalse(File.Exists(copy), "what is wrong never has the name");
+        Assert.AreEqual(version, registry.Add("stripes", Model(1)), "adding it again mends it");
+        Assert.AreEqual(copy, registry.Resolve("stripes@candidate"));
+    }
+
+    /// <summary>A version and a stage name files: whoever writes to the database must not choose which.</summary>
+    [TestMethod]
+    [DataRow("version", "../../../evil")]
+    [DataRow("version", "short")]
+    [DataRow("stage", "../../../evil")]
+    public void Resolve_AnEntryOfSomebodyElse_IsRefused(string column, string value)
+    {
+        using var folder = new TempFolder();
+        var registry = new ModelRegistry(Place("sqlite", folder));
+        registry.Add("stripes", Model(1));
+        Change(folder, $"UPDATE mlnet_transfer_models SET {column} = '{value}'");
+        Assert.ThrowsExactly<TransferException>(() => registry.Resolve("stripes@candidate"));
+        Assert.ThrowsExactly<TransferException>(() => registry.Find("stripes"));
+        Assert.ThrowsExactly<TransferException>(() => registry.RollBack("stripes", "candidate"));
+    }
+
+    private static void Change(TempFolder folder, string text)
+    {
+        using var connection = new SqliteConnection($"Data Source={folder.File("registry.db")};Pooling=False");
+        connection.Open();
+        using SqliteCommand change = connection.CreateCommand();
+        change.CommandText = text;
+        Assert.AreEqual(1, change.ExecuteNonQuery());
     }
 
     [TestMethod]

@@ -65,6 +65,15 @@ public sealed class ModelBuilderConfigTests
         Assert.IsFalse(notes.Any(note => note.Contains("2147482", StringComparison.Ordinal)), "it is no limit");
     }
 
+    /// <summary>What a foreign file says stays in its comment.</summary>
+    [TestMethod]
+    public void Import_TextWithLineBreaks_IsStillAComment()
+    {
+        using var folder = new TempFolder();
+        Import(folder, Present.Replace("MicroAccuracy", "x\\nexports:\\n  - format: fp16\\n#"));
+        Assert.IsEmpty(JobFile.Read(folder.File("job.yaml")).Exports);
+    }
+
     [TestMethod]
     public void Import_SomethingElse_SaysWhat()
     {
