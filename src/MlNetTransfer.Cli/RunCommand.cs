@@ -34,6 +34,19 @@ internal static class RunCommand
         {
             Description = "Read the job file, say what is wrong, and run nothing.",
         };
+        Option<bool> shareFolds =
+                new("--share-folds")
+                {
+                    Description =
+                        "Other processes train folds of it too; for a training of the network that is judged by folds.",
+                },
+            foldsOnly =
+                new("--folds-only")
+                {
+                    Description =
+                        "Train folds of a run that another process does with --share-folds, by this file and --output; "
+                        + "ends when nothing is left to do.",
+                };
         Option<bool> noReport = new("--no-report") { Description = "Leave out report.html." },
             json = CommonOptions.Json();
         var command = new Command(
@@ -46,9 +59,22 @@ internal static class RunCommand
             output,
             locked,
             check,
+            shareFolds,
+            foldsOnly,
             noReport,
             json,
         };
+        command.Validators.Add(parsed =>
+        {
+            if (!parsed.GetValue(foldsOnly))
+                return;
+            if (parsed.GetValue(output) is null)
+                parsed.AddError("--folds-only helps with a run: give its folder as --output.");
+            if (((Option[])[locked, check, shareFolds, noReport]).FirstOrDefault(IsGiven) is { } other)
+                parsed.AddError($"{other.Name} has no effect with --folds-only. Leave it out.");
+
+            bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
+        });
         command.SetAction(parsed =>
         {
             string file = parsed.GetRequiredValue(job);
@@ -59,12 +85,28 @@ internal static class RunCommand
                 Job = file,
                 Output = parsed.GetValue(output) ?? Path.Combine(Runs, Name(file, DateTimeOffset.UtcNow)),
                 Locked = parsed.GetValue(locked),
+                SharesFolds = parsed.GetValue(shareFolds),
             };
+            if (parsed.GetValue(foldsOnly))
+                return Folds(terminal, options, parsed.GetValue(json), cancellation);
             var services = new JobServices { Command = TypedCommand.Of(parsed) };
             RunSummary summary = terminal.Run(new RunJob(options, services), cancellation);
             return Report(terminal, summary, withPage: !parsed.GetValue(noReport), parsed.GetValue(json), cancellation);
         });
         return command;
+    }
+
+    private static int Folds(Terminal terminal, RunOptions options, bool json, CancellationToken cancellation)
+    {
+        int trained = terminal.WithProgress(progress => new RunJob(options).TrainFolds(progress, cancellation));
+        if (json)
+            terminal.WriteJson(new { trained });
+        else
+            terminal.WriteText(
+                $"{trained} {(trained == 1 ? "training was" : "trainings were")} done here; the run in "
+                    + $"{options.Output} has the rest.\n"
+            );
+        return ExitCode.Done;
     }
 
     /// <summary>Writes the page of a run, says what came of it, and gives its exit code.</summary>

@@ -54,13 +54,7 @@ internal static class SubmitCommand
             string id = Submit(WorkerCommand.Store(parsed, store), client => client.Submit(submission))
                 .GetAwaiter()
                 .GetResult();
-            if (parsed.GetValue(json))
-                terminal.WriteJson(new { id, shards = submission.Shards });
-            else
-                terminal.WriteText(
-                    $"Job {id}: {submission.Shards} shards. Follow it with 'mlnet-transfer jobs wait {id}'.\n"
-                );
-            return ExitCode.Done;
+            return Said(terminal, parsed.GetValue(json), id, submission.Shards);
         });
         return command;
     }
@@ -74,6 +68,18 @@ internal static class SubmitCommand
             HelpName = "dir",
             Required = true,
         };
+        var shards = new Option<int>("--shards")
+        {
+            Description =
+                "How many workers may be at it: where the network is trained and judged by folds, others train folds.",
+            HelpName = "n",
+            DefaultValueFactory = _ => 1,
+        };
+        shards.Validators.Add(found =>
+        {
+            if (found.Tokens.Count > 0 && found.GetValueOrDefault<int>() is < 1 or > 100)
+                found.AddError($"--shards is {found.Tokens[0].Value}; expected a number from 1 to 100.");
+        });
         Option<string> store = WorkerCommand.StoreOption();
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
@@ -83,20 +89,18 @@ internal static class SubmitCommand
         {
             job,
             output,
+            shards,
             store,
             json,
         };
         command.SetAction(parsed =>
         {
             var run = new RunOptions { Job = parsed.GetRequiredValue(job), Output = parsed.GetRequiredValue(output) };
-            string id = Submit(WorkerCommand.Store(parsed, store), client => client.Submit(run))
+            int count = parsed.GetValue(shards);
+            string id = Submit(WorkerCommand.Store(parsed, store), client => client.Submit(run, count))
                 .GetAwaiter()
                 .GetResult();
-            if (parsed.GetValue(json))
-                terminal.WriteJson(new { id, shards = 1 });
-            else
-                terminal.WriteText($"Job {id}. Follow it with 'mlnet-transfer jobs wait {id}'.\n");
-            return ExitCode.Done;
+            return Said(terminal, parsed.GetValue(json), id, count);
         });
         return command;
     }
@@ -150,16 +154,27 @@ internal static class SubmitCommand
             string id = Submit(WorkerCommand.Store(parsed, store), client => client.Submit(submission))
                 .GetAwaiter()
                 .GetResult();
-            if (parsed.GetValue(json))
-                terminal.WriteJson(new { id, shards = submission.Shards });
-            else
-                terminal.WriteText(
-                    $"Job {id}: {submission.Shards} shards. Follow it with 'mlnet-transfer jobs wait {id}'; then "
-                        + "'mlnet-transfer tune --together' with the same options says what was found.\n"
-                );
-            return ExitCode.Done;
+            return Said(
+                terminal,
+                parsed.GetValue(json),
+                id,
+                submission.Shards,
+                "; then 'mlnet-transfer tune --together' with the same options says what was found"
+            );
         });
         return command;
+    }
+
+    private static int Said(Terminal terminal, bool asJson, string id, int shards, string then = "")
+    {
+        if (asJson)
+            terminal.WriteJson(new { id, shards });
+        else
+            terminal.WriteText(
+                $"Job {id}: {shards} {(shards == 1 ? "shard" : "shards")}. Follow it with 'mlnet-transfer jobs wait "
+                    + $"{id}'{then}.\n"
+            );
+        return ExitCode.Done;
     }
 
     private static async Task<string> Submit(ClusterStore store, Func<ClusterClient, Task<string>> submit)

@@ -42,15 +42,18 @@ public sealed class ClusterClient : IAsyncDisposable
     /// parks it at once, with what was found.
     /// </summary>
     /// <param name="run">The job file and the folder of the run. Paths must mean the same on every machine.</param>
+    /// <param name="shards">How many workers may be at it, in [1, 100]; more than one is for a training of the network
+    /// by folds, which the others then train too.</param>
     /// <param name="tries">How often it is tried before it is parked with its error, in [1, 100].</param>
     /// <returns>ID of the job.</returns>
     /// <exception cref="TransferException">The job file is not as it has to be; or the same job is there, or another
     /// one with its folder: the message names it.</exception>
-    public async Task<string> Submit(RunOptions run, int tries = 3)
+    public async Task<string> Submit(RunOptions run, int shards = 1, int tries = 3)
     {
         ArgumentNullException.ThrowIfNull(run);
+        Check.InRange(shards, 1, 100);
         Check.InRange(tries, 1, 100);
-        return await Submit(RunWork.Record(run, tries, clock.GetUtcNow()), _ => { });
+        return await Submit(RunWork.Record(run, shards, tries, clock.GetUtcNow()), _ => { });
     }
 
     /// <summary>

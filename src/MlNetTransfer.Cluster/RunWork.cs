@@ -4,7 +4,9 @@ using MlNetTransfer.Runs;
 
 namespace MlNetTransfer.Cluster;
 
-/// <summary>A training job: one shard, which is what 'run' does.</summary>
+/// <summary>
+/// A training job: its first shard is what 'run' does, others train folds for it (<see cref="RunJob.TrainFolds"/>).
+/// </summary>
 internal sealed class RunWork : ShardWork
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
@@ -13,13 +15,14 @@ internal sealed class RunWork : ShardWork
 
     /// <summary>What a submission is in the store.</summary>
     /// <exception cref="TransferException">The job file is not as it has to be, or cannot be read.</exception>
-    public static JobRecord Record(RunOptions run, int tries, DateTimeOffset now)
+    public static JobRecord Record(RunOptions run, int shards, int tries, DateTimeOffset now)
     {
         run = run with
         {
             Job = Path.GetFullPath(run.Job),
             Output = Path.GetFullPath(run.Output),
             Locked = run.Locked is { } file ? Path.GetFullPath(file) : null,
+            SharesFolds = shards > 1,
         };
         JobFile job = JobFile.Read(run.Job, run.Output);
         if (TrainRules.Violation(job.Train) is { } violation)
@@ -35,7 +38,7 @@ internal sealed class RunWork : ShardWork
             Files = noted,
             Title = $"{Path.GetFileName(run.Job)} into {run.Output}",
             Output = run.Output,
-            Shards = 1,
+            Shards = shards,
             Tries = tries,
             Version = ProductVersion.OfPackage,
             By = $"{Environment.UserName}@{Environment.MachineName}",
@@ -47,8 +50,14 @@ internal sealed class RunWork : ShardWork
     {
         FileDigests.Require(job.Files);
         run.Committed(default);
-        run.Total?.Invoke(1);
         RunOptions options = JsonSerializer.Deserialize<RunOptions>(job.Request, Json)!;
+        if (number > 1)
+        {
+            new RunJob(options).TrainFolds(null, run.Drain);
+            return default;
+        }
+
+        run.Total?.Invoke(1);
         RunSummary summary = WhileHeld(() => new RunJob(options).Run(null, run.Drain), run.Drain);
         string[] failed = [.. summary.Gates.Where(gate => !gate.Holds).Select(gate => $"{gate.Gate}: {gate.Found}")];
         return failed.Length == 0

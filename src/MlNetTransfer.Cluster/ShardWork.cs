@@ -41,10 +41,7 @@ internal abstract class ShardWork
                 return work();
             }
             catch (TransferException e)
-                when (e.InnerException is IOException held
-                    && OutputLock.IsHeld(held)
-                    && TimeProvider.System.GetElapsedTime(started) < HeldAtMost
-                )
+                when (OutputLock.IsHeld(e) && TimeProvider.System.GetElapsedTime(started) < HeldAtMost)
             {
                 cancellation.WaitHandle.WaitOne(LookAgain);
                 cancellation.ThrowIfCancellationRequested();

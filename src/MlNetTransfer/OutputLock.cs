@@ -55,6 +55,23 @@ internal sealed class OutputLock : IDisposable
     /// <inheritdoc cref="OfFolder"/>
     public static OutputLock OfFile(string path) => Take($"{path}.lock", $"'{path}'", null);
 
+    /// <summary>Holds the place of one file; null where another process does.</summary>
+    /// <inheritdoc cref="OfFile"/>
+    public static OutputLock? TryOfFile(string path)
+    {
+        try
+        {
+            return OfFile(path);
+        }
+        catch (TransferException e) when (IsHeld(e))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether something failed because another process holds a place.</summary>
+    public static bool IsHeld(TransferException e) => e.InnerException is IOException held && IsHeld(held);
+
     /// <inheritdoc/>
     public void Dispose()
     {

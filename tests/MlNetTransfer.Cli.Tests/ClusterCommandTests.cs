@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using MlNetTransfer.Models;
 using MlNetTransfer.Tests.Shared;
 
@@ -39,20 +37,20 @@ public sealed class ClusterCommandTests
         );
         Assert.AreEqual(ExitCode.Done, submitted.Code, submitted.ToString());
         string id = submitted.Json.GetProperty("id").GetString()!;
-        List<Worker> workers = [.. Enumerable.Range(0, 3).Select(_ => new Worker(server.Address))];
+        List<WorkerProcess> workers = [.. Enumerable.Range(0, 3).Select(_ => new WorkerProcess(server.Address))];
         try
         {
             // Three shards are with workers now, each in its middle.
-            WaitFor(() => Count(server, "clustered") > 0, workers);
+            WorkerProcess.WaitFor(() => Count(server, "clustered") > 0, workers);
             Kill(0);
-            WaitFor(() => Count(server, "clustered") > 15, workers);
+            WorkerProcess.WaitFor(() => Count(server, "clustered") > 15, workers);
             server.Kill();
             Thread.Sleep(500);
             server.Start();
             Kill(1);
-            workers.Add(new Worker(server.Address));
+            workers.Add(new WorkerProcess(server.Address));
             CliResult ended = Cli.Run("jobs", "wait", id, "--store", server.Address, "--json");
-            Assert.AreEqual(ExitCode.Done, ended.Code, $"{ended}\n{Said(workers)}");
+            Assert.AreEqual(ExitCode.Done, ended.Code, $"{ended}\n{WorkerProcess.SaidBy(workers)}");
             Assert.AreEqual("done", ended.Json.GetProperty("state").GetString());
             Assert.AreEqual(Rows, ended.Json.GetProperty("rows").GetInt64());
             Assert.AreEqual(Rows, Count(server, "clustered"));
@@ -102,7 +100,7 @@ public sealed class ClusterCommandTests
             );
             Assert.AreEqual(ExitCode.Done, submitted.Code, submitted.ToString());
             Directory.Delete(DataFolder.For("registry-copies"), recursive: true);
-            using var worker = new Worker(server.Address);
+            using var worker = new WorkerProcess(server.Address);
             string id = submitted.Json.GetProperty("id").GetString()!;
             CliResult ended = Cli.Run("jobs", "wait", id, "--store", server.Address, "--json");
             Assert.AreEqual(ExitCode.Done, ended.Code, $"{ended}\n{worker.Said}");
@@ -112,69 +110,6 @@ public sealed class ClusterCommandTests
         {
             Environment.SetEnvironmentVariable(ModelRegistry.Variable, before);
         }
-    }
-
-    /// <summary>A worker that dies leaves its trial to the others; all find what one process finds alone.</summary>
-    [TestMethod]
-    public void Tune_OnWorkersThatDie_FindsWhatOneProcessFinds()
-    {
-        using PostgresServer server = PostgresServer.Begin(Assert.Inconclusive);
-        using var folder = new TempFolder();
-        string trials = folder.File("together/trials.jsonl");
-        string[] search =
-        [
-            SmallTask.Images(folder, 60),
-            .. SmallTask.Backbone,
-            "--trials",
-            "6",
-            "--epochs",
-            "9",
-            "--json",
-        ];
-        CliResult alone = Cli.Run(["tune", .. search, "--output", folder.File("alone")]);
-        Assert.AreEqual(ExitCode.Done, alone.Code, alone.ToString());
-        // Written in another way, they are the same.
-        search[0] += Path.DirectorySeparatorChar;
-        string[] placed = [.. search, "--output", folder.File("together")];
-        CliResult submitted = Cli.Run(["submit", "tune", .. placed, "--shards", "2", "--store", server.Address]);
-        Assert.AreEqual(ExitCode.Done, submitted.Code, submitted.ToString());
-        string id = submitted.Json.GetProperty("id").GetString()!;
-        List<Worker> workers = [.. Enumerable.Range(0, 2).Select(_ => new Worker(server.Address))];
-        try
-        {
-            WaitFor(() => File.Exists(trials), workers);
-            workers[0].Kill();
-            workers.Add(new Worker(server.Address));
-            CliResult ended = Cli.Run("jobs", "wait", id, "--store", server.Address, "--json");
-            Assert.AreEqual(ExitCode.Done, ended.Code, $"{ended}\n{Said(workers)}");
-        }
-        finally
-        {
-            workers.ForEach(worker => worker.Dispose());
-        }
-
-        string[] tried = File.ReadAllLines(trials);
-        CliResult together = Cli.Run(["tune", .. placed, "--together"]);
-        Assert.AreEqual(ExitCode.Done, together.Code, together.ToString());
-        CollectionAssert.AreEqual(tried, File.ReadAllLines(trials), "nothing is tried again");
-        CollectionAssert.AreEqual(Losses(alone), Losses(together));
-        Assert.HasCount(tried.Length, Losses(alone));
-        Assert.AreEqual(alone.Json.GetProperty("best").GetInt32(), together.Json.GetProperty("best").GetInt32());
-        CliResult hurried = Cli.Run(["tune", .. placed, "--together", "--time-budget", "1m"]);
-        Assert.AreEqual(ExitCode.Failed, hurried.Code);
-        StringAssert.Contains(hurried.Error, "--time-budget has no effect on a search together");
-        using (File.Open(folder.File("together/trial-3-1.lock"), FileMode.Create, FileAccess.ReadWrite, FileShare.None))
-            StringAssert.Contains(Cli.Run(["tune", .. placed]).Error, "is in use");
-        CliResult none = Cli.Run(["submit", "tune", .. placed, "--shards", "0", "--store", server.Address]);
-        Assert.AreEqual(ExitCode.Usage, none.Code, none.ToString());
-
-        static string[] Losses(CliResult result) =>
-            [
-                .. result
-                    .Json.GetProperty("trials")
-                    .EnumerateArray()
-                    .Select(t => $"{t.GetProperty("trial")} {t.GetProperty("epochs")} {t.GetProperty("logLoss")}"),
-            ];
     }
 
     [TestMethod]
@@ -242,13 +177,16 @@ public sealed class ClusterCommandTests
         string id = submitted.Json.GetProperty("id").GetString()!;
         foreach (string said in (string[])["begins.", "begins, taken over."])
         {
-            using var killed = new Worker(store);
-            WaitFor(() => killed.Said.Contains(said, StringComparison.Ordinal), [killed]);
+            using var killed = new WorkerProcess(store);
+            WorkerProcess.WaitFor(() => killed.Said.Contains(said, StringComparison.Ordinal), [killed]);
             killed.Kill();
         }
 
-        using var worker = new Worker(store);
-        WaitFor(() => worker.Said.Contains("is parked: 2 workers died", StringComparison.Ordinal), [worker]);
+        using var worker = new WorkerProcess(store);
+        WorkerProcess.WaitFor(
+            () => worker.Said.Contains("is parked: 2 workers died", StringComparison.Ordinal),
+            [worker]
+        );
         CliResult parked = Cli.Run("jobs", "wait", id, "--store", store);
         Assert.AreEqual(ExitCode.Failed, parked.Code, parked.ToString());
         StringAssert.Contains(parked.Output, "parked: 0 of 1 shards done");
@@ -291,68 +229,4 @@ public sealed class ClusterCommandTests
 
     private static long Count(PostgresServer server, string table) =>
         Convert.ToInt64(server.Scalar($"SELECT COUNT(*) FROM {table}"), CultureInfo.InvariantCulture);
-
-    private static void WaitFor(Func<bool> isSo, List<Worker> workers)
-    {
-        long started = Stopwatch.GetTimestamp();
-        while (!isSo())
-        {
-            Assert.IsLessThan(120, Stopwatch.GetElapsedTime(started).TotalSeconds, Said(workers));
-            Thread.Sleep(50);
-        }
-    }
-
-    private static string Said(List<Worker> workers) =>
-        string.Join('\n', workers.Select((worker, i) => $"worker {i}:\n{worker.Said}"));
-
-    /// <summary>A worker in a process of its own.</summary>
-    private sealed class Worker : IDisposable
-    {
-        private readonly StringBuilder said = new();
-        private readonly Process process;
-
-        public Worker(string store)
-        {
-            process = Cli.Start("worker", "--store", store, "--workers", "1", "--check-in", "1s");
-            process.ErrorDataReceived += (_, line) =>
-            {
-                lock (said)
-                    said.AppendLine(line.Data);
-            };
-            process.BeginErrorReadLine();
-            process.BeginOutputReadLine();
-        }
-
-        public string Said
-        {
-            get
-            {
-                lock (said)
-                    return said.ToString();
-            }
-        }
-
-        /// <summary>As if the power were cut.</summary>
-        public void Kill()
-        {
-            process.Kill();
-            process.WaitForExit();
-        }
-
-        /// <summary>As an operator or Kubernetes ends it.</summary>
-        public void Terminate()
-        {
-            using Process kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
-            Assert.IsTrue(process.WaitForExit(TimeSpan.FromMinutes(1)), "It did not end within a minute.");
-            process.WaitForExit();
-            Assert.AreEqual(ExitCode.Done, process.ExitCode);
-        }
-
-        public void Dispose()
-        {
-            if (!process.HasExited)
-                Kill();
-            process.Dispose();
-        }
-    }
 }

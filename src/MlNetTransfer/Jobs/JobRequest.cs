@@ -94,6 +94,9 @@ public sealed record JobServices
     /// <summary>Told of each epoch of a training of the network. Default null.</summary>
     public Action<EpochResult>? OnEpoch { get; init; }
 
+    /// <summary>Whether other processes train folds of the run too. Default false.</summary>
+    internal bool SharesFolds { get; init; }
+
     /// <summary>
     /// The command line that asked for the job, which a report repeats so that the run can be made again. Default null:
     /// it was not asked for by one.

@@ -9,6 +9,8 @@ namespace MlNetTransfer.Jobs;
 
 public sealed partial class TrainJob
 {
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
     /// <summary>
     /// Trains on all images of a data set that was divided before, and writes the model file; nothing is evaluated.
     /// </summary>
@@ -60,15 +62,82 @@ public sealed partial class TrainJob
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ItemRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
-        return work(new PreparedTraining(settings, set.Recipe(options), TrainRows(set)));
+        return work(new PreparedTraining(settings, set.Recipe(options), TrainRows(set), SharedFolds(set)));
     }
+
+    /// <summary>
+    /// Trains folds of a run that another process does, or will do, with the same options and output folder: each that
+    /// no other process is at.
+    /// </summary>
+    /// <param name="isOver">Whether the run has come to its end.</param>
+    /// <param name="progress">Told how far each stage is, from any thread.</param>
+    /// <param name="cancellation">Ends the work; another process goes on from the last epoch.</param>
+    /// <returns>How many trainings were done here.</returns>
+    internal int TrainFolds(Func<bool> isOver, IProgress<JobProgress>? progress, CancellationToken cancellation) =>
+        With(training => TrainFolds(training, isOver, progress, cancellation), progress, cancellation);
+
+    private static int TrainFolds(
+        PreparedTraining training,
+        Func<bool> isOver,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        int[] fold = training.Folds!,
+            all = [.. Enumerable.Range(0, fold.Length)];
+        var recipe = new FineTuneRecipe(training.Settings);
+        // The run itself begins with the first fold and ends with the training on all rows, which is number 0.
+        List<int> left = [.. Enumerable.Range(0, fold.Max() + 2)];
+        left.Reverse(1, left.Count - 1);
+        int own = 0;
+        while (left.Count > 0 && !isOver())
+        {
+            bool isWaiting = true;
+            foreach (int number in left.ToArray())
+            {
+                int[] rows = number == 0 ? all : Array.FindAll(all, row => fold[row] != number - 1);
+                if (recipe.TryTrain(training.Rows, rows, isOver, new(number, progress, cancellation)) is not { } isOwn)
+                    continue;
+                own += isOwn ? 1 : 0;
+                left.Remove(number);
+                isWaiting = false;
+            }
+
+            // Others are at what is left; where one of them dies, it is free.
+            if (isWaiting && left.Count > 0)
+            {
+                cancellation.WaitHandle.WaitOne(LookAgain);
+                cancellation.ThrowIfCancellationRequested();
+            }
+        }
+
+        return own;
+    }
+
+    /// <summary>The folds that a run shares; null where it is done by one process.</summary>
+    /// <exception cref="TransferException">It is to share folds, and has none that take time.</exception>
+    private int[]? SharedFolds(TrainingSet set) =>
+        !services.SharesFolds ? null
+        : options.Strategy.Network is not null && set.Protocol.Kind == ProtocolKind.CrossValidation
+            ? HeldOutRows.Folds(set.Data, set.Rows, set.Table, options, set.Protocol.Folds)
+        : throw new TransferException(
+            $"There are no folds to share: the strategy is {options.Strategy.Label}, judged by "
+                + $"{(set.Protocol.Kind == ProtocolKind.CrossValidation ? "folds" : "a part held out")}. Take "
+                + "finetune, full or scratch with 'folds: 5', or let one process do it."
+        );
 }
 
 /// <summary>A training whose features are there.</summary>
 /// <param name="Settings">How to train.</param>
 /// <param name="Rows">All rows.</param>
 /// <param name="Train">Those that may be looked at: the part held out is not among them; by folds, all are.</param>
-internal sealed record PreparedTraining(RecipeSettings Settings, RecipeRows Rows, IReadOnlyList<int> Train);
+/// <param name="Folds">Fold of each row, where processes share them; else null.</param>
+internal sealed record PreparedTraining(
+    RecipeSettings Settings,
+    RecipeRows Rows,
+    IReadOnlyList<int> Train,
+    int[]? Folds
+);
 
 /// <summary>A model that was trained, and written beside its place.</summary>
 /// <param name="Trial">Its training and evaluation.</param>

@@ -50,6 +50,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ItemRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
+        _ = SharedFolds(set);
         DataQuadrant? quadrant = Quadrant(backbone, set, cancellation);
         recipe = Advised(recipe, backbone, set, quadrant);
         return Finish(started, recipe, backbone, set, quadrant, progress, cancellation);
@@ -115,6 +116,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             Folder = options.Output,
             BoundaryCache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "boundary") : null,
             Resume = options.Resume,
+            SharesFolds = services.SharesFolds,
             Logs = options.Logs,
             OnEpoch = services.OnEpoch,
             Clock = services.Clock,

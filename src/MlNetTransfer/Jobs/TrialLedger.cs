@@ -45,7 +45,7 @@ internal sealed class TrialLedger
                     OutputLock.OfFolder(folder).Dispose();
                     return null;
                 }
-                catch (TransferException e) when (IsHeld(e) && look < MostLooks)
+                catch (TransferException e) when (OutputLock.IsHeld(e) && look < MostLooks)
                 {
                     Wait(cancellation);
                 }
@@ -75,7 +75,9 @@ internal sealed class TrialLedger
 
     /// <summary>Takes a trial for this process, until what it returns is disposed; null where another has it.</summary>
     public IDisposable? Take(int trial, int epochs) =>
-        together ? Held(Path.Combine(folder, FormattableString.Invariant($"trial-{trial}-{epochs}"))) : new Nobodys();
+        together
+            ? OutputLock.TryOfFile(Path.Combine(folder, FormattableString.Invariant($"trial-{trial}-{epochs}")))
+            : new Nobodys();
 
     /// <summary>Writes down what a trial gave.</summary>
     public void Add(TunedTrial trial) =>
@@ -91,7 +93,7 @@ internal sealed class TrialLedger
         if (own is not null)
             return work(own);
         OutputLock? held;
-        while ((held = Held(File)) is null)
+        while ((held = OutputLock.TryOfFile(File)) is null)
             Wait(cancellation);
         using (held)
             return work(new Ledger<TunedTrial>(File, resume: true));
@@ -102,20 +104,6 @@ internal sealed class TrialLedger
     {
         public void Dispose() { }
     }
-
-    private static OutputLock? Held(string path)
-    {
-        try
-        {
-            return OutputLock.OfFile(path);
-        }
-        catch (TransferException e) when (IsHeld(e))
-        {
-            return null;
-        }
-    }
-
-    private static bool IsHeld(TransferException e) => e.InnerException is IOException held && OutputLock.IsHeld(held);
 
     private static void Wait(CancellationToken cancellation)
     {

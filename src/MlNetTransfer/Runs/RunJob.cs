@@ -34,6 +34,12 @@ public sealed record RunOptions
         get;
         init => field = value is null ? null : Check.NotEmpty(value);
     }
+
+    /// <summary>
+    /// Whether other processes train folds of it, see <see cref="RunJob.TrainFolds"/>; for a training of the network
+    /// that is judged by folds. The model is the same byte for byte. Default false.
+    /// </summary>
+    public bool SharesFolds { get; init; }
 }
 
 /// <summary>
@@ -68,6 +74,9 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
         RequireOwnFolder(written);
         OutputLock.MakeFolder(options.Output);
         using OutputLock held = OutputLock.OfFile(In(JobCopy));
+        // From here on there is something to help with.
+        if (options.SharesFolds)
+            File.Delete(In(Report));
         using var log = new RunLog(In("log.txt"), progress, services);
         RunLock now = RunLock.Of(job.Train, services.Catalog, log, cancellation);
         RequireAsLocked(now, locked);
@@ -79,6 +88,7 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
             {
                 Command = services.Command ?? $"mlnet-transfer run {options.Job}",
                 OnEpoch = log.OnEpoch,
+                SharesFolds = options.SharesFolds,
             }
         ).Run(log, cancellation);
         now = now with { Model = trained.ModelSha256 };
@@ -97,6 +107,8 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
         }
 
         log.Line($"model {trained.ModelSha256}");
+        if (options.SharesFolds)
+            SharedFold.Remove(options.Output);
         return summary;
 
         RunSummary Summary(IReadOnlyList<ExportSummary> exports) =>
@@ -107,6 +119,30 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
                 Exports = exports,
                 Seconds = services.Clock.GetElapsedTime(started).TotalSeconds,
             };
+    }
+
+    /// <summary>
+    /// Trains folds of a run that another process does, or will do, with <see cref="RunOptions.SharesFolds"/>, the same
+    /// job file and folder: each that no other process is at. Ends when nothing is left to do.
+    /// </summary>
+    /// <param name="progress">Told how far each stage is, from any thread.</param>
+    /// <param name="cancellation">Ends it; another process goes on from the last epoch.</param>
+    /// <returns>How many trainings were done here.</returns>
+    /// <exception cref="TransferException">The job has no folds that take time, or is not as it has to be; the message
+    /// says what to do.</exception>
+    public int TrainFolds(IProgress<JobProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        JobFile job = JobFile.Read(options.Job, options.Output);
+        OutputFolder.RequireWritable(options.Output);
+        RequireOwnFolder(File.ReadAllBytes(options.Job));
+        return File.Exists(In(Report))
+            ? 0
+            : new TrainJob(job.Train, services with { SharesFolds = true }).TrainFolds(
+                () => File.Exists(In(Report)),
+                progress,
+                cancellation
+            );
     }
 
     private string In(string name) => Path.Combine(options.Output, name);

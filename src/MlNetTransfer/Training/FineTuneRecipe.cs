@@ -7,7 +7,6 @@ using MlNetTransfer.Encoders;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Onnx;
-using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Training;
@@ -16,7 +15,7 @@ namespace MlNetTransfer.Training;
 /// Trains the network with its head: from the pretrained weights and a head fitted on the frozen features, or from
 /// random ones.
 /// </summary>
-internal sealed class FineTuneRecipe : IRecipe
+internal sealed partial class FineTuneRecipe : IRecipe
 {
     private readonly RecipeSettings settings;
     private readonly NetworkStart from;
@@ -68,92 +67,19 @@ internal sealed class FineTuneRecipe : IRecipe
     private FineTuneOptions Options =>
         texts is null ? settings.FineTune : settings.FineTune with { Augmentation = AugmentationPreset.None };
 
-    private string CheckpointFolder => Path.Combine(settings.Folder, "checkpoints");
-
-    private static bool IsOfQuantisedWeights(NodeProto node) =>
-        node.OpType
-            is "DequantizeLinear"
-                or "QLinearConv"
-                or "QLinearMatMul"
-                or "QGemm"
-                or "ConvInteger"
-                or "MatMulInteger";
-
-    public void Check(IReadOnlyList<BackboneTap> taps, int classes)
-    {
-        if (!settings.Head.Head.IsLinear)
-            throw new TransferException(
-                $"A {settings.Head.Head.Label} head is not linear, so it cannot become a layer of the network. Take "
-                    + $"--head {string.Join(", ", HeadKind.All.Where(k => k.IsLinear).Select(k => k.Label))}, or "
-                    + $"--strategy head."
-            );
-        if (settings.Backbone.Card.Encoder is not (ImageEncoder or TextEncoder))
-            throw new TransferException(
-                $"The backbone '{settings.Backbone.Card.Id}' takes "
-                    + $"{settings.Backbone.Card.Encoder.Kind.Label}; networks of images or texts alone can be "
-                    + $"trained so far. Take --strategy head."
-            );
-        if (
-            texts is not null
-            && settings.FineTune.Augmentation is not AugmentationPreset.None
-            && settings.FineTune.Augmentation != new FineTuneOptions().Augmentation
-        )
-            throw new TransferException(
-                $"--augment varies images; the backbone '{settings.Backbone.Card.Id}' takes texts. Leave it out."
-            );
-        if (settings.Device != ExecutionProvider.Cpu)
-            throw new TransferException(
-                $"--device {settings.Device.ToString().ToLowerInvariant()} is for --strategy head; training steps "
-                    + $"run on the CPU. Leave --device out."
-            );
-        if (model.Nodes.FirstOrDefault(IsOfQuantisedWeights) is { } quantised)
-            throw new TransferException(
-                $"The backbone '{settings.Backbone.Card.Id}' is quantised: '{quantised.OpType}' restores its weights "
-                    + "from 8 bits, which no step can change. Take --strategy head, or add the float32 model it was "
-                    + "made of."
-            );
-        BackboneTap[] used = from.IsRandom ? [Deepest(taps)] : [.. taps];
-        // Every length has the same operators; how much memory the real one takes is known with the texts.
-        Check(texts is null ? model : TextNetwork.Of(model, LengthOfChecks(texts)), used, classes);
-    }
-
-    private int LengthOfChecks(TextEncoder texts) =>
-        TextNetwork.IsFixed(model) ? texts.MaxTokens : Math.Min(texts.MaxTokens, 16);
-
-    private void Check(OnnxModel network, BackboneTap[] used, int classes)
-    {
-        FineTunePlan plan = FineTunePlan.Of(network, [.. used.Select(t => t.Tensor)], used.Sum(t => t.Width), freeze);
-        TrainingOptions steps = new TrainingSetUp(Options, from, plan).Steps(
-            plan.Forward(new float[classes * used.Sum(t => t.Width)], new float[classes], Options.Dropout),
-            plan.Frozen
-        );
-        plan.Check(steps, classes, Math.Min(Options.MicroBatch ?? Options.BatchSize, Options.BatchSize));
-    }
+    private string CheckpointFolder => SharedFold.FolderOf(settings.Folder);
 
     public IFitted Fit(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
     {
         metrics ??= OpenMetrics();
         Prepare(all);
         string digest = Digest(all, rows);
-        TrainTestRows parts = ValidationRows.Of(all.Images, rows, Options.ValidationFraction, settings.Head.Seed);
-        Tuned tuned = Train(all, parts, digest, null, context);
-        if (Options.Refit && Options.TimeBudget is null && parts.Test.Count > 0)
-        {
-            // All that could be chosen is chosen: the images that chose are as good for training as the others.
-            Tuned whole = Train(all, new TrainTestRows([.. rows], []), digest, tuned.Network.Choice, context);
-            if (whole.Network.Ended is null)
-                tuned = whole with
-                {
-                    Network = whole.Network with
-                    {
-                        Epochs = tuned.Network.Epochs,
-                        ValidationRows = parts.Test.Count,
-                        Ended = tuned.Network.Ended,
-                        RefitRows = rows.Count,
-                    },
-                };
-        }
-
+        using SharedFold? shared = settings.SharesFolds
+            ? SharedFold.Wait(CheckpointFolder, context.Fold, digest, context.Cancellation)
+            : null;
+        Tuned tuned = Train(all, rows, digest, shared, context);
+        foreach (EpochResult epoch in shared?.Metrics.Lines ?? [])
+            metrics.Add(epoch);
         TunedNetwork network = tuned.Network;
         HeadSelection start = tuned.Start.Selection;
         string name = from.IsRandom
@@ -173,6 +99,57 @@ internal sealed class FineTuneRecipe : IRecipe
         );
     }
 
+    /// <summary>
+    /// Trains as <see cref="Fit"/> does, for the process that fits: only the checkpoints are kept.
+    /// </summary>
+    /// <param name="all">All rows.</param>
+    /// <param name="rows">Those to learn from.</param>
+    /// <param name="isOver">Whether nobody needs it any more.</param>
+    /// <param name="context">Which fit it is.</param>
+    /// <returns>Whether it was trained here; false where that was done before, null where another process is at it.
+    /// </returns>
+    public bool? TryTrain(RecipeRows all, IReadOnlyList<int> rows, Func<bool> isOver, FitContext context)
+    {
+        Prepare(all);
+        string digest = Digest(all, rows);
+        if (isOver())
+            return false;
+        using SharedFold? shared = SharedFold.Try(CheckpointFolder, context.Fold, digest);
+        if (shared is null)
+            return null;
+        if (shared.IsDone || isOver())
+            return false;
+        Train(all, rows, digest, shared, context);
+        return true;
+    }
+
+    /// <summary>Trains, and once more on all rows where that is asked for.</summary>
+    private Tuned Train(RecipeRows all, IReadOnlyList<int> rows, string digest, SharedFold? shared, FitContext context)
+    {
+        TrainTestRows parts = ValidationRows.Of(all.Images, rows, Options.ValidationFraction, settings.Head.Seed);
+        Tuned tuned = Train(all, parts, digest, null, shared, context);
+        if (Options.Refit && Options.TimeBudget is null && parts.Test.Count > 0)
+        {
+            // All that could be chosen is chosen: the images that chose are as good for training as the others.
+            var every = new TrainTestRows([.. rows], []);
+            Tuned whole = Train(all, every, digest, tuned.Network.Choice, shared, context);
+            if (whole.Network.Ended is null)
+                tuned = whole with
+                {
+                    Network = whole.Network with
+                    {
+                        Epochs = tuned.Network.Epochs,
+                        ValidationRows = parts.Test.Count,
+                        Ended = tuned.Network.Ended,
+                        RefitRows = rows.Count,
+                    },
+                };
+        }
+
+        shared?.Done();
+        return tuned;
+    }
+
     /// <summary>The network as it is trained; of texts, for the longest of them.</summary>
     private void Prepare(RecipeRows all)
     {
@@ -189,7 +166,8 @@ internal sealed class FineTuneRecipe : IRecipe
 
     public void Written()
     {
-        if (Directory.Exists(CheckpointFolder))
+        // Shared checkpoints tell others that nothing is left to do, until the run is over.
+        if (!settings.SharesFolds && Directory.Exists(CheckpointFolder))
             Directory.Delete(CheckpointFolder, recursive: true);
     }
 
@@ -228,7 +206,14 @@ internal sealed class FineTuneRecipe : IRecipe
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    private Tuned Train(RecipeRows all, TrainTestRows rows, string digest, TuneChoice? chosen, FitContext context)
+    private Tuned Train(
+        RecipeRows all,
+        TrainTestRows rows,
+        string digest,
+        TuneChoice? chosen,
+        SharedFold? shared,
+        FitContext context
+    )
     {
         FittedHead start = StartOf(all, rows.Train, context);
         FineTuneRun run = RunOf(all, start, chosen, context.Fold);
@@ -240,9 +225,12 @@ internal sealed class FineTuneRecipe : IRecipe
         TunedNetwork network = new FineTuner(run, all.Images, data, settings.Clock).Fit(
             rows,
             (LinearHead)start.Head,
-            new TuneCheckpoint(Path.Combine(CheckpointFolder, file), digest),
-            settings.Resume,
-            metrics!,
+            new TuneCheckpoint(
+                shared?.Checkpoint(isRefit: chosen is not null) ?? Path.Combine(CheckpointFolder, file),
+                digest
+            ),
+            settings.Resume || shared is not null,
+            shared?.Metrics ?? metrics!,
             context.Progress,
             context.Cancellation
         );

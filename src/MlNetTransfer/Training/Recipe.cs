@@ -133,6 +133,9 @@ internal sealed record RecipeSettings
     /// <summary>Whether to go on from the checkpoints of an interrupted run.</summary>
     public bool Resume { get; init; }
 
+    /// <summary>Whether other processes train folds of the run too, see <see cref="SharedFold"/>.</summary>
+    public bool SharesFolds { get; init; }
+
     /// <summary>Files of the epochs besides metrics.jsonl.</summary>
     public LogFormats Logs { get; init; }
 

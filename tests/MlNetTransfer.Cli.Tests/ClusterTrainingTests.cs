@@ -1,0 +1,134 @@
+using MlNetTransfer.Tests.Shared;
+
+namespace MlNetTransfer.Cli.Tests;
+
+/// <summary>Trainings that several workers share: what comes of them is what one process makes alone.</summary>
+[TestClass]
+public sealed class ClusterTrainingTests
+{
+    /// <summary>A worker that dies leaves its trial to the others; all find what one process finds alone.</summary>
+    [TestMethod]
+    public void Tune_OnWorkersThatDie_FindsWhatOneProcessFinds()
+    {
+        using PostgresServer server = PostgresServer.Begin(Assert.Inconclusive);
+        using var folder = new TempFolder();
+        string trials = folder.File("together/trials.jsonl");
+        string[] search =
+        [
+            SmallTask.Images(folder, 60),
+            .. SmallTask.Backbone,
+            "--trials",
+            "6",
+            "--epochs",
+            "9",
+            "--json",
+        ];
+        CliResult alone = Cli.Run(["tune", .. search, "--output", folder.File("alone")]);
+        Assert.AreEqual(ExitCode.Done, alone.Code, alone.ToString());
+        // Written in another way, they are the same.
+        search[0] += Path.DirectorySeparatorChar;
+        string[] placed = [.. search, "--output", folder.File("together")];
+        CliResult submitted = Cli.Run(["submit", "tune", .. placed, "--shards", "2", "--store", server.Address]);
+        Assert.AreEqual(ExitCode.Done, submitted.Code, submitted.ToString());
+        string id = submitted.Json.GetProperty("id").GetString()!;
+        List<WorkerProcess> workers = [.. Enumerable.Range(0, 2).Select(_ => new WorkerProcess(server.Address))];
+        try
+        {
+            WorkerProcess.WaitFor(() => File.Exists(trials), workers);
+            workers[0].Kill();
+            workers.Add(new WorkerProcess(server.Address));
+            CliResult ended = Cli.Run("jobs", "wait", id, "--store", server.Address, "--json");
+            Assert.AreEqual(ExitCode.Done, ended.Code, $"{ended}\n{WorkerProcess.SaidBy(workers)}");
+        }
+        finally
+        {
+            workers.ForEach(worker => worker.Dispose());
+        }
+
+        string[] tried = File.ReadAllLines(trials);
+        CliResult together = Cli.Run(["tune", .. placed, "--together"]);
+        Assert.AreEqual(ExitCode.Done, together.Code, together.ToString());
+        CollectionAssert.AreEqual(tried, File.ReadAllLines(trials), "nothing is tried again");
+        CollectionAssert.AreEqual(Losses(alone), Losses(together));
+        Assert.HasCount(tried.Length, Losses(alone));
+        Assert.AreEqual(alone.Json.GetProperty("best").GetInt32(), together.Json.GetProperty("best").GetInt32());
+        CliResult hurried = Cli.Run(["tune", .. placed, "--together", "--time-budget", "1m"]);
+        Assert.AreEqual(ExitCode.Failed, hurried.Code);
+        StringAssert.Contains(hurried.Error, "--time-budget has no effect on a search together");
+        using (File.Open(folder.File("together/trial-3-1.lock"), FileMode.Create, FileAccess.ReadWrite, FileShare.None))
+            StringAssert.Contains(Cli.Run(["tune", .. placed]).Error, "is in use");
+        CliResult none = Cli.Run(["submit", "tune", .. placed, "--shards", "0", "--store", server.Address]);
+        Assert.AreEqual(ExitCode.Usage, none.Code, none.ToString());
+
+        static string[] Losses(CliResult result) =>
+            [
+                .. result
+                    .Json.GetProperty("trials")
+                    .EnumerateArray()
+                    .Select(t => $"{t.GetProperty("trial")} {t.GetProperty("epochs")} {t.GetProperty("logLoss")}"),
+            ];
+    }
+
+    [TestMethod]
+    public void Run_WithFoldsOnWorkersThatDie_GivesTheModelOfOne()
+    {
+        using PostgresServer server = PostgresServer.Begin(Assert.Inconclusive);
+        using var folder = new TempFolder();
+        string job = folder.File("job.yaml"),
+            shared = folder.File("shared");
+        File.WriteAllText(
+            job,
+            $$"""
+            version: 1
+            train:
+              folder: {{SmallTask.Images(folder, 40)}}
+              backbone: {{SmallTask.Backbone[1]}}
+              folds: 4
+              strategy: finetune
+              fineTune: { freeze: "block:1", epochs: 8, patience: 8, augmentation: none }
+            """
+        );
+        CliResult alone = Cli.Run("run", job, "--output", folder.File("alone"), "--no-report", "--json");
+        Assert.AreEqual(ExitCode.Done, alone.Code, alone.ToString());
+        CliResult submitted = Cli.Run(
+            "submit",
+            "run",
+            job,
+            "--output",
+            shared,
+            "--shards",
+            "2",
+            "--store",
+            server.Address,
+            "--json"
+        );
+        Assert.AreEqual(ExitCode.Done, submitted.Code, submitted.ToString());
+        string id = submitted.Json.GetProperty("id").GetString()!;
+        List<WorkerProcess> workers = [.. Enumerable.Range(0, 2).Select(_ => new WorkerProcess(server.Address))];
+        try
+        {
+            string checkpoints = Path.Combine(shared, "checkpoints");
+            WorkerProcess.WaitFor(
+                () => Directory.Exists(checkpoints) && Directory.GetFiles(checkpoints, "*.done").Length > 0,
+                workers
+            );
+            workers[0].Kill();
+            workers.Add(new WorkerProcess(server.Address));
+            CliResult ended = Cli.Run("jobs", "wait", id, "--store", server.Address, "--json");
+            Assert.AreEqual(ExitCode.Done, ended.Code, $"{ended}\n{WorkerProcess.SaidBy(workers)}");
+        }
+        finally
+        {
+            workers.ForEach(worker => worker.Dispose());
+        }
+
+        CollectionAssert.AreEqual(
+            File.ReadAllBytes(folder.File("alone/model.onnx")),
+            File.ReadAllBytes(Path.Combine(shared, "model.onnx"))
+        );
+        Assert.IsFalse(Directory.Exists(Path.Combine(shared, "checkpoints")));
+        CliResult nothing = Cli.Run("run", job, "--output", shared, "--folds-only");
+        StringAssert.StartsWith(nothing.Output, "0 trainings were done here");
+        Assert.AreEqual(ExitCode.Usage, Cli.Run("run", job, "--folds-only").Code);
+    }
+}
