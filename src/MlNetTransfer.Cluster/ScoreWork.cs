@@ -72,6 +72,10 @@ internal sealed class ScoreWork : ShardWork
     public static void Probe(JobRecord job) =>
         WhileHeld(() => new ScoreJob(OptionsOf(job, 1)).Probe(), CancellationToken.None);
 
+    public override string Watch(JobRecord job, int number) =>
+        $"Score it alone with 'score --shard {number}/{job.Shards}' on a machine that you watch; the first input "
+        + "behind its last row is the one to look at.";
+
     public override ShardProgress Run(JobRecord job, int number, ShardRun run)
     {
         FileDigests.Require(job.Files);

@@ -58,9 +58,8 @@ internal sealed class ShardJob(WorkerSetting worker, ClusterStore store) : IJob
                 shard with
                 {
                     Error =
-                        $"{shard.Deaths} workers died over this shard without a new row. Score it alone with 'score "
-                        + $"--shard {JobRecord.NumberOf(key)}/{job.Shards}' on a machine that you watch; the first "
-                        + "input behind its last row is the one to look at.",
+                        $"{shard.Deaths} workers died over this shard without anything new. "
+                        + ShardWork.Of(job.Kind).Watch(job, JobRecord.NumberOf(key)),
                 }
             );
             return;

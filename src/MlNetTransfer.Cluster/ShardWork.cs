@@ -21,6 +21,10 @@ internal abstract class ShardWork
                 + "submitted it."
         );
 
+    /// <summary>What to do about a shard over which workers die.</summary>
+    public virtual string Watch(JobRecord job, int number) =>
+        $"Run '{Kind}' alone on a machine that you watch, then use 'jobs retry'.";
+
     /// <summary>Does one shard, from where its last run stopped.</summary>
     /// <param name="job">The job.</param>
     /// <param name="number">Which shard, from 1.</param>

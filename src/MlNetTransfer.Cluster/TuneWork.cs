@@ -65,7 +65,7 @@ internal sealed class TuneWork : ShardWork
         var options = (TuneOptions)JobRequest.FromJson(job.Request);
         run.Committed(default);
         // All see all trials; they are counted once, by whoever has the first shard.
-        var told = new Told(number == 1 ? run : run with { Committed = _ => { }, Total = null });
+        var told = new Told(number == 1 ? run : run with { Committed = _ => run.Committed(default), Total = null });
         var tune = new TuneJob(options with { Train = options.Train with { Workers = run.ImagesAtOnce } });
         int trials = tune.Run(told, run.Drain).Trials.Count;
         return new ShardProgress(number == 1 ? trials : 0, 0);

@@ -53,8 +53,11 @@ internal sealed class ModelSlot(
                 now.Engine.Model.Version,
                 now.Engine.Model.Model.ClassNames,
                 now.LoadedAt,
-                reloadError ?? registryError
+                reloadError
             )
+            {
+                RegistryError = registryError,
+            }
             : new(
                 name,
                 path,
@@ -62,8 +65,11 @@ internal sealed class ModelSlot(
                 null,
                 [],
                 null,
-                reloadError ?? registryError
-            );
+                reloadError
+            )
+            {
+                RegistryError = registryError,
+            };
 
     /// <summary>Hands a request to the engine of the moment.</summary>
     /// <exception cref="ModelStoppedException">There is none any more.</exception>

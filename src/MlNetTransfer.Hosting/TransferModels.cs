@@ -188,7 +188,14 @@ public sealed record TransferModelStatus(
     IReadOnlyList<string> Labels,
     DateTimeOffset? LoadedAt,
     string? ReloadError
-);
+)
+{
+    /// <summary>
+    /// Why the registry cannot be asked at the moment whether there is another version; null where it can, or where the
+    /// model is a file.
+    /// </summary>
+    public string? RegistryError { get; init; }
+}
 
 /// <summary>The hosted models of a container; they end with it.</summary>
 internal sealed class TransferModels : ITransferModels, IDisposable, IAsyncDisposable

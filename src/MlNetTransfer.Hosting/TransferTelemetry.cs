@@ -202,12 +202,17 @@ internal sealed class TransferModelHealthCheck(ITransferPredictor predictor) : I
             data["loadedAt"] = at.ToString("O", CultureInfo.InvariantCulture);
         if (status.ReloadError is { } error)
             data["reloadError"] = error;
+        if (status.RegistryError is { } away)
+            data["registryError"] = away;
         return Task.FromResult(
             status switch
             {
-                { State: TransferModelState.Serving, ReloadError: null } => HealthCheckResult.Healthy(
-                    $"Model '{status.Name}' is served.",
-                    data
+                { State: TransferModelState.Serving, ReloadError: null, RegistryError: null } =>
+                    HealthCheckResult.Healthy($"Model '{status.Name}' is served.", data),
+                { State: TransferModelState.Serving, ReloadError: null } => HealthCheckResult.Degraded(
+                    $"Model '{status.Name}' is served; whether there is a newer version is not known: "
+                        + status.RegistryError,
+                    data: data
                 ),
                 { State: TransferModelState.Serving } => HealthCheckResult.Degraded(
                     $"An older file of model '{status.Name}' is served: {status.ReloadError}",

@@ -176,9 +176,12 @@ internal sealed class ModelTables(DatabaseAddress address) : IModelStore
         if (now.Count > before.Count)
             return now[before.Count] == entry;
         transaction.Execute(
-            $"INSERT INTO {Entries} VALUES (@model, @number, @time, @action, @version, @stage, @reason)",
+            $"""
+            INSERT INTO {Entries}
+            SELECT @model, COALESCE(MAX(number), -1) + 1, @time, @action, @version, @stage, @reason
+            FROM {Entries} WHERE model = @model
+            """,
             ("@model", model),
-            ("@number", before.Count),
             ("@time", entry.Time.ToString("O", CultureInfo.InvariantCulture)),
             ("@action", entry.Action),
             ("@version", entry.Version),

@@ -55,8 +55,13 @@ public sealed class ClusterTrainingTests
         CliResult hurried = Cli.Run(["tune", .. placed, "--together", "--time-budget", "1m"]);
         Assert.AreEqual(ExitCode.Failed, hurried.Code);
         StringAssert.Contains(hurried.Error, "--time-budget has no effect on a search together");
-        using (File.Open(folder.File("together/trial-3-1.lock"), FileMode.Create, FileAccess.ReadWrite, FileShare.None))
-            StringAssert.Contains(Cli.Run(["tune", .. placed]).Error, "is in use");
+        // As a process that searches along has it open.
+        using (
+            new FileStream(folder.File("together/together.lock"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite)
+        )
+            StringAssert.Contains(Cli.Run(["tune", .. placed]).Error, "other processes search there together");
+        string[] other = [.. placed, "--together", "--seed", "2"];
+        StringAssert.Contains(Cli.Run(["tune", .. other]).Error, "has the trials of another search");
         CliResult none = Cli.Run(["submit", "tune", .. placed, "--shards", "0", "--store", server.Address]);
         Assert.AreEqual(ExitCode.Usage, none.Code, none.ToString());
 

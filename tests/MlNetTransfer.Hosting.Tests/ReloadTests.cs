@@ -104,8 +104,8 @@ public sealed class ReloadTests
             if (scheme.Length == 0)
                 return;
             File.WriteAllText(folder.File("registry"), "no database any more");
-            await Hosted.Until(() => Now(watching).ReloadError is not null, "it says that it cannot look");
-            StringAssert.Contains(Now(watching).ReloadError!, ModelRegistry.Variable);
+            await Hosted.Until(() => Now(watching).RegistryError is not null, "it says that it cannot look");
+            StringAssert.Contains(Now(watching).RegistryError!, ModelRegistry.Variable);
             Assert.AreEqual("gain 2", (await watching.Predictor.PredictAsync(Reddish)).Model.TrainingDigest);
         }
         finally

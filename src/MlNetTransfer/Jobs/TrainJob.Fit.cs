@@ -73,12 +73,42 @@ public sealed partial class TrainJob
     /// <param name="progress">Told how far each stage is, from any thread.</param>
     /// <param name="cancellation">Ends the work; another process goes on from the last epoch.</param>
     /// <returns>How many trainings were done here.</returns>
-    internal int TrainFolds(Func<bool> isOver, IProgress<JobProgress>? progress, CancellationToken cancellation) =>
-        With(training => TrainFolds(training, isOver, progress, cancellation), progress, cancellation);
+    internal int TrainFolds(Func<bool> isOver, IProgress<JobProgress>? progress, CancellationToken cancellation)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var watch = new Timer(
+            _ =>
+            {
+                if (isOver())
+                    end.Cancel();
+            },
+            null,
+            LookAgain,
+            LookAgain
+        );
+        int own = 0;
+        try
+        {
+            With(training => TrainFolds(training, isOver, () => own++, progress, end.Token), progress, end.Token);
+        }
+        catch (Exception e)
+            when (e is OperationCanceledException or DirectoryNotFoundException
+                && !cancellation.IsCancellationRequested
+                && isOver()
+            )
+        {
+            // What was at work here was of no use: of a machine on which the training is another.
+        }
 
-    private static int TrainFolds(
+        if (isOver())
+            SharedFold.Remove(options.Output);
+        return own;
+    }
+
+    private static bool TrainFolds(
         PreparedTraining training,
         Func<bool> isOver,
+        Action trained,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
@@ -89,7 +119,6 @@ public sealed partial class TrainJob
         // The run itself begins with the first fold and ends with the training on all rows, which is number 0.
         List<int> left = [.. Enumerable.Range(0, fold.Max() + 2)];
         left.Reverse(1, left.Count - 1);
-        int own = 0;
         while (left.Count > 0 && !isOver())
         {
             bool isWaiting = true;
@@ -98,7 +127,8 @@ public sealed partial class TrainJob
                 int[] rows = number == 0 ? all : Array.FindAll(all, row => fold[row] != number - 1);
                 if (recipe.TryTrain(training.Rows, rows, isOver, new(number, progress, cancellation)) is not { } isOwn)
                     continue;
-                own += isOwn ? 1 : 0;
+                if (isOwn)
+                    trained();
                 left.Remove(number);
                 isWaiting = false;
             }
@@ -111,7 +141,7 @@ public sealed partial class TrainJob
             }
         }
 
-        return own;
+        return left.Count == 0;
     }
 
     /// <summary>The folds that a run shares; null where it is done by one process.</summary>

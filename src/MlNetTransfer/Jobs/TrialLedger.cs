@@ -24,7 +24,16 @@ internal sealed class TrialLedger
     {
         (this.folder, this.key, this.together, this.cancellation) = (folder, key, together, cancellation);
         if (together)
+        {
+            if (With(lines => lines.Lines.Count > 0 && lines.Lines.All(line => line.Key != key)))
+                throw new TransferException(
+                    $"'{File}' has the trials of another search: of other images or options, another version, or "
+                        + "another kind of CPU or number of threads (fineTune.threads), where other numbers come out. "
+                        + "Give another --output, or go on where it was begun."
+                );
             return;
+        }
+
         own = new Ledger<TunedTrial>(File, resume);
         own.Remove(line => line.Key != key);
     }
@@ -33,36 +42,43 @@ internal sealed class TrialLedger
     /// Holds the folder for a process that is alone; one that searches together only waits until none is alone there.
     /// </summary>
     /// <exception cref="TransferException">Others are at work there, in the other way.</exception>
-    public static IDisposable? Hold(string folder, bool together, CancellationToken cancellation)
+    public static IDisposable Hold(string folder, bool together, CancellationToken cancellation)
     {
-        if (together)
+        string shared = Path.Combine(folder, "together.lock");
+        if (!together)
         {
-            OutputLock.MakeFolder(folder);
-            // Those that begin at the same moment meet here.
-            for (int look = 1; ; look++)
-                try
-                {
-                    OutputLock.OfFolder(folder).Dispose();
-                    return null;
-                }
-                catch (TransferException e) when (OutputLock.IsHeld(e) && look < MostLooks)
-                {
-                    Wait(cancellation);
-                }
+            OutputLock held = OutputLock.OfFolder(folder);
+            try
+            {
+                // Opened for itself alone it shows that no other process has it open.
+                if (System.IO.File.Exists(shared))
+                    using (new FileStream(shared, FileMode.Open, FileAccess.ReadWrite, FileShare.None)) { }
+                System.IO.File.Delete(shared);
+                return held;
+            }
+            catch (IOException e)
+            {
+                held.Dispose();
+                throw new TransferException(
+                    $"Folder '{folder}' is in use: other processes search there together. Wait until they are done, "
+                        + "join them by --together, or give another --output.",
+                    e
+                );
+            }
         }
 
-        OutputLock held = OutputLock.OfFolder(folder);
-        try
-        {
-            foreach (string trial in Directory.GetFiles(folder, "trial-*.lock"))
-                OutputLock.OfFile(trial[..^".lock".Length]).Dispose();
-            return held;
-        }
-        catch
-        {
-            held.Dispose();
-            throw;
-        }
+        OutputLock.MakeFolder(folder);
+        // Those that begin at the same moment meet here.
+        for (int look = 1; ; look++)
+            try
+            {
+                using (OutputLock.OfFolder(folder))
+                    return new FileStream(shared, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite);
+            }
+            catch (TransferException e) when (OutputLock.IsHeld(e) && look < MostLooks)
+            {
+                Wait(cancellation);
+            }
     }
 
     private string File => Path.Combine(folder, "trials.jsonl");
@@ -76,7 +92,7 @@ internal sealed class TrialLedger
     /// <summary>Takes a trial for this process, until what it returns is disposed; null where another has it.</summary>
     public IDisposable? Take(int trial, int epochs) =>
         together
-            ? OutputLock.TryOfFile(Path.Combine(folder, FormattableString.Invariant($"trial-{trial}-{epochs}")))
+            ? OutputLock.TryOfFile(Path.Combine(folder, FormattableString.Invariant($"trial-{trial}-{epochs}-{key}")))
             : new Nobodys();
 
     /// <summary>Writes down what a trial gave.</summary>

@@ -100,7 +100,7 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
         long started = services.Clock.GetTimestamp();
         Require(options);
         OutputFolder.RequireWritable(train.Output);
-        using IDisposable? held = TrialLedger.Hold(train.Output, options.Together, cancellation);
+        using IDisposable held = TrialLedger.Hold(train.Output, options.Together, cancellation);
         return new TrainJob(train, services).With(
             training => Search(training, started, progress, cancellation),
             progress,
@@ -225,7 +225,8 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
     private string Key(PreparedTraining training, TrainTestRows parts)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes(train.Anywhere().ToJson()));
+        int threads = train.FineTune.Threads ?? Math.Min(8, Environment.ProcessorCount);
+        hash.AppendData(Encoding.UTF8.GetBytes($"{train.Anywhere().ToJson()} threads {threads}"));
         hash.AppendData(training.Rows.Space.Key());
         hash.AppendData(training.Rows.Images.DigestsOf([.. parts.Train, .. parts.Test]));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];

@@ -173,9 +173,10 @@ public sealed class ModelRegistry(string? place = null, TimeProvider? clock = nu
     }
 
     /// <summary>What was done with a model: versions and stages name files, so nothing else may stand there.</summary>
-    private IReadOnlyList<RegistryEntry> HistoryOf(string name)
+    private IReadOnlyList<RegistryEntry> HistoryOf(string name) => Required(name, store.History(name));
+
+    private IReadOnlyList<RegistryEntry> Required(string name, IReadOnlyList<RegistryEntry> entries)
     {
-        IReadOnlyList<RegistryEntry> entries = store.History(name);
         foreach (RegistryEntry entry in entries)
         {
             RequireName(entry.Stage, "stage");
@@ -278,7 +279,13 @@ public sealed class ModelRegistry(string? place = null, TimeProvider? clock = nu
         store
             .Enter(
                 name,
-                entries => new RegistryEntry(clock.GetUtcNow(), action, version(Of(name, entries)), stage, reason)
+                entries => new RegistryEntry(
+                    clock.GetUtcNow(),
+                    action,
+                    version(Of(name, Required(name, entries))),
+                    stage,
+                    reason
+                )
             )
             .Version;
 

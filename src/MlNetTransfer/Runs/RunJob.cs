@@ -74,9 +74,6 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
         RequireOwnFolder(written);
         OutputLock.MakeFolder(options.Output);
         using OutputLock held = OutputLock.OfFile(In(JobCopy));
-        // From here on there is something to help with.
-        if (options.SharesFolds)
-            File.Delete(In(Report));
         using var log = new RunLog(In("log.txt"), progress, services);
         RunLock now = RunLock.Of(job.Train, services.Catalog, log, cancellation);
         RequireAsLocked(now, locked);
@@ -136,13 +133,19 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
         JobFile job = JobFile.Read(options.Job, options.Output);
         OutputFolder.RequireWritable(options.Output);
         RequireOwnFolder(File.ReadAllBytes(options.Job));
-        return File.Exists(In(Report))
-            ? 0
-            : new TrainJob(job.Train, services with { SharesFolds = true }).TrainFolds(
-                () => File.Exists(In(Report)),
-                progress,
-                cancellation
-            );
+        // The report is of an earlier run, until it is written anew.
+        DateTime? before = Reported();
+        if (before is not null && File.Exists(In(LockFile)))
+        {
+            var now = RunLock.Of(job.Train, services.Catalog, progress, cancellation);
+            if (now.Differences(RunLock.Read(In(LockFile))).Count == 0)
+                return 0;
+        }
+
+        var train = new TrainJob(job.Train, services with { SharesFolds = true });
+        return train.TrainFolds(() => Reported() != before, progress, cancellation);
+
+        DateTime? Reported() => File.Exists(In(Report)) ? File.GetLastWriteTimeUtc(In(Report)) : null;
     }
 
     private string In(string name) => Path.Combine(options.Output, name);

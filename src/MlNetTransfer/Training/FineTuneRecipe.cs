@@ -75,9 +75,11 @@ internal sealed partial class FineTuneRecipe : IRecipe
         Prepare(all);
         string digest = Digest(all, rows);
         using SharedFold? shared = settings.SharesFolds
-            ? SharedFold.Wait(CheckpointFolder, context.Fold, digest, context.Cancellation)
+            ? SharedFold.Wait(CheckpointFolder, context.Fold, SharedKey(all, rows, digest), context.Cancellation)
             : null;
         Tuned tuned = Train(all, rows, digest, shared, context);
+        if (shared is not null)
+            metrics.Remove(line => line.Fold == context.Fold);
         foreach (EpochResult epoch in shared?.Metrics.Lines ?? [])
             metrics.Add(epoch);
         TunedNetwork network = tuned.Network;
@@ -114,7 +116,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
         string digest = Digest(all, rows);
         if (isOver())
             return false;
-        using SharedFold? shared = SharedFold.Try(CheckpointFolder, context.Fold, digest);
+        using SharedFold? shared = SharedFold.Try(CheckpointFolder, context.Fold, SharedKey(all, rows, digest));
         if (shared is null)
             return null;
         if (shared.IsDone || isOver())
@@ -123,10 +125,24 @@ internal sealed partial class FineTuneRecipe : IRecipe
         return true;
     }
 
+    /// <summary>
+    /// Names a training that is gone on with unasked: besides the digest, which rows judge its epochs, and the version.
+    /// </summary>
+    private string SharedKey(RecipeRows all, IReadOnlyList<int> rows, string digest)
+    {
+        IEnumerable<int> judging = PartsOf(all, rows).Test;
+        return Convert.ToHexStringLower(
+            SHA256.HashData(Encoding.UTF8.GetBytes($"{digest} {string.Join(' ', judging)} {ProductVersion.Current}"))
+        );
+    }
+
+    private TrainTestRows PartsOf(RecipeRows all, IReadOnlyList<int> rows) =>
+        ValidationRows.Of(all.Images, rows, Options.ValidationFraction, settings.Head.Seed);
+
     /// <summary>Trains, and once more on all rows where that is asked for.</summary>
     private Tuned Train(RecipeRows all, IReadOnlyList<int> rows, string digest, SharedFold? shared, FitContext context)
     {
-        TrainTestRows parts = ValidationRows.Of(all.Images, rows, Options.ValidationFraction, settings.Head.Seed);
+        TrainTestRows parts = PartsOf(all, rows);
         Tuned tuned = Train(all, parts, digest, null, shared, context);
         if (Options.Refit && Options.TimeBudget is null && parts.Test.Count > 0)
         {
@@ -245,7 +261,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
     public void Sweep(RecipeRows all, IReadOnlyList<int> rows, RateSweep sweep, FitContext context)
     {
         Prepare(all);
-        TrainTestRows parts = ValidationRows.Of(all.Images, rows, Options.ValidationFraction, settings.Head.Seed);
+        TrainTestRows parts = PartsOf(all, rows);
         FittedHead start = StartOf(all, parts.Train, context);
         FineTuneRun run = RunOf(all, start, null, context.Fold);
         using BoundaryRows data = DataOf(all, run.Plan);

@@ -32,6 +32,25 @@ public sealed class SharedFoldsTests
         Assert.IsFalse(Directory.Exists(task.File("shared/checkpoints")));
     }
 
+    /// <summary>All that takes time is done before the run begins, which then trains nothing itself.</summary>
+    [TestMethod]
+    public void Run_AfterOthersTrainedAllFolds_TrainsNone()
+    {
+        using var task = new TuneTask();
+        string job = Job(task, Tuned);
+        New(task, job, "alone").Run();
+        Assert.AreEqual(4, New(task, job, "shared").TrainFolds(), "three folds, and all images");
+        Assert.AreEqual(0, New(task, job, "shared").TrainFolds(), "they are done");
+        var stages = new List<string>();
+        New(task, job, "shared", shares: true).Run(new Watching(stages.Add));
+        Assert.DoesNotContain("Fine-tuning", string.Join('\n', stages));
+        RequireAsAlone(task);
+
+        // The same folder with other images is another run, and what is left of the first is no sign that it is over.
+        File.Delete(Directory.GetFiles(task.Images, "*.bmp", SearchOption.AllDirectories).Order().First());
+        Assert.AreEqual(4, New(task, job, "shared").TrainFolds());
+    }
+
     [TestMethod]
     public void TrainFolds_EndedInTheMiddle_TheRunGoesOnWithWhatIsThere()
     {
