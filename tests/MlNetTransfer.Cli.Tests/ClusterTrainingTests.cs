@@ -31,20 +31,7 @@ public sealed class ClusterTrainingTests
         CliResult submitted = Cli.Run(["submit", "tune", .. placed, "--shards", "2", "--store", server.Address]);
         Assert.AreEqual(ExitCode.Done, submitted.Code, submitted.ToString());
         string id = submitted.Json.GetProperty("id").GetString()!;
-        List<WorkerProcess> workers = [.. Enumerable.Range(0, 2).Select(_ => new WorkerProcess(server.Address))];
-        try
-        {
-            WorkerProcess.WaitFor(() => File.Exists(trials), workers);
-            workers[0].Kill();
-            workers.Add(new WorkerProcess(server.Address));
-            CliResult ended = Cli.Run("jobs", "wait", id, "--store", server.Address, "--json");
-            Assert.AreEqual(ExitCode.Done, ended.Code, $"{ended}\n{WorkerProcess.SaidBy(workers)}");
-        }
-        finally
-        {
-            workers.ForEach(worker => worker.Dispose());
-        }
-
+        WorkAlthoughOneDies(server, id, () => File.Exists(trials));
         string[] tried = File.ReadAllLines(trials);
         CliResult together = Cli.Run(["tune", .. placed, "--together"]);
         Assert.AreEqual(ExitCode.Done, together.Code, together.ToString());
@@ -109,14 +96,29 @@ public sealed class ClusterTrainingTests
         );
         Assert.AreEqual(ExitCode.Done, submitted.Code, submitted.ToString());
         string id = submitted.Json.GetProperty("id").GetString()!;
+        string checkpoints = Path.Combine(shared, "checkpoints");
+        WorkAlthoughOneDies(
+            server,
+            id,
+            () => Directory.Exists(checkpoints) && Directory.GetFiles(checkpoints, "*.done").Length > 0
+        );
+        CollectionAssert.AreEqual(
+            File.ReadAllBytes(folder.File("alone/model.onnx")),
+            File.ReadAllBytes(Path.Combine(shared, "model.onnx"))
+        );
+        Assert.IsFalse(Directory.Exists(Path.Combine(shared, "checkpoints")));
+        CliResult nothing = Cli.Run("run", job, "--output", shared, "--folds-only");
+        StringAssert.StartsWith(nothing.Output, "0 trainings were done here");
+        Assert.AreEqual(ExitCode.Usage, Cli.Run("run", job, "--folds-only").Code);
+    }
+
+    /// <summary>Two workers do a job; once something is done, one is killed and another one comes.</summary>
+    private static void WorkAlthoughOneDies(PostgresServer server, string id, Func<bool> hasBegun)
+    {
         List<WorkerProcess> workers = [.. Enumerable.Range(0, 2).Select(_ => new WorkerProcess(server.Address))];
         try
         {
-            string checkpoints = Path.Combine(shared, "checkpoints");
-            WorkerProcess.WaitFor(
-                () => Directory.Exists(checkpoints) && Directory.GetFiles(checkpoints, "*.done").Length > 0,
-                workers
-            );
+            WorkerProcess.WaitFor(hasBegun, workers);
             workers[0].Kill();
             workers.Add(new WorkerProcess(server.Address));
             CliResult ended = Cli.Run("jobs", "wait", id, "--store", server.Address, "--json");
@@ -126,14 +128,5 @@ public sealed class ClusterTrainingTests
         {
             workers.ForEach(worker => worker.Dispose());
         }
-
-        CollectionAssert.AreEqual(
-            File.ReadAllBytes(folder.File("alone/model.onnx")),
-            File.ReadAllBytes(Path.Combine(shared, "model.onnx"))
-        );
-        Assert.IsFalse(Directory.Exists(Path.Combine(shared, "checkpoints")));
-        CliResult nothing = Cli.Run("run", job, "--output", shared, "--folds-only");
-        StringAssert.StartsWith(nothing.Output, "0 trainings were done here");
-        Assert.AreEqual(ExitCode.Usage, Cli.Run("run", job, "--folds-only").Code);
     }
 }

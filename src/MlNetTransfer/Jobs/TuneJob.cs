@@ -225,8 +225,7 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
     private string Key(PreparedTraining training, TrainTestRows parts)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        int threads = train.FineTune.Threads ?? Math.Min(8, Environment.ProcessorCount);
-        hash.AppendData(Encoding.UTF8.GetBytes($"{train.Anywhere().ToJson()} threads {threads}"));
+        hash.AppendData(Encoding.UTF8.GetBytes($"{train.Anywhere().ToJson()} threads {train.FineTune.ThreadsHere}"));
         hash.AppendData(training.Rows.Space.Key());
         hash.AppendData(training.Rows.Images.DigestsOf([.. parts.Train, .. parts.Test]));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];

@@ -222,6 +222,9 @@ public sealed record FineTuneOptions
         init => field = value is { } threads ? Check.InRange(threads, 1, 256, nameof(Threads)) : null;
     }
 
+    /// <summary>Those that a step has on this machine: results depend on them.</summary>
+    internal int ThreadsHere => Threads ?? Math.Min(8, Environment.ProcessorCount);
+
     /// <summary>
     /// Weights to start from instead of the pretrained ones: a .safetensors or a model.onnx with all weights of the
     /// backbone at the same taps. Default null.

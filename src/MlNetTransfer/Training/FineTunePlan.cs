@@ -180,7 +180,7 @@ internal sealed class FineTunePlan
 internal sealed class TrainingSetUp(FineTuneOptions options, NetworkStart start, FineTunePlan plan)
 {
     /// <summary>Threads of a step.</summary>
-    public int Threads { get; } = options.Threads ?? Math.Min(8, Environment.ProcessorCount);
+    public int Threads { get; } = options.ThreadsHere;
 
     /// <summary>Highest learning rate of the top block.</summary>
     public double TopRate { get; } = options.LearningRate ?? start.LearningRateOf(options.Optimizer);

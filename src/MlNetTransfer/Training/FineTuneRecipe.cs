@@ -206,7 +206,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
                             CacheBytes = 0,
                             InitialWeights = null,
                         },
-                        Threads = Options.Threads ?? Math.Min(8, Environment.ProcessorCount),
+                        Threads = Options.ThreadsHere,
                     }
                 )
             )
