@@ -12,7 +12,7 @@ internal static class ClusterExperiment
 {
     private static readonly TimeSpan StartUp = TimeSpan.FromSeconds(8);
 
-    /// <param name="args">"kills N", "shards N …", "workers", each as often as wanted; all of them without.</param>
+    /// <param name="args">"kills N", "shards N …", "workers SHARDS …", each as often as wanted; all of them without.</param>
     /// <param name="experiment">Takes the figures.</param>
     public static int Run(string[] args, Experiment experiment)
     {
@@ -33,7 +33,7 @@ internal static class ClusterExperiment
                 experiment
             );
         if (isAll || args.Contains("workers"))
-            Workers(work, samples, model, server, experiment);
+            Workers(work, samples, model, server, After("workers") is { Length: > 0 } cuts ? cuts : [100], experiment);
         return 0;
 
         int[] After(string word) =>
@@ -147,30 +147,35 @@ internal static class ClusterExperiment
         string samples,
         string model,
         PostgresServer server,
+        int[] cuts,
         Experiment experiment
     )
     {
-        const int rows = 3000,
-            shards = 30;
+        const int rows = 3000;
         Table table = experiment.Table(
-            $"A job of {rows} rows in {shards} shards by workers of one thread",
+            $"A job of {rows} images by workers of one thread, from the first shard's start to the last one's end",
+            Column.Number("shards"),
             Column.Number("workers"),
             Column.Number("seconds", "0.0"),
             Column.Number("perSecond", "0.0")
         );
-        string list = CommandLineTool.List(work, samples, rows);
+        // An image's shard follows from its name: names must differ for shards to be alike.
+        string images = CommandLineTool.Folder(work, samples, rows);
+        foreach (int shards in cuts)
         foreach (int count in (int[])[1, 2])
         {
-            string name = FormattableString.Invariant($"workers{count}");
+            string name = FormattableString.Invariant($"workers{count}of{shards}");
             List<Process> workers = [.. Enumerable.Range(0, count).Select(_ => Worker(server))];
             Thread.Sleep(StartUp);
-            Submit(server, model, list, name, shards);
-            long from = Stopwatch.GetTimestamp();
+            Submit(server, model, images, name, shards);
+            // Asking takes from the workers' cores: seldom.
             while (Finished(server, name) < shards)
-                Thread.Sleep(100);
-            double took = Stopwatch.GetElapsedTime(from).TotalSeconds;
+                Thread.Sleep(2000);
+            double took =
+                Number(server, $"SELECT MAX(fired_time + run_time) - MIN(fired_time) FROM ({LastRuns(shards)}) AS q")
+                / 1e7;
             workers.ForEach(Kill);
-            table.Add(count, took, rows / took);
+            table.Add(shards, count, took, rows / took);
         }
     }
 
@@ -223,7 +228,7 @@ internal static class ClusterExperiment
 
     /// <summary>The last runs in the log of Quartz, whose times are in ticks of 100 ns.</summary>
     private static string LastRuns(long count) =>
-        $"SELECT run_time FROM qrtz_execution_history ORDER BY fired_time DESC LIMIT {count}";
+        $"SELECT fired_time, run_time FROM qrtz_execution_history ORDER BY fired_time DESC LIMIT {count}";
 
     private static long Transactions(PostgresServer server) =>
         Number(server, "SELECT xact_commit FROM pg_stat_database WHERE datname = 'postgres'");
