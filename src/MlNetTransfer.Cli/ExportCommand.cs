@@ -99,6 +99,18 @@ internal static class ExportCommand
             ),
             flags.Switch("--features", "Give out the features too.", o => o with { WithFeatures = true }),
             flags.Switch("--logits", "Give out the calibrated logits too.", o => o with { WithLogits = true }),
+            flags.Text(
+                "--namespace",
+                "For torchsharp: the namespace of the class, e.g. Acme.Vision.",
+                "name",
+                (o, name) => o with { Namespace = name }
+            ),
+            flags.Choice<WeightNames>(
+                "--names",
+                "For safetensors: the names of the weights, those of the ONNX file or those of torch's modules.",
+                (o, names) => o with { WeightNames = names },
+                _ => WeightNames.Onnx
+            ),
             flags.Workers(),
             json,
         };

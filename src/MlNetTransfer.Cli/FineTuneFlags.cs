@@ -46,7 +46,7 @@ internal sealed class FineTuneFlags
             tune.Text(
                 "--init",
                 "Start from these weights instead of the pretrained ones: a weights.safetensors or model.onnx of the "
-                    + "same backbone.",
+                    + "same backbone, or what PyTorch or TorchSharp saved of it (.pt, .pth, .dat, .safetensors).",
                 "file",
                 (o, file) => o with { InitialWeights = file }
             ),

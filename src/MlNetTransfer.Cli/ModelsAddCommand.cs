@@ -32,6 +32,13 @@ internal static class ModelsAddCommand
             Description = "SHA-256 that the file must have.",
             HelpName = "hex",
         };
+        var weights = new Option<string>("--weights")
+        {
+            Description =
+                "Weights to take in place of the file's, under the names of the module that was exported, such as "
+                + "torchvision's: a .pt, .pth, .dat or .safetensors file.",
+            HelpName = "file",
+        };
         var inspection = new Flags<StatedOnCommandLine>(new StatedOnCommandLine());
         Option[] preprocessing = [.. PreprocessingFlags.Of(inspection)];
         var labels = new Option<string>("--labels")
@@ -64,6 +71,7 @@ internal static class ModelsAddCommand
             id,
             name,
             sha256,
+            weights,
             labels,
             output,
             tap,
@@ -83,6 +91,7 @@ internal static class ModelsAddCommand
                     Id = parsed.GetRequiredValue(id),
                     Name = parsed.GetValue(name),
                     Sha256 = parsed.GetValue(sha256),
+                    Weights = parsed.GetValue(weights),
                     Labels = parsed.GetValue(labels) is { } file ? LabelList.Read(file) : null,
                     DefaultTap = parsed.GetValue(tap),
                     License = parsed.GetRequiredValue(license),

@@ -87,6 +87,13 @@ public sealed partial class OnnxModel
                 proto.Graph.Input.AddRange(fed);
             });
 
+    /// <summary>
+    /// Gives every weight an initializer of its own where an exporter stored equal ones once: they are trained apart,
+    /// and read from a file of weights by their names. The same model where none are shared; what one layer shares
+    /// between its runs stays shared. Results of a run are bit for bit those of before.
+    /// </summary>
+    public OnnxModel SeparateInitializers() => Onnx.SeparateInitializers.Of(this);
+
     /// <summary>Removes initializers that no node, subgraph or output uses.</summary>
     public OnnxModel RemoveUnusedInitializers() => GraphEdits.RemoveUnusedInitializers(this);
 

@@ -56,6 +56,22 @@ public sealed class OperatorClassTests
         }
     }
 
+    /// <summary>Their blocks have the same names, and lie within each class.</summary>
+    [TestMethod]
+    public void Classes_OfTwoModels_StandInOneProject()
+    {
+        string first = File.ReadAllText(Repository.At("tests/MlNetTransfer.Onnx.Tests/Torch/ResNet18.cs.txt"));
+        Assembly compiled = Compile([first, first.Replace("ResNet18", "Other18", StringComparison.Ordinal)]);
+        CollectionAssert.AreEquivalent(
+            new[] { "ResNet18", "Other18" },
+            compiled
+                .GetTypes()
+                .Where(t => t is { IsNested: false, Namespace: "Acme.Vision" })
+                .Select(t => t.Name)
+                .ToArray()
+        );
+    }
+
     /// <summary>As the project of a user does whose C# is of version 12.</summary>
     private static Assembly Compile(string[] sources)
     {

@@ -61,7 +61,7 @@ public static class Trained
     public static string At(string name) => Folder.File(name);
 
     /// <summary>Writes the model in another form and returns the file.</summary>
-    public static string Export(string format, string name)
+    public static string Export(string format, string name, Func<ExportOptions, ExportOptions>? change = null)
     {
         ExportOptions options = new()
         {
@@ -70,7 +70,7 @@ public static class Trained
             Images = Files[..2],
             Output = At(name),
         };
-        return new ExportJob(options).Run().Files[0].Path;
+        return new ExportJob(change?.Invoke(options) ?? options).Run().Files[0].Path;
     }
 
     /// <summary>Brings trained weights home and returns what the library then says of the images.</summary>

@@ -18,24 +18,27 @@ public static class TorchImport
     /// <param name="weights">Weights under the names of the export (<c>head.weight</c>), or of the model's
     /// initializers.</param>
     /// <param name="options">The options of the export; null for the defaults.</param>
+    /// <param name="only">The initializers that are replaced, and have to be among the weights; the others stay,
+    /// whatever is said of them. Null for all.</param>
     /// <exception cref="GraphException">Names or shapes do not fit; the message lists the differences.</exception>
-    public static OnnxModel WithWeights(this OnnxModel model, NamedTensors weights, TorchExportOptions? options = null)
+    public static OnnxModel WithWeights(
+        this OnnxModel model,
+        NamedTensors weights,
+        TorchExportOptions? options = null,
+        IReadOnlyCollection<string>? only = null
+    )
     {
-        (IReadOnlyDictionary<string, TorchTensor> expected, bool byInitializer, WeightsMismatch mismatch) = Compare(
-            model,
-            weights,
-            options
-        );
-        if (!mismatch.IsEmpty)
+        Comparison found = Compare(model, weights, options, only);
+        if (!found.Mismatch.IsEmpty)
             throw new GraphException(
-                $"The weights of {weights.Source} are not those of this model: {mismatch}. Give the model that was "
-                    + $"exported."
+                $"The weights of {weights.Source} are not those of this model: {found.Mismatch}. Give the model that "
+                    + $"was exported."
             );
         Dictionary<string, TensorProto> restored = [];
-        foreach ((string name, TorchTensor tensor) in expected)
-            restored[tensor.Initializer] = tensor.Restored(weights.Tensors[name], byInitializer);
-        return InitializerAliases
-            .Expand(model)
+        foreach ((string name, TorchTensor tensor) in found.Expected)
+            restored[tensor.Initializer] = tensor.Restored(weights.Tensors[name], found.ByInitializer);
+        return SeparateInitializers
+            .WithoutAliases(model)
             .With(proto =>
             {
                 for (int i = 0; i < proto.Graph.Initializer.Count; i++)
@@ -48,40 +51,66 @@ public static class TorchImport
     /// <param name="model">The model that was exported.</param>
     /// <param name="weights">The weights.</param>
     /// <param name="options">The options of the export; null for the defaults.</param>
+    /// <param name="only">The initializers that are asked for; null for all.</param>
     public static WeightsMismatch CompareWeights(
         this OnnxModel model,
         NamedTensors weights,
-        TorchExportOptions? options = null
-    ) => Compare(model, weights, options).Mismatch;
+        TorchExportOptions? options = null,
+        IReadOnlyCollection<string>? only = null
+    ) => Compare(model, weights, options, only).Mismatch;
 
-    private static (
-        IReadOnlyDictionary<string, TorchTensor> Expected,
-        bool ByInitializer,
-        WeightsMismatch Mismatch
-    ) Compare(OnnxModel model, NamedTensors weights, TorchExportOptions? options)
+    /// <summary>The model's weights under the names of the export, as a state dictionary has them.</summary>
+    /// <param name="model">The model: one float32 input.</param>
+    /// <param name="options">What to export; null for the first output.</param>
+    /// <exception cref="GraphException">An operator has no counterpart in torch.</exception>
+    public static IReadOnlyDictionary<string, SafeTensor> StateDictionary(
+        this OnnxModel model,
+        TorchExportOptions? options = null
+    ) =>
+        TorchExport
+            .Program(model, options)
+            .Tensors.ToDictionary(
+                t => t.Path,
+                t => new SafeTensor(t.Tensor.Type, t.Tensor.Shape, t.Tensor.Data()),
+                StringComparer.Ordinal
+            );
+
+    private static Comparison Compare(
+        OnnxModel model,
+        NamedTensors weights,
+        TorchExportOptions? options,
+        IReadOnlyCollection<string>? only
+    )
     {
-        HashSet<string> initializers = [.. InitializerAliases.Expand(model).Initializers.Select(i => i.Name)];
+        HashSet<string> initializers = [.. SeparateInitializers.WithoutAliases(model).Initializers.Select(i => i.Name)];
         (string Path, TorchTensor Tensor)[] all =
         [
             .. TorchExport.Program(model, options).Tensors.Where(t => initializers.Contains(t.Tensor.Initializer)),
         ];
-        Dictionary<string, TorchTensor> byPath = all.ToDictionary(t => t.Path, t => t.Tensor, StringComparer.Ordinal),
-            byName = all.ToDictionary(t => t.Tensor.Initializer, t => t.Tensor, StringComparer.Ordinal);
+        HashSet<string> wanted = only is null ? [.. all.Select(t => t.Tensor.Initializer)] : [.. only];
         bool byInitializer =
-            weights.Tensors.Keys.Count(byName.ContainsKey) > weights.Tensors.Keys.Count(byPath.ContainsKey);
-        Dictionary<string, TorchTensor> expected = byInitializer ? byName : byPath;
+            all.Count(t => weights.Tensors.ContainsKey(t.Tensor.Initializer))
+            > all.Count(t => weights.Tensors.ContainsKey(t.Path));
+        Dictionary<string, TorchTensor> expected = all.Where(t => wanted.Contains(t.Tensor.Initializer))
+            .ToDictionary(t => byInitializer ? t.Tensor.Initializer : t.Path, t => t.Tensor, StringComparer.Ordinal);
         Dictionary<string, IReadOnlyList<long>> shapes = expected.ToDictionary(
             e => e.Key,
             e => byInitializer ? e.Value.SourceShape : e.Value.Shape
         );
+        // What is there and was not asked for is no difference.
+        HashSet<string> passedOver = only is null ? [] : [.. initializers, .. all.Select(t => t.Path)];
+        HashSet<string> computed = [.. all.Select(t => t.Tensor.Initializer)];
         string[] missing =
         [
             .. shapes.Where(e => !weights.Tensors.ContainsKey(e.Key)).Select(e => Describe(e.Key, e.Value)),
+            .. wanted.Where(name => !computed.Contains(name)).Order(StringComparer.Ordinal),
         ];
         string[] unknown =
         [
             .. weights
-                .Tensors.Where(w => !shapes.ContainsKey(w.Key) && w.Key.Split('.')[^1] != Counter)
+                .Tensors.Where(w =>
+                    !shapes.ContainsKey(w.Key) && !passedOver.Contains(w.Key) && w.Key.Split('.')[^1] != Counter
+                )
                 .Select(w => Describe(w.Key, w.Value.Shape)),
         ];
         string[] different =
@@ -94,10 +123,20 @@ public static class TorchImport
                     $"{Describe(e.Key, weights.Tensors[e.Key].Shape)} instead of [{string.Join(", ", e.Value)}]"
                 ),
         ];
-        return (expected, byInitializer, new WeightsMismatch(missing, unknown, different));
+        return new Comparison(expected, byInitializer, new WeightsMismatch(missing, unknown, different));
     }
 
     private static string Describe(string name, IReadOnlyList<long> shape) => $"{name} [{string.Join(", ", shape)}]";
+
+    /// <summary>How weights and a model fit.</summary>
+    /// <param name="Expected">What is asked for, by the name that the weights have it under.</param>
+    /// <param name="ByInitializer">Whether these are the names of initializers.</param>
+    /// <param name="Mismatch">What does not fit.</param>
+    private sealed record Comparison(
+        IReadOnlyDictionary<string, TorchTensor> Expected,
+        bool ByInitializer,
+        WeightsMismatch Mismatch
+    );
 }
 
 /// <summary>What an untrusted file of weights may cost. Immutable; checked before anything is allocated.</summary>

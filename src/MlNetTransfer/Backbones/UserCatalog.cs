@@ -2,6 +2,7 @@ using System.Text.Json;
 using MlNetTransfer.Backbones.Onnx;
 using MlNetTransfer.Encoders;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Torch;
 
 namespace MlNetTransfer.Backbones;
 
@@ -134,7 +135,7 @@ public sealed class UserCatalog(string? folder = null)
         ModelSource source = ModelSource.Get(backbone, Path.Combine(staging, "source.onnx"), progress, cancellation);
         progress?.Report(new JobProgress("Inspecting the model", 0, 0));
         var beside = CompanionFiles.In(backbone.Text is null ? source.Folder : null);
-        OnnxModel given = source.Load(backbone, beside.Statements);
+        OnnxModel given = WithWeights(source.Load(backbone, beside.Statements), backbone);
         Found found = backbone.Text is { } text
             ? Found.Of(TextBackboneInspector.Inspect(given, text with { Folder = text.Folder ?? source.Folder }))
             : Found.Of(
@@ -171,6 +172,25 @@ public sealed class UserCatalog(string? folder = null)
         return new AddedBackbone(card, found.Evidence, found.Warning);
     }
 
+    private static OnnxModel WithWeights(OnnxModel model, NewBackbone backbone)
+    {
+        if (backbone.Weights is not { } file)
+            return model;
+        if (!File.Exists(file))
+            throw new TransferException(
+                $"The weights '{file}' do not exist. Give a .pt, .pth, .dat or .safetensors file."
+            );
+        NamedTensors weights = TorchWeights.Read(file);
+        WeightsMismatch mismatch = model.CompareWeights(weights);
+        return mismatch.IsEmpty
+            ? model.WithWeights(weights)
+            : throw new TransferException(
+                $"The weights of '{file}' are not those of {backbone.Source}: {mismatch}. Names have to be "
+                    + "those of the module that was exported; PyTorch's exporter keeps them with "
+                    + "training=TrainingMode.PRESERVE and do_constant_folding=False."
+            );
+    }
+
     private static void CheckLabels(IReadOnlyList<string> labels, int classes, string where)
     {
         if (labels.Count != classes)
@@ -197,7 +217,13 @@ public sealed class UserCatalog(string? folder = null)
             Format = BackboneFormat.Onnx,
             Files = [new BackboneFile { Path = ModelFile, Sha256 = sha256 }],
             License = backbone.License,
-            Provenance = $"Added by the user from {source.Name}, SHA-256 {source.Sha256}.",
+            Provenance =
+                $"Added by the user from {source.Name}, SHA-256 {source.Sha256}"
+                + (
+                    backbone.Weights is { } weights
+                        ? $", with the weights of {Path.GetFileName(weights)}, SHA-256 {FileDigest.Of(weights)}."
+                        : "."
+                ),
             Restore =
                 $"mlnet-transfer models remove {backbone.Id}, then mlnet-transfer models add FILE --id {backbone.Id}",
             Preprocessing = found.Preprocessing,
@@ -319,6 +345,17 @@ public sealed record NewBackbone
 
     /// <summary>What the graph may not state: size, preprocessing, output.</summary>
     public OnnxInspectionOptions Inspection { get; init; } = new();
+
+    /// <summary>
+    /// Weights to take in place of the file's: a state dictionary of PyTorch (.pt, .pth), of TorchSharp (.dat) or a
+    /// .safetensors, under the names of the module that was exported, such as torchvision's, or of the file's
+    /// initializers. Default null: the file's own.
+    /// </summary>
+    public string? Weights
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
 
     /// <summary>
     /// Names of the classes in the order of the output. Default null: those in the file's metadata, else none.

@@ -95,6 +95,18 @@ public sealed record ExportOptions : DataJobRequest
         init => field = value is { } bytes ? Check.InRange(bytes, 0, long.MaxValue) : null;
     }
 
+    /// <summary>Namespace of the class for TorchSharp, for example Acme.Vision. Default null: none.</summary>
+    public string? Namespace
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
+
+    /// <summary>
+    /// The names that weights have in a .safetensors. Default null: <see cref="Models.Exports.WeightNames.Onnx"/>.
+    /// </summary>
+    public WeightNames? WeightNames { get; init; }
+
     /// <inheritdoc/>
     public override ExportJob CreateJob(JobServices? services = null) => new(this, services);
 }
@@ -124,11 +136,11 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
             options.Output ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(options.Model))!, format.FileName);
         ExportWriter.RequireFree(path, options.Overwrite);
         if (options.CalibrationImages.Count > 0 && !format.IsFitted)
-            throw new TransferException(
-                $"--calibration-images are for formats that are fitted to images "
-                    + $"({string.Join(", ", ExportFormats.All.Where(f => f.IsFitted).Select(f => f.Name))}), not "
-                    + $"for {format.Name}. Leave them out."
-            );
+            throw Without("--calibration-images are for formats that are fitted to images", f => f.IsFitted);
+        if (options.Namespace is not null && !format.HasNamespace)
+            throw Without("--namespace is for formats that are code", f => f.HasNamespace);
+        if (options.WeightNames is not null && !format.HasNames)
+            throw Without("--names is for formats of weights alone", f => f.HasNames);
         if (options.Images.Count == 0)
             throw new TransferException(
                 "An export is checked on real images, and none were given. Give some that the model was made for, "
@@ -141,6 +153,8 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
             WithFeatures = options.WithFeatures,
             WithLogits = options.WithLogits,
             ExternalDataAbove = options.ExternalDataAbove,
+            Namespace = options.Namespace,
+            Names = options.WeightNames ?? Models.Exports.WeightNames.Onnx,
             Quantization = options.Quantization,
             Limits = options.Limits,
         };
@@ -205,6 +219,13 @@ public sealed class ExportJob(ExportOptions options, JobServices? services = nul
             clock.GetElapsedTime(started).TotalSeconds
         );
     }
+
+    /// <summary>The error of an option that the format has no use for.</summary>
+    private TransferException Without(string said, Func<IExportFormat, bool> takes) =>
+        new(
+            $"{said} ({string.Join(", ", ExportFormats.All.Where(takes).Select(f => f.Name))}), not for "
+                + $"{options.Format}. Leave it out."
+        );
 
     private static void RequireContent(IExportFormat format, ContentEncoder encoder)
     {

@@ -226,8 +226,8 @@ public sealed record FineTuneOptions
     internal int ThreadsHere => Threads ?? Math.Min(8, Environment.ProcessorCount);
 
     /// <summary>
-    /// Weights to start from instead of the pretrained ones: a .safetensors or a model.onnx with all weights of the
-    /// backbone at the same taps. Default null.
+    /// Weights to start from instead of the pretrained ones: a model.onnx, or a .safetensors, .pt, .pth or .dat file
+    /// with all weights of the backbone at the same taps, under their names in the ONNX file or in torch. Default null.
     /// </summary>
     public string? InitialWeights
     {

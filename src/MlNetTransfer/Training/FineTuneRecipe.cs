@@ -32,7 +32,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
         this.settings = settings;
         from = settings.Strategy.Network!;
         freeze = settings.FineTune.Freeze ?? from.Freeze;
-        OnnxModel pretrained = settings.Backbone.LoadModel();
+        OnnxModel pretrained = settings.Backbone.LoadModel().SeparateInitializers();
         model = from.IsRandom ? RandomWeights.Draw(pretrained, settings.Head.Seed) : pretrained;
         texts = settings.Backbone.Card.Encoder as TextEncoder;
     }

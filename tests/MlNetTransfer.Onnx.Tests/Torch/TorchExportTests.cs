@@ -121,7 +121,7 @@ public sealed class TorchExportTests
     public void TorchSharp_MobileNet_KeepsItsSequentials()
     {
         string code = TorchSharpExport.Code(TorchFolder.Model("mobilenet_v2.trainable"), "MobileNetV2");
-        StringAssert.Contains(code, "var x = conv.call(input);\n        return input + x;");
+        StringAssert.Contains(code, "var x = conv.call(input);\n            return input + x;");
         Assert.DoesNotContain("Func<", code);
         Assert.DoesNotContain("using System;", code);
     }
@@ -182,7 +182,7 @@ public sealed class TorchExportTests
             .Build();
         string code = TorchSharpExport.Code(model, "Net");
         StringAssert.Contains(code, "return torch.cat([input, conv.call(input)], 1);");
-        StringAssert.Contains(code, "var x = layer1.call(input);\n        return layer2.call(x);");
+        StringAssert.Contains(code, "var x = layer1.call(input);\n            return layer2.call(x);");
         StringAssert.Contains(
             code,
             "var x = stem.call(input);\n        x = dense.call(x);\n        x = "

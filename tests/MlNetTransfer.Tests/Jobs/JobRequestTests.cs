@@ -9,6 +9,7 @@ using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Models.Exports;
 using MlNetTransfer.Models.Quantization;
 using MlNetTransfer.Onnx.Quantization;
 using MlNetTransfer.Selective;
@@ -256,6 +257,8 @@ public sealed class JobRequestTests
             Output = "out.onnx",
             Overwrite = true,
             AllowDrift = 0,
+            Namespace = "Acme.Vision",
+            WeightNames = WeightNames.Torch,
             WithFeatures = true,
             WithLogits = true,
             ExternalDataAbove = 1L << 40,

@@ -166,7 +166,7 @@ internal static class TorchExport
         string output =
             options?.Output
             ?? (model.Outputs.Count > 0 ? model.Outputs[0].Name : throw new GraphException("The model has no output."));
-        OnnxModel cut = InitializerAliases.Expand(model).CutAt(output);
+        OnnxModel cut = SeparateInitializers.WithoutAliases(model).CutAt(output);
         if (cut.Inputs.Count != 1)
             throw new GraphException(
                 $"'{output}' is computed from {cut.Inputs.Count} inputs "

@@ -288,8 +288,8 @@ internal sealed class PickleRules(bool isScript)
             throw new FormatException("a call of what is no name.");
         switch (global.Name)
         {
-            case "OrderedDict" when arguments.Items.Count == 0:
-                return new PickleMap();
+            case "OrderedDict" when Entries(arguments.Items) is { } map:
+                return map;
             case "_rebuild_tensor_v2"
                 when !isNew
                     && arguments.Items
@@ -313,6 +313,27 @@ internal sealed class PickleRules(bool isScript)
         PickleMap made = new();
         objects.Add(made);
         return made;
+    }
+
+    /// <summary>A dictionary made of nothing or of pairs, as an empty tuple is; null for another form.</summary>
+    private static PickleMap? Entries(IReadOnlyList<object?> arguments)
+    {
+        IReadOnlyList<object?>? pairs = arguments switch
+        {
+            [] => [],
+            [PickleTuple tuple] => tuple.Items,
+            [List<object?> list] => list,
+            _ => null,
+        };
+        if (pairs is null)
+            return null;
+        PickleMap map = new();
+        foreach (object? pair in pairs)
+            if (pair is PickleTuple { Items: [var key, var value] })
+                map.Entries.Add((key, value));
+            else
+                return null;
+        return map;
     }
 
     private static long[] Numbers(PickleTuple tuple) =>

@@ -6,7 +6,7 @@ namespace MlNetTransfer.Onnx.Torch.Sharp;
 
 /// <summary>
 /// The classes of a model in C#: containers that are alike share one, whose constructor takes the numbers in which they
-/// differ; plain chains are Sequentials.
+/// differ; plain chains are Sequentials. All lie within the model's class, so that two models can stand in one project.
 /// </summary>
 internal sealed class SharpClasses
 {
@@ -36,6 +36,8 @@ internal sealed class SharpClasses
             "Tensor",
             "Parameter",
             "Module",
+            .. root.Tensors.Select(t => SharpNames.Field(t.Name)),
+            .. root.Children.Select(c => SharpNames.Field(c.Name)),
         ];
         foreach (
             IGrouping<int, TorchModule> height in root
@@ -44,18 +46,22 @@ internal sealed class SharpClasses
                 .OrderBy(g => g.Key)
         )
             AtHeight([.. height]);
-        SharpText text = new SharpClass(root, Construct, Type).Write(isRoot: true);
-        code.Insert(
-            0,
-            $"/// <summary>{summary}</summary>\n"
-                + text.ToString()
-                    .Replace(SharpClass.Name, name, StringComparison.Ordinal)
-                    .Replace(SharpClass.Parameters, "", StringComparison.Ordinal)
+        string text = new SharpClass(root, Construct, Type)
+            .Write(isRoot: true)
+            .ToString()
+            .Replace(SharpClass.Name, name, StringComparison.Ordinal)
+            .Replace(SharpClass.Parameters, "", StringComparison.Ordinal);
+        IEnumerable<string> nested = code.Select(helper =>
+            string.Concat(helper.TrimEnd('\n').Split('\n').Select(line => line.Length > 0 ? $"    {line}\n" : "\n"))
         );
+        Code =
+            $"/// <summary>{summary}</summary>\n{text[..text.LastIndexOf('}')]}"
+            + string.Concat(nested.Select(helper => "\n" + helper))
+            + "}\n";
     }
 
-    /// <summary>All classes, the model's first.</summary>
-    public string Code => string.Join("\n", code);
+    /// <summary>The model's class, the others within it.</summary>
+    public string Code { get; }
 
     private static int Height(TorchModule module) =>
         module.Children.Select(c => c.Layer is null ? Height(c) + 1 : 1).DefaultIfEmpty(0).Max();

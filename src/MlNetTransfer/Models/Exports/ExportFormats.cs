@@ -37,6 +37,14 @@ public interface IExportFormat
     /// </summary>
     bool IsFitted => false;
 
+    /// <summary>
+    /// Whether it is code in a namespace (<see cref="ExportRequest.Namespace"/>). Default false.
+    /// </summary>
+    bool HasNamespace => false;
+
+    /// <summary>Whether names can be chosen (<see cref="ExportRequest.Names"/>). Default false.</summary>
+    bool HasNames => false;
+
     /// <summary>Whether it takes models of other content than images, such as texts. Default false.</summary>
     bool TakesAnyContent => false;
 
@@ -76,6 +84,16 @@ public static class ExportFormats
         ?? throw new TransferException(
             $"There is no export format '{name}'. Known: {string.Join(", ", All.Select(f => f.Name))}."
         );
+}
+
+/// <summary>The names that weights are written under.</summary>
+public enum WeightNames
+{
+    /// <summary>Those of the ONNX file's initializers.</summary>
+    Onnx,
+
+    /// <summary>Those of the modules of an export for torch, such as "layer1.0.conv1.weight".</summary>
+    Torch,
 }
 
 /// <summary>A converted model, ready to be written.</summary>
@@ -172,6 +190,12 @@ public sealed record ExportRequest
     /// Images that a format is fitted to, none of them among <see cref="Images"/>; empty where it is fitted to none.
     /// </summary>
     public IReadOnlyList<DataItem> Calibration { get; init; } = [];
+
+    /// <summary>Namespace of code. Default null: none.</summary>
+    public string? Namespace { get; init; }
+
+    /// <summary>The names of weights. Default <see cref="WeightNames.Onnx"/>.</summary>
+    public WeightNames Names { get; init; }
 
     /// <summary>How a model is quantised, and what it may lose by it.</summary>
     public Int8Options Quantization { get; init; } = new();

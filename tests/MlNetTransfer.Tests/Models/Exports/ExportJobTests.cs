@@ -6,6 +6,7 @@ using MlNetTransfer.Models.Exports;
 using MlNetTransfer.Models.Quantization;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Proto;
+using MlNetTransfer.Onnx.Weights;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Models.Exports;
@@ -39,6 +40,50 @@ public sealed class ExportJobTests
             new ExportJob(options with { Overwrite = true }).Run().Files.ToArray()
         );
         Assert.IsEmpty(Directory.GetDirectories(folder.Path, ".*"));
+    }
+
+    /// <summary>An option without effect is an error, before any image is read.</summary>
+    [TestMethod]
+    public void Run_OptionOfOtherFormats_IsRefused()
+    {
+        using var folder = new TempFolder();
+        ExportOptions options = Make(folder, "tensor");
+        Refused(
+            options with
+            {
+                Namespace = "Acme",
+            },
+            "--namespace is for formats that are code (torchsharp), not for tensor"
+        );
+        Refused(
+            options with
+            {
+                WeightNames = WeightNames.Torch,
+            },
+            "--names is for formats of weights alone (safetensors), not for tensor"
+        );
+        Refused(options with { Format = "safetensors", WithLogits = true }, "A file of weights has no outputs");
+
+        static void Refused(ExportOptions options, string said) =>
+            StringAssert.Contains(
+                Assert.ThrowsExactly<TransferException>(() => new ExportJob(options).Run()).Message,
+                said
+            );
+    }
+
+    [TestMethod]
+    [DataRow(WeightNames.Onnx)]
+    [DataRow(WeightNames.Torch)]
+    public void Run_Safetensors_HasWeightsAloneUnderTheNamesAskedFor(WeightNames names)
+    {
+        using var folder = new TempFolder();
+        ExportOptions options = Make(folder, "safetensors") with { WeightNames = names };
+        var file = SafetensorsFile.Load(new ExportJob(options).Run().Files[0].Path);
+        string[] initializers = [.. OnnxModel.Load(options.Model).Initializers.Select(i => i.Name)];
+        Assert.AreEqual(names == WeightNames.Onnx, file.Tensors.Keys.All(initializers.Contains));
+        Assert.IsTrue(file.Tensors.Keys.All(name => names == WeightNames.Onnx || name.Contains('.')));
+        if (names == WeightNames.Onnx)
+            Assert.IsTrue(file.Tensors.Values.All(t => t.Type == SafeTensorType.F32 && t.Data.Length > sizeof(float)));
     }
 
     [TestMethod]

@@ -463,7 +463,7 @@ public sealed class FineTuneJobTests
                 )
             )
         );
-        StringAssert.Contains(error.Message, "missing: down.mean");
+        StringAssert.Contains(error.Message, "missing: stem_1.weight [8]");
     }
 
     private static string[] Reproducible(string path) =>
