@@ -72,18 +72,15 @@ public sealed class ExportJobTests
     }
 
     [TestMethod]
-    [DataRow(WeightNames.Onnx)]
-    [DataRow(WeightNames.Torch)]
-    public void Run_Safetensors_HasWeightsAloneUnderTheNamesAskedFor(WeightNames names)
+    public void Run_Safetensors_HasWeightsAlone()
     {
         using var folder = new TempFolder();
-        ExportOptions options = Make(folder, "safetensors") with { WeightNames = names };
+        ExportOptions options = Make(folder, "safetensors");
         var file = SafetensorsFile.Load(new ExportJob(options).Run().Files[0].Path);
-        string[] initializers = [.. OnnxModel.Load(options.Model).Initializers.Select(i => i.Name)];
-        Assert.AreEqual(names == WeightNames.Onnx, file.Tensors.Keys.All(initializers.Contains));
-        Assert.IsTrue(file.Tensors.Keys.All(name => names == WeightNames.Onnx || name.Contains('.')));
-        if (names == WeightNames.Onnx)
-            Assert.IsTrue(file.Tensors.Values.All(t => t.Type == SafeTensorType.F32 && t.Data.Length > sizeof(float)));
+        TensorProto[] initializers = [.. OnnxModel.Load(options.Model).Initializers];
+        CollectionAssert.IsSubsetOf(file.Tensors.Keys.ToArray(), initializers.Select(i => i.Name).ToArray());
+        Assert.IsTrue(file.Tensors.Values.All(t => t.Type == SafeTensorType.F32 && t.Data.Length > sizeof(float)));
+        Assert.IsGreaterThan(file.Tensors.Count, initializers.Length, "the model has others");
     }
 
     [TestMethod]
