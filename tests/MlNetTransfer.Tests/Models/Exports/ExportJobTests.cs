@@ -80,7 +80,6 @@ public sealed class ExportJobTests
         TensorProto[] initializers = [.. OnnxModel.Load(options.Model).Initializers];
         CollectionAssert.IsSubsetOf(file.Tensors.Keys.ToArray(), initializers.Select(i => i.Name).ToArray());
         Assert.IsTrue(file.Tensors.Values.All(t => t.Type == SafeTensorType.F32 && t.Data.Length > sizeof(float)));
-        Assert.IsGreaterThan(file.Tensors.Count, initializers.Length, "the model has others");
     }
 
     [TestMethod]
