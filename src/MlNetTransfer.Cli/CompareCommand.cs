@@ -111,18 +111,28 @@ internal static class CompareCommand
     }
 
     /// <summary>What a comparison says, in a sentence.</summary>
-    public static string Verdict(ModelsComparison found)
+    public static string Verdict(ModelsComparison found) =>
+        Facts(found, "the first model", "the second")
+        + (found.Verdict is ComparisonVerdict.TooFewImages ? " Compare on more images, or keep the one in use." : "");
+
+    /// <summary>What the images say of two models.</summary>
+    /// <param name="found">The comparison.</param>
+    /// <param name="first">What the first is called.</param>
+    /// <param name="second">What the second is called.</param>
+    public static string Facts(ModelsComparison found, string first, string second)
     {
         string difference =
-            $"the second is {EvaluationTables.Points(found.Difference)} points beside the first (95 %: "
+            $"the accuracy of {second} less that of {first} is {EvaluationTables.Points(found.Difference)} points (95 %: "
             + $"{EvaluationTables.Points(found.DifferenceInterval)}, {found.Images} images)";
         return found.Verdict switch
         {
-            ComparisonVerdict.SecondIsBetter => $"The second model is better: {difference}.",
-            ComparisonVerdict.FirstIsBetter => $"The first model is better: {difference}.",
+            ComparisonVerdict.SecondIsBetter => $"{Capital(second)} is better: {difference}.",
+            ComparisonVerdict.FirstIsBetter => $"{Capital(first)} is better: {difference}.",
             ComparisonVerdict.AsGood =>
                 $"Neither is better by more than {EvaluationTables.Points(found.Margin)} points: {difference}.",
-            _ => $"Too few images to tell: {difference}. Compare on more images, or keep the one in use.",
+            _ => $"Too few images to tell: {difference}.",
         };
     }
+
+    private static string Capital(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 }

@@ -54,7 +54,7 @@ internal static class JobsCommand
                 async (client, id) =>
                 {
                     int count = await client.Retry(id);
-                    return Said(terminal, id, $"has {count} shards back in the queue.");
+                    return Said(terminal, id, $"has {count} {(count == 1 ? "shard" : "shards")} back in the queue.");
                 }
             ),
             OfOne(
@@ -213,7 +213,7 @@ internal static class JobsCommand
         foreach (ClusterWorkerState worker in job.Workers)
             console.WriteLine(
                 worker.Shards.Count == 0
-                    ? $"Worker {worker.Name}: none of its shards"
+                    ? $"Worker {worker.Name}: no shard of this job"
                     : $"Worker {worker.Name}: shard {string.Join(", ", worker.Shards)}, "
                         + $"{Rate(worker.PerSecond)} a second"
             );
@@ -228,7 +228,11 @@ internal static class JobsCommand
                     $"Shard {shard.Number}: {FlagText.Of(shard.State)}, {shard.Rows:N0} rows, {shard.Rejected:N0} "
                 )
                     + $"rejected{(shard.Worker is null ? "" : $", {shard.Worker}")}"
-                    + (shard.Failures == 0 ? "" : $"; failed {shard.Failures} times")
+                    + (
+                        shard.Failures == 0
+                            ? ""
+                            : $"; failed {(shard.Failures == 1 ? "once" : $"{shard.Failures} times")}"
+                    )
                     + (shard.Error is null ? "" : $": {shard.Error}")
             );
         if (told.Length > MostShown)

@@ -121,7 +121,9 @@ internal static class RegistryCommand
                 stage = parsed.GetRequiredValue(to),
                 source = parsed.GetRequiredValue(from);
             string? why = parsed.GetValue(reason);
-            if (parsed.GetValue(images) is { } judged && registry.Find(model).Stages.ContainsKey(stage))
+            if (parsed.GetValue(images) is not null && !registry.Find(model).Stages.ContainsKey(stage))
+                terminal.WriteText($"{model}@{stage} has no model yet, so there is none to judge beside.\n");
+            else if (parsed.GetValue(images) is { } judged)
             {
                 ModelsComparison found = terminal.Run(
                     new CompareModelsJob(
@@ -134,13 +136,14 @@ internal static class RegistryCommand
                     ),
                     cancellation
                 );
-                string verdict = CompareCommand.Verdict(found);
+                string verdict = CompareCommand.Facts(found, $"the model of {stage}", $"that of {source}");
                 if (found.Verdict == ComparisonVerdict.FirstIsBetter)
                 {
                     terminal.WriteText($"Not promoted. {verdict}\n");
                     return ExitCode.GateFailed;
                 }
 
+                terminal.WriteText($"Not worse beyond chance. {verdict}\n");
                 why = why is null ? verdict : $"{why}. {verdict}";
             }
 

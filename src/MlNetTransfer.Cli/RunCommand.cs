@@ -137,9 +137,7 @@ internal static class RunCommand
 
     private static int Check(Terminal terminal, string file, bool json)
     {
-        JobFile job = JobFile.Read(file);
-        if (TrainRules.Violation(job.Train, []) is { } violation)
-            throw new TransferException($"{file}: {violation}");
+        JobFile job = new RunJob(new RunOptions { Job = file, Output = Runs }).Check();
         if (json)
             terminal.WriteJson(new { file, valid = true });
         else

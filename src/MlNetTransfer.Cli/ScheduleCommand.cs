@@ -98,7 +98,7 @@ internal static class ScheduleCommand
                 string.Create(CultureInfo.InvariantCulture, $"Next run: {next:yyyy-MM-dd HH:mm:ss zzz}")
             );
             if (!Wait(services.Clock, next, cancellation))
-                return code;
+                return ExitCode.Cancelled;
             code = Once(terminal, job, Path.Combine(output, RunCommand.Name(job, next)), services, cancellation);
         }
 

@@ -70,6 +70,12 @@ internal static class ScoreCommand
                     $"Nothing to do: {summary.Output} has all {summary.Rows:N0} rows of this batch already."
                 )
             );
+            if (summary.Rejected > 0)
+                console.WriteLine(
+                    FormattableString.Invariant(
+                        $"{summary.Rejected:N0} of them are inputs that could not be used; the "
+                    ) + "column 'error' says why. Once that is mended, --restart scores all anew."
+                );
             return;
         }
 
@@ -94,9 +100,8 @@ internal static class ScoreCommand
         if (summary.Rejected == 0)
             return;
         console.WriteLine(
-            FormattableString.Invariant(
-                $"{summary.Rejected:N0} could not be used; the column 'error' says why. The first:"
-            )
+            FormattableString.Invariant($"{summary.Rejected:N0} could not be used; the column 'error' says why.")
+                + (summary.FirstRejected.Count > 0 ? " The first:" : "")
         );
         foreach (RejectedItem image in summary.FirstRejected)
             console.WriteLine($"  {image.File}: {image.Reason}");

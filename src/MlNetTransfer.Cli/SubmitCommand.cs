@@ -54,7 +54,7 @@ internal static class SubmitCommand
             string id = Submit(WorkerCommand.Store(parsed, store), client => client.Submit(submission))
                 .GetAwaiter()
                 .GetResult();
-            return Said(terminal, parsed.GetValue(json), id, submission.Shards);
+            return Said(terminal, parsed, store, json, id, submission.Shards);
         });
         return command;
     }
@@ -100,7 +100,7 @@ internal static class SubmitCommand
             string id = Submit(WorkerCommand.Store(parsed, store), client => client.Submit(run, count))
                 .GetAwaiter()
                 .GetResult();
-            return Said(terminal, parsed.GetValue(json), id, count);
+            return Said(terminal, parsed, store, json, id, count);
         });
         return command;
     }
@@ -156,7 +156,9 @@ internal static class SubmitCommand
                 .GetResult();
             return Said(
                 terminal,
-                parsed.GetValue(json),
+                parsed,
+                store,
+                json,
                 id,
                 submission.Shards,
                 "; then 'mlnet-transfer tune --together' with the same options says what was found"
@@ -165,15 +167,27 @@ internal static class SubmitCommand
         return command;
     }
 
-    private static int Said(Terminal terminal, bool asJson, string id, int shards, string then = "")
+    private static int Said(
+        Terminal terminal,
+        ParseResult parsed,
+        Option<string> store,
+        Option<bool> json,
+        string id,
+        int shards,
+        string then = ""
+    )
     {
-        if (asJson)
+        if (parsed.GetValue(json))
+        {
             terminal.WriteJson(new { id, shards });
-        else
-            terminal.WriteText(
-                $"Job {id}: {shards} {(shards == 1 ? "shard" : "shards")}. Follow it with 'mlnet-transfer jobs wait "
-                    + $"{id}'{then}.\n"
-            );
+            return ExitCode.Done;
+        }
+
+        string place = parsed.GetResult(store) is { Implicit: false } ? $" --store {parsed.GetValue(store)}" : "";
+        terminal.WriteText(
+            $"Job {id}: {shards} {(shards == 1 ? "shard" : "shards")}. Follow it with 'mlnet-transfer jobs wait "
+                + $"{id}{place}'{then}.\n"
+        );
         return ExitCode.Done;
     }
 

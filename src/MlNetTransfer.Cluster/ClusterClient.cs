@@ -123,11 +123,20 @@ public sealed class ClusterClient : IAsyncDisposable
         await connection.Ask(async scheduler =>
         {
             await scheduler.AddJob((job with { IsCancelled = true }).ToDetail(), AddJobOptions.Replacing);
-            await scheduler.UnscheduleJobs(GroupMatcher<TriggerKey>.GroupEquals(job.Id));
-            PagedResult<FireInstance> firings = await scheduler.QueryFireInstances(
+            PagedResult<TriggerHeader> triggers = await scheduler.QueryTriggers(
+                new TriggerQuery { Group = GroupMatcher<TriggerKey>.GroupEquals(job.Id), Take = int.MaxValue }
+            );
+            PagedResult<FireInstance> all = await scheduler.QueryFireInstances(
                 new FireInstanceQuery { Take = int.MaxValue }
             );
-            foreach (FireInstance firing in firings.Items.Where(firing => firing.JobKey?.Group == job.Id))
+            FireInstance[] firings = [.. all.Items.Where(firing => firing.JobKey?.Group == job.Id)];
+            // A trigger that is taken away takes its firing along, and with that the word to the worker that has it.
+            TriggerKey[] waiting =
+            [
+                .. triggers.Items.Select(trigger => trigger.Key).Except(firings.Select(firing => firing.TriggerKey)),
+            ];
+            await scheduler.UnscheduleJobs(waiting);
+            foreach (FireInstance firing in firings)
                 await scheduler.Interrupt(firing.JobKey!);
             return true;
         });

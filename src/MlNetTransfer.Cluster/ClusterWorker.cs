@@ -56,6 +56,8 @@ public sealed record ClusterWorkerOptions
 /// <param name="options">How it works.</param>
 public sealed class ClusterWorker(ClusterWorkerOptions options)
 {
+    private const int Tries = 5;
+
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(3),
         Moment = TimeSpan.FromMilliseconds(20),
         LongestEnd = TimeSpan.FromSeconds(25);
@@ -128,19 +130,39 @@ public sealed class ClusterWorker(ClusterWorkerOptions options)
         if (store.File is not { } file)
             return null;
         OutputLock.MakeFolder(Path.GetDirectoryName(file)!);
-        try
+        for (int tries = 0; ; tries++)
         {
-            return OutputLock.OfFile($"{file}.worker");
-        }
-        catch (TransferException e) when (e.InnerException is IOException held && OutputLock.IsHeld(held))
-        {
-            throw new TransferException(
-                $"The store {store.Name} has a worker already, and a file of SQLite can have one. Give that worker "
-                    + "more shards at once, or take a store of PostgreSQL: postgres://user@host/database.",
-                e
-            );
+            try
+            {
+                return OutputLock.OfFile(PlaceOf(file));
+            }
+            // Who asks whether a worker is alive holds the place for a moment.
+            catch (TransferException e) when (OutputLock.IsHeld(e) && tries < Tries)
+            {
+                Thread.Sleep(Moment);
+            }
+            catch (TransferException e) when (OutputLock.IsHeld(e))
+            {
+                throw new TransferException(
+                    $"The store {store.Name} has a worker already, and a file of SQLite can have one. Give that worker "
+                        + "more shards at once, or take a store of PostgreSQL: postgres://user@host/database.",
+                    e
+                );
+            }
         }
     }
+
+    /// <summary>Whether the one worker of a file of SQLite is alive.</summary>
+    internal static bool IsAlive(ClusterStore store)
+    {
+        string place = PlaceOf(store.File!);
+        if (!File.Exists($"{place}.lock"))
+            return false;
+        using OutputLock? free = OutputLock.TryOfFile(place);
+        return free is null;
+    }
+
+    private static string PlaceOf(string file) => $"{file}.worker";
 }
 
 /// <summary>Names of workers in the store: what the user called it, digits of its own, and its version.</summary>

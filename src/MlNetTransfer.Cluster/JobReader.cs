@@ -47,7 +47,7 @@ internal static class JobReader
         {
             List<ClusterJob> read = [];
             foreach (JobRecord job in jobs)
-                read.Add(await Read(scheduler, job));
+                read.Add(await Read(store.Store, scheduler, job));
             return (IReadOnlyList<ClusterJob>)read;
         });
 
@@ -109,8 +109,17 @@ internal static class JobReader
         return records;
     }
 
-    private static async ValueTask<ClusterJob> Read(IScheduler scheduler, JobRecord job)
+    private static async ValueTask<ClusterJob> Read(ClusterStore store, IScheduler scheduler, JobRecord job)
     {
+        ClusterNode[] alive =
+        [
+            .. (await scheduler.QueryClusterNodes()).Where(node =>
+                !node.IsCurrentNode && node.State != ClusterNodeState.Failed
+            ),
+        ];
+        HashSet<string> nodes = store.File is not null
+            ? (ClusterWorker.IsAlive(store) ? [WorkerName.OfFile] : [])
+            : [.. alive.Select(node => node.InstanceId)];
         // Firings first: a shard that ends meanwhile is then shown by what was written at its end.
         PagedResult<FireInstance> firings = await scheduler.QueryFireInstances(
             new FireInstanceQuery { Take = int.MaxValue }
@@ -127,14 +136,8 @@ internal static class JobReader
                 (record, i) =>
                 {
                     JobKey key = job.ShardKey(i + 1);
-                    return Shard(job, i + 1, record, running.GetValueOrDefault(key), scheduled.Contains(key));
+                    return Shard(job, i + 1, record, running.GetValueOrDefault(key), nodes, scheduled.Contains(key));
                 }
-            ),
-        ];
-        ClusterNode[] alive =
-        [
-            .. (await scheduler.QueryClusterNodes()).Where(node =>
-                !node.IsCurrentNode && node.State != ClusterNodeState.Failed
             ),
         ];
         ClusterState state = StateOf(job, shards);
@@ -148,7 +151,7 @@ internal static class JobReader
             Submitted = job.Submitted,
             Shards = shards,
             Workers = Workers(job, shards, [.. alive.Select(node => node.InstanceId)]),
-            Note = state == ClusterState.Waiting ? NoteOf(job, alive) : null,
+            Note = state == ClusterState.Waiting ? NoteOf(store, job, nodes) : null,
         };
     }
 
@@ -157,18 +160,21 @@ internal static class JobReader
         int number,
         ShardRecord record,
         FireInstance? firing,
+        HashSet<string> alive,
         bool isScheduled
     )
     {
         var told = ProgressText.Read(firing?.ProgressMessage);
         // A firing that has ended is in the list for a moment.
-        bool isRunning = firing is not null && record is { IsDone: false, IsParked: false };
+        bool isBegun = firing is not null && record is { IsDone: false, IsParked: false };
+        // What a dead worker had waits for the next one.
+        bool isRunning = isBegun && alive.Contains(firing!.SchedulerInstanceId);
         ClusterState state =
             record.IsDone ? ClusterState.Done
             : record.IsParked ? ClusterState.Parked
             : isRunning ? ClusterState.Running
             : job.IsCancelled ? ClusterState.Cancelled
-            : isScheduled ? ClusterState.Waiting
+            : isScheduled || isBegun ? ClusterState.Waiting
             : ClusterState.Parked;
         string? worker = isRunning ? firing!.SchedulerInstanceId : record.Worker;
         return new ClusterShard
@@ -176,8 +182,8 @@ internal static class JobReader
             Number = number,
             State = state,
             Worker = worker is null ? null : WorkerName.Of(worker).Name,
-            Rows = isRunning && told is { } now ? now.Progress.Rows : record.Rows,
-            Rejected = isRunning && told is { } then ? then.Progress.Rejected : record.Rejected,
+            Rows = isBegun && told is { } now ? now.Progress.Rows : record.Rows,
+            Rejected = isBegun && told is { } then ? then.Progress.Rejected : record.Rejected,
             PerSecond = isRunning ? told?.PerSecond ?? 0 : record.PerSecond,
             Failures = record.Failures,
             Error =
@@ -218,11 +224,19 @@ internal static class JobReader
         ];
     }
 
-    private static string? NoteOf(JobRecord job, ClusterNode[] alive)
+    private static string? NoteOf(ClusterStore store, JobRecord job, IReadOnlyCollection<string> nodes)
     {
-        string[] versions = [.. alive.Select(node => WorkerName.Of(node.InstanceId).Version).Distinct().Order()];
-        return versions.Contains(job.Version) || (versions.Length == 0 && job.Version == ProductVersion.OfPackage)
-                ? null
+        string[] versions =
+        [
+            // The one worker of a file has its name alone.
+            .. nodes
+                .Select(node => store.File is not null ? job.Version : WorkerName.Of(node).Version)
+                .Distinct()
+                .Order(),
+        ];
+        return versions.Contains(job.Version) ? null
+            : versions.Length == 0 && job.Version == ProductVersion.OfPackage
+                ? $"No worker is alive. Start one: mlnet-transfer worker --store {store.Name}"
             : versions.Length == 0
                 ? $"It was submitted with version {job.Version}, and waits for a worker of that version."
             : $"It was submitted with version {job.Version}; the workers that are alive are of version "

@@ -27,6 +27,7 @@ internal sealed class RunWork : ShardWork
         JobFile job = JobFile.Read(run.Job, run.Output);
         if (TrainRules.Violation(job.Train) is { } violation)
             throw new TransferException($"{run.Job}: {violation}");
+        new RunJob(run).Check(sharesFolds: shards > 1);
         string[] files = [run.Job, .. run.Locked is { } locked ? [locked] : Array.Empty<string>()];
         string request = JsonSerializer.Serialize(run, Json),
             noted = FileDigests.Note(files);
@@ -63,8 +64,8 @@ internal sealed class RunWork : ShardWork
         return failed.Length == 0
             ? new ShardProgress(1, 0)
             : throw new FinalException(
-                $"The model of {options.Output} does not pass. {string.Join("; ", failed)}. Nothing was exported; its "
-                    + "report says what to mend."
+                $"The model of {options.Output} does not pass. {string.Join("; ", failed)}. Nothing was exported; "
+                    + $"'mlnet-transfer report {options.Output}' makes the page that says what to mend."
             );
     }
 }

@@ -69,8 +69,20 @@ internal sealed class ScoreWork : ShardWork
 
     /// <summary>Opens all that the first shard opens: what is wrong with the job is said before it is stored.</summary>
     /// <exception cref="TransferException">Model, input or output is not as it has to be.</exception>
-    public static void Probe(JobRecord job) =>
-        WhileHeld(() => new ScoreJob(OptionsOf(job, 1)).Probe(), CancellationToken.None);
+    public static void Probe(JobRecord job)
+    {
+        try
+        {
+            WhileHeld(() => new ScoreJob(OptionsOf(job, 1)).Probe(), CancellationToken.None);
+        }
+        catch (TransferException e) when (e.Message.Contains("--restart", StringComparison.Ordinal))
+        {
+            throw new TransferException(
+                $"{e.Message} A job of a cluster has no --restart: give another output, or remove what is there by hand.",
+                e
+            );
+        }
+    }
 
     public override string Watch(JobRecord job, int number) =>
         $"Score it alone with 'score --shard {number}/{job.Shards}' on a machine that you watch; the first input "

@@ -12,7 +12,7 @@ namespace MlNetTransfer.Cluster;
 [DisallowConcurrentExecution]
 [PersistJobDataAfterExecution]
 [RetryPolicy(MostRetries, "00:00:05", 2, MaxDelay = "00:05:00")]
-internal sealed class ShardJob(WorkerSetting worker, ClusterStore store) : IJob
+internal sealed class ShardJob(WorkerSetting worker) : IJob
 {
     /// <summary>More than a job may ask for: when to give up is decided here, by what is known of a shard.</summary>
     private const int MostRetries = 200;
@@ -204,7 +204,7 @@ internal sealed class ShardJob(WorkerSetting worker, ClusterStore store) : IJob
                     Keep(context, Now()).AsTask().GetAwaiter().GetResult();
                 }
 
-                if (!owner.IsShared && IsCancelled())
+                if (IsCancelled())
                     drain.Cancel();
             }
             catch (Exception e) when (e is SchedulerException or DbException)
@@ -213,7 +213,9 @@ internal sealed class ShardJob(WorkerSetting worker, ClusterStore store) : IJob
             }
         }
 
-        /// <summary>A file has nobody who would tell a worker; it asks for itself.</summary>
+        /// <summary>
+        /// Of a file nobody tells a worker, and of a server only with its next check-in: it asks for itself.
+        /// </summary>
         private bool IsCancelled() =>
             context.Scheduler.GetJobDetail(job.Key, CancellationToken.None).AsTask().GetAwaiter().GetResult()
                 is not { } header
@@ -282,8 +284,6 @@ internal sealed class ShardJob(WorkerSetting worker, ClusterStore store) : IJob
     private CancellationToken Stopping => worker.Stopping;
 
     private bool IsStopping => worker.Stopping.IsCancellationRequested;
-
-    private bool IsShared => store.IsShared;
 
     private void Say(string line) => worker.Log?.Invoke(line);
 }

@@ -85,16 +85,20 @@ internal sealed class StoreConnection : IAsyncDisposable
     {
         if (e is ObjectAlreadyExistsException)
             return null;
-        for (Exception? cause = e; cause is not null; cause = cause.InnerException)
-            if (cause is DbException or System.Net.Sockets.SocketException)
-                return new TransferException(
-                    $"The store {store.Name} cannot be reached: {cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}. "
-                        + "Expected a database that exists and that this user may make tables in; check the address, "
-                        + "that the server runs, and the password in PGPASSWORD.",
-                    e
-                );
-        return null;
+        return IsOfTheStore(e)
+            ? new TransferException(
+                $"The store {store.Name} cannot be reached: "
+                    + $"{e.GetBaseException().Message.ReplaceLineEndings(" ").TrimEnd('.')}. "
+                    + "Expected a database that exists and that this user may make tables in; check the address, "
+                    + "that the server runs, and the password in PGPASSWORD.",
+                e
+            )
+            : null;
     }
+
+    private static bool IsOfTheStore(Exception e) =>
+        e is DbException or System.Net.Sockets.SocketException
+        || (e.InnerException is { } inner && IsOfTheStore(inner));
 
     private static void Configure(IQuartzBuilder quartz, ClusterStore store, WorkerSetting? worker)
     {
@@ -136,9 +140,16 @@ internal sealed class StoreConnection : IAsyncDisposable
         });
     }
 
-    /// <summary>Warnings and errors of the engine, a line each.</summary>
+    /// <summary>Warnings and errors of the engine, a short line each; a failed shard has said so itself.</summary>
     private sealed class LogLines(Action<string>? write) : ILoggerFactory, ILogger
     {
+        private const int Longest = 300;
+
+        private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(30);
+
+        private readonly Lock gate = new();
+        private long? away;
+
         public void AddProvider(ILoggerProvider provider) { }
 
         public ILogger CreateLogger(string categoryName) => this;
@@ -156,10 +167,24 @@ internal sealed class StoreConnection : IAsyncDisposable
             Func<TState, Exception?, string> formatter
         )
         {
-            if (!IsEnabled(level))
+            string text = IsEnabled(level) ? formatter(state, exception) : "";
+            if (text.Length == 0 || text.StartsWith("Job ", StringComparison.Ordinal))
                 return;
+            if (exception is not null && IsOfTheStore(exception))
+            {
+                lock (gate)
+                {
+                    if (away is { } said && TimeProvider.System.GetElapsedTime(said) < Quiet)
+                        return;
+                    away = TimeProvider.System.GetTimestamp();
+                }
+
+                text = "it does not answer; asking again until it does.";
+            }
+
             string cause = exception is null ? "" : $" {exception.GetBaseException().Message}";
-            write!($"store: {formatter(state, exception)}{cause}".ReplaceLineEndings(" "));
+            string line = $"store: {text}{cause}".ReplaceLineEndings(" ");
+            write!(line.Length > Longest ? $"{line[..Longest]}…" : line);
         }
 
         public void Dispose() { }

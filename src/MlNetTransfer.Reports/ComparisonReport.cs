@@ -114,7 +114,28 @@ public static class ComparisonReport
     {
         PairOfRuns[] ofBest = [.. pairs.Where(p => p.First == best || p.Second == best)];
         int beaten = ofBest.Count(p => p.Says(best));
-        string most = $"{best.Folder} has the highest accuracy, {Figure.Percent1(best.Document.Accuracy)}. ";
+        bool areAlike = pairs.All(p =>
+            p.Difference.Rows == p.First.Images.Count && p.Difference.Rows == p.Second.Images.Count
+        );
+        string most = areAlike
+            ? $"{best.Folder} has the highest accuracy, {Figure.Percent1(best.Document.Accuracy)}. "
+            : "The runs judged different images, so their accuracies are not of the same thing: what counts are the "
+                + "images that two of them share, below. ";
+        if (!areAlike)
+        {
+            string[] said =
+            [
+                .. runs.SelectMany(better =>
+                    pairs
+                        .Where(p => (p.First == better || p.Second == better) && p.Says(better))
+                        .Select(p =>
+                            $"{better.Folder} is better than {(p.First == better ? p.Second : p.First).Folder}"
+                        )
+                ),
+            ];
+            return most + (said.Length == 0 ? "They do not tell any run from another." : $"{string.Join("; ", said)}.");
+        }
+
         return beaten == runs.Count - 1 ? most + "On the images that they share it is better than every other run."
             : beaten == 0 ? most + "There are too few images, or the runs are too alike, to tell it from any other."
             : most

@@ -343,7 +343,7 @@ internal static class Retry
             catch (Exception e) when (e is DbException or IOException)
             {
                 throw new TransferException(
-                    $"{what} failed: {e.Message.ReplaceLineEndings(" ")} "
+                    $"{what} failed: {e.Message.ReplaceLineEndings(" ").TrimEnd('.', ' ')}. "
                         + (
                             then
                             ?? "Rows that were committed are safe: mend it and run the same command again, and it "

@@ -143,6 +143,7 @@ internal sealed class DatabaseSink(
         if (before is null)
         {
             RequireSameBatch(transaction, identity);
+            RequireColumns(transaction);
             transaction.Execute(
                 $"INSERT INTO {Ledger} VALUES (@table, @part, @identity, @state, 0)",
                 ("@table", table),
@@ -177,6 +178,20 @@ internal sealed class DatabaseSink(
             throw new TransferException(
                 $"Table '{table}' of {address.Name} has rows already, and nothing says of which batch. Give another "
                     + "--table, or --restart to throw the table away."
+            );
+    }
+
+    /// <summary>An empty table may be somebody else's.</summary>
+    private void RequireColumns(DbTransaction transaction)
+    {
+        using DbCommand command = transaction.Command($"SELECT * FROM {Quoted} LIMIT 0");
+        using DbDataReader reader = command.ExecuteReader();
+        string[] found = [.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetName)],
+            expected = [.. columns.Select(column => column.Name)];
+        if (!found.SequenceEqual(expected, StringComparer.OrdinalIgnoreCase))
+            throw new TransferException(
+                $"Table '{table}' of {address.Name} has the columns {string.Join(", ", found)}; expected "
+                    + $"{string.Join(", ", expected)}. Give another --table, or --restart to throw the table away."
             );
     }
 

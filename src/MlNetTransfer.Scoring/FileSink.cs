@@ -118,23 +118,48 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
     {
         if (rows!.Length == 0)
             Commit([], state, cancellation);
-        rows.Dispose();
-        rows = null;
-        string finished = form.Finish(RowsFile, columns, state.Items, progress, cancellation);
-        // The receipt first: a file that has its name without one would be an output of nobody.
-        AtomicFile.Write(Receipt, stream => JsonSerializer.Serialize(stream, new Completed(identity!, state)));
-        File.Move(finished, Path.GetFullPath(output), overwrite: true);
-        ledger!.Dispose();
-        ledger = null;
+        try
+        {
+            rows.Dispose();
+            rows = null;
+            string finished = form.Finish(RowsFile, columns, state.Items, progress, cancellation);
+            // The receipt first: a file that has its name without one would be an output of nobody.
+            AtomicFile.Write(Receipt, stream => JsonSerializer.Serialize(stream, new Completed(identity!, state)));
+            File.Move(finished, Path.GetFullPath(output), overwrite: true);
+            ledger!.Dispose();
+            ledger = null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or GraphException)
+        {
+            throw new TransferException(
+                $"All {state.Items:N0} rows are written, but '{output}' cannot be finished: {e.Message} Make room on "
+                    + "the disk and run the same command again: nothing is scored twice.",
+                e
+            );
+        }
+
         work.Remove();
     }
 
     public override void Dispose()
     {
-        rows?.Dispose();
-        ledger?.Dispose();
+        Close(rows);
+        Close(ledger);
         held?.Dispose();
         base.Dispose();
+    }
+
+    /// <summary>What a full disk did not take is of no segment that was committed.</summary>
+    private static void Close(FileStream? file)
+    {
+        try
+        {
+            file?.Dispose();
+        }
+        catch (IOException)
+        {
+            // The error of the write was said.
+        }
     }
 
     /// <summary>The second file of an output, as a full path; null where it has one alone.</summary>

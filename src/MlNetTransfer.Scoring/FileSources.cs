@@ -191,6 +191,7 @@ internal sealed class ListSource : ScoreSource
             PathColumn = options.PathColumn,
             Lists = new ListLimits { MaxRows = 1_000_000_000 },
             ExtraColumns = ExtraColumns.Ignore,
+            TakesTexts = false,
         };
     }
 

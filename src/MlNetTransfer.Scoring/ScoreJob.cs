@@ -64,7 +64,10 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         (ScoreState state, bool isComplete) = sink.Open(Identity(source, scorer), scorer.Columns, options.Restart);
         long before = state.Items;
         Committed?.Invoke(state);
-        if (!isComplete)
+        RequireFewErrors(state);
+        if (isComplete)
+            RequireUnchanged(work, source, state, progress, cancellation);
+        else
         {
             (source as ManifestSource)?.Prepare(progress, cancellation);
             state = Score(scorer, source, sink, state, progress, cancellation);
@@ -76,7 +79,9 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         TimeSpan took = clock.GetElapsedTime(started);
         return new ScoreSummary
         {
-            Output = options.Output,
+            Output = DatabaseAddress.TryParse(options.Output, out DatabaseAddress? address)
+                ? address.Name
+                : options.Output,
             Rows = state.Items,
             Rejected = state.Rejected,
             FromBefore = before,
@@ -145,7 +150,6 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
         var pace = new SegmentPace(options.RateLimit, clock);
         // Once: an archive counts its entries for it.
         long? total = inputs.Count;
-        long allowed = options.MaxErrors ?? long.MaxValue;
         Task writing = Task.CompletedTask;
         Task<ScoreSegment> next = Ahead();
         try
@@ -168,13 +172,7 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
                     },
                     CancellationToken.None
                 );
-                if (state.Rejected > allowed)
-                    throw new TransferException(
-                        $"{state.Rejected} of {state.Items} inputs were rejected, and --max-errors allows "
-                            + $"{allowed}; the "
-                            + $"first: {First()}. Their rows are kept: mend the cause and use --restart, or run "
-                            + "again with a higher --max-errors, and it goes on."
-                    );
+                RequireFewErrors(state);
                 pace.Took(segment.Inputs.Count, clock.GetElapsedTime(began), cancellation);
             }
         }
@@ -200,6 +198,47 @@ public sealed class ScoreJob(ScoreOptions options, JobServices? services = null,
                 },
                 CancellationToken.None
             );
+        }
+    }
+
+    /// <summary>As many as were there before count too: to run again is no way around the limit.</summary>
+    private void RequireFewErrors(ScoreState state)
+    {
+        if (state.Rejected > (options.MaxErrors ?? long.MaxValue))
+            throw new TransferException(
+                $"{state.Rejected} of {state.Items} inputs were rejected, and --max-errors allows {options.MaxErrors}; "
+                    + $"the first: {First()}. Their rows are kept: mend the cause and use --restart, or run "
+                    + "again with a higher --max-errors, and it goes on."
+            );
+    }
+
+    /// <summary>A complete output is of the input as it was; another one is not passed over in silence.</summary>
+    private void RequireUnchanged(
+        WorkPlace work,
+        ScoreSource source,
+        ScoreState state,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        // Rows of ML.NET have their number in the identity, and are not computed again to be compared.
+        if (Source is not null)
+            return;
+        try
+        {
+            (source as ManifestSource)?.Prepare(progress, cancellation);
+            using var inputs = new ScoreQueue(source, options, state, cancellation);
+            if (inputs.Take(1) is { Inputs: [var more, ..] })
+                throw new TransferException(
+                    $"'{options.Input}' has more inputs than the {state.Items:N0} whose rows are complete in the "
+                        + $"output; the next is '{more.Key}'. Give a list of the new ones and another output, or "
+                        + "--restart to score all anew."
+                );
+        }
+        finally
+        {
+            source.Dispose();
+            work.Remove();
         }
     }
 

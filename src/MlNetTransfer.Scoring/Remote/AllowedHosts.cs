@@ -81,5 +81,6 @@ internal static class WebAddress
             ? null
             : $"'{address.Authority}' is not among the hosts that images may be fetched from"
                 + (address.Scheme == Uri.UriSchemeHttp ? " without https" : "")
-                + "; name it with --hosts";
+                + "; name it with --hosts "
+                + (address.Scheme == Uri.UriSchemeHttp ? $"http://{address.Authority}" : address.Authority);
 }

@@ -125,6 +125,9 @@ public sealed record DatasetOptions
         init => field = Check.InRange(value, 1, int.MaxValue);
     } = 2;
 
+    /// <summary>Whether the caller has an option for a column of texts, which errors may then name.</summary>
+    internal bool TakesTexts { get; init; } = true;
+
     /// <summary>
     /// What to do with unknown columns of a list. Default: pass them over; <see cref="Dataset.UnusedColumns"/>
     /// names them.

@@ -23,6 +23,7 @@ internal sealed class ListColumns
     private readonly string noun;
     private readonly string[] header;
     private readonly string?[] asked;
+    private readonly bool takesTexts;
 
     /// <param name="place">The list and the line, for errors.</param>
     /// <param name="noun">What the list calls them: column or field.</param>
@@ -39,6 +40,7 @@ internal sealed class ListColumns
             header,
             [options.TextColumn ?? options.PathColumn, options.LabelColumn, null, null]
         );
+        takesTexts = options.TakesTexts;
         switches = [options.TextColumn is null ? "--path-column" : "--text-column", "--label-column"];
         int[] wanted = labelled ? [Path, Label, Group, Split] : [Path];
         foreach (int column in wanted.OrderByDescending(c => asked[c] is not null))
@@ -127,7 +129,7 @@ internal sealed class ListColumns
             return;
         string expected = asked[column] is null
             ? $"Expected one of {string.Join(", ", Names[column])}, in any case; name another with {switches[column]}"
-                + (column == Path ? ", or a column of texts with --text-column." : ".")
+                + (column == Path && takesTexts ? ", or a column of texts with --text-column." : ".")
             : $"It was asked for with {switches[column]}.";
         string hint =
             header is [var only] && only.Contains('|')

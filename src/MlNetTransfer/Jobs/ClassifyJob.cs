@@ -82,6 +82,35 @@ public sealed class ClassifyJob(ClassifyOptions options, JobServices? services =
         };
     }
 
+    /// <summary>Whether an output is a tap, seen through what has no weights.</summary>
+    private static bool IsFeatures(BackboneCard card, OnnxModel model, string output)
+    {
+        for (string? tensor = output; tensor is not null; )
+        {
+            if (card.Taps.Any(tap => tap.Tensor == tensor))
+                return true;
+            string made = tensor;
+            tensor =
+                model.Nodes.FirstOrDefault(node => node.Output.Contains(made)) is { } node && IsForm(node.OpType)
+                    ? node.Input[0]
+                    : null;
+        }
+
+        return false;
+    }
+
+    private static bool IsForm(string type) =>
+        type
+            is "Flatten"
+                or "Reshape"
+                or "Squeeze"
+                or "Identity"
+                or "Transpose"
+                or "Dropout"
+                or "GlobalAveragePool"
+                or "AveragePool"
+                or "ReduceMean";
+
     private static int Classes(BackboneCard card, OnnxModel model)
     {
         string output = model.Outputs.Single().Name;
@@ -90,7 +119,7 @@ public sealed class ClassifyJob(ClassifyOptions options, JobServices? services =
             shape is [_, { Size: > 1 and var row }] ? (int)row
             : shape is [_, { Size: > 1 and var map }, { Size: 1 }, { Size: 1 }] ? (int)map
             : null;
-        if (classes is null || card.Taps.Any(t => t.Tensor == output))
+        if (classes is null || IsFeatures(card, model, output))
             throw new TransferException(
                 $"The backbone '{card.Id}' is no classifier: its output is features. Train one on it: "
                     + $"mlnet-transfer train FOLDER --backbone {card.Id}"

@@ -24,11 +24,20 @@ public sealed record ExplainOptions : DataJobRequest
         init => field = Names.Of(value, least: 1);
     }
 
-    /// <summary>Folder for the pictures and explanations.csv; made where it is missing.</summary>
+    /// <summary>
+    /// Folder for the pictures and explanations.csv, not the name of a file such as one.html; made where it is missing.
+    /// </summary>
     public required string Output
     {
         get;
-        init => field = Check.NotEmpty(value);
+        init =>
+            field = Path.GetExtension(Check.NotEmpty(value)).ToLowerInvariant()
+                is not (".html" or ".png" or ".csv" or ".jpg")
+                ? value
+                : throw new ArgumentException(
+                    $"Output is '{value}', the name of a file; expected a folder, for several files.",
+                    nameof(Output)
+                );
     }
 
     /// <summary>The class whose evidence is wanted. Default null: of each image the one that the model names.</summary>

@@ -28,12 +28,13 @@ public sealed record InspectOptions : JobRequest
 /// </summary>
 public sealed class InspectJob : IJob<ModelReport>
 {
-    private readonly string path;
+    private readonly string given;
+    private string path = "";
 
     /// <summary>Makes the job.</summary>
     /// <param name="options">The file.</param>
     /// <param name="services">As all jobs have them; this one needs none.</param>
-    public InspectJob(InspectOptions options, JobServices? services = null) => path = options.File;
+    public InspectJob(InspectOptions options, JobServices? services = null) => given = options.File;
 
     /// <summary>Runs the job.</summary>
     /// <param name="progress">Told how far it is.</param>
@@ -45,6 +46,7 @@ public sealed class InspectJob : IJob<ModelReport>
     {
         cancellation.ThrowIfCancellationRequested();
         progress?.Report(new JobProgress("Inspecting", 0, 1));
+        path = ModelRegistry.FileOf(given);
         ModelReport found = Path.GetExtension(path).ToUpperInvariant() is ".PT" or ".PTH" or ".DAT" or ".SAFETENSORS"
             ? new WeightsInspection(path).Run()
             : Graph(cancellation);

@@ -210,6 +210,7 @@ public sealed class ModelRegistry(string? place = null, TimeProvider? clock = nu
     {
         RequireName(name, "model");
         RequireName(stage, "stage");
+        file = FileOf(file);
         _ = ModelFile.Load(file);
         string version = FileDigest.Of(file);
         store.Keep(name, version, file);

@@ -39,7 +39,7 @@ internal static class ProjectTexts
             "/predict",
             async (HttpRequest request, ITransferPredictor model, CancellationToken cancellation) =>
             {
-                if (!request.HasFormContentType)
+                if (request.ContentType?.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) != true)
                     return Results.Ok(await model.PredictAsync(request.Body, cancellation));
                 IFormCollection form = await request.ReadFormAsync(cancellation);
                 if (form.Files.Count == 0)
@@ -245,6 +245,10 @@ internal static class ProjectTexts
                 - `dotnet run -c Release -- train images out` trains the model again, as it was trained.
                 - `Model.consumption.cs` is what other programs need, with `model.onnx`; `Model.training.cs` trains.
 
+                The packages of MlNetTransfer come from the feeds that NuGet knows. Where none has them, make them in a
+                checkout with `dotnet pack -c Release` and name that folder once:
+                `dotnet nuget add source CHECKOUT/artifacts/packages --name MlNetTransfer`.
+
                 """,
             ProjectKind.WebApi => $$"""
                 # {{name}}
@@ -252,6 +256,10 @@ internal static class ProjectTexts
                 - `dotnet run -c Release` serves the model at http://localhost:5000.
                 - `curl --data-binary @photo.jpg http://localhost:5000/predict` classifies an image.
                 - `requests.http` has the same for editors; put an `image.png` beside it.
+
+                The packages of MlNetTransfer come from the feeds that NuGet knows. Where none has them, make them in a
+                checkout with `dotnet pack -c Release` and name that folder once:
+                `dotnet nuget add source CHECKOUT/artifacts/packages --name MlNetTransfer`.
 
                 """,
             _ => $$"""
@@ -263,6 +271,10 @@ internal static class ProjectTexts
                 var found = {{name}}.Model.Predict(new() { ImageSource = File.ReadAllBytes("photo.jpg") });
                 Console.WriteLine(found.PredictedLabel);
                 ```
+
+                The packages of MlNetTransfer come from the feeds that NuGet knows. Where none has them, make them in a
+                checkout with `dotnet pack -c Release` and name that folder once:
+                `dotnet nuget add source CHECKOUT/artifacts/packages --name MlNetTransfer`.
 
                 """,
         };

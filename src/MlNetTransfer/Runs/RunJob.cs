@@ -118,6 +118,26 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
             };
     }
 
+    /// <summary>Looks whether the job can be run, without reading an image.</summary>
+    /// <param name="sharesFolds">Whether it must have folds that several processes can train.</param>
+    /// <returns>The job.</returns>
+    /// <exception cref="TransferException">The job file, or what it names, is not as it has to be; the message names it
+    /// and the fix.</exception>
+    public JobFile Check(bool sharesFolds = false)
+    {
+        JobFile job = JobFile.Read(options.Job, options.Output);
+        if (TrainRules.Violation(job.Train, []) is { } violation)
+            throw new TransferException($"{options.Job}: {violation}");
+        RequireThere("train.folder", job.Train.Folder, "the labelled images: a folder, a list or a .zip");
+        RequireModelInUse(job.Gates);
+        if (sharesFolds && job.Train.Strategy.Network is null)
+            throw new TransferException(
+                $"{options.Job}: there are no folds to share, since the strategy is {job.Train.Strategy.Label}, which "
+                    + "takes seconds. One worker is enough: leave --shards out."
+            );
+        return job;
+    }
+
     /// <summary>
     /// Trains folds of a run that another process does, or will do, with <see cref="RunOptions.SharesFolds"/>, the same
     /// job file and folder: each that no other process is at. Ends when nothing is left to do.
@@ -170,8 +190,16 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
                     + "locked differs: was there a time budget?"
         );
 
-    private static void RequireModelInUse(QualityGates gates)
+    private void RequireThere(string member, string path, string expected)
     {
+        if (!Directory.Exists(path) && !File.Exists(path))
+            throw new TransferException($"{options.Job}: {member} is '{path}', which is not there. Give {expected}.");
+    }
+
+    private void RequireModelInUse(QualityGates gates)
+    {
+        if (gates.NotWorseThan?.Images is { } images)
+            RequireThere("gates.notWorseThan.images", images, "labelled images to judge both models by");
         if (gates.NotWorseThan is { } current && !File.Exists(current.Model))
             throw new TransferException(
                 $"gates.notWorseThan: there is no model '{current.Model}'. Give the model in use; for the first one "

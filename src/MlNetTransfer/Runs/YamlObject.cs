@@ -46,6 +46,17 @@ internal sealed partial class YamlObject
         }
         catch (YamlException e)
         {
+            // The scanner names the mapping around it.
+            int tab = Array.FindIndex(
+                TextOf(file).Split('\n'),
+                line => line.Length > line.TrimStart().Length && line[..^line.TrimStart().Length].Contains('\t')
+            );
+            if (tab >= 0)
+                throw new TransferException(
+                    $"{file}({tab + 1}): the line begins with a tab, and YAML takes blanks alone. Put two blanks for "
+                        + "each step to the right.",
+                    e
+                );
             throw read.Wrong(e.Start, $"this is no YAML: {e.Message}", e);
         }
     }

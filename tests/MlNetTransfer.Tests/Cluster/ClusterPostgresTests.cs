@@ -38,6 +38,41 @@ public sealed class ClusterPostgresTests
         );
     }
 
+    /// <summary>The shard that runs ends with its next segment, and the worker goes on with other work.</summary>
+    [TestMethod]
+    public async Task Cancel_WhileAShardRuns_EndsIt()
+    {
+        using var cluster = new ClusterTask(task, server.NewDatabase());
+        string id = await cluster.Submit(cluster.Score() with { RateLimit = 4 }, shards: 1);
+        await using ClusterClient client = await cluster.Client();
+        bool isCancelled = false;
+        ClusterJob job = await cluster.Work(
+            id,
+            job =>
+            {
+                if (!isCancelled && job.Rows > 0)
+                    client.Cancel(id).GetAwaiter().GetResult();
+                isCancelled |= job.Rows > 0;
+                return cluster.Said.Any(line => line.Contains("is cancelled at row", StringComparison.Ordinal));
+            }
+        );
+        Assert.AreEqual(ClusterState.Cancelled, job.State, string.Join('\n', cluster.Said));
+        Assert.IsLessThan(20, job.Rows);
+        Assert.AreEqual(1, await client.Retry(id));
+        ClusterJob ended = await cluster.Work(id);
+        Assert.AreEqual((ClusterState.Done, 20L), (ended.State, ended.Rows));
+    }
+
+    /// <summary>Nobody is alive that could work on it: that is said, with the next step.</summary>
+    [TestMethod]
+    public async Task Get_NoWorkerAlive_SaysSo()
+    {
+        using var cluster = new ClusterTask(task, server.NewDatabase());
+        ClusterJob job = await cluster.Get(await cluster.Submit(cluster.Score(), shards: 1));
+        Assert.AreEqual(ClusterState.Waiting, job.State);
+        Assert.StartsWith("No worker is alive. Start one: mlnet-transfer worker --store postgres://", job.Note!);
+    }
+
     [TestMethod]
     public async Task Submit_TwoOperatorsAtOnce_OneJobAndItsIdForBoth()
     {

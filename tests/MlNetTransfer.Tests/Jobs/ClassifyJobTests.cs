@@ -10,6 +10,18 @@ namespace MlNetTransfer.Tests.Jobs;
 [TestClass]
 public sealed class ClassifyJobTests
 {
+    /// <summary>The features of the default network are no scores of classes, whatever form they have.</summary>
+    [TestMethod]
+    public void Run_NetworkWithoutClasses_IsRefused() =>
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() =>
+                    new ClassifyJob(new ClassifyOptions { Backbone = "resnet18", Images = ["none.png"] }).Run()
+                )
+                .Message,
+            "The backbone 'resnet18' is no classifier: its output is features."
+        );
+
     [TestMethod]
     [DataRow("", true)]
     [DataRow("Softmax", true)]

@@ -171,6 +171,10 @@ public sealed class RunJobTests
         using var task = new TuneTask();
         Run(task, Job(task, ""), "one");
         Contains("has the run of another job file", Job(task, "gates:\n  maxEce: 1"));
+        Contains(
+            "gates.notWorseThan.images is '",
+            Job(task, "gates:\n  notWorseThan: { model: one/model.onnx, images: gone }")
+        );
         Contains("there is no model", Job(task, "gates:\n  notWorseThan: { model: none.onnx }"));
         File.Delete(task.File("one/job.yaml"));
         Contains("has a model that no job file made", Job(task, ""));

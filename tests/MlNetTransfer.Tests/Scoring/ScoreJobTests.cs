@@ -308,8 +308,76 @@ public sealed class ScoreJobTests
             Assert.ThrowsExactly<TransferException>(() => new ScoreJob(options).Run()).Message,
             "30 of 31 inputs were rejected, and --max-errors allows 5; the first: gone-0.bmp"
         );
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => new ScoreJob(options).Run()).Message,
+            "30 of 31 inputs were rejected",
+            "to run again is no way around the limit"
+        );
         ScoreSummary more = new ScoreJob(options with { MaxErrors = 30 }).Run();
         Assert.AreEqual((31L, 30L, 31L), (more.Rows, more.Rejected, more.FromBefore));
+    }
+
+    /// <summary>The rows of a complete output are those of an input that is another one now.</summary>
+    [TestMethod]
+    public void Run_CompleteAndTheInputChanged_IsRefusedAndTheRowsStay()
+    {
+        string list = task.At("grows.txt"),
+            output = task.At("grows.csv");
+        string[] names = [.. task.Names.Select(name => $"inputs/{name}")];
+        ScoreOptions options = task.Options(list, output);
+        Scored(names[..4]);
+        byte[] rows = File.ReadAllBytes(output);
+        Assert.IsTrue(Scored(names[..4]).WasComplete);
+        Refused(names[..6], "has more inputs than the 4 whose rows are complete in the output; the next is");
+        Refused([names[5], .. names[1..4]], "has changed: its first 4 entries are not those that were scored");
+        Refused(names[..3], "has changed");
+        CollectionAssert.AreEqual(rows, File.ReadAllBytes(output));
+
+        // Standard input and folders are compared by what they have now.
+        ScoreOptions typed = task.Options("-", task.At("typed.csv"));
+        Typed(names[..3]);
+        Assert.IsTrue(Typed(names[..3]).WasComplete);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => Typed(names[3..6])).Message,
+            "has changed: its first 3 entries"
+        );
+        Assert.IsFalse(Directory.Exists(task.At("typed.csv.scoring")), "nothing is left behind");
+        Assert.IsTrue(Typed(names[..3]).WasComplete);
+
+        ScoreSummary Scored(string[] lines)
+        {
+            File.WriteAllLines(list, lines);
+            return new ScoreJob(options).Run();
+        }
+
+        ScoreSummary Typed(string[] lines) =>
+            new ScoreJob(
+                typed,
+                standardInput: new StringReader(string.Join('\n', lines.Select(line => task.At(line))))
+            ).Run();
+
+        void Refused(string[] lines, string said) =>
+            StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => Scored(lines)).Message, said);
+    }
+
+    [TestMethod]
+    public void Run_EmptyTableOfSomebodyElse_IsRefusedWithItsColumns()
+    {
+        string file = task.At("foreign.db");
+        using (var connection = new SqliteConnection($"Data Source={file};Pooling=False"))
+        {
+            connection.Open();
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "CREATE TABLE predictions (id INTEGER)";
+            command.ExecuteNonQuery();
+        }
+
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() => new ScoreJob(task.Options(task.Folder, $"sqlite:{file}")).Run())
+                .Message,
+            "has the columns id; expected file, prediction, probability, "
+        );
     }
 
     [TestMethod]

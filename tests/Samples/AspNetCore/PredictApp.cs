@@ -40,7 +40,7 @@ public static class PredictApp
         CancellationToken cancellation
     )
     {
-        if (!request.HasFormContentType)
+        if (request.ContentType?.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) != true)
             return TypedResults.Ok(await model.PredictAsync(request.Body, cancellation));
         IFormCollection form = await request.ReadFormAsync(cancellation);
         if (form.Files.Count == 0)
