@@ -122,7 +122,7 @@ internal static class CompareCommand
     public static string Facts(ModelsComparison found, string first, string second)
     {
         string difference =
-            $"the accuracy of {second} less that of {first} is {EvaluationTables.Points(found.Difference)} points (95 %: "
+            $"{second} has {EvaluationTables.Points(found.Difference)} points more than {first} (95 %: "
             + $"{EvaluationTables.Points(found.DifferenceInterval)}, {found.Images} images)";
         return found.Verdict switch
         {

@@ -136,14 +136,14 @@ internal static class RegistryCommand
                     ),
                     cancellation
                 );
-                string verdict = CompareCommand.Facts(found, $"the model of {stage}", $"that of {source}");
+                string verdict = CompareCommand.Facts(found, $"the model in {stage}", $"the one in {source}");
                 if (found.Verdict == ComparisonVerdict.FirstIsBetter)
                 {
                     terminal.WriteText($"Not promoted. {verdict}\n");
                     return ExitCode.GateFailed;
                 }
 
-                terminal.WriteText($"Not worse beyond chance. {verdict}\n");
+                terminal.WriteText($"Promoted: {verdict}\n");
                 why = why is null ? verdict : $"{why}. {verdict}";
             }
 

@@ -183,7 +183,9 @@ internal static class SubmitCommand
             return ExitCode.Done;
         }
 
-        string place = parsed.GetResult(store) is { Implicit: false } ? $" --store {parsed.GetValue(store)}" : "";
+        string place = parsed.GetResult(store) is { Implicit: false }
+            ? $" --store {WorkerCommand.Store(parsed, store).Typed}"
+            : "";
         terminal.WriteText(
             $"Job {id}: {shards} {(shards == 1 ? "shard" : "shards")}. Follow it with 'mlnet-transfer jobs wait "
                 + $"{id}{place}'{then}.\n"

@@ -8,8 +8,13 @@ namespace MlNetTransfer.Cluster;
 /// </summary>
 public sealed class ClusterStore
 {
-    private ClusterStore(string name, string connection, string? file) =>
-        (Name, Connection, File) = (name, connection, file);
+    private ClusterStore(DatabaseAddress address, string connection, string? file) =>
+        (Name, Typed, Connection, File) = (
+            address.Name,
+            address.Typed.Contains(' ') ? $"\"{address.Typed}\"" : address.Typed,
+            connection,
+            file
+        );
 
     /// <summary>The store on this machine where none is named: a file below
     /// <see cref="MlNetTransfer.CacheFolder.Root"/>.</summary>
@@ -17,6 +22,9 @@ public sealed class ClusterStore
 
     /// <summary>What it is called in messages; no password.</summary>
     public string Name { get; }
+
+    /// <summary>As a command line takes it: with the user, without the password.</summary>
+    public string Typed { get; }
 
     /// <summary>Whether workers of several machines, and several of one, can share it.</summary>
     public bool IsShared => File is null;
@@ -38,12 +46,12 @@ public sealed class ClusterStore
             ? address switch
             {
                 SqliteAddress { File: var file } => new ClusterStore(
-                    address.Name,
+                    address,
                     // One writer at a time: who finds the file locked waits for it.
                     $"Data Source={file};Default Timeout=30",
                     file
                 ),
-                PostgresAddress server => new ClusterStore(server.Name, server.Pooled("mlnet-transfer cluster"), null),
+                PostgresAddress server => new ClusterStore(server, server.Pooled("mlnet-transfer cluster"), null),
                 _ => throw new System.Diagnostics.UnreachableException(address.Name),
             }
             : throw new TransferException(

@@ -56,7 +56,7 @@ public sealed record ClusterWorkerOptions
 /// <param name="options">How it works.</param>
 public sealed class ClusterWorker(ClusterWorkerOptions options)
 {
-    private const int Tries = 5;
+    private const int Tries = 3;
 
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(3),
         Moment = TimeSpan.FromMilliseconds(20),
@@ -152,14 +152,30 @@ public sealed class ClusterWorker(ClusterWorkerOptions options)
         }
     }
 
-    /// <summary>Whether the one worker of a file of SQLite is alive.</summary>
+    /// <summary>Whether the one worker of a file of SQLite is alive; true where that cannot be found out.</summary>
     internal static bool IsAlive(ClusterStore store)
     {
         string place = PlaceOf(store.File!);
-        if (!File.Exists($"{place}.lock"))
-            return false;
-        using OutputLock? free = OutputLock.TryOfFile(place);
-        return free is null;
+        // Another one who asks holds the place for a moment, too.
+        for (int tries = 0; tries < Tries; tries++)
+        {
+            if (!File.Exists($"{place}.lock"))
+                return false;
+            try
+            {
+                using OutputLock? free = OutputLock.TryOfFile(place);
+                if (free is not null)
+                    return false;
+            }
+            catch (TransferException)
+            {
+                return true;
+            }
+
+            Thread.Sleep(Moment);
+        }
+
+        return true;
     }
 
     private static string PlaceOf(string file) => $"{file}.worker";

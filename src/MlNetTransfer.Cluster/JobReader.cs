@@ -45,9 +45,18 @@ internal static class JobReader
     public static Task<IReadOnlyList<ClusterJob>> Read(StoreConnection store, IReadOnlyList<JobRecord> jobs) =>
         store.Ask(async scheduler =>
         {
+            ClusterNode[] alive =
+            [
+                .. (await scheduler.QueryClusterNodes()).Where(node =>
+                    !node.IsCurrentNode && node.State != ClusterNodeState.Failed
+                ),
+            ];
+            HashSet<string> nodes = store.Store.File is not null
+                ? (ClusterWorker.IsAlive(store.Store) ? [WorkerName.OfFile] : [])
+                : [.. alive.Select(node => node.InstanceId)];
             List<ClusterJob> read = [];
             foreach (JobRecord job in jobs)
-                read.Add(await Read(store.Store, scheduler, job));
+                read.Add(await Read(store.Store, scheduler, job, nodes));
             return (IReadOnlyList<ClusterJob>)read;
         });
 
@@ -109,17 +118,13 @@ internal static class JobReader
         return records;
     }
 
-    private static async ValueTask<ClusterJob> Read(ClusterStore store, IScheduler scheduler, JobRecord job)
+    private static async ValueTask<ClusterJob> Read(
+        ClusterStore store,
+        IScheduler scheduler,
+        JobRecord job,
+        HashSet<string> nodes
+    )
     {
-        ClusterNode[] alive =
-        [
-            .. (await scheduler.QueryClusterNodes()).Where(node =>
-                !node.IsCurrentNode && node.State != ClusterNodeState.Failed
-            ),
-        ];
-        HashSet<string> nodes = store.File is not null
-            ? (ClusterWorker.IsAlive(store) ? [WorkerName.OfFile] : [])
-            : [.. alive.Select(node => node.InstanceId)];
         // Firings first: a shard that ends meanwhile is then shown by what was written at its end.
         PagedResult<FireInstance> firings = await scheduler.QueryFireInstances(
             new FireInstanceQuery { Take = int.MaxValue }
@@ -150,7 +155,7 @@ internal static class JobReader
             By = job.By,
             Submitted = job.Submitted,
             Shards = shards,
-            Workers = Workers(job, shards, [.. alive.Select(node => node.InstanceId)]),
+            Workers = Workers(job, shards, [.. nodes]),
             Note = state == ClusterState.Waiting ? NoteOf(store, job, nodes) : null,
         };
     }
@@ -236,7 +241,7 @@ internal static class JobReader
         ];
         return versions.Contains(job.Version) ? null
             : versions.Length == 0 && job.Version == ProductVersion.OfPackage
-                ? $"No worker is alive. Start one: mlnet-transfer worker --store {store.Name}"
+                ? $"No worker is alive. Start one: mlnet-transfer worker --store {store.Typed}"
             : versions.Length == 0
                 ? $"It was submitted with version {job.Version}, and waits for a worker of that version."
             : $"It was submitted with version {job.Version}; the workers that are alive are of version "

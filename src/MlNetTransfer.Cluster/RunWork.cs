@@ -1,5 +1,4 @@
 using System.Text.Json;
-using MlNetTransfer.Jobs;
 using MlNetTransfer.Runs;
 
 namespace MlNetTransfer.Cluster;
@@ -24,9 +23,6 @@ internal sealed class RunWork : ShardWork
             Locked = run.Locked is { } file ? Path.GetFullPath(file) : null,
             SharesFolds = shards > 1,
         };
-        JobFile job = JobFile.Read(run.Job, run.Output);
-        if (TrainRules.Violation(job.Train) is { } violation)
-            throw new TransferException($"{run.Job}: {violation}");
         new RunJob(run).Check(sharesFolds: shards > 1);
         string[] files = [run.Job, .. run.Locked is { } locked ? [locked] : Array.Empty<string>()];
         string request = JsonSerializer.Serialize(run, Json),

@@ -78,7 +78,8 @@ internal sealed class ScoreWork : ShardWork
         catch (TransferException e) when (e.Message.Contains("--restart", StringComparison.Ordinal))
         {
             throw new TransferException(
-                $"{e.Message} A job of a cluster has no --restart: give another output, or remove what is there by hand.",
+                $"{e.Message} A job of a cluster has no --restart: give another output, or remove what is there by "
+                    + "hand.",
                 e
             );
         }
@@ -94,6 +95,7 @@ internal sealed class ScoreWork : ShardWork
         ScoreOptions options = OptionsOf(job, number) with { Workers = run.ImagesAtOnce };
         var score = new ScoreJob(options)
         {
+            IsPart = true,
             Scorer = passed =>
                 KeptScorers.Take(
                     FormattableString.Invariant($"{job.Id} {run.ImagesAtOnce} {string.Join(' ', passed)}"),

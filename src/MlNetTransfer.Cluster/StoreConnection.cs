@@ -148,7 +148,8 @@ internal sealed class StoreConnection : IAsyncDisposable
         private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(30);
 
         private readonly Lock gate = new();
-        private long? away;
+        private string last = "";
+        private long at;
 
         public void AddProvider(ILoggerProvider provider) { }
 
@@ -168,22 +169,25 @@ internal sealed class StoreConnection : IAsyncDisposable
         )
         {
             string text = IsEnabled(level) ? formatter(state, exception) : "";
-            if (text.Length == 0 || text.StartsWith("Job ", StringComparison.Ordinal))
+            bool isOfAShard =
+                text.StartsWith("Job ", StringComparison.Ordinal)
+                && text.Contains(" threw an ", StringComparison.Ordinal);
+            if (text.Length == 0 || isOfAShard)
                 return;
+            string cause = exception?.GetBaseException().Message ?? "";
             if (exception is not null && IsOfTheStore(exception))
             {
                 lock (gate)
                 {
-                    if (away is { } said && TimeProvider.System.GetElapsedTime(said) < Quiet)
+                    if (last == cause && TimeProvider.System.GetElapsedTime(at) < Quiet)
                         return;
-                    away = TimeProvider.System.GetTimestamp();
+                    (last, at) = (cause, TimeProvider.System.GetTimestamp());
                 }
 
-                text = "it does not answer; asking again until it does.";
+                text = "asking again until it works:";
             }
 
-            string cause = exception is null ? "" : $" {exception.GetBaseException().Message}";
-            string line = $"store: {text}{cause}".ReplaceLineEndings(" ");
+            string line = $"store: {text} {cause}".TrimEnd().ReplaceLineEndings(" ");
             write!(line.Length > Longest ? $"{line[..Longest]}…" : line);
         }
 

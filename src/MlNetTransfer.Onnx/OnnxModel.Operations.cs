@@ -88,9 +88,9 @@ public sealed partial class OnnxModel
             });
 
     /// <summary>
-    /// Gives every weight an initializer of its own where an exporter stored equal ones once: they are trained apart,
-    /// and read from a file of weights by their names. The same model where none are shared; what one layer shares
-    /// between its runs stays shared. Results of a run are bit for bit those of before.
+    /// Gives scales, shifts, biases and statistics initializers of their own where an exporter stored equal ones once:
+    /// they are trained apart, and read from a file of weights by their names. The same model where none are shared;
+    /// what follows one kernel in two places stays shared. Results of a run are bit for bit those of before.
     /// </summary>
     public OnnxModel SeparateInitializers() => Onnx.SeparateInitializers.Of(this);
 

@@ -47,8 +47,8 @@ internal static class SeparateInitializers
 
     /// <summary>
     /// Vectors of one value that several layers, or one layer in several places, take as scale, shift, bias or
-    /// statistics become one for each. A network that runs one layer twice keeps what both runs share: they have one
-    /// kernel.
+    /// statistics become one for each. A network that runs one kernel twice keeps what directly follows it in both
+    /// runs.
     /// </summary>
     private static OnnxModel Apart(OnnxModel model)
     {
@@ -57,7 +57,12 @@ internal static class SeparateInitializers
         foreach (NodeProto node in model.Nodes)
         foreach (string output in node.Output)
             producers[output] = node;
-        Dictionary<string, List<string>> owners = [];
+        HashSet<string> taken =
+        [
+            .. model.Initializers.Select(i => i.Name),
+            .. Subgraphs.NodesAnywhere(model.ToProto().Graph).SelectMany(n => n.Input.Concat(n.Output)),
+        ];
+        Dictionary<string, List<(string Owner, string Name)>> owners = [];
         Dictionary<(NodeProto Node, int Input), string> renamed = [];
         List<TensorProto> added = [];
         foreach (NodeProto node in model.TopologicalOrder())
@@ -65,23 +70,18 @@ internal static class SeparateInitializers
         {
             string name = node.Input[input],
                 owner = FormattableString.Invariant($"{Owner(node, vectors, producers)} {input}");
-            if (!owners.TryGetValue(name, out List<string>? known))
-                owners[name] = known = [];
-            int at = known.IndexOf(owner);
-            if (at < 0)
+            if (!owners.TryGetValue(name, out List<(string Owner, string Name)>? known))
+                owners[name] = known = [(owner, name)];
+            if (known.Find(k => k.Owner == owner).Name is not { } own)
             {
-                known.Add(owner);
-                at = known.Count - 1;
-                if (at > 0)
-                {
-                    TensorProto copy = vectors[name].Clone();
-                    copy.Name = Copy(name, at);
-                    added.Add(copy);
-                }
+                TensorProto copy = vectors[name].Clone();
+                copy.Name = own = Free(name, taken);
+                added.Add(copy);
+                known.Add((owner, own));
             }
 
-            if (at > 0)
-                renamed[(node, input)] = Copy(name, at);
+            if (own != name)
+                renamed[(node, input)] = own;
         }
 
         if (added.Count == 0)
@@ -95,7 +95,15 @@ internal static class SeparateInitializers
         });
     }
 
-    private static string Copy(string name, int number) => FormattableString.Invariant($"{name}__{number}");
+    private static string Free(string name, HashSet<string> taken)
+    {
+        for (int number = 1; ; number++)
+        {
+            string free = FormattableString.Invariant($"{name}__{number}");
+            if (taken.Add(free))
+                return free;
+        }
+    }
 
     private static NodeProto Renamed(NodeProto node, Dictionary<(NodeProto Node, int Input), string> names)
     {
@@ -123,6 +131,7 @@ internal static class SeparateInitializers
                 "LayerNormalization" or "InstanceNormalization" or "GroupNormalization" => [1, 2],
                 "Conv" or "ConvTranspose" or "Gemm" => [2],
                 "PRelu" => [1],
+                "Add" or "Mul" or "Sub" or "Div" => [0, 1],
                 _ => Array.Empty<int>(),
             }
         ).Where(i => i < node.Input.Count);
@@ -134,7 +143,9 @@ internal static class SeparateInitializers
         Dictionary<string, NodeProto> producers
     )
     {
-        NodeProto? layer = Roles(node).Contains(1) ? producers.GetValueOrDefault(node.Input[0]) : node;
+        NodeProto? layer = node.Input.Select(producers.GetValueOrDefault).FirstOrDefault(made => made is not null);
+        if (node.OpType is "Conv" or "ConvTranspose" or "Gemm")
+            layer = node;
         return
             layer?.OpType is "Conv" or "ConvTranspose" or "Gemm" or "MatMul"
             && layer.Input.Count > 1

@@ -10,6 +10,12 @@ internal abstract class DatabaseAddress
 {
     private static readonly string[] SqliteEndings = [".db", ".sqlite", ".sqlite3"];
 
+    /// <summary>An input or output in words: an address without its password, a path as it is.</summary>
+    public static string Shown(string text) => TryParse(text, out DatabaseAddress? address) ? address.Name : text;
+
+    /// <summary>As a command line takes it, without the password.</summary>
+    public virtual string Typed => Name;
+
     /// <summary>What it is called in messages and in what is written down; no password.</summary>
     public abstract string Name { get; }
 
@@ -158,6 +164,9 @@ internal sealed class PostgresAddress : DatabaseAddress
 
     public override string Name =>
         FormattableString.Invariant($"postgres://{builder.Host}:{builder.Port}/{builder.Database}");
+
+    public override string Typed =>
+        builder.Username is { Length: > 0 } user ? Name.Replace("://", $"://{Uri.EscapeDataString(user)}@") : Name;
 
     /// <summary>Whether the address has the password in it.</summary>
     public bool HasPassword => !string.IsNullOrEmpty(builder.Password);

@@ -135,6 +135,9 @@ internal sealed class DatabaseSink(
             transaction.Execute($"DROP TABLE IF EXISTS {Quoted}");
         }
 
+        bool wasThere;
+        using (DbCommand command = transaction.Command(address.HasTable, ("@name", table)))
+            wasThere = command.ExecuteScalar() is not null;
         IEnumerable<string> definitions = columns.Select(column =>
             $"\"{column.Name.Replace("\"", "\"\"", StringComparison.Ordinal)}\" {address.TypeOf(column.Type)}"
         );
@@ -142,8 +145,7 @@ internal sealed class DatabaseSink(
         (ScoreIdentity Identity, ScoreState State, bool IsComplete)? before = Noted(transaction);
         if (before is null)
         {
-            RequireSameBatch(transaction, identity);
-            RequireColumns(transaction);
+            RequireSameBatch(transaction, identity, wasThere);
             transaction.Execute(
                 $"INSERT INTO {Ledger} VALUES (@table, @part, @identity, @state, 0)",
                 ("@table", table),
@@ -159,7 +161,7 @@ internal sealed class DatabaseSink(
     }
 
     /// <summary>Rows that are there must be those of other parts of the same batch.</summary>
-    private void RequireSameBatch(DbTransaction transaction, ScoreIdentity identity)
+    private void RequireSameBatch(DbTransaction transaction, ScoreIdentity identity, bool wasThere)
     {
         using DbCommand others = transaction.Command(
             $"SELECT identity FROM {Ledger} WHERE table_name = @table",
@@ -179,6 +181,8 @@ internal sealed class DatabaseSink(
                 $"Table '{table}' of {address.Name} has rows already, and nothing says of which batch. Give another "
                     + "--table, or --restart to throw the table away."
             );
+        if (wasThere)
+            RequireColumns(transaction);
     }
 
     /// <summary>An empty table may be somebody else's.</summary>
@@ -188,7 +192,11 @@ internal sealed class DatabaseSink(
         using DbDataReader reader = command.ExecuteReader();
         string[] found = [.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetName)],
             expected = [.. columns.Select(column => column.Name)];
-        if (!found.SequenceEqual(expected, StringComparer.OrdinalIgnoreCase))
+        // PostgreSQL cuts long names off.
+        bool areSame =
+            found.Length == expected.Length
+            && found.Zip(expected).All(p => p.Second.StartsWith(p.First, StringComparison.OrdinalIgnoreCase));
+        if (!areSame)
             throw new TransferException(
                 $"Table '{table}' of {address.Name} has the columns {string.Join(", ", found)}; expected "
                     + $"{string.Join(", ", expected)}. Give another --table, or --restart to throw the table away."

@@ -133,7 +133,8 @@ internal sealed class FileSink(string output, WorkPlace work, RowForm form) : Sc
         {
             throw new TransferException(
                 $"All {state.Items:N0} rows are written, but '{output}' cannot be finished: {e.Message} Make room on "
-                    + "the disk and run the same command again: nothing is scored twice.",
+                    + "the disk, or close what has the file open, and run the same command again: nothing is scored "
+                    + "twice.",
                 e
             );
         }

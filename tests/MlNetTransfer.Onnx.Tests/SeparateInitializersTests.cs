@@ -40,6 +40,34 @@ public sealed class SeparateInitializersTests
         Assert.HasCount(4, vectors[0].Distinct().ToArray());
     }
 
+    /// <summary>Names that a copy would have may be taken, by a tensor or an initializer.</summary>
+    [TestMethod]
+    public void SeparateInitializers_NameTaken_TakesTheNext()
+    {
+        OnnxModel model = new GraphBuilder("taken")
+            .Input("x", ["N", 2])
+            .Initializer("w", [1f, 2, 3, 4], 2, 2)
+            .Initializer("v", [4f, 3, 2, 1], 2, 2)
+            .Initializer("zero", [0f, 0], 2)
+            .Initializer("zero__1", [5f, 6], 2)
+            .Node("MatMul", ["x", "w"], ["a"])
+            .Node("Add", ["a", "zero"], ["b"])
+            .Node("Add", ["b", "zero__1"], ["c"])
+            .Node("MatMul", ["c", "v"], ["d"])
+            .Node("Add", ["zero", "d"], ["y"])
+            .Output("y", ["N", 2])
+            .Build();
+        OnnxModel apart = model.SeparateInitializers();
+        CollectionAssert.AreEqual(
+            new[] { "a zero", "b zero__1", "zero__2 d" },
+            apart.Nodes.Where(n => n.OpType == "Add").Select(n => string.Join(' ', n.Input)).ToArray()
+        );
+        CollectionAssert.AreEqual(
+            Ort.Run(model, ("x", [1, 2], [1, 2]))["y"],
+            Ort.Run(apart, ("x", [1, 2], [1, 2]))["y"]
+        );
+    }
+
     [TestMethod]
     public void SeparateInitializers_NothingShared_IsTheSameModel()
     {

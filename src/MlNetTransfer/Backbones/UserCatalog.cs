@@ -176,11 +176,14 @@ public sealed class UserCatalog(string? folder = null)
     {
         if (backbone.Weights is not { } file)
             return model;
+        if (backbone.Text is not null)
+            throw new TransferException("--weights is for networks of images. Put them into the ONNX file instead.");
         if (!File.Exists(file))
             throw new TransferException(
                 $"The weights '{file}' do not exist. Give a .pt, .pth, .dat or .safetensors file."
             );
         NamedTensors weights = TorchWeights.Read(file);
+        model = model.SeparateInitializers();
         WeightsMismatch mismatch = model.CompareWeights(weights);
         return mismatch.IsEmpty
             ? model.WithWeights(weights)

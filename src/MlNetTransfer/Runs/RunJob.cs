@@ -121,8 +121,8 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
     /// <summary>Looks whether the job can be run, without reading an image.</summary>
     /// <param name="sharesFolds">Whether it must have folds that several processes can train.</param>
     /// <returns>The job.</returns>
-    /// <exception cref="TransferException">The job file, or what it names, is not as it has to be; the message names it
-    /// and the fix.</exception>
+    /// <exception cref="TransferException">The job file is not as it has to be, or the images to train on, the model in
+    /// use or the images to judge by are not there; the message names it and the fix.</exception>
     public JobFile Check(bool sharesFolds = false)
     {
         JobFile job = JobFile.Read(options.Job, options.Output);
@@ -130,10 +130,15 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
             throw new TransferException($"{options.Job}: {violation}");
         RequireThere("train.folder", job.Train.Folder, "the labelled images: a folder, a list or a .zip");
         RequireModelInUse(job.Gates);
-        if (sharesFolds && job.Train.Strategy.Network is null)
+        if (sharesFolds && (job.Train.Strategy.Network is null || job.Train.TestFraction is not null))
             throw new TransferException(
-                $"{options.Job}: there are no folds to share, since the strategy is {job.Train.Strategy.Label}, which "
-                    + "takes seconds. One worker is enough: leave --shards out."
+                $"{options.Job}: there are no folds to share, since "
+                    + (
+                        job.Train.Strategy.Network is null
+                            ? $"the strategy is {job.Train.Strategy.Label}, which takes seconds"
+                            : "train.testFraction holds out one part"
+                    )
+                    + ". One worker is enough: leave --shards out."
             );
         return job;
     }

@@ -46,19 +46,31 @@ internal sealed partial class YamlObject
         }
         catch (YamlException e)
         {
-            // The scanner names the mapping around it.
-            int tab = Array.FindIndex(
-                TextOf(file).Split('\n'),
-                line => line.Length > line.TrimStart().Length && line[..^line.TrimStart().Length].Contains('\t')
-            );
-            if (tab >= 0)
+            if (TabOf(TextOf(file), e) is { } tab)
                 throw new TransferException(
-                    $"{file}({tab + 1}): the line begins with a tab, and YAML takes blanks alone. Put two blanks for "
-                        + "each step to the right.",
+                    $"{file}({tab}): the line begins with a tab, and YAML takes blanks alone. Put two blanks for each "
+                        + "step to the right.",
                     e
                 );
             throw read.Wrong(e.Start, $"this is no YAML: {e.Message}", e);
         }
+    }
+
+    /// <summary>
+    /// The line, from 1, that begins with the tab that the scanner speaks of, which names the mapping around it; null
+    /// where it speaks of none.
+    /// </summary>
+    private static int? TabOf(string text, YamlException e)
+    {
+        if (!e.Message.Contains(" tab ", StringComparison.Ordinal))
+            return null;
+        string[] lines = text.Split('\n');
+        int found = Array.FindIndex(
+            lines,
+            (int)Math.Min(e.Start.Line - 1, lines.Length - 1),
+            line => line.TrimStart(' ').StartsWith('\t') && line.Trim().Length > 0
+        );
+        return found < 0 ? null : found + 1;
     }
 
     /// <summary>An error at a member: file, line, and what is wrong.</summary>

@@ -31,9 +31,9 @@ internal static class InitialWeights
     public static Backbone Open(Backbone backbone, IReadOnlyList<string> taps, string file, string cacheFolder)
     {
         OnnxModel model = backbone.LoadModel().SeparateInitializers();
-        Dictionary<string, long[]> expected = model
-            .CutAt(taps)
-            .Initializers.Where(IsFloat)
+        var expected = ModelWeights
+            .Of(model.CutAt(taps))
+            .Where(IsFloat)
             .ToDictionary(i => i.Name, i => i.Dims.ToArray());
         byte[] bytes = With(model, expected, file, backbone.Card.Id).ToBytes();
         string digest = Convert.ToHexStringLower(SHA256.HashData(bytes)),
@@ -49,6 +49,7 @@ internal static class InitialWeights
             throw new TransferException(
                 $"The weights '{file}' do not exist. Give an .onnx, .safetensors, .pt, .pth or .dat file."
             );
+        HashSet<string> known = [.. model.Initializers.Select(i => i.Name)];
         if (file.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
             return Same(
                 OnnxModel
@@ -61,9 +62,21 @@ internal static class InitialWeights
         Dictionary<string, SafeTensor> network = given
             .Tensors.Where(t => IsReal(t.Value.Type) && !IsAbove(t.Key))
             .ToDictionary();
-        return network.Keys.Count(expected.ContainsKey) > expected.Count / 2
-            ? Same(network.ToDictionary(t => t.Key, t => (t.Value.Shape.ToArray(), t.Value.ToFloats())))
-            : WithTorch(model, expected.Keys, new NamedTensors(given.Source, network), file, id);
+        if (!expected.Keys.All(network.ContainsKey))
+            try
+            {
+                return WithTorch(model, expected.Keys, new NamedTensors(given.Source, network), file, id);
+            }
+            catch (GraphException)
+            {
+                // It has no names in torch: the differences are those of its own.
+            }
+
+        return Same(network.ToDictionary(t => t.Key, t => (t.Value.Shape.ToArray(), t.Value.ToFloats())));
+
+        // A network may have a "head." of its own.
+        bool IsAbove(string name) =>
+            !known.Contains(name) && Above.Any(part => name.StartsWith(part, StringComparison.Ordinal));
 
         OnnxModel Same(Dictionary<string, (long[] Shape, float[] Values)> found)
         {
@@ -87,8 +100,6 @@ internal static class InitialWeights
 
     private static bool IsReal(SafeTensorType type) =>
         type is SafeTensorType.F32 or SafeTensorType.F16 or SafeTensorType.BF16 or SafeTensorType.F64;
-
-    private static bool IsAbove(string name) => Above.Any(part => name.StartsWith(part, StringComparison.Ordinal));
 
     /// <summary>Writes the weights of a model, head included, as safetensors.</summary>
     /// <param name="model">The model, without the score of unknown images, whose numbers are no weights.</param>

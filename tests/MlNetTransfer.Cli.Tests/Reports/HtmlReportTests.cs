@@ -12,6 +12,28 @@ public sealed partial class HtmlReportTests
 {
     private static string Page => File.ReadAllText(Path.Combine(Path.GetDirectoryName(Trained.Report)!, "report.html"));
 
+    /// <summary>
+    /// The first has the higher accuracy, of other images; where both judged, the second is better, and that is said.
+    /// </summary>
+    [TestMethod]
+    public void Compare_RunsOfDifferentImages_AreJudgedByThoseTheyShare()
+    {
+        using var folder = new TempFolder();
+        string[] classes = ["a", "b"];
+        // Images 0 to 29 of each class are shared; of the first 60 the first run has 20 wrong, those 20 among them.
+        FinishedRun first = MadeRun.Write(folder, "first", classes, 200, 20),
+            second = MadeRun.Write(folder, "second", classes, 30, 4);
+        ComparisonReport.Write([first, second], folder.File("page.html"));
+        string page = File.ReadAllText(folder.File("page.html"));
+        Assert.DoesNotContain("has the highest accuracy", page);
+        StringAssert.Contains(page, "The runs judged different images");
+        StringAssert.Contains(page, $"{second.Folder} is better than {first.Folder}.");
+
+        FinishedRun third = MadeRun.Write(folder, "third", classes, 30, 1);
+        ComparisonReport.Write([second, third], folder.File("same.html"));
+        StringAssert.Contains(File.ReadAllText(folder.File("same.html")), "has the highest accuracy");
+    }
+
     [TestMethod]
     public void Train_SampleImages_WritesAPageThatStandsAlone()
     {

@@ -43,7 +43,7 @@ public sealed class ClusterPostgresTests
     public async Task Cancel_WhileAShardRuns_EndsIt()
     {
         using var cluster = new ClusterTask(task, server.NewDatabase());
-        string id = await cluster.Submit(cluster.Score() with { RateLimit = 4 }, shards: 1);
+        string id = await cluster.Submit(cluster.Score() with { RateLimit = 2 }, shards: 1);
         await using ClusterClient client = await cluster.Client();
         bool isCancelled = false;
         ClusterJob job = await cluster.Work(

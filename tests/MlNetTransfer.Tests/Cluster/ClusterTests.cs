@@ -257,7 +257,7 @@ public sealed class ClusterTests
     public async Task Cancel_WhileAShardRuns_EndsIt()
     {
         using ClusterTask cluster = ClusterTask.OfFile(task);
-        string id = await cluster.Submit(cluster.Score() with { RateLimit = 4 }, shards: 2);
+        string id = await cluster.Submit(cluster.Score() with { RateLimit = 2 }, shards: 2);
         await using ClusterClient client = await cluster.Client();
         bool isCancelled = false;
         ClusterJob job = await cluster.Work(

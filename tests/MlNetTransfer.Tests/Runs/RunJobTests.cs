@@ -183,6 +183,45 @@ public sealed class RunJobTests
             StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => Run(task, job, "one")).Message, said);
     }
 
+    /// <summary>What cannot be run is said without training, to 'run --check' and to 'submit run'.</summary>
+    [TestMethod]
+    public void Check_WhatIsNotThere_IsNamed()
+    {
+        using var task = new TuneTask();
+        Assert.AreEqual(task.Images, Checked(Job(task, "")).Train.Folder);
+        Contains("train.folder is '", () => Checked(Job(task, "", folder: "gone")));
+        Contains("there is no model", () => Checked(Job(task, "gates:\n  notWorseThan: { model: none.onnx }")));
+        Contains("since the strategy is head, which takes seconds", () => Checked(Job(task, ""), sharesFolds: true));
+        Contains(
+            "since train.testFraction holds out one part",
+            () => Checked(Job(task, "", "  strategy: full\n"), sharesFolds: true)
+        );
+
+        JobFile Checked(string job, bool sharesFolds = false) =>
+            new RunJob(new RunOptions { Job = job, Output = task.File("out") }).Check(sharesFolds);
+
+        static void Contains(string said, Func<object> work) =>
+            StringAssert.Contains(Assert.ThrowsExactly<TransferException>(() => work()).Message, said);
+    }
+
+    /// <summary>The scanner of YAML names another line.</summary>
+    [TestMethod]
+    public void Read_LineWithATab_IsNamed()
+    {
+        using var task = new TuneTask();
+        string job = task.File("tab.yaml");
+        File.WriteAllText(job, "version: 1\ntrain:\n\tfolder: images\n");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => JobFile.Read(job)).Message,
+            "tab.yaml(3): the line begins with a tab"
+        );
+        File.WriteAllText(job, "{ \"version\": 1,\n\t\"train\": { \"folder\": \"images\" \n");
+        Assert.DoesNotContain(
+            "begins with a tab",
+            Assert.ThrowsExactly<TransferException>(() => JobFile.Read(job)).Message
+        );
+    }
+
     private static string Job(
         TuneTask task,
         string rest,

@@ -330,7 +330,7 @@ public sealed class ScoreJobTests
         Assert.IsTrue(Scored(names[..4]).WasComplete);
         Refused(names[..6], "has more inputs than the 4 whose rows are complete in the output; the next is");
         Refused([names[5], .. names[1..4]], "has changed: its first 4 entries are not those that were scored");
-        Refused(names[..3], "has changed");
+        Refused(names[..3], "has changed: it ends after 3 of the 4 entries that were scored");
         CollectionAssert.AreEqual(rows, File.ReadAllBytes(output));
 
         // Standard input and folders are compared by what they have now.

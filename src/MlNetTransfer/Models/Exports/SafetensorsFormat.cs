@@ -96,28 +96,10 @@ internal static class WeightsByName
         [DataType.Bool] = SafeTensorType.BOOL,
     };
 
-    /// <summary>Inputs that say how an operator works, whatever their type.</summary>
-    private static readonly HashSet<string> Settings = ["Resize", "Upsample", "Pad", "Clip", "ConstantOfShape"];
-
-    /// <summary>
-    /// The weights and statistics of a model: what its probabilities are computed from, without shapes, indices, single
-    /// numbers and other settings.
-    /// </summary>
+    /// <summary>The weights and statistics that a model's probabilities are computed from.</summary>
     /// <param name="model">A trained model.</param>
-    public static IEnumerable<TensorProto> In(OnnxModel model)
-    {
-        OnnxModel network = model.CutAt(TransferModel.ProbabilitiesOutput);
-        HashSet<string> data =
-        [
-            .. network.Nodes.Where(n => !Settings.Contains(n.OpType)).SelectMany(n => n.Input),
-            .. network.Nodes.Where(n => Settings.Contains(n.OpType)).Select(n => n.Input[0]),
-        ];
-        return network.Initializers.Where(i =>
-            (DataType)i.DataType is DataType.Float or DataType.Float16 or DataType.Bfloat16 or DataType.Double
-            && i.Dims.Aggregate(1L, (a, b) => a * b) > 1
-            && data.Contains(i.Name)
-        );
-    }
+    public static IEnumerable<TensorProto> In(OnnxModel model) =>
+        ModelWeights.Of(model.CutAt(TransferModel.ProbabilitiesOutput));
 
     /// <summary>A constant of a graph.</summary>
     /// <param name="file">Its file, named in errors.</param>

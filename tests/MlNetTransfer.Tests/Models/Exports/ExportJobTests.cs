@@ -77,9 +77,12 @@ public sealed class ExportJobTests
         using var folder = new TempFolder();
         ExportOptions options = Make(folder, "safetensors");
         var file = SafetensorsFile.Load(new ExportJob(options).Run().Files[0].Path);
-        TensorProto[] initializers = [.. OnnxModel.Load(options.Model).Initializers];
-        CollectionAssert.IsSubsetOf(file.Tensors.Keys.ToArray(), initializers.Select(i => i.Name).ToArray());
-        Assert.IsTrue(file.Tensors.Values.All(t => t.Type == SafeTensorType.F32 && t.Data.Length > sizeof(float)));
+        TensorProto[] layers =
+        [
+            .. OnnxModel.Load(options.Model).Initializers.Where(i => i.DataType == 1 && i.Dims.Count > 0),
+        ];
+        Assert.IsNotEmpty(layers);
+        CollectionAssert.AreEquivalent(layers.Select(i => i.Name).ToArray(), file.Tensors.Keys.ToArray());
     }
 
     [TestMethod]

@@ -7,7 +7,7 @@ using MlNetTransfer.Training;
 namespace MlNetTransfer.Tests.Training.FineTuning;
 
 /// <summary>
-/// A network as PyTorch exports it, where fresh normalisations are stored once, and weights of PyTorch that go into it
+/// A network as PyTorch exports it, with a "head" of its own, where fresh normalisations are stored once, and weights of PyTorch that go into it
 /// by the names of its modules. Oracle: PyTorch's export of the module with these weights.
 /// </summary>
 [TestClass]
@@ -29,10 +29,10 @@ public sealed class TorchWeightsTests
             def __init__(self, classes):
                 super().__init__()
                 self.conv1, self.bn1 = nn.Conv2d(3, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8)
-                self.layer1, self.layer2 = nn.Sequential(Block(8, 8)), nn.Sequential(Block(8, 16))
+                self.layer1, self.head = nn.Sequential(Block(8, 8)), nn.Sequential(Block(8, 16))
                 self.fc = nn.Linear(16, classes)
             def forward(self, x):
-                return self.fc(self.layer2(self.layer1(torch.relu(self.bn1(self.conv1(x))))).mean((2, 3)))
+                return self.fc(self.head(self.layer1(torch.relu(self.bn1(self.conv1(x))))).mean((2, 3)))
         def save(net, name):
             torch.onnx.export(net.eval(), torch.zeros(2, 3, 16, 16), f"{sys.argv[1]}/{name}.onnx", input_names=["x"], output_names=["y"],
                 dynamic_axes={"x": {0: "n"}, "y": {0: "n"}}, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False, opset_version=13)
@@ -44,7 +44,7 @@ public sealed class TorchWeightsTests
             if value.is_floating_point():
                 value.mul_(1 + 0.2 * torch.rand_like(value)).add_(0.05 * torch.rand_like(value))
         torch.save(trained.state_dict(), f"{sys.argv[1]}/trained.pth")
-        torch.save({k: v for k, v in trained.state_dict().items() if not k.startswith("layer2.0.bn2")}, f"{sys.argv[1]}/part.pth")
+        torch.save({k: v for k, v in trained.state_dict().items() if not k.startswith("head.0.bn2")}, f"{sys.argv[1]}/part.pth")
         other = Net(7)
         other.load_state_dict({**trained.state_dict(), "fc.weight": torch.ones(7, 16), "fc.bias": torch.ones(7)})
         torch.save(other.state_dict(), f"{sys.argv[1]}/classes.pth")
@@ -90,7 +90,7 @@ public sealed class TorchWeightsTests
         TransferException error = Assert.ThrowsExactly<TransferException>(() =>
             users.Add(asked with { Id = "part", Weights = Exported.Value.File("part.pth") })
         );
-        StringAssert.Contains(error.Message, "missing: layer2.0.bn2.weight [16]");
+        StringAssert.Contains(error.Message, "missing: head.0.bn2.weight [16]");
         StringAssert.Contains(error.Message, "do_constant_folding=False");
         Assert.IsFalse(Directory.Exists(folder.File("home/part")));
     }
@@ -99,6 +99,7 @@ public sealed class TorchWeightsTests
     [TestMethod]
     [DataRow("trained.pth")]
     [DataRow("classes.pth")]
+    [DataRow("trained.onnx")]
     public void Run_InitialWeightsOfPyTorch_AreStartedFrom(string file)
     {
         using TuneTask task = new(network: OnnxModel.Load(Exported.Value.File("fresh.onnx")));
@@ -131,7 +132,7 @@ public sealed class TorchWeightsTests
                 }
             )
         );
-        StringAssert.Contains(error.Message, "layer2.0.bn2.weight");
+        StringAssert.Contains(error.Message, "head.0.bn2.weight");
     }
 
     /// <summary>PyTorch stores the equal scales of fresh normalisations once; none is left out of training.</summary>
