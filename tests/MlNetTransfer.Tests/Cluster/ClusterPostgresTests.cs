@@ -45,17 +45,7 @@ public sealed class ClusterPostgresTests
         using var cluster = new ClusterTask(task, server.NewDatabase());
         string id = await cluster.Submit(cluster.Score() with { RateLimit = 2 }, shards: 1);
         await using ClusterClient client = await cluster.Client();
-        bool isCancelled = false;
-        ClusterJob job = await cluster.Work(
-            id,
-            job =>
-            {
-                if (!isCancelled && job.Rows > 0)
-                    client.Cancel(id).GetAwaiter().GetResult();
-                isCancelled |= job.Rows > 0;
-                return cluster.Said.Any(line => line.Contains("is cancelled at row", StringComparison.Ordinal));
-            }
-        );
+        ClusterJob job = await cluster.CancelInTheMiddle(client, id);
         Assert.AreEqual(ClusterState.Cancelled, job.State, string.Join('\n', cluster.Said));
         Assert.IsLessThan(20, job.Rows);
         Assert.AreEqual(1, await client.Retry(id));

@@ -79,6 +79,22 @@ internal sealed class ClusterTask(ScoreTask task, string store) : IDisposable
         return await client.Get(id);
     }
 
+    /// <summary>Works on a job and cancels it once it has rows, until the worker has said that its shard ended.</summary>
+    public async Task<ClusterJob> CancelInTheMiddle(ClusterClient client, string id)
+    {
+        bool isCancelled = false;
+        return await Work(
+            id,
+            job =>
+            {
+                if (!isCancelled && job.Rows > 0)
+                    client.Cancel(id).GetAwaiter().GetResult();
+                isCancelled |= job.Rows > 0;
+                return Said.Any(line => line.Contains("is cancelled at row", StringComparison.Ordinal));
+            }
+        );
+    }
+
     public async Task<ClusterJob> Get(string id)
     {
         await using ClusterClient client = await Client();

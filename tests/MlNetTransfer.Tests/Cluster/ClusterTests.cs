@@ -259,17 +259,7 @@ public sealed class ClusterTests
         using ClusterTask cluster = ClusterTask.OfFile(task);
         string id = await cluster.Submit(cluster.Score() with { RateLimit = 2 }, shards: 2);
         await using ClusterClient client = await cluster.Client();
-        bool isCancelled = false;
-        ClusterJob job = await cluster.Work(
-            id,
-            job =>
-            {
-                if (!isCancelled && job.Rows > 0)
-                    client.Cancel(id).GetAwaiter().GetResult();
-                isCancelled |= job.Rows > 0;
-                return job.State == ClusterState.Cancelled;
-            }
-        );
+        ClusterJob job = await cluster.CancelInTheMiddle(client, id);
         Assert.AreEqual(2, job.Count(ClusterState.Cancelled), string.Join('\n', cluster.Said));
         Assert.IsLessThan(20, job.Rows);
     }
