@@ -57,13 +57,9 @@ internal static class SeparateInitializers
         foreach (NodeProto node in model.Nodes)
         foreach (string output in node.Output)
             producers[output] = node;
-        HashSet<string> taken =
-        [
-            .. model.Initializers.Select(i => i.Name),
-            .. Subgraphs.NodesAnywhere(model.ToProto().Graph).SelectMany(n => n.Input.Concat(n.Output)),
-        ];
+        HashSet<string> taken = [.. Subgraphs.DefinedAnywhere(model.Proto.Graph)];
         Dictionary<string, List<(string Owner, string Name)>> owners = [];
-        Dictionary<(NodeProto Node, int Input), string> renamed = [];
+        Dictionary<(string Node, int Input), string> renamed = [];
         List<TensorProto> added = [];
         foreach (NodeProto node in model.TopologicalOrder())
         foreach (int input in Roles(node).Where(i => vectors.ContainsKey(node.Input[i])))
@@ -81,7 +77,7 @@ internal static class SeparateInitializers
             }
 
             if (own != name)
-                renamed[(node, input)] = own;
+                renamed[(node.Output[0], input)] = own;
         }
 
         if (added.Count == 0)
@@ -105,11 +101,13 @@ internal static class SeparateInitializers
         }
     }
 
-    private static NodeProto Renamed(NodeProto node, Dictionary<(NodeProto Node, int Input), string> names)
+    /// <param name="node">The node.</param>
+    /// <param name="names">New names of inputs, by the first output of their node.</param>
+    private static NodeProto Renamed(NodeProto node, Dictionary<(string Node, int Input), string> names)
     {
         NodeProto copy = node.Clone();
         for (int i = 0; i < copy.Input.Count; i++)
-            if (names.TryGetValue((node, i), out string? name))
+            if (names.TryGetValue((node.Output[0], i), out string? name))
                 copy.Input[i] = name;
         return copy;
     }

@@ -34,7 +34,7 @@ internal static class ModelWeights
     {
         HashSet<string> weights = [],
             computed = [];
-        foreach (NodeProto node in Subgraphs.NodesAnywhere(model.ToProto().Graph))
+        foreach (NodeProto node in Subgraphs.NodesAnywhere(model.Proto.Graph))
             if (Weighted.Contains(node.OpType))
                 weights.UnionWith(node.Input);
             else

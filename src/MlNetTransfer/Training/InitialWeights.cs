@@ -80,7 +80,7 @@ internal static class InitialWeights
 
         OnnxModel Same(Dictionary<string, (long[] Shape, float[] Values)> found)
         {
-            RequireSame(model, expected, found, file, id);
+            RequireSame(known, expected, found, file, id);
             return model.WithInitializers(expected.Keys.ToDictionary(n => n, n => found[n].Values));
         }
     }
@@ -117,7 +117,7 @@ internal static class InitialWeights
 
     /// <summary>Names of the network that lie above the taps may be there too.</summary>
     private static void RequireSame(
-        OnnxModel model,
+        HashSet<string> known,
         Dictionary<string, long[]> expected,
         Dictionary<string, (long[] Shape, float[] Values)> found,
         string file,
@@ -125,7 +125,6 @@ internal static class InitialWeights
     )
     {
         string[] missing = [.. expected.Keys.Where(n => !found.ContainsKey(n)).Order(StringComparer.Ordinal)];
-        HashSet<string> known = [.. model.Initializers.Select(i => i.Name)];
         string[] extra = [.. found.Keys.Where(name => !known.Contains(name)).Order(StringComparer.Ordinal)];
         string[] other =
         [
