@@ -90,6 +90,13 @@ internal sealed class FineTuneFlags
                 FreezeBoundary.Parse,
                 (o, boundary) => o with { Freeze = boundary }
             ),
+            tune.Choice<TrainedParameters>(
+                "--parameters",
+                "What is trained of the blocks that are not frozen: all; affine, the scales and shifts of "
+                    + "normalisations and the biases alone, a thousandth of the numbers.",
+                (o, which) => o with { Parameters = which },
+                o => o.Parameters
+            ),
             tune.Number<int>(
                 "--epochs",
                 "Passes over the training images at most; the best one counts."
@@ -99,8 +106,8 @@ internal sealed class FineTuneFlags
             ),
             tune.Number<double>(
                 "--lr",
-                "Highest learning rate of the top block; lower blocks learn more slowly. Sgd: 20 times as much."
-                    + Default(Rate(TrainingStrategy.FineTune), Rate(TrainingStrategy.Scratch)),
+                "Highest learning rate of the top block; lower blocks learn more slowly."
+                    + Default("the best of up to four, by short trainings", Rate(TrainingStrategy.Scratch)),
                 "rate",
                 (o, rate) => o with { LearningRate = rate }
             ),
@@ -213,5 +220,5 @@ internal sealed class FineTuneFlags
 
     private static int Epochs(TrainingStrategy strategy) => strategy.Network!.Epochs;
 
-    private static double Rate(TrainingStrategy strategy) => strategy.Network!.LearningRateOf(OptimizerKind.AdamW);
+    private static double Rate(TrainingStrategy strategy) => strategy.Network!.LearningRate;
 }

@@ -6,6 +6,7 @@ using MlNetTransfer.Evaluation;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Selective;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Reports;
 
@@ -148,7 +149,9 @@ internal sealed record TuningDocument(
     int BestEpoch,
     int ValidationImages,
     string? Ended,
-    IReadOnlyList<EpochDocument>? Metrics
+    IReadOnlyList<EpochDocument>? Metrics,
+    double LearningRate = 0,
+    IReadOnlyList<RateTrial>? Rates = null
 );
 
 /// <summary>One epoch.</summary>

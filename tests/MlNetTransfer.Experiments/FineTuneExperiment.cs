@@ -24,7 +24,7 @@ internal static class FineTuneExperiment
 
     /// <param name="args">Tasks, strategies and options in any order: clipart10 stamps8 fashion; head finetune full
     /// scratch; fold=1,2 backbone=ID epochs=N lr=X freeze=F augment=P decay=X headrate=X batch=N draws=N smoothing=X
-    /// refit=0|1 head=KIND.</param>
+    /// wd=X ema=X dropout=X l2sp=X patience=N validation=X threads=N optimizer=O bn=0|1 parameters=affine refit=0|1 head=KIND.</param>
     /// <param name="experiment">Takes the figures.</param>
     public static int Run(string[] args, Experiment experiment)
     {
@@ -46,6 +46,7 @@ internal static class FineTuneExperiment
             Column.Number("images"),
             Column.Number("logLoss", "0.000"),
             Column.Number("ece", "0.000"),
+            Column.Number("rate", "g2"),
             Column.Number("epoch"),
             Column.Number("epochs"),
             Column.Number("seconds"),
@@ -151,6 +152,7 @@ internal static class FineTuneExperiment
                 summary.TestImages,
                 summary.LogLoss,
                 summary.Ece,
+                summary.Training?.LearningRate,
                 summary.Training?.BestEpoch,
                 summary.Training?.Epochs,
                 summary.Seconds,
@@ -160,7 +162,7 @@ internal static class FineTuneExperiment
 
         Figure all = Figure.OfSample(accuracies) with { Interval = WilsonInterval.Of(right, judged) };
         double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        table.Add(task, strategy, "all", all, judged, null, null, null, null, seconds, null);
+        table.Add(task, strategy, "all", all, judged, null, null, null, null, null, seconds, null);
     }
 
     private static string? History(TrainSummary summary) =>
@@ -169,11 +171,15 @@ internal static class FineTuneExperiment
             : string.Join(
                 ' ',
                 summary
-                    .Training.Metrics.Where(m => !m.Refit)
-                    .Select(m =>
-                        FormattableString.Invariant(
-                            $"{m.TrainLoss:f2}/{m.ValidationLoss:f3}/{100 * m.ValidationAccuracy:f0}"
-                        )
+                    .Training.Rates.Select(r => FormattableString.Invariant($"{r.Rate:g2}:{r.ValidationLoss:f3}"))
+                    .Concat(
+                        summary
+                            .Training.Metrics.Where(m => !m.Refit)
+                            .Select(m =>
+                                FormattableString.Invariant(
+                                    $"{m.TrainLoss:f2}/{m.ValidationLoss:f3}/{100 * m.ValidationAccuracy:f0}"
+                                )
+                            )
                     )
             );
 
@@ -200,6 +206,12 @@ internal static class FineTuneExperiment
             LabelSmoothing = Number("smoothing") ?? defaults.LabelSmoothing,
             WeightDecay = Number("wd") ?? defaults.WeightDecay,
             AverageDecay = Number("ema"),
+            Patience = (int?)Number("patience"),
+            Dropout = Number("dropout") ?? defaults.Dropout,
+            StartingPointDecay = Number("l2sp") ?? defaults.StartingPointDecay,
+            Parameters =
+                set.GetValueOrDefault("parameters") == "affine" ? TrainedParameters.Affine : TrainedParameters.All,
+            BatchStatistics = set.TryGetValue("bn", out string? bn) ? bn == "1" : null,
             Threads = (int?)Number("threads"),
             ValidationFraction = Number("validation") ?? defaults.ValidationFraction,
             Refit = set.GetValueOrDefault("refit", "1") == "1",

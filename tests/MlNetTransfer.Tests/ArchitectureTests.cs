@@ -227,6 +227,34 @@ public sealed partial class ArchitectureTests
         CollectionAssert.AreEqual(new[] { "MlNetTransfer.Onnx/Runtime/OrtSession.cs" }, found);
     }
 
+    /// <summary>Programs come from packages, whose digests the lock files hold.</summary>
+    [TestMethod]
+    public void Files_OfTheRepository_AreNoBinaries()
+    {
+        string[] tops = ["src", "tests", "docs", "data-samples", "models"];
+        string[] found =
+        [
+            .. tops.Select(Repository.At)
+                .SelectMany(top => Directory.EnumerateFiles(top, "*", SearchOption.AllDirectories))
+                .Where(path => !path.Split('/', '\\').Intersect(["bin", "obj", "node_modules"]).Any())
+                .Where(IsProgram),
+        ];
+        CollectionAssert.AreEqual(Array.Empty<string>(), found);
+
+        static bool IsProgram(string path)
+        {
+            using FileStream file = File.OpenRead(path);
+            Span<byte> start = stackalloc byte[4];
+            int read = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+            return read == start.Length
+                && (
+                    start.SequenceEqual("\u007fELF"u8)
+                    || start.StartsWith("MZ"u8)
+                    || start.SequenceEqual((ReadOnlySpan<byte>)[0xCF, 0xFA, 0xED, 0xFE])
+                );
+        }
+    }
+
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
     private static partial Regex Namespace();
 

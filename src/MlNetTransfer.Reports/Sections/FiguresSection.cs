@@ -75,6 +75,11 @@ internal static class FiguresSection
             );
         Html figures = Html.Join(charts);
         string ended = training.Ended is { } why ? $" It ended early: {why}." : "";
+        string rate = training.Rates is { Count: > 0 } rates
+            ? FormattableString.Invariant(
+                $" The learning rate, {training.LearningRate:g2}, was chosen from {rates.Count} by short trainings."
+            )
+            : "";
         string folds = train.Runs.Count > 1 ? " Faint lines are the other trainings, one per fold." : "";
         return PageFrame.Section(
             "curves",
@@ -83,7 +88,7 @@ internal static class FiguresSection
                 $"<p>{training.Blocks - training.FrozenBlocks} of {training.Blocks} blocks of the network "
                     + $"were trained for {Figure.Count(training.Epochs, "epoch")}; epoch {training.BestEpoch} "
                     + $"was best on {Figure.Count(training.ValidationImages, "image")} set aside for "
-                    + $"that.{ended}{folds}</p><div class=\"charts\">{figures}</div>"
+                    + $"that.{ended}{rate}{folds}</p><div class=\"charts\">{figures}</div>"
             )
         );
 

@@ -40,6 +40,7 @@ public static class TrainRules
             o => o.TestTimeAugmentation != TestTimeAugmentation.None
         ),
         Tuning("--freeze", nameof(Default.Freeze), o => o.Freeze is not null),
+        Tuning("--parameters", nameof(Default.Parameters), o => o.Parameters != Default.Parameters),
         Tuning("--epochs", nameof(Default.Epochs), o => o.Epochs is not null),
         Tuning("--lr", nameof(Default.LearningRate), o => o.LearningRate is not null),
         Tuning(null, nameof(Default.HeadRate), o => o.HeadRate is not null),

@@ -271,7 +271,7 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
                     key,
                     trial,
                     epochs,
-                    recipe.LearningRate ?? settings.Strategy.Network!.LearningRateOf(recipe.Optimizer),
+                    recipe.LearningRate ?? settings.Strategy.Network!.LearningRateOf(recipe),
                     (recipe.Freeze ?? settings.Strategy.Network!.Freeze).ToString(),
                     recipe.Augmentation,
                     recipe.WeightDecay,

@@ -179,7 +179,7 @@ public sealed record ImageClassificationOptions
 
     /// <summary>
     /// Highest learning rate of a training of the network, as <see cref="FineTuneOptions.LearningRate"/>. Default null:
-    /// by the strategy.
+    /// chosen by short trainings.
     /// </summary>
     public double? LearningRate
     {

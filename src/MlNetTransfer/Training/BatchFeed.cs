@@ -26,11 +26,33 @@ internal sealed class BatchFeed : IDisposable
             readers[w] = data.CreateReader();
     }
 
-    /// <summary>Computes rows ahead into the cache.</summary>
-    /// <param name="wanted">Rows and variants.</param>
+    /// <summary>Computes what a training reads ahead, into the cache; nothing where there is none.</summary>
+    /// <param name="run">The training.</param>
+    /// <param name="epochs">Its epochs.</param>
+    /// <param name="train">Its rows.</param>
+    /// <param name="validation">Those that judge.</param>
     /// <param name="progress">Told after each.</param>
     /// <param name="cancellation">Ends the work between two rows.</param>
     public void Warm(
+        FineTuneRun run,
+        int epochs,
+        IReadOnlyList<int> train,
+        IReadOnlyList<int> validation,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        if (!data.IsCached)
+            return;
+        IEnumerable<int> draws = run.Varies ? Enumerable.Range(1, Math.Min(run.Options.Draws, epochs)) : [0];
+        Warm(
+            [.. draws.SelectMany(draw => train.Select(row => (row, draw))), .. validation.Select(row => (row, 0))],
+            progress,
+            cancellation
+        );
+    }
+
+    private void Warm(
         IReadOnlyList<(int Row, int Draw)> wanted,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
@@ -151,6 +173,13 @@ internal sealed class SoftTargets
         for (int c = 0; c < classes; c++)
             weights[c] = counts[c] == 0 ? 0 : (float)((double)train.Count / (classes * counts[c]));
     }
+
+    /// <summary>The targets of a training.</summary>
+    /// <param name="run">How it is done.</param>
+    /// <param name="images">The images.</param>
+    /// <param name="train">The rows that are trained on.</param>
+    public static SoftTargets Of(FineTuneRun run, TrainingImages images, IReadOnlyList<int> train) =>
+        new(images.Labels, images.ClassNames.Count, train, run.ClassWeights, run.Options.LabelSmoothing);
 
     /// <summary>Targets of a batch: 1 - s on the true class, and s / C on each.</summary>
     public float[] Of(ReadOnlySpan<int> rows)

@@ -51,9 +51,16 @@ internal sealed class FineTunePlan
     /// <param name="taps">Tensors that features are taken from.</param>
     /// <param name="width">Features of all taps together.</param>
     /// <param name="freeze">What stays frozen.</param>
-    /// <exception cref="TransferException">There are fewer blocks than are to be frozen, or the pattern matches no
-    /// weight.</exception>
-    public static FineTunePlan Of(OnnxModel backbone, IReadOnlyList<string> taps, int width, FreezeBoundary freeze)
+    /// <param name="which">What of the rest is trained.</param>
+    /// <exception cref="TransferException">There are fewer blocks than are to be frozen, the pattern matches no weight,
+    /// or what is left has no weights of the kind.</exception>
+    public static FineTunePlan Of(
+        OnnxModel backbone,
+        IReadOnlyList<string> taps,
+        int width,
+        FreezeBoundary freeze,
+        TrainedParameters which = TrainedParameters.All
+    )
     {
         IReadOnlyList<NetworkBlock> blocks = NetworkBlocks.Find(backbone, taps);
         Func<string, bool> isFrozen = _ => false;
@@ -80,12 +87,18 @@ internal sealed class FineTunePlan
                 );
         }
 
+        HashSet<string> vectors = [.. backbone.Initializers.Where(i => i.Dims.Count <= 1).Select(i => i.Name)];
+        bool IsTrained(string name) => !isFrozen(name) && (which == TrainedParameters.All || vectors.Contains(name));
         IReadOnlyList<string>[] trained =
         [
-            .. blocks.Select(
-                (b, i) => i < frozen ? [] : (IReadOnlyList<string>)[.. b.Parameters.Where(p => !isFrozen(p))]
-            ),
+            .. blocks.Select((b, i) => i < frozen ? [] : (IReadOnlyList<string>)[.. b.Parameters.Where(IsTrained)]),
         ];
+        if (which == TrainedParameters.Affine && frozen < blocks.Count && trained.All(names => names.Count == 0))
+            throw new TransferException(
+                $"The {blocks.Count - frozen} upper of {blocks.Count} blocks have neither normalisations nor biases, "
+                    + $"so --parameters affine would train nothing in them. Freeze fewer blocks (--freeze), or leave "
+                    + $"it out."
+            );
         return new FineTunePlan(
             blocks,
             frozen,
@@ -183,7 +196,7 @@ internal sealed class TrainingSetUp(FineTuneOptions options, NetworkStart start,
     public int Threads { get; } = options.ThreadsHere;
 
     /// <summary>Highest learning rate of the top block.</summary>
-    public double TopRate { get; } = options.LearningRate ?? start.LearningRateOf(options.Optimizer);
+    public double TopRate { get; } = options.LearningRate ?? start.LearningRateOf(options);
 
     /// <summary>Epochs in all.</summary>
     public int Epochs { get; } = options.Epochs ?? start.Epochs;

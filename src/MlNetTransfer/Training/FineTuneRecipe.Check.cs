@@ -63,7 +63,13 @@ internal sealed partial class FineTuneRecipe
 
     private void Check(OnnxModel network, BackboneTap[] used, int classes)
     {
-        FineTunePlan plan = FineTunePlan.Of(network, [.. used.Select(t => t.Tensor)], used.Sum(t => t.Width), freeze);
+        FineTunePlan plan = FineTunePlan.Of(
+            network,
+            [.. used.Select(t => t.Tensor)],
+            used.Sum(t => t.Width),
+            freeze,
+            Options.Parameters
+        );
         TrainingOptions steps = new TrainingSetUp(Options, from, plan).Steps(
             plan.Forward(new float[classes * used.Sum(t => t.Width)], new float[classes], Options.Dropout),
             plan.Frozen

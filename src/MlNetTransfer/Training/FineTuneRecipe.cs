@@ -155,6 +155,8 @@ internal sealed partial class FineTuneRecipe : IRecipe
                     Network = whole.Network with
                     {
                         Epochs = tuned.Network.Epochs,
+                        LearningRate = tuned.Network.LearningRate,
+                        Rates = tuned.Network.Rates,
                         ValidationRows = parts.Test.Count,
                         Ended = tuned.Network.Ended,
                         RefitRows = rows.Count,
@@ -237,20 +239,52 @@ internal sealed partial class FineTuneRecipe : IRecipe
         if (chosen is { Epochs: 0 })
             return new Tuned(start, taps, run.Plan, TunedNetwork.Untrained(start.Selection));
         using BoundaryRows data = DataOf(all, run.Plan);
-        string file = FormattableString.Invariant($"fold-{context.Fold}{(chosen is null ? "" : "-all")}.safetensors");
-        TunedNetwork network = new FineTuner(run, all.Images, data, settings.Clock).Fit(
-            rows,
-            (LinearHead)start.Head,
-            new TuneCheckpoint(
-                shared?.Checkpoint(isRefit: chosen is not null) ?? Path.Combine(CheckpointFolder, file),
-                digest
-            ),
-            settings.Resume || shared is not null,
-            shared?.Metrics ?? metrics!,
-            context.Progress,
-            context.Cancellation
+        string name = FormattableString.Invariant($"fold-{context.Fold}"),
+            file = $"{name}{(chosen is null ? "" : "-all")}.safetensors";
+        var checkpoint = new TuneCheckpoint(
+            shared?.Checkpoint(isRefit: chosen is not null) ?? Path.Combine(CheckpointFolder, file),
+            digest
         );
-        return new Tuned(start, taps, run.Plan, network);
+        bool chooses = run.Options.LearningRate is null && !from.IsRandom && rows.Test.Count > 0;
+        Ledger<RateTrial> rates = chooses
+            ? shared?.Rates ?? OpenRates($"{name}-{digest[..12]}-rates.jsonl")
+            : new Ledger<RateTrial>(null, resume: false);
+        if (chooses && RateRace.IsFor(run.Options, from))
+            new RateRace(run, all.Images, data, settings.Clock).Run(
+                rows,
+                (LinearHead)start.Head,
+                rates,
+                context.Progress,
+                context.Cancellation
+            );
+        while (true)
+        {
+            double? chosenRate = chooses ? RateRace.Choose(rates.Lines, from.LearningRateOf(Options)) : null;
+            FineTuneRun own = run with
+            {
+                Options = run.Options with { LearningRate = chosenRate ?? run.Options.LearningRate },
+                EndsInRuin = chosenRate is not null,
+            };
+            TunedNetwork network = new FineTuner(own, all.Images, data, settings.Clock).Fit(
+                rows,
+                (LinearHead)start.Head,
+                checkpoint,
+                settings.Resume || shared is not null,
+                shared?.Metrics ?? metrics!,
+                context.Progress,
+                context.Cancellation
+            );
+            if (!network.IsRuined)
+                return new Tuned(start, taps, run.Plan, network with { Rates = rates.Lines });
+            checkpoint.Delete();
+            rates.Add(new RateTrial(network.LearningRate, null, null, network.Epochs, 0));
+        }
+    }
+
+    private Ledger<RateTrial> OpenRates(string file)
+    {
+        OutputLock.MakeFolder(CheckpointFolder);
+        return new Ledger<RateTrial>(Path.Combine(CheckpointFolder, file), settings.Resume);
     }
 
     /// <summary>Tries rising learning rates on the rows that a training would be fitted on.</summary>
@@ -277,13 +311,20 @@ internal sealed partial class FineTuneRecipe : IRecipe
     private FineTuneRun RunOf(RecipeRows all, FittedHead start, TuneChoice? chosen, int fold) =>
         new()
         {
-            Options = chosen is null or { Epochs: 0 } ? Options : Options with { Epochs = chosen.Epochs },
+            Options = chosen is null or { Epochs: 0 }
+                ? Options
+                : Options with
+                {
+                    Epochs = chosen.Epochs,
+                    LearningRate = chosen.LearningRate,
+                },
             Start = from,
             Plan = FineTunePlan.Of(
                 trained!,
                 [.. start.Taps.Select(tap => all.Taps[tap].Tensor)],
                 start.Head.Width,
-                freeze
+                freeze,
+                Options.Parameters
             ),
             ClassWeights = settings.Head.ClassWeights,
             Seed = settings.Head.Seed,

@@ -51,16 +51,10 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         metrics.Remove(line => line.Fold == run.Fold && line.Refit == run.IsRefit && line.Epoch > reached);
         OnnxModel untrained = plan.Forward(head.Weights.Span, head.Bias.Span, options.Dropout);
         if (saved is not { IsDone: true })
-            Warm(feed, train, rows.Test, progress, cancellation);
+            feed.Warm(run, setUp.Epochs, train, rows.Test, progress, cancellation);
         var judge = new NetworkJudge(run, untrained, images, data, rows.Test, cancellation);
         TuneState state = saved ?? Begin(head, judge, metrics);
-        var targets = new SoftTargets(
-            images.Labels,
-            images.ClassNames.Count,
-            train,
-            run.ClassWeights,
-            options.LabelSmoothing
-        );
+        var targets = SoftTargets.Of(run, images, train);
         var told = new TuneProgress(progress, run, setUp.Epochs, clock);
         long started = clock.GetTimestamp();
         while (!state.IsDone)
@@ -84,7 +78,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
                     {
                         Stage = number + 1,
                         StageSteps = 0,
-                        Start = state.Start.With(stage.Session.Parameters()),
+                        Start = state.Start.With(stage.Parameters()),
                         Session = [],
                     };
                 checkpoint.Save(state);
@@ -110,16 +104,10 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     {
         int[] rows = [.. train];
         using var feed = new BatchFeed(images, data, run.Workers);
-        Warm(feed, rows, [], progress, cancellation);
+        feed.Warm(run, setUp.Epochs, rows, [], progress, cancellation);
         OnnxModel untrained = plan.Forward(head.Weights.Span, head.Bias.Span, options.Dropout);
         var none = new NetworkWeights(new Dictionary<string, float[]>());
-        var targets = new SoftTargets(
-            images.Labels,
-            images.ClassNames.Count,
-            rows,
-            run.ClassWeights,
-            options.LabelSmoothing
-        );
+        var targets = SoftTargets.Of(run, images, rows);
         // The same batches twice: at rate 0, and with rising rates.
         foreach (string name in (string[])["Measuring the start", "Testing learning rates"])
         {
@@ -138,24 +126,6 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
             for (int epoch = 1; !sweep.IsDone && sweep.IsMeasured == measured; epoch++)
                 stage.Run(epoch, feed, data, told, cancellation);
         }
-    }
-
-    private void Warm(
-        BatchFeed feed,
-        int[] train,
-        IReadOnlyList<int> validation,
-        IProgress<JobProgress>? progress,
-        CancellationToken cancellation
-    )
-    {
-        if (!data.IsCached)
-            return;
-        IEnumerable<int> draws = run.Varies ? Enumerable.Range(1, Math.Min(options.Draws, setUp.Epochs)) : [0];
-        feed.Warm(
-            [.. draws.SelectMany(draw => train.Select(row => (row, draw))), .. validation.Select(row => (row, 0))],
-            progress,
-            cancellation
-        );
     }
 
     private TuneState Begin(LinearHead head, NetworkJudge judge, Ledger<EpochResult> metrics)
@@ -212,9 +182,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
                 }
                 : throw new TransferException($"Training failed before any epoch was over: {broken}.");
 
-        NetworkWeights weights = state.Start.With(
-            options.AverageDecay is null ? stage.Session.Parameters() : stage.Session.Averages()
-        );
+        NetworkWeights weights = state.Start.With(stage.Weights().Values);
         (double? loss, double? accuracy) = judge.Of(weights);
         progress.Judged(loss, accuracy);
         state = state with
@@ -240,8 +208,28 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
                 Seconds = clock.GetElapsedTime(begun).TotalSeconds,
             }
         );
-        return state.Judged(loss);
+        bool ruined = epoch == 1 && run.EndsInRuin && IsRuin(state.BestLoss, loss, judge.Chance);
+        state = state.Judged(loss);
+        return ruined
+            ? state with
+            {
+                Ended = string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"the first epoch ruined the network at a learning rate of {setUp.TopRate:g3}"
+                ),
+                IsRuined = true,
+                IsDone = true,
+            }
+            : state;
     }
+
+    /// <summary>
+    /// Whether an epoch lost half of what the start knew beyond the frequencies of the classes, where that was a
+    /// quarter of what there is to know or more. A rate that pays in the end costs the first epochs a quarter at most
+    /// (docs/decisions/009-fine-tuning.md).
+    /// </summary>
+    private static bool IsRuin(double start, double? loss, double chance) =>
+        start < 0.75 * chance && chance - loss < (chance - start) / 2;
 
     /// <summary>Whether there is another epoch.</summary>
     private TuneState Ended(TuneState state, TimeSpan elapsed)
@@ -282,7 +270,11 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
             state.Epoch,
             judge.Rows,
             state.Ended
-        );
+        )
+        {
+            LearningRate = setUp.TopRate,
+            IsRuined = state.IsRuined,
+        };
     }
 }
 
@@ -310,6 +302,9 @@ internal sealed record FineTuneRun
     /// <summary>What another training has chosen; null where this one chooses.</summary>
     public TuneChoice? Chosen { get; init; }
 
+    /// <summary>Whether a first epoch that ruins the network ends it: where another rate can be taken.</summary>
+    public bool EndsInRuin { get; init; }
+
     /// <summary>Whether it is the second training, on all images.</summary>
     public bool IsRefit => Chosen is not null;
 
@@ -326,7 +321,8 @@ internal sealed record FineTuneRun
 /// <param name="Share">1 for the weights of the last of them; else how far they lie from those of the start towards
 /// those.</param>
 /// <param name="Temperature">What to divide the logits by.</param>
-internal sealed record TuneChoice(int Epochs, float Share, double Temperature);
+/// <param name="LearningRate">Highest learning rate of the top block.</param>
+internal sealed record TuneChoice(int Epochs, float Share, double Temperature, double LearningRate);
 
 /// <summary>What a training gave.</summary>
 /// <param name="Weights">The backbone's weights that changed, by name.</param>
@@ -355,8 +351,17 @@ internal sealed record TunedNetwork(
     /// </summary>
     public int RefitRows { get; init; }
 
+    /// <summary>Highest learning rate of the top block; 0 where there was no training.</summary>
+    public double LearningRate { get; init; }
+
+    /// <summary>Whether the first epoch ruined the network.</summary>
+    public bool IsRuined { get; init; }
+
+    /// <summary>Learning rates that were tried before; empty where it was given.</summary>
+    public IReadOnlyList<RateTrial> Rates { get; init; } = [];
+
     /// <summary>What the validation images chose.</summary>
-    public TuneChoice Choice => new(BestEpoch, Share, Temperature);
+    public TuneChoice Choice => new(BestEpoch, Share, Temperature, LearningRate);
 
     /// <summary>The network as it was pretrained, with the head fitted on its features.</summary>
     public static TunedNetwork Untrained(HeadSelection head) =>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
@@ -64,6 +65,8 @@ internal sealed class FittedNetwork(
     {
         get
         {
+            if (network.Rates.Count > 0)
+                yield return RateNote();
             if (network.Ended is { } reason)
                 yield return network.Share < 1
                     ? $"Training ended after epoch {network.Epochs}: {reason}."
@@ -71,23 +74,38 @@ internal sealed class FittedNetwork(
                         + $"{network.BestEpoch}.";
             if (network.Share < 1)
                 yield return string.Create(
-                    System.Globalization.CultureInfo.InvariantCulture,
+                    CultureInfo.InvariantCulture,
                     $"The weights lie between the pretrained ones and those of the last epoch ({network.Share:p0} of "
                         + $"the way), where the validation images were judged best."
                 );
             if (network.RefitRows > 0 && network.BestEpoch > 0)
                 yield return string.Create(
-                    System.Globalization.CultureInfo.InvariantCulture,
+                    CultureInfo.InvariantCulture,
                     $"With that chosen, training was done again on all {network.RefitRows} images, those included that "
                         + $"had judged the epochs: {network.BestEpoch} epochs, not judged by any image."
                 );
             if (network.BestEpoch == 0)
                 yield return "No epoch was better than the head fitted on the frozen features, so the backbone is as "
-                    + "it was pretrained.";
+                    + "it was pretrained."
+                    + (network.Rates.Count > 0 ? "" : " Without --lr a learning rate is chosen, which may do better.");
             if (network.ValidationRows == 0)
                 yield return "There were too few images to set some aside: no epoch was judged, the last one is kept, "
                     + "and nothing is calibrated.";
         }
+    }
+
+    private string RateNote()
+    {
+        string Loss(RateTrial trial) =>
+            trial.ValidationLoss is { } loss
+                ? string.Create(CultureInfo.InvariantCulture, $"{trial.Rate:g2}: {loss:f3}")
+                : string.Create(CultureInfo.InvariantCulture, $"{trial.Rate:g2}: no number");
+        string tried = string.Join(", ", network.Rates.Select(Loss));
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"The learning rate, {network.LearningRate:g2}, was chosen by trainings of "
+                + $"{network.Rates[0].Epochs} epochs each, by the log-loss of the validation images ({tried})."
+        );
     }
 }
 
@@ -105,6 +123,12 @@ public sealed record TuneSummary
 
     /// <summary>The epoch whose weights were kept; 0 for the head fitted before the first.</summary>
     public required int BestEpoch { get; init; }
+
+    /// <summary>Highest learning rate of the top block.</summary>
+    public required double LearningRate { get; init; }
+
+    /// <summary>Learning rates that short trainings tried before; empty where it was given.</summary>
+    public required IReadOnlyList<RateTrial> Rates { get; init; }
 
     /// <summary>
     /// 1 where the weights are that epoch's; below 1 they are (1 - share) · those of the start + share · those of the
@@ -133,6 +157,8 @@ public sealed record TuneSummary
             FrozenBlocks = plan.Frozen,
             Epochs = network.Epochs,
             BestEpoch = network.BestEpoch,
+            LearningRate = network.LearningRate,
+            Rates = network.Rates,
             Share = network.Share,
             ValidationImages = network.ValidationRows,
             RefitImages = network.RefitRows,

@@ -28,6 +28,10 @@ internal sealed class NetworkJudge(
     /// <summary>Rows that judge.</summary>
     public int Rows => validation.Count;
 
+    /// <summary>Log-loss (nats) of answering with the frequencies of the rows' classes: their entropy.</summary>
+    public double Chance =>
+        -validation.CountBy(row => images.Labels[row]).Sum(c => c.Value * Math.Log((double)c.Value / Rows)) / Rows;
+
     /// <summary>
     /// Log-loss (nats; the largest number where it is none) and accuracy in [0, 1]; nulls where no rows judge.
     /// </summary>

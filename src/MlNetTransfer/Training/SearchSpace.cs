@@ -1,4 +1,3 @@
-using System.Globalization;
 using MlNetTransfer.Imaging.Augmentation;
 
 namespace MlNetTransfer.Training;
@@ -7,7 +6,8 @@ namespace MlNetTransfer.Training;
 /// <remarks>
 /// Random search (Bergstra and Bengio, Random Search for Hyper-Parameter Optimization, JMLR 2012): the learning rate is
 /// uniform on a logarithmic scale, a third to ten times around its default; what is frozen, augmentation, weight decay,
-/// label smoothing and dropout are drawn from a few values each. The first recipe is the defaults.
+/// label smoothing and dropout are drawn from a few values each. The first recipe is the defaults, at the usual rate:
+/// the search is the race.
 /// </remarks>
 /// <param name="fixed">What the user has set; what differs from the defaults is not drawn.</param>
 /// <param name="start">Where the training starts, with its defaults.</param>
@@ -27,13 +27,15 @@ internal sealed class SearchSpace(FineTuneOptions @fixed, NetworkStart start, bo
         AugmentationPreset.Strong,
     ];
 
+    private double Rate => start.LearningRateOf(@fixed);
+
     /// <summary>The recipe of a trial, from 0; each is drawn by itself.</summary>
     public FineTuneOptions Recipe(int trial)
     {
         if (trial == 0)
-            return @fixed;
+            return @fixed with { LearningRate = @fixed.LearningRate ?? Rate };
         var rng = new Rng(unchecked(seed * 1_000_003 + trial));
-        double rate = start.LearningRateOf(@fixed.Optimizer) * Math.Pow(10, rng.NextDouble() * 1.5 - 0.5);
+        double rate = Rate * Math.Pow(10, rng.NextDouble() * 1.5 - 0.5);
         // All are drawn, so that one that is set does not move the others.
         double frozen = Of(Frozen),
             decay = Of(Decays),
@@ -42,7 +44,7 @@ internal sealed class SearchSpace(FineTuneOptions @fixed, NetworkStart start, bo
         AugmentationPreset augmentation = Augmentations[rng.Next(Augmentations.Length)];
         return @fixed with
         {
-            LearningRate = @fixed.LearningRate ?? Rounded(rate),
+            LearningRate = @fixed.LearningRate ?? RateRace.Rounded(rate),
             Freeze = @fixed.Freeze ?? (start.IsRandom ? null : FreezeBoundary.OfFraction(frozen)),
             WeightDecay = @fixed.WeightDecay != Standard.WeightDecay ? @fixed.WeightDecay : decay,
             LabelSmoothing = @fixed.LabelSmoothing != Standard.LabelSmoothing ? @fixed.LabelSmoothing : smoothing,
@@ -52,10 +54,6 @@ internal sealed class SearchSpace(FineTuneOptions @fixed, NetworkStart start, bo
 
         double Of(double[] values) => values[rng.Next(values.Length)];
     }
-
-    /// <summary>To two digits: what is printed is what was tried.</summary>
-    private static double Rounded(double rate) =>
-        double.Parse(rate.ToString("g2", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 }
 
 /// <summary>Which trials go on, and for how long: successive halving.</summary>

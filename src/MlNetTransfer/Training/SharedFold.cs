@@ -73,6 +73,9 @@ internal sealed class SharedFold : IDisposable
     /// <param name="isRefit">Whether it is the second training, on all rows.</param>
     public string Checkpoint(bool isRefit) => $"{path}{(isRefit ? "-all" : "")}.safetensors";
 
+    /// <summary>The learning rates that were tried for it.</summary>
+    public Ledger<RateTrial> Rates => new($"{path}-rates.jsonl", resume: true);
+
     /// <summary>Marks it as done.</summary>
     public void Done() => File.WriteAllText(DoneFile, "");
 

@@ -80,7 +80,12 @@ public sealed record NetworkStart
     public double HeadRate { get; internal init; } = 0.03;
 
     /// <summary>
-    /// Learning rate where none is given; gradient descent without moments takes 20 times as much.
+    /// Learning rate where none is given or chosen; gradient descent without moments takes 20 times as much, scales and
+    /// shifts alone 10 times.
     /// </summary>
-    public double LearningRateOf(OptimizerKind optimizer) => LearningRate * (optimizer == OptimizerKind.Sgd ? 20 : 1);
+    /// <param name="options">What is trained, and how.</param>
+    public double LearningRateOf(FineTuneOptions options) =>
+        LearningRate
+        * (options.Optimizer == OptimizerKind.Sgd ? 20 : 1)
+        * (options.Parameters == TrainedParameters.Affine ? 10 : 1);
 }

@@ -87,8 +87,12 @@ internal sealed class TuneStage : IDisposable
     /// <summary>Steps done in the stage.</summary>
     public long StepsDone => session.Steps;
 
-    /// <summary>The session, to read its weights and state from.</summary>
-    public TrainingSession Session => session;
+    /// <summary>The weights that are trained, as they are now; not their average.</summary>
+    public IReadOnlyDictionary<string, float[]> Parameters() => session.Parameters();
+
+    /// <summary>The weights to judge and keep: their average where one is taken.</summary>
+    public NetworkWeights Weights() =>
+        new(run.Options.AverageDecay is null ? session.Parameters() : session.Averages());
 
     /// <summary>The learning rate of every group at the last step, by the group's name.</summary>
     public IReadOnlyDictionary<string, double> Rates =>
@@ -202,6 +206,9 @@ internal sealed record TuneState
     /// <summary>Why training ended before its last epoch; null where it did not.</summary>
     public string? Ended { get; init; }
 
+    /// <summary>Whether the first epoch ruined the network.</summary>
+    public bool IsRuined { get; init; }
+
     /// <summary>Whether nothing is left to train.</summary>
     public bool IsDone { get; init; }
 
@@ -272,6 +279,7 @@ internal sealed class TuneCheckpoint(string? path, string key)
                 state.BestEpoch,
                 state.BestLoss.ToString("r", CultureInfo.InvariantCulture),
                 state.Ended,
+                state.IsRuined,
                 state.IsDone
             )
         );
@@ -306,6 +314,7 @@ internal sealed class TuneCheckpoint(string? path, string key)
                 BestEpoch = counters.BestEpoch,
                 BestLoss = double.Parse(counters.BestLoss, CultureInfo.InvariantCulture),
                 Ended = counters.Ended,
+                IsRuined = counters.IsRuined,
                 IsDone = counters.IsDone,
                 Start = Weights(file, Start),
                 Best = Weights(file, Best),
@@ -323,7 +332,7 @@ internal sealed class TuneCheckpoint(string? path, string key)
         }
     }
 
-    /// <summary>Removes the file: its training has been written as a model.</summary>
+    /// <summary>Removes the file: its training is of no use any more.</summary>
     public void Delete()
     {
         if (path is not null)
@@ -346,6 +355,7 @@ internal sealed class TuneCheckpoint(string? path, string key)
         int BestEpoch,
         string BestLoss,
         string? Ended,
+        bool IsRuined,
         bool IsDone
     );
 }

@@ -47,6 +47,7 @@ public sealed class JobRequestTests
     private static readonly FineTuneOptions Tuned = new()
     {
         Freeze = FreezeBoundary.OfPattern("^(stem|one_a)|\"scale\"$"),
+        Parameters = TrainedParameters.Affine,
         Epochs = 3,
         LearningRate = 1e-12,
         HeadRate = 0.1,

@@ -21,6 +21,7 @@ public sealed class TrainRulesTests
     private static readonly Dictionary<string, FineTuneOptions> Others = new()
     {
         ["Freeze"] = new() { Freeze = FreezeBoundary.OfBlocks(1) },
+        ["Parameters"] = new() { Parameters = TrainedParameters.Affine },
         ["Epochs"] = new() { Epochs = 3 },
         ["LearningRate"] = new() { LearningRate = 1e-3 },
         ["HeadRate"] = new() { HeadRate = 1 },

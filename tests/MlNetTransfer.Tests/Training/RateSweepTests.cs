@@ -67,7 +67,14 @@ public sealed class RateSweepTests
     {
         var given = new FineTuneOptions { Dropout = 0.3, Freeze = FreezeBoundary.OfFraction(0.9) };
         var space = new SearchSpace(given, TrainingStrategy.FineTune.Network!, true, 7);
-        Assert.AreSame(given, space.Recipe(0), "the defaults are a trial");
+        Assert.AreEqual(
+            given with
+            {
+                LearningRate = 1e-4,
+            },
+            space.Recipe(0),
+            "the defaults are a trial, at the usual rate"
+        );
         FineTuneOptions[] drawn = [.. Enumerable.Range(1, 60).Select(space.Recipe)];
         Assert.IsTrue(drawn.All(own => own.Dropout == 0.3 && own.Freeze == given.Freeze));
         Assert.IsTrue(drawn.All(own => own.LearningRate is >= 3e-5 and <= 1e-3), "a third to ten times the default");
