@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Google.Protobuf;
 using MlNetTransfer.Onnx.Proto;
 
@@ -173,7 +174,7 @@ internal static class RegularFile
 }
 
 /// <summary>Writes a file whole or not at all.</summary>
-internal static class AtomicFile
+internal static partial class AtomicFile
 {
     /// <summary>
     /// Writes to a temporary file in the same folder, flushes it to the disk, and renames it onto
@@ -209,10 +210,30 @@ internal static class AtomicFile
         }
     }
 
-    private static void Remove(string temporary)
+    /// <summary>
+    /// Removes what processes that were killed while they wrote have left beside a file; what another process is
+    /// writing at this moment stays.
+    /// </summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="start">How the names of the files begin; empty for all in the folder.</param>
+    public static void RemoveLeftovers(string folder, string start = "")
+    {
+        if (!Directory.Exists(folder))
+            return;
+        foreach (string path in Directory.EnumerateFiles(folder, "*.tmp"))
+            if (Path.GetFileName(path).StartsWith(start, StringComparison.Ordinal) && Leftover().IsMatch(path))
+                Remove(path, unlessOpen: true);
+    }
+
+    [GeneratedRegex(@"\.[0-9a-f]{32}\.tmp$")]
+    private static partial Regex Leftover();
+
+    private static void Remove(string temporary, bool unlessOpen = false)
     {
         try
         {
+            if (unlessOpen)
+                new FileStream(temporary, FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
             File.Delete(temporary);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)

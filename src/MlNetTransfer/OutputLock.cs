@@ -1,4 +1,5 @@
 using System.Globalization;
+using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer;
 
@@ -23,7 +24,8 @@ internal sealed class OutputLock : IDisposable
         (this.path, this.madeFolder, this.file) = (path, madeFolder, file);
 
     /// <summary>
-    /// Holds a folder; it is made where it is missing, and removed at the end if nothing was put into it.
+    /// Holds a folder; it is made where it is missing, and removed at the end if nothing was put into it. What killed
+    /// processes have left there half written is removed.
     /// </summary>
     /// <exception cref="TransferException">Another run holds it: the message says which process, and since when. Or the
     /// folder cannot be made or written to.</exception>
@@ -31,7 +33,9 @@ internal sealed class OutputLock : IDisposable
     {
         bool isNew = !Directory.Exists(folder);
         MakeFolder(folder);
-        return Take(Path.Combine(folder, FileName), $"Folder '{folder}'", isNew ? folder : null);
+        OutputLock held = Take(Path.Combine(folder, FileName), $"Folder '{folder}'", isNew ? folder : null);
+        Quietly(() => AtomicFile.RemoveLeftovers(folder));
+        return held;
     }
 
     /// <summary>Makes an output folder where it is missing.</summary>
@@ -51,9 +55,19 @@ internal sealed class OutputLock : IDisposable
         }
     }
 
-    /// <summary>Holds the place of one file; its folder must be there.</summary>
+    /// <summary>
+    /// Holds the place of one file; its folder must be there. What killed processes have left half written in its place
+    /// is removed.
+    /// </summary>
     /// <inheritdoc cref="OfFolder"/>
-    public static OutputLock OfFile(string path) => Take($"{path}.lock", $"'{path}'", null);
+    public static OutputLock OfFile(string path)
+    {
+        OutputLock held = Take($"{path}.lock", $"'{path}'", null);
+        Quietly(() =>
+            AtomicFile.RemoveLeftovers(Path.GetDirectoryName(Path.GetFullPath(path))!, Path.GetFileName(path))
+        );
+        return held;
+    }
 
     /// <summary>Holds the place of one file; null where another process does.</summary>
     /// <inheritdoc cref="OfFile"/>

@@ -24,10 +24,13 @@ internal static class FineTuneExperiment
 
     /// <param name="args">Tasks, strategies and options in any order: clipart10 stamps8 fashion; head finetune full
     /// scratch; fold=1,2 backbone=ID epochs=N lr=X freeze=F augment=P decay=X headrate=X batch=N draws=N smoothing=X
-    /// wd=X ema=X dropout=X l2sp=X patience=N validation=X threads=N optimizer=O bn=0|1 parameters=affine refit=0|1 head=KIND.</param>
+    /// wd=X ema=X dropout=X l2sp=X patience=N validation=X threads=N optimizer=O bn=0|1 parameters=affine refit=0|1 head=KIND; or
+    /// "kills N": trainings killed N times each.</param>
     /// <param name="experiment">Takes the figures.</param>
     public static int Run(string[] args, Experiment experiment)
     {
+        if (args is ["kills", ..])
+            return TrainingKills.Run(args is [_, var n] ? int.Parse(n, CultureInfo.InvariantCulture) : 15, experiment);
         Dictionary<string, string> set = args.Where(a => a.Contains('=', StringComparison.Ordinal))
             .Select(a => a.Split('=', 2))
             .ToDictionary(a => a[0], a => a[1]);

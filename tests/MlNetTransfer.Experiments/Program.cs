@@ -18,6 +18,7 @@ const string Usage = """
                                        heads with few images per class, beside scikit-learn
       finetune [task ...] [strategy ...] [fold=1,2] [epochs=N] [lr=X] ...
                                        training the network beside a head on its frozen features, by folds
+      finetune kills N                 trainings of the network killed N times each, beside undisturbed ones
       flip [task ...] [backbone]       mirror images averaged (--tta flip) or as rows, and adapted batch normalisation
       foreign [folder [form ...]]      ONNX files of many forms: preprocessing found, features, an epoch, exports
       gradients [network ...]          gradients of whole networks, beside PyTorch in float64

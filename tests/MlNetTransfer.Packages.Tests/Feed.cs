@@ -32,6 +32,7 @@ public static class Feed
                     "MlNetTransfer.Reports",
                     "MlNetTransfer.Scoring",
                     "MlNetTransfer.Scoring.S3",
+                    "MlNetTransfer.TorchSharp",
                     "MlNetTransfer.Cluster",
                     "MlNetTransfer.Cli",
                 ]

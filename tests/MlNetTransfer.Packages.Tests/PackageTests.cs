@@ -26,6 +26,7 @@ public sealed class PackageTests
                 "MlNetTransfer.Reports",
                 "MlNetTransfer.Scoring",
                 "MlNetTransfer.Scoring.S3",
+                "MlNetTransfer.TorchSharp",
                 "mlnet-transfer",
             }
                 .SelectMany(p => new[] { $"{p}.{Feed.Version}.nupkg", $"{p}.{Feed.Version}.snupkg" })

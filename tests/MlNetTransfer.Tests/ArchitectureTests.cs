@@ -20,6 +20,7 @@ public sealed partial class ArchitectureTests
         ("MlNetTransfer.Reports", ["MlNetTransfer"]),
         ("MlNetTransfer.Scoring", ["MlNetTransfer"]),
         ("MlNetTransfer.Scoring.S3", ["MlNetTransfer.Scoring"]),
+        ("MlNetTransfer.TorchSharp", ["MlNetTransfer"]),
         ("MlNetTransfer.Cluster", ["MlNetTransfer.Scoring"]),
         (
             "MlNetTransfer.Cli",

@@ -2,6 +2,7 @@ using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Tests.Shared;
+using MlNetTransfer.Training;
 using static TorchSharp.torch;
 
 namespace MlNetTransfer.TorchSharp.Tests;
@@ -69,5 +70,36 @@ public sealed class GuideTests
             now = after.Predict([pixels])[fruit];
         Assert.AreEqual(Math.Exp(-loss.item<float>()), was, 1e-5, "rounding of float32");
         Assert.IsGreaterThan(was, now, "a step makes the label likelier");
+    }
+
+    [TestMethod]
+    public void Guide_Engine_TrainsOnLibtorch()
+    {
+        InTorch.Require();
+        string photos = Repository.At("data-samples/clipart"),
+            folder = Trained.At("engine");
+
+        // Guide: the engine.
+        TorchSharpEngine.Register(); // Register("cuda") for a GPU
+        var train = new TrainOptions
+        {
+            Folder = photos,
+            Output = folder,
+            Strategy = TrainingStrategy.FineTune,
+            FineTune = new FineTuneOptions
+            {
+                Engine = TorchSharpEngine.EngineName,
+                Freeze = FreezeBoundary.OfFraction(0.9),
+                Epochs = 2,
+            },
+        };
+        TrainSummary summary = new TrainJob(train).Run();
+        Console.WriteLine($"{summary.Training!.Engine}: {summary.Accuracy:p1}");
+        // End.
+
+        StringAssert.StartsWith(summary.Training.Engine, "torchsharp");
+        Assert.IsGreaterThan(0.5, summary.Accuracy, "chance is 1 in 8");
+        using TransferModel model = TransferModel.Load(Path.Combine(folder, "model.onnx"));
+        Assert.HasCount(8, model.ClassNames);
     }
 }

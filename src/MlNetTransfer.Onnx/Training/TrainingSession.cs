@@ -10,7 +10,7 @@ namespace MlNetTransfer.Onnx.Training;
 /// Equal model, options and calls give equal bytes, on the same machine with the same number of threads. A graph is
 /// made for each batch size when it is first used.
 /// </remarks>
-public sealed partial class TrainingSession : IDisposable
+public sealed partial class TrainingSession : ITrainingSession
 {
     private readonly TrainingStepBuilder builder;
     private readonly TrainingOptions options;
@@ -50,7 +50,7 @@ public sealed partial class TrainingSession : IDisposable
             state.Value(tensor);
     }
 
-    /// <summary>Steps done.</summary>
+    /// <inheritdoc/>
     public long Steps { get; private set; }
 
     /// <summary>
@@ -62,15 +62,7 @@ public sealed partial class TrainingSession : IDisposable
     /// <param name="objective">Which objective's, counted from 0.</param>
     public ReadOnlySpan<float> LogitsOf(int objective) => objectives[objective].Logits;
 
-    /// <summary>One step with one objective.</summary>
-    /// <param name="inputs">Rows of the model's input [N, ...]; N is found from the length.</param>
-    /// <param name="targets">Targets [N, C].</param>
-    /// <param name="rowWeights">Weights of the rows [N], 0 or more; they are divided by their sum. Empty for equal
-    /// weights.</param>
-    /// <param name="learningRates">Learning rate of each group, 0 or more.</param>
-    /// <returns>Loss and norm of the gradients, from before the update.</returns>
-    /// <exception cref="ArgumentException">A length does not fit, or the weights are all zero.</exception>
-    /// <exception cref="GraphException">The training graph cannot be made.</exception>
+    /// <inheritdoc/>
     public StepResult Step(
         ReadOnlySpan<float> inputs,
         ReadOnlySpan<float> targets,
@@ -251,16 +243,10 @@ public sealed partial class TrainingSession : IDisposable
 
 public sealed partial class TrainingSession
 {
-    /// <summary>
-    /// The trained parameters, and the running statistics where batch normalisation updates them, by the name of the
-    /// model's initializer; row-major. <see cref="InitializerEdits"/> writes them back.
-    /// </summary>
+    /// <inheritdoc/>
     public IReadOnlyDictionary<string, float[]> Parameters() => Values(StateRole.Parameter);
 
-    /// <summary>
-    /// The moving average of the parameters, and the running statistics, by the name of the model's initializer.
-    /// </summary>
-    /// <exception cref="InvalidOperationException">The options ask for no average.</exception>
+    /// <inheritdoc/>
     public IReadOnlyDictionary<string, float[]> Averages() =>
         options.AverageDecay is null
             ? throw new InvalidOperationException(
@@ -274,10 +260,7 @@ public sealed partial class TrainingSession
     /// </summary>
     public void SaveState(Stream stream) => Checkpoint.Write(stream, Steps, [.. state.Kept]);
 
-    /// <summary>
-    /// Goes on from a state that a session of the same model and options has saved. On an error nothing is changed.
-    /// </summary>
-    /// <exception cref="GraphException">The bytes are no state, or one of another model or other options.</exception>
+    /// <inheritdoc/>
     public void LoadState(Stream stream)
     {
         (StateTensor Tensor, OrtValue Value)[] kept = [.. state.Kept];

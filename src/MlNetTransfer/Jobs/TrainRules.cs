@@ -65,6 +65,7 @@ public static class TrainRules
         Tuning("--no-refit", nameof(Default.Refit), o => !o.Refit),
         Tuning(null, nameof(Default.CacheBytes), o => o.CacheBytes != Default.CacheBytes),
         Tuning("--time-budget", nameof(Default.TimeBudget), o => o.TimeBudget is not null),
+        Tuning(null, nameof(Default.Engine), o => o.Engine != Default.Engine),
         Tuning(null, nameof(Default.Threads), o => o.Threads is not null),
         new(
             "--preset",

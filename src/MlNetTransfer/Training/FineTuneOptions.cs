@@ -1,4 +1,5 @@
 using MlNetTransfer.Imaging.Augmentation;
+using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Training;
 
@@ -227,6 +228,17 @@ public sealed record FineTuneOptions
 
     /// <summary>Those that a step has on this machine: results depend on them.</summary>
     internal int ThreadsHere => Threads ?? Math.Min(8, Environment.ProcessorCount);
+
+    /// <summary>
+    /// What differentiates the network and runs its training steps: a name of <see cref="TrainingEngines"/>. Results
+    /// depend on it. Default <see cref="TrainingEngines.Default"/>, our own graphs on ONNX Runtime; the package
+    /// MlNetTransfer.TorchSharp adds <c>torchsharp</c>, libtorch on the CPU or a GPU.
+    /// </summary>
+    public string Engine
+    {
+        get;
+        init => field = Check.NotEmpty(value, nameof(Engine));
+    } = TrainingEngines.Default;
 
     /// <summary>
     /// Weights to start from instead of the pretrained ones: a model.onnx, or a .safetensors, .pt, .pth or .dat file

@@ -157,20 +157,21 @@ internal sealed class FineTunePlan
     public string Logits => suffix.UniqueName("logits");
 
     /// <summary>
-    /// Makes the training graph once, so that what cannot be trained is found before anything else is done.
+    /// Asks the engine, so that what cannot be trained is found before anything else is done.
     /// </summary>
+    /// <param name="engine">What runs the steps.</param>
     /// <param name="options">What a step does.</param>
     /// <param name="classes">Number of classes.</param>
     /// <param name="batch">Images worked on at a time.</param>
     /// <exception cref="TransferException">An operator above the boundary has no gradient, or the step would need more
     /// memory than there is; the message says what to do.</exception>
-    public void Check(TrainingOptions options, int classes, int batch)
+    public void Check(ITrainingEngine engine, TrainingOptions options, int classes, int batch)
     {
         OnnxModel forward = Forward(new float[classes * width], new float[classes]);
-        TrainingGraph step;
+        long needed;
         try
         {
-            step = new TrainingStepBuilder(forward, options).Build(batch);
+            needed = engine.Check(forward, options, batch);
         }
         catch (GraphException cause)
         {
@@ -182,7 +183,7 @@ internal sealed class FineTunePlan
             );
         }
 
-        TrainingMemory.Check(step);
+        TrainingMemory.Check(needed, batch);
     }
 }
 
@@ -323,22 +324,22 @@ internal sealed class LearningRateSchedule(ScheduleKind kind, long steps, double
 /// <summary>Refuses a training step that the machine's memory cannot hold, before it is run.</summary>
 internal static class TrainingMemory
 {
-    /// <param name="step">The training graph of one batch.</param>
+    /// <param name="needed">Bytes that a step takes; 0 where that is not known.</param>
+    /// <param name="batch">Images worked on at a time.</param>
     /// <param name="available">Bytes there are; null for those of the machine, or the container.</param>
     /// <exception cref="TransferException">The step would need more than there is; the message says how much, and what
     /// helps.</exception>
-    public static void Check(TrainingGraph step, long? available = null)
+    public static void Check(long needed, int batch, long? available = null)
     {
-        long needed = MemoryEstimate.Of(step).Total,
-            there = available ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        long there = available ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (needed <= there)
             return;
         throw new TransferException(
             string.Create(
                 System.Globalization.CultureInfo.InvariantCulture,
-                $"A training step of {step.BatchSize} images would take about {needed / 1e9:f1} GB; there are "
+                $"A training step of {batch} images would take about {needed / 1e9:f1} GB; there are "
                     + $"{there / 1e9:f1} GB. Work on fewer images at a time (--micro-batch "
-                    + $"{Math.Max(1, step.BatchSize / 4)} gives the same steps), take a smaller --batch, or "
+                    + $"{Math.Max(1, batch / 4)} gives the same steps), take a smaller --batch, or "
                     + $"freeze more blocks (--freeze)."
             )
         );

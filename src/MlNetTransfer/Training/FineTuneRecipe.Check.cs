@@ -74,6 +74,6 @@ internal sealed partial class FineTuneRecipe
             plan.Forward(new float[classes * used.Sum(t => t.Width)], new float[classes], Options.Dropout),
             plan.Frozen
         );
-        plan.Check(steps, classes, Math.Min(Options.MicroBatch ?? Options.BatchSize, Options.BatchSize));
+        plan.Check(engine, steps, classes, Math.Min(Options.MicroBatch ?? Options.BatchSize, Options.BatchSize));
     }
 }

@@ -22,6 +22,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
     private readonly OnnxModel model;
     private readonly FreezeBoundary freeze;
     private readonly TextEncoder? texts;
+    private readonly ITrainingEngine engine;
     private OnnxModel? trained;
     private ContentEncoder? encoder;
     private Ledger<EpochResult>? metrics;
@@ -32,6 +33,15 @@ internal sealed partial class FineTuneRecipe : IRecipe
         this.settings = settings;
         from = settings.Strategy.Network!;
         freeze = settings.FineTune.Freeze ?? from.Freeze;
+        try
+        {
+            engine = TrainingEngines.Find(settings.FineTune.Engine);
+        }
+        catch (GraphException e)
+        {
+            throw new TransferException(e.Message, e);
+        }
+
         OnnxModel pretrained = settings.Backbone.LoadModel().SeparateInitializers();
         model = from.IsRandom ? RandomWeights.Draw(pretrained, settings.Head.Seed) : pretrained;
         texts = settings.Backbone.Card.Encoder as TextEncoder;
@@ -95,7 +105,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
             tuned.Taps,
             model.WithInitializers(network.Weights.Values),
             network,
-            TuneSummary.Of(network, tuned.Plan, metrics.Lines),
+            TuneSummary.Of(network, tuned.Plan, engine, metrics.Lines),
             digest,
             settings
         );
@@ -209,6 +219,8 @@ internal sealed partial class FineTuneRecipe : IRecipe
                             InitialWeights = null,
                         },
                         Threads = Options.ThreadsHere,
+                        // That of the runtime is a part of the space of the features.
+                        Engine = engine.Name == TrainingEngines.Default ? null : engine.Version,
                     }
                 )
             )
@@ -326,6 +338,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
                 freeze,
                 Options.Parameters
             ),
+            Engine = engine,
             ClassWeights = settings.Head.ClassWeights,
             Seed = settings.Head.Seed,
             Fold = fold,

@@ -290,6 +290,9 @@ internal sealed record FineTuneRun
     /// <summary>What is trained.</summary>
     public required FineTunePlan Plan { get; init; }
 
+    /// <summary>What runs the steps.</summary>
+    public required ITrainingEngine Engine { get; init; }
+
     /// <summary>How much a row of each class counts.</summary>
     public ClassWeights ClassWeights { get; init; }
 

@@ -3,6 +3,7 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Training;
 
@@ -104,7 +105,7 @@ internal sealed class FittedNetwork(
         return string.Create(
             CultureInfo.InvariantCulture,
             $"The learning rate, {network.LearningRate:g2}, was chosen by trainings of "
-                + $"{network.Rates[0].Epochs} epochs each, by the log-loss of the validation images ({tried})."
+                + $"{network.Rates[0].Epochs} epoch{(network.Rates[0].Epochs == 1 ? "" : "s")} each, by the log-loss of the validation images ({tried})."
         );
     }
 }
@@ -123,6 +124,9 @@ public sealed record TuneSummary
 
     /// <summary>The epoch whose weights were kept; 0 for the head fitted before the first.</summary>
     public required int BestEpoch { get; init; }
+
+    /// <summary>What ran the training steps, and its version.</summary>
+    public required string Engine { get; init; }
 
     /// <summary>Highest learning rate of the top block.</summary>
     public required double LearningRate { get; init; }
@@ -150,9 +154,15 @@ public sealed record TuneSummary
     /// <summary>The epochs of the written model.</summary>
     public required IReadOnlyList<EpochResult> Metrics { get; init; }
 
-    internal static TuneSummary Of(TunedNetwork network, FineTunePlan plan, IReadOnlyList<EpochResult> metrics) =>
+    internal static TuneSummary Of(
+        TunedNetwork network,
+        FineTunePlan plan,
+        ITrainingEngine engine,
+        IReadOnlyList<EpochResult> metrics
+    ) =>
         new()
         {
+            Engine = $"{engine.Name} {engine.Version}",
             Blocks = plan.Blocks.Count,
             FrozenBlocks = plan.Frozen,
             Epochs = network.Epochs,

@@ -12,7 +12,7 @@ internal sealed class TuneStage : IDisposable
 {
     private readonly FineTuneRun run;
     private readonly TrainingSetUp setUp;
-    private readonly TrainingSession session;
+    private readonly ITrainingSession session;
     private readonly LearningRateSchedule schedule;
     private readonly BatchMixer? mixer;
     private readonly SoftTargets targets;
@@ -54,7 +54,7 @@ internal sealed class TuneStage : IDisposable
         );
         if (!data.IsCached && run.Varies && data.Augmentation.Mixing is { } mixing)
             mixer = new BatchMixer(mixing, data.Encoder.OfImages("The network"));
-        session = new TrainingSession(
+        session = run.Engine.CreateSession(
             model,
             Steps,
             new TrainingSessionOptions

@@ -73,6 +73,7 @@ public sealed class JobRequestTests
         CacheBytes = long.MaxValue,
         TimeBudget = TimeSpan.FromSeconds(5400.25),
         Threads = 1,
+        Engine = "torchsharp",
         InitialWeights = "ä\n\"w\".safetensors",
     };
 

@@ -46,6 +46,7 @@ public sealed class TrainRulesTests
         ["Draws"] = new() { Draws = 2 },
         ["CacheBytes"] = new() { CacheBytes = 0 },
         ["TimeBudget"] = new() { TimeBudget = TimeSpan.FromMinutes(1) },
+        ["Engine"] = new() { Engine = "torchsharp" },
         ["Threads"] = new() { Threads = 1 },
     };
 

@@ -54,6 +54,26 @@ public sealed class TwoRunsTests
     }
 
     [TestMethod]
+    public void Run_AfterAKill_RemovesWhatWasLeftHalfWrittenAndNothingElse()
+    {
+        using TuneTask task = new();
+        string left = task.File("out/model.onnx.0123456789abcdef0123456789abcdef.tmp"),
+            written = task.File("out/report.json.00000000000000000000000000000000.tmp"),
+            own = task.File("out/notes.tmp");
+        Directory.CreateDirectory(task.File("out"));
+        foreach (string path in (string[])[left, own])
+            File.WriteAllText(path, "x");
+        using (new FileStream(written, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+        {
+            task.Run(task.Options("out", TrainingStrategy.Head));
+            Assert.IsTrue(File.Exists(written), "another process is writing it");
+        }
+
+        Assert.IsFalse(File.Exists(left));
+        Assert.IsTrue(File.Exists(own), "not one of ours");
+    }
+
+    [TestMethod]
     public void Run_ManyAtOnceIntoOneFolder_ReportAndModelAreOfOneRun()
     {
         using TuneTask task = new();

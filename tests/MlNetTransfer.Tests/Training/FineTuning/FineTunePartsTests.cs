@@ -123,10 +123,10 @@ public sealed class FineTunePartsTests
             Objectives = [new Objective { Logits = "logits" }],
             Groups = [new ParameterGroup { Name = "all", Parameters = ["two_b.weight"] }],
         };
-        TrainingGraph step = new TrainingStepBuilder(model, options).Build(16);
-        TrainingMemory.Check(step, available: 1L << 40);
+        long step = TrainingEngines.Find(TrainingEngines.Default).Check(model, options, 16);
+        TrainingMemory.Check(step, 16, available: 1L << 40);
         string message = Assert
-            .ThrowsExactly<TransferException>(() => TrainingMemory.Check(step, available: 1000))
+            .ThrowsExactly<TransferException>(() => TrainingMemory.Check(step, 16, available: 1000))
             .Message;
         foreach (string advice in (string[])["16 images", "--micro-batch 4", "--batch", "--freeze"])
             StringAssert.Contains(message, advice);
