@@ -1,6 +1,7 @@
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
+using MlNetTransfer.Samples.TorchSharp;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
 using static TorchSharp.torch;
@@ -70,6 +71,26 @@ public sealed class GuideTests
             now = after.Predict([pixels])[fruit];
         Assert.AreEqual(Math.Exp(-loss.item<float>()), was, 1e-5, "rounding of float32");
         Assert.IsGreaterThan(was, now, "a step makes the label likelier");
+    }
+
+    /// <summary>The sample project: the first epoch is the worst, and what comes home is no longer what went out.</summary>
+    [TestMethod]
+    public void Sample_Loop_LowersTheLossAndBringsTheModelHome()
+    {
+        InTorch.Require();
+        string photos = Trained.At("images"),
+            output = Trained.At("looped.onnx");
+        using StringWriter log = new();
+        IReadOnlyList<double> losses = TorchLoop.Run(Trained.Model, photos, output, epochs: 2, log);
+        Assert.IsLessThan(losses[0], losses[1], log.ToString());
+        using TransferModel before = TransferModel.Load(Trained.Model),
+            after = TransferModel.Load(output);
+        CollectionAssert.AreEqual(before.ClassNames.ToArray(), after.ClassNames.ToArray());
+        double change = before
+            .Predict(Trained.Images)
+            .Zip(after.Predict(Trained.Images), (b, a) => Math.Abs(b - a))
+            .Max();
+        Assert.IsGreaterThan(1e-3, change);
     }
 
     [TestMethod]

@@ -77,6 +77,7 @@ public static class Differentiator
         OnnxModel folded = FoldedBatchNormalization.Apply(
             fixedShapes,
             Dependence.Around(fixedShapes.TopologicalOrder(), wanted),
+            wanted,
             outputs
         );
         StaticGraph forward = StaticGraph.Of(

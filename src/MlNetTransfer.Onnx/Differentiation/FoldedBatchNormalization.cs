@@ -19,8 +19,16 @@ internal static class FoldedBatchNormalization
     /// <summary>Folds the pairs that a trained tensor reaches; the frozen ones are left to the runtime.</summary>
     /// <param name="model">The model, its batch size fixed; not changed.</param>
     /// <param name="around">What <see cref="Dependence.Around"/> found.</param>
+    /// <param name="wanted">What is differentiated by. Where that is the scale or shift of a pair and not its kernel, the
+    /// pair stays as it is: their gradients take a pass over the activations, that of a folded kernel a product of
+    /// matrices.</param>
     /// <param name="outputs">Tensors that have to stay.</param>
-    public static OnnxModel Apply(OnnxModel model, IReadOnlySet<string> around, IReadOnlyCollection<string> outputs)
+    public static OnnxModel Apply(
+        OnnxModel model,
+        IReadOnlySet<string> around,
+        IReadOnlyCollection<string> wanted,
+        IReadOnlyCollection<string> outputs
+    )
     {
         ILookup<string, NodeProto> users = model
             .Nodes.SelectMany(n => Subgraphs.NeededBy(n).Select(i => (Input: i, Node: n)))
@@ -39,6 +47,7 @@ internal static class FoldedBatchNormalization
                     constants.ContainsKey(n.Input[1])
                     && users[n.Output[0]].ToArray() is [var user]
                     && IsFoldable(user, n.Output[0], constants)
+                    && (wanted.Contains(n.Input[1]) || !user.Input.Skip(1).Any(wanted.Contains))
                 ),
         ];
         if (pairs.Length == 0)

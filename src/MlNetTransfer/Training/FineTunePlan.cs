@@ -31,6 +31,9 @@ internal sealed class FineTunePlan
     /// <summary>All blocks of the backbone up to the deepest tap.</summary>
     public IReadOnlyList<NetworkBlock> Blocks { get; }
 
+    /// <summary>Features that the head takes.</summary>
+    public int Width => width;
+
     /// <summary>Blocks below the boundary: the prefix.</summary>
     public int Frozen { get; }
 

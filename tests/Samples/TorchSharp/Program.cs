@@ -1,0 +1,20 @@
+using MlNetTransfer;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Samples.TorchSharp;
+
+if (args.Length != 3)
+{
+    Console.Error.WriteLine("Usage: MlNetTransfer.Samples.TorchSharp model.onnx photos trained.onnx");
+    return 2;
+}
+
+try
+{
+    TorchLoop.Run(args[0], args[1], args[2], epochs: 3, Console.Out);
+    return 0;
+}
+catch (Exception e) when (e is TransferException or GraphException)
+{
+    Console.Error.WriteLine($"error: {e.Message}");
+    return 1;
+}
