@@ -196,7 +196,8 @@ internal sealed class FineTuneFlags
             ),
             tune.Number<double>(
                 "--ema",
-                "Judge and keep a moving average of the weights with this decay, e.g. 0.99.",
+                "Judge and keep a moving average of the weights with this decay, e.g. 0.99; 0 for none. [default: over "
+                    + "about an epoch; scratch: 0]",
                 "0..1",
                 (o, decay) => o with { AverageDecay = decay }
             ),

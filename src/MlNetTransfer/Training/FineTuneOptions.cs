@@ -132,8 +132,9 @@ public sealed record FineTuneOptions
     } = 5;
 
     /// <summary>
-    /// Decay of a moving average of the weights, which is then judged and kept instead of them, in [0, 1); null for
-    /// none. Default null.
+    /// Decay of a moving average of the weights, which is judged and kept instead of them, in [0, 1); 0 for none.
+    /// Default null: 1 - 1 / the steps of an epoch, 0.999 at most; none from random weights. (Polyak and Juditsky,
+    /// Acceleration of Stochastic Approximation by Averaging, 1992.)
     /// </summary>
     public double? AverageDecay
     {

@@ -232,7 +232,7 @@ internal sealed class TrainingSetUp(FineTuneOptions options, NetworkStart start,
             Optimizer = options.Optimizer == OptimizerKind.Sgd ? new SgdOptimizer() : new AdamWOptimizer(),
             ClipNorm = options.ClipNorm,
             StartingPointDecay = options.StartingPointDecay,
-            AverageDecay = options.AverageDecay,
+            AverageDecay = options.AverageDecay is > 0 ? options.AverageDecay : null,
             Dropout = options.Dropout > 0,
             BatchNormalization =
                 options.BatchStatistics ?? start.IsRandom

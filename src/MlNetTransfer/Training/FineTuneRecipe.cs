@@ -246,7 +246,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
     )
     {
         FittedHead start = StartOf(all, rows.Train, context);
-        FineTuneRun run = RunOf(all, start, chosen, context.Fold);
+        FineTuneRun run = RunOf(all, start, chosen, rows.Train.Count, context.Fold);
         BackboneTap[] taps = [.. start.Taps.Select(tap => all.Taps[tap])];
         if (chosen is { Epochs: 0 })
             return new Tuned(start, taps, run.Plan, TunedNetwork.Untrained(start.Selection));
@@ -309,7 +309,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
         Prepare(all);
         TrainTestRows parts = PartsOf(all, rows);
         FittedHead start = StartOf(all, parts.Train, context);
-        FineTuneRun run = RunOf(all, start, null, context.Fold);
+        FineTuneRun run = RunOf(all, start, null, parts.Train.Count, context.Fold);
         using BoundaryRows data = DataOf(all, run.Plan);
         new FineTuner(run, all.Images, data, settings.Clock).Sweep(
             parts.Train,
@@ -320,16 +320,15 @@ internal sealed partial class FineTuneRecipe : IRecipe
         );
     }
 
-    private FineTuneRun RunOf(RecipeRows all, FittedHead start, TuneChoice? chosen, int fold) =>
+    private FineTuneRun RunOf(RecipeRows all, FittedHead start, TuneChoice? chosen, int rows, int fold) =>
         new()
         {
-            Options = chosen is null or { Epochs: 0 }
-                ? Options
-                : Options with
-                {
-                    Epochs = chosen.Epochs,
-                    LearningRate = chosen.LearningRate,
-                },
+            Options = Options with
+            {
+                Epochs = chosen is { Epochs: > 0 } ? chosen.Epochs : Options.Epochs,
+                LearningRate = chosen?.LearningRate ?? Options.LearningRate,
+                AverageDecay = Options.AverageDecay ?? (from.IsRandom ? 0 : DecayOf(rows)),
+            },
             Start = from,
             Plan = FineTunePlan.Of(
                 trained!,
@@ -345,6 +344,10 @@ internal sealed partial class FineTuneRecipe : IRecipe
             Chosen = chosen,
             Workers = settings.Head.Workers,
         };
+
+    /// <summary>An average over about an epoch, which lets the epochs be compared before the rate has fallen.</summary>
+    private double DecayOf(int rows) =>
+        Math.Min(0.999, 1 - 1 / Math.Ceiling((double)rows / Math.Min(rows, Options.BatchSize)));
 
     private BoundaryRows DataOf(RecipeRows all, FineTunePlan plan) =>
         new(

@@ -91,8 +91,7 @@ internal sealed class TuneStage : IDisposable
     public IReadOnlyDictionary<string, float[]> Parameters() => session.Parameters();
 
     /// <summary>The weights to judge and keep: their average where one is taken.</summary>
-    public NetworkWeights Weights() =>
-        new(run.Options.AverageDecay is null ? session.Parameters() : session.Averages());
+    public NetworkWeights Weights() => new(Steps.AverageDecay is null ? session.Parameters() : session.Averages());
 
     /// <summary>The learning rate of every group at the last step, by the group's name.</summary>
     public IReadOnlyDictionary<string, double> Rates =>
