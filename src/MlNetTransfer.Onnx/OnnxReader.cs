@@ -211,8 +211,8 @@ internal static partial class AtomicFile
     }
 
     /// <summary>
-    /// Removes what processes that were killed while they wrote have left beside a file; what another process is
-    /// writing at this moment stays.
+    /// Removes what processes that were killed while they wrote have left beside a file, once it is ten seconds old:
+    /// until then somebody may be about to give it its name.
     /// </summary>
     /// <param name="folder">The folder.</param>
     /// <param name="start">How the names of the files begin; empty for all in the folder.</param>
@@ -221,7 +221,11 @@ internal static partial class AtomicFile
         if (!Directory.Exists(folder))
             return;
         foreach (string path in Directory.EnumerateFiles(folder, "*.tmp"))
-            if (Path.GetFileName(path).StartsWith(start, StringComparison.Ordinal) && Leftover().IsMatch(path))
+            if (
+                Path.GetFileName(path).StartsWith(start, StringComparison.Ordinal)
+                && Leftover().IsMatch(path)
+                && File.GetLastWriteTimeUtc(path) < DateTime.UtcNow - TimeSpan.FromSeconds(10)
+            )
                 Remove(path, unlessOpen: true);
     }
 

@@ -5,7 +5,7 @@ using TorchSharp;
 
 namespace MlNetTransfer.TorchSharp;
 
-/// <summary>Training steps on libtorch: on the CPU, or on a GPU of NVIDIA.</summary>
+/// <summary>Training steps on libtorch: on the CPU, or on an NVIDIA GPU.</summary>
 /// <remarks>
 /// The forward model becomes a TorchScript archive, libtorch's autograd differentiates it, and the step is that of
 /// <see cref="TrainingOptions"/>, written in tensors: clipping by the global norm, the optimiser, decoupled decays, the
@@ -32,8 +32,12 @@ public sealed class TorchSharpEngine : ITrainingEngine
     /// <summary>From now on <c>FineTuneOptions.Engine = "torchsharp"</c> trains on libtorch.</summary>
     /// <param name="device">Where: cpu, cuda, or cuda:N for the GPU of that number. Default cpu.</param>
     /// <param name="bfloat16">Whether forward and backward passes compute in bfloat16; weights, moments and averages
-    /// stay float32. Half the memory, and faster where the processor has such instructions; the result differs.
-    /// Default false.</param>
+    /// stay float32. Half the memory, and faster where the processor has such instructions; the result differs. For
+    /// images, with the pretrained statistics of batch normalisation. Default false.</param>
+    /// <remarks>
+    /// The number of threads of libtorch is that of the training from then on. On a GPU products are of float32, not of
+    /// TF32; sums are in no fixed order there, so that a training that goes on from a checkpoint differs by rounding.
+    /// </remarks>
     public static void Register(string device = "cpu", bool bfloat16 = false) =>
         TrainingEngines.Add(new TorchSharpEngine(device, bfloat16));
 
@@ -47,7 +51,7 @@ public sealed class TorchSharpEngine : ITrainingEngine
     /// <inheritdoc/>
     public long Check(OnnxModel model, TrainingOptions options, int batch)
     {
-        Require(options);
+        Require(model, options);
         _ = device.Value;
         _ = new TorchNetwork(model, options);
         return 0;
@@ -56,25 +60,34 @@ public sealed class TorchSharpEngine : ITrainingEngine
     /// <inheritdoc/>
     public ITrainingSession CreateSession(OnnxModel model, TrainingOptions options, TrainingSessionOptions running)
     {
-        Require(options);
+        Require(model, options);
         return new TorchTrainingSession(new TorchNetwork(model, options), options, running, device.Value, isHalf);
     }
 
-    /// <summary>What of the options is not done on libtorch.</summary>
-    private static void Require(TrainingOptions options)
+    /// <summary>Refuses options that this engine does not support.</summary>
+    private void Require(OnnxModel model, TrainingOptions options)
     {
+        if (isHalf && options.BatchNormalization == BatchNormalizationMode.Training)
+            throw new TransferException(
+                "bfloat16 is too coarse for running statistics. Leave BatchStatistics out, or bfloat16."
+            );
+        if (isHalf && model.Nodes.FirstOrDefault(n => n.OpType is "Cast" or "Gather") is { } exact)
+            throw new TransferException(
+                $"bfloat16 is for networks of images: '{exact.OpType}' takes numbers that it would round. Register the "
+                    + $"engine without bfloat16."
+            );
         if (options.Objectives.Count > 1)
-            throw new GraphException(
+            throw new TransferException(
                 $"The engine {EngineName} trains for one objective; there are {options.Objectives.Count}. Take the "
                     + $"engine {TrainingEngines.Default}."
             );
         if (!OwnLosses.Contains(options.Objectives[0].Loss.GetType()))
-            throw new GraphException(
+            throw new TransferException(
                 $"The engine {EngineName} knows no loss {options.Objectives[0].Loss.GetType().Name}. Take the engine "
                     + $"{TrainingEngines.Default}."
             );
         if (options.Dropout)
-            throw new GraphException(
+            throw new TransferException(
                 $"The engine {EngineName} drops nothing out. Leave --dropout out, or take the engine "
                     + $"{TrainingEngines.Default}."
             );
@@ -87,7 +100,7 @@ public sealed class TorchSharpEngine : ITrainingEngine
             // The first use of libtorch: here it turns out whether it is there.
             torch.zeros(1).Dispose();
         }
-        catch (Exception e) when (e is not TransferException)
+        catch (Exception e)
         {
             throw Missing(e);
         }
@@ -96,6 +109,7 @@ public sealed class TorchSharpEngine : ITrainingEngine
         {
             torch.Device device = torch.device(name);
             torch.zeros(1, device: device).Dispose();
+            (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) = (false, false);
             return device;
         }
         catch (Exception e)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Training;
 using MlNetTransfer.Onnx.Weights;
@@ -41,27 +42,49 @@ internal sealed class TorchTrainingSession : ITrainingSession
         if (running.Threads is { } threads && device.type == DeviceType.CPU)
             set_num_threads(threads);
         module = network.Load(device);
-        if (isHalf)
-            module.to(computed);
         module.eval();
         Dictionary<string, nn.Module> modules = module.named_modules().ToDictionary(m => m.name, m => m.module);
         foreach (string normalization in network.Normalizations)
             modules[normalization].train();
-        Dictionary<string, Tensor> parameters = module
-            .named_parameters()
-            .ToDictionary(p => p.name, p => (Tensor)p.parameter);
-        foreach (Tensor parameter in parameters.Values)
-            parameter.requires_grad = false;
+        using IDisposable scope = NewDisposeScope();
+        Dictionary<string, Tensor> parameters = Parameters(module);
         using (no_grad())
             foreach ((ParameterGroup group, int index) in options.Groups.Select((g, i) => (g, i)))
             foreach (string name in group.Parameters)
                 weights.Add(new Weight(name, index, group.WeightDecay, parameters[network.PathOf(name)], options));
+        if (isHalf)
+        {
+            // The weights have been copied as they are.
+            module.to(computed);
+            parameters = Parameters(module);
+        }
+
+        foreach (Tensor parameter in parameters.Values)
+            parameter.requires_grad = false;
         foreach (Weight weight in weights)
+        {
+            weight.Module = parameters[network.PathOf(weight.Name)].DetachFromDisposeScope();
             weight.Module.requires_grad = true;
+        }
+
         Dictionary<string, Tensor> buffers = module.named_buffers().ToDictionary(b => b.name, b => b.buffer);
-        statistics = network.Statistics.ToDictionary(name => name, name => buffers[network.PathOf(name)]);
-        WarmUp();
+        statistics = network.Statistics.ToDictionary(
+            name => name,
+            name => buffers[network.PathOf(name)].DetachFromDisposeScope()
+        );
+        try
+        {
+            WarmUp();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
+
+    private static Dictionary<string, Tensor> Parameters(jit.ScriptModule<Tensor, Tensor> module) =>
+        module.named_parameters().ToDictionary(p => p.name, p => (Tensor)p.parameter);
 
     public long Steps { get; private set; }
 
@@ -85,6 +108,30 @@ internal sealed class TorchTrainingSession : ITrainingSession
         float[] scaled = StepWeights.Of(rowWeights, rows);
         int columns = targets.Length / rows,
             part = Math.Min(rows, running.MicroBatch ?? rows);
+        try
+        {
+            return Step(inputs, targets, scaled, columns, part, learningRates);
+        }
+        catch (ExternalException e)
+        {
+            throw new GraphException(
+                $"libtorch could not take the step: {e.Message.Split('\n')[0].Trim()} Where memory is short, work "
+                    + $"on fewer images at a time (--micro-batch) or freeze more blocks (--freeze).",
+                e
+            );
+        }
+    }
+
+    private StepResult Step(
+        ReadOnlySpan<float> inputs,
+        ReadOnlySpan<float> targets,
+        ReadOnlySpan<float> scaled,
+        int columns,
+        int part,
+        ReadOnlySpan<float> learningRates
+    )
+    {
+        int rows = scaled.Length;
         using IDisposable scope = NewDisposeScope();
         double loss = 0;
         for (int start = 0; start < rows; start += part)
@@ -93,7 +140,7 @@ internal sealed class TorchTrainingSession : ITrainingSession
             loss += Backward(
                 inputs.Slice(start * rowLength, count * rowLength),
                 targets.Slice(start * columns, count * columns),
-                scaled.AsSpan(start, count),
+                scaled.Slice(start, count),
                 columns
             );
         }
@@ -153,6 +200,8 @@ internal sealed class TorchTrainingSession : ITrainingSession
     {
         foreach (Weight weight in weights)
             weight.Dispose();
+        foreach (Tensor statistic in statistics.Values)
+            statistic.Dispose();
         module.Dispose();
     }
 
@@ -176,7 +225,11 @@ internal sealed class TorchTrainingSession : ITrainingSession
             foreach ((Tensor statistic, Tensor was) in statistics.Values.Zip(before))
                 statistic.copy_(was);
             foreach (Weight weight in weights)
-                weight.Module.grad?.zero_();
+                _ =
+                    weight.Module.grad?.zero_()
+                    ?? throw new GraphException(
+                        $"'{weight.Name}' is trained, and the logits do not depend on it. Leave it out, or freeze it."
+                    );
         }
     }
 
@@ -274,7 +327,7 @@ internal sealed class TorchTrainingSession : ITrainingSession
         public int Group { get; }
 
         /// <summary>The tensor that the module computes with.</summary>
-        public Tensor Module { get; }
+        public Tensor Module { get; set; }
 
         /// <summary>Its values.</summary>
         public Tensor Master { get; }
@@ -316,6 +369,8 @@ internal sealed class TorchTrainingSession : ITrainingSession
 
         public void Dispose()
         {
+            Module.grad?.Dispose();
+            Module.Dispose();
             Master.Dispose();
             start?.Dispose();
             Average?.Dispose();

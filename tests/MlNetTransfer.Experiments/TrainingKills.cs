@@ -56,6 +56,8 @@ internal static class TrainingKills
                 done++;
             }
 
+            // What was left is removed once it is ten seconds old.
+            Thread.Sleep(TimeSpan.FromSeconds(11));
             CommandLineTool.Call([.. options, "--output", killed, "--resume"]);
             table.Add(
                 training[0],

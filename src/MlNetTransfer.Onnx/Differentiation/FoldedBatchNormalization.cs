@@ -19,9 +19,9 @@ internal static class FoldedBatchNormalization
     /// <summary>Folds the pairs that a trained tensor reaches; the frozen ones are left to the runtime.</summary>
     /// <param name="model">The model, its batch size fixed; not changed.</param>
     /// <param name="around">What <see cref="Dependence.Around"/> found.</param>
-    /// <param name="wanted">What is differentiated by. Where that is the scale or shift of a pair and not its kernel, the
-    /// pair stays as it is: their gradients take a pass over the activations, that of a folded kernel a product of
-    /// matrices.</param>
+    /// <param name="wanted">What is differentiated by. Where that is the scale or shift of a pair and not its kernel,
+    /// the pair stays as it is: their gradients take a pass over the activations, that of a folded kernel a product
+    /// of matrices.</param>
     /// <param name="outputs">Tensors that have to stay.</param>
     public static OnnxModel Apply(
         OnnxModel model,

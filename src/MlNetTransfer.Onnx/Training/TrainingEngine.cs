@@ -65,15 +65,15 @@ public interface ITrainingEngine
     /// <param name="model">The forward model.</param>
     /// <param name="options">What a step does.</param>
     /// <param name="batch">Images worked on at a time.</param>
-    /// <returns>Bytes that a step takes at its most; 0 where that is not known.</returns>
-    /// <exception cref="GraphException">An operator has no gradient, or an option is not of this engine.</exception>
+    /// <returns>Peak memory of a step in bytes; 0 where that is not known.</returns>
+    /// <exception cref="GraphException">An operator has no gradient, or what is trained is no parameter.</exception>
     long Check(OnnxModel model, TrainingOptions options, int batch);
 
     /// <summary>Prepares training.</summary>
     /// <param name="model">The forward model, of one float32 input whose first dimension is the batch.</param>
     /// <param name="options">What a step does.</param>
     /// <param name="running">How it is run.</param>
-    /// <exception cref="GraphException">The model cannot be trained, or the engine's libraries are missing.</exception>
+    /// <exception cref="GraphException">The model cannot be trained.</exception>
     ITrainingSession CreateSession(OnnxModel model, TrainingOptions options, TrainingSessionOptions running);
 }
 
@@ -89,7 +89,11 @@ public static class TrainingEngines
     };
 
     /// <summary>Adds an engine; one of that name that was added before is replaced.</summary>
-    public static void Add(ITrainingEngine engine) => Known[engine.Name] = engine;
+    /// <exception cref="ArgumentException">It has the name of the engine that is always there.</exception>
+    public static void Add(ITrainingEngine engine) =>
+        Known[engine.Name] = string.Equals(engine.Name, Default, StringComparison.OrdinalIgnoreCase)
+            ? throw new ArgumentException($"'{Default}' is the engine that is always there.", nameof(engine))
+            : engine;
 
     /// <summary>The engine of a name.</summary>
     /// <exception cref="GraphException">There is none; the message says which there are, and what adds one.</exception>

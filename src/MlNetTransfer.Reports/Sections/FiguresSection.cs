@@ -75,9 +75,9 @@ internal static class FiguresSection
             );
         Html figures = Html.Join(charts);
         string ended = training.Ended is { } why ? $" It ended early: {why}." : "";
-        string rate = training.Rates is { Count: > 0 } rates
+        string rate = training.Rates?.Count(trial => !trial.Ruined) is > 0 and var rates
             ? FormattableString.Invariant(
-                $" The learning rate, {training.LearningRate:g2}, was chosen from {rates.Count} by short trainings."
+                $" The learning rate, {training.LearningRate:g2}, was chosen from {rates} by short trainings."
             )
             : "";
         string folds = train.Runs.Count > 1 ? " Faint lines are the other trainings, one per fold." : "";

@@ -4,6 +4,7 @@ using System.Text;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Encoders;
 using MlNetTransfer.Evaluation;
+using MlNetTransfer.Onnx.Training;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
@@ -225,11 +226,19 @@ public sealed class TuneJob(TuneOptions options, JobServices? services = null) :
     private string Key(PreparedTraining training, TrainTestRows parts)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"{train.Anywhere().ToJson()} threads {train.FineTune.ThreadsHere}"));
+        hash.AppendData(
+            Encoding.UTF8.GetBytes(
+                $"{train.Anywhere().ToJson()} threads {train.FineTune.ThreadsHere} {EngineOf(train.FineTune)}"
+            )
+        );
         hash.AppendData(training.Rows.Space.Key());
         hash.AppendData(training.Rows.Images.DigestsOf([.. parts.Train, .. parts.Test]));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
     }
+
+    /// <summary>Its version; that of the default is a part of the space of the features.</summary>
+    private static string EngineOf(FineTuneOptions options) =>
+        options.Engine == TrainingEngines.Default ? "" : TrainingEngines.Find(options.Engine).Version;
 
     /// <summary>Fits on one part of the rows, and judges on the other.</summary>
     private sealed class TrialJudge(

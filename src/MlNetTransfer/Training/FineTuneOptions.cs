@@ -31,7 +31,8 @@ public sealed record FineTuneOptions
     /// <summary>
     /// Highest learning rate of the top block, in (0, 10]. Default null: short trainings with a tenth to three times
     /// the rate of <see cref="NetworkStart"/> choose one on the validation images; that rate itself from random
-    /// weights, for less than 3 epochs, and where there are no validation images.
+    /// weights, for less than 3 epochs, and where there are no validation images. One whose first epoch ruins the
+    /// network is lowered.
     /// </summary>
     public double? LearningRate
     {
@@ -259,9 +260,9 @@ public enum TrainedParameters
     All,
 
     /// <summary>
-    /// Scales and shifts of normalisations, and biases; kernels and matrices stay. A thousandth of the numbers, which a
-    /// few images can settle. (Frankle, Schwab and Morcos, Training BatchNorm and Only BatchNorm, ICLR 2021; Ben Zaken,
-    /// Goldberg and Ravfogel, BitFit, ACL 2022.)
+    /// Vectors alone: scales and shifts of normalisations, and biases; kernels and matrices stay. A thousandth of the
+    /// numbers, which a few images can settle. (Frankle, Schwab and Morcos, Training BatchNorm and Only BatchNorm, ICLR
+    /// 2021; Ben Zaken, Goldberg and Ravfogel, BitFit, ACL 2022.)
     /// </summary>
     Affine,
 }

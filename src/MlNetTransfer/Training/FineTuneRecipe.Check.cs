@@ -44,8 +44,8 @@ internal sealed partial class FineTuneRecipe
             );
         if (settings.Device != ExecutionProvider.Cpu)
             throw new TransferException(
-                $"--device {settings.Device.ToString().ToLowerInvariant()} is for --strategy head; training steps "
-                    + $"run on the CPU. Leave --device out."
+                $"--device {settings.Device.ToString().ToLowerInvariant()} is for --strategy head. Leave it out; "
+                    + $"in C# the engine torchsharp trains on a GPU (package MlNetTransfer.TorchSharp)."
             );
         if (model.Nodes.FirstOrDefault(IsOfQuantisedWeights) is { } quantised)
             throw new TransferException(
@@ -70,7 +70,12 @@ internal sealed partial class FineTuneRecipe
             freeze,
             Options.Parameters
         );
-        TrainingOptions steps = new TrainingSetUp(Options, from, plan).Steps(
+        // The exact decay depends on the images; what the average takes in memory does not.
+        FineTuneOptions averaged = Options with
+        {
+            AverageDecay = AverageOf(2 * Options.BatchSize),
+        };
+        TrainingOptions steps = new TrainingSetUp(averaged, from, plan).Steps(
             plan.Forward(new float[classes * used.Sum(t => t.Width)], new float[classes], Options.Dropout),
             plan.Frozen
         );

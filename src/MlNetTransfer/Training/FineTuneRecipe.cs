@@ -214,6 +214,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
                         Freeze = freeze.ToString(),
                         Recipe = Options with
                         {
+                            Engine = engine.Name,
                             Freeze = null,
                             CacheBytes = 0,
                             InitialWeights = null,
@@ -236,69 +237,6 @@ internal sealed partial class FineTuneRecipe : IRecipe
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    private Tuned Train(
-        RecipeRows all,
-        TrainTestRows rows,
-        string digest,
-        TuneChoice? chosen,
-        SharedFold? shared,
-        FitContext context
-    )
-    {
-        FittedHead start = StartOf(all, rows.Train, context);
-        FineTuneRun run = RunOf(all, start, chosen, rows.Train.Count, context.Fold);
-        BackboneTap[] taps = [.. start.Taps.Select(tap => all.Taps[tap])];
-        if (chosen is { Epochs: 0 })
-            return new Tuned(start, taps, run.Plan, TunedNetwork.Untrained(start.Selection));
-        using BoundaryRows data = DataOf(all, run.Plan);
-        string name = FormattableString.Invariant($"fold-{context.Fold}"),
-            file = $"{name}{(chosen is null ? "" : "-all")}.safetensors";
-        var checkpoint = new TuneCheckpoint(
-            shared?.Checkpoint(isRefit: chosen is not null) ?? Path.Combine(CheckpointFolder, file),
-            digest
-        );
-        bool chooses = run.Options.LearningRate is null && !from.IsRandom && rows.Test.Count > 0;
-        Ledger<RateTrial> rates = chooses
-            ? shared?.Rates ?? OpenRates($"{name}-{digest[..12]}-rates.jsonl")
-            : new Ledger<RateTrial>(null, resume: false);
-        if (chooses && RateRace.IsFor(run.Options, from))
-            new RateRace(run, all.Images, data, settings.Clock).Run(
-                rows,
-                (LinearHead)start.Head,
-                rates,
-                context.Progress,
-                context.Cancellation
-            );
-        while (true)
-        {
-            double? chosenRate = chooses ? RateRace.Choose(rates.Lines, from.LearningRateOf(Options)) : null;
-            FineTuneRun own = run with
-            {
-                Options = run.Options with { LearningRate = chosenRate ?? run.Options.LearningRate },
-                EndsInRuin = chosenRate is not null,
-            };
-            TunedNetwork network = new FineTuner(own, all.Images, data, settings.Clock).Fit(
-                rows,
-                (LinearHead)start.Head,
-                checkpoint,
-                settings.Resume || shared is not null,
-                shared?.Metrics ?? metrics!,
-                context.Progress,
-                context.Cancellation
-            );
-            if (!network.IsRuined)
-                return new Tuned(start, taps, run.Plan, network with { Rates = rates.Lines });
-            checkpoint.Delete();
-            rates.Add(new RateTrial(network.LearningRate, null, null, network.Epochs, 0));
-        }
-    }
-
-    private Ledger<RateTrial> OpenRates(string file)
-    {
-        OutputLock.MakeFolder(CheckpointFolder);
-        return new Ledger<RateTrial>(Path.Combine(CheckpointFolder, file), settings.Resume);
-    }
-
     /// <summary>Tries rising learning rates on the rows that a training would be fitted on.</summary>
     /// <param name="all">All rows.</param>
     /// <param name="rows">Those to learn from; a part judges epochs in a training, and is left out here too.</param>
@@ -319,49 +257,6 @@ internal sealed partial class FineTuneRecipe : IRecipe
             context.Cancellation
         );
     }
-
-    private FineTuneRun RunOf(RecipeRows all, FittedHead start, TuneChoice? chosen, int rows, int fold) =>
-        new()
-        {
-            Options = Options with
-            {
-                Epochs = chosen is { Epochs: > 0 } ? chosen.Epochs : Options.Epochs,
-                LearningRate = chosen?.LearningRate ?? Options.LearningRate,
-                AverageDecay = Options.AverageDecay ?? (from.IsRandom ? 0 : DecayOf(rows)),
-            },
-            Start = from,
-            Plan = FineTunePlan.Of(
-                trained!,
-                [.. start.Taps.Select(tap => all.Taps[tap].Tensor)],
-                start.Head.Width,
-                freeze,
-                Options.Parameters
-            ),
-            Engine = engine,
-            ClassWeights = settings.Head.ClassWeights,
-            Seed = settings.Head.Seed,
-            Fold = fold,
-            Chosen = chosen,
-            Workers = settings.Head.Workers,
-        };
-
-    /// <summary>An average over about an epoch, which lets the epochs be compared before the rate has fallen.</summary>
-    private double DecayOf(int rows) =>
-        Math.Min(0.999, 1 - 1 / Math.Ceiling((double)rows / Math.Min(rows, Options.BatchSize)));
-
-    private BoundaryRows DataOf(RecipeRows all, FineTunePlan plan) =>
-        new(
-            plan.Network,
-            all.Space with
-            {
-                Encoder = encoder!,
-            },
-            AugmentationOptions.Of(Options.Augmentation),
-            settings.BoundaryCache,
-            settings.Limits,
-            Options.CacheBytes,
-            settings.Head.Seed
-        );
 
     /// <summary>The head to start from: fitted on the frozen features, or zeros above random weights.</summary>
     private FittedHead StartOf(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
@@ -391,6 +286,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
     private Ledger<EpochResult> OpenMetrics()
     {
         OutputLock.MakeFolder(settings.Folder);
+        AtomicFile.RemoveLeftovers(CheckpointFolder);
         Ledger<EpochResult>? opened = null;
         var logs = new EpochLogs(settings.Folder, settings.Logs, settings.Clock);
         return opened = new Ledger<EpochResult>(

@@ -131,13 +131,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     private TuneState Begin(LinearHead head, NetworkJudge judge, Ledger<EpochResult> metrics)
     {
         long started = clock.GetTimestamp();
-        var start = new NetworkWeights(
-            new Dictionary<string, float[]>
-            {
-                [plan.HeadWeight] = head.Weights.ToArray(),
-                [plan.HeadBias] = head.Bias.ToArray(),
-            }
-        );
+        NetworkWeights start = Head(head);
         (double? loss, double? accuracy) = judge.Of(start);
         metrics.Add(
             new EpochResult
@@ -157,6 +151,15 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         var state = new TuneState { Start = start, Best = start };
         return run.Start.IsRandom ? state : state with { BestEpoch = 0, BestLoss = loss ?? double.PositiveInfinity };
     }
+
+    private NetworkWeights Head(LinearHead head) =>
+        new(
+            new Dictionary<string, float[]>
+            {
+                [plan.HeadWeight] = head.Weights.ToArray(),
+                [plan.HeadBias] = head.Bias.ToArray(),
+            }
+        );
 
     /// <summary>One epoch and its judgement; where a number was not finite, the end.</summary>
     private TuneState Epoch(
@@ -178,6 +181,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
                 ? state with
                 {
                     Ended = broken,
+                    IsRuined = epoch == 1 && run.EndsInRuin,
                     IsDone = true,
                 }
                 : throw new TransferException($"Training failed before any epoch was over: {broken}.");
@@ -208,25 +212,17 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
                 Seconds = clock.GetElapsedTime(begun).TotalSeconds,
             }
         );
-        bool ruined = epoch == 1 && run.EndsInRuin && IsRuin(state.BestLoss, loss, judge.Chance);
+        bool ruined =
+            epoch == 1
+            && run.EndsInRuin
+            && IsRuin(state.BestLoss, judge.Of(new NetworkWeights(stage.Parameters())).Loss, judge.Chance);
         state = state.Judged(loss);
-        return ruined
-            ? state with
-            {
-                Ended = string.Create(
-                    System.Globalization.CultureInfo.InvariantCulture,
-                    $"the first epoch ruined the network at a learning rate of {setUp.TopRate:g3}"
-                ),
-                IsRuined = true,
-                IsDone = true,
-            }
-            : state;
+        return ruined ? state with { IsRuined = true, IsDone = true } : state;
     }
 
     /// <summary>
     /// Whether an epoch lost half of what the start knew beyond the frequencies of the classes, where that was a
-    /// quarter of what there is to know or more. A rate that pays in the end costs the first epochs a quarter at most
-    /// (docs/decisions/009-fine-tuning.md).
+    /// quarter of what there is to know or more.
     /// </summary>
     private static bool IsRuin(double start, double? loss, double chance) =>
         start < 0.75 * chance && chance - loss < (chance - start) / 2;
@@ -242,11 +238,11 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
                 IsDone = true,
                 Ended = $"the validation loss had not fallen for {state.Waited} epochs",
             };
-        return options.TimeBudget is { } budget && elapsed >= budget
+        return run.TimeLeft is { } left && elapsed >= left
             ? state with
             {
                 IsDone = true,
-                Ended = $"the time budget of {budget} was used up",
+                Ended = $"the time budget of {options.TimeBudget} was used up",
             }
             : state;
     }
@@ -255,7 +251,19 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
     {
         if (state.BestEpoch < 0)
             throw new TransferException("Training gave no epoch whose validation loss is a number. Take a lower --lr.");
+        if (state.IsRuined)
+            return TunedNetwork.Untrained(start) with
+            {
+                LearningRate = setUp.TopRate,
+                IsRuined = true,
+                Epochs = state.Epoch,
+            };
         (NetworkWeights kept, float share) = judge.Keep(state);
+        NetworkWeights untrained = Head(start);
+        string? ended = state.Ended;
+        int best = share < 1 ? state.Epoch : state.BestEpoch;
+        if (best > 0 && run.Chosen is null && !run.Start.IsRandom && judge.IsNoBetter(kept, untrained) is { } doubt)
+            (kept, share, best, ended) = (untrained, 1, 0, doubt);
         Dictionary<string, float[]> backbone = new(kept.Values);
         backbone.Remove(plan.HeadWeight, out float[]? weights);
         backbone.Remove(plan.HeadBias, out float[]? bias);
@@ -265,117 +273,14 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
             new NetworkWeights(backbone),
             head,
             calibration.Temperature,
-            share < 1 ? state.Epoch : state.BestEpoch,
+            best,
             share,
             state.Epoch,
             judge.Rows,
-            state.Ended
+            ended
         )
         {
             LearningRate = setUp.TopRate,
-            IsRuined = state.IsRuined,
         };
     }
-}
-
-/// <summary>One training of a network: what, and how.</summary>
-internal sealed record FineTuneRun
-{
-    /// <summary>The recipe.</summary>
-    public required FineTuneOptions Options { get; init; }
-
-    /// <summary>Where it starts.</summary>
-    public required NetworkStart Start { get; init; }
-
-    /// <summary>What is trained.</summary>
-    public required FineTunePlan Plan { get; init; }
-
-    /// <summary>What runs the steps.</summary>
-    public required ITrainingEngine Engine { get; init; }
-
-    /// <summary>How much a row of each class counts.</summary>
-    public ClassWeights ClassWeights { get; init; }
-
-    /// <summary>Seed of whatever is drawn.</summary>
-    public int Seed { get; init; }
-
-    /// <summary>Fold, from 1; 0 for the training whose model is written.</summary>
-    public int Fold { get; init; }
-
-    /// <summary>What another training has chosen; null where this one chooses.</summary>
-    public TuneChoice? Chosen { get; init; }
-
-    /// <summary>Whether a first epoch that ruins the network ends it: where another rate can be taken.</summary>
-    public bool EndsInRuin { get; init; }
-
-    /// <summary>Whether it is the second training, on all images.</summary>
-    public bool IsRefit => Chosen is not null;
-
-    /// <summary>Threads that read images; no result depends on it.</summary>
-    public int Workers { get; init; } = 1;
-
-    /// <summary>Whether training images are varied.</summary>
-    public bool Varies => Options.Augmentation != AugmentationPreset.None;
-}
-
-/// <summary>What validation images chose in one training, for a second one that has none.</summary>
-/// <param name="Epochs">Epochs to train for, over which the schedule then goes; 0 to keep the head fitted
-/// before.</param>
-/// <param name="Share">1 for the weights of the last of them; else how far they lie from those of the start towards
-/// those.</param>
-/// <param name="Temperature">What to divide the logits by.</param>
-/// <param name="LearningRate">Highest learning rate of the top block.</param>
-internal sealed record TuneChoice(int Epochs, float Share, double Temperature, double LearningRate);
-
-/// <summary>What a training gave.</summary>
-/// <param name="Weights">The backbone's weights that changed, by name.</param>
-/// <param name="Head">The head, calibrated.</param>
-/// <param name="Temperature">What its logits were divided by.</param>
-/// <param name="BestEpoch">The epoch that the weights are of; 0 where no epoch was better than the head fitted
-/// before.</param>
-/// <param name="Share">1 where the weights are that epoch's; else they lie between those of the start and of the last
-/// epoch, with this share of the latter.</param>
-/// <param name="Epochs">Epochs done.</param>
-/// <param name="ValidationRows">Images that judged the epochs.</param>
-/// <param name="Ended">Why training ended before its last epoch; null where it did not.</param>
-internal sealed record TunedNetwork(
-    NetworkWeights Weights,
-    LinearHead Head,
-    double Temperature,
-    int BestEpoch,
-    float Share,
-    int Epochs,
-    int ValidationRows,
-    string? Ended
-)
-{
-    /// <summary>
-    /// Images of the second training, on all of them, that the weights are of; 0 where there was none.
-    /// </summary>
-    public int RefitRows { get; init; }
-
-    /// <summary>Highest learning rate of the top block; 0 where there was no training.</summary>
-    public double LearningRate { get; init; }
-
-    /// <summary>Whether the first epoch ruined the network.</summary>
-    public bool IsRuined { get; init; }
-
-    /// <summary>Learning rates that were tried before; empty where it was given.</summary>
-    public IReadOnlyList<RateTrial> Rates { get; init; } = [];
-
-    /// <summary>What the validation images chose.</summary>
-    public TuneChoice Choice => new(BestEpoch, Share, Temperature, LearningRate);
-
-    /// <summary>The network as it was pretrained, with the head fitted on its features.</summary>
-    public static TunedNetwork Untrained(HeadSelection head) =>
-        new(
-            new NetworkWeights(new Dictionary<string, float[]>()),
-            (LinearHead)head.Head,
-            head.Temperature,
-            0,
-            1,
-            0,
-            0,
-            null
-        );
 }

@@ -66,8 +66,8 @@ internal sealed class FittedNetwork(
     {
         get
         {
-            if (network.Rates.Count > 0)
-                yield return RateNote();
+            foreach (string note in RateNotes())
+                yield return note;
             if (network.Ended is { } reason)
                 yield return network.Share < 1
                     ? $"Training ended after epoch {network.Epochs}: {reason}."
@@ -88,25 +88,33 @@ internal sealed class FittedNetwork(
             if (network.BestEpoch == 0)
                 yield return "No epoch was better than the head fitted on the frozen features, so the backbone is as "
                     + "it was pretrained."
-                    + (network.Rates.Count > 0 ? "" : " Without --lr a learning rate is chosen, which may do better.");
+                    + (
+                        settings.FineTune.LearningRate is null
+                            ? ""
+                            : " Without --lr a learning rate is chosen, which may do better."
+                    );
             if (network.ValidationRows == 0)
                 yield return "There were too few images to set some aside: no epoch was judged, the last one is kept, "
                     + "and nothing is calibrated.";
         }
     }
 
-    private string RateNote()
+    private IEnumerable<string> RateNotes()
     {
+        string Rate(RateTrial trial) => trial.Rate.ToString("g2", CultureInfo.InvariantCulture);
         string Loss(RateTrial trial) =>
             trial.ValidationLoss is { } loss
-                ? string.Create(CultureInfo.InvariantCulture, $"{trial.Rate:g2}: {loss:f3}")
-                : string.Create(CultureInfo.InvariantCulture, $"{trial.Rate:g2}: no number");
-        string tried = string.Join(", ", network.Rates.Select(Loss));
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"The learning rate, {network.LearningRate:g2}, was chosen by trainings of "
-                + $"{network.Rates[0].Epochs} epoch{(network.Rates[0].Epochs == 1 ? "" : "s")} each, by the log-loss of the validation images ({tried})."
-        );
+                ? string.Create(CultureInfo.InvariantCulture, $"{Rate(trial)}: {loss:f3}")
+                : $"{Rate(trial)}: no number";
+        RateTrial[] raced = [.. network.Rates.Where(trial => !trial.Ruined)],
+            ruined = [.. network.Rates.Where(trial => trial.Ruined)];
+        string chosen = network.LearningRate.ToString("g2", CultureInfo.InvariantCulture);
+        if (raced.Length > 0)
+            yield return $"Learning rates were tried by short trainings; log-loss of the validation images: "
+                + $"{string.Join(", ", raced.Select(Loss))}. Training took {chosen}.";
+        if (ruined.Length > 0)
+            yield return $"The first epoch ruined the network at a learning rate of "
+                + $"{string.Join(", ", ruined.Select(Rate))}, so training began again with less: {chosen}.";
     }
 }
 

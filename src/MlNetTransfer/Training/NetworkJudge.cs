@@ -44,6 +44,27 @@ internal sealed class NetworkJudge(
         return (double.IsFinite(found.LogLoss) ? found.LogLoss : double.MaxValue, found.Accuracy);
     }
 
+    /// <summary>
+    /// Why weights are not taken instead of others: their log-loss is lower by less than its standard error over the
+    /// rows, each at its own temperature (one standard error; Breiman et al., Classification and Regression Trees,
+    /// 1984). Null where they are.
+    /// </summary>
+    public string? IsNoBetter(NetworkWeights weights, NetworkWeights others)
+    {
+        if (Rows == 0)
+            return null;
+        HeldOutLogits own = Score(weights).Judged(areFew: true),
+            theirs = Score(others).Judged(areFew: true);
+        (double mean, double error) = own.Behind(own.Losses(own.Temper()), theirs.Losses(theirs.Temper()));
+        return -mean >= error
+            ? null
+            : string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"training lowered the log-loss of the {Rows} validation images by {Math.Max(0, -mean):f3}, less than "
+                    + $"chance alone may ({error:f3})"
+            );
+    }
+
     /// <summary>The temperature that suits the rows; what was chosen elsewhere, or 1, where no rows judge.</summary>
     public TemperatureCalibration Calibrate(NetworkWeights weights) =>
         Rows > 0

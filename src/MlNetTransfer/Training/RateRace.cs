@@ -7,15 +7,16 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer.Training;
 
 /// <summary>
-/// Chooses the learning rate of a training on the training's own images: a short training with each of a few rates, as
-/// the long one would begin and end, judged by the validation images.
+/// Chooses the learning rate of a training on the training's own images: a short training with each of a few rates,
+/// its schedule fitted to it, judged by the validation images.
 /// </summary>
 /// <remarks>
 /// Rates rise from a tenth of the usual one to three times it. A rate whose log-loss is clearly above the lowest found
 /// so far ends the race, since higher ones only move further (Bengio, Practical Recommendations for Gradient-Based
 /// Training, 2012, section 3.3: the best rate is close to the highest that does not harm). Each takes a fifth of the
-/// epochs, on at most <see cref="MostRows"/> images, its schedule fitted to them, with the variants that are kept
-/// anyway. A race takes a quarter of a time budget at most.
+/// epochs, on at most <see cref="MostRows"/> images, with the variants that are kept anyway; the weights themselves are
+/// judged, since an average over so few steps would be mostly the start. A race takes a quarter of a time budget at
+/// most, but for the epoch in which that is used up.
 /// </remarks>
 /// <param name="run">The training that a rate is wanted for.</param>
 /// <param name="images">The images.</param>
@@ -27,8 +28,12 @@ internal sealed class RateRace(FineTuneRun run, TrainingImages images, BoundaryR
         Share = 5,
         LeastEpochs = 3;
 
-    /// <summary>How far above the lowest log-loss, as a share of it, a rate harms beyond doubt.</summary>
-    private const double Margin = 0.02;
+    /// <summary>
+    /// How far above the lowest log-loss a rate has to be to end the race: smaller differences are noise of a hundred
+    /// validation images.
+    /// </summary>
+    private const double Margin = 0.02,
+        LeastMargin = 0.01;
 
     /// <summary>How much lower a rate is taken after one that ruined the network, and where that ends.</summary>
     private const double Lower = 0.3,
@@ -65,9 +70,19 @@ internal sealed class RateRace(FineTuneRun run, TrainingImages images, BoundaryR
         feed.Warm(run, Epochs, train, rows.Test, progress, cancellation);
         OnnxModel untrained = run.Plan.Forward(head.Weights.Span, head.Bias.Span, run.Options.Dropout);
         var judge = new NetworkJudge(run, untrained, images, data, rows.Test, cancellation);
+        long started = clock.GetTimestamp();
         while (!IsOver(trials.Lines))
             trials.Add(
-                Try(Rounded(usual * Factors[trials.Lines.Count]), untrained, train, feed, judge, progress, cancellation)
+                Try(
+                    Rounded(usual * Factors[trials.Lines.Count]),
+                    untrained,
+                    train,
+                    feed,
+                    judge,
+                    started,
+                    progress,
+                    cancellation
+                )
             );
     }
 
@@ -94,14 +109,19 @@ internal sealed class RateRace(FineTuneRun run, TrainingImages images, BoundaryR
 
     private bool IsOver(IReadOnlyList<RateTrial> trials)
     {
-        if (trials.Count is 0 || trials.Count == Factors.Length)
-            return trials.Count > 0;
-        if (trials[^1].ValidationLoss is not { } last || last > (1 + Margin) * Best(trials)!.ValidationLoss)
+        if (trials.Count == 0)
+            return false;
+        if (trials.Count >= Factors.Length || trials[^1].ValidationLoss is not { } last)
+            return true;
+        double best = Best(trials)!.ValidationLoss!.Value;
+        if (last > best + Math.Max(LeastMargin, Margin * best))
             return true;
         // Another one takes as long as the last.
-        return run.Options.TimeBudget is { } budget
-            && trials.Sum(trial => trial.Seconds) + trials[^1].Seconds > budget.TotalSeconds / 4;
+        return Time is { } time && trials.Sum(trial => trial.Seconds) + trials[^1].Seconds > time.TotalSeconds;
     }
+
+    /// <summary>What all trials together may take; null for as long as they do.</summary>
+    private TimeSpan? Time => run.Options.TimeBudget / 4;
 
     private RateTrial Try(
         double rate,
@@ -109,6 +129,7 @@ internal sealed class RateRace(FineTuneRun run, TrainingImages images, BoundaryR
         int[] train,
         BatchFeed feed,
         NetworkJudge judge,
+        long raceStarted,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
@@ -137,27 +158,37 @@ internal sealed class RateRace(FineTuneRun run, TrainingImages images, BoundaryR
             FormattableString.Invariant($"Trying the learning rate {rate:g2}")
         );
         bool broken = false;
-        for (int epoch = 1; epoch <= epochs && !broken; epoch++)
-            broken = stage.Run(epoch, feed, data, told, cancellation).Broken is not null;
-        (double? loss, double? accuracy) = broken ? (null, null) : judge.Of(stage.Weights());
+        int done = 0;
+        while (done < epochs && !broken && !(done > 0 && clock.GetElapsedTime(raceStarted) > Time))
+            broken = stage.Run(++done, feed, data, told, cancellation).Broken is not null;
+        (double? loss, double? accuracy) = broken ? (null, null) : judge.Of(new NetworkWeights(stage.Parameters()));
         bool isNumber = loss < double.MaxValue;
         return new RateTrial(
             rate,
             isNumber ? loss : null,
             isNumber ? accuracy : null,
-            epochs,
+            done,
+            false,
             Math.Round(clock.GetElapsedTime(started).TotalSeconds, 3)
         );
     }
 
-    /// <summary>The rows, or a draw of them.</summary>
+    /// <summary>The rows, or a draw of them with as many of each class as there are.</summary>
     private int[] Some(IReadOnlyList<int> rows)
     {
         int[] order = [.. rows];
         if (order.Length <= MostRows)
             return order;
         new Rng(run.Seed).Shuffle<int>(order);
-        return order[..MostRows];
+        return
+        [
+            .. order
+                .GroupBy(row => images.Labels[row])
+                .SelectMany(own => own.Index())
+                .OrderBy(row => row.Index)
+                .Take(MostRows)
+                .Select(row => row.Item),
+        ];
     }
 
     /// <summary>To two digits: what is printed is what was tried.</summary>
@@ -165,17 +196,19 @@ internal sealed class RateRace(FineTuneRun run, TrainingImages images, BoundaryR
         double.Parse(rate.ToString("g2", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 }
 
-/// <summary>A learning rate that was tried before a training.</summary>
+/// <summary>A learning rate that was tried before a training, or that ruined one.</summary>
 /// <param name="Rate">Highest learning rate of the top block.</param>
 /// <param name="ValidationLoss">Log-loss (nats) of the validation images at the best temperature, after the short
-/// training; null where it was no number, or the first epoch of the long one ruined the network.</param>
+/// training; null where it was no number, or where the rate ruined the full training.</param>
 /// <param name="ValidationAccuracy">Accuracy on them, in [0, 1].</param>
 /// <param name="Epochs">Epochs of the short training.</param>
-/// <param name="Seconds">Its wall time; everything else is reproducible.</param>
+/// <param name="Ruined">Whether the first epoch of the full training ruined the network at this rate.</param>
+/// <param name="Seconds">Wall time of the short training; everything else is reproducible.</param>
 public sealed record RateTrial(
     double Rate,
     double? ValidationLoss,
     double? ValidationAccuracy,
     int Epochs,
+    bool Ruined,
     [property: JsonPropertyOrder(1)] double Seconds
 );

@@ -74,7 +74,7 @@ internal sealed class SharedFold : IDisposable
     public string Checkpoint(bool isRefit) => $"{path}{(isRefit ? "-all" : "")}.safetensors";
 
     /// <summary>The learning rates that were tried for it.</summary>
-    public Ledger<RateTrial> Rates => new($"{path}-rates.jsonl", resume: true);
+    public Ledger<RateTrial> OpenRates() => new($"{path}-rates.jsonl", resume: true);
 
     /// <summary>Marks it as done.</summary>
     public void Done() => File.WriteAllText(DoneFile, "");

@@ -73,7 +73,10 @@ public sealed record NetworkStart
     /// <summary>Epochs where none are given, in [1, 10000]. Default 15.</summary>
     public int Epochs { get; internal init; } = 15;
 
-    /// <summary>Highest learning rate of the top block with AdamW, in (0, 10]. Default 1e-4.</summary>
+    /// <summary>
+    /// The usual highest learning rate of the top block with AdamW, in (0, 10], about which one is chosen. Default
+    /// 1e-4.
+    /// </summary>
     public double LearningRate { get; internal init; } = 1e-4;
 
     /// <summary>The head's learning rate as a multiple of that. Default 0.03: it was fitted before.</summary>

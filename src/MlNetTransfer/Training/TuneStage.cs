@@ -331,7 +331,7 @@ internal sealed class TuneCheckpoint(string? path, string key)
         }
     }
 
-    /// <summary>Removes the file: its training is of no use any more.</summary>
+    /// <summary>Removes the file: the training it belongs to is no longer needed.</summary>
     public void Delete()
     {
         if (path is not null)

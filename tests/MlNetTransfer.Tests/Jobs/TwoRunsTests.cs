@@ -61,15 +61,22 @@ public sealed class TwoRunsTests
             written = task.File("out/report.json.00000000000000000000000000000000.tmp"),
             own = task.File("out/notes.tmp");
         Directory.CreateDirectory(task.File("out"));
-        foreach (string path in (string[])[left, own])
+        string fresh = task.File("out/model.onnx.ffffffffffffffffffffffffffffffff.tmp"),
+            below = task.File("out/checkpoints/fold-0.safetensors.0123456789abcdef0123456789abcdef.tmp");
+        Directory.CreateDirectory(task.File("out/checkpoints"));
+        foreach (string path in (string[])[left, own, fresh, below, written])
             File.WriteAllText(path, "x");
-        using (new FileStream(written, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+        foreach (string path in (string[])[left, own, below, written])
+            File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddMinutes(-1));
+        using (new FileStream(written, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
         {
-            task.Run(task.Options("out", TrainingStrategy.Head));
+            task.Run(task.Options("out", TrainingStrategy.FineTune));
             Assert.IsTrue(File.Exists(written), "another process is writing it");
         }
 
         Assert.IsFalse(File.Exists(left));
+        Assert.IsFalse(File.Exists(below));
+        Assert.IsTrue(File.Exists(fresh), "somebody may be about to give it its name");
         Assert.IsTrue(File.Exists(own), "not one of ours");
     }
 

@@ -110,7 +110,7 @@ public static class TorchLoop
                 Tensor input = tensor(batch.SelectMany(i => i.Pixels).ToArray(), [batch.Length, 3, size, size]),
                     labels = tensor(batch.Select(i => i.Label).ToArray());
                 // The archive gives probabilities.
-                Tensor loss = nn.functional.nll_loss(net.call(input).log(), labels);
+                Tensor loss = nn.functional.nll_loss(net.call(input).clamp_min(1e-12).log(), labels);
                 optimizer.zero_grad();
                 loss.backward();
                 optimizer.step();

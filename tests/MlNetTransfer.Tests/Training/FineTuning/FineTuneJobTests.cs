@@ -57,7 +57,16 @@ public sealed class FineTuneJobTests
             task.Options(
                 "out",
                 TrainingStrategy.All.Find(strategy),
-                o => o with { LearningRate = 0.02, HeadRate = 1, Epochs = 12, Patience = 12 }
+                o =>
+                    o with
+                    {
+                        LearningRate = 0.02,
+                        HeadRate = 1,
+                        Epochs = 12,
+                        Patience = 12,
+                        AverageDecay = 0,
+                        ValidationFraction = 0.3,
+                    }
             )
         );
         Assert.AreEqual(0, summary.Training!.FrozenBlocks);
@@ -284,8 +293,10 @@ public sealed class FineTuneJobTests
                     {
                         Freeze = FreezeBoundary.OfPattern("^(stem|one_a)|scale$"),
                         LearningRate = 0.02,
-                        Epochs = 6,
-                        Patience = 6,
+                        Epochs = 12,
+                        Patience = 12,
+                        AverageDecay = 0,
+                        ValidationFraction = 0.3,
                     }
             )
         );

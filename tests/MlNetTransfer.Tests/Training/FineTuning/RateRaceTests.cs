@@ -27,7 +27,7 @@ public sealed class RateRaceTests
         Assert.IsTrue(rates.All(trial => trial.Epochs == 1), "a fifth of the epochs");
         double best = rates.MinBy(trial => trial.ValidationLoss)!.Rate;
         Assert.AreEqual(best, raced.Training.LearningRate);
-        Assert.IsTrue(raced.Notes.Any(n => n.StartsWith("The learning rate, ", StringComparison.Ordinal)));
+        Assert.IsTrue(raced.Notes.Any(n => n.StartsWith("Learning rates were tried", StringComparison.Ordinal)));
         TrainSummary given = task.Run(
             options with
             {
@@ -132,7 +132,7 @@ public sealed class RateRaceTests
         ).Training!;
         Assert.IsNotEmpty(chosen.Rates);
         Assert.AreEqual(0.02, chosen.Rates[0].Rate, "the usual rate");
-        Assert.IsTrue(chosen.Rates.All(trial => trial.ValidationLoss is null));
+        Assert.IsTrue(chosen.Rates.All(trial => trial.Ruined), "two epochs are too few for a race");
         Assert.AreEqual(RateRace.Rounded(0.3 * chosen.Rates[^1].Rate), chosen.LearningRate);
         EpochResult[] epochs = [.. chosen.Metrics.Where(m => !m.Refit)];
         Assert.HasCount(3, epochs, "the start and two epochs");
@@ -140,6 +140,15 @@ public sealed class RateRaceTests
             guessing = Math.Log(3);
         Assert.IsLessThan(0.75 * guessing, start, "else there is nothing to ruin");
         Assert.IsLessThan((guessing + start) / 2, epochs[1].ValidationLoss!.Value, "three classes of as many images");
+    }
+
+    [TestMethod]
+    public void DecayOf_Rows_AveragesOverAnEpoch()
+    {
+        Assert.AreEqual(0.9, FineTuneRecipe.DecayOf(160, 16), 1e-12, "ten steps");
+        Assert.AreEqual(0.9, FineTuneRecipe.DecayOf(145, 16), 1e-12, "the last of ten has one image");
+        Assert.AreEqual(0, FineTuneRecipe.DecayOf(5, 16), "one step is its own average");
+        Assert.AreEqual(0.999, FineTuneRecipe.DecayOf(1_000_000, 16));
     }
 
     [TestMethod]
@@ -152,7 +161,25 @@ public sealed class RateRaceTests
         Assert.AreEqual(1e-4, RateRace.Choose([], 1e-4), "without a race");
         Assert.IsNull(RateRace.Choose([Trial(1e-7, null)], 1e-4), "a rate that changes nothing is no way out");
 
-        static RateTrial Trial(double rate, double? loss) => new(rate, loss, loss, 3, 1);
+        static RateTrial Trial(double rate, double? loss) => new(rate, loss, loss, 3, loss is null, 1);
+    }
+
+    [TestMethod]
+    public void Run_GainBelowItsStandardError_KeepsTheHead()
+    {
+        using TuneTask task = new(perClass: 20);
+        TrainSummary summary = task.Run(
+            task.Options("out", TrainingStrategy.Full, o => o with { LearningRate = 1e-4, Epochs = 3 })
+        );
+        EpochResult[] epochs = [.. summary.Training!.Metrics.Where(m => !m.Refit)];
+        Assert.IsLessThan(
+            epochs[0].ValidationLoss!.Value,
+            epochs.Min(e => e.ValidationLoss!.Value),
+            "so small a rate gains a little"
+        );
+        StringAssert.Contains(summary.Training.Ended!, "less than chance alone may");
+        Assert.AreEqual(0, summary.Training.BestEpoch);
+        CollectionAssert.AreEqual(task.Pretrained()["stem.weight"], task.Weights("out")["stem.weight"]);
     }
 
     [TestMethod]
