@@ -1,9 +1,9 @@
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
-using MlNetTransfer.Samples.TorchSharp;
 using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Training;
+using TorchLoopSample;
 using static TorchSharp.torch;
 
 namespace MlNetTransfer.TorchSharp.Tests;

@@ -1,6 +1,5 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Heads;
-using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Training;
 

@@ -1,6 +1,6 @@
 using MlNetTransfer;
 using MlNetTransfer.Onnx;
-using MlNetTransfer.Samples.TorchSharp;
+using TorchLoopSample;
 
 if (args.Length != 3)
 {

@@ -1,12 +1,12 @@
 using System.Globalization;
+using MlNetTransfer;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
-using TorchSharp;
 using static TorchSharp.torch;
 
-namespace MlNetTransfer.Samples.TorchSharp;
+namespace TorchLoopSample;
 
 /// <summary>
 /// A model goes to TorchSharp, is trained on by a loop of one's own, and comes home as a model.onnx with its classes and
