@@ -59,7 +59,7 @@ public sealed class CommandLineTests
         Assert.IsTrue(places[0] > 0 && places[0] < places[1] && places[1] < places[2], result.Output);
         foreach (
             string expected in (string[])
-                ["[default: resnet18]", "auto|discriminant", "0.0001", "--test-fraction <0..1>"]
+                ["[default: resnet18]", "auto|discriminant", "scratch: 0.001]", "--test-fraction <0..1>"]
         )
             StringAssert.Contains(result.Output, expected);
         foreach (string type in (string[])["HeadKind", "Nullable", "System.", "TrainingStrategy"])

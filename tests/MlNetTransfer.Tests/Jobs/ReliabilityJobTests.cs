@@ -90,7 +90,16 @@ public sealed class ReliabilityJobTests
         TrainOptions options = task.Options(
             "out",
             TrainingStrategy.Full,
-            o => o with { LearningRate = 0.02, Epochs = 6, Patience = 6 }
+            o =>
+                o with
+                {
+                    LearningRate = 0.02,
+                    HeadRate = 1,
+                    Epochs = 12,
+                    Patience = 12,
+                    AverageDecay = 0,
+                    ValidationFraction = 0.3,
+                }
         );
         TrainSummary summary = task.Run(options with { Folds = folds, TestFraction = folds is null ? 0.4 : null });
         Assert.IsTrue(summary.Training!.BestEpoch > 0, "a training that changed the network");
