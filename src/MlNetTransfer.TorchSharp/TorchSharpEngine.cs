@@ -130,12 +130,21 @@ public sealed class TorchSharpEngine : ITrainingEngine
         while (inner.InnerException is { } next)
             inner = next;
         return new TransferException(
-            $"libtorch cannot be used: {inner.Message.ReplaceLineEndings(" ").Trim()} Add the package of libtorch for "
+            $"libtorch cannot be used: {Telling(inner.Message)}. Add the package of libtorch for "
                 + $"your system (libtorch-cpu-linux-x64, libtorch-cpu-win-x64, libtorch-cpu-osx-arm64 or one of "
                 + $"libtorch-cuda) of the version that TorchSharp {InformationOf(typeof(torch))} names, to the program "
                 + $"itself. Where it is there, the system's C++ runtime may be older than TorchSharp's: "
                 + $"docs/guide/torchsharp.md.",
             cause
+        );
+    }
+
+    /// <summary>Of what the system says of every place it looked at, the line with the reason.</summary>
+    private static string Telling(string message)
+    {
+        string[] lines = message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return (lines.FirstOrDefault(line => line.Contains("not found", StringComparison.Ordinal)) ?? lines[0]).TrimEnd(
+            '.'
         );
     }
 

@@ -18,3 +18,11 @@ catch (Exception e) when (e is TransferException or GraphException)
     Console.Error.WriteLine($"error: {e.Message}");
     return 1;
 }
+catch (Exception e) when (e is TypeInitializationException or NotSupportedException or DllNotFoundException)
+{
+    Console.Error.WriteLine($"error: libtorch does not load: {(e.InnerException ?? e).Message}");
+    Console.Error.WriteLine(
+        "Add the libtorch package of your system; docs/guide/torchsharp.md says what else it needs."
+    );
+    return 1;
+}
