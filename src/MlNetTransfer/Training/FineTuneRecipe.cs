@@ -93,6 +93,26 @@ internal sealed partial class FineTuneRecipe : IRecipe
         foreach (EpochResult epoch in shared?.Metrics.Lines ?? [])
             metrics.Add(epoch);
         TunedNetwork network = tuned.Network;
+        var summary = TuneSummary.Of(network, tuned.Plan, engine, metrics.Lines);
+        if (network.BestEpoch == 0)
+        {
+            // Nothing that was trained is kept, so the head need not be a layer of the network.
+            FittedHead best = new HeadFitter(settings.Head, all.Groups, settings.Backbone.DefaultTaps()).Fit(
+                all.Table.Select(rows),
+                FitToJobProgress.Of(context.Progress),
+                context.Cancellation
+            );
+            return new FittedNetwork(
+                best,
+                [.. best.Taps.Select(tap => all.Taps[tap])],
+                model,
+                network,
+                summary,
+                digest,
+                settings
+            );
+        }
+
         HeadSelection start = tuned.Start.Selection;
         string name = from.IsRandom
             ? "linear, trained with the network"
@@ -105,7 +125,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
             tuned.Taps,
             model.WithInitializers(network.Weights.Values),
             network,
-            TuneSummary.Of(network, tuned.Plan, engine, metrics.Lines),
+            summary,
             digest,
             settings
         );

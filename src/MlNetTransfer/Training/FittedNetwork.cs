@@ -87,7 +87,7 @@ internal sealed class FittedNetwork(
                 );
             if (network.BestEpoch == 0)
                 yield return "No epoch was better than the head fitted on the frozen features, so the backbone is as "
-                    + "it was pretrained."
+                    + "it was pretrained, and the head that of --strategy head."
                     + (
                         settings.FineTune.LearningRate is null
                             ? ""

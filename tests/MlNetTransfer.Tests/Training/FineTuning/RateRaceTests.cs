@@ -176,6 +176,9 @@ public sealed class RateRaceTests
         );
         EpochResult[] epochs = [.. summary.Training!.Metrics.Where(m => !m.Refit)];
         Assert.IsLessThan(epochs[0].ValidationLoss!.Value, epochs.Min(e => e.ValidationLoss!.Value), "a little");
+        TrainSummary head = task.Run(task.Options("head", TrainingStrategy.Head));
+        Assert.AreEqual(head.Head, summary.Head);
+        Assert.AreEqual(head.LogLoss, summary.LogLoss, 1e-5, "the same model, its features computed anew");
         StringAssert.Contains(summary.Training.Ended!, "less than chance alone may");
         Assert.AreEqual(0, summary.Training.BestEpoch);
         CollectionAssert.AreEqual(task.Pretrained()["stem.weight"], task.Weights("out")["stem.weight"]);
