@@ -1,5 +1,4 @@
 using MlNetTransfer.Onnx;
-using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Torch;
 using MlNetTransfer.Onnx.Torch.Conversion;
 using MlNetTransfer.Onnx.Torch.Modules;
@@ -43,13 +42,7 @@ internal sealed class TorchNetwork
         [
             .. layers.Select(layer => tensors[layer.Mean.Name].Path).Select(path => path[..path.LastIndexOf('.')]),
         ];
-        IReadOnlyList<ValueInfoProto> inputs = this.model.Inputs;
-        if (TensorShape.From(inputs[0]) is not { Rank: > 0 } shape || shape.Dimensions.Skip(1).Any(d => d.Size is null))
-            throw new GraphException(
-                $"Input '{inputs[0].Name}' must be [N, ...] with fixed sizes after the batch size N. Export the model "
-                    + $"with a fixed image size."
-            );
-        Row = [.. shape.Dimensions.Skip(1).Select(d => d.Size!.Value)];
+        Row = StepArguments.InputOf(this.model).Row;
     }
 
     /// <summary>Sizes of a row of the input.</summary>

@@ -95,16 +95,9 @@ internal sealed class TorchTrainingSession : ITrainingSession
         params ReadOnlySpan<float> learningRates
     )
     {
-        if (inputs.Length == 0 || inputs.Length % rowLength != 0)
-            throw new ArgumentException($"{inputs.Length} input values are not rows of {rowLength}.", nameof(inputs));
-        int rows = inputs.Length / rowLength;
+        int rows = StepArguments.Rows(inputs, rowLength, learningRates, options);
         if (targets.Length % rows != 0)
             throw new ArgumentException($"{targets.Length} targets do not belong to {rows} rows.", nameof(targets));
-        if (learningRates.Length != options.Groups.Count)
-            throw new ArgumentException(
-                $"{learningRates.Length} learning rates for {options.Groups.Count} parameter groups.",
-                nameof(learningRates)
-            );
         float[] scaled = StepWeights.Of(rowWeights, rows);
         int columns = targets.Length / rows,
             part = Math.Min(rows, running.MicroBatch ?? rows);

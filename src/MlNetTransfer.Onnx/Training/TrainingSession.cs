@@ -1,5 +1,4 @@
 using Microsoft.ML.OnnxRuntime;
-using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Training;
 
@@ -33,19 +32,8 @@ public sealed partial class TrainingSession : ITrainingSession
         (this.options, this.running) = (options, running ?? new TrainingSessionOptions());
         builder = new TrainingStepBuilder(model, options);
         objectives = [.. options.Objectives.Select(o => new ObjectiveRows(o.Logits))];
-        IReadOnlyList<ValueInfoProto> inputs = model.CutAt([.. options.Logits]).Inputs;
-        if (inputs.Count != 1)
-            throw new GraphException(
-                $"The model has {inputs.Count} inputs ({string.Join(", ", inputs.Select(i => i.Name))}); training "
-                    + $"needs one, with the images or the activations at the freeze boundary."
-            );
-        input = inputs[0].Name;
-        if (TensorShape.From(inputs[0]) is not { Rank: > 0 } shape || shape.Dimensions.Skip(1).Any(d => d.Size is null))
-            throw new GraphException(
-                $"Input '{input}' must be [N, ...] with fixed sizes after the batch size N. Export the model with a "
-                    + $"fixed image size."
-            );
-        rowLength = (int)shape.Dimensions.Skip(1).Aggregate(1L, (a, d) => a * d.Size!.Value);
+        (input, long[] row) = StepArguments.InputOf(model.CutAt([.. options.Logits]));
+        rowLength = (int)row.Aggregate(1L, (a, b) => a * b);
         foreach (StateTensor tensor in builder.State())
             state.Value(tensor);
     }
@@ -122,17 +110,10 @@ public sealed partial class TrainingSession : ITrainingSession
         ReadOnlySpan<float> learningRates
     )
     {
-        if (inputs.Length == 0 || inputs.Length % rowLength != 0)
-            throw new ArgumentException($"{inputs.Length} input values are not rows of {rowLength}.", nameof(inputs));
-        int rows = inputs.Length / rowLength;
+        int rows = StepArguments.Rows(inputs, rowLength, learningRates, options);
         if (objectives.FirstOrDefault(o => o.Targets.Length % rows != 0) is { } uneven)
             throw new ArgumentException(
                 $"{uneven.Targets.Length} targets of '{uneven.Name}' do not belong to {rows} rows."
-            );
-        if (learningRates.Length != options.Groups.Count)
-            throw new ArgumentException(
-                $"{learningRates.Length} learning rates for {options.Groups.Count} parameter groups.",
-                nameof(learningRates)
             );
         float[] weights = StepWeights.Of(rowWeights, rows);
         int part = Math.Min(rows, running.MicroBatch ?? rows);

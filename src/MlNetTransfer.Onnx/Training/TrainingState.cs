@@ -177,6 +177,48 @@ internal static class Checkpoint
     }
 }
 
+/// <summary>What the sessions of all engines ask of a model and of a step.</summary>
+internal static class StepArguments
+{
+    /// <summary>The input of a model: its name, and the sizes of a row.</summary>
+    /// <exception cref="GraphException">There is not one input, or it is not of a fixed shape.</exception>
+    public static (string Name, long[] Row) InputOf(OnnxModel model)
+    {
+        IReadOnlyList<ValueInfoProto> inputs = model.Inputs;
+        if (inputs.Count != 1)
+            throw new GraphException(
+                $"The model has {inputs.Count} inputs ({string.Join(", ", inputs.Select(i => i.Name))}); training "
+                    + $"needs one, with the images or the activations at the freeze boundary."
+            );
+        string input = inputs[0].Name;
+        if (TensorShape.From(inputs[0]) is not { Rank: > 0 } shape || shape.Dimensions.Skip(1).Any(d => d.Size is null))
+            throw new GraphException(
+                $"Input '{input}' must be [N, ...] with fixed sizes after the batch size N. Export the model with a "
+                    + $"fixed image size."
+            );
+        return (input, [.. shape.Dimensions.Skip(1).Select(d => d.Size!.Value)]);
+    }
+
+    /// <summary>Number of rows of a step.</summary>
+    /// <exception cref="ArgumentException">A length does not fit.</exception>
+    public static int Rows(
+        ReadOnlySpan<float> inputs,
+        int rowLength,
+        ReadOnlySpan<float> learningRates,
+        TrainingOptions options
+    )
+    {
+        if (inputs.Length == 0 || inputs.Length % rowLength != 0)
+            throw new ArgumentException($"{inputs.Length} input values are not rows of {rowLength}.", nameof(inputs));
+        if (learningRates.Length != options.Groups.Count)
+            throw new ArgumentException(
+                $"{learningRates.Length} learning rates for {options.Groups.Count} parameter groups.",
+                nameof(learningRates)
+            );
+        return inputs.Length / rowLength;
+    }
+}
+
 /// <summary>Weights of the rows of a batch.</summary>
 internal static class StepWeights
 {

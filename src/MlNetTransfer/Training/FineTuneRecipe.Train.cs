@@ -21,8 +21,6 @@ internal sealed partial class FineTuneRecipe
         FittedHead start = StartOf(all, rows.Train, context);
         FineTuneRun run = RunOf(all, start, chosen, rows.Train.Count, context.Fold);
         BackboneTap[] taps = [.. start.Taps.Select(tap => all.Taps[tap])];
-        if (chosen is { Epochs: 0 })
-            return new Tuned(start, taps, run.Plan, Untrained(start));
         using BoundaryRows data = DataOf(all, run.Plan);
         string name = FormattableString.Invariant($"fold-{context.Fold}"),
             file = $"{name}{(chosen is null ? "" : "-all")}.safetensors";
@@ -121,7 +119,7 @@ internal sealed partial class FineTuneRecipe
         {
             Options = Options with
             {
-                Epochs = chosen is { Epochs: > 0 } ? chosen.Epochs : Options.Epochs,
+                Epochs = chosen?.Epochs ?? Options.Epochs,
                 LearningRate = chosen?.LearningRate ?? Options.LearningRate,
                 AverageDecay = AverageOf(rows),
             },

@@ -175,27 +175,46 @@ internal sealed partial class FineTuneRecipe : IRecipe
         TrainTestRows parts = PartsOf(all, rows);
         Tuned tuned = Train(all, parts, digest, null, shared, context);
         if (Options.Refit && Options.TimeBudget is null && parts.Test.Count > 0)
-        {
-            // All that could be chosen is chosen: the images that chose are as good for training as the others.
-            var every = new TrainTestRows([.. rows], []);
-            Tuned whole = Train(all, every, digest, tuned.Network.Choice, shared, context);
-            if (whole.Network.Ended is null)
-                tuned = whole with
-                {
-                    Network = whole.Network with
+            tuned =
+                tuned.Network.BestEpoch == 0
+                    // No epoch is kept, so there is nothing to do again.
+                    ? tuned with
                     {
-                        Epochs = tuned.Network.Epochs,
-                        LearningRate = tuned.Network.LearningRate,
-                        Rates = tuned.Network.Rates,
-                        ValidationRows = parts.Test.Count,
-                        Ended = tuned.Network.Ended,
-                        RefitRows = rows.Count,
-                    },
-                };
-        }
+                        Network = tuned.Network with { RefitRows = rows.Count },
+                    }
+                    : TrainAgain(all, rows, digest, tuned, shared, context);
 
         shared?.Done();
         return tuned;
+    }
+
+    /// <summary>
+    /// Trains on all rows with what was chosen: the images that chose are as good for training as the others.
+    /// </summary>
+    private Tuned TrainAgain(
+        RecipeRows all,
+        IReadOnlyList<int> rows,
+        string digest,
+        Tuned first,
+        SharedFold? shared,
+        FitContext context
+    )
+    {
+        Tuned whole = Train(all, new TrainTestRows([.. rows], []), digest, first.Network.Choice, shared, context);
+        return whole.Network.Ended is not null
+            ? first
+            : whole with
+            {
+                Network = whole.Network with
+                {
+                    Epochs = first.Network.Epochs,
+                    LearningRate = first.Network.LearningRate,
+                    Rates = first.Network.Rates,
+                    ValidationRows = first.Network.ValidationRows,
+                    Ended = first.Network.Ended,
+                    RefitRows = rows.Count,
+                },
+            };
     }
 
     /// <summary>The network as it is trained; of texts, for the longest of them.</summary>

@@ -87,20 +87,7 @@ public sealed class ReliabilityJobTests
     public void Run_ATrainedNetwork_ScoresUnknownImagesByItsOwnFeatures(int? folds)
     {
         using TuneTask task = new();
-        TrainOptions options = task.Options(
-            "out",
-            TrainingStrategy.Full,
-            o =>
-                o with
-                {
-                    LearningRate = 0.02,
-                    HeadRate = 1,
-                    Epochs = 12,
-                    Patience = 12,
-                    AverageDecay = 0,
-                    ValidationFraction = 0.3,
-                }
-        );
+        TrainOptions options = task.Options("out", TrainingStrategy.Full, TuneTask.Thorough);
         TrainSummary summary = task.Run(options with { Folds = folds, TestFraction = folds is null ? 0.4 : null });
         Assert.IsTrue(summary.Training!.BestEpoch > 0, "a training that changed the network");
         Assert.AreEqual(summary.TestImages, summary.Reliability!.Unknown!.Images);

@@ -53,22 +53,7 @@ public sealed class FineTuneJobTests
     public void Run_WholeNetwork_LearnsWhatTheHeadAloneCannot(string strategy)
     {
         using TuneTask task = new(perClass: 20);
-        TrainSummary summary = task.Run(
-            task.Options(
-                "out",
-                TrainingStrategy.All.Find(strategy),
-                o =>
-                    o with
-                    {
-                        LearningRate = 0.02,
-                        HeadRate = 1,
-                        Epochs = 12,
-                        Patience = 12,
-                        AverageDecay = 0,
-                        ValidationFraction = 0.3,
-                    }
-            )
-        );
+        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.All.Find(strategy), TuneTask.Thorough));
         Assert.AreEqual(0, summary.Training!.FrozenBlocks);
         CollectionAssert.AreNotEqual(task.Pretrained()["stem.weight"], task.Weights("out")["stem.weight"]);
         EpochResult[] epochs = [.. summary.Training.Metrics.Where(m => m.Epoch > 0)];

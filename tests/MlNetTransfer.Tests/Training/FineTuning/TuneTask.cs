@@ -74,6 +74,18 @@ internal sealed class TuneTask : IDisposable
                     ),
         };
 
+    /// <summary>A training long and fast enough to beat the head on random features beyond doubt.</summary>
+    public static FineTuneOptions Thorough(FineTuneOptions options) =>
+        options with
+        {
+            LearningRate = 0.02,
+            HeadRate = 1,
+            Epochs = 12,
+            Patience = 12,
+            AverageDecay = 0,
+            ValidationFraction = 0.3,
+        };
+
     public TrainSummary Run(
         TrainOptions options,
         IProgress<JobProgress>? progress = null,
