@@ -17,6 +17,7 @@ public sealed class EngineTimings
 {
     private const int Batch = 16,
         Rounds = 7,
+        WarmUps = 8,
         Classes = 10;
 
     private const string Export = """
@@ -105,7 +106,7 @@ public sealed class EngineTimings
                 Say($"{name, -13} {what, -12} {engine}: {e.Message}");
             }
 
-        for (int round = -2; round < Rounds; round++)
+        for (int round = -WarmUps; round < Rounds; round++)
         for (int s = 0; s < sessions.Count; s++)
         {
             long started = Stopwatch.GetTimestamp();

@@ -18,6 +18,14 @@ internal static class Ort
         OnnxModel model,
         bool optimise,
         params (string Name, float[] Values, int[] Shape)[] inputs
+    ) => Run(model, optimise, null, inputs);
+
+    /// <summary>Runs with all optimisations or without any, in a session that is set up.</summary>
+    public static Dictionary<string, float[]> Run(
+        OnnxModel model,
+        bool optimise,
+        Action<SessionOptions>? setUp,
+        params (string Name, float[] Values, int[] Shape)[] inputs
     )
     {
         GraphOptimizationLevel level = optimise
@@ -26,21 +34,24 @@ internal static class Ort
         return Run(
             model,
             level,
+            setUp,
             [.. inputs.Select(i => NamedOnnxValue.CreateFromTensor(i.Name, new DenseTensor<float>(i.Values, i.Shape)))]
         );
     }
 
     /// <summary>Runs without optimisations, inputs of any type.</summary>
     public static Dictionary<string, float[]> Run(OnnxModel model, NamedOnnxValue input) =>
-        Run(model, GraphOptimizationLevel.ORT_DISABLE_ALL, [input]);
+        Run(model, GraphOptimizationLevel.ORT_DISABLE_ALL, null, [input]);
 
     private static Dictionary<string, float[]> Run(
         OnnxModel model,
         GraphOptimizationLevel level,
+        Action<SessionOptions>? setUp,
         IReadOnlyCollection<NamedOnnxValue> inputs
     )
     {
         using SessionOptions options = new() { GraphOptimizationLevel = level, IntraOpNumThreads = 1 };
+        setUp?.Invoke(options);
         using InferenceSession session = new(model.ToBytes(), options);
         using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = session.Run(inputs);
         return results.ToDictionary(r => r.Name, r => r.AsTensor<float>().ToArray());

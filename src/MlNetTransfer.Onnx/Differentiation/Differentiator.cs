@@ -1,3 +1,4 @@
+using MlNetTransfer.Onnx.Kernels;
 using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Differentiation;
@@ -36,12 +37,36 @@ public static class Differentiator
         IReadOnlyList<string> wanted,
         int batchSize,
         string outputGradient = "output_gradient"
+    ) => Product(model, output, wanted, batchSize, outputGradient, hasKernels: false);
+
+    /// <summary>The same, by kernels of our own wherever there are some, however small a tensor is.</summary>
+    internal static OnnxModel ProductByKernels(
+        OnnxModel model,
+        string output,
+        IReadOnlyList<string> wanted,
+        int batchSize,
+        string outputGradient
+    ) =>
+        KernelLowering.Apply(
+            Product(model, output, wanted, batchSize, outputGradient, hasKernels: true),
+            wanted.ToHashSet(),
+            new HashSet<string>(),
+            leastElements: 1
+        );
+
+    private static OnnxModel Product(
+        OnnxModel model,
+        string output,
+        IReadOnlyList<string> wanted,
+        int batchSize,
+        string outputGradient,
+        bool hasKernels
     )
     {
         StaticGraph forward = Prepare(model, [output], wanted, batchSize);
         return forward.Model.With(proto =>
         {
-            GraphEmitter graph = new(proto.Graph, forward.Model.OpsetVersion());
+            GraphEmitter graph = new(proto.Graph, forward.Model.OpsetVersion()) { HasKernels = hasKernels };
             graph.Reserve(outputGradient);
             IReadOnlyDictionary<string, string> gradients = BackwardPass.Append(
                 forward,

@@ -1,3 +1,4 @@
+using MlNetTransfer.Onnx.Kernels;
 using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Differentiation;
@@ -21,6 +22,11 @@ internal sealed partial class GraphEmitter
 
     /// <summary>Version of ONNX's operator set that nodes are written for.</summary>
     public int Opset { get; }
+
+    /// <summary>
+    /// Whether nodes of <see cref="KernelRegistry"/> may be written; without, all are ONNX's or ONNX Runtime's own.
+    /// </summary>
+    public bool HasKernels { get; init; }
 
     /// <summary>What names of new tensors start with, so that a profile of the graph can be read.</summary>
     public string Scope { get; set; } = "graph";
@@ -96,6 +102,55 @@ internal sealed partial class GraphEmitter
             ]
         );
         return name;
+    }
+
+    /// <summary>A kernel of our own, which needs <see cref="HasKernels"/>.</summary>
+    /// <param name="kind">Which.</param>
+    /// <param name="inputs">Its inputs.</param>
+    /// <param name="shape">Sizes of its output.</param>
+    /// <param name="sizes">What it is made from.</param>
+    /// <returns>Name of the output.</returns>
+    public string Kernel(
+        KernelKind kind,
+        IReadOnlyList<string> inputs,
+        IEnumerable<long> shape,
+        ReadOnlySpan<long> sizes
+    ) =>
+        Kernel(
+            kind,
+            inputs,
+            [
+                [.. shape],
+            ],
+            sizes
+        )[0];
+
+    /// <summary>A kernel of several outputs.</summary>
+    /// <param name="kind">Which.</param>
+    /// <param name="inputs">Its inputs.</param>
+    /// <param name="shapes">Sizes of its outputs.</param>
+    /// <param name="sizes">What it is made from.</param>
+    /// <returns>Names of the outputs.</returns>
+    public string[] Kernel(
+        KernelKind kind,
+        IReadOnlyList<string> inputs,
+        IReadOnlyList<long[]> shapes,
+        ReadOnlySpan<long> sizes
+    )
+    {
+        string[] outputs = [.. shapes.Select(_ => NewName(kind.Name))];
+        graph.Node.Add(KernelRegistry.Node(kind, inputs, outputs, sizes, []));
+        graph.ValueInfo.AddRange(outputs.Zip(shapes, (name, shape) => Differentiator.Float(name, shape)));
+        return outputs;
+    }
+
+    /// <summary>a where b lies between two bounds, else 0; needs <see cref="HasKernels"/>.</summary>
+    public string Gate(string a, string b, float low, float high, IEnumerable<long> shape)
+    {
+        string output = NewName("Gate");
+        graph.Node.Add(ElementwiseProgram.Gate(shape, low, high).ToNode([a, b], output));
+        graph.ValueInfo.Add(Differentiator.Float(output, shape));
+        return output;
     }
 
     /// <summary>Name of an output of a node of the graph, which is added to it where it has none.</summary>

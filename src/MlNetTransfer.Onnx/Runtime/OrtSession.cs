@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.ML.OnnxRuntime;
+using MlNetTransfer.Onnx.Kernels;
 
 namespace MlNetTransfer.Onnx.Runtime;
 
@@ -137,7 +138,8 @@ internal sealed record OrtSettings
     public static OrtSettings Default { get; } = new();
 
     /// <summary>Node by node as the file has it: every tensor keeps its name, shape and value.</summary>
-    public static OrtSettings AsWritten { get; } = new() { Optimization = GraphOptimizationLevel.ORT_DISABLE_ALL };
+    public static OrtSettings AsWritten { get; } =
+        new() { Optimization = GraphOptimizationLevel.ORT_DISABLE_ALL, Kernels = true };
 
     /// <summary>For a graph that is loaded once and run once at most, and small.</summary>
     public static OrtSettings OneThread { get; } = new() { Threads = 1 };
@@ -160,6 +162,9 @@ internal sealed record OrtSettings
     /// <summary>ONNX Runtime's further settings, by its own keys.</summary>
     public IReadOnlyList<(string Key, string Value)> Entries { get; init; } = [];
 
+    /// <summary>Whether graphs may have the kernels of <see cref="KernelRegistry"/>.</summary>
+    public bool Kernels { get; init; }
+
     /// <summary>Adds what runs operators before the CPU does; null for the CPU alone.</summary>
     public Action<SessionOptions>? Provider { get; init; }
 
@@ -169,7 +174,13 @@ internal sealed record OrtSettings
     /// time on page faults.
     /// </remarks>
     /// <param name="threads">Threads; null for one per core.</param>
-    public static OrtSettings TrainingStep(int? threads) => new() { MemoryPattern = false, Threads = threads ?? 0 };
+    public static OrtSettings TrainingStep(int? threads) =>
+        new()
+        {
+            MemoryPattern = false,
+            Threads = threads ?? 0,
+            Kernels = true,
+        };
 
     /// <summary>
     /// Writes the graph to a file with constants folded and nodes fused where standard operators can say so.
@@ -198,6 +209,8 @@ internal sealed record OrtSettings
                 options.OptimizedModelFilePath = file;
             foreach ((string key, string value) in Entries)
                 options.AddSessionConfigEntry(key, value);
+            if (Kernels)
+                KernelRegistry.AddTo(options);
             Provider?.Invoke(options);
             return options;
         }

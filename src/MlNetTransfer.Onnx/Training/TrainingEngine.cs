@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using MlNetTransfer.Onnx.Kernels;
 using MlNetTransfer.Onnx.Runtime;
 
 namespace MlNetTransfer.Onnx.Training;
@@ -110,10 +111,15 @@ public static class TrainingEngines
     {
         public string Name => Default;
 
-        public string Version => OrtSession.RuntimeVersion;
+        public string Version =>
+            KernelRegistry.IsAvailable
+                ? FormattableString.Invariant($"{OrtSession.RuntimeVersion} (kernels {KernelRegistry.Revision})")
+                : OrtSession.RuntimeVersion;
 
         public long Check(OnnxModel model, TrainingOptions options, int batch) =>
-            MemoryEstimate.Of(new TrainingStepBuilder(model, options).Build(batch)).Total;
+            MemoryEstimate
+                .Of(new TrainingStepBuilder(model, options) { HasKernels = KernelRegistry.IsAvailable }.Build(batch))
+                .Total;
 
         public ITrainingSession CreateSession(
             OnnxModel model,

@@ -1,5 +1,6 @@
 using Google.Protobuf.Collections;
 using MlNetTransfer.Onnx.Differentiation;
+using MlNetTransfer.Onnx.Kernels;
 using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Training;
@@ -92,6 +93,9 @@ public enum TrainingGraphKind
 /// <param name="options">What a step does.</param>
 public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options)
 {
+    /// <summary>Whether graphs have kernels of our own where they are faster; else they are standard.</summary>
+    internal bool HasKernels { get; init; }
+
     /// <summary>
     /// The training graph for one batch size, which is a constant of it: the last, smaller batch of an epoch needs its
     /// own.
@@ -130,7 +134,11 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
         List<StateTensor> state = [];
         OnnxModel step = forward.Model.With(proto =>
         {
-            GraphEmitter graph = new(proto.Graph, forward.Model.OpsetVersion()) { Scope = "loss" };
+            GraphEmitter graph = new(proto.Graph, forward.Model.OpsetVersion())
+            {
+                Scope = "loss",
+                HasKernels = HasKernels,
+            };
             TensorProto[] frozen = [.. proto.Graph.Initializer.Where(i => !parameters.ContainsKey(i.Name))];
             proto.Graph.Initializer.Clear();
             proto.Graph.Initializer.AddRange(frozen);
@@ -162,6 +170,12 @@ public sealed class TrainingStepBuilder(OnnxModel model, TrainingOptions options
                 state.AddRange(BatchStatistics.Append(graph, proto.Graph.Input, layers, forward));
             Outputs(proto.Graph, state, kind == TrainingGraphKind.Step);
         });
+        if (HasKernels)
+            step = KernelLowering.Apply(
+                step,
+                state.Select(s => s.Input).ToHashSet(),
+                new HashSet<string> { TrainingGraph.LearningRates, TrainingGraph.GradientNorm }
+            );
         return new TrainingGraph(step, kind, batchSize, objectives, state, masks);
     }
 

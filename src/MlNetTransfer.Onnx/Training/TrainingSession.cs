@@ -1,4 +1,5 @@
 using Microsoft.ML.OnnxRuntime;
+using MlNetTransfer.Onnx.Kernels;
 
 namespace MlNetTransfer.Onnx.Training;
 
@@ -30,7 +31,7 @@ public sealed partial class TrainingSession : ITrainingSession
     public TrainingSession(OnnxModel model, TrainingOptions options, TrainingSessionOptions? running = null)
     {
         (this.options, this.running) = (options, running ?? new TrainingSessionOptions());
-        builder = new TrainingStepBuilder(model, options);
+        builder = new TrainingStepBuilder(model, options) { HasKernels = KernelRegistry.IsAvailable };
         objectives = [.. options.Objectives.Select(o => new ObjectiveRows(o.Logits))];
         (input, long[] row) = StepArguments.InputOf(model.CutAt([.. options.Logits]));
         rowLength = (int)row.Aggregate(1L, (a, b) => a * b);

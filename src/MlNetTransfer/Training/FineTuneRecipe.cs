@@ -259,8 +259,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
                             InitialWeights = null,
                         },
                         Threads = Options.ThreadsHere,
-                        // That of the runtime is a part of the space of the features.
-                        Engine = engine.Name == TrainingEngines.Default ? null : engine.Version,
+                        EngineVersion = engine.Version,
                     }
                 )
             )

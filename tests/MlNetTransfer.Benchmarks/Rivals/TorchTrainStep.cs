@@ -8,20 +8,23 @@ using MlNetTransfer.Tests.Shared;
 namespace MlNetTransfer.Benchmarks.Rivals;
 
 /// <summary>
-/// Training steps beside PyTorch's, batch 16 of 224 x 224, SGD with momentum: images per second by alternating rounds
-/// of two processes that live side by side, medians of the rounds, the ratio of processor times (less noisy with one
-/// thread on a busy machine), and the peak memory of each process.
+/// Training steps beside PyTorch's in both layouts of memory, batch 16 of 224 x 224, SGD with momentum: images per second
+/// by alternating rounds of three processes that live side by side, medians of the rounds, and the peak memory of each
+/// process. PyTorch's threads wait as OMP_WAIT_POLICY says, which is actively where it is not set.
 /// </summary>
 internal static class TorchTrainStep
 {
     private const int Batch = 16,
         Classes = 10;
 
-    private static readonly Dictionary<string, string> Boundary = new()
-    {
-        ["resnet18"] = "layer4",
-        ["mobilenet_v2"] = "features.18",
-    };
+    private static readonly string[] Networks =
+    [
+        "resnet18",
+        "mobilenet_v2",
+        "densenet121",
+        "efficientnet_b0",
+        "convnext_tiny",
+    ];
 
     /// <summary>
     /// Network, and what is trained: everything, the last block with the prefix computed each time, or with its
@@ -32,7 +35,7 @@ internal static class TorchTrainStep
     private const string Script = """
         import sys, time, warnings, torch, torch.nn as nn, torchvision
         warnings.filterwarnings("ignore")
-        name, mode, folder, threads = sys.argv[1:5]
+        name, mode, folder, threads, layout = sys.argv[1:6]
         torch.set_num_threads(int(threads)); torch.manual_seed(1)
         net = getattr(torchvision.models, name)(num_classes=10)
         for m in net.modules():
@@ -44,9 +47,14 @@ internal static class TorchTrainStep
         if name == "resnet18":
             prefix = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3)
             tail = nn.Sequential(net.layer4, net.avgpool, nn.Flatten(1), net.fc)
+        elif name == "densenet121":
+            prefix = net.features[:10]
+            tail = nn.Sequential(net.features[10:], nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(1), net.classifier)
+        elif name == "convnext_tiny":
+            prefix, tail = net.features[:7], nn.Sequential(net.features[7], net.avgpool, net.classifier)
         else:
-            prefix = net.features[:18]
-            tail = nn.Sequential(net.features[18], nn.AdaptiveAvgPool2d(1), nn.Flatten(1), net.classifier)
+            prefix = net.features[:-1]
+            tail = nn.Sequential(net.features[-1], nn.AdaptiveAvgPool2d(1), nn.Flatten(1), net.classifier)
         whole = nn.Sequential(prefix, tail)
         if folder:
             with torch.no_grad(): h = prefix(x)
@@ -56,6 +64,8 @@ internal static class TorchTrainStep
                                   input_names=["x"], output_names=["logits"],
                                   dynamic_axes={"x": {0: "N"}, "logits": {0: "N"}})
             sys.exit()
+        if layout == "channels_last":
+            net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
         if mode != "full":
             for p in prefix.parameters(): p.requires_grad_(False)
         if mode == "cached":
@@ -68,10 +78,10 @@ internal static class TorchTrainStep
             loss.backward(); optimiser.step()
             return loss.item()
         for line in sys.stdin:
-            start, busy = time.perf_counter(), time.process_time()
+            start = time.perf_counter()
             for _ in range(int(line)): loss = step()
             peak = next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]
-            print(time.perf_counter() - start, peak, time.process_time() - busy, flush=True)
+            print(time.perf_counter() - start, peak, flush=True)
         """;
 
     public static int Run(string[] args)
@@ -80,18 +90,16 @@ internal static class TorchTrainStep
             return Work(mode, path, int.Parse(count, CultureInfo.InvariantCulture));
         if (
             args.FirstOrDefault(a =>
-                !Boundary.ContainsKey(a) && !Modes.Contains(a) && a != "single" && !int.TryParse(a, out _)
+                !Networks.Contains(a) && !Modes.Contains(a) && a != "single" && !int.TryParse(a, out _)
             ) is
             { } unknown
         )
             throw new UsageException(
-                $"trainstep takes {string.Join(", ", [.. Boundary.Keys, .. Modes])}, single and a number of rounds; "
+                $"trainstep takes {string.Join(", ", [.. Networks, .. Modes])}, single and a number of rounds; "
                     + $"'{unknown}' is none."
             );
         int threads = args.Contains("single") ? 1 : 2;
-        string[] networks = args.Where(Boundary.ContainsKey).ToArray() is { Length: > 0 } chosen
-            ? chosen
-            : [.. Boundary.Keys];
+        string[] networks = args.Where(Networks.Contains).ToArray() is { Length: > 0 } chosen ? chosen : Networks;
         string[] modes = args.Where(Modes.Contains).ToArray() is { Length: > 0 } some ? some : Modes;
         int rounds = args.Select(a => int.TryParse(a, CultureInfo.InvariantCulture, out int n) ? n : 0)
             .DefaultIfEmpty()
@@ -109,12 +117,12 @@ internal static class TorchTrainStep
             )
         );
         Console.WriteLine(
-            "network        trained   images/s   PyTorch   ratio of rounds: median (least, most)   of processor "
-                + "time   peak MB   PyTorch"
+            "network         trained    images/s   PyTorch   ratio (least, most)   channels last   ratio (least, most)   "
+                + "peak MB: ours, PyTorch, channels last"
         );
         foreach (string network in networks)
         {
-            using (Process export = Torch(network, "full", folder.Path, threads))
+            using (Process export = Torch(network, "full", folder.Path, threads, ""))
                 export.WaitForExit();
             foreach (string trained in modes)
                 Compare(network, trained, folder.Path, rounds, threads);
@@ -127,47 +135,56 @@ internal static class TorchTrainStep
     {
         string model = Path.Combine(folder, $"{network}-{(mode == "cached" ? "tail" : "full")}.onnx");
         using Process ours = Start(Environment.ProcessPath!, ["trainstep", "worker", mode, model, $"{threads}"]),
-            theirs = Torch(network, mode, "", threads);
+            theirs = Torch(network, mode, "", threads, ""),
+            last = Torch(network, mode, "", threads, "channels_last");
+        Process[] all = [ours, theirs, last];
         int steps = mode switch
         {
             "full" => 2,
             "tail" => 4,
             _ => 12,
         };
-        foreach (Process process in new[] { ours, theirs })
-            Ask(process, 2);
-        List<(double Ours, double Theirs)> seconds = [];
-        List<double> busy = [];
-        double ourPeak = 0,
-            theirPeak = 0;
+        // The runtime of .NET compiles what is called often once more.
+        Ask(ours, 8);
+        Ask(theirs, 2);
+        Ask(last, 2);
+        List<double[]> seconds = [];
+        double[] peaks = [];
         for (int round = 0; round < rounds; round++)
         {
-            (double a, ourPeak, double ourTime) = Ask(ours, steps);
-            (double b, theirPeak, double theirTime) = Ask(theirs, steps);
-            busy.Add(theirTime / ourTime);
-            seconds.Add((a / steps, b / steps));
+            (double Seconds, double Peak)[] answers = [.. all.Select(process => Ask(process, steps))];
+            seconds.Add([.. answers.Select(a => a.Seconds / steps)]);
+            peaks = [.. answers.Select(a => a.Peak)];
         }
 
-        foreach (Process process in new[] { ours, theirs })
+        foreach (Process process in all)
         {
             process.StandardInput.Close();
             process.WaitForExit();
         }
 
-        double[] ratios = [.. seconds.Select(s => s.Theirs / s.Ours).Order()];
+        string Rate(int which) =>
+            (Batch / Median(seconds.Select(s => s[which]))).ToString("f1", CultureInfo.InvariantCulture);
+        string Ratio(int which)
+        {
+            double[] ratios = [.. seconds.Select(s => s[which] / s[0]).Order()];
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Median(ratios):f2} ({ratios[0]:f2}, {ratios[^1]:f2})"
+            );
+        }
+
         Console.WriteLine(
             string.Create(
-                System.Globalization.CultureInfo.InvariantCulture,
-                $"{network, -14} {mode, -8} {Batch / Median(seconds.Select(s => s.Ours)), 9:f1} "
-                    + $"{Batch / Median(seconds.Select(s => s.Theirs)), 9:f1}   {Median(ratios), 8:f2} "
-                    + $"({ratios[0]:f2}, {ratios[^1]:f2})              {Median(busy), 12:f2}   {ourPeak, 10:f0} "
-                    + $"{theirPeak, 9:f0}"
+                CultureInfo.InvariantCulture,
+                $"{network, -15} {mode, -8} {Rate(0), 10} {Rate(1), 9}   {Ratio(1), -19}   {Rate(2), 13}   {Ratio(2), -19}   "
+                    + $"{peaks[0], 6:f0} {peaks[1], 6:f0} {peaks[2], 6:f0}"
             )
         );
     }
 
     /// <summary>
-    /// One line in, the number of steps; one line out: seconds, peak memory, seconds of processor time.
+    /// One line in, the number of steps; one line out: seconds and peak memory.
     /// </summary>
     private static int Work(string mode, string path, int threads)
     {
@@ -217,8 +234,6 @@ internal static class TorchTrainStep
             targets[i * Classes + i % Classes] = 1;
         while (Console.ReadLine() is { } line)
         {
-            using Process self = Process.GetCurrentProcess();
-            TimeSpan before = self.TotalProcessorTime;
             long start = Stopwatch.GetTimestamp();
             for (int i = int.Parse(line, CultureInfo.InvariantCulture); i > 0; i--)
                 session.Step(x, targets, [], 1e-4f);
@@ -226,17 +241,14 @@ internal static class TorchTrainStep
             string peak = File.ReadLines("/proc/self/status")
                 .First(l => l.StartsWith("VmHWM", StringComparison.Ordinal))
                 .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1];
-            self.Refresh();
-            Console.WriteLine(
-                FormattableString.Invariant($"{seconds} {peak} {(self.TotalProcessorTime - before).TotalSeconds}")
-            );
+            Console.WriteLine(FormattableString.Invariant($"{seconds} {peak}"));
         }
 
         return 0;
     }
 
-    private static Process Torch(string network, string mode, string folder, int threads) =>
-        Start(PythonProgram.Executable, ["-c", Script, network, mode, folder, $"{threads}"], threads);
+    private static Process Torch(string network, string mode, string folder, int threads, string layout) =>
+        Start(PythonProgram.Executable, ["-c", Script, network, mode, folder, $"{threads}", layout], threads);
 
     private static Process Start(string program, string[] arguments, int threads = 1)
     {
@@ -251,7 +263,7 @@ internal static class TorchTrainStep
         return Process.Start(info)!;
     }
 
-    private static (double Seconds, double PeakMegabytes, double ProcessorSeconds) Ask(Process process, int steps)
+    private static (double Seconds, double PeakMegabytes) Ask(Process process, int steps)
     {
         process.StandardInput.WriteLine(steps);
         process.StandardInput.Flush();
@@ -261,8 +273,7 @@ internal static class TorchTrainStep
         ).Split(' ');
         return (
             double.Parse(answer[0], CultureInfo.InvariantCulture),
-            double.Parse(answer[1], CultureInfo.InvariantCulture) / 1024,
-            double.Parse(answer[2], CultureInfo.InvariantCulture)
+            double.Parse(answer[1], CultureInfo.InvariantCulture) / 1024
         );
     }
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using MlNetTransfer.Onnx.Differentiation;
+using MlNetTransfer.Onnx.Kernels;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Onnx.Tests.Differentiation;
@@ -72,6 +73,7 @@ internal static class GradientCheck
     private sealed record Prepared(
         GradientCase Case,
         OnnxModel Model,
+        OnnxModel ByKernels,
         string[] Wanted,
         (string Name, long[] Shape, float[] Values)[] Tensors,
         long[] OutputShape,
@@ -89,7 +91,23 @@ internal static class GradientCheck
             [
                 .. test.Tensors.Select(t => (t.Name, t.Shape, test.ValuesOf(t.Name, t.Shape))),
             ];
-            return new Prepared(test, model, wanted, tensors, shape, GradientCase.Draw($"{test.Name}/dy", shape));
+            // Kernels are made for the values of constants.
+            OnnxModel kernels = Differentiator.ProductByKernels(
+                WithValues(test.Model, tensors, []),
+                "y",
+                wanted,
+                test.BatchSize,
+                "dy"
+            );
+            return new Prepared(
+                test,
+                model,
+                kernels,
+                wanted,
+                tensors,
+                shape,
+                GradientCase.Draw($"{test.Name}/dy", shape)
+            );
         }
         catch (Exception cause) when (cause is GraphException or KeyNotFoundException or InvalidOperationException)
         {
@@ -101,6 +119,23 @@ internal static class GradientCheck
     {
         List<string> problems = [];
         Dictionary<string, float[]> actual = Run(test, []);
+        int start = at;
+        Compare(test, actual, "", expected, ref at, problems);
+        Compare(test, Run(test with { Model = test.ByKernels }, []), " by kernels", expected, ref start, problems);
+        if (test.Case.Differences)
+            problems.AddRange(test.Wanted.Select(w => Difference(test, actual, w)).OfType<string>());
+        return problems;
+    }
+
+    private static void Compare(
+        Prepared test,
+        Dictionary<string, float[]> actual,
+        string how,
+        double[] expected,
+        ref int at,
+        List<string> problems
+    )
+    {
         foreach (string name in test.Wanted.Select(w => $"gradient_of/{w}").Prepend("y"))
         {
             double[] right = expected[at..(at += actual[name].Length)];
@@ -110,17 +145,13 @@ internal static class GradientCheck
                 problems.Add(
                     string.Create(
                         System.Globalization.CultureInfo.InvariantCulture,
-                        $"{test.Case.Name}: {name} is off by {error:g3} of its largest value {scale:g3}; allowed "
+                        $"{test.Case.Name}{how}: {name} is off by {error:g3} of its largest value {scale:g3}; allowed "
                             + $"{test.Case.Tolerance:g2}. PyTorch "
                             + $"{string.Join(' ', right.Take(6).Select(v => v.ToString("g4", null)))}; here "
                             + $"{string.Join(' ', actual[name].Take(6).Select(v => v.ToString("g4", null)))}"
                     )
                 );
         }
-
-        if (test.Case.Differences)
-            problems.AddRange(test.Wanted.Select(w => Difference(test, actual, w)).OfType<string>());
-        return problems;
     }
 
     /// <summary>
@@ -162,20 +193,11 @@ internal static class GradientCheck
     private static Dictionary<string, float[]> Run(Prepared test, Dictionary<string, float[]> moved)
     {
         HashSet<string> inputs = [.. test.Model.Inputs.Select(i => i.Name)];
-        OnnxModel model = test.Model.With(proto =>
-        {
-            foreach ((string name, long[] shape, float[] values) in test.Tensors)
-                for (int i = 0; i < proto.Graph.Initializer.Count; i++)
-                    if (proto.Graph.Initializer[i].Name == name)
-                        proto.Graph.Initializer[i] = TensorData.Floats(
-                            name,
-                            moved.GetValueOrDefault(name, values),
-                            shape
-                        );
-        });
+        OnnxModel model = WithValues(test.Model, test.Tensors, moved);
         return Ort.Run(
             model,
             optimise: true,
+            KernelRegistry.AddTo,
             [
                 .. test
                     .Tensors.Where(t => inputs.Contains(t.Name))
@@ -186,4 +208,22 @@ internal static class GradientCheck
             ]
         );
     }
+
+    /// <summary>The model with the values of its initializers, some of them moved.</summary>
+    private static OnnxModel WithValues(
+        OnnxModel model,
+        (string Name, long[] Shape, float[] Values)[] tensors,
+        Dictionary<string, float[]> moved
+    ) =>
+        model.With(proto =>
+        {
+            foreach ((string name, long[] shape, float[] values) in tensors)
+                for (int i = 0; i < proto.Graph.Initializer.Count; i++)
+                    if (proto.Graph.Initializer[i].Name == name)
+                        proto.Graph.Initializer[i] = TensorData.Floats(
+                            name,
+                            moved.GetValueOrDefault(name, values),
+                            shape
+                        );
+        });
 }

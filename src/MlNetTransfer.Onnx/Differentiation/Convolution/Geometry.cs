@@ -1,3 +1,5 @@
+using MlNetTransfer.Onnx.Kernels;
+
 namespace MlNetTransfer.Onnx.Differentiation.Convolution;
 
 /// <summary>Sizes of one convolution, automatic pads resolved. Spatial lists have one entry per spatial axis.</summary>
@@ -35,6 +37,16 @@ internal sealed record ConvGeometry(
     public bool UnitStride => Array.TrueForAll(Strides, s => s == 1);
 
     public bool UnitDilation => Array.TrueForAll(Dilations, d => d == 1);
+
+    /// <summary>Whether there are kernels of our own for it as a convolution of every channel alone.</summary>
+    public bool HasPlanes => Depthwise && Axes == 2 && UnitDilation;
+
+    /// <summary>Two axes of channels that are convolved alone, as kernels see them.</summary>
+    public DepthwiseSizes Planes()
+    {
+        PlaneAxis Axis(int i) => new((int)Input[i], (int)Output[i], (int)Kernel[i], (int)Strides[i], (int)Begin[i]);
+        return new DepthwiseSizes((int)Batch, (int)Channels, Axis(0), Axis(1));
+    }
 
     /// <summary>Whether the kernel is one tap without pads.</summary>
     public bool Pointwise =>
@@ -110,6 +122,17 @@ internal sealed record PoolGeometry(
         && Enumerable
             .Range(0, Kernel.Length)
             .All(i => Begin[i] == 0 && Dilations[i] == 1 && Output[i] * Kernel[i] == InputShape[i + 2]);
+
+    /// <summary>Whether there are kernels of our own for it: it has two axes and no gaps in its windows.</summary>
+    public bool HasPlanes => Kernel.Length == 2 && Array.TrueForAll(Dilations, d => d == 1);
+
+    /// <summary>Two axes as kernels see them.</summary>
+    public DepthwiseSizes Planes()
+    {
+        PlaneAxis Axis(int i) =>
+            new((int)InputShape[i + 2], (int)Output[i], (int)Kernel[i], (int)Strides[i], (int)Begin[i]);
+        return new DepthwiseSizes((int)InputShape[0], (int)InputShape[1], Axis(0), Axis(1));
+    }
 
     /// <summary>
     /// Zeros after the last element that the last window reaches; with ceil_mode that may be more than

@@ -1,3 +1,5 @@
+using MlNetTransfer.Onnx.Kernels;
+
 namespace MlNetTransfer.Onnx.Differentiation.Convolution;
 
 /// <summary>
@@ -16,6 +18,9 @@ internal static class WeightGradient
     /// <summary>One product per image is slow where maps are smaller than this.</summary>
     private const long SmallMap = 7 * 7;
 
+    /// <summary>Maps of at least this many positions have a kernel of their own.</summary>
+    private const long KernelMap = 14 * 14;
+
     /// <summary>Up to this many channels (of an image) the convolution of channels by channels wins.</summary>
     private const long FewChannels = 4;
 
@@ -23,7 +28,21 @@ internal static class WeightGradient
     {
         long map = g.Output.Aggregate(1L, (a, b) => a * b);
         if (g.Depthwise && g.Axes == 2)
-            return DepthwiseWeightGradient.Emit(graph, g, x, dy);
+            return graph.HasKernels && g.HasPlanes
+                ? graph.Kernel(
+                    DepthwiseWeightGradient.Kind,
+                    [x, dy],
+                    [g.Channels, 1, .. g.Kernel],
+                    g.Planes().ToNumbers()
+                )
+                : SpreadWeightGradient.Emit(graph, g, x, dy);
+        if (graph.HasKernels && HasKernel(g, map))
+            return graph.Kernel(
+                ConvWeightGradient.Kind,
+                [x, dy],
+                [g.Filters, g.Channels, .. g.Kernel],
+                ConvWeightGradient.Sizes(g.Planes(), g.Filters)
+            );
         if (g.Groups != 1 || g.Axes != 2 || g.Channels <= FewChannels)
             return SwappedWeightGradient.Emit(graph, g, x, dy);
         if (g.Pointwise)
@@ -34,6 +53,12 @@ internal static class WeightGradient
             ? ShiftedWeightGradient.Emit(graph, g, x, dy)
             : ColumnsWeightGradient.PerImage(graph, g, x, dy);
     }
+
+    /// <summary>
+    /// Kernels of several taps on maps that are not small; a product for the whole batch is as fast on small ones.
+    /// </summary>
+    private static bool HasKernel(ConvGeometry g, long map) =>
+        g.Groups == 1 && g.Axes == 2 && g.UnitDilation && !g.Pointwise && map >= KernelMap;
 
     /// <summary>The input with its pads as zeros, and further rows below.</summary>
     public static string Padded(GraphEmitter graph, ConvGeometry g, string x, long rowsBelow = 0)
@@ -101,7 +126,7 @@ internal static class ColumnsWeightGradient
 /// product with zeros and ones. Most of what is multiplied is thrown away, and still it is faster than a multiplication
 /// and a sum for each tap. Pads are never written: what meets them is not spread, or not picked.
 /// </summary>
-internal static class DepthwiseWeightGradient
+internal static class SpreadWeightGradient
 {
     /// <summary>Rows of X that a block meets, at most: products are computed 16 columns at a time.</summary>
     private const long MostMet = 16;

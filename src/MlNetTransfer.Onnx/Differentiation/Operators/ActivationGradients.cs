@@ -97,7 +97,11 @@ internal sealed class ReluGradient : IOperatorGradient
     public IReadOnlyList<string> Operators => ["Relu"];
 
     public IReadOnlyList<Gradient?> Backward(BackwardNode node) =>
-        [node.Graph.Mul(node.Graph.IsPositive(node.Output()), node.CompactGradient().Tensor)];
+        [
+            node.Graph.HasKernels && !node.CompactGradient().Compact
+                ? node.Graph.Gate(node.OutputGradient(), node.Output(), 0, float.PositiveInfinity, node.OutputShape())
+                : node.Graph.Mul(node.Graph.IsPositive(node.Output()), node.CompactGradient().Tensor),
+        ];
 }
 
 /// <summary>y = x where x &gt; 0, else s·x: dx = dy, or s·dy; ds = Σ dy·min(x, 0).</summary>
@@ -135,6 +139,13 @@ internal sealed class ClipGradient : IOperatorGradient
     {
         if (node.Needs(1) || node.Needs(2))
             throw node.Unsupported("bounds that are trained");
+        if (
+            node.Graph.HasKernels
+            && !node.CompactGradient().Compact
+            && Bound(node, 1) is { } low
+            && Bound(node, 2) is { } high
+        )
+            return [node.Graph.Gate(node.OutputGradient(), node.Output(), low, high, node.OutputShape())];
         string? above = node.HasInput(1) ? Above(node) : null,
             below = node.HasInput(2) ? node.Graph.Sub(node.Input(2), node.Output()) : null;
         if (above is null && below is null)
@@ -145,6 +156,12 @@ internal sealed class ClipGradient : IOperatorGradient
             : node.Graph.Mul(above, below);
         return [node.Graph.Mul(node.Graph.IsPositive(inside), node.CompactGradient().Tensor)];
     }
+
+    /// <summary>A bound that is a constant, infinite where there is none; null where it is computed.</summary>
+    private static float? Bound(BackwardNode node, int input) =>
+        !node.HasInput(input) ? (input == 1 ? float.NegativeInfinity : float.PositiveInfinity)
+        : node.KnownFloats(input) is [var bound] ? bound
+        : null;
 
     private static string Above(BackwardNode node) =>
         node.KnownFloats(1) is [0f] ? node.Output() : node.Graph.Sub(node.Output(), node.Input(1));

@@ -1,4 +1,5 @@
 using MlNetTransfer.Onnx.Differentiation.Convolution;
+using MlNetTransfer.Onnx.Kernels;
 
 namespace MlNetTransfer.Onnx.Differentiation.Operators;
 
@@ -179,6 +180,8 @@ internal sealed class ConvGradient : IOperatorGradient
     {
         ConvGeometry geometry = ConvGeometry.Of(node);
         string dy = node.OutputGradient();
+        if (geometry.HasPlanes && node.Graph.HasKernels && node.Needs(0) && node.Needs(1))
+            return [.. ByKernel(node, geometry, dy)];
         string? bias = node.Needs(2) ? node.Graph.ReduceSum(dy, [0, .. geometry.Per(i => i + 2L)]) : null;
         // A constant kernel is laid out by the runtime beforehand, which is faster still.
         if (node.Needs(1) && WinogradConvolution.Fits(geometry) && WinogradConvolution.Pays(geometry))
@@ -189,6 +192,18 @@ internal sealed class ConvGradient : IOperatorGradient
             node.Needs(1) ? WeightGradient.Emit(node.Graph, geometry, node.Input(0), dy) : null,
             bias,
         ];
+    }
+
+    private static IEnumerable<Gradient?> ByKernel(BackwardNode node, ConvGeometry geometry, string dy)
+    {
+        DepthwiseSizes sizes = geometry.Planes();
+        string[] found = node.Graph.Kernel(
+            DepthwiseGradients.Kind,
+            [node.Input(0), dy, node.Input(1)],
+            [node.InputShape(0), node.InputShape(1), [sizes.Channels]],
+            DepthwiseGradients.Sizes(sizes, DepthwiseEnd.None, isGatedByX: false)
+        );
+        return found.Take(node.HasInput(2) ? 3 : 2).Select(name => new Gradient(name));
     }
 
     /// <summary>The convolution itself is computed by tiles too, since its gradients share what that takes.</summary>

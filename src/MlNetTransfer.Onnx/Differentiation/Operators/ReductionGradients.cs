@@ -1,4 +1,5 @@
 using MlNetTransfer.Onnx.Differentiation.Convolution;
+using MlNetTransfer.Onnx.Kernels;
 
 namespace MlNetTransfer.Onnx.Differentiation.Operators;
 
@@ -119,7 +120,26 @@ internal sealed class AveragePoolGradient : IOperatorGradient
         string shared = Array.TrueForAll(shares, s => s == shares[0])
             ? graph.Mul(dy, shares[0])
             : graph.Mul(dy, graph.Floats(shares, pool.Output));
-        return [pool.Tiles ? Repeat(graph, pool, shared) : Spread(graph, pool, shared)];
+        return
+        [
+            graph.HasKernels && pool.HasPlanes ? Kernel(graph, pool, shared)
+            : pool.Tiles ? Repeat(graph, pool, shared)
+            : Spread(graph, pool, shared),
+        ];
+    }
+
+    /// <summary>The transposed convolution of every channel with ones, by a kernel of our own.</summary>
+    private static string Kernel(GraphEmitter graph, PoolGeometry pool, string dy)
+    {
+        DepthwiseSizes sizes = pool.Planes();
+        float[] ones = new float[sizes.Channels * sizes.Y.Kernel * sizes.X.Kernel];
+        Array.Fill(ones, 1);
+        return graph.Kernel(
+            DepthwiseInputGradient.Kind,
+            [dy, graph.Floats(ones, sizes.Channels, 1, sizes.Y.Kernel, sizes.X.Kernel)],
+            pool.InputShape,
+            DepthwiseInputGradient.Sizes(sizes)
+        );
     }
 
     /// <summary>Windows that neither overlap nor leave gaps: each value is repeated over its window.</summary>
@@ -160,6 +180,17 @@ internal sealed class MaxPoolGradient : IOperatorGradient
         if (node.Int("storage_order", 0) != 0)
             throw node.Unsupported("storage_order 1");
         GraphEmitter graph = node.Graph;
+        var pool = PoolGeometry.Of(node);
+        if (graph.HasKernels && pool.HasPlanes)
+            return
+            [
+                graph.Kernel(
+                    MaxPoolInputGradient.Kind,
+                    [node.Input(0), node.Output(), node.OutputGradient()],
+                    node.InputShape(0),
+                    pool.Planes().ToNumbers()
+                ),
+            ];
         long size = node.InputShape(0).Aggregate(1L, (a, b) => a * b);
         string indices = graph.Reshape(node.ExtraOutput(1), -1);
         string scattered = graph.Node(
