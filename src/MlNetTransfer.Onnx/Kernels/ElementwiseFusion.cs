@@ -98,9 +98,9 @@ internal static class ElementwiseFusion
 
     /// <summary>
     /// For each node the groups that it is in, each by its last node. A node joins the groups of those that read it, so
-    /// that a group has one output, and no path leaves it and comes back. It is in several groups, and computed in
-    /// each, where that takes less than to write it and read it again: where it has one operand, which is kept for
-    /// them anyway.
+    /// that a group has one output, and no path leaves it and comes back. One of a single operand may be in several groups
+    /// and is computed in each: its operand is kept for them instead of it, or that one's operand, down to a tensor that
+    /// is kept anyway.
     /// </summary>
     private static List<int>[] Groups(LoweredGraph graph, long least)
     {
@@ -118,10 +118,7 @@ internal static class ElementwiseFusion
                 !graph.IsResult(output)
                 && joined.Length > 0
                 && readers.All(r => groups[r].Count > 0)
-                && (
-                    joined.Length == 1
-                    || (reads is [var only] && joined.All(g => inputs[g].Contains(only) || IsKept(graph, only, g)))
-                )
+                && (joined.Length == 1 || reads.Length == 1)
                 && joined.All(g =>
                     graph.Shape(graph[g]!.Output[0]).AsSpan().SequenceEqual(graph.Shape(output))
                     && inputs[g].Union(reads).Count() <= MostInputs
@@ -142,10 +139,6 @@ internal static class ElementwiseFusion
 
         return groups;
     }
-
-    /// <summary>Whether a tensor is still there when a group is computed, since another node reads it later.</summary>
-    private static bool IsKept(LoweredGraph graph, string tensor, int group) =>
-        graph.Readers(tensor).Any(reader => reader >= group);
 
     private static bool IsFit(LoweredGraph graph, NodeProto node, long least) =>
         Operator(graph, node) is not null
