@@ -20,13 +20,13 @@ internal sealed unsafe class ConvWeightGradient : Kernel
     /// <summary>Numbers of the stretches of all channels: half of a core's own cache.</summary>
     private const int Stretches = 1 << 17;
 
-    private readonly DepthwiseSizes sizes;
+    private readonly PlaneSizes sizes;
     private readonly int filters;
 
     private ConvWeightGradient(long[] numbers)
     {
-        sizes = DepthwiseSizes.Of(numbers);
-        filters = (int)numbers[DepthwiseSizes.Count];
+        sizes = PlaneSizes.Of(numbers);
+        filters = (int)numbers[PlaneSizes.Count];
     }
 
     public static KernelKind Kind { get; } = new("ConvWeightGradient", (s, _) => new ConvWeightGradient(s));
@@ -39,19 +39,19 @@ internal sealed unsafe class ConvWeightGradient : Kernel
     /// <summary>Attributes of a node.</summary>
     /// <param name="sizes">Of X, dY and the kernel.</param>
     /// <param name="filters">Channels of dY.</param>
-    public static long[] Sizes(DepthwiseSizes sizes, long filters) => [.. sizes.ToNumbers(), filters];
+    public static long[] Sizes(PlaneSizes sizes, long filters) => [.. sizes.ToNumbers(), filters];
 
     public override void Run(KernelRun run)
     {
         Planes planes = new(sizes.Y, sizes.X);
         int channels = sizes.Channels,
-            columns = channels * planes.Taps,
-            runSize = sizes.Y.Output * sizes.X.Met + Planes.Slack;
+            columns = checked(channels * planes.Taps),
+            runSize = checked(sizes.Y.Output * sizes.X.Met + Planes.Slack);
         float* x = run.Input(0),
             dy = run.Input(1),
             dw = run.Output();
-        new Span<float>(dw, filters * columns).Clear();
-        float[] rented = ArrayPool<float>.Shared.Rent(channels * planes.AllPlanes + filters * runSize);
+        new Span<float>(dw, checked(filters * columns)).Clear();
+        float[] rented = ArrayPool<float>.Shared.Rent(checked(channels * planes.AllPlanes + filters * runSize));
         fixed (float* room = rented)
         {
             float* split = room,

@@ -13,15 +13,15 @@ namespace MlNetTransfer.Onnx.Kernels;
 /// </remarks>
 internal sealed unsafe class DepthwiseConvolution : Kernel
 {
-    private readonly DepthwiseSizes sizes;
+    private readonly PlaneSizes sizes;
     private readonly DepthwiseOutput output;
     private readonly bool hasBias;
 
     private DepthwiseConvolution(long[] numbers, float[] values)
     {
-        sizes = DepthwiseSizes.Of(numbers);
+        sizes = PlaneSizes.Of(numbers);
         output = DepthwiseOutput.Of(numbers, values);
-        hasBias = numbers[DepthwiseSizes.Count + 1] != 0;
+        hasBias = numbers[PlaneSizes.Count + 1] != 0;
     }
 
     public static KernelKind Kind { get; } = new("DepthwiseConv", (s, v) => new DepthwiseConvolution(s, v));
@@ -75,19 +75,19 @@ internal sealed unsafe class DepthwiseConvolution : Kernel
 /// </summary>
 internal sealed unsafe class DepthwiseInputGradient : Kernel
 {
-    private readonly DepthwiseSizes sizes;
+    private readonly PlaneSizes sizes;
     private readonly DepthwiseOutput output;
 
     private DepthwiseInputGradient(long[] numbers, float[] values)
     {
-        sizes = DepthwiseSizes.Of(numbers);
+        sizes = PlaneSizes.Of(numbers);
         output = DepthwiseOutput.Of(numbers, values);
     }
 
     public static KernelKind Kind { get; } = new("DepthwiseInputGradient", (s, v) => new DepthwiseInputGradient(s, v));
 
     /// <summary>Attributes of a node that has no gate.</summary>
-    public static long[] Sizes(DepthwiseSizes sizes) => [.. sizes.ToNumbers(), (long)DepthwiseEnd.None];
+    public static long[] Sizes(PlaneSizes sizes) => [.. sizes.ToNumbers(), (long)DepthwiseEnd.None];
 
     public override IReadOnlyList<long[]> OutputShapes =>
         [
@@ -133,18 +133,18 @@ internal sealed unsafe class DepthwiseSpread
     private readonly int width,
         size;
 
-    public DepthwiseSpread(DepthwiseSizes sizes)
+    public DepthwiseSpread(PlaneSizes sizes)
     {
         (y, x) = (sizes.Y, sizes.X);
         Planes = new Planes(y, x);
         width = x.Around;
-        size = y.Around * width + Planes.Slack;
+        size = checked(y.Around * width + Planes.Slack);
     }
 
     public Planes Planes { get; }
 
     /// <summary>Numbers that a map needs beside its own.</summary>
-    public int Room => (1 + y.Stride * x.Stride) * size;
+    public int Room => checked((1 + y.Stride * x.Stride) * size);
 
     /// <summary>Spreads a map.</summary>
     /// <param name="dy">The map of the output's gradient.</param>
@@ -189,9 +189,9 @@ internal sealed unsafe class DepthwiseSpread
 /// </summary>
 internal sealed unsafe class DepthwiseWeightGradient : Kernel
 {
-    private readonly DepthwiseSizes sizes;
+    private readonly PlaneSizes sizes;
 
-    private DepthwiseWeightGradient(long[] numbers) => sizes = DepthwiseSizes.Of(numbers);
+    private DepthwiseWeightGradient(long[] numbers) => sizes = PlaneSizes.Of(numbers);
 
     public static KernelKind Kind { get; } = new("DepthwiseWeightGradient", (s, _) => new DepthwiseWeightGradient(s));
 

@@ -10,15 +10,15 @@ namespace MlNetTransfer.Onnx.Kernels;
 /// </summary>
 internal sealed unsafe class DepthwiseGradients : Kernel
 {
-    private readonly DepthwiseSizes sizes;
+    private readonly PlaneSizes sizes;
     private readonly DepthwiseOutput output;
     private readonly bool isGatedByX;
 
     private DepthwiseGradients(long[] numbers, float[] values)
     {
-        sizes = DepthwiseSizes.Of(numbers);
+        sizes = PlaneSizes.Of(numbers);
         output = DepthwiseOutput.Of(numbers, values);
-        isGatedByX = numbers[DepthwiseSizes.Count + 1] != 0;
+        isGatedByX = numbers[PlaneSizes.Count + 1] != 0;
     }
 
     public static KernelKind Kind { get; } = new("DepthwiseGradients", (s, v) => new DepthwiseGradients(s, v));
@@ -31,7 +31,7 @@ internal sealed unsafe class DepthwiseGradients : Kernel
         ];
 
     /// <summary>Attributes of a node.</summary>
-    public static long[] Sizes(DepthwiseSizes sizes, DepthwiseEnd end, bool isGatedByX) =>
+    public static long[] Sizes(PlaneSizes sizes, DepthwiseEnd end, bool isGatedByX) =>
         [.. sizes.ToNumbers(), (long)end, isGatedByX ? 1 : 0];
 
     public override void Run(KernelRun run)

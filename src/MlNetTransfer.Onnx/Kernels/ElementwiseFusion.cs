@@ -28,7 +28,6 @@ internal static class ElementwiseFusion
         ["Sqrt"] = ElementwiseOperator.SquareRoot,
         ["Reciprocal"] = ElementwiseOperator.Reciprocal,
         ["Sigmoid"] = ElementwiseOperator.Sigmoid,
-        ["Tanh"] = ElementwiseOperator.Tanh,
         ["Abs"] = ElementwiseOperator.Absolute,
         ["Erf"] = ElementwiseOperator.Erf,
         ["HardSigmoid"] = ElementwiseOperator.HardSigmoid,
@@ -82,7 +81,7 @@ internal static class ElementwiseFusion
             ? step
             : null;
 
-    /// <summary>The operator of a node, one number in it where one operand is a constant.</summary>
+    /// <summary>The operator of a node; null where it has none here.</summary>
     public static ElementwiseOperator? Operator(LoweredGraph graph, NodeProto node)
     {
         if (GateOf(node) is { } gate)

@@ -18,7 +18,6 @@ internal enum ElementwiseOperator
     SquareRoot,
     Reciprocal,
     Sigmoid,
-    Tanh,
     Absolute,
     Erf,
 
@@ -131,9 +130,6 @@ internal sealed unsafe record ElementwiseStep(
             case ElementwiseOperator.Sigmoid:
                 VectorFunctions.Sigmoid(a, into);
                 break;
-            case ElementwiseOperator.Tanh:
-                TensorPrimitives.Tanh(a, into);
-                break;
             case ElementwiseOperator.Absolute:
                 TensorPrimitives.Abs(a, into);
                 break;
@@ -157,19 +153,21 @@ internal sealed unsafe record ElementwiseStep(
     /// <summary>a where b lies between two bounds, else 0.</summary>
     public static void Gate(ReadOnlySpan<float> a, ReadOnlySpan<float> b, float low, float high, Span<float> into)
     {
+        // No number is below or above NaN, so that a bound that is none lets infinity through, and NaN passes any.
+        low = float.IsInfinity(low) ? float.NaN : low;
+        high = float.IsInfinity(high) ? float.NaN : high;
         Vector256<float> lows = Vector256.Create(low),
             highs = Vector256.Create(high);
         int i = 0;
         for (; i <= a.Length - 8; i += 8)
         {
             var by = Vector256.Create(b[i..]);
-            (Vector256.GreaterThan(by, lows) & Vector256.LessThan(by, highs) & Vector256.Create(a[i..])).CopyTo(
-                into[i..]
-            );
+            Vector256<float> closed = Vector256.LessThanOrEqual(by, lows) | Vector256.GreaterThanOrEqual(by, highs);
+            Vector256.AndNot(Vector256.Create(a[i..]), closed).CopyTo(into[i..]);
         }
 
         for (; i < a.Length; i++)
-            into[i] = b[i] > low && b[i] < high ? a[i] : 0;
+            into[i] = b[i] <= low || b[i] >= high ? 0 : a[i];
     }
 
     /// <summary>a held between two bounds.</summary>
@@ -185,7 +183,7 @@ internal sealed unsafe record ElementwiseStep(
     }
 }
 
-/// <summary>Functions of a vector at a time that the runtime of .NET has not, or slower.</summary>
+/// <summary>Functions of a vector at a time that .NET lacks, or has only slower.</summary>
 internal static class VectorFunctions
 {
     private const int Width = 8;
@@ -235,8 +233,8 @@ internal static class VectorFunctions
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Exp(Vector256<float> x)
     {
-        // Beyond them the result is none of the numbers that 2ⁿ makes.
-        Vector256<float> held = Vector256.Min(Vector256.Max(x, Vector256.Create(-87.3f)), Vector256.Create(88.37f)),
+        // Beyond them the result is 0 or infinite.
+        Vector256<float> held = Vector256.Min(Vector256.Max(x, Vector256.Create(-103.98f)), Vector256.Create(88.73f)),
             n = Vector256.Round(held * 1.44269504f);
         // ln 2 in two parts, of which the first has so few digits that n times it is exact.
         Vector256<float> r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-0.693359375f), held);
@@ -245,13 +243,15 @@ internal static class VectorFunctions
         series = Vector256.FusedMultiplyAdd(series, r, Vector256.Create(0.5f));
         series = Vector256.FusedMultiplyAdd(series, r, Vector256<float>.One);
         series = Vector256.FusedMultiplyAdd(series, r, Vector256<float>.One);
-        Vector256<float> power = ((Vector256.ConvertToInt32(n) + Vector256.Create(127)) << 23).AsSingle(),
-            product = series * power;
-        Vector256<float> infinite = Vector256.GreaterThan(x, Vector256.Create(88.72f)),
-            zero = Vector256.LessThan(x, Vector256.Create(-103.9f));
-        product = Vector256.ConditionalSelect(infinite, Vector256.Create(float.PositiveInfinity), product);
-        return Vector256.ConditionalSelect(zero, Vector256<float>.Zero, product);
+        // 2ⁿ in two factors: one alone is no number at both ends.
+        Vector256<int> power = Vector256.ConvertToInt32(n),
+            half = power >> 1;
+        return series * Power(half) * Power(power - half);
     }
+
+    /// <summary>2ⁿ.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Power(Vector256<int> n) => ((n + Vector256.Create(127)) << 23).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Sigmoid(Vector256<float> x) =>

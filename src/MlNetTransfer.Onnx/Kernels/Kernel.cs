@@ -21,8 +21,8 @@ internal abstract class Kernel
 internal sealed unsafe class KernelRun(nint context, Kernel kernel)
 {
     /// <summary>
-    /// Parts that work is cut into: enough that threads which are late do not matter, and that a part is worth its
-    /// call.
+    /// Parts that work is cut into: enough that threads which are late do not matter, and few enough that a part is
+    /// worth its call.
     /// </summary>
     private const int MostParts = 64;
 
@@ -31,7 +31,10 @@ internal sealed unsafe class KernelRun(nint context, Kernel kernel)
     private int items,
         parts;
 
-    /// <summary>An output, of the shape that the kernel says; may lie where an input does.</summary>
+    /// <summary>
+    /// An output, of the shape that the kernel says. It may lie where a whole input does: of that, nothing may be read
+    /// after its place was written.
+    /// </summary>
     public float* Output(int index = 0) => KernelApi.Output(context, index, kernel.OutputShapes[index]);
 
     /// <summary>Values of an input.</summary>

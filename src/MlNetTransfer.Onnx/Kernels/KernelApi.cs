@@ -47,27 +47,9 @@ internal static unsafe class KernelApi
     public static void AddDomain(SessionOptions options, nint domain) =>
         Require(((delegate* unmanaged<nint, nint, nint>)Table[Place.AddDomain])(options.DangerousGetHandle(), domain));
 
-    public static long[] Longs(nint node, nint name)
-    {
-        var read = (delegate* unmanaged<nint, nint, long*, nuint*, nint>)Table[Place.AttributeLongs];
-        nuint count = 0;
-        Require(read(node, name, null, &count));
-        long[] values = new long[count];
-        fixed (long* into = values)
-            Require(read(node, name, into, &count));
-        return values;
-    }
+    public static long[] Longs(nint node, nint name) => Attribute<long>(Place.AttributeLongs, node, name);
 
-    public static float[] Floats(nint node, nint name)
-    {
-        var read = (delegate* unmanaged<nint, nint, float*, nuint*, nint>)Table[Place.AttributeFloats];
-        nuint count = 0;
-        Require(read(node, name, null, &count));
-        float[] values = new float[count];
-        fixed (float* into = values)
-            Require(read(node, name, into, &count));
-        return values;
-    }
+    public static float[] Floats(nint node, nint name) => Attribute<float>(Place.AttributeFloats, node, name);
 
     public static float* Input(nint context, int index)
     {
@@ -103,6 +85,18 @@ internal static unsafe class KernelApi
             )(context, part, (nuint)parts, 0, state)
         );
 
+    private static T[] Attribute<T>(int place, nint node, nint name)
+        where T : unmanaged
+    {
+        var read = (delegate* unmanaged<nint, nint, T*, nuint*, nint>)Table[place];
+        nuint count = 0;
+        Require(read(node, name, null, &count));
+        T[] values = new T[count];
+        fixed (T* into = values)
+            Require(read(node, name, into, &count));
+        return values;
+    }
+
     private static float* Data(nint value)
     {
         float* data;
@@ -121,6 +115,7 @@ internal static unsafe class KernelApi
 
     private static nint* Load()
     {
+        string version = OrtEnv.Instance().GetVersionString();
         if (
             !NativeLibrary.TryLoad("onnxruntime", typeof(SessionOptions).Assembly, null, out nint library)
             || !NativeLibrary.TryGetExport(library, "OrtGetApiBase", out nint entry)
@@ -128,7 +123,10 @@ internal static unsafe class KernelApi
             return null;
         // The base is a table of two functions: the API of a version, and the version of the library as text.
         nint* start = ((delegate* unmanaged<nint*>)entry)();
-        return ((delegate* unmanaged<uint, nint*>)start[0])(Version);
+        // Another copy than the one that the package has loaded would be handed objects that are not its own.
+        return Marshal.PtrToStringUTF8(((delegate* unmanaged<nint>)start[1])()) == version
+            ? ((delegate* unmanaged<uint, nint*>)start[0])(Version)
+            : null;
     }
 
     /// <summary>Places in the table, in functions from its start.</summary>

@@ -17,8 +17,8 @@ internal static class KernelLowering
     /// <summary>Rewrites a graph.</summary>
     /// <param name="model">A graph of fixed shapes.</param>
     /// <param name="trained">Inputs that hold what is trained.</param>
-    /// <param name="last">Tensors that nodes after which stay as they are: those of the update, which overwrites its
-    /// inputs.</param>
+    /// <param name="last">Tensors of the update: nodes that depend on them stay as they are, since they overwrite what
+    /// others read.</param>
     /// <param name="leastElements">Element-wise tensors of fewer elements stay as they are: they cost more calls than
     /// memory.</param>
     public static OnnxModel Apply(
@@ -75,14 +75,24 @@ internal sealed class LoweredGraph
             Learn(input.Name, TensorShape.From(input));
         foreach (TensorProto constant in model.Initializers)
             shapes[constant.Name] = [.. constant.Dims];
-        string[] made = [.. nodes.SelectMany(n => n!.Output).Where(o => o.Length > 0)];
-        foreach ((string name, TensorShape shape) in TensorShapes.Of(model, made))
-            Learn(name, shape);
+        string[] asked =
+        [
+            .. nodes
+                .OfType<NodeProto>()
+                .Where(IsTrained)
+                .SelectMany(n => n.Output.Concat(n.Input))
+                .Where(t => t.Length > 0 && makers.ContainsKey(t))
+                .Distinct(),
+        ];
+        if (asked.Length > 0)
+            foreach ((string name, TensorShape shape) in TensorShapes.Of(model, asked))
+                Learn(name, shape);
     }
 
-    /// <summary>Nodes; null where one was taken out.</summary>
+    /// <summary>How many nodes there were.</summary>
     public int Count => nodes.Count;
 
+    /// <summary>A node; null where it was taken out.</summary>
     public NodeProto? this[int index] => nodes[index];
 
     /// <summary>Sizes of a float32 tensor that are known; null otherwise.</summary>
@@ -172,7 +182,7 @@ internal static class DepthwiseLowering
         )
             return;
         NodeProto next = graph[reader]!;
-        DepthwiseSizes sizes = DepthwiseSizes.Of(KernelRegistry.AttributesOf(node).Sizes);
+        PlaneSizes sizes = PlaneSizes.Of(KernelRegistry.AttributesOf(node).Sizes);
         graph.Remove(reader);
         graph.Replace(
             index,
@@ -196,16 +206,17 @@ internal static class DepthwiseLowering
             || graph.Shape(isForward ? node.Output[0] : node.Input[0]) is not [_, var filters, ..] y
             || graph.Shape(node.Input[1]) is not [_, 1, ..] w
             || x.Length != 4
+            || w[2] * w[3] > PlaneSizes.MostTaps
             || channels != filters
             || Int(node, "group", 1) != channels
             || Ints(node, "dilations", 2).Any(d => d != 1)
             || Text(node, "auto_pad", "NOTSET") != "NOTSET"
-            || (!isForward && node.Input.Count > 2)
+            || (!isForward && (node.Input.Count > 2 || node.Attribute.Any(a => a.Name == "output_shape")))
         )
             return;
         long[] strides = Ints(node, "strides", 2),
             pads = node.Attribute.FirstOrDefault(a => a.Name == "pads") is { } set ? [.. set.Ints] : [0, 0, 0, 0];
-        DepthwiseSizes sizes = new((int)batch, (int)channels, Axis(0), Axis(1));
+        PlaneSizes sizes = new((int)batch, (int)channels, Axis(0), Axis(1));
         string[] inputs = [.. node.Input.Where(i => i.Length > 0)];
         string output = node.Output[0];
         (float low, float high) = (float.NegativeInfinity, float.PositiveInfinity);

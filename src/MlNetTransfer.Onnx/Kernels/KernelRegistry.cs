@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Onnx.Proto;
 using MlNetTransfer.Onnx.Runtime;
@@ -14,8 +15,8 @@ internal static unsafe class KernelRegistry
     /// <summary>The domain of the operators.</summary>
     public const string Domain = "mlnettransfer";
 
-    /// <summary>Changes when a kernel computes other bits.</summary>
-    public const int Revision = 1;
+    /// <summary>Changes when a kernel, or the pass that puts them into a graph, gives other bits.</summary>
+    public const int Revision = 2;
 
     private const string Sizes = "sizes",
         Numbers = "values";
@@ -41,7 +42,7 @@ internal static unsafe class KernelRegistry
     /// make them fast.
     /// </summary>
     public static bool IsAvailable { get; } =
-        KernelApi.IsAvailable && (Vector256.IsHardwareAccelerated || Vector128.IsHardwareAccelerated);
+        KernelApi.IsAvailable && ((Avx2.IsSupported && Fma.IsSupported) || AdvSimd.Arm64.IsSupported);
 
     /// <summary>Lets a session run graphs that have them.</summary>
     public static void AddTo(SessionOptions options)

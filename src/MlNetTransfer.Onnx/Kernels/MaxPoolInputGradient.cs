@@ -9,9 +9,9 @@ namespace MlNetTransfer.Onnx.Kernels;
 /// </summary>
 internal sealed unsafe class MaxPoolInputGradient : Kernel
 {
-    private readonly DepthwiseSizes sizes;
+    private readonly PlaneSizes sizes;
 
-    private MaxPoolInputGradient(long[] numbers) => sizes = DepthwiseSizes.Of(numbers);
+    private MaxPoolInputGradient(long[] numbers) => sizes = PlaneSizes.Of(numbers);
 
     public static KernelKind Kind { get; } = new("MaxPoolInputGradient", (s, _) => new MaxPoolInputGradient(s));
 

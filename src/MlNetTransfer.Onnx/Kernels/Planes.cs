@@ -54,16 +54,16 @@ internal sealed unsafe class Planes(PlaneAxis y, PlaneAxis x)
     public int Taps => y.Kernel * x.Kernel;
 
     /// <summary>Elements of a map of the input, and of the output.</summary>
-    public int InputSize => y.Input * x.Input;
+    public int InputSize => checked(y.Input * x.Input);
 
     /// <inheritdoc cref="InputSize"/>
-    public int OutputSize => y.Output * x.Output;
+    public int OutputSize => checked(y.Output * x.Output);
 
     /// <summary>Numbers between two planes of the input.</summary>
-    public int PlaneSize => y.Met * x.Met + Slack;
+    public int PlaneSize => checked(y.Met * x.Met + Slack);
 
     /// <summary>Numbers of all planes of the input.</summary>
-    public int AllPlanes => y.Stride * x.Stride * PlaneSize;
+    public int AllPlanes => checked(y.Stride * x.Stride * PlaneSize);
 
     /// <summary>Numbers that are computed in the rows of a plane of the input.</summary>
     public int Run => (y.Output - 1) * x.Met + x.Output;

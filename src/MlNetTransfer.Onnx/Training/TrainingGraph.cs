@@ -6,7 +6,8 @@ using MlNetTransfer.Onnx.Proto;
 namespace MlNetTransfer.Onnx.Training;
 
 /// <summary>
-/// A training step as an ONNX model of standard operators and com.microsoft's FusedMatMul, for one batch size.
+/// A training step as an ONNX model for one batch size: of standard operators and com.microsoft's FusedMatMul, and in a
+/// <see cref="TrainingSession"/> of kernels of our own as well.
 /// </summary>
 /// <remarks>
 /// Inputs: those of the forward model; targets [N, C] of each of the <see cref="Objectives"/>; <see cref="RowWeights"/>

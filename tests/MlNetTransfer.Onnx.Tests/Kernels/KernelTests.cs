@@ -41,7 +41,7 @@ public sealed class KernelTests
             Filters = 5;
         PlaneAxis y = Axis(rows),
             x = Axis(columns);
-        DepthwiseSizes sizes = new(Batch, Channels, y, x);
+        PlaneSizes sizes = new(Batch, Channels, y, x);
         string name = $"{y} {x}";
         long[] maps = [Batch, Channels, y.Input, x.Input],
             results = [Batch, Channels, y.Output, x.Output],
@@ -170,7 +170,7 @@ public sealed class KernelTests
     [DynamicData(nameof(Geometries))]
     public void Run_GradientsTogether_AreThoseApart(int rows, int columns)
     {
-        DepthwiseSizes sizes = new(2, 3, Axis(rows), Axis(columns));
+        PlaneSizes sizes = new(2, 3, Axis(rows), Axis(columns));
         long[] maps = [2, 3, sizes.Y.Input, sizes.X.Input],
             results = [2, 3, sizes.Y.Output, sizes.X.Output],
             kernel = [3, 1, sizes.Y.Kernel, sizes.X.Kernel],
@@ -217,7 +217,7 @@ public sealed class KernelTests
     [TestMethod]
     public void Run_MaxPoolOfZeros_GivesToTheFirstOfEachWindow()
     {
-        DepthwiseSizes sizes = new(1, 1, new PlaneAxis(4, 2, 3, 2, 1), new PlaneAxis(4, 2, 3, 2, 1));
+        PlaneSizes sizes = new(1, 1, new PlaneAxis(4, 2, 3, 2, 1), new PlaneAxis(4, 2, 3, 2, 1));
         float[] dx = Run(
             MaxPoolInputGradient.Kind,
             sizes.ToNumbers(),
@@ -234,7 +234,7 @@ public sealed class KernelTests
     [TestMethod]
     public void Run_AnyThreads_SameBytes()
     {
-        DepthwiseSizes sizes = new(3, 70, new PlaneAxis(14, 14, 3, 1, 1), new PlaneAxis(14, 14, 3, 1, 1));
+        PlaneSizes sizes = new(3, 70, new PlaneAxis(14, 14, 3, 1, 1), new PlaneAxis(14, 14, 3, 1, 1));
         long[] maps = [3, 70, 14, 14];
         float[] x = Draw(maps, 1),
             dy = Draw(maps, 2);
@@ -254,6 +254,18 @@ public sealed class KernelTests
         ];
         CollectionAssert.AreEqual(found[0], found[1]);
         CollectionAssert.AreEqual(found[0], found[2]);
+        float[] w = Draw([70, 1, 3, 3], 3);
+        NodeProto node = KernelRegistry.Node(
+            DepthwiseGradients.Kind,
+            ["in0", "in1", "in2"],
+            ["dx", "dw", "db"],
+            DepthwiseGradients.Sizes(sizes, DepthwiseEnd.None, isGatedByX: false),
+            []
+        );
+        float[][] Gradients(int threads) =>
+            KernelGraph.Run(node, [maps, [70, 1, 3, 3], [70]], threads, (x, maps), (dy, maps), (w, [70, 1, 3, 3]));
+        foreach ((float[] one, float[] five) in Gradients(1).Zip(Gradients(5)))
+            CollectionAssert.AreEqual(one, five);
     }
 
     private static double Gated(double gate, double value) => gate > -0.25f && gate < 0.5f ? value : 0;
@@ -265,7 +277,7 @@ public sealed class KernelTests
     }
 
     /// <summary>For each output what it meets: numbers of taps, and of elements of the map.</summary>
-    private static void Each(DepthwiseSizes sizes, Action<int, int, int, List<(int Tap, int At)>> visit)
+    private static void Each(PlaneSizes sizes, Action<int, int, int, List<(int Tap, int At)>> visit)
     {
         (PlaneAxis y, PlaneAxis x) = (sizes.Y, sizes.X);
         int o = 0;

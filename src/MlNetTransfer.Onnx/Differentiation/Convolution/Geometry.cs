@@ -39,13 +39,13 @@ internal sealed record ConvGeometry(
     public bool UnitDilation => Array.TrueForAll(Dilations, d => d == 1);
 
     /// <summary>Whether there are kernels of our own for it as a convolution of every channel alone.</summary>
-    public bool HasPlanes => Depthwise && Axes == 2 && UnitDilation;
+    public bool HasPlanes => Depthwise && Axes == 2 && UnitDilation && Kernel[0] * Kernel[1] <= PlaneSizes.MostTaps;
 
-    /// <summary>Two axes of channels that are convolved alone, as kernels see them.</summary>
-    public DepthwiseSizes Planes()
+    /// <summary>Its two axes as kernels see them.</summary>
+    public PlaneSizes Planes()
     {
         PlaneAxis Axis(int i) => new((int)Input[i], (int)Output[i], (int)Kernel[i], (int)Strides[i], (int)Begin[i]);
-        return new DepthwiseSizes((int)Batch, (int)Channels, Axis(0), Axis(1));
+        return new PlaneSizes((int)Batch, (int)Channels, Axis(0), Axis(1));
     }
 
     /// <summary>Whether the kernel is one tap without pads.</summary>
@@ -124,14 +124,15 @@ internal sealed record PoolGeometry(
             .All(i => Begin[i] == 0 && Dilations[i] == 1 && Output[i] * Kernel[i] == InputShape[i + 2]);
 
     /// <summary>Whether there are kernels of our own for it: it has two axes and no gaps in its windows.</summary>
-    public bool HasPlanes => Kernel.Length == 2 && Array.TrueForAll(Dilations, d => d == 1);
+    public bool HasPlanes =>
+        Kernel.Length == 2 && Array.TrueForAll(Dilations, d => d == 1) && Kernel[0] * Kernel[1] <= PlaneSizes.MostTaps;
 
-    /// <summary>Two axes as kernels see them.</summary>
-    public DepthwiseSizes Planes()
+    /// <summary>Its two axes as kernels see them.</summary>
+    public PlaneSizes Planes()
     {
         PlaneAxis Axis(int i) =>
             new((int)InputShape[i + 2], (int)Output[i], (int)Kernel[i], (int)Strides[i], (int)Begin[i]);
-        return new DepthwiseSizes((int)InputShape[0], (int)InputShape[1], Axis(0), Axis(1));
+        return new PlaneSizes((int)InputShape[0], (int)InputShape[1], Axis(0), Axis(1));
     }
 
     /// <summary>

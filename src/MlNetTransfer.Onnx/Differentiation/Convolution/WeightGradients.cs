@@ -21,7 +21,9 @@ internal static class WeightGradient
     /// <summary>Maps of at least this many positions have a kernel of their own.</summary>
     private const long KernelMap = 14 * 14;
 
-    /// <summary>Up to this many channels (of an image) the convolution of channels by channels wins.</summary>
+    /// <summary>
+    /// Up to this many channels (of an image) the convolution of channels by channels wins among standard operators.
+    /// </summary>
     private const long FewChannels = 4;
 
     public static string Emit(GraphEmitter graph, ConvGeometry g, string x, string dy)
@@ -58,7 +60,12 @@ internal static class WeightGradient
     /// Kernels of several taps on maps that are not small; a product for the whole batch is as fast on small ones.
     /// </summary>
     private static bool HasKernel(ConvGeometry g, long map) =>
-        g.Groups == 1 && g.Axes == 2 && g.UnitDilation && !g.Pointwise && map >= KernelMap;
+        g.Groups == 1
+        && g.Axes == 2
+        && g.UnitDilation
+        && !g.Pointwise
+        && map >= KernelMap
+        && g.Kernel[0] * g.Kernel[1] <= PlaneSizes.MostTaps;
 
     /// <summary>The input with its pads as zeros, and further rows below.</summary>
     public static string Padded(GraphEmitter graph, ConvGeometry g, string x, long rowsBelow = 0)

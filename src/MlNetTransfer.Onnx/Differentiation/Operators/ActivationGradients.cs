@@ -145,7 +145,12 @@ internal sealed class ClipGradient : IOperatorGradient
             && Bound(node, 1) is { } low
             && Bound(node, 2) is { } high
         )
-            return [node.Graph.Gate(node.OutputGradient(), node.Output(), low, high, node.OutputShape())];
+            return
+            [
+                float.IsInfinity(low) && float.IsInfinity(high)
+                    ? node.CompactGradient()
+                    : node.Graph.Gate(node.OutputGradient(), node.Output(), low, high, node.OutputShape()),
+            ];
         string? above = node.HasInput(1) ? Above(node) : null,
             below = node.HasInput(2) ? node.Graph.Sub(node.Input(2), node.Output()) : null;
         if (above is null && below is null)

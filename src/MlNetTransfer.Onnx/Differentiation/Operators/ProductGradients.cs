@@ -196,7 +196,7 @@ internal sealed class ConvGradient : IOperatorGradient
 
     private static IEnumerable<Gradient?> ByKernel(BackwardNode node, ConvGeometry geometry, string dy)
     {
-        DepthwiseSizes sizes = geometry.Planes();
+        PlaneSizes sizes = geometry.Planes();
         string[] found = node.Graph.Kernel(
             DepthwiseGradients.Kind,
             [node.Input(0), dy, node.Input(1)],

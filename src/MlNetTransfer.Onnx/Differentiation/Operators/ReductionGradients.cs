@@ -131,7 +131,7 @@ internal sealed class AveragePoolGradient : IOperatorGradient
     /// <summary>The transposed convolution of every channel with ones, by a kernel of our own.</summary>
     private static string Kernel(GraphEmitter graph, PoolGeometry pool, string dy)
     {
-        DepthwiseSizes sizes = pool.Planes();
+        PlaneSizes sizes = pool.Planes();
         float[] ones = new float[sizes.Channels * sizes.Y.Kernel * sizes.X.Kernel];
         Array.Fill(ones, 1);
         return graph.Kernel(

@@ -20,7 +20,7 @@ internal enum DepthwiseEnd
 internal sealed unsafe class DepthwiseOutput(DepthwiseEnd end, float low, float high)
 {
     public static DepthwiseOutput Of(long[] numbers, float[] values) =>
-        new((DepthwiseEnd)numbers[DepthwiseSizes.Count], values[0], values[^1]);
+        new((DepthwiseEnd)numbers[PlaneSizes.Count], values[0], values[^1]);
 
     public bool IsGated => end == DepthwiseEnd.Gated;
 
@@ -34,20 +34,23 @@ internal sealed unsafe class DepthwiseOutput(DepthwiseEnd end, float low, float 
     }
 }
 
-/// <summary>Sizes of a convolution of every channel alone.</summary>
+/// <summary>Sizes of a convolution or pool in two dimensions, without dilation.</summary>
 /// <param name="Batch">Images.</param>
 /// <param name="Channels">Channels.</param>
 /// <param name="Y">The rows.</param>
 /// <param name="X">The columns.</param>
-internal sealed record DepthwiseSizes(int Batch, int Channels, PlaneAxis Y, PlaneAxis X)
+internal sealed record PlaneSizes(int Batch, int Channels, PlaneAxis Y, PlaneAxis X)
 {
+    /// <summary>Taps that kernels take: each has its place on the stack.</summary>
+    public const int MostTaps = 1024;
+
     /// <summary>How many numbers tell them.</summary>
     public const int Count = 12;
 
     /// <summary>Maps of all images.</summary>
     public int Maps => Batch * Channels;
 
-    public static DepthwiseSizes Of(long[] n) =>
+    public static PlaneSizes Of(long[] n) =>
         new(
             (int)n[0],
             (int)n[1],
