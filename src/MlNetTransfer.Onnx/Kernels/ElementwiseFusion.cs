@@ -97,9 +97,9 @@ internal static class ElementwiseFusion
 
     /// <summary>
     /// For each node the groups that it is in, each by its last node. A node joins the groups of those that read it, so
-    /// that a group has one output, and no path leaves it and comes back. One of a single operand may be in several groups
-    /// and is computed in each: its operand is kept for them instead of it, or that one's operand, down to a tensor that
-    /// is kept anyway.
+    /// that a group has one output, and no path leaves it and comes back. One of a single operand may be in several
+    /// groups and is computed in each: its operand is kept for them instead of it, or that one's operand, down to a
+    /// tensor that is kept anyway.
     /// </summary>
     private static List<int>[] Groups(LoweredGraph graph, long least)
     {

@@ -1,5 +1,6 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Onnx;
@@ -19,7 +20,10 @@ internal sealed partial class FineTuneRecipe
     )
     {
         FittedHead start = StartOf(all, rows.Train, context);
-        FineTuneRun run = RunOf(all, start, chosen, rows.Train.Count, context.Fold);
+        FineTuneRun run = RunOf(all, start, chosen, rows.Train.Count, context.Fold) with
+        {
+            Rival = from.IsRandom || rows.Test.Count == 0 ? null : () => Rival(all, rows, context),
+        };
         BackboneTap[] taps = [.. start.Taps.Select(tap => all.Taps[tap])];
         using BoundaryRows data = DataOf(all, run.Plan);
         string name = FormattableString.Invariant($"fold-{context.Fold}"),
@@ -103,6 +107,24 @@ internal sealed partial class FineTuneRecipe
             Ended = "the first epoch ruined the network at every learning rate",
         };
     }
+
+    /// <summary>What the best head on the frozen features, linear or not, says of the rows that judge.</summary>
+    private OutOfFoldPredictions Rival(RecipeRows all, TrainTestRows rows, FitContext context)
+    {
+        FittedHead head = BestOnFrozen(all, rows.Train, context);
+        FeatureTable table = head.Groups.Columns(all.Table.Select(rows.Test), head.Taps);
+        int classes = table.ClassNames.Count;
+        float[] logits = new float[rows.Test.Count * classes];
+        head.Head.Logits(table.Values, logits);
+        return new OutOfFoldPredictions([.. rows.Test], [.. table.Labels], logits, classes);
+    }
+
+    private FittedHead BestOnFrozen(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
+        new HeadFitter(settings.Head, all.Groups, settings.Backbone.DefaultTaps()).Fit(
+            all.Table.Select(rows),
+            FitToJobProgress.Of(context.Progress),
+            context.Cancellation
+        );
 
     private static TunedNetwork Untrained(FittedHead start) =>
         TunedNetwork.Untrained((LinearHead)start.Head, start.Selection.Temperature);

@@ -97,11 +97,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
         if (network.BestEpoch == 0)
         {
             // Nothing that was trained is kept, so the head need not be a layer of the network.
-            FittedHead best = new HeadFitter(settings.Head, all.Groups, settings.Backbone.DefaultTaps()).Fit(
-                all.Table.Select(rows),
-                FitToJobProgress.Of(context.Progress),
-                context.Cancellation
-            );
+            FittedHead best = BestOnFrozen(all, rows, context);
             return new FittedNetwork(
                 best,
                 [.. best.Taps.Select(tap => all.Taps[tap])],

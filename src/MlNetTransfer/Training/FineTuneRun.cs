@@ -31,6 +31,12 @@ internal sealed record FineTuneRun
     /// <summary>Fold, from 1; 0 for the training whose model is written.</summary>
     public int Fold { get; init; }
 
+    /// <summary>
+    /// What the head of <c>--strategy head</c>, fitted on the same images, says of the validation images: what is
+    /// written unless training beats it. Null for the head that training starts from.
+    /// </summary>
+    public Func<OutOfFoldPredictions>? Rival { get; init; }
+
     /// <summary>What another training has chosen; null where this one chooses.</summary>
     public TuneChoice? Chosen { get; init; }
 

@@ -45,23 +45,26 @@ internal sealed class NetworkJudge(
     }
 
     /// <summary>
-    /// Why weights are not taken instead of others: their log-loss is lower by less than its standard error over the
-    /// rows, each at its own temperature (one standard error; Breiman et al., Classification and Regression Trees,
-    /// 1984). Null where they are.
+    /// Why weights are not taken instead of a head on the pretrained network: their log-loss is not lower by two
+    /// standard errors over the rows, each at its own temperature. One is too little: of many epochs, mixtures and
+    /// rates the best is lower by that much by chance. Null where they are taken.
     /// </summary>
-    public string? IsNoBetter(NetworkWeights weights, NetworkWeights others)
+    /// <param name="weights">What training gave.</param>
+    /// <param name="head">What the head says of the rows; null for the one that training started from.</param>
+    /// <param name="start">The weights of that start.</param>
+    public string? IsNoBetter(NetworkWeights weights, OutOfFoldPredictions? head, NetworkWeights start)
     {
         if (Rows == 0)
             return null;
         HeldOutLogits own = Score(weights).Judged(areFew: true),
-            theirs = Score(others).Judged(areFew: true);
+            theirs = (head ?? Score(start)).Judged(areFew: true);
         (double mean, double error) = own.Behind(own.Losses(own.Temper()), theirs.Losses(theirs.Temper()));
-        return -mean >= error
+        return -mean >= 2 * error
             ? null
             : string.Create(
                 System.Globalization.CultureInfo.InvariantCulture,
-                $"training lowered the log-loss of the {Rows} validation images by {Math.Max(0, -mean):f3}, less than "
-                    + $"chance alone may ({error:f3})"
+                $"training gained {Math.Max(0, -mean):f3} in log-loss on the {Rows} validation images over the head on "
+                    + $"the pretrained network, less than chance alone may give ({2 * error:f3})"
             );
     }
 

@@ -15,18 +15,12 @@ public sealed class FineTuneJobTests
     public void Run_FineTune_ChangesTheUpperBlocksAndNothingBelow()
     {
         using TuneTask task = new();
-        TrainSummary summary = task.Run(
-            task.Options(
-                "out",
-                TrainingStrategy.FineTune,
-                o => o with { LearningRate = 0.02, Epochs = 6, Patience = 6 }
-            )
-        );
+        TrainSummary summary = task.Run(task.Options("out", TrainingStrategy.FineTune, TuneTask.Thorough));
         Assert.AreEqual(
             ("finetune", 4, 1),
             (summary.Strategy, summary.Training!.Blocks, summary.Training.FrozenBlocks)
         );
-        Assert.IsGreaterThan(0, summary.Training.BestEpoch, "six epochs beat a head on random features");
+        Assert.IsGreaterThan(0, summary.Training.BestEpoch, "twelve epochs beat a head on random features");
         Dictionary<string, float[]> before = task.Pretrained(),
             after = task.Weights("out");
         foreach (string frozen in (string[])["stem.weight", "stem.scale", "stem.shift"])
@@ -156,7 +150,7 @@ public sealed class FineTuneJobTests
         TrainOptions options = task.Options(
             "once",
             TrainingStrategy.FineTune,
-            o => o with { LearningRate = 0.02, Epochs = 6, Patience = 6, Refit = false }
+            o => TuneTask.Thorough(o) with { Refit = false }
         );
         TuneSummary once = task.Run(options).Training!,
             twice =
@@ -419,11 +413,7 @@ public sealed class FineTuneJobTests
     {
         using TuneTask task = new();
         string[] taps = [.. task.Catalog.Get(TuneTask.Id).Taps.Select(t => t.Name)];
-        TrainOptions options = task.Options(
-            "first",
-            TrainingStrategy.Full,
-            o => o with { LearningRate = 0.02, Epochs = 6, Patience = 6 }
-        ) with
+        TrainOptions options = task.Options("first", TrainingStrategy.Full, TuneTask.Thorough) with
         {
             Taps = taps,
             SaveWeights = true,

@@ -187,15 +187,22 @@ public sealed class RateRaceTests
     [TestMethod]
     public void Run_Affine_ChangesScalesAndShiftsAlone()
     {
-        using TuneTask task = new(perClass: 20);
+        using TuneTask task = new(perClass: 40);
         TrainSummary summary = task.Run(
             task.Options(
                 "out",
                 TrainingStrategy.Full,
-                o => o with { Parameters = TrainedParameters.Affine, LearningRate = 0.05, Epochs = 12, Patience = 12 }
+                o =>
+                    TuneTask.Thorough(o) with
+                    {
+                        Parameters = TrainedParameters.Affine,
+                        LearningRate = 0.05,
+                        Epochs = 40,
+                        Patience = 40,
+                    }
             )
         );
-        Assert.IsGreaterThan(0, summary.Training!.BestEpoch, "twelve epochs beat a head on random features");
+        Assert.IsGreaterThan(0, summary.Training!.BestEpoch, "forty epochs beat a head on random features");
         Dictionary<string, float[]> before = task.Pretrained(),
             after = task.Weights("out");
         foreach (string name in before.Keys.Where(after.ContainsKey))
