@@ -4,8 +4,8 @@ namespace MlNetTransfer.Onnx.Kernels;
 
 /// <summary>
 /// Convolution in two dimensions of every channel by its own kernel, without dilation: Y[n, c] = X[n, c] * W[c] + b[c],
-/// held between two bounds. Inputs X [N, C, H, W], W [C, 1, taps] and b [C] or the gate
-/// of the output, where there is one.
+/// held between two bounds or gated. Inputs X [N, C, H, W], W [C, 1, taps] and, where there is one, b [C] or the gate
+/// of the output.
 /// </summary>
 /// <remarks>
 /// ONNX Runtime's own takes 5 to 20 times as long where the kernel is no constant: it makes one product of matrices per
@@ -50,12 +50,7 @@ internal sealed unsafe class DepthwiseConvolution : Kernel
                     {
                         int channel = map % sizes.Channels;
                         planes.Split(x + (long)map * planes.InputSize, split);
-                        float* weights = w + channel * planes.Taps;
-                        for (int i = 0; i < taps.Length; i++)
-                            taps[i] = new PlaneTap(
-                                split + planes.Start(i / sizes.X.Kernel, i % sizes.X.Kernel),
-                                weights[i]
-                            );
+                        planes.Aim(split, w + channel * planes.Taps, taps);
                         float* result = split + planes.AllPlanes;
                         Planes.Weigh(result, planes.Run, b is null ? 0 : b[channel], taps);
                         float* into = y + (long)map * planes.OutputSize;
@@ -214,8 +209,7 @@ internal sealed unsafe class DepthwiseWeightGradient : Kernel
                 Span<PlaneTap> taps = stackalloc PlaneTap[planes.Taps];
                 fixed (float* split = rented)
                 {
-                    for (int i = 0; i < taps.Length; i++)
-                        taps[i] = new PlaneTap(split + planes.Start(i / sizes.X.Kernel, i % sizes.X.Kernel), 0);
+                    planes.Aim(split, null, taps);
                     for (int channel = first; channel < end; channel++)
                     {
                         Span<float> sums = new(dw + channel * planes.Taps, planes.Taps);

@@ -51,13 +51,14 @@ internal sealed unsafe class DepthwiseGradients : Kernel
             sizes.Channels,
             (first, end) =>
             {
-                int other = Math.Max(planes.AllPlanes + planes.PlaneSize + Planes.Slack, spread.Room);
-                float[] rented = ArrayPool<float>.Shared.Rent(other);
+                // Both uses of the room, one after the other.
+                float[] rented = ArrayPool<float>.Shared.Rent(
+                    Math.Max(planes.AllPlanes + planes.PlaneSize + Planes.Slack, spread.Room)
+                );
                 Span<PlaneTap> taps = stackalloc PlaneTap[planes.Taps];
                 fixed (float* room = rented)
                 {
-                    for (int i = 0; i < taps.Length; i++)
-                        taps[i] = new PlaneTap(room + planes.Start(i / sizes.X.Kernel, i % sizes.X.Kernel), 0);
+                    planes.Aim(room, null, taps);
                     for (int channel = first; channel < end; channel++)
                     {
                         Span<float> sums = new(dw + channel * planes.Taps, planes.Taps);

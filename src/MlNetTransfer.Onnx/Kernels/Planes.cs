@@ -72,6 +72,16 @@ internal sealed unsafe class Planes(PlaneAxis y, PlaneAxis x)
     public int Start(int row, int column) =>
         (row % y.Stride * x.Stride + column % x.Stride) * PlaneSize + row / y.Stride * x.Met + column / x.Stride;
 
+    /// <summary>Where each tap reads in the planes of the input.</summary>
+    /// <param name="planes">The planes.</param>
+    /// <param name="weights">Weights of the taps; null where they do not matter.</param>
+    /// <param name="taps">Takes them, row by row.</param>
+    public void Aim(float* planes, float* weights, Span<PlaneTap> taps)
+    {
+        for (int i = 0; i < taps.Length; i++)
+            taps[i] = new PlaneTap(planes + Start(i / x.Kernel, i % x.Kernel), weights is null ? 0 : weights[i]);
+    }
+
     /// <summary>Makes the planes of a map.</summary>
     /// <param name="map">The map.</param>
     /// <param name="planes">Room for the planes.</param>

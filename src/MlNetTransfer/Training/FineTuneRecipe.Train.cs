@@ -22,7 +22,8 @@ internal sealed partial class FineTuneRecipe
         FittedHead start = StartOf(all, rows.Train, context);
         FineTuneRun run = RunOf(all, start, chosen, rows.Train.Count, context.Fold) with
         {
-            Rival = from.IsRandom || rows.Test.Count == 0 ? null : () => Rival(all, rows, context),
+            Rival =
+                chosen is not null || from.IsRandom || rows.Test.Count == 0 ? null : () => Rival(all, rows, context),
         };
         BackboneTap[] taps = [.. start.Taps.Select(tap => all.Taps[tap])];
         using BoundaryRows data = DataOf(all, run.Plan);

@@ -33,7 +33,8 @@ internal sealed record FineTuneRun
 
     /// <summary>
     /// What the head of <c>--strategy head</c>, fitted on the same images, says of the validation images: what is
-    /// written unless training beats it. Null for the head that training starts from.
+    /// written unless training beats it. Null where there is no choice: from random weights, with no such images, or
+    /// where another training has chosen.
     /// </summary>
     public Func<OutOfFoldPredictions>? Rival { get; init; }
 

@@ -261,12 +261,7 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
         NetworkWeights untrained = Head(start);
         string? ended = state.Ended;
         int best = share < 1 ? state.Epoch : state.BestEpoch;
-        if (
-            best > 0
-            && run.Chosen is null
-            && !run.Start.IsRandom
-            && judge.IsNoBetter(kept, run.Rival?.Invoke(), untrained) is { } doubt
-        )
+        if (best > 0 && run.Rival is { } rival && judge.IsNoBetter(kept, rival()) is { } doubt)
             (kept, share, best, ended) = (untrained, 1, 0, doubt);
         Dictionary<string, float[]> backbone = new(kept.Values);
         backbone.Remove(plan.HeadWeight, out float[]? weights);

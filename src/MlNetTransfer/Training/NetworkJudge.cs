@@ -50,14 +50,11 @@ internal sealed class NetworkJudge(
     /// rates the best is lower by that much by chance. Null where they are taken.
     /// </summary>
     /// <param name="weights">What training gave.</param>
-    /// <param name="head">What the head says of the rows; null for the one that training started from.</param>
-    /// <param name="start">The weights of that start.</param>
-    public string? IsNoBetter(NetworkWeights weights, OutOfFoldPredictions? head, NetworkWeights start)
+    /// <param name="head">What the head says of the rows.</param>
+    public string? IsNoBetter(NetworkWeights weights, OutOfFoldPredictions head)
     {
-        if (Rows == 0)
-            return null;
         HeldOutLogits own = Score(weights).Judged(areFew: true),
-            theirs = (head ?? Score(start)).Judged(areFew: true);
+            theirs = head.Judged(areFew: true);
         (double mean, double error) = own.Behind(own.Losses(own.Temper()), theirs.Losses(theirs.Temper()));
         return -mean >= 2 * error
             ? null

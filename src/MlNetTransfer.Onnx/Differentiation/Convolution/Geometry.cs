@@ -38,8 +38,10 @@ internal sealed record ConvGeometry(
 
     public bool UnitDilation => Array.TrueForAll(Dilations, d => d == 1);
 
-    /// <summary>Whether there are kernels of our own for it as a convolution of every channel alone.</summary>
-    public bool HasPlanes => Depthwise && Axes == 2 && UnitDilation && Kernel[0] * Kernel[1] <= PlaneSizes.MostTaps;
+    /// <summary>
+    /// Whether kernels of our own can see it: it has two axes, no gaps in its windows, and not too large ones.
+    /// </summary>
+    public bool HasPlanes => Axes == 2 && UnitDilation && Kernel[0] * Kernel[1] <= PlaneSizes.MostTaps;
 
     /// <summary>Its two axes as kernels see them.</summary>
     public PlaneSizes Planes()
@@ -123,7 +125,7 @@ internal sealed record PoolGeometry(
             .Range(0, Kernel.Length)
             .All(i => Begin[i] == 0 && Dilations[i] == 1 && Output[i] * Kernel[i] == InputShape[i + 2]);
 
-    /// <summary>Whether there are kernels of our own for it: it has two axes and no gaps in its windows.</summary>
+    /// <inheritdoc cref="ConvGeometry.HasPlanes"/>
     public bool HasPlanes =>
         Kernel.Length == 2 && Array.TrueForAll(Dilations, d => d == 1) && Kernel[0] * Kernel[1] <= PlaneSizes.MostTaps;
 

@@ -60,12 +60,7 @@ internal static class WeightGradient
     /// Kernels of several taps on maps that are not small; a product for the whole batch is as fast on small ones.
     /// </summary>
     private static bool HasKernel(ConvGeometry g, long map) =>
-        g.Groups == 1
-        && g.Axes == 2
-        && g.UnitDilation
-        && !g.Pointwise
-        && map >= KernelMap
-        && g.Kernel[0] * g.Kernel[1] <= PlaneSizes.MostTaps;
+        g.Groups == 1 && g.HasPlanes && !g.Pointwise && map >= KernelMap;
 
     /// <summary>The input with its pads as zeros, and further rows below.</summary>
     public static string Padded(GraphEmitter graph, ConvGeometry g, string x, long rowsBelow = 0)

@@ -180,7 +180,7 @@ internal sealed class ConvGradient : IOperatorGradient
     {
         ConvGeometry geometry = ConvGeometry.Of(node);
         string dy = node.OutputGradient();
-        if (geometry.HasPlanes && node.Graph.HasKernels && node.Needs(0) && node.Needs(1))
+        if (node.Graph.HasKernels && geometry.Depthwise && geometry.HasPlanes && node.Needs(0) && node.Needs(1))
             return [.. ByKernel(node, geometry, dy)];
         string? bias = node.Needs(2) ? node.Graph.ReduceSum(dy, [0, .. geometry.Per(i => i + 2L)]) : null;
         // A constant kernel is laid out by the runtime beforehand, which is faster still.
