@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Onnx.Kernels;
+using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Onnx.Runtime;
 
@@ -111,6 +112,9 @@ internal sealed class OrtSession : IDisposable
     /// <summary>Makes a binding of values to inputs and outputs, for <see cref="RunWithBinding"/>.</summary>
     public OrtIoBinding CreateIoBinding() => session.CreateIoBinding();
 
+    /// <summary>Makes an allocator of a memory that the session's providers use.</summary>
+    public OrtAllocator CreateAllocator(OrtMemoryInfo memory) => new(session, memory);
+
     /// <summary>Runs the graph on what is bound.</summary>
     /// <exception cref="OnnxRuntimeException">The run failed.</exception>
     public void RunWithBinding(OrtIoBinding binding) => session.RunWithBinding(run, binding);
@@ -180,6 +184,16 @@ internal sealed record OrtSettings
             MemoryPattern = false,
             Threads = threads ?? 0,
             Kernels = true,
+        };
+
+    /// <summary>For a training step on a device, by its provider's own kernels.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="threads">Threads of what it leaves to the CPU; null for one per core.</param>
+    public static OrtSettings TrainingStepOn(TrainingDevice device, int? threads) =>
+        TrainingStep(threads) with
+        {
+            Kernels = false,
+            Provider = device.Append,
         };
 
     /// <summary>

@@ -14,15 +14,22 @@ internal sealed class BoundGraph : IDisposable
 {
     private readonly OrtSession session;
     private readonly OrtIoBinding binding;
+    private readonly TrainingDevice? device;
     private readonly Dictionary<string, OrtValue> own = [];
+    private readonly List<string> fed = [];
 
     /// <param name="graph">The training graph.</param>
     /// <param name="state">Values of its state.</param>
     /// <param name="threads">Threads; null for one per core.</param>
-    public BoundGraph(TrainingGraph graph, StateStore state, int? threads)
+    /// <param name="device">Where it runs, and where its state is; null for the CPU.</param>
+    public BoundGraph(TrainingGraph graph, StateStore state, int? threads, TrainingDevice? device)
     {
-        Graph = graph;
-        session = new OrtSession(graph.Model.ToBytes(), OrtSettings.TrainingStep(threads), "the training graph");
+        (Graph, this.device) = (graph, device);
+        session = new OrtSession(
+            graph.Model.ToBytes(),
+            device is null ? OrtSettings.TrainingStep(threads) : OrtSettings.TrainingStepOn(device, threads),
+            "the training graph"
+        );
         binding = session.CreateIoBinding();
         try
         {
@@ -42,7 +49,29 @@ internal sealed class BoundGraph : IDisposable
 
     public bool Has(string name) => own.ContainsKey(name);
 
-    public void Run() => session.RunWithBinding(binding);
+    /// <summary>Runs the graph on what is bound.</summary>
+    /// <exception cref="GraphException">It could not be run, for want of memory above all.</exception>
+    public void Run()
+    {
+        try
+        {
+            // What is fed is copied to a device when it is bound.
+            if (device is not null)
+                foreach (string input in fed)
+                    binding.BindInput(input, own[input]);
+            session.RunWithBinding(binding);
+            if (device is not null)
+                binding.SynchronizeBoundOutputs();
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new GraphException(
+                $"{device?.Name ?? "ONNX Runtime"} could not run a training step: {OrtSession.Said(e)} Where memory "
+                    + $"is short, smaller --micro-batch needs less.",
+                e
+            );
+        }
+    }
 
     public void Dispose()
     {
@@ -65,7 +94,11 @@ internal sealed class BoundGraph : IDisposable
         }
 
         foreach (ValueInfoProto input in graph.Model.Inputs.Where(i => bound.Add(i.Name)))
+        {
             binding.BindInput(input.Name, Own(input.Name, session.Inputs[input.Name]));
+            fed.Add(input.Name);
+        }
+
         foreach (ValueInfoProto output in graph.Model.Outputs.Where(o => bound.Add(o.Name)))
             binding.BindOutput(output.Name, Own(output.Name, session.Outputs[output.Name]));
     }

@@ -107,6 +107,16 @@ public static class TrainingEngines
                     + $"package MlNetTransfer.TorchSharp: call TorchSharpEngine.Register() when the program starts."
             );
 
+    /// <summary>The engine of a name where training is on a device.</summary>
+    /// <exception cref="GraphException">There is none, or it has a device of its own.</exception>
+    internal static ITrainingEngine Find(string name, TrainingDevice? device) =>
+        device is null ? Find(name)
+        : string.Equals(name, Default, StringComparison.OrdinalIgnoreCase) ? new DeviceEngine(device)
+        : throw new GraphException(
+            $"The engine {Find(name).Name} is told its device where it is registered. Leave --device out, or take the "
+                + $"engine {Default}."
+        );
+
     private sealed class OnnxRuntimeEngine : ITrainingEngine
     {
         public string Name => Default;

@@ -15,7 +15,8 @@ public sealed partial class TrainingSession : ITrainingSession
     private readonly TrainingStepBuilder builder;
     private readonly TrainingOptions options;
     private readonly TrainingSessionOptions running;
-    private readonly StateStore state = new();
+    private readonly TrainingDevice? device;
+    private readonly StateStore state;
     private readonly Dictionary<(TrainingGraphKind Kind, int BatchSize), BoundGraph> graphs = [];
     private readonly string input;
     private readonly int rowLength;
@@ -29,14 +30,33 @@ public sealed partial class TrainingSession : ITrainingSession
     /// <exception cref="GraphException">The model does not have one input of a fixed shape, or a parameter does not
     /// exist.</exception>
     public TrainingSession(OnnxModel model, TrainingOptions options, TrainingSessionOptions? running = null)
+        : this(model, options, running, device: null) { }
+
+    /// <summary>Prepares training on a device.</summary>
+    internal TrainingSession(
+        OnnxModel model,
+        TrainingOptions options,
+        TrainingSessionOptions? running,
+        TrainingDevice? device
+    )
     {
-        (this.options, this.running) = (options, running ?? new TrainingSessionOptions());
-        builder = new TrainingStepBuilder(model, options) { HasKernels = KernelRegistry.IsAvailable };
+        (this.options, this.running, this.device) = (options, running ?? new TrainingSessionOptions(), device);
+        builder = new TrainingStepBuilder(model, options) { HasKernels = device is null && KernelRegistry.IsAvailable };
         objectives = [.. options.Objectives.Select(o => new ObjectiveRows(o.Logits))];
         (input, long[] row) = StepArguments.InputOf(model.CutAt([.. options.Logits]));
         rowLength = (int)row.Aggregate(1L, (a, b) => a * b);
-        foreach (StateTensor tensor in builder.State())
-            state.Value(tensor);
+        IReadOnlyList<StateTensor> tensors = builder.State();
+        state = new StateStore(TensorMemory.Of(device));
+        try
+        {
+            foreach (StateTensor tensor in tensors)
+                state.Value(tensor);
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -219,7 +239,12 @@ public sealed partial class TrainingSession : ITrainingSession
     {
         if (graphs.TryGetValue((kind, batchSize), out BoundGraph? known))
             return known;
-        return graphs[(kind, batchSize)] = new BoundGraph(builder.Build(batchSize, kind), state, running.Threads);
+        return graphs[(kind, batchSize)] = new BoundGraph(
+            builder.Build(batchSize, kind),
+            state,
+            running.Threads,
+            device
+        );
     }
 }
 
@@ -240,7 +265,7 @@ public sealed partial class TrainingSession
     /// Writes parameters, optimiser state, averages, running statistics and the count of steps: all that
     /// <see cref="LoadState(Stream)"/> needs to go on with the same bytes.
     /// </summary>
-    public void SaveState(Stream stream) => Checkpoint.Write(stream, Steps, [.. state.Kept]);
+    public void SaveState(Stream stream) => Checkpoint.Write(stream, Steps, state);
 
     /// <inheritdoc/>
     public void LoadState(Stream stream)
@@ -248,7 +273,7 @@ public sealed partial class TrainingSession
         (StateTensor Tensor, OrtValue Value)[] kept = [.. state.Kept];
         (long steps, Dictionary<string, float[]> values) = Checkpoint.Read(stream, [.. kept.Select(k => k.Tensor)]);
         foreach ((StateTensor tensor, OrtValue value) in kept)
-            values[tensor.Input].CopyTo(value.GetTensorMutableDataAsSpan<float>());
+            state.Memory.Write(value, values[tensor.Input]);
         Steps = steps;
     }
 
@@ -256,7 +281,7 @@ public sealed partial class TrainingSession
         state
             .Of(role)
             .Concat(state.Of(StateRole.Statistic))
-            .ToDictionary(s => s.Tensor.Owner, s => s.Value.GetTensorDataAsSpan<float>().ToArray());
+            .ToDictionary(s => s.Tensor.Owner, s => state.Memory.Read(s.Value).ToArray());
 }
 
 /// <summary>The rows of an objective in a step: what it was given and what came out.</summary>

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.ML.OnnxRuntime;
-using Microsoft.ML.OnnxRuntime.Tensors;
 using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Onnx.Training;
@@ -46,28 +45,24 @@ internal enum StateRole
 }
 
 /// <summary>The values that live from step to step, each once, shared by the graphs of all batch sizes.</summary>
-internal sealed class StateStore : IDisposable
+/// <param name="memory">Where they live; disposed with the store.</param>
+internal sealed class StateStore(TensorMemory memory) : IDisposable
 {
     private readonly SortedDictionary<string, (StateTensor Tensor, OrtValue Value)> values = new(
         StringComparer.Ordinal
     );
+
+    /// <summary>Where the values live.</summary>
+    public TensorMemory Memory => memory;
 
     /// <summary>The value of a tensor; made with its start values when first asked for.</summary>
     public OrtValue Value(StateTensor tensor)
     {
         if (values.TryGetValue(tensor.Input, out (StateTensor, OrtValue Value) known))
             return known.Value;
-        OrtValue value = OrtValue.CreateAllocatedTensorValue(
-            OrtAllocator.DefaultInstance,
-            TensorElementType.Float,
-            [.. tensor.Shape]
-        );
-        Span<float> span = value.GetTensorMutableDataAsSpan<float>();
-        if (tensor.Start is { } start)
-            TensorData.ToFloats(start).CopyTo(span);
-        else
-            span.Clear();
+        OrtValue value = memory.Allocate(tensor.Shape);
         values[tensor.Input] = (tensor, value);
+        memory.Write(value, tensor.Start is { } start ? TensorData.ToFloats(start) : Zeros(tensor));
         return value;
     }
 
@@ -82,8 +77,8 @@ internal sealed class StateStore : IDisposable
     /// <summary>Sets every sum of gradients to zero.</summary>
     public void ClearSums()
     {
-        foreach ((_, OrtValue value) in Of(StateRole.Accumulator))
-            value.GetTensorMutableDataAsSpan<float>().Clear();
+        foreach ((StateTensor tensor, OrtValue value) in Of(StateRole.Accumulator))
+            memory.Write(value, Zeros(tensor));
     }
 
     public void Dispose()
@@ -91,7 +86,10 @@ internal sealed class StateStore : IDisposable
         foreach ((_, OrtValue value) in values.Values)
             value.Dispose();
         values.Clear();
+        memory.Dispose();
     }
+
+    private static float[] Zeros(StateTensor tensor) => new float[tensor.Shape.Aggregate(1L, (a, b) => a * b)];
 }
 
 /// <summary>
@@ -104,16 +102,17 @@ internal static class Checkpoint
 
     private static ReadOnlySpan<byte> Magic => "MNTSTATE"u8;
 
-    public static void Write(Stream stream, long steps, IReadOnlyList<(StateTensor Tensor, OrtValue Value)> state)
+    public static void Write(Stream stream, long steps, StateStore store)
     {
+        (StateTensor Tensor, OrtValue Value)[] state = [.. store.Kept];
         using BinaryWriter writer = new(stream, Encoding.UTF8, leaveOpen: true);
         writer.Write(Magic);
         writer.Write(Version);
         writer.Write(steps);
-        writer.Write(state.Count);
+        writer.Write(state.Length);
         foreach ((StateTensor tensor, OrtValue value) in state)
         {
-            ReadOnlySpan<float> values = value.GetTensorDataAsSpan<float>();
+            ReadOnlySpan<float> values = store.Memory.Read(value);
             writer.Write(tensor.Input);
             writer.Write(values.Length);
             if (BitConverter.IsLittleEndian)

@@ -1,8 +1,10 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using System.Text.RegularExpressions;
 using Microsoft.ML.OnnxRuntime;
 using MlNetTransfer.Onnx.Runtime;
+using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Backbones;
 
@@ -79,19 +81,60 @@ public sealed record ExecutionPlan
             Provider = Provider == ExecutionProvider.Cpu ? null : AppendProvider,
         };
 
+    /// <summary>
+    /// Where networks are trained: null on the CPU. TensorRT compiles graphs of fixed weights; on its GPU CUDA trains.
+    /// </summary>
+    internal TrainingDevice? TrainingDevice =>
+        Provider == ExecutionProvider.Cpu
+            ? null
+            : new TrainingDevice
+            {
+                Name = FormattableString.Invariant($"CUDA {DeviceId}"),
+                Append = options => Append(ExecutionProvider.Cuda, () => AppendForTraining(options)),
+                Memory = () =>
+                    new OrtMemoryInfo("Cuda", OrtAllocatorType.DeviceAllocator, DeviceId, OrtMemType.Default),
+            };
+
     /// <summary>Tries whether the device can be used.</summary>
     /// <exception cref="DeviceException">The provider is not in this build, or its libraries do not load; the message
     /// says which and how to mend it.</exception>
     internal void RequireDevice() => Settings.ToOptions().Dispose();
 
-    private void AppendProvider(SessionOptions options)
+    private void AppendProvider(SessionOptions options) =>
+        Append(
+            Provider,
+            () =>
+            {
+                if (Provider == ExecutionProvider.Cuda)
+                    options.AppendExecutionProvider_CUDA(DeviceId);
+                else
+                    options.AppendExecutionProvider_Tensorrt(DeviceId);
+            }
+        );
+
+    /// <summary>
+    /// Products of float32, not of TF32, and algorithms chosen by rule instead of by a race, which the next run could
+    /// win with another.
+    /// </summary>
+    private void AppendForTraining(SessionOptions options)
+    {
+        using OrtCUDAProviderOptions cuda = new();
+        cuda.UpdateOptions(
+            new Dictionary<string, string>
+            {
+                ["device_id"] = DeviceId.ToString(CultureInfo.InvariantCulture),
+                ["use_tf32"] = "0",
+                ["cudnn_conv_algo_search"] = "HEURISTIC",
+            }
+        );
+        options.AppendExecutionProvider_CUDA(cuda);
+    }
+
+    private static void Append(ExecutionProvider provider, Action append)
     {
         try
         {
-            if (Provider == ExecutionProvider.Cuda)
-                options.AppendExecutionProvider_CUDA(DeviceId);
-            else
-                options.AppendExecutionProvider_Tensorrt(DeviceId);
+            append();
         }
         catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException or DllNotFoundException)
         {
@@ -101,7 +144,10 @@ public sealed record ExecutionPlan
                 : "This build has no GPU provider: build with -p:Gpu=true, or reference the package "
                     + "Microsoft.ML.OnnxRuntime.Gpu instead of Microsoft.ML.OnnxRuntime; or use the CPU. "
                     + "'mlnet-transfer doctor' shows what is there.";
-            throw new DeviceException($"{Provider} cannot be used: {MissingLibrary()}{OneLine(e.Message)} {fix}", e);
+            throw new DeviceException(
+                $"{provider} cannot be used: {MissingLibrary(provider)}{OneLine(e.Message)} {fix}",
+                e
+            );
         }
     }
 
@@ -109,12 +155,12 @@ public sealed record ExecutionPlan
     /// The library that the provider's own needs and the system does not find; ONNX Runtime tells its log alone. Empty
     /// where that cannot be said.
     /// </summary>
-    private string MissingLibrary()
+    private static string MissingLibrary(ExecutionProvider provider)
     {
-        string provider = Provider == ExecutionProvider.Cuda ? "cuda" : "tensorrt";
+        string name = provider == ExecutionProvider.Cuda ? "cuda" : "tensorrt";
         string file = OperatingSystem.IsWindows()
-            ? $"onnxruntime_providers_{provider}.dll"
-            : $"libonnxruntime_providers_{provider}.so";
+            ? $"onnxruntime_providers_{name}.dll"
+            : $"libonnxruntime_providers_{name}.so";
         string[] folders =
         [
             AppContext.BaseDirectory,

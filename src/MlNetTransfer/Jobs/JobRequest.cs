@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx.Training;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
@@ -96,6 +97,9 @@ public sealed record JobServices
 
     /// <summary>Whether other processes train folds of the run too. Default false.</summary>
     internal bool SharesFolds { get; init; }
+
+    /// <summary>Where networks are trained; null for where the options say. Default null.</summary>
+    internal TrainingDevice? TrainingDevice { get; init; }
 
     /// <summary>
     /// The command line that asked for the job, which a report repeats so that the run can be made again. Default null:

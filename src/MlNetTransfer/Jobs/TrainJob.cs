@@ -111,7 +111,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             },
             FineTune = options.FineTune,
             Preset = options.Preset ?? TrainingPreset.Good,
-            Device = options.Device,
+            TrainingDevice = services.TrainingDevice ?? ExecutionPlan.For(options.Device).TrainingDevice,
             Limits = options.Limits,
             Folder = options.Output,
             BoundaryCache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "boundary") : null,

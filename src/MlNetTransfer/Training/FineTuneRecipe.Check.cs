@@ -11,6 +11,8 @@ namespace MlNetTransfer.Training;
 /// <summary>What can be trained at all.</summary>
 internal sealed partial class FineTuneRecipe
 {
+    private bool isTried;
+
     private static bool IsOfQuantisedWeights(NodeProto node) =>
         node.OpType
             is "DequantizeLinear"
@@ -41,11 +43,6 @@ internal sealed partial class FineTuneRecipe
         )
             throw new TransferException(
                 $"--augment varies images; the backbone '{settings.Backbone.Card.Id}' takes texts. Leave it out."
-            );
-        if (settings.Device != ExecutionProvider.Cpu)
-            throw new TransferException(
-                $"--device {settings.Device.ToString().ToLowerInvariant()} is for --strategy head. Leave it out; "
-                    + $"in C# the engine torchsharp trains on a GPU (package MlNetTransfer.TorchSharp)."
             );
         if (model.Nodes.FirstOrDefault(IsOfQuantisedWeights) is { } quantised)
             throw new TransferException(
@@ -79,6 +76,25 @@ internal sealed partial class FineTuneRecipe
             plan.Forward(new float[classes * used.Sum(t => t.Width)], new float[classes], Options.Dropout),
             plan.Frozen
         );
-        plan.Check(engine, steps, classes, Math.Min(Options.MicroBatch ?? Options.BatchSize, Options.BatchSize));
+        int batch = Math.Min(Options.MicroBatch ?? Options.BatchSize, Options.BatchSize);
+        try
+        {
+            plan.Check(engine, steps, classes, batch);
+        }
+        catch (TrainingDeviceException e)
+        {
+            fallback = e.Message;
+            engine = TrainingEngines.Find(settings.FineTune.Engine);
+            plan.Check(engine, steps, classes, batch);
+        }
+
+        isTried = true;
+    }
+
+    /// <summary>Tries a device that no check has tried yet.</summary>
+    private void RequireTried(RecipeRows all)
+    {
+        if (settings.TrainingDevice is not null && !isTried)
+            Check(all.Taps, all.Images.ClassNames.Count);
     }
 }

@@ -22,7 +22,8 @@ internal sealed partial class FineTuneRecipe : IRecipe
     private readonly OnnxModel model;
     private readonly FreezeBoundary freeze;
     private readonly TextEncoder? texts;
-    private readonly ITrainingEngine engine;
+    private ITrainingEngine engine;
+    private string? fallback;
     private OnnxModel? trained;
     private ContentEncoder? encoder;
     private Ledger<EpochResult>? metrics;
@@ -35,7 +36,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
         freeze = settings.FineTune.Freeze ?? from.Freeze;
         try
         {
-            engine = TrainingEngines.Find(settings.FineTune.Engine);
+            engine = TrainingEngines.Find(settings.FineTune.Engine, settings.TrainingDevice);
         }
         catch (GraphException e)
         {
@@ -93,7 +94,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
         foreach (EpochResult epoch in shared?.Metrics.Lines ?? [])
             metrics.Add(epoch);
         TunedNetwork network = tuned.Network;
-        var summary = TuneSummary.Of(network, tuned.Plan, engine, metrics.Lines);
+        var summary = TuneSummary.Of(network, tuned.Plan, engine, metrics.Lines) with { Fallback = fallback };
         if (network.BestEpoch == 0)
         {
             // Nothing that was trained is kept, so the head need not be a layer of the network.
@@ -220,7 +221,11 @@ internal sealed partial class FineTuneRecipe : IRecipe
             return;
         (trained, encoder) = (model, settings.Backbone.Card.Encoder);
         if (texts is null)
+        {
+            RequireTried(all);
             return;
+        }
+
         int length = TextNetwork.Length(model, texts, all.Images.Items, settings.Limits);
         (trained, encoder) = (TextNetwork.Of(model, length), new TokenNumbers(texts, length));
         BackboneTap[] used = from.IsRandom ? [Deepest(all.Taps)] : [.. all.Taps];

@@ -66,12 +66,14 @@ internal sealed class FittedNetwork(
     {
         get
         {
+            if (training.Fallback is { } reason)
+                yield return $"The network was trained on the CPU: {reason}.";
             foreach (string note in RateNotes())
                 yield return note;
-            if (network.Ended is { } reason)
+            if (network.Ended is { } ended)
                 yield return network.Share < 1
-                    ? $"Training ended after epoch {network.Epochs}: {reason}."
-                    : $"Training ended after epoch {network.Epochs}: {reason}. The weights are those of epoch "
+                    ? $"Training ended after epoch {network.Epochs}: {ended}."
+                    : $"Training ended after epoch {network.Epochs}: {ended}. The weights are those of epoch "
                         + $"{network.BestEpoch}.";
             if (network.Share < 1)
                 yield return string.Create(
@@ -135,6 +137,11 @@ public sealed record TuneSummary
 
     /// <summary>What ran the training steps, and its version.</summary>
     public required string Engine { get; init; }
+
+    /// <summary>
+    /// Why the device that was asked for did not run them, but the CPU; null where it did, or none was asked for.
+    /// </summary>
+    public string? Fallback { get; init; }
 
     /// <summary>Highest learning rate of the top block.</summary>
     public required double LearningRate { get; init; }

@@ -4,6 +4,7 @@ using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Training;
 
 namespace MlNetTransfer.Training;
 
@@ -118,8 +119,8 @@ internal sealed record RecipeSettings
     /// </summary>
     public FreezeRule? Rule { get; init; }
 
-    /// <summary>What runs the graphs.</summary>
-    public ExecutionProvider Device { get; init; }
+    /// <summary>Where networks are trained; null for the CPU.</summary>
+    public TrainingDevice? TrainingDevice { get; init; }
 
     /// <summary>What an image may cost.</summary>
     public ImageLimits Limits { get; init; } = new();

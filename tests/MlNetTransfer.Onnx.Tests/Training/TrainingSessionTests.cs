@@ -5,7 +5,7 @@ namespace MlNetTransfer.Onnx.Tests.Training;
 [TestClass]
 public sealed class TrainingSessionTests
 {
-    private static readonly float[] X = Draw(1, 6 * 2 * 5 * 5),
+    internal static readonly float[] X = Draw(1, 6 * 2 * 5 * 5),
         T =
 
         [
@@ -17,7 +17,7 @@ public sealed class TrainingSessionTests
     /// <summary>
     /// Everything that lives from step to step: moments, averages, running statistics, dropout's count of steps.
     /// </summary>
-    private static readonly TrainingOptions Everything = Options("w", "s", "b", "f") with
+    internal static readonly TrainingOptions Everything = Options("w", "s", "b", "f") with
     {
         Optimizer = new AdamWOptimizer(),
         AverageDecay = 0.9,
@@ -319,7 +319,7 @@ public sealed class TrainingSessionTests
         };
 
     /// <summary>Conv w, batch normalisation s and b, ReLU, global pool, dropout, product with f.</summary>
-    private static OnnxModel Network() =>
+    internal static OnnxModel Network() =>
         new GraphBuilder()
             .Input("x", ["N", 2, 5, 5])
             .Initializer("w", Draw(2, 4 * 2 * 9), 4, 2, 3, 3)
