@@ -100,6 +100,7 @@ internal static class CommandLine
             TuneCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             ScoreCommand.Create(terminal, cancellation),
+            ServeCommand.Create(terminal, cancellation),
             SubmitCommand.Create(terminal),
             JobsCommand.Create(terminal, cancellation),
             WorkerCommand.Create(terminal, cancellation),

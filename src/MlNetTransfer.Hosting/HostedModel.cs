@@ -20,6 +20,9 @@ internal sealed class HostedModel : ITransferPredictor
     private readonly TimeProvider clock;
     private readonly Admission admission;
     private readonly ModelSlot slot;
+    private readonly DriftWatch drift;
+    private readonly ILogger logger;
+    private PairedTrial? trial;
 
     public HostedModel(
         string name,
@@ -30,14 +33,15 @@ internal sealed class HostedModel : ITransferPredictor
         ILogger logger
     )
     {
-        (Name, this.options, this.instruments, this.clock) = (name, options, instruments, clock);
+        (Name, this.options, this.instruments, this.clock, this.logger) = (name, options, instruments, clock, logger);
+        drift = new DriftWatch(name, instruments, logger);
         admission = new Admission(name, options.MaxWaiting, instruments);
         slot = new ModelSlot(name, path, options, admission, instruments, clock, logger);
     }
 
     public string Name { get; }
 
-    public TransferModelStatus Status => slot.Status;
+    public TransferModelStatus Status => slot.Status with { Drift = drift.Status, Candidate = trial?.Status };
 
     /// <summary>Requests waiting, and requests that workers have in hand.</summary>
     internal (int Waiting, int Active) Load => (admission.Waiting, admission.Active);
@@ -45,23 +49,65 @@ internal sealed class HostedModel : ITransferPredictor
     public Task<TransferPrediction> PredictAsync(
         ReadOnlyMemory<byte> image,
         CancellationToken cancellation = default
-    ) => PredictAsync(image, null, cancellation);
+    ) => PredictAsync(image, PredictionWishes.None, cancellation);
+
+    public Task<TransferPrediction> PredictAsync(
+        ReadOnlyMemory<byte> image,
+        PredictionWishes wishes,
+        CancellationToken cancellation = default
+    )
+    {
+        ArgumentNullException.ThrowIfNull(wishes);
+        return trial is { } pair && pair.Takes()
+            ? pair.PredictAsync(image, wishes, cancellation)
+            : AnswerAsync(image, null, wishes, cancellation);
+    }
 
     public Task<TransferPrediction> PredictAsync(Stream image, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(image);
-        return PredictAsync(default, image, cancellation);
+        return trial is null
+            ? AnswerAsync(default, image, PredictionWishes.None, cancellation)
+            : BufferedAsync(image, cancellation);
     }
+
+    /// <summary>Runs another model beside this one, where the options say so.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="find">Finds the other model; of this model's name and its own.</param>
+    public void Compare(TransferModelOptions options, Func<string, string, HostedModel> find)
+    {
+        if (options.Candidate.Length > 0)
+            trial = new PairedTrial(this, find(Name, options.Candidate), options, instruments, clock, logger);
+    }
+
+    /// <summary>Whether no request waits.</summary>
+    internal bool IsIdle => admission.Waiting == 0;
 
     public Task StartAsync(CancellationToken cancellation) => slot.StartAsync(cancellation);
 
     public Task<bool> ReloadAsync(CancellationToken cancellation) => slot.ReloadAsync(cancellation);
 
-    public Task StopAsync(CancellationToken hurry) => slot.StopAsync(hurry);
+    public Task StopAsync(CancellationToken hurry)
+    {
+        trial?.Report();
+        return slot.StopAsync(hurry);
+    }
 
-    private async Task<TransferPrediction> PredictAsync(
+    /// <summary>Where two models may look at an image, it is read before either does.</summary>
+    private async Task<TransferPrediction> BufferedAsync(Stream stream, CancellationToken cancellation)
+    {
+        admission.ThrowIfFull();
+        using EncodedImage encoded = await EncodedImage
+            .ReadAsync(stream, options.Limits.MaxBytes, cancellation)
+            .ConfigureAwait(false);
+        return await PredictAsync(encoded.Bytes, PredictionWishes.None, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>The answer of this model.</summary>
+    internal async Task<TransferPrediction> AnswerAsync(
         ReadOnlyMemory<byte> image,
         Stream? stream,
+        PredictionWishes wishes,
         CancellationToken cancellation
     )
     {
@@ -79,8 +125,9 @@ internal sealed class HostedModel : ITransferPredictor
             EncodedImage encoded = stream is null
                 ? EncodedImage.Of(image, limit)
                 : await EncodedImage.ReadAsync(stream, limit, cancellation).ConfigureAwait(false);
-            TransferPrediction prediction = await SubmitAsync(new PredictRequest(encoded, cancellation))
+            TransferPrediction prediction = await SubmitAsync(new PredictRequest(encoded, wishes, cancellation))
                 .ConfigureAwait(false);
+            drift.Add(prediction, slot.UnknownImages);
             activity?.SetTag(TransferTelemetry.Sha256Tag, prediction.Model.Sha256);
             return prediction;
         }

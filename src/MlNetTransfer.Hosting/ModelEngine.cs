@@ -167,9 +167,10 @@ internal sealed record EngineContext(
             TransferPrediction prediction = TransferPrediction.Of(
                 Model.Model,
                 batch.Row(place),
-                Options.Top,
+                request.Wishes.Top ?? Options.Top,
                 Options.Sets,
-                Model.Version
+                Model.Version,
+                request.Wishes.Threshold
             );
             Admission.End();
             request.Complete(prediction);

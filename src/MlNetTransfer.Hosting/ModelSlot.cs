@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using MlNetTransfer.Models;
+using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Hosting;
 
@@ -43,6 +44,9 @@ internal sealed class ModelSlot(
 
     /// <summary>Whether a model has been loaded, or will never be.</summary>
     public bool IsStarted => serving is not null || stopped;
+
+    /// <summary>What the file that is served says of images unlike all training images; null where nothing.</summary>
+    public UnknownImages? UnknownImages => serving?.Engine.Model.Model.Metadata.Reliability?.Unknown;
 
     public TransferModelStatus Status =>
         serving is { } now

@@ -139,13 +139,16 @@ internal sealed class PredictRequest : IDisposable
     );
     private readonly EncodedImage image;
 
-    public PredictRequest(EncodedImage image, CancellationToken cancellation)
+    public PredictRequest(EncodedImage image, PredictionWishes wishes, CancellationToken cancellation)
     {
-        (this.image, Cancellation) = (image, cancellation);
+        (this.image, Wishes, Cancellation) = (image, wishes, cancellation);
         Node = new LinkedListNode<PredictRequest>(this);
     }
 
     public ReadOnlyMemory<byte> Encoded => image.Bytes;
+
+    /// <summary>What it wants of the answer.</summary>
+    public PredictionWishes Wishes { get; }
 
     public CancellationToken Cancellation { get; }
 

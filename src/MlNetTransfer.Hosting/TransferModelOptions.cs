@@ -67,6 +67,22 @@ public sealed class TransferModelOptions
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
+    /// Name of another registered model, which is run beside this one on a share of the images; how they differ is
+    /// logged and measured. Default empty: none.
+    /// </summary>
+    public string Candidate { get; set; } = "";
+
+    /// <summary>Share of the requests that the candidate takes part in, in (0, 1]. Default 1.</summary>
+    public double CandidateShare { get; set; } = 1;
+
+    /// <summary>
+    /// Whether the candidate answers the requests that it takes part in (a canary), or only looks on (a shadow), which
+    /// it does after the answer and where it has nothing else to do. A canary that fails leaves the answer to this
+    /// model. Default false.
+    /// </summary>
+    public bool CandidateAnswers { get; set; }
+
+    /// <summary>
     /// Whether a new file with other classes, or the same in another order, is refused. Default false.
     /// </summary>
     public bool RequireSameLabels { get; set; }
@@ -89,6 +105,12 @@ internal sealed class TransferModelOptionsValidator : IValidateOptions<TransferM
             wrong.Add($"{nameof(options.Device)} is {options.Device}; Cpu, Cuda or TensorRt was expected");
         if (!Enum.IsDefined(options.Sets))
             wrong.Add($"{nameof(options.Sets)} is {options.Sets}; Lac or Raps was expected");
+        if (!(options.CandidateShare is > 0 and <= 1))
+            wrong.Add(
+                FormattableString.Invariant(
+                    $"{nameof(options.CandidateShare)} is {options.CandidateShare}; above 0, to 1 was expected"
+                )
+            );
         Range(options.Top, 1, 1000);
         Range(options.Workers, 1, 1024);
         Range(options.MaxWaiting, 1, 1_000_000);

@@ -76,6 +76,49 @@ public interface ITransferPredictor
     /// <exception cref="ModelStoppedException">The host is shutting down.</exception>
     /// <exception cref="TransferException">The model could not be loaded, or the device failed.</exception>
     Task<TransferPrediction> PredictAsync(Stream image, CancellationToken cancellation = default);
+
+    /// <summary>
+    /// Predicts the class of an image in memory as <see cref="PredictAsync(ReadOnlyMemory{byte}, CancellationToken)"/>
+    /// does, with wishes of its own.
+    /// </summary>
+    /// <param name="image">The bytes of an image file. They must not change until the task ends.</param>
+    /// <param name="wishes">What this request wants otherwise than the model's options say.</param>
+    /// <param name="cancellation">Ends a waiting request at once.</param>
+    Task<TransferPrediction> PredictAsync(
+        ReadOnlyMemory<byte> image,
+        PredictionWishes wishes,
+        CancellationToken cancellation = default
+    );
+}
+
+/// <summary>What one request wants otherwise than the options of the model say. Immutable.</summary>
+public sealed record PredictionWishes
+{
+    /// <summary>Likeliest classes in the answer, in [1, 1000]; null for as many as the options say.</summary>
+    public int? Top
+    {
+        get;
+        init =>
+            field = value is null or (>= 1 and <= 1000)
+                ? value
+                : throw new ArgumentOutOfRangeException(nameof(Top), value, "Top must be in [1, 1000].");
+    }
+
+    /// <summary>
+    /// Least probability, in [0, 1], below which the answer says that the model abstains; null for what the model file
+    /// says.
+    /// </summary>
+    public double? Threshold
+    {
+        get;
+        init =>
+            field = value is null or (>= 0 and <= 1)
+                ? value
+                : throw new ArgumentOutOfRangeException(nameof(Threshold), value, "Threshold must be in [0, 1].");
+    }
+
+    /// <summary>None.</summary>
+    internal static PredictionWishes None { get; } = new();
 }
 
 /// <summary>What a hosted model says of one image.</summary>
@@ -111,18 +154,21 @@ public sealed record TransferPrediction(
     /// <param name="top">Classes to list.</param>
     /// <param name="sets">How the set of classes is made.</param>
     /// <param name="version">Which model it is.</param>
+    /// <param name="threshold">Least probability; null for what the model says.</param>
     internal static TransferPrediction Of(
         TransferModel model,
         ReadOnlySpan<float> answer,
         int top,
         ClassSetKind sets,
-        ModelVersion version
+        ModelVersion version,
+        double? threshold
     )
     {
         ReliabilityVerdict verdict = model.Judge(answer, sets);
-        return Of(model.ClassNames, answer[..model.ClassNames.Count], top, version) with
+        TransferPrediction plain = Of(model.ClassNames, answer[..model.ClassNames.Count], top, version);
+        return plain with
         {
-            Abstained = verdict.Abstains,
+            Abstained = threshold is { } least ? plain.Probability < least : verdict.Abstains,
             PredictionSet = verdict.Set is { } set ? [.. set.Select(c => model.ClassNames[c])] : null,
             Unknown = verdict.IsUnknown,
             UnknownScore = verdict.Unknown,
@@ -191,6 +237,15 @@ public sealed record TransferModelStatus(
 )
 {
     /// <summary>
+    /// Whether the images of late are less like the training images than others of their kind would be; null where the
+    /// model file does not score that, or too few images have come.
+    /// </summary>
+    public DriftStatus? Drift { get; init; }
+
+    /// <summary>How the candidate beside the model does; null where there is none.</summary>
+    public CandidateStatus? Candidate { get; init; }
+
+    /// <summary>
     /// Why the registry cannot be asked at the moment whether there is another version; null where it can, or where the
     /// model is a file.
     /// </summary>
@@ -231,6 +286,22 @@ internal sealed class TransferModels : ITransferModels, IDisposable, IAsyncDispo
                 )
             );
         }
+
+        foreach (string name in Names)
+            models[name].Compare(options.Get(name), Candidate);
+
+        HostedModel Candidate(string of, string name) =>
+            name != of && models.TryGetValue(name, out HostedModel? model)
+                ? model
+                : throw new OptionsValidationException(
+                    of,
+                    typeof(TransferModelOptions),
+                    [
+                        $"Model '{of}': its candidate is '{name}'; another registered model was expected "
+                            + $"({string.Join(", ", Names.Where(n => n != of))}). Register it with "
+                            + $"AddTransferModel(\"{name}\", path).",
+                    ]
+                );
     }
 
     public IReadOnlyList<string> Names { get; }

@@ -57,6 +57,32 @@ public static class TransferTelemetry
     public const string LoadedModels = "mlnettransfer.model.loaded";
 
     /// <summary>
+    /// Histogram, 1: how unlike the training images an image is, 1 being the threshold; only where the model scores it.
+    /// </summary>
+    public const string UnknownScore = "mlnettransfer.unknown.score";
+
+    /// <summary>
+    /// Up-down counter, {model}: 1 while more of the last images are unlike all training images than chance explains.
+    /// An alert belongs on it.
+    /// </summary>
+    public const string Drift = "mlnettransfer.drift";
+
+    /// <summary>
+    /// Counter, {image}: images that a candidate looked at too, by <see cref="CandidateTag"/> and
+    /// <see cref="AgreesTag"/>.
+    /// </summary>
+    public const string Compared = "mlnettransfer.candidate.compared";
+
+    /// <summary>Tag: name of the candidate.</summary>
+    public const string CandidateTag = "mlnettransfer.candidate";
+
+    /// <summary>
+    /// Tag: <c>true</c> where both gave the same class, <c>false</c>, or <c>skipped</c> where the candidate did not
+    /// look.
+    /// </summary>
+    public const string AgreesTag = "mlnettransfer.agrees";
+
+    /// <summary>
     /// Activity of one request, a child of the caller's, with the model's name, its SHA-256 and the outcome.
     /// </summary>
     public const string PredictActivity = "mlnettransfer.predict";
@@ -85,15 +111,23 @@ internal sealed class TransferInstruments : IDisposable
         HistogramBucketBoundaries = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
     };
 
+    private static readonly InstrumentAdvice<double> Scores = new()
+    {
+        HistogramBucketBoundaries = [0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3],
+    };
+
     private readonly Meter? own;
     private readonly Counter<long> requests,
-        reloads;
+        reloads,
+        compared;
     private readonly UpDownCounter<int> waiting,
         active,
-        loaded;
+        loaded,
+        drift;
     private readonly Histogram<double> request,
         decode,
-        inference;
+        inference,
+        unknown;
     private readonly Histogram<int> batch;
 
     public TransferInstruments(IMeterFactory? factory)
@@ -139,6 +173,22 @@ internal sealed class TransferInstruments : IDisposable
             "One run of the graph.",
             advice: Seconds
         );
+        compared = meter.CreateCounter<long>(
+            TransferTelemetry.Compared,
+            "{image}",
+            "Images that a candidate looked at too."
+        );
+        drift = meter.CreateUpDownCounter<int>(
+            TransferTelemetry.Drift,
+            "{model}",
+            "1 while the images of late are less like the training images than chance explains."
+        );
+        unknown = meter.CreateHistogram(
+            TransferTelemetry.UnknownScore,
+            "1",
+            "How unlike the training images an image is; 1 is the threshold.",
+            advice: Scores
+        );
         batch = meter.CreateHistogram(
             TransferTelemetry.BatchSize,
             "{image}",
@@ -162,6 +212,18 @@ internal sealed class TransferInstruments : IDisposable
     public void Active(string model, int change) => active.Add(change, Of(model));
 
     public void Loaded(string model, int change) => loaded.Add(change, Of(model));
+
+    public void Unknown(string model, float score) => unknown.Record(score, Of(model));
+
+    public void Drifted(string model, int change) => drift.Add(change, Of(model));
+
+    public void Compared(string model, string candidate, string agrees) =>
+        compared.Add(
+            1,
+            Of(model),
+            new(TransferTelemetry.CandidateTag, candidate),
+            new(TransferTelemetry.AgreesTag, agrees)
+        );
 
     public void Decoded(string model, TimeSpan duration) => decode.Record(duration.TotalSeconds, Of(model));
 
@@ -256,4 +318,39 @@ internal static partial class Log
 
     [LoggerMessage(5, LogLevel.Warning, "Model '{Model}': '{Address}' cannot be followed at the moment: {Reason}")]
     public static partial void NotRefreshed(ILogger logger, string model, string address, string reason);
+
+    [LoggerMessage(
+        6,
+        LogLevel.Warning,
+        "Model '{Model}': {Share:P1} of the last {Images} images are unlike all training images; {Expected:P1} was "
+            + "expected. Look at them, and train with such images too."
+    )]
+    public static partial void Drifted(ILogger logger, string model, double share, int images, double expected);
+
+    [LoggerMessage(7, LogLevel.Information, "Model '{Model}': the images are like the training images again.")]
+    public static partial void NotDrifted(ILogger logger, string model);
+
+    [LoggerMessage(9, LogLevel.Warning, "Candidate '{Candidate}' gave no answer: {Reason}")]
+    public static partial void CandidateFailed(ILogger logger, string candidate, string reason);
+
+    [LoggerMessage(
+        8,
+        LogLevel.Information,
+        "Candidate '{Candidate}' beside '{Model}' on {Images} images: the same class for {Agreement:P1} ({Low:P1} to "
+            + "{High:P1}); its probability higher by {Difference:F4} ({LowDifference:F4} to {HighDifference:F4}) with the "
+            + "candidate; {Skipped} images skipped."
+    )]
+    public static partial void Compared(
+        ILogger logger,
+        string candidate,
+        string model,
+        long images,
+        double agreement,
+        double low,
+        double high,
+        double difference,
+        double lowDifference,
+        double highDifference,
+        long skipped
+    );
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using MlNetTransfer.AspNetCore;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Hosting.Tests;
@@ -24,7 +25,7 @@ public sealed class PredictAppTests
             "8"
         );
         (IReadOnlyList<string> labels, float[][] rows) = Trained.Predict(Trained.Model);
-        TransferPrediction[] answers = await Task.WhenAll(
+        ImagePrediction[] answers = await Task.WhenAll(
             Trained.Images.Select(
                 async (image, i) =>
                 {
@@ -32,22 +33,22 @@ public sealed class PredictAppTests
                         i % 2 == 0 ? Body(File.ReadAllBytes(image)) : Form(File.ReadAllBytes(image));
                     using HttpResponseMessage response = await app.Client.PostAsync("/predict", content);
                     Assert.AreEqual(HttpStatusCode.OK, response.StatusCode, await response.Content.ReadAsStringAsync());
-                    return (await response.Content.ReadFromJsonAsync<TransferPrediction>())!;
+                    return (await response.Content.ReadFromJsonAsync<PredictResponse>())!.Predictions.Single();
                 }
             )
         );
         for (int i = 0; i < answers.Length; i++)
         {
             Assert.AreEqual(labels[Array.IndexOf(rows[i], rows[i].Max())], answers[i].Label);
-            Assert.HasCount(8, answers[i].Top);
-            foreach (Jobs.LabelProbability p in answers[i].Top)
+            Assert.HasCount(8, answers[i].Top!);
+            foreach (Jobs.LabelProbability p in answers[i].Top!)
                 Assert.AreEqual(
                     rows[i][labels.ToList().IndexOf(p.Label)],
                     p.Probability,
                     1e-6,
                     "a batch may add in another order, in float32"
                 );
-            Assert.AreEqual(LoadedModel.Hash(Trained.Model), answers[i].Model.Sha256);
+            Assert.AreEqual(LoadedModel.Hash(Trained.Model), answers[i].Model!.Sha256);
         }
     }
 
@@ -63,9 +64,6 @@ public sealed class PredictAppTests
         StringAssert.Contains(notAnImage.GetProperty("detail").GetString(), "not an image");
         JsonElement tooLarge = await ProblemAsync(app, Body(new byte[100_001]), HttpStatusCode.RequestEntityTooLarge);
         StringAssert.Contains(tooLarge.GetProperty("detail").GetString(), "the limit is 100000 bytes");
-        await ProblemAsync(app, Form(new byte[100_001]), HttpStatusCode.RequestEntityTooLarge);
-        using var noFile = new MultipartFormDataContent { { new StringContent("x"), "field" } };
-        await ProblemAsync(app, noFile, HttpStatusCode.BadRequest);
         using HttpResponseMessage after = await app.Client.PostAsync("/predict", Body(Bmp.Plain(200, 100, 50)));
         Assert.AreEqual(HttpStatusCode.OK, after.StatusCode);
     }
@@ -136,9 +134,11 @@ public sealed class PredictAppTests
                             response.StatusCode,
                             await response.Content.ReadAsStringAsync()
                         );
-                        TransferPrediction found = (await response.Content.ReadFromJsonAsync<TransferPrediction>())!;
-                        int model = Array.IndexOf(versions, found.Model.Sha256);
-                        Assert.AreEqual(expected[model].Max(), found.Probability, 1e-6);
+                        ImagePrediction found = (
+                            await response.Content.ReadFromJsonAsync<PredictResponse>()
+                        )!.Predictions.Single();
+                        int model = Array.IndexOf(versions, found.Model!.Sha256);
+                        Assert.AreEqual(expected[model].Max(), found.Probability!.Value, 1e-6);
                         Interlocked.Increment(ref answered[model]);
                         after += model;
                     }
