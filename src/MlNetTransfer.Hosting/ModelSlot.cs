@@ -271,6 +271,7 @@ internal sealed class ModelSlot(
             serving = new Serving(engine, clock.GetUtcNow());
             (judged, reloadError) = (stamp, null);
             activity?.SetTag(TransferTelemetry.Sha256Tag, engine.Model.Version.Sha256);
+            FreedMemory.GiveBack();
             Log.Loaded(logger, name, path, engine.Model.Version.Sha256, engine.Model.Model.ClassNames.Count);
         }
         catch (Exception e)
@@ -290,6 +291,7 @@ internal sealed class ModelSlot(
             {
                 lock (engines)
                     engines.Remove(engine);
+                FreedMemory.GiveBack();
             },
             TaskScheduler.Default
         );

@@ -20,6 +20,9 @@ string usage = $"""
                                        a hosted model under 8 callers, beside one session behind a lock: latencies, memory
       mlnet [backbone [images [rounds]]]
                                        FeaturizeImages beside ML.NET's own chains and the runner under it: rates, memory
+      serve [--seconds 20] [--overload 60] [--model FILE]
+                                       the server over HTTP, beside bare ONNX Runtime: rates, latencies, memory, overload,
+                                       exchanged files, clients that misbehave (build src/MlNetTransfer.Cli before)
       trainstep [network|full|tail|cached|single|rounds ...]
                                        training steps, beside PyTorch
     Accuracy is judged by tests/MlNetTransfer.Experiments.
@@ -34,6 +37,7 @@ Dictionary<string, Func<string[], int>> commands = new()
     ["head"] = SklearnHead.Run,
     ["hosting"] = HostingLoad.Run,
     ["mlnet"] = MLNetChainRates.Run,
+    ["serve"] = ServeLoad.Run,
     ["trainstep"] = TorchTrainStep.Run,
 };
 

@@ -29,6 +29,7 @@ public static class Feed
                     "MlNetTransfer.Imaging",
                     "MlNetTransfer",
                     "MlNetTransfer.Hosting",
+                    "MlNetTransfer.AspNetCore",
                     "MlNetTransfer.Reports",
                     "MlNetTransfer.Scoring",
                     "MlNetTransfer.Scoring.S3",

@@ -19,6 +19,7 @@ public sealed class PackageTests
             .. new[]
             {
                 "MlNetTransfer",
+                "MlNetTransfer.AspNetCore",
                 "MlNetTransfer.Cluster",
                 "MlNetTransfer.Hosting",
                 "MlNetTransfer.Imaging",
@@ -171,19 +172,17 @@ public sealed class PackageTests
     }
 
     [TestMethod]
-    public void WebApplication_OfHostingAlone_PublishesNoWeights()
+    public void WebApplication_OfEndpointsAlone_PublishesNoWeights()
     {
         using TempFolder place = Feed.NewPlace();
-        string project = NewProject(place, "web", "Service", "MlNetTransfer.Hosting");
+        string project = NewProject(place, "web", "Service", "MlNetTransfer.AspNetCore");
         File.WriteAllText(
             Path.Combine(project, "Program.cs"),
             """
-            using MlNetTransfer.Hosting;
-
             var builder = WebApplication.CreateBuilder(args);
             builder.Services.AddTransferModel("clipart", "model.onnx");
             var app = builder.Build();
-            app.MapPost("/predict", async (HttpRequest request, ITransferPredictor model, CancellationToken cancellation) => await model.PredictAsync(request.Body, cancellation));
+            app.MapTransferPredict("/predict");
             app.Run();
             """
         );

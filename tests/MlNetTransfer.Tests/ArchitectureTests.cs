@@ -17,6 +17,7 @@ public sealed partial class ArchitectureTests
         ("MlNetTransfer.Imaging", []),
         ("MlNetTransfer", ["MlNetTransfer.Onnx", "MlNetTransfer.Imaging"]),
         ("MlNetTransfer.Hosting", ["MlNetTransfer"]),
+        ("MlNetTransfer.AspNetCore", ["MlNetTransfer.Hosting"]),
         ("MlNetTransfer.Reports", ["MlNetTransfer"]),
         ("MlNetTransfer.Scoring", ["MlNetTransfer"]),
         ("MlNetTransfer.Scoring.S3", ["MlNetTransfer.Scoring"]),
@@ -26,6 +27,7 @@ public sealed partial class ArchitectureTests
             "MlNetTransfer.Cli",
             [
                 "MlNetTransfer",
+                "MlNetTransfer.AspNetCore",
                 "MlNetTransfer.Reports",
                 "MlNetTransfer.Scoring",
                 "MlNetTransfer.Scoring.S3",
