@@ -87,6 +87,7 @@ internal static class CommandLine
         )
         {
             TrainCommand.Create(terminal, cancellation),
+            StudioCommand.Create(terminal, cancellation),
             RunCommand.Create(terminal, cancellation),
             ScheduleCommand.Create(terminal, cancellation),
             JobFileCommands.New(terminal),
