@@ -4,7 +4,7 @@ namespace MlNetTransfer.AspNetCore;
 
 /// <summary>
 /// Memory for the bodies of requests, all together no more than a budget. What is over goes back to a pool that keeps a
-/// few arrays of each size and none of the largest, so that a burst leaves nothing behind. Thread-safe.
+/// few arrays of each size and none of the largest; those are the garbage collector's to free. Thread-safe.
 /// </summary>
 /// <param name="bytes">The budget.</param>
 internal sealed class BodyBudget(long bytes)

@@ -28,7 +28,10 @@ internal sealed partial class PredictEndpoint(
             PredictResponse response = await PredictAsync(context, models[name]).ConfigureAwait(false);
             await context.Response.WriteAsJsonAsync(response, context.RequestAborted).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception e)
+            when (e is OperationCanceledException && context.RequestAborted.IsCancellationRequested
+                || e is IOException and not BadHttpRequestException
+            )
         {
             // Nobody is there to be answered.
             context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
@@ -58,7 +61,9 @@ internal sealed partial class PredictEndpoint(
     private async Task<PredictResponse> PredictAsync(HttpContext context, ITransferPredictor model)
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
-            size.MaxRequestBodySize = options.MaxRequestBytes;
+            // The limit is held here. The server's own would cut the connection off, so that whoever sends too much
+            // would not hear why.
+            size.MaxRequestBodySize = null;
         using RequestImages images = await ReadAsync(context).ConfigureAwait(false);
         if (images.Images is [var one] && images.IsBody)
             return new PredictResponse([

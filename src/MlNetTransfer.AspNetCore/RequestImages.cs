@@ -11,6 +11,8 @@ namespace MlNetTransfer.AspNetCore;
 /// </summary>
 internal sealed class RequestImages : IDisposable
 {
+    private const int FirstBytes = 16 << 10;
+
     private readonly TransferEndpointOptions options;
     private readonly BodyBudget budget;
     private readonly List<(string? Name, GrowingBytes Bytes)> images = [];
@@ -87,7 +89,7 @@ internal sealed class RequestImages : IDisposable
     /// </summary>
     private async Task BodyAsync(HttpRequest request, CancellationToken cancellation)
     {
-        GrowingBytes body = Add(null, Expected(request));
+        GrowingBytes body = Add(null, First(request));
         await body.ReadAsync(request.Body, options.MaxRequestBytes, TooLarge, cancellation).ConfigureAwait(false);
         if (body.Read.IsEmpty)
             throw Wrong(
@@ -97,9 +99,11 @@ internal sealed class RequestImages : IDisposable
         IsBody = true;
     }
 
-    /// <summary>A known length is taken at once, up to a megabyte; more must have come first.</summary>
-    private static int Expected(HttpRequest request) =>
-        request.ContentLength is { } length ? (int)Math.Min(length + 1, 1 << 20) : 64 << 10;
+    /// <summary>
+    /// Where a body begins: a length that is only announced takes no more than this, whatever it is.
+    /// </summary>
+    private static int First(HttpRequest request) =>
+        request.ContentLength is { } length ? (int)Math.Min(length + 1, FirstBytes) : FirstBytes;
 
     /// <summary>Every part is an image, but those that are named as a wish.</summary>
     private async Task FormAsync(HttpRequest request, CancellationToken cancellation)
@@ -129,12 +133,19 @@ internal sealed class RequestImages : IDisposable
                     continue;
                 }
 
-                GrowingBytes image = Add(file, 64 << 10);
+                GrowingBytes image = Add(file, FirstBytes);
                 await image.ReadAsync(section.Body, left, TooLarge, cancellation).ConfigureAwait(false);
                 left -= image.Read.Length;
             }
         }
-        catch (Exception e) when (e is InvalidDataException or IOException and not BadHttpRequestException)
+        catch (Exception e)
+            when (e
+                    is InvalidDataException
+                        or NotSupportedException
+                        or ArgumentException
+                        or FormatException
+                        or (IOException and not BadHttpRequestException)
+            )
         {
             throw Wrong($"The form cannot be read: {e.Message}", e);
         }
@@ -153,53 +164,96 @@ internal sealed class RequestImages : IDisposable
 
     private async Task JsonAsync(HttpRequest request, CancellationToken cancellation)
     {
-        using GrowingBytes body = new(budget, Expected(request));
+        using GrowingBytes body = new(budget, First(request));
         await body.ReadAsync(request.Body, options.MaxRequestBytes, TooLarge, cancellation).ConfigureAwait(false);
         try
         {
-            using JsonDocument document = JsonDocument.Parse(body.Read);
-            JsonElement root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object)
-                throw Wrong("The JSON is no object; {\"images\": [\"base64\", …]} was expected.");
-            foreach (JsonProperty property in root.EnumerateObject())
-                if (property.Name is "top" or "threshold")
-                    Wish(property.Name, property.Value.ToString());
-                else if (property.Name != "images")
-                    throw Wrong(
-                        $"The JSON has a member '{Short(property.Name)}'; images, top and threshold are known."
-                    );
-            if (!root.TryGetProperty("images", out JsonElement all) || all.ValueKind != JsonValueKind.Array)
-                throw Wrong("The JSON has no array \"images\" of images in base64.");
-            foreach (JsonElement image in all.EnumerateArray())
-                Decode(image);
+            // Token by token: a tree of a body is many times its size.
+            Utf8JsonReader reader = new(WithoutMark(body.Read.Span));
+            ReadObject(ref reader);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw Wrong($"The JSON cannot be read: {e.Message}", e);
         }
-
-        if (images.Count == 0)
-            throw Wrong("The array \"images\" is empty.");
     }
 
-    private void Decode(JsonElement image)
-    {
-        if (image.ValueKind != JsonValueKind.String)
-            throw Wrong($"Image {images.Count} of \"images\" is no string of base64.");
-        ReadOnlySpan<byte> raw = System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(image)[1..^1];
-        // A data URL, as pages have it: what stands before the comma only says what comes.
-        if (raw.StartsWith("data:"u8))
-            raw = raw[(raw.IndexOf((byte)',') + 1)..];
-        GrowingBytes bytes = Add(null, raw.Length);
-        // JSON may write a slash as \/ and a plus as \u002B; then the text is longer than the base64.
-        bool done = raw.Contains((byte)'\\')
-            ? bytes.TryDecode(System.Text.Encoding.UTF8.GetBytes(Plain(image.GetString()!)))
-            : bytes.TryDecode(raw);
-        if (!done)
-            throw Wrong($"Image {images.Count - 1} of \"images\" is no base64.");
+    private static ReadOnlySpan<byte> WithoutMark(ReadOnlySpan<byte> text) =>
+        text.StartsWith(System.Text.Encoding.UTF8.Preamble) ? text[3..] : text;
 
-        static string Plain(string text) =>
-            text.StartsWith("data:", StringComparison.Ordinal) ? text[(text.IndexOf(',') + 1)..] : text;
+    private void ReadObject(ref Utf8JsonReader reader)
+    {
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            throw Wrong("The JSON is no object; {\"images\": [\"base64\", …]} was expected.");
+        bool any = false;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isImages = reader.ValueTextEquals("images"u8),
+                isTop = reader.ValueTextEquals("top"u8);
+            if (!isImages && !isTop && !reader.ValueTextEquals("threshold"u8))
+                throw Wrong($"The JSON has a member '{Text(ref reader)}'; images, top and threshold are known.");
+            reader.Read();
+            if (!isImages)
+            {
+                if (reader.TokenType != JsonTokenType.Null)
+                    Wish(isTop ? "top" : "threshold", Text(ref reader));
+                continue;
+            }
+
+            if (reader.TokenType != JsonTokenType.StartArray)
+                throw Wrong("The JSON has no array \"images\" of images in base64.");
+            any = true;
+            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+                Decode(ref reader);
+        }
+
+        // Whatever follows is no JSON any more; the reader says so.
+        while (reader.Read()) { }
+        if (images.Count == 0)
+            throw Wrong(
+                any ? "The array \"images\" is empty." : "The JSON has no array \"images\" of images in base64."
+            );
+    }
+
+    /// <summary>A name or a lone value; of what is too long to be one, that it is long.</summary>
+    private static string Text(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject)
+            throw Wrong("The JSON has an array or object where a number was expected.");
+        return reader.ValueSpan.Length > 200 ? $"{reader.ValueSpan.Length} bytes of text"
+            : reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName ? reader.GetString()!
+            : System.Text.Encoding.UTF8.GetString(reader.ValueSpan);
+    }
+
+    private void Decode(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.String)
+            throw Wrong($"Image {images.Count} of \"images\" is no string of base64.");
+        GrowingBytes bytes = Add(null, reader.ValueSpan.Length);
+        if (!reader.ValueIsEscaped)
+        {
+            Decode(bytes, reader.ValueSpan);
+            return;
+        }
+
+        byte[] plain = budget.Rent(reader.ValueSpan.Length);
+        try
+        {
+            Decode(bytes, plain.AsSpan(0, reader.CopyString(plain)));
+        }
+        finally
+        {
+            budget.Return(plain);
+        }
+    }
+
+    private void Decode(GrowingBytes bytes, ReadOnlySpan<byte> text)
+    {
+        // A data URL, as pages have it: what stands before the comma only says what comes.
+        if (text.StartsWith("data:"u8))
+            text = text[(text.IndexOf((byte)',') + 1)..];
+        if (!bytes.TryDecode(text))
+            throw Wrong($"Image {images.Count - 1} of \"images\" is no base64.");
     }
 
     private GrowingBytes Add(string? name, int expected)

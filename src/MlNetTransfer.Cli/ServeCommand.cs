@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Net;
 using System.Runtime.InteropServices;
 using MlNetTransfer.Backbones;
 
@@ -61,8 +60,8 @@ internal static class ServeCommand
         };
         command.SetAction(parsed =>
         {
-            Run(flags.Read(parsed), terminal, cancellation).GetAwaiter().GetResult();
-            return ExitCode.Done;
+            ServeOptions options = flags.Read(parsed);
+            return Run(options, terminal, cancellation).GetAwaiter().GetResult();
         });
         return command;
     }
@@ -150,14 +149,14 @@ internal static class ServeCommand
             ),
             flags.Text(
                 "--canary",
-                "Let this model answer a share of the requests, and log how the two differ on them. Where it fails, "
+                "Let this model answer for a share of the images, and log how the two differ on them. Where it fails, "
                     + "the other answers.",
                 "model",
                 (o, model) => o with { Canary = model }
             ),
             flags.Number<double>(
                 "--share",
-                "Share of the requests that it takes part in. Default: all of them for a shadow, 0.05 for a canary.",
+                "Share of the images that it takes part in. Default: all of them for a shadow, 0.05 for a canary.",
                 "share",
                 (o, share) => o with { Share = share }
             ),
@@ -175,27 +174,37 @@ internal static class ServeCommand
         }
     }
 
-    private static async Task Run(ServeOptions options, Terminal terminal, CancellationToken cancellation)
+    private static async Task<int> Run(ServeOptions options, Terminal terminal, CancellationToken cancellation)
     {
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(
             PosixSignal.SIGTERM,
             signal =>
             {
-                signal.Cancel = true;
+                // The first asks for an end in good order, a second one does not wait for it.
+                signal.Cancel = !ends.IsCancellationRequested;
                 ends.Cancel();
             }
         );
         var gate = new Lock();
         await using var server = new Server(options, Say);
-        await server.StartAsync(ends.Token).ConfigureAwait(false);
+        try
+        {
+            await server.StartAsync(ends.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (ends.IsCancellationRequested)
+        {
+            Say("Cancelled before anything was served.");
+            return ExitCode.Cancelled;
+        }
+
         Say($"Serving {string.Join(", ", options.Models.Select(m => m.Name))} on {server.Address} until Ctrl-C. Try:");
         Say(
             $"  curl --data-binary @photo.jpg {(options.ApiKeys is null ? "" : "-H 'X-Api-Key: KEY' ")}"
-                + $"{server.Address}/v1/models/{options.Models[0].Name}/predict"
+                + $"{server.LocalAddress}/v1/models/{options.Models[0].Name}/predict"
         );
-        if (!IPAddress.IsLoopback(options.Listen.Address) && options.ApiKeys is null)
-            Say($"warning: whoever reaches {options.Listen} can use it. --api-keys FILE asks for a key.");
+        foreach (string warning in server.Warnings())
+            Say($"warning: {warning}");
         try
         {
             await Task.Delay(Timeout.Infinite, ends.Token).ConfigureAwait(false);
@@ -207,6 +216,7 @@ internal static class ServeCommand
 
         await server.StopAsync().ConfigureAwait(false);
         Say("Ended.");
+        return ExitCode.Done;
 
         void Say(string line)
         {

@@ -85,10 +85,10 @@ internal sealed record ServeOptions
     /// <summary>A model that looks on; null for none.</summary>
     public string? Shadow { get; init; }
 
-    /// <summary>A model that answers some of the requests; null for none.</summary>
+    /// <summary>A model that answers for some of the images; null for none.</summary>
     public string? Canary { get; init; }
 
-    /// <summary>Share of the requests that one of those takes part in; null for all of a shadow, 0.05 of a canary.</summary>
+    /// <summary>Share of the images that one of those takes part in; null for all of a shadow, 0.05 of a canary.</summary>
     public double? Share
     {
         get;
@@ -115,7 +115,8 @@ internal sealed record ServeOptions
             : text.StartsWith("localhost:", StringComparison.OrdinalIgnoreCase) ? $"127.0.0.1:{text[10..]}"
             : text;
         int colon = full.LastIndexOf(':');
-        return colon > 0 && IPEndPoint.TryParse(full, out IPEndPoint? address) && full[colon - 1] is not ':'
+        bool isWhole = full.Contains('[') || full.Count(c => c == '.') == 3;
+        return isWhole && colon > 0 && IPEndPoint.TryParse(full, out IPEndPoint? address) && full[colon - 1] is not ':'
             ? address
             : throw new FormatException($"'{text}' is no address with a port; write 8080, 0.0.0.0:8080 or [::1]:8080.");
     }

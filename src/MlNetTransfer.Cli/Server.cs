@@ -1,18 +1,12 @@
 using System.Globalization;
+using System.Net;
 using System.Threading.RateLimiting;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.AspNetCore.RateLimiting;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Microsoft.OpenApi;
 using MlNetTransfer.AspNetCore;
 using MlNetTransfer.Hosting;
@@ -54,6 +48,8 @@ internal sealed class Server : IAsyncDisposable
         builder
             .Logging.AddFilter("Microsoft", LogLevel.Warning)
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+        // Who asks whether it is ready is told; that is no matter for the log.
+        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(Configure);
         builder.Services.AddRoutingCore();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(30));
@@ -81,8 +77,24 @@ internal sealed class Server : IAsyncDisposable
     public string Address =>
         app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
 
-    /// <summary>What is served.</summary>
-    public ITransferModels Models => app.Services.GetRequiredService<ITransferModels>();
+    /// <summary>The address for programs on this machine.</summary>
+    public string LocalAddress =>
+        options.Listen.Address.Equals(IPAddress.Any) || options.Listen.Address.Equals(IPAddress.IPv6Any)
+            ? $"http://localhost:{Address[(Address.LastIndexOf(':') + 1)..]}"
+            : Address;
+
+    /// <summary>What may not be meant so, once it has started.</summary>
+    public IEnumerable<string> Warnings()
+    {
+        if (!IPAddress.IsLoopback(options.Listen.Address) && options.ApiKeys is null)
+            yield return $"whoever reaches {options.Listen} can use it. --api-keys FILE asks for a key.";
+        ITransferModels models = app.Services.GetRequiredService<ITransferModels>();
+        TransferModelStatus served = models[options.Models[0].Name].Status;
+        if (served.Candidate is { } candidate && !models[candidate.Name].Status.Labels.SequenceEqual(served.Labels))
+            yield return $"'{candidate.Name}' has other classes than '{served.Name}': "
+                + $"{string.Join(", ", models[candidate.Name].Status.Labels)} instead of "
+                + $"{string.Join(", ", served.Labels)}.";
+    }
 
     /// <summary>Loads the models and listens.</summary>
     /// <exception cref="TransferException">A model cannot be served, or the address is taken.</exception>
@@ -92,10 +104,10 @@ internal sealed class Server : IAsyncDisposable
         {
             await app.StartAsync(cancellation).ConfigureAwait(false);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
         {
             throw new TransferException(
-                $"The server cannot listen on {options.Listen}: {e.Message} Choose another address with --listen.",
+                $"The server cannot listen on {options.Listen}: {e.Message.TrimEnd('.')}. Choose another address with --listen.",
                 e
             );
         }
@@ -140,6 +152,11 @@ internal sealed class Server : IAsyncDisposable
             throw new TransferException(
                 "--share is that of a --shadow or --canary. Give one of them, or leave it out."
             );
+        if (options.MaxMemoryMegabytes < 3 * options.MaxRequestMegabytes)
+            throw new TransferException(
+                $"--max-memory-mb is {options.MaxMemoryMegabytes}; at least three times --max-request-mb "
+                    + $"({options.MaxRequestMegabytes}) was expected, or the largest requests never fit."
+            );
         string? other = options.Shadow ?? options.Canary;
         if (other is not null && options.Models.Count > 1)
             throw new TransferException(
@@ -159,7 +176,7 @@ internal sealed class Server : IAsyncDisposable
 
         if (other is not null)
         {
-            ServedFile candidate = new("candidate", ServedFile.Parse(other).Path);
+            ServedFile candidate = Candidate(other);
             services.AddTransferModel(candidate.Name, candidate.Path, Set);
             services.Configure<TransferModelOptions>(
                 options.Models[0].Name,
@@ -181,6 +198,20 @@ internal sealed class Server : IAsyncDisposable
         services.ConfigureHttpJsonOptions(o =>
             o.SerializerOptions.Converters.Add(new System.Text.Json.Serialization.JsonStringEnumConverter())
         );
+    }
+
+    /// <summary>The model beside the served one, by the name it was given; else "candidate".</summary>
+    private ServedFile Candidate(string text)
+    {
+        ServedFile candidate = ServedFile.Parse(text);
+        if (candidate.Path == text)
+            candidate = candidate with { Name = "candidate" };
+        return candidate.Name != options.Models[0].Name
+            ? candidate
+            : throw new TransferException(
+                $"The model and the one beside it would both be called '{candidate.Name}'. Give the latter a name: "
+                    + $"--shadow other={candidate.Path}."
+            );
     }
 
     private static void AddTelemetry(IServiceCollection services)

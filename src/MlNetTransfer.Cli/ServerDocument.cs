@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Microsoft.OpenApi;
 
 namespace MlNetTransfer.Cli;

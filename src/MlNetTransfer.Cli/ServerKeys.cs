@@ -41,7 +41,7 @@ internal sealed class ServerKeys
         {
             string line = lines[i].Trim();
             if (line.Length > 0 && line[0] != '#')
-                keys.keys.Add(Read(line, $"{path}, line {i + 1}"));
+                keys.Add(Read(line, $"{path}, line {i + 1}"), $"{path}, line {i + 1}");
         }
 
         return keys.keys.Count > 0
@@ -60,13 +60,20 @@ internal sealed class ServerKeys
         return found;
     }
 
+    private void Add((string Name, byte[] Hash) key, string where)
+    {
+        if (keys.Any(k => k.Name == key.Name || k.Hash.AsSpan().SequenceEqual(key.Hash)))
+            throw new TransferException($"{where}: the name '{key.Name}', or its key, stands in the file twice.");
+        keys.Add(key);
+    }
+
     private static (string Name, byte[] Hash) Read(string line, string where)
     {
         int equals = line.IndexOf('=');
         if (equals <= 0)
             throw new TransferException($"{where}: NAME=KEY was expected.");
         (string name, string key) = (line[..equals].Trim(), line[(equals + 1)..].Trim());
-        if (key.StartsWith(Digest, StringComparison.Ordinal))
+        if (key.StartsWith(Digest, StringComparison.OrdinalIgnoreCase))
             return key.Length == Digest.Length + 64 && key[Digest.Length..].All(char.IsAsciiHexDigit)
                 ? (name, Convert.FromHexString(key[Digest.Length..]))
                 : throw new TransferException($"{where}: 64 hexadecimal digits were expected after '{Digest}'.");

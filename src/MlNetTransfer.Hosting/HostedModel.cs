@@ -209,7 +209,7 @@ internal sealed class LoadedModel : IDisposable
     /// <summary>SHA-256 of a file, hexadecimal.</summary>
     public static string Hash(string path)
     {
-        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using FileStream file = RegularFile.OpenRead(path);
         return Convert.ToHexStringLower(SHA256.HashData(file));
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using MlNetTransfer.Models;
+using MlNetTransfer.Onnx;
 using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Hosting;
@@ -128,10 +129,10 @@ internal sealed class ModelSlot(
     public async Task StopAsync(CancellationToken hurry)
     {
         await stopping.CancelAsync().ConfigureAwait(false);
-        await gate.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        stopped = true;
+        bool isAlone = await EnteredAsync(hurry).ConfigureAwait(false);
         try
         {
-            stopped = true;
             watcher?.Dispose();
             ModelEngine? last = serving?.Engine;
             serving = null;
@@ -139,7 +140,8 @@ internal sealed class ModelSlot(
         }
         finally
         {
-            gate.Release();
+            if (isAlone)
+                gate.Release();
         }
 
         ModelEngine[] left;
@@ -150,6 +152,20 @@ internal sealed class ModelSlot(
         foreach (ModelEngine engine in left)
             engine.Abandon();
         await drained.ConfigureAwait(false);
+    }
+
+    /// <summary>Waits for a load to end, but not for one that hangs; false where it was not waited for.</summary>
+    private async Task<bool> EnteredAsync(CancellationToken hurry)
+    {
+        try
+        {
+            await gate.WaitAsync(hurry).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Looks whether the file has changed and stays as it is; says when to look again.</summary>
@@ -221,7 +237,7 @@ internal sealed class ModelSlot(
         try
         {
             if (
-                stamp is not null
+                stamp is { Length: > 0 }
                 && await Task.Run(() => LoadedModel.Hash(path), cancellation).ConfigureAwait(false)
                     == old.Model.Version.Sha256
             )
@@ -310,12 +326,10 @@ internal readonly record struct FileStamp(long Length, DateTime Written)
     {
         try
         {
-            using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(
-                path,
-                FileMode.Open,
-                FileAccess.Read,
-                FileShare.ReadWrite | FileShare.Delete
-            );
+            // What has no bytes may be a pipe, which would block whoever opens it.
+            if (RegularFile.HasNoBytes(path))
+                return new FileStamp(0, File.GetLastWriteTimeUtc(path));
+            using Microsoft.Win32.SafeHandles.SafeFileHandle file = RegularFile.OpenHandle(path);
             return new FileStamp(RandomAccess.GetLength(file), File.GetLastWriteTimeUtc(file));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -149,9 +149,10 @@ internal sealed class PairedTrial
             {
                 return (model, await candidate.AnswerAsync(image, null, wishes, cancellation).ConfigureAwait(false));
             }
-            catch (Exception e) when (e is not ImageRejectedException and not OperationCanceledException)
+            catch (Exception e) when (e is not OperationCanceledException)
             {
-                // Whoever sent the image must not suffer from a trial.
+                // Whoever sent the image must not suffer from a trial: it may be the candidate's fault that it has no
+                // answer. An image that cannot be used is refused by the other model as well.
                 Log.CandidateFailed(logger, candidate.Name, e.Message);
             }
         }

@@ -72,11 +72,11 @@ public sealed class TransferModelOptions
     /// </summary>
     public string Candidate { get; set; } = "";
 
-    /// <summary>Share of the requests that the candidate takes part in, in (0, 1]. Default 1.</summary>
+    /// <summary>Share of the images that the candidate takes part in, in (0, 1]. Default 1.</summary>
     public double CandidateShare { get; set; } = 1;
 
     /// <summary>
-    /// Whether the candidate answers the requests that it takes part in (a canary), or only looks on (a shadow), which
+    /// Whether the candidate answers for the images that it takes part in (a canary), or only looks on (a shadow), which
     /// it does after the answer and where it has nothing else to do. A canary that fails leaves the answer to this
     /// model. Default false.
     /// </summary>

@@ -2,8 +2,6 @@ using System.Collections.Concurrent;
 using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
-using MlNetTransfer.Imaging.Decoding;
-using MlNetTransfer.Jobs;
 
 namespace MlNetTransfer.Studio;
 

@@ -2,7 +2,6 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Explain;
 using MlNetTransfer.Imaging;
-using MlNetTransfer.Imaging.Decoding;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 

@@ -79,7 +79,7 @@ public sealed class ServeCommandTests
         string digest = Convert.ToHexStringLower(
             System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(new string('b', 20)))
         );
-        File.WriteAllText(folder.File("keys"), $"# shops\nalpha = {Key}\n\nbeta=sha256:{digest}\n");
+        File.WriteAllText(folder.File("keys"), $"# shops\nalpha = {Key}\n\nbeta=SHA256:{digest}\n");
         await using Served server = await Served.StartAsync($"clip={Trained.Model}", "--api-keys", folder.File("keys"));
         Assert.AreEqual(HttpStatusCode.Unauthorized, await StatusAsync(null, null));
         Assert.AreEqual(HttpStatusCode.Unauthorized, await StatusAsync("X-Api-Key", Key + "0"));
@@ -147,6 +147,10 @@ public sealed class ServeCommandTests
     [DataRow("--drain is '2h'; it must be 0s to 10m", "--drain", "2h")]
     [DataRow("Write NAME=KEY", "--api-keys", "no-such-file")]
     [DataRow("--max-images is 0", "--max-images", "0")]
+    [DataRow("--max-memory-mb is 100; at least three times", "--max-memory-mb", "100")]
+    [DataRow("--listen: '1:8080' is no address", "--listen", "1:8080")]
+    [DataRow("cannot listen on 192.0.2.1:8123", "--listen", "192.0.2.1:8123")]
+    [DataRow("would both be called 'clip'", "--shadow", "clip=other.onnx")]
     public void Serve_WrongOption_SaysWhatIsRight(string message, params string[] options)
     {
         CliResult result = Cli.Run(["serve", $"clip={Trained.Model}", .. options]);

@@ -60,6 +60,16 @@ public sealed class CandidateTests
         );
     }
 
+    /// <summary>Its logits are beyond float32 for dark images, which is not the image's fault.</summary>
+    [TestMethod]
+    public async Task Canary_WithoutAnAnswer_LeavesItToTheOther()
+    {
+        await using Pair pair = new(o => (o.Candidate, o.CandidateAnswers) = ("new", true), gain: 3e38f);
+        TransferPrediction answer = await pair.Old.PredictAsync(Bmp.Plain(30, 20, 20));
+        Assert.AreEqual("gain 1", answer.Model.TrainingDigest);
+        Assert.AreEqual(1, pair.Old.Status.Candidate!.Skipped);
+    }
+
     [TestMethod]
     [DataRow("missing")]
     [DataRow("old")]

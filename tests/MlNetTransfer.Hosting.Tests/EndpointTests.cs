@@ -106,6 +106,11 @@ public sealed class EndpointTests
     [DataRow("""{"images": [7]}""", "Image 0 of \"images\" is no string")]
     [DataRow("""{"images": ["AAAA", "?"]}""", "Image 1 of \"images\" is no base64")]
     [DataRow("""{"images": ["AAAA"], "top": "x"}""", "'top' is 'x'")]
+    [DataRow("""{"images": ["AAAA"], "top": [1]}""", "an array or object where a number was expected")]
+    [DataRow("""{"images": ["\ud800"]}""", "cannot be read")]
+    [DataRow("""{"\ud800": 1}""", "cannot be read")]
+    [DataRow("""{"images": ["AAAA"]} trailing""", "cannot be read")]
+    [DataRow("""{"top": 1}""", "no array")]
     public async Task Predict_WrongJson_Is400(string json, string message)
     {
         await using Web web = await Web.StartAsync();
@@ -158,6 +163,61 @@ public sealed class EndpointTests
         await ProblemAsync(web, "/predict", three, TooLarge, "more than 2 images");
         Assert.AreEqual("red", (await AnswerAsync(web, "/predict", new ByteArrayContent(Red))).Predictions[0].Label);
         Assert.IsEmpty(web.Logs.Lines, "what clients do wrong is no matter for the log");
+    }
+
+    /// <summary>A tree of such a body would be many times its size; the first number ends it.</summary>
+    [TestMethod]
+    public async Task Predict_JsonOfMillionsOfNumbers_IsRefusedAtTheFirst()
+    {
+        await using Web web = await Web.StartAsync();
+        string json = $"{{\"images\": [{string.Join(',', Enumerable.Repeat('1', 10_000_000))}]}}";
+        using StringContent content = new(json, Encoding.UTF8, "application/json");
+        await ProblemAsync(web, "/predict", content, HttpStatusCode.BadRequest, "Image 0");
+        Assert.AreEqual(0, web.Buffered);
+    }
+
+    [TestMethod]
+    public async Task Predict_JsonWithMarkAndNull_IsRead()
+    {
+        await using Web web = await Web.StartAsync();
+        byte[] json =
+        [
+            .. Encoding.UTF8.Preamble,
+            .. Encoding.UTF8.GetBytes($$"""{"top": null, "images": ["{{Convert.ToBase64String(Red)}}"]}"""),
+        ];
+        using ByteArrayContent content = new(json);
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        Assert.HasCount(3, (await AnswerAsync(web, "/predict", content)).Predictions[0].Top!);
+    }
+
+    [TestMethod]
+    [DataRow("filename*=utf-7''a")]
+    [DataRow("filename=\"=?utf-7?B?YWE=?=\"")]
+    public async Task Predict_FormWithAHeaderNobodyReads_Is400(string name)
+    {
+        await using Web web = await Web.StartAsync();
+        using ByteArrayContent form = new(
+            Encoding.ASCII.GetBytes($"--x\r\nContent-Disposition: form-data; name=a; {name}\r\n\r\nbody\r\n--x--\r\n")
+        );
+        form.Headers.TryAddWithoutValidation("Content-Type", "multipart/form-data; boundary=x");
+        await ProblemAsync(web, "/predict", form, HttpStatusCode.BadRequest, "The form");
+    }
+
+    /// <summary>What is only announced takes next to nothing, so that idle clients keep nobody out.</summary>
+    [TestMethod]
+    public async Task Predict_ManyIdleClients_TakeLittle()
+    {
+        await using Web web = await Web.StartAsync(o => o.MaxBufferedBytes = 8_000_000);
+        List<NetworkStream> clients = [];
+        for (int i = 0; i < 200; i++)
+            clients.Add(
+                await web.SendAsync("POST /predict HTTP/1.1\nHOST\nContent-Length: 60000000\n\n", new byte[240])
+            );
+        await Hosted.Until(() => web.Buffered >= 200 * 16_384, "they are there");
+        Assert.AreEqual("red", (await AnswerAsync(web, "/predict", new ByteArrayContent(Red))).Predictions[0].Label);
+        foreach (NetworkStream client in clients)
+            await client.DisposeAsync();
+        await Hosted.Until(() => web.Buffered == 0, "the memory is free");
     }
 
     /// <summary>Kestrel's own limit is 30 MB; the endpoint's holds.</summary>

@@ -371,4 +371,33 @@ public sealed class ReloadTests
                 softmax.Input[0] = "means";
             })
             .ToBytes();
+
+    /// <summary>Opening a pipe would wait for ever, and a device never ends.</summary>
+    [TestMethod]
+    [DataRow("mkfifo", "{0}")]
+    [DataRow("ln", "-s /dev/zero {0}")]
+    public async Task Reload_PipeOrDevice_IsRefusedAndAGoodFileFollows(string program, string arguments)
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Inconclusive("There is no such file here.");
+        await using Hosted hosted = new();
+        byte[] image = Bmp.Plain(200, 100, 50);
+        await hosted.Predictor.PredictAsync(image);
+        File.Delete(hosted.Path);
+        using (
+            var make = System.Diagnostics.Process.Start(
+                program,
+                string.Format(System.Globalization.CultureInfo.InvariantCulture, arguments, hosted.Path)
+            )
+        )
+            await make.WaitForExitAsync();
+        var e = await Assert.ThrowsExactlyAsync<TransferException>(() =>
+            hosted.ReloadAsync().WaitAsync(TimeSpan.FromSeconds(20))
+        );
+        StringAssert.Contains(e.Message, "a regular file was expected");
+        Assert.AreEqual("gain 1", (await hosted.Predictor.PredictAsync(image)).Model.TrainingDigest);
+        TinyModel.Put(hosted.Path, TinyModel.Bytes(2));
+        Assert.IsTrue(await hosted.ReloadAsync());
+        Assert.AreEqual("gain 2", (await hosted.Predictor.PredictAsync(image)).Model.TrainingDigest);
+    }
 }
