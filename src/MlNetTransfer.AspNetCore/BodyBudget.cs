@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 
 namespace MlNetTransfer.AspNetCore;
 
@@ -44,8 +45,10 @@ internal sealed class BodyBudget(long bytes)
         Interlocked.Add(ref used, -length);
         throw new RequestException(
             StatusCodes.Status503ServiceUnavailable,
-            FormattableString.Invariant(
-                $"The server is busy: the images of all requests would need more than {bytes} bytes of memory. Try again later."
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The server is busy: the images of all requests would need more than {bytes} bytes of memory. "
+                    + $"Try again later."
             )
         );
     }

@@ -13,6 +13,8 @@ internal sealed partial class PredictEndpoint(
     ILogger<PredictEndpoint> logger
 )
 {
+    private static readonly int PlacesOfARequest = Math.Max(2, Environment.ProcessorCount);
+
     private readonly BodyBudget budget = new(options.MaxBufferedBytes);
 
     /// <summary>Bytes of bodies in memory.</summary>
@@ -34,7 +36,8 @@ internal sealed partial class PredictEndpoint(
             )
         {
             // Nobody is there to be answered.
-            context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+            if (!context.Response.HasStarted)
+                context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
         }
         catch (Exception e) when (!context.Response.HasStarted)
         {
@@ -74,9 +77,13 @@ internal sealed partial class PredictEndpoint(
                         .ConfigureAwait(false)
                 ),
             ]);
+        // A request takes a few places of the queue at a time, however many images it has; and once it cannot be
+        // answered, the rest of it is not computed in vain.
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        using SemaphoreSlim places = new(PlacesOfARequest);
         Task<ImagePrediction>[] all =
         [
-            .. images.Images.Select(i => OneAsync(model, i.Name, i.Bytes, images.Wishes, context.RequestAborted)),
+            .. images.Images.Select(i => PlacedAsync(model, i.Name, i.Bytes, images.Wishes, places, stop)),
         ];
         try
         {
@@ -86,6 +93,31 @@ internal sealed partial class PredictEndpoint(
         {
             // Images that are in work are read until their tasks end, one of them failed or not.
             await ((Task)Task.WhenAll(all)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private static async Task<ImagePrediction> PlacedAsync(
+        ITransferPredictor model,
+        string? name,
+        GrowingBytes bytes,
+        PredictionWishes wishes,
+        SemaphoreSlim places,
+        CancellationTokenSource stop
+    )
+    {
+        await places.WaitAsync(stop.Token).ConfigureAwait(false);
+        try
+        {
+            return await OneAsync(model, name, bytes, wishes, stop.Token).ConfigureAwait(false);
+        }
+        catch
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            throw;
+        }
+        finally
+        {
+            places.Release();
         }
     }
 

@@ -11,7 +11,9 @@ namespace MlNetTransfer.AspNetCore;
 /// </summary>
 internal sealed class RequestImages : IDisposable
 {
-    private const int FirstBytes = 16 << 10;
+    /// <summary>What a body takes at first, and what a part of a form counts beside its content.</summary>
+    private const int FirstBytes = 16 << 10,
+        PartBytes = 100;
 
     private readonly TransferEndpointOptions options;
     private readonly BodyBudget budget;
@@ -76,8 +78,10 @@ internal sealed class RequestImages : IDisposable
     private RequestException TooLarge() =>
         new(
             StatusCodes.Status413PayloadTooLarge,
-            FormattableString.Invariant(
-                $"The body of the request has more than {options.MaxRequestBytes} bytes, which is the limit. Send fewer or smaller images."
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The body of the request has more than {options.MaxRequestBytes} bytes, which is the limit. Send "
+                    + $"fewer or smaller images."
             )
         );
 
@@ -113,7 +117,8 @@ internal sealed class RequestImages : IDisposable
             : null;
         if (string.IsNullOrEmpty(boundary) || boundary.Length > 200)
             throw Wrong(
-                $"The content type '{Short(request.ContentType!)}' has no boundary. Leave the content type of a form to the client."
+                $"The content type '{Short(request.ContentType!)}' has no boundary. Leave the content type of a "
+                    + "form to the client."
             );
         MultipartReader reader = new(boundary, request.Body);
         long left = options.MaxRequestBytes;
@@ -130,12 +135,15 @@ internal sealed class RequestImages : IDisposable
                     await text.ReadAsync(section.Body, 100, () => Wrong($"'{name}' is no number."), cancellation)
                         .ConfigureAwait(false);
                     Wish(name, System.Text.Encoding.UTF8.GetString(text.Read.Span));
+                    left -= text.Read.Length + PartBytes;
+                    if (left < 0)
+                        throw TooLarge();
                     continue;
                 }
 
                 GrowingBytes image = Add(file, FirstBytes);
                 await image.ReadAsync(section.Body, left, TooLarge, cancellation).ConfigureAwait(false);
-                left -= image.Read.Length;
+                left -= image.Read.Length + PartBytes;
             }
         }
         catch (Exception e)
@@ -261,8 +269,10 @@ internal sealed class RequestImages : IDisposable
         if (images.Count == options.MaxImages)
             throw new RequestException(
                 StatusCodes.Status413PayloadTooLarge,
-                FormattableString.Invariant(
-                    $"The request has more than {options.MaxImages} images, which is the limit. Send them in several requests."
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The request has more than {options.MaxImages} images, which is the limit. Send them in "
+                        + $"several requests."
                 )
             );
         GrowingBytes bytes = new(budget, expected);

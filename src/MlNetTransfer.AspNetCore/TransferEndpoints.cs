@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using MlNetTransfer.AspNetCore;
@@ -8,6 +9,11 @@ namespace Microsoft.AspNetCore.Builder;
 /// <summary>HTTP endpoints of the models that <c>AddTransferModel</c> registers.</summary>
 public static class TransferEndpoints
 {
+    /// <summary>
+    /// One for each application that has not registered one, so that all its endpoints share a budget.
+    /// </summary>
+    private static readonly ConditionalWeakTable<IServiceProvider, PredictEndpoint> Endpoints = [];
+
     /// <summary>
     /// Sets what requests may cost; without it the defaults of <see cref="TransferEndpointOptions"/> hold. All
     /// endpoints share one budget of memory.
@@ -57,7 +63,8 @@ public static class TransferEndpoints
                 names.Count == 1
                     ? names[0]
                     : throw new InvalidOperationException(
-                        $"{names.Count} models are registered ({string.Join(", ", names)}); say which one '{pattern}' serves."
+                        $"{names.Count} models are registered ({string.Join(", ", names)}); say which one "
+                            + $"'{pattern}' serves."
                     )
             );
         Delegate handler = (HttpContext context) => endpoint.HandleAsync(context, name);
@@ -111,7 +118,8 @@ public static class TransferEndpoints
             .DisableAntiforgery();
 
     private static PredictEndpoint EndpointOf(IEndpointRouteBuilder endpoints) =>
-        endpoints.ServiceProvider.GetService<PredictEndpoint>() ?? Endpoint(endpoints.ServiceProvider);
+        endpoints.ServiceProvider.GetService<PredictEndpoint>()
+        ?? Endpoints.GetValue(endpoints.ServiceProvider, Endpoint);
 
     private static PredictEndpoint Endpoint(IServiceProvider services) =>
         new(

@@ -88,7 +88,9 @@ internal sealed record ServeOptions
     /// <summary>A model that answers for some of the images; null for none.</summary>
     public string? Canary { get; init; }
 
-    /// <summary>Share of the images that one of those takes part in; null for all of a shadow, 0.05 of a canary.</summary>
+    /// <summary>
+    /// Share of the images that one of those takes part in; null for all of a shadow, 0.05 of a canary.
+    /// </summary>
     public double? Share
     {
         get;
@@ -153,6 +155,7 @@ internal sealed record ServedFile(string Name, string Path)
         name.Length is > 0 and <= 100 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')
             ? name
             : throw new ArgumentException(
-                $"the name '{name}' of '{text}' cannot stand in an address: letters, digits, '.', '_' and '-' can. Give one: NAME={text}."
+                $"the name '{name}' of '{text}' cannot stand in an address: letters, digits, '.', '_' and '-' "
+                    + $"can. Give one: NAME={text}."
             );
 }

@@ -107,7 +107,8 @@ internal sealed class Server : IAsyncDisposable
         catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
         {
             throw new TransferException(
-                $"The server cannot listen on {options.Listen}: {e.Message.TrimEnd('.')}. Choose another address with --listen.",
+                $"The server cannot listen on {options.Listen}: {e.Message.TrimEnd('.')}. Choose another address "
+                    + "with --listen.",
                 e
             );
         }
@@ -203,9 +204,17 @@ internal sealed class Server : IAsyncDisposable
     /// <summary>The model beside the served one, by the name it was given; else "candidate".</summary>
     private ServedFile Candidate(string text)
     {
-        ServedFile candidate = ServedFile.Parse(text);
-        if (candidate.Path == text)
-            candidate = candidate with { Name = "candidate" };
+        ServedFile candidate;
+        try
+        {
+            candidate =
+                text.Contains('=') && !File.Exists(text) ? ServedFile.Parse(text) : new ServedFile("candidate", text);
+        }
+        catch (ArgumentException e)
+        {
+            throw new TransferException($"The model beside the served one: {e.Message}", e);
+        }
+
         return candidate.Name != options.Models[0].Name
             ? candidate
             : throw new TransferException(

@@ -4,8 +4,8 @@ using System.Text;
 namespace MlNetTransfer.Cli;
 
 /// <summary>
-/// The keys that requests to a server need, each with the name of whom it was given to. Kept as SHA-256, so that neither
-/// memory nor a file of digests gives one away.
+/// The keys that requests to a server need, each with the name of whom it was given to. Kept as SHA-256, so that
+/// neither memory nor a file of digests gives one away.
 /// </summary>
 internal sealed class ServerKeys
 {

@@ -67,40 +67,47 @@ internal sealed class DriftWatch(string model, TransferInstruments instruments, 
 
     /// <summary>Counts an image.</summary>
     /// <param name="prediction">What the model said of it.</param>
-    /// <param name="of">What the model's file says of its threshold; null where it has none.</param>
-    public void Add(TransferPrediction prediction, UnknownImages? of)
+    /// <param name="served">SHA-256 of the model file that is served now; null where none is.</param>
+    public void Add(TransferPrediction prediction, string? served)
     {
-        if (of is null || prediction.UnknownScore is not { } score)
-            return;
-        instruments.Unknown(model, score);
-        bool changed;
-        DriftStatus? status;
+        int change = 0;
+        DriftStatus? began = null;
+        bool ended = false;
         lock (gate)
         {
-            if (sha256 != prediction.Model.Sha256)
+            if (sha256 != served)
             {
-                // Another model measures with another rule.
+                // Another model measures with another rule, or not at all.
                 scores.Clear();
-                (unknown, sha256) = (0, prediction.Model.Sha256);
+                (unknown, sha256, facts) = (0, served, null);
+                change = drifted ? -1 : 0;
+                drifted = false;
             }
 
-            facts = of;
-            scores.Enqueue(score);
-            unknown += score > 1 ? 1 : 0;
-            if (scores.Count > Window)
-                unknown -= scores.Dequeue() > 1 ? 1 : 0;
-            bool now = scores.Count >= Least && IsBeyondChance(unknown, scores.Count, of);
-            changed = now != drifted;
-            drifted = now;
-            status = changed ? Status : null;
+            if (prediction.Model.Sha256 == served && prediction is { UnknownFacts: { } known, UnknownScore: { } score })
+            {
+                instruments.Unknown(model, score);
+                facts = known;
+                scores.Enqueue(score);
+                unknown += score > 1 ? 1 : 0;
+                if (scores.Count > Window)
+                    unknown -= scores.Dequeue() > 1 ? 1 : 0;
+                bool now = scores.Count >= Least && IsBeyondChance(unknown, scores.Count, known);
+                if (now != drifted)
+                {
+                    drifted = now;
+                    change += now ? 1 : -1;
+                    (began, ended) = (now ? Status : null, !now);
+                }
+            }
+
+            if (change != 0)
+                instruments.Drifted(model, change);
         }
 
-        if (!changed)
-            return;
-        instruments.Drifted(model, drifted ? 1 : -1);
-        if (status is { Drifted: true })
-            Log.Drifted(logger, model, status.UnknownShare, status.Images, status.ExpectedShare);
-        else
+        if (began is not null)
+            Log.Drifted(logger, model, began.UnknownShare, began.Images, began.ExpectedShare);
+        else if (ended)
             Log.NotDrifted(logger, model);
     }
 

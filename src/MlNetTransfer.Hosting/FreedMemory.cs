@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace MlNetTransfer.Hosting;
 
 /// <summary>
-/// Memory that native libraries have freed. glibc keeps what it once had, and more of it each time that large blocks come
-/// and go; a model that is exchanged is hundreds of megabytes of such blocks.
+/// Memory that native libraries have freed. glibc keeps what it once had, and more of it each time that large blocks
+/// come and go; a model that is exchanged is hundreds of megabytes of such blocks.
 /// </summary>
 internal static class FreedMemory
 {

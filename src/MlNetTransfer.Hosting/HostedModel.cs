@@ -80,8 +80,11 @@ internal sealed class HostedModel : ITransferPredictor
             trial = new PairedTrial(this, find(Name, options.Candidate), options, instruments, clock, logger);
     }
 
-    /// <summary>Whether no request waits.</summary>
-    internal bool IsIdle => admission.Waiting == 0;
+    /// <summary>Whether requests wait for a worker.</summary>
+    internal bool Waits => admission.Waiting > 0;
+
+    /// <summary>Whether it has nothing to do.</summary>
+    internal bool IsIdle => admission.Waiting == 0 && admission.Active == 0;
 
     public Task StartAsync(CancellationToken cancellation) => slot.StartAsync(cancellation);
 
@@ -127,7 +130,7 @@ internal sealed class HostedModel : ITransferPredictor
                 : await EncodedImage.ReadAsync(stream, limit, cancellation).ConfigureAwait(false);
             TransferPrediction prediction = await SubmitAsync(new PredictRequest(encoded, wishes, cancellation))
                 .ConfigureAwait(false);
-            drift.Add(prediction, slot.UnknownImages);
+            drift.Add(prediction, slot.ServedSha256);
             activity?.SetTag(TransferTelemetry.Sha256Tag, prediction.Model.Sha256);
             return prediction;
         }

@@ -3,7 +3,6 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using MlNetTransfer.Models;
 using MlNetTransfer.Onnx;
-using MlNetTransfer.Selective;
 
 namespace MlNetTransfer.Hosting;
 
@@ -46,8 +45,8 @@ internal sealed class ModelSlot(
     /// <summary>Whether a model has been loaded, or will never be.</summary>
     public bool IsStarted => serving is not null || stopped;
 
-    /// <summary>What the file that is served says of images unlike all training images; null where nothing.</summary>
-    public UnknownImages? UnknownImages => serving?.Engine.Model.Model.Metadata.Reliability?.Unknown;
+    /// <summary>SHA-256 of the file that is served; null where none is.</summary>
+    public string? ServedSha256 => serving?.Engine.Model.Version.Sha256;
 
     public TransferModelStatus Status =>
         serving is { } now
@@ -129,24 +128,21 @@ internal sealed class ModelSlot(
     public async Task StopAsync(CancellationToken hurry)
     {
         await stopping.CancelAsync().ConfigureAwait(false);
-        stopped = true;
         bool isAlone = await EnteredAsync(hurry).ConfigureAwait(false);
-        try
-        {
-            watcher?.Dispose();
-            ModelEngine? last = serving?.Engine;
-            serving = null;
-            last?.Close();
-        }
-        finally
-        {
-            if (isAlone)
-                gate.Release();
-        }
-
+        ModelEngine? last;
         ModelEngine[] left;
         lock (engines)
+        {
+            stopped = true;
+            last = serving?.Engine;
+            serving = null;
             left = [.. engines];
+        }
+
+        watcher?.Dispose();
+        last?.Close();
+        if (isAlone)
+            gate.Release();
         Task drained = Task.WhenAll(left.Select(e => e.Drained));
         await drained.WaitAsync(hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (ModelEngine engine in left)
@@ -159,7 +155,8 @@ internal sealed class ModelSlot(
     {
         try
         {
-            await gate.WaitAsync(hurry).ConfigureAwait(false);
+            if (!await gate.WaitAsync(0, CancellationToken.None).ConfigureAwait(false))
+                await gate.WaitAsync(hurry).ConfigureAwait(false);
             return true;
         }
         catch (OperationCanceledException)
@@ -229,11 +226,11 @@ internal sealed class ModelSlot(
 
     private async Task<bool> ExchangeAsync(CancellationToken cancellation)
     {
-        if (stopped)
+        if (stopped || serving is not { } now)
             throw new ModelStoppedException(name);
         candidate = null;
         FileStamp? stamp = FileStamp.Of(path);
-        ModelEngine old = serving!.Engine;
+        ModelEngine old = now.Engine;
         try
         {
             if (
@@ -283,8 +280,13 @@ internal sealed class ModelSlot(
                     cancellation
                 )
                 .ConfigureAwait(false);
-            Keep(engine);
-            serving = new Serving(engine, clock.GetUtcNow());
+            if (!TryServe(engine))
+            {
+                engine.Close();
+                engine.Abandon();
+                throw new ModelStoppedException(name);
+            }
+
             (judged, reloadError) = (stamp, null);
             activity?.SetTag(TransferTelemetry.Sha256Tag, engine.Model.Version.Sha256);
             FreedMemory.GiveBack();
@@ -297,10 +299,17 @@ internal sealed class ModelSlot(
         }
     }
 
-    private void Keep(ModelEngine engine)
+    /// <summary>Serves an engine from now on; false where the model was stopped while it was loaded.</summary>
+    private bool TryServe(ModelEngine engine)
     {
         lock (engines)
+        {
+            if (stopped)
+                return false;
             engines.Add(engine);
+            serving = new Serving(engine, clock.GetUtcNow());
+        }
+
         // A model holds its file's bytes: what is disposed must not stay reachable until the next reload.
         engine.Drained.ContinueWith(
             _ =>
@@ -311,6 +320,7 @@ internal sealed class ModelSlot(
             },
             TaskScheduler.Default
         );
+        return true;
     }
 
     private sealed record Serving(ModelEngine Engine, DateTimeOffset LoadedAt);

@@ -44,6 +44,7 @@ internal sealed class PairedTrial
         skipped,
         reported,
         reportedAt;
+    private long? failedAt;
     private double sum,
         squares;
 
@@ -84,7 +85,9 @@ internal sealed class PairedTrial
         }
     }
 
-    /// <summary>Whether the candidate takes part in the next request: exactly in the share that was asked for.</summary>
+    /// <summary>
+    /// Whether the candidate takes part in the next request: exactly in the share that was asked for.
+    /// </summary>
     public bool Takes()
     {
         long n = Interlocked.Increment(ref requests);
@@ -100,7 +103,7 @@ internal sealed class PairedTrial
     {
         (HostedModel? second, TransferPrediction answer) = await FirstAsync(image, wishes, cancellation)
             .ConfigureAwait(false);
-        if (second is not { IsIdle: true })
+        if (second is null || model.Waits || (second == candidate && !candidate.IsIdle))
             Skip();
         else
             // The caller's bytes are the caller's again after the answer.
@@ -143,22 +146,38 @@ internal sealed class PairedTrial
         CancellationToken cancellation
     )
     {
+        Exception? failure = null;
         if (options.CandidateAnswers)
         {
             try
             {
                 return (model, await candidate.AnswerAsync(image, null, wishes, cancellation).ConfigureAwait(false));
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e) when (e is not OperationCanceledException and not ImageTooLargeException)
             {
                 // Whoever sent the image must not suffer from a trial: it may be the candidate's fault that it has no
                 // answer. An image that cannot be used is refused by the other model as well.
-                Log.CandidateFailed(logger, candidate.Name, e.Message);
+                failure = e;
             }
         }
 
-        HostedModel? second = options.CandidateAnswers ? null : candidate;
-        return (second, await model.AnswerAsync(image, null, wishes, cancellation).ConfigureAwait(false));
+        TransferPrediction answer = await model.AnswerAsync(image, null, wishes, cancellation).ConfigureAwait(false);
+        if (failure is not null)
+            Failed(failure);
+        return (options.CandidateAnswers ? null : candidate, answer);
+    }
+
+    /// <summary>Says why the candidate had no answer, as often as the report is written at most.</summary>
+    private void Failed(Exception failure)
+    {
+        lock (gate)
+        {
+            if (failedAt is { } at && clock.GetElapsedTime(at) < ReportEvery)
+                return;
+            failedAt = clock.GetTimestamp();
+        }
+
+        Log.CandidateFailed(logger, candidate.Name, failure.Message);
     }
 
     private async Task CompareAsync(HostedModel second, byte[] image, TransferPrediction first)

@@ -76,9 +76,9 @@ public sealed class TransferModelOptions
     public double CandidateShare { get; set; } = 1;
 
     /// <summary>
-    /// Whether the candidate answers for the images that it takes part in (a canary), or only looks on (a shadow), which
-    /// it does after the answer and where it has nothing else to do. A canary that fails leaves the answer to this
-    /// model. Default false.
+    /// Whether the candidate answers for the images that it takes part in (a canary), or only looks on (a shadow),
+    /// which it does after the answer and where it has nothing else to do. A canary that fails leaves the answer to
+    /// this model. Default false.
     /// </summary>
     public bool CandidateAnswers { get; set; }
 

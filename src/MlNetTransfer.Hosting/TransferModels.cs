@@ -148,6 +148,9 @@ public sealed record TransferPrediction(
     /// <summary>How unlike, at least 0, the threshold being 1; null where the model does not score that.</summary>
     public float? UnknownScore { get; init; }
 
+    /// <summary>What the model's file says of that threshold; null where it has none.</summary>
+    internal UnknownImages? UnknownFacts { get; init; }
+
     /// <summary>Takes all from what a model says of an image.</summary>
     /// <param name="model">The model.</param>
     /// <param name="answer">A row of <see cref="TransferModel.Answers"/>.</param>
@@ -172,6 +175,7 @@ public sealed record TransferPrediction(
             PredictionSet = verdict.Set is { } set ? [.. set.Select(c => model.ClassNames[c])] : null,
             Unknown = verdict.IsUnknown,
             UnknownScore = verdict.Unknown,
+            UnknownFacts = model.Metadata.Reliability?.Unknown,
         };
     }
 

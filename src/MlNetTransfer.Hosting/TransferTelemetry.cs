@@ -337,8 +337,8 @@ internal static partial class Log
         8,
         LogLevel.Information,
         "Candidate '{Candidate}' beside '{Model}' on {Images} images: the same class for {Agreement:P1} ({Low:P1} to "
-            + "{High:P1}); its probability higher by {Difference:F4} ({LowDifference:F4} to {HighDifference:F4}) with the "
-            + "candidate; {Skipped} images skipped."
+            + "{High:P1}); its probability higher by {Difference:F4} ({LowDifference:F4} to "
+            + "{HighDifference:F4}) with the candidate; {Skipped} images skipped."
     )]
     public static partial void Compared(
         ILogger logger,

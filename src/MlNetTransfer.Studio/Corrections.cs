@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -18,7 +19,9 @@ internal sealed record Correction(string File, string? Label);
 internal sealed class Corrections
 {
     private readonly Lock gate = new();
-    private readonly SortedDictionary<string, Correction> all = new(StringComparer.Ordinal);
+    private ImmutableSortedDictionary<string, Correction> all = ImmutableSortedDictionary.Create<string, Correction>(
+        StringComparer.Ordinal
+    );
     private readonly string path;
 
     /// <param name="folder">Folder for such files.</param>
@@ -36,8 +39,12 @@ internal sealed class Corrections
             foreach (string text in File.ReadLines(path))
             {
                 line++;
-                Correction read = JsonSerializer.Deserialize<Correction>(text)!;
-                all[read.File] = read;
+                all = all.SetItem(
+                    JsonSerializer.Deserialize<Correction>(text) is { File: { } name } read
+                        ? name
+                        : throw new JsonException("a file and its label were expected"),
+                    read
+                );
             }
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
@@ -77,22 +84,22 @@ internal sealed class Corrections
     {
         lock (gate)
         {
-            if (label == original)
-                all.Remove(file);
-            else
-                all[file] = new Correction(file, label);
+            // What could not be written is not said.
+            ImmutableSortedDictionary<string, Correction> next =
+                label == original ? all.Remove(file) : all.SetItem(file, new Correction(file, label));
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             AtomicFile.Write(
                 path,
                 stream =>
                 {
-                    foreach (Correction correction in all.Values)
+                    foreach (Correction correction in next.Values)
                     {
                         stream.Write(JsonSerializer.SerializeToUtf8Bytes(correction));
                         stream.Write("\n"u8);
                     }
                 }
             );
+            all = next;
         }
     }
 

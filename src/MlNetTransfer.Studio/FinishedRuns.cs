@@ -102,9 +102,13 @@ internal sealed partial class FinishedRuns(StudioOptions options)
                 $"'{name}' cannot be the name of a run: letters, digits, '-' and '_' can, up to 60 of them."
             );
         string folder = Path.Combine(options.Output, name);
-        return Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()
-            ? throw new TransferException($"There is a run '{name}' already. Choose another name.")
-            : folder;
+        if (!Directory.Exists(folder) || !Directory.EnumerateFileSystemEntries(folder).Any())
+            return folder;
+        throw new TransferException(
+            Find(name) is null
+                ? $"An unfinished run '{name}' is there. Choose another name, or remove '{folder}'."
+                : $"There is a run '{name}' already. Choose another name."
+        );
     }
 
     [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9_-]{0,59}\z")]
@@ -117,6 +121,11 @@ internal sealed partial class FinishedRuns(StudioOptions options)
 /// <summary>Starts trainings and checks.</summary>
 internal sealed class StudioWork(WorkQueue queue, FinishedRuns runs, StudioData studio, StudioOptions options)
 {
+    /// <summary>What a training is called.</summary>
+    public const string Training = "training";
+
+    private readonly Lock gate = new();
+
     /// <summary>Puts a training into the queue.</summary>
     /// <param name="data">The images, with their corrections.</param>
     /// <param name="name">Name of the run.</param>
@@ -124,6 +133,15 @@ internal sealed class StudioWork(WorkQueue queue, FinishedRuns runs, StudioData 
     /// <exception cref="TransferException">The name is taken, or an option cannot be followed.</exception>
     public Work Train(OpenedData data, string name, Func<TrainOptions, TrainOptions> set)
     {
+        // Two windows may ask at once.
+        lock (gate)
+            return Add(data, name, set);
+    }
+
+    private Work Add(OpenedData data, string name, Func<TrainOptions, TrainOptions> set)
+    {
+        if (queue.All.Any(w => !w.IsOver && w.What == Training && IsSame(w.Name, name)))
+            throw new TransferException($"A run '{name}' waits or is being done. Choose another name.");
         string folder = runs.NewFolder(name);
         string source = data.Path;
         if (data.Corrections.Count > 0)
@@ -135,7 +153,7 @@ internal sealed class StudioWork(WorkQueue queue, FinishedRuns runs, StudioData 
         TrainOptions train = set(new TrainOptions { Folder = source, Output = folder });
         return queue.Add(
             name,
-            "training",
+            Training,
             (work, progress) =>
             {
                 JobServices services = new() { OnEpoch = work.Add };
@@ -153,6 +171,8 @@ internal sealed class StudioWork(WorkQueue queue, FinishedRuns runs, StudioData 
             }
         );
     }
+
+    private static bool IsSame(string one, string other) => one.Equals(other, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Puts a check of the images into the queue.</summary>
     public Work Check(OpenedData data) =>

@@ -29,22 +29,31 @@ internal sealed class StudioData(StudioRoots roots, StudioOptions options)
         if (!Directory.Exists(path))
             throw new TransferException($"'{folder}' is a file; a folder with a folder for each class was expected.");
         Dataset data = DatasetReader.Read(path);
-        current = new OpenedData(path, data, new Corrections(Path.Combine(options.Output, ".corrections"), path));
+        // What is known of a folder that is opened again stays known.
+        current =
+            current is { } same && same.Path == path
+                ? same with
+                {
+                    Set = data,
+                }
+                : new OpenedData(path, data, new Corrections(Path.Combine(options.Output, ".corrections"), path));
         Changed?.Invoke();
     }
 
-    /// <summary>Folders in a folder, to choose from; those above stay hidden.</summary>
-    public IReadOnlyList<string> FoldersIn(string folder) =>
-        roots.Find(folder) is { } path && Directory.Exists(path)
-            ?
-            [
-                .. Directory
-                    .EnumerateDirectories(path)
-                    .Where(d => roots.Find(d) is not null)
-                    .Order(StringComparer.Ordinal)
-                    .Take(500),
-            ]
-            : [];
+    /// <summary>Folders in a folder, to choose from; none where it may not be looked at.</summary>
+    public IReadOnlyList<string> FoldersIn(string folder)
+    {
+        try
+        {
+            return roots.Find(folder) is { } path && Directory.Exists(path)
+                ? [.. Directory.EnumerateDirectories(path).Take(500).Order(StringComparer.Ordinal)]
+                : [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
 
     /// <summary>Says what class an image is of, null to leave it out.</summary>
     public void Correct(OpenedData data, DataItem item, string? label)
@@ -57,6 +66,8 @@ internal sealed class StudioData(StudioRoots roots, StudioOptions options)
     public void Found(OpenedData data, IReadOnlyList<DataFinding> findings)
     {
         data.Findings = findings;
+        if (current is { } now && now.Path == data.Path)
+            now.Findings = findings;
         Changed?.Invoke();
     }
 }
@@ -131,7 +142,7 @@ internal sealed class Thumbnails(StudioRoots roots) : IDisposable
                 ImageFormat.Jpeg
             );
         }
-        catch (ImageRejectedException)
+        catch (Exception e) when (e is ImageRejectedException or IOException or UnauthorizedAccessException)
         {
             return null;
         }

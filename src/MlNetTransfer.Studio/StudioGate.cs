@@ -22,7 +22,7 @@ internal sealed class StudioGate
         HttpRequest request = context.Request;
         int port = context.Connection.LocalPort;
         // Another name for this address is a site that has made its own name point here.
-        if (request.Host.Host is not ("127.0.0.1" or "localhost") || request.Host.Port != port)
+        if (request.Host.Host is not ("127.0.0.1" or "localhost") || (request.Host.Port ?? 80) != port)
         {
             await RefuseAsync(context, StatusCodes.Status400BadRequest, "The studio has another address.");
             return;
@@ -101,10 +101,15 @@ internal sealed class StudioGate
     {
         string origin = request.Headers.Origin.ToString(),
             site = request.Headers["Sec-Fetch-Site"].ToString();
-        return origin.Length > 0
-                && origin != FormattableString.Invariant($"http://127.0.0.1:{port}")
-                && origin != FormattableString.Invariant($"http://localhost:{port}")
-            || site is "cross-site" or "same-site";
+        bool isOther =
+            origin.Length > 0
+            && (
+                !Uri.TryCreate(origin, UriKind.Absolute, out Uri? from)
+                || from.Scheme != Uri.UriSchemeHttp
+                || from.Host is not ("127.0.0.1" or "localhost")
+                || from.Port != port
+            );
+        return isOther || site is "cross-site" or "same-site";
     }
 
     private static void AddHeaders(IHeaderDictionary headers)

@@ -54,7 +54,7 @@ internal sealed class StudioRoots
     /// <summary>The full path with every link on the way replaced by what it stands for.</summary>
     private static string RealPath(string path)
     {
-        string full = Path.GetFullPath(path);
+        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         for (int links = 0; links <= MostLinks; links++)
             if (FirstLink(full) is not { } replaced)
                 return full;

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Net.Http.Headers;
 using MlNetTransfer.Studio.Pages;
 using MudBlazor.Services;
 
@@ -86,7 +87,7 @@ public sealed class StudioServer : IAsyncDisposable
         {
             await app.StartAsync(cancellation);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
         {
             throw new TransferException(
                 $"The studio cannot listen: {e.Message} Another studio may be open; choose another port with --port.",
@@ -105,8 +106,13 @@ public sealed class StudioServer : IAsyncDisposable
     {
         if (await thumbnails.OfAsync(path, context.RequestAborted) is not { } jpeg)
             return Results.NotFound();
-        context.Response.Headers.CacheControl = "private, max-age=3600";
-        return Results.Bytes(jpeg, "image/jpeg");
+        context.Response.Headers.CacheControl = "private, no-cache";
+        long written = File.GetLastWriteTimeUtc(path).Ticks;
+        return Results.Bytes(
+            jpeg,
+            "image/jpeg",
+            entityTag: new EntityTagHeaderValue(FormattableString.Invariant($"\"{written}\""))
+        );
     }
 
     /// <summary>The page about a run, which is shut in: what it says of images and classes comes from files.</summary>

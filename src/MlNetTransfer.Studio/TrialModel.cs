@@ -54,8 +54,13 @@ internal sealed class TrialModel : IDisposable
 
     public void Dispose()
     {
-        explainer?.Dispose();
-        model?.Dispose();
+        // Not under a question that is being answered.
+        lock (gate)
+        {
+            explainer?.Dispose();
+            model?.Dispose();
+            (model, explainer, path) = (null, null, null);
+        }
     }
 
     private void Open(string file)
@@ -64,7 +69,6 @@ internal sealed class TrialModel : IDisposable
         if (path == key)
             return;
         Dispose();
-        (model, explainer, path) = (null, null, null);
         model = TransferModel.Load(file);
         explainer = Explainer.Open(file);
         path = key;

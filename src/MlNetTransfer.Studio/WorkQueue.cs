@@ -69,22 +69,39 @@ internal sealed class Work(string name, string what)
 /// <summary>Does one piece of work after another, on a thread of its own. Thread-safe.</summary>
 internal sealed class WorkQueue : IAsyncDisposable
 {
+    private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(200);
+
     private readonly Lock gate = new();
     private readonly List<Work> all = [];
     private readonly Queue<(Work Work, Action<Work, IProgress<JobProgress>> Do)> waiting = [];
     private readonly SemaphoreSlim arrived = new(0);
     private readonly Task worker;
+    private readonly Timer bell;
+    private int changes;
     private bool ends;
 
-    public WorkQueue() =>
+    public WorkQueue()
+    {
+        // Pages are told by a thread of their own: what is being done must not wait for them.
+        bell = new Timer(
+            _ =>
+            {
+                if (Interlocked.Exchange(ref changes, 0) > 0)
+                    Changed?.Invoke();
+            },
+            null,
+            Between,
+            Between
+        );
         worker = Task.Factory.StartNew(
             Run,
             CancellationToken.None,
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default
         );
+    }
 
-    /// <summary>Something has changed; at most ten times a second while work goes on.</summary>
+    /// <summary>Something has changed; told of five times a second at most.</summary>
     public event Action? Changed;
 
     /// <summary>All work, the newest first.</summary>
@@ -111,7 +128,7 @@ internal sealed class WorkQueue : IAsyncDisposable
         }
 
         arrived.Release();
-        Changed?.Invoke();
+        Change();
         return added;
     }
 
@@ -122,7 +139,7 @@ internal sealed class WorkQueue : IAsyncDisposable
         lock (gate)
             if (work.State == WorkState.Waiting)
                 work.State = WorkState.Cancelled;
-        Changed?.Invoke();
+        Change();
     }
 
     /// <summary>Ends all work, and waits for what is being done.</summary>
@@ -137,6 +154,7 @@ internal sealed class WorkQueue : IAsyncDisposable
 
         arrived.Release();
         await worker;
+        await bell.DisposeAsync();
         arrived.Dispose();
     }
 
@@ -156,9 +174,9 @@ internal sealed class WorkQueue : IAsyncDisposable
                 next.Work.State = WorkState.Running;
             }
 
-            Changed?.Invoke();
+            Change();
             Do(next.Work, next.Do);
-            Changed?.Invoke();
+            Change();
         }
     }
 
@@ -179,18 +197,14 @@ internal sealed class WorkQueue : IAsyncDisposable
         }
     }
 
+    private void Change() => Interlocked.Increment(ref changes);
+
     private sealed class Told(WorkQueue queue, Work work) : IProgress<JobProgress>
     {
-        private long last;
-
         public void Report(JobProgress value)
         {
             work.Progress = value;
-            long now = Environment.TickCount64;
-            if (now - Interlocked.Read(ref last) < 100)
-                return;
-            Interlocked.Exchange(ref last, now);
-            queue.Changed?.Invoke();
+            queue.Change();
         }
     }
 }

@@ -118,8 +118,12 @@ public sealed class CandidateTests
         {
             for (int i = 0; i < count; i++)
                 watch.Add(
-                    new TransferPrediction("a", 1, [], new ModelVersion(sha256, "")) { UnknownScore = score },
-                    facts
+                    new TransferPrediction("a", 1, [], new ModelVersion(sha256, ""))
+                    {
+                        UnknownScore = score,
+                        UnknownFacts = facts,
+                    },
+                    sha256
                 );
         }
     }

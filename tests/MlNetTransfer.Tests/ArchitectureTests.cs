@@ -104,6 +104,8 @@ public sealed partial class ArchitectureTests
         // What a user reaches by 'using MlNetTransfer' alone, or by none, is kept apart by folder only.
         static string Expected(string path)
         {
+            if (Path.GetFileName(path) == "TransferEndpoints.cs")
+                return "Microsoft.AspNetCore.Builder";
             if (Path.GetFileName(path) == "TransferModelServiceCollectionExtensions.cs")
                 return "Microsoft.Extensions.DependencyInjection";
             return path.StartsWith("MlNetTransfer.Imaging/Core/", StringComparison.Ordinal)

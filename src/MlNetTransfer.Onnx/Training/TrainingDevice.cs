@@ -31,13 +31,13 @@ internal sealed class DeviceEngine(TrainingDevice device) : ITrainingEngine
     public string Version => $"{OrtSession.RuntimeVersion} on {device.Name}";
 
     /// <inheritdoc/>
-    /// <exception cref="TrainingDeviceException">The device cannot be used, or its steps are not the CPU's.</exception>
+    /// <returns>0: it is the device that must have the memory, and it has been tried.</returns>
+    /// <exception cref="TrainingDeviceException">The device does not take the steps, or not those of the CPU.</exception>
     public long Check(OnnxModel model, TrainingOptions options, int batch)
     {
         TrainingGraph graph = new TrainingStepBuilder(model, options).Build(batch);
-        long needed = MemoryEstimate.Of(graph).Total;
-        new DeviceTrial(device, graph, needed).Require(model, options);
-        return needed;
+        new DeviceTrial(device, graph, MemoryEstimate.Of(graph).Total).Require(model, options);
+        return 0;
     }
 
     public ITrainingSession CreateSession(OnnxModel model, TrainingOptions options, TrainingSessionOptions running) =>
@@ -47,7 +47,8 @@ internal sealed class DeviceEngine(TrainingDevice device) : ITrainingEngine
 /// <summary>The first steps of a training, on the device and on the CPU, on rows of random numbers.</summary>
 /// <remarks>
 /// Rows are uniform in [0, 1), which are images as good as any to gradients, and the number 0 to whatever reads them as
-/// whole numbers. As many rows as a step has, so that the device's memory is tried too.
+/// whole numbers. Steps of a whole batch, and steps of two micro-batches, which are other graphs. On the device with as
+/// many rows as a batch has, so that its memory is tried too; compared on fewer where the CPU's memory is short.
 /// </remarks>
 /// <param name="device">The device.</param>
 /// <param name="graph">The training graph.</param>
@@ -61,12 +62,17 @@ internal sealed class DeviceTrial(TrainingDevice device, TrainingGraph graph, lo
     /// <exception cref="TrainingDeviceException">Why.</exception>
     public void Require(OnnxModel model, TrainingOptions options)
     {
-        TrialSteps there;
+        int rows = RowsHere(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+        TrialSteps whole,
+            parts;
         try
         {
-            there = Take(model, options, device);
+            if (rows < graph.BatchSize)
+                Take(model, options, device, graph.BatchSize, null);
+            whole = Take(model, options, device, rows, null);
+            parts = Take(model, options, device, 2 * rows, rows);
         }
-        catch (Exception e)
+        catch (Exception e) when (e is OnnxRuntimeException or GraphException)
         {
             throw new TrainingDeviceException(
                 string.Create(
@@ -78,30 +84,41 @@ internal sealed class DeviceTrial(TrainingDevice device, TrainingGraph graph, lo
             );
         }
 
-        if (Take(model, options, null).Against(there) is { } difference)
+        if (Take(model, options, null, rows, null).Against(whole) is { } difference)
             throw new TrainingDeviceException($"{device.Name} does not train as the CPU does: {difference}");
+        if (Take(model, options, null, 2 * rows, rows).Against(parts) is { } other)
+            throw new TrainingDeviceException(
+                $"{device.Name} does not train as the CPU does, in micro-batches: {other}"
+            );
     }
 
-    private TrialSteps Take(OnnxModel model, TrainingOptions options, TrainingDevice? where)
+    /// <summary>As many rows as half of the CPU's memory is enough for.</summary>
+    internal int RowsHere(long available) =>
+        (int)Math.Clamp(graph.BatchSize * (available / 2.0 / Math.Max(1, needed)), 1, graph.BatchSize);
+
+    private TrialSteps Take(OnnxModel model, TrainingOptions options, TrainingDevice? where, int rows, int? part)
     {
-        using TrainingSession session = new(model, options, null, where);
+        using TrainingSession session = new(model, options, new TrainingSessionOptions { MicroBatch = part }, where);
         IReadOnlyDictionary<string, float[]> start = session.Parameters();
-        return new TrialSteps(Run(session, options), start, session.Parameters());
+        return new TrialSteps(Run(session, options, rows), start, session.Parameters())
+        {
+            Trained = options.Parameters.ToHashSet(),
+        };
     }
 
-    private StepResult[] Run(TrainingSession session, TrainingOptions options)
+    private StepResult[] Run(TrainingSession session, TrainingOptions options, int batch)
     {
         long inputs = graph
             .Model.Inputs.Where(i => graph.State.All(s => s.Input != i.Name) && IsOfRows(i))
-            .Sum(i => TensorShape.From(i)!.Dimensions.Aggregate(1L, (a, d) => a * d.Size!.Value));
+            .Sum(i => TensorShape.From(i)!.Dimensions.Skip(1).Aggregate(1L, (a, d) => a * d.Size!.Value));
         Random random = new(1);
-        float[] rows = new float[inputs];
+        float[] rows = new float[batch * inputs];
         ReadOnlyMemory<float>[] targets =
         [
             .. graph.Objectives.Select(o =>
             {
-                float[] wanted = new float[graph.BatchSize * o.Columns];
-                for (int row = 0; row < graph.BatchSize; row++)
+                float[] wanted = new float[batch * o.Columns];
+                for (int row = 0; row < batch; row++)
                     wanted[row * o.Columns + row % o.Columns] = 1;
                 return (ReadOnlyMemory<float>)wanted;
             }),
@@ -144,6 +161,9 @@ internal sealed record TrialSteps(
         NormTolerance = 1e-2,
         MoveTolerance = 0.05;
 
+    /// <summary>The weights that steps change; what else there is are statistics of batches. Null for all.</summary>
+    public IReadOnlySet<string>? Trained { get; init; }
+
     /// <summary>What differs in the steps of another; null where they are the same but for rounding.</summary>
     public string? Against(TrialSteps other)
     {
@@ -159,14 +179,21 @@ internal sealed record TrialSteps(
                 );
         }
 
-        double moved = Distance(End, Start),
-            apart = Distance(End, other.End);
+        return Moves(other, "the weights", name => Trained?.Contains(name) ?? true)
+            ?? Moves(other, "the statistics of batches", name => Trained?.Contains(name) == false);
+    }
+
+    private string? Moves(TrialSteps other, string what, Func<string, bool> which)
+    {
+        string[] names = [.. End.Keys.Where(which)];
+        double moved = Distance(names, End, Start),
+            apart = Distance(names, End, other.End);
         // Written so that what is no number differs from everything.
         return apart <= MoveTolerance * moved
             ? null
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"after {Steps.Count} steps, which moved the weights by {moved:g4}, they are {apart:g4} apart"
+                $"after {Steps.Count} steps, which moved {what} by {moved:g4}, they are {apart:g4} apart"
             );
     }
 
@@ -174,9 +201,10 @@ internal sealed record TrialSteps(
         Math.Abs(found - expected) <= tolerance * Math.Max(Math.Abs(expected), 1e-3);
 
     private static double Distance(
+        IEnumerable<string> names,
         IReadOnlyDictionary<string, float[]> one,
         IReadOnlyDictionary<string, float[]> other
-    ) => Math.Sqrt(one.Sum(w => w.Value.Zip(other[w.Key]).Sum(v => Math.Pow((double)v.First - v.Second, 2))));
+    ) => Math.Sqrt(names.Sum(n => one[n].Zip(other[n]).Sum(v => Math.Pow((double)v.First - v.Second, 2))));
 
     private static string Difference(string what, double found, double expected) =>
         string.Create(CultureInfo.InvariantCulture, $"{what} {found:g4}, where the CPU has {expected:g4}");

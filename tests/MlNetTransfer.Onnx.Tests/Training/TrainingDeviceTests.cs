@@ -69,8 +69,8 @@ public sealed class TrainingDeviceTests
     }
 
     [TestMethod]
-    public void Check_DeviceThatTakesTheSteps_GivesTheMemory() =>
-        Assert.IsGreaterThan(
+    public void Check_DeviceThatTakesTheSteps_AsksForNoMemoryHere() =>
+        Assert.AreEqual(
             0,
             TrainingEngines
                 .Find(TrainingEngines.Default, Device)
@@ -84,7 +84,7 @@ public sealed class TrainingDeviceTests
     [TestMethod]
     public void Check_DeviceThatCannotBeOpened_SaysWhatItWasAskedFor()
     {
-        TrainingDevice broken = Device with { Append = _ => throw new InvalidOperationException("it is unplugged.") };
+        TrainingDevice broken = Device with { Append = _ => throw new GraphException("it is unplugged.") };
         var e = Assert.ThrowsExactly<TrainingDeviceException>(() =>
             TrainingEngines
                 .Find(TrainingEngines.Default, broken)

@@ -37,7 +37,7 @@ public sealed class TrainingDeviceJobTests
                 task.Options("out", TrainingStrategy.FineTune),
                 Device with
                 {
-                    Append = _ => throw new InvalidOperationException("it is unplugged"),
+                    Append = _ => throw new Onnx.GraphException("it is unplugged"),
                 }
             );
         Assert.AreEqual(plain.Training!.Engine, summary.Training!.Engine);
