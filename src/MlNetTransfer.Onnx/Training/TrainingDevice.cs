@@ -32,7 +32,7 @@ internal sealed class DeviceEngine(TrainingDevice device) : ITrainingEngine
 
     /// <inheritdoc/>
     /// <returns>0: it is the device that must have the memory, and it has been tried.</returns>
-    /// <exception cref="TrainingDeviceException">The device does not take the steps, or not those of the CPU.</exception>
+    /// <exception cref="TrainingDeviceException">The device does not take the steps, or not the CPU's.</exception>
     public long Check(OnnxModel model, TrainingOptions options, int batch)
     {
         TrainingGraph graph = new TrainingStepBuilder(model, options).Build(batch);
