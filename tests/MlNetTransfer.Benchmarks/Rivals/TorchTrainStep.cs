@@ -8,14 +8,20 @@ using MlNetTransfer.Tests.Shared;
 namespace MlNetTransfer.Benchmarks.Rivals;
 
 /// <summary>
-/// Training steps beside PyTorch's in both layouts of memory, batch 16 of 224 x 224, SGD with momentum: images per second
-/// by alternating rounds of three processes that live side by side, medians of the rounds, and the peak memory of each
-/// process. PyTorch's threads wait as OMP_WAIT_POLICY says, which is actively where it is not set.
+/// Training steps beside PyTorch's, or with "torchsharp" beside TorchSharp's, in both layouts of memory, batch 16 of
+/// 224 x 224, SGD with momentum: images per second by alternating rounds of three processes that live side by side,
+/// medians of the rounds, and the peak memory of each process. libtorch's threads wait as OMP_WAIT_POLICY says, which is
+/// actively where it is not set.
 /// </summary>
 internal static class TorchTrainStep
 {
     private const int Batch = 16,
         Classes = 10;
+
+    /// <summary>Asks for TorchSharp instead of PyTorch.</summary>
+    private const string Sharp = "torchsharp";
+
+    private static readonly string[] SharpNetworks = ["resnet18", "mobilenet_v2"];
 
     private static readonly string[] Networks =
     [
@@ -90,16 +96,20 @@ internal static class TorchTrainStep
             return Work(mode, path, int.Parse(count, CultureInfo.InvariantCulture));
         if (
             args.FirstOrDefault(a =>
-                !Networks.Contains(a) && !Modes.Contains(a) && a != "single" && !int.TryParse(a, out _)
+                !Networks.Contains(a) && !Modes.Contains(a) && a is not ("single" or Sharp) && !int.TryParse(a, out _)
             ) is
             { } unknown
         )
             throw new UsageException(
-                $"trainstep takes {string.Join(", ", [.. Networks, .. Modes])}, single and a number of rounds; "
-                    + $"'{unknown}' is none."
+                $"trainstep takes {string.Join(", ", [.. Networks, .. Modes])}, {Sharp}, single and a number of "
+                    + $"rounds; '{unknown}' is none."
             );
         int threads = args.Contains("single") ? 1 : 2;
-        string[] networks = args.Where(Networks.Contains).ToArray() is { Length: > 0 } chosen ? chosen : Networks;
+        bool sharp = args.Contains(Sharp);
+        string[] all = sharp ? SharpNetworks : Networks,
+            networks = args.Where(Networks.Contains).ToArray() is { Length: > 0 } chosen ? chosen : all;
+        if (networks.Except(all).FirstOrDefault() is { } foreign)
+            throw new UsageException($"TorchSharp's torchvision has no {foreign}; it has {string.Join(", ", all)}.");
         string[] modes = args.Where(Modes.Contains).ToArray() is { Length: > 0 } some ? some : Modes;
         int rounds = args.Select(a => int.TryParse(a, CultureInfo.InvariantCulture, out int n) ? n : 0)
             .DefaultIfEmpty()
@@ -117,26 +127,43 @@ internal static class TorchTrainStep
             )
         );
         Console.WriteLine(
-            "network         trained    images/s   PyTorch   ratio (least, most)   channels last   ratio (least, most)   "
-                + "peak MB: ours, PyTorch, channels last"
+            $"network         trained    images/s {(sharp ? "TorchSharp" : "PyTorch"), 9}   ratio (least, most)   "
+                + "channels last   ratio (least, most)   peak MB: ours, theirs, channels last"
         );
         foreach (string network in networks)
         {
             using (Process export = Torch(network, "full", folder.Path, threads, ""))
                 export.WaitForExit();
             foreach (string trained in modes)
-                Compare(network, trained, folder.Path, rounds, threads);
+                Compare(
+                    network,
+                    trained,
+                    folder.Path,
+                    rounds,
+                    threads,
+                    layout =>
+                        sharp
+                            ? TorchSharp(network, trained, threads, layout)
+                            : Torch(network, trained, "", threads, layout)
+                );
         }
 
         return 0;
     }
 
-    private static void Compare(string network, string mode, string folder, int rounds, int threads)
+    private static void Compare(
+        string network,
+        string mode,
+        string folder,
+        int rounds,
+        int threads,
+        Func<string, Process> rival
+    )
     {
         string model = Path.Combine(folder, $"{network}-{(mode == "cached" ? "tail" : "full")}.onnx");
         using Process ours = Start(Environment.ProcessPath!, ["trainstep", "worker", mode, model, $"{threads}"]),
-            theirs = Torch(network, mode, "", threads, ""),
-            last = Torch(network, mode, "", threads, "channels_last");
+            theirs = rival(""),
+            last = rival("channels_last");
         Process[] all = [ours, theirs, last];
         int steps = mode switch
         {
@@ -249,6 +276,24 @@ internal static class TorchTrainStep
 
     private static Process Torch(string network, string mode, string folder, int threads, string layout) =>
         Start(PythonProgram.Executable, ["-c", Script, network, mode, folder, $"{threads}", layout], threads);
+
+    /// <summary>The tests of the package for TorchSharp, which have libtorch, as a program.</summary>
+    private static Process TorchSharp(string network, string mode, int threads, string layout)
+    {
+        const string name = "MlNetTransfer.TorchSharp.Tests";
+        string program = Repository.At($"artifacts/bin/{name}/release/{name}.dll");
+        if (!File.Exists(program))
+            throw new UsageException($"'{program}' is missing: dotnet build -c Release tests/{name} makes it.");
+        string[] arguments =
+        [
+            program,
+            network,
+            mode,
+            $"{threads}",
+            .. layout.Length > 0 ? [layout] : Array.Empty<string>(),
+        ];
+        return Start("dotnet", arguments, threads);
+    }
 
     private static Process Start(string program, string[] arguments, int threads = 1)
     {
