@@ -47,6 +47,10 @@ internal static class RunCommand
                         "Train folds of a run that another process does with --share-folds, by this file and --output; "
                         + "ends when nothing is left to do.",
                 };
+        Option<bool> resume = new("--resume")
+        {
+            Description = "Go on from the checkpoints of an interrupted run of this file in the same --output.",
+        };
         Option<bool> noReport = new("--no-report") { Description = "Leave out report.html." },
             json = CommonOptions.Json();
         var command = new Command(
@@ -61,16 +65,19 @@ internal static class RunCommand
             check,
             shareFolds,
             foldsOnly,
+            resume,
             noReport,
             json,
         };
         command.Validators.Add(parsed =>
         {
+            if (parsed.GetValue(resume) && parsed.GetValue(output) is null)
+                parsed.AddError("--resume goes on with an interrupted run: give its folder as --output.");
             if (!parsed.GetValue(foldsOnly))
                 return;
             if (parsed.GetValue(output) is null)
                 parsed.AddError("--folds-only helps with a run: give its folder as --output.");
-            if (((Option[])[locked, check, shareFolds, noReport]).FirstOrDefault(IsGiven) is { } other)
+            if (((Option[])[locked, check, shareFolds, resume, noReport]).FirstOrDefault(IsGiven) is { } other)
                 parsed.AddError($"{other.Name} has no effect with --folds-only. Leave it out.");
 
             bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
@@ -86,6 +93,7 @@ internal static class RunCommand
                 Output = parsed.GetValue(output) ?? Path.Combine(Runs, Name(file, DateTimeOffset.UtcNow)),
                 Locked = parsed.GetValue(locked),
                 SharesFolds = parsed.GetValue(shareFolds),
+                Resume = parsed.GetValue(resume),
             };
             if (parsed.GetValue(foldsOnly))
                 return Folds(terminal, options, parsed.GetValue(json), cancellation);

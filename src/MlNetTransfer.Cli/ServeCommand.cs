@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using MlNetTransfer.Backbones;
 
 namespace MlNetTransfer.Cli;
@@ -176,23 +175,14 @@ internal static class ServeCommand
 
     private static async Task<int> Run(ServeOptions options, Terminal terminal, CancellationToken cancellation)
     {
-        using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(
-            PosixSignal.SIGTERM,
-            signal =>
-            {
-                // The first asks for an end in good order, a second one does not wait for it.
-                signal.Cancel = !ends.IsCancellationRequested;
-                ends.Cancel();
-            }
-        );
+        using UntilTold ends = new(cancellation);
         var gate = new Lock();
         await using var server = new Server(options, Say);
         try
         {
             await server.StartAsync(ends.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (ends.IsCancellationRequested)
+        catch (OperationCanceledException) when (ends.Token.IsCancellationRequested)
         {
             Say("Cancelled before anything was served.");
             return ExitCode.Cancelled;
@@ -205,15 +195,8 @@ internal static class ServeCommand
         );
         foreach (string warning in server.Warnings())
             Say($"warning: {warning}");
-        try
-        {
-            await Task.Delay(Timeout.Infinite, ends.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            Say("Ending: what was accepted is answered first.");
-        }
-
+        await ends.WaitAsync().ConfigureAwait(false);
+        Say("Ending: what was accepted is answered first.");
         await server.StopAsync().ConfigureAwait(false);
         Say("Ended.");
         return ExitCode.Done;

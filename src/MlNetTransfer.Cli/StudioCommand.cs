@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using MlNetTransfer.Studio;
 
 namespace MlNetTransfer.Cli;
@@ -48,30 +47,15 @@ internal static class StudioCommand
 
     private static async Task Run(StudioOptions options, Terminal terminal, CancellationToken cancellation)
     {
-        using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(
-            PosixSignal.SIGTERM,
-            signal =>
-            {
-                signal.Cancel = true;
-                ends.Cancel();
-            }
-        );
+        using UntilTold ends = new(cancellation);
         await using var studio = new StudioServer(options, new LineLogs(terminal.WriteError));
         await studio.StartAsync(ends.Token).ConfigureAwait(false);
         terminal.WriteError($"Open {studio.Address}");
         terminal.WriteError(
             "The address is good once. Runs go to " + Path.GetFullPath(options.Output) + "; Ctrl-C ends."
         );
-        try
-        {
-            await Task.Delay(Timeout.Infinite, ends.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            terminal.WriteError("Ending: what is in work is cancelled; what is written stays.");
-        }
-
+        await ends.WaitAsync().ConfigureAwait(false);
+        terminal.WriteError("Ending: what is in work is cancelled; what is written stays.");
         await studio.StopAsync().ConfigureAwait(false);
     }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using MlNetTransfer.Cluster;
 
 namespace MlNetTransfer.Cli;
@@ -52,15 +51,7 @@ internal static class WorkerCommand
         command.SetAction(parsed =>
         {
             ClusterWorkerOptions options = flags.Read(parsed) with { Store = Store(parsed, store) };
-            using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            using PosixSignalRegistration terminate = PosixSignalRegistration.Create(
-                PosixSignal.SIGTERM,
-                signal =>
-                {
-                    signal.Cancel = true;
-                    ends.Cancel();
-                }
-            );
+            using UntilTold ends = new(cancellation);
             var gate = new Lock();
             new ClusterWorker(options).Run(Say, ends.Token).GetAwaiter().GetResult();
             return ExitCode.Done;

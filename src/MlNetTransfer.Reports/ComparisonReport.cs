@@ -183,7 +183,9 @@ public static class ComparisonReport
     }
 }
 
-/// <summary>Two runs on the images that both judged: those of the same name and the same class.</summary>
+/// <summary>
+/// Two runs on the images that both judged: those of the same name, or in the same place, and of the same class.
+/// </summary>
 internal sealed class PairOfRuns
 {
     private PairOfRuns(FinishedRun first, FinishedRun second, (Judged First, Judged Second)[] shared)
@@ -225,16 +227,26 @@ internal sealed class PairOfRuns
     {
         var known = new Dictionary<(string, string), Judged>();
         foreach (Judged judged in Judged.Of(first))
-            known.TryAdd((judged.Image.File, judged.Image.Truth), judged);
+        foreach ((string, string) key in Keys(judged))
+            known.TryAdd(key, judged);
         return new PairOfRuns(
             first,
             second,
             [
                 .. Judged
                     .Of(second)
-                    .Where(j => known.ContainsKey((j.Image.File, j.Image.Truth)))
-                    .Select(j => (known[(j.Image.File, j.Image.Truth)], j)),
+                    .Select(j => (First: Keys(j).Select(known.GetValueOrDefault).FirstOrDefault(k => k is not null), j))
+                    .Where(pair => pair.First is not null)
+                    .Select(pair => (pair.First!, pair.j)),
             ]
         );
+    }
+
+    /// <summary>What an image is known by: its name, and its place, since a list may name what a folder held.</summary>
+    private static IEnumerable<(string, string)> Keys(Judged judged)
+    {
+        yield return (judged.Image.File, judged.Image.Truth);
+        if (judged.Image.Location is FileLocation file)
+            yield return (Path.GetFullPath(file.Path), judged.Image.Truth);
     }
 }

@@ -1,112 +1,78 @@
-using System.Collections.Immutable;
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Studio;
 
-/// <summary>What was said of one image by hand.</summary>
-/// <param name="File">Name of the image in its data set.</param>
-/// <param name="Label">The class it is of; null where it is left out.</param>
-internal sealed record Correction(string File, string? Label);
-
 /// <summary>
-/// Labels that were mended by hand, kept in a file of their own: the images are never touched. Thread-safe.
+/// Labels that were mended by hand, and images that were labelled here, kept in files of their own: the images are never
+/// touched. Thread-safe.
 /// </summary>
 internal sealed class Corrections
 {
-    private readonly Lock gate = new();
-    private ImmutableSortedDictionary<string, Correction> all = ImmutableSortedDictionary.Create<string, Correction>(
-        StringComparer.Ordinal
-    );
-    private readonly string path;
+    private readonly string folder,
+        digest;
+    private readonly LabelFile mended,
+        added;
 
     /// <param name="folder">Folder for such files.</param>
     /// <param name="source">The data set, as its full path.</param>
-    /// <exception cref="TransferException">The file that is there cannot be read.</exception>
+    /// <exception cref="TransferException">A file that is there cannot be read.</exception>
     public Corrections(string folder, string source)
     {
-        string digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(source)))[..16];
-        path = Path.Combine(folder, $"{digest}.jsonl");
-        if (!File.Exists(path))
-            return;
-        int line = 0;
-        try
-        {
-            foreach (string text in File.ReadLines(path))
-            {
-                line++;
-                all = all.SetItem(
-                    JsonSerializer.Deserialize<Correction>(text) is { File: { } name } read
-                        ? name
-                        : throw new JsonException("a file and its label were expected"),
-                    read
-                );
-            }
-        }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
-        {
-            throw new TransferException(
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"The corrections in '{path}' cannot be read at line {line}: {e.Message} Mend or remove the file."
-                ),
-                e
-            );
-        }
+        this.folder = folder;
+        digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(source)))[..16];
+        mended = new LabelFile(Path.Combine(folder, $"{digest}.jsonl"));
+        added = new LabelFile(Path.Combine(folder, $"{digest}.added.jsonl"));
     }
 
     /// <summary>How many images are corrected.</summary>
-    public int Count
-    {
-        get
-        {
-            lock (gate)
-                return all.Count;
-        }
-    }
+    public int Count => mended.All.Count;
+
+    /// <summary>Images outside the data set that were labelled here, by their full paths.</summary>
+    public IReadOnlyDictionary<string, Correction> Added => added.All;
+
+    /// <summary>All classes that were named here.</summary>
+    public IEnumerable<string> Labels =>
+        mended.All.Values.Concat(added.All.Values).Select(c => c.Label).OfType<string>().Distinct();
+
+    /// <summary>Whether anything was said at all.</summary>
+    public bool IsEmpty => mended.All.IsEmpty && added.All.IsEmpty;
 
     /// <summary>What was said of an image; null where nothing.</summary>
-    public Correction? Of(string file)
-    {
-        lock (gate)
-            return all.GetValueOrDefault(file);
-    }
+    public Correction? Of(string file) => mended.All.GetValueOrDefault(file);
 
-    /// <summary>Says what class an image is of, null to leave it out.</summary>
-    /// <param name="file">Name of the image.</param>
-    /// <param name="label">Its class.</param>
-    /// <param name="original">The class that its data set gives it: saying so takes a correction back.</param>
-    public void Set(string file, string? label, string original)
-    {
-        lock (gate)
-        {
-            // What could not be written is not said.
-            ImmutableSortedDictionary<string, Correction> next =
-                label == original ? all.Remove(file) : all.SetItem(file, new Correction(file, label));
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            AtomicFile.Write(
-                path,
-                stream =>
-                {
-                    foreach (Correction correction in next.Values)
-                    {
-                        stream.Write(JsonSerializer.SerializeToUtf8Bytes(correction));
-                        stream.Write("\n"u8);
-                    }
-                }
-            );
-            all = next;
-        }
-    }
+    /// <summary>Says what class some images are of, null to leave them out.</summary>
+    /// <param name="images">Names of images, and the class that the data set gives each: saying so takes a correction
+    /// back.</param>
+    /// <param name="label">Their class.</param>
+    public void Set(IEnumerable<(string File, string Original)> images, string? label) =>
+        mended.Set(images.Select(i => (i.File, label == i.Original ? null : new Correction(i.File, label))));
 
-    /// <summary>Writes the data set as it is with the corrections: a list to train on.</summary>
+    /// <summary>Adds an image to the data set.</summary>
+    /// <param name="path">Its full path.</param>
+    /// <param name="label">Its class; null takes it back.</param>
+    public void Add(string path, string? label) => added.Set([(path, label is null ? null : new(path, label))]);
+
+    /// <summary>
+    /// Where the data set is as it is with what was said: the folder itself, or a list that is written, named by what is
+    /// in it, so that a run keeps the images that it was trained on.
+    /// </summary>
+    /// <param name="path">The folder.</param>
     /// <param name="data">The data set; of files.</param>
-    /// <param name="list">The list, a .csv.</param>
-    public void WriteList(Dataset data, string list)
+    public string SourceOf(string path, Dataset data)
+    {
+        if (IsEmpty)
+            return path;
+        byte[] list = Encoding.UTF8.GetBytes(List(data));
+        string file = Path.Combine(folder, $"{digest}-{Convert.ToHexStringLower(SHA256.HashData(list))[..12]}.csv");
+        Directory.CreateDirectory(folder);
+        AtomicFile.Write(file, stream => stream.Write(list));
+        return file;
+    }
+
+    private string List(Dataset data)
     {
         StringBuilder text = new(data.Splits is null ? "path,label\n" : "path,label,split\n");
         for (int i = 0; i < data.Items.Count; i++)
@@ -117,14 +83,24 @@ internal sealed class Corrections
             Correction? correction = Of(item.Name);
             if (correction is { Label: null })
                 continue;
-            text.Append(Quoted(file.Path)).Append(',').Append(Quoted(correction?.Label ?? data.ClassNames[item.Label]));
-            if (data.Splits is { } splits)
-                text.Append(',').Append(splits[i] is SplitPart.None ? "" : splits[i].ToString().ToLowerInvariant());
-            text.Append('\n');
+            string? split =
+                data.Splits is not { } splits ? null
+                : splits[i] is SplitPart.None ? ""
+                : splits[i].ToString().ToLowerInvariant();
+            Line(file.Path, correction?.Label ?? data.ClassNames[item.Label], split);
         }
 
-        Directory.CreateDirectory(Path.GetDirectoryName(list)!);
-        AtomicFile.Write(list, stream => stream.Write(Encoding.UTF8.GetBytes(text.ToString())));
+        foreach (Correction labelled in added.All.Values)
+            Line(labelled.File, labelled.Label!, data.Splits is null ? null : "train");
+        return text.ToString();
+
+        void Line(string path, string label, string? split)
+        {
+            text.Append(Quoted(path)).Append(',').Append(Quoted(label));
+            if (split is not null)
+                text.Append(',').Append(split);
+            text.Append('\n');
+        }
     }
 
     private static string Quoted(string field) => $"\"{field.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using MlNetTransfer.Jobs;
 using MlNetTransfer.Reports;
+using MlNetTransfer.Runs;
 
 namespace MlNetTransfer.Studio;
 
@@ -50,6 +50,42 @@ internal sealed partial class FinishedRuns(StudioOptions options)
             ]
             : [];
 
+    /// <summary>The folder of the runs, where it really is.</summary>
+    public string Folder => StudioRoots.RealPath(options.Output);
+
+    /// <summary>Names of runs that were begun by a job file and are not over.</summary>
+    public IReadOnlyList<string> Unfinished() =>
+        Directory.Exists(options.Output)
+            ?
+            [
+                .. Directory
+                    .EnumerateDirectories(options.Output)
+                    .Where(d => File.Exists(Path.Combine(d, JobTemplate.FileName)))
+                    .Select(d => Path.GetFileName(d))
+                    .Where(n => IsName(n) && Find(n) is null)
+                    .Order(StringComparer.Ordinal),
+            ]
+            : [];
+
+    /// <summary>Removes what an unfinished run has left.</summary>
+    /// <exception cref="TransferException">There is no such run.</exception>
+    public void Remove(string name)
+    {
+        if (!Unfinished().Contains(name))
+            throw new TransferException($"There is no unfinished run '{name}'.");
+        Directory.Delete(Path.Combine(options.Output, name), recursive: true);
+    }
+
+    /// <summary>Files of a run that can be taken along, by name.</summary>
+    public static IReadOnlyList<string> FilesOf(FinishedRunRow run) =>
+        [
+            .. Directory
+                .EnumerateFiles(run.Folder)
+                .Select(f => Path.GetFileName(f))
+                .Where(f => FileName().IsMatch(f))
+                .Order(StringComparer.Ordinal),
+        ];
+
     /// <summary>The run of a name; null where there is none that is over.</summary>
     public FinishedRunRow? Find(string name)
     {
@@ -91,7 +127,10 @@ internal sealed partial class FinishedRuns(StudioOptions options)
     }
 
     /// <summary>Whether a run may be called so: what is a folder's name on every system.</summary>
-    public static bool IsName(string name) => Name().IsMatch(name) && !Reserved().IsMatch(name);
+    public static bool IsName(string name) => Name().IsMatch(name) && !IsReserved(name);
+
+    /// <summary>Whether a name is that of a device on Windows.</summary>
+    public static bool IsReserved(string name) => Reserved().IsMatch(name);
 
     /// <summary>Where a new run writes.</summary>
     /// <exception cref="TransferException">The name cannot be a folder's, or is taken.</exception>
@@ -114,79 +153,9 @@ internal sealed partial class FinishedRuns(StudioOptions options)
     [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9_-]{0,59}\z")]
     private static partial Regex Name();
 
+    [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,80}\.(onnx|json|jsonl|csv|yaml|html|txt|pt|dat|cs|safetensors)\z")]
+    private static partial Regex FileName();
+
     [GeneratedRegex(@"\A(con|prn|aux|nul|com\d|lpt\d)\z", RegexOptions.IgnoreCase)]
     private static partial Regex Reserved();
-}
-
-/// <summary>Starts trainings and checks.</summary>
-internal sealed class StudioWork(WorkQueue queue, FinishedRuns runs, StudioData studio, StudioOptions options)
-{
-    /// <summary>What a training is called.</summary>
-    public const string Training = "training";
-
-    private readonly Lock gate = new();
-
-    /// <summary>Puts a training into the queue.</summary>
-    /// <param name="data">The images, with their corrections.</param>
-    /// <param name="name">Name of the run.</param>
-    /// <param name="set">Sets options beyond the images and the folder.</param>
-    /// <exception cref="TransferException">The name is taken, or an option cannot be followed.</exception>
-    public Work Train(OpenedData data, string name, Func<TrainOptions, TrainOptions> set)
-    {
-        // Two windows may ask at once.
-        lock (gate)
-            return Add(data, name, set);
-    }
-
-    private Work Add(OpenedData data, string name, Func<TrainOptions, TrainOptions> set)
-    {
-        if (queue.All.Any(w => !w.IsOver && w.What == Training && IsSame(w.Name, name)))
-            throw new TransferException($"A run '{name}' waits or is being done. Choose another name.");
-        string folder = runs.NewFolder(name);
-        string source = data.Path;
-        if (data.Corrections.Count > 0)
-        {
-            source = Path.Combine(options.Output, ".corrections", $"{name}.csv");
-            data.Corrections.WriteList(data.Set, source);
-        }
-
-        TrainOptions train = set(new TrainOptions { Folder = source, Output = folder });
-        return queue.Add(
-            name,
-            Training,
-            (work, progress) =>
-            {
-                JobServices services = new() { OnEpoch = work.Add };
-                TrainSummary summary = new TrainJob(
-                    train,
-                    options.Catalog is { } catalog ? services with { Catalog = catalog } : services
-                ).Run(progress, work.End.Token);
-                progress.Report(new JobProgress("Writing the report", 0, 1));
-                HtmlReport.Write(
-                    FinishedRun.Of(summary),
-                    Path.Combine(folder, HtmlReport.FileName),
-                    null,
-                    work.End.Token
-                );
-            }
-        );
-    }
-
-    private static bool IsSame(string one, string other) => one.Equals(other, StringComparison.OrdinalIgnoreCase);
-
-    /// <summary>Puts a check of the images into the queue.</summary>
-    public Work Check(OpenedData data) =>
-        queue.Add(
-            Path.GetFileName(data.Path),
-            "check",
-            (work, progress) =>
-            {
-                JobServices services = new();
-                CheckSummary found = new CheckJob(
-                    new CheckOptions { Folder = data.Path },
-                    options.Catalog is { } catalog ? services with { Catalog = catalog } : services
-                ).Run(progress, work.End.Token);
-                studio.Found(data, found.Findings);
-            }
-        );
 }

@@ -1,7 +1,6 @@
-using System.Collections.Concurrent;
+using MlNetTransfer.Advice;
 using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Imaging;
 
 namespace MlNetTransfer.Studio;
 
@@ -12,6 +11,9 @@ internal sealed class StudioData(StudioRoots roots, StudioOptions options)
 
     /// <summary>Another data set is looked at, or it was corrected.</summary>
     public event Action? Changed;
+
+    /// <summary>A data set was opened.</summary>
+    public event Action<OpenedData>? Opened;
 
     /// <summary>The data set; null before one is opened.</summary>
     public OpenedData? Current => current;
@@ -37,6 +39,7 @@ internal sealed class StudioData(StudioRoots roots, StudioOptions options)
                     Set = data,
                 }
                 : new OpenedData(path, data, new Corrections(Path.Combine(options.Output, ".corrections"), path));
+        Opened?.Invoke(current);
         Changed?.Invoke();
     }
 
@@ -55,19 +58,32 @@ internal sealed class StudioData(StudioRoots roots, StudioOptions options)
         }
     }
 
-    /// <summary>Says what class an image is of, null to leave it out.</summary>
-    public void Correct(OpenedData data, DataItem item, string? label)
+    /// <summary>Says what class some images are of, null to leave them out.</summary>
+    public void Correct(OpenedData data, IEnumerable<DataItem> items, string? label)
     {
-        data.Corrections.Set(item.Name, label, data.Set.ClassNames[item.Label]);
+        data.Corrections.Set(items.Select(item => (item.Name, data.Set.ClassNames[item.Label])), label);
+        Changed?.Invoke();
+    }
+
+    /// <summary>Adds an image outside the data set to it, under a class; null takes it back.</summary>
+    public void Label(OpenedData data, string path, string? label)
+    {
+        data.Corrections.Add(path, label);
         Changed?.Invoke();
     }
 
     /// <summary>Findings of a check are there.</summary>
-    public void Found(OpenedData data, IReadOnlyList<DataFinding> findings)
+    public void Found(OpenedData data, IReadOnlyList<DataFinding> findings) => Tell(data, d => d.Findings = findings);
+
+    /// <summary>Advice is there.</summary>
+    public void Advised(OpenedData data, TransferAdvice advice) => Tell(data, d => d.Advice = advice);
+
+    /// <summary>The folder may have been opened again since.</summary>
+    private void Tell(OpenedData data, Action<OpenedData> what)
     {
-        data.Findings = findings;
+        what(data);
         if (current is { } now && now.Path == data.Path)
-            now.Findings = findings;
+            what(now);
         Changed?.Invoke();
     }
 }
@@ -81,74 +97,22 @@ internal sealed record OpenedData(string Path, Dataset Set, Corrections Correcti
     /// <summary>What a check has found; null before one.</summary>
     public IReadOnlyList<DataFinding>? Findings { get; set; }
 
+    /// <summary>How to train on it; null before that was asked.</summary>
+    public TransferAdvice? Advice { get; set; }
+
+    /// <summary>What to train on: the folder, or a list of its images as they are now.</summary>
+    public string Source => Corrections.SourceOf(Path, Set);
+
+    /// <summary>The classes, those that were made here included.</summary>
+    public IReadOnlyList<string> Classes =>
+        [
+            .. Set.ClassNames,
+            .. Corrections
+                .Labels.Where(label => !Set.ClassNames.Contains(label, StringComparer.Ordinal))
+                .Order(StringComparer.Ordinal),
+        ];
+
     /// <summary>The class of an image as it is now; null where it is left out.</summary>
     public string? LabelOf(DataItem item) =>
         Corrections.Of(item.Name) is { } correction ? correction.Label : Set.ClassNames[item.Label];
-}
-
-/// <summary>Small pictures of images, kept while there is room. Thread-safe.</summary>
-internal sealed class Thumbnails(StudioRoots roots) : IDisposable
-{
-    private const int Side = 192,
-        MostKept = 4000;
-
-    private readonly ConcurrentDictionary<(string Path, long Written), byte[]> kept = [];
-    private readonly ConcurrentBag<ThumbnailDecoder> decoders = [];
-    private readonly SemaphoreSlim cores = new(Environment.ProcessorCount);
-
-    /// <summary>A JPEG of an image; null where it may not be looked at, or cannot be decoded.</summary>
-    public async Task<byte[]?> OfAsync(string file, CancellationToken cancellation)
-    {
-        if (roots.Find(file) is not { } path || !File.Exists(path))
-            return null;
-        (string, long) key = (path, File.GetLastWriteTimeUtc(path).Ticks);
-        if (kept.TryGetValue(key, out byte[]? known))
-            return known;
-        await cores.WaitAsync(cancellation);
-        try
-        {
-            byte[]? made = await Task.Run(() => Make(path, cancellation), cancellation);
-            if (made is not null)
-            {
-                if (kept.Count >= MostKept)
-                    kept.Clear();
-                kept[key] = made;
-            }
-
-            return made;
-        }
-        finally
-        {
-            cores.Release();
-        }
-    }
-
-    public void Dispose()
-    {
-        foreach (ThumbnailDecoder decoder in decoders)
-            decoder.Dispose();
-        cores.Dispose();
-    }
-
-    private byte[]? Make(string path, CancellationToken cancellation)
-    {
-        if (!decoders.TryTake(out ThumbnailDecoder? decoder))
-            decoder = new ThumbnailDecoder(Side);
-        try
-        {
-            using ItemReader reader = new();
-            return RgbEncoder.Encode(
-                decoder.Decode(reader.Read(new DataItem(path, path)), cancellation),
-                ImageFormat.Jpeg
-            );
-        }
-        catch (Exception e) when (e is ImageRejectedException or IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-        finally
-        {
-            decoders.Add(decoder);
-        }
-    }
 }

@@ -5,17 +5,20 @@ internal sealed class StudioRoots
 {
     private const int MostLinks = 40;
 
-    private readonly string[] roots;
+    private readonly string[] roots,
+        all;
 
     /// <param name="folders">The folders.</param>
+    /// <param name="own">A folder of the studio's, with what was dropped on its pages; it must be there.</param>
     /// <exception cref="TransferException">One does not exist.</exception>
-    public StudioRoots(IReadOnlyList<string> folders)
+    public StudioRoots(IReadOnlyList<string> folders, string own)
     {
         if (folders.FirstOrDefault(f => !Directory.Exists(f)) is { } missing)
             throw new TransferException(
                 $"The folder '{missing}' does not exist. Name folders of images: mlnet-transfer studio photos."
             );
         roots = [.. folders.Select(f => Path.TrimEndingDirectorySeparator(RealPath(f))).Distinct()];
+        all = [.. roots, Path.TrimEndingDirectorySeparator(RealPath(own))];
     }
 
     /// <summary>The folders, where they really are.</summary>
@@ -29,9 +32,7 @@ internal sealed class StudioRoots
             if (path.Length == 0 || path.Contains('\0') || !Path.IsPathFullyQualified(path))
                 return null;
             string real = RealPath(path);
-            return (File.Exists(real) || Directory.Exists(real)) && roots.Any(root => IsWithin(real, root))
-                ? real
-                : null;
+            return (File.Exists(real) || Directory.Exists(real)) && all.Any(root => IsWithin(real, root)) ? real : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -39,7 +40,7 @@ internal sealed class StudioRoots
         }
     }
 
-    private static bool IsWithin(string path, string root)
+    public static bool IsWithin(string path, string root)
     {
         StringComparison comparison = OperatingSystem.IsWindows()
             ? StringComparison.OrdinalIgnoreCase
@@ -52,7 +53,7 @@ internal sealed class StudioRoots
     }
 
     /// <summary>The full path with every link on the way replaced by what it stands for.</summary>
-    private static string RealPath(string path)
+    public static string RealPath(string path)
     {
         string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         for (int links = 0; links <= MostLinks; links++)

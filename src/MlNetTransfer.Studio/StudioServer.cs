@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Net.Http.Headers;
 using MlNetTransfer.Studio.Pages;
 using MudBlazor.Services;
 
@@ -16,14 +15,17 @@ public sealed class StudioServer : IAsyncDisposable
 {
     private readonly WebApplication app;
     private readonly StudioGate gate = new();
+    private readonly FileStream alone;
 
     /// <param name="options">What it may look at and where it writes.</param>
     /// <param name="logs">Told of what goes wrong; null for nobody.</param>
-    /// <exception cref="TransferException">A folder does not exist.</exception>
+    /// <exception cref="TransferException">A folder does not exist, or another studio writes there.</exception>
     public StudioServer(StudioOptions options, ILoggerProvider? logs = null)
     {
         StudioOptions full = options with { Output = Path.GetFullPath(options.Output) };
-        StudioRoots roots = new(full.Roots);
+        Directory.CreateDirectory(StudioUploads.FolderIn(full));
+        StudioRoots roots = new(full.Roots, StudioUploads.FolderIn(full));
+        alone = Hold(full);
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(
             new WebApplicationOptions
             {
@@ -46,7 +48,7 @@ public sealed class StudioServer : IAsyncDisposable
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(5));
         // Keys that live as long as the studio does: nothing is left in the user's folder.
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
-        builder.Services.AddRazorComponents().AddInteractiveServerComponents();
+        builder.Services.AddRazorComponents().AddInteractiveServerComponents(o => o.DetailedErrors = true);
         builder.Services.AddAntiforgery();
         builder.Services.AddMudServices();
         builder.Services.AddSingleton(full);
@@ -57,13 +59,15 @@ public sealed class StudioServer : IAsyncDisposable
         builder.Services.AddSingleton<WorkQueue>();
         builder.Services.AddSingleton<StudioWork>();
         builder.Services.AddSingleton<TrialModel>();
+        builder.Services.AddSingleton<StudioUploads>();
         app = builder.Build();
         app.Use(gate.HandleAsync);
         app.UseAntiforgery();
         app.MapStaticAssets();
-        app.MapGet("/thumbnail", ThumbnailAsync);
-        app.MapGet("/report/{name}", Report);
+        app.MapStudio();
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode(o => o.ContentSecurityFrameAncestorsPolicy = null);
+        // It listens for data sets that are opened.
+        app.Services.GetRequiredService<Thumbnails>();
     }
 
     /// <summary>The address to open, with the token that is good once; there once it has started.</summary>
@@ -100,29 +104,33 @@ public sealed class StudioServer : IAsyncDisposable
     public Task StopAsync() => app.StopAsync();
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => app.DisposeAsync();
-
-    private static async Task<IResult> ThumbnailAsync(string path, Thumbnails thumbnails, HttpContext context)
+    public async ValueTask DisposeAsync()
     {
-        if (await thumbnails.OfAsync(path, context.RequestAborted) is not { } jpeg)
-            return Results.NotFound();
-        context.Response.Headers.CacheControl = "private, no-cache";
-        long written = File.GetLastWriteTimeUtc(path).Ticks;
-        return Results.Bytes(
-            jpeg,
-            "image/jpeg",
-            entityTag: new EntityTagHeaderValue(FormattableString.Invariant($"\"{written}\""))
-        );
+        await app.DisposeAsync();
+        await alone.DisposeAsync();
     }
 
-    /// <summary>The page about a run, which is shut in: what it says of images and classes comes from files.</summary>
-    private static IResult Report(string name, FinishedRuns runs, HttpContext context)
+    /// <summary>One studio writes to a folder: two would undo each other's labels.</summary>
+    private static FileStream Hold(StudioOptions options)
     {
-        if (runs.Find(name) is not { } run || !File.Exists(run.Report))
-            return Results.NotFound();
-        context.Response.Headers.ContentSecurityPolicy =
-            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-            + "frame-ancestors 'self'; sandbox allow-scripts";
-        return Results.File(run.Report, "text/html; charset=utf-8");
+        try
+        {
+            return new FileStream(
+                Path.Combine(options.Output, ".studio.lock"),
+                FileMode.OpenOrCreate,
+                FileAccess.ReadWrite,
+                FileShare.None,
+                1,
+                FileOptions.DeleteOnClose
+            );
+        }
+        catch (IOException e)
+        {
+            throw new TransferException(
+                $"Another studio writes to '{options.Output}' ({e.Message}). Use that one, or give this one another "
+                    + "--output.",
+                e
+            );
+        }
     }
 }

@@ -40,6 +40,12 @@ public sealed record RunOptions
     /// that is judged by folds. The model is the same byte for byte. Default false.
     /// </summary>
     public bool SharesFolds { get; init; }
+
+    /// <summary>
+    /// Whether to go on from the checkpoints of an interrupted run of the same job file in the same folder; for a
+    /// training of the network. Default false.
+    /// </summary>
+    public bool Resume { get; init; }
 }
 
 /// <summary>
@@ -80,7 +86,7 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
         Write(JobCopy, written);
         Write("job.resolved.json", Encoding.UTF8.GetBytes(job.ToJson()));
         TrainSummary trained = new TrainJob(
-            job.Train,
+            options.Resume ? job.Train with { Resume = true } : job.Train,
             services with
             {
                 Command = services.Command ?? $"mlnet-transfer run {options.Job}",

@@ -40,7 +40,18 @@ public sealed class StudioGateTests
         using HttpClient stranger = studio.Client();
         foreach (
             string path in (string[])
-                ["/", "/runs", "/thumbnail?path=x", "/report/x", "/_blazor", "/_framework/blazor.web.js"]
+                [
+                    "/",
+                    "/runs",
+                    "/thumbnail?path=x",
+                    "/picture?path=x",
+                    "/report/x",
+                    "/comparison/x/y",
+                    "/file/x/y",
+                    "/language?to=ko",
+                    "/_blazor",
+                    "/_framework/blazor.web.js",
+                ]
         )
         {
             using HttpResponseMessage response = await stranger.GetAsync(path);
@@ -111,6 +122,119 @@ public sealed class StudioGateTests
     {
         using HttpResponseMessage response = await inside.GetAsync($"/thumbnail?path={Uri.EscapeDataString(path)}");
         Assert.AreEqual(HttpStatusCode.NotFound, response.StatusCode);
+    }
+
+    [TestMethod]
+    [DataRow("photos/cat/one.bmp", HttpStatusCode.OK)]
+    [DataRow("photos/cat/link.bmp", HttpStatusCode.NotFound, DisplayName = "a link out of the folder")]
+    [DataRow("outside/secret.bmp", HttpStatusCode.NotFound)]
+    public async Task Picture_OfAPath_IsOfTheFoldersOnly(string path, HttpStatusCode expected)
+    {
+        using HttpResponseMessage response = await inside.GetAsync(
+            $"/picture?path={Uri.EscapeDataString(Path.Combine(Folder.Path, path))}"
+        );
+        Assert.AreEqual(expected, response.StatusCode);
+    }
+
+    [TestMethod]
+    [DataRow("/file/..%2F..%2Fetc/passwd")]
+    [DataRow("/file/.uploads/x.json")]
+    [DataRow("/project/no-such-run/webapi")]
+    [DataRow("/comparison/a/b")]
+    public async Task Ask_ForNoRun_IsNotFound(string path)
+    {
+        using HttpResponseMessage response = await inside.GetAsync(path);
+        Assert.AreEqual(HttpStatusCode.NotFound, response.StatusCode);
+    }
+
+    [TestMethod]
+    public async Task Upload_FilesOfAFolder_AreOpenedUnderTheirClasses()
+    {
+        string id = await BeginAsync("My photos! <b>");
+        Assert.AreEqual("My-photos-b", id);
+        foreach (string path in (string[])["photos/cat/1.bmp", "photos/dog/‮2.bmp", "photos/.hidden/3.bmp"])
+            Assert.AreEqual(
+                HttpStatusCode.NoContent,
+                (await SendAsync($"/upload/{id}?path={Uri.EscapeDataString(path)}", Bmp.Plain(1, 2, 3))).Status,
+                path
+            );
+        Assert.AreEqual(HttpStatusCode.NoContent, (await SendAsync($"/upload/{id}/end", [])).Status);
+        string photos = Path.Combine(studio.Output, ".uploads", id, "photos");
+        Assert.IsTrue(File.Exists(Path.Combine(photos, "cat/1.bmp")));
+        Assert.IsFalse(Directory.Exists(Path.Combine(photos, ".hidden")));
+        using HttpResponseMessage shown = await inside.GetAsync(
+            $"/thumbnail?path={Uri.EscapeDataString(Path.Combine(photos, "cat/1.bmp"))}"
+        );
+        Assert.AreEqual(HttpStatusCode.OK, shown.StatusCode, "what was dropped may be looked at");
+        Assert.AreEqual(HttpStatusCode.BadRequest, (await SendAsync($"/upload/{id}/end", [])).Status, "it has ended");
+    }
+
+    [TestMethod]
+    [DataRow("../../escaped.bmp")]
+    [DataRow("/tmp/escaped.bmp")]
+    [DataRow("a\\..\\..\\escaped.bmp")]
+    [DataRow("C:\\escaped.bmp")]
+    [DataRow("a/con.bmp")]
+    [DataRow("a/b\n.bmp")]
+    [DataRow("a./b.bmp")]
+    [DataRow("")]
+    public async Task Upload_ToAPlaceThatIsNone_IsRefusedAndLeavesNothing(string path)
+    {
+        string id = await BeginAsync("places");
+        (HttpStatusCode status, string said) = await SendAsync(
+            $"/upload/{id}?path={Uri.EscapeDataString(path)}",
+            Bmp.Plain(1, 2, 3)
+        );
+        Assert.AreEqual(HttpStatusCode.BadRequest, status);
+        StringAssert.Contains(said, "is no place within a folder");
+        Assert.IsFalse(Directory.Exists(Path.Combine(studio.Output, ".uploads", id)));
+    }
+
+    /// <summary>70 MB of zeros in an archive of 70 kB.</summary>
+    [TestMethod]
+    public async Task Upload_ArchiveThatUnpacksToFarMore_IsRefusedAndLeavesNothing()
+    {
+        using MemoryStream bomb = new();
+        await using (
+            var zip = new System.IO.Compression.ZipArchive(bomb, System.IO.Compression.ZipArchiveMode.Create, true)
+        )
+        await using (Stream entry = await zip.CreateEntry("cat/a.bmp").OpenAsync())
+            for (int i = 0; i < 70; i++)
+                await entry.WriteAsync(new byte[1_000_000]);
+        string id = await BeginAsync("bomb.zip");
+        (HttpStatusCode status, string said) = await SendAsync($"/upload/{id}/archive", bomb.ToArray());
+        Assert.AreEqual(HttpStatusCode.BadRequest, status);
+        StringAssert.Contains(said, "'cat/a.bmp' has more than 67,108,864 bytes");
+        Assert.IsFalse(Directory.Exists(Path.Combine(studio.Output, ".uploads", id)));
+        Assert.IsFalse(File.Exists(Path.Combine(studio.Output, ".uploads", $"{id}.zip")));
+    }
+
+    [TestMethod]
+    public async Task Upload_OfNoArchive_SaysSo()
+    {
+        string id = await BeginAsync("text.zip");
+        (HttpStatusCode status, string said) = await SendAsync($"/upload/{id}/archive", "no archive"u8.ToArray());
+        Assert.AreEqual(HttpStatusCode.BadRequest, status);
+        StringAssert.StartsWith(said, "The archive cannot be read");
+    }
+
+    /// <summary>Two would undo each other's labels.</summary>
+    [TestMethod]
+    public void Start_WhereAnotherStudioWrites_SaysSo()
+    {
+        CliResult second = Cli.Run("studio", Folder.File("photos"), "--output", studio.Output, "--port", "0");
+        Assert.AreEqual(ExitCode.Failed, second.Code, second.ToString());
+        StringAssert.Contains(second.Error, "Another studio writes to");
+    }
+
+    private static async Task<string> BeginAsync(string name) =>
+        (await SendAsync($"/upload?name={Uri.EscapeDataString(name)}", [])).Said;
+
+    private static async Task<(HttpStatusCode Status, string Said)> SendAsync(string path, byte[] body)
+    {
+        using ByteArrayContent content = new(body);
+        using HttpResponseMessage response = await inside.PostAsync(path, content);
+        return (response.StatusCode, await response.Content.ReadAsStringAsync());
     }
 
     [TestMethod]

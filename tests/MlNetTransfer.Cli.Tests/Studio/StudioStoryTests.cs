@@ -19,6 +19,7 @@ public sealed class StudioStoryTests
 
     private static readonly string? Pictures = Environment.GetEnvironmentVariable("MLNETTRANSFER_PICTURES");
 
+    private readonly TempFolder unlabelled = new();
     private IPlaywright? playwright;
     private IBrowser? browser;
     private IPage page = null!;
@@ -33,7 +34,10 @@ public sealed class StudioStoryTests
         browser = await playwright.Chromium.LaunchAsync(
             new BrowserTypeLaunchOptions { ExecutablePath = Chromium, Args = ["--no-sandbox"] }
         );
-        studio = await StudioProcess.StartAsync(Repository.At("data-samples"));
+        Directory.CreateDirectory(unlabelled.File("new"));
+        foreach (string image in (string[])["fruit/banana.png", "fruit/an_apple_01.png"])
+            File.Copy(Path.Combine(Cli.Samples, image), unlabelled.File($"new/{Path.GetFileName(image)}"));
+        studio = await StudioProcess.StartAsync(Repository.At("data-samples"), unlabelled.Path);
         page = await browser.NewPageAsync(
             new()
             {
@@ -56,6 +60,7 @@ public sealed class StudioStoryTests
         Console.WriteLine(studio?.Said);
         if (studio is not null)
             await studio.DisposeAsync();
+        unlabelled.Dispose();
     }
 
     [TestMethod]
@@ -105,24 +110,157 @@ public sealed class StudioStoryTests
         Assert.IsTrue(File.Exists(Path.Combine(studio.Output, "story/model.onnx")));
         Assert.HasCount(
             157,
-            File.ReadAllLines(Path.Combine(studio.Output, ".corrections/story.csv")),
+            File.ReadAllLines(Directory.GetFiles(Path.Combine(studio.Output, ".corrections"), "*.csv").Single()),
             "a header, and all but the image that was left out"
         );
         await page.GetByRole(AriaRole.Link, new() { Name = "Look at it" }).ClickAsync();
         await page.GetByTestId("verdict").GetByText("right").WaitForAsync();
-        await page.GetByLabel("Choose or drop images")
-            .SetInputFilesAsync([Path.Combine(Cli.Samples, "fruit/banana.png"), Repository.At("README.md")]);
+        await page.GetByLabel("Choose, drop or paste images")
+            .SetInputFilesAsync([
+                Path.Combine(Cli.Samples, "fruit/banana.png"),
+                Repository.At("README.md"),
+                OfManyPixels(),
+            ]);
         await page.GetByTestId("tried").GetByRole(AriaRole.Img).WaitForAsync();
         Assert.AreEqual("fruit", await page.GetByTestId("tried").Locator("strong").First.InnerTextAsync());
         await page.GetByText("README.md: not an image").WaitForAsync();
+        await page.GetByText("huge.bmp: 13000 x 13000").WaitForAsync();
         await page.FrameLocator("iframe").Locator("h1").WaitForAsync();
+        await EvaluateAsync();
         await LookAsync("run");
-
-        await page.GetByRole(AriaRole.Link, new() { Name = "Runs", Exact = true }).ClickAsync();
-        await page.GetByTestId("runs").GetByText("story").WaitForAsync();
-        await LookAsync("runs");
+        await ExportAsync();
+        await LabelAsync();
+        await CompareAsync();
         Assert.IsEmpty(elsewhere, "nobody else is asked");
         Assert.IsEmpty(errors);
+    }
+
+    /// <summary>An image that says it has 169 million pixels.</summary>
+    private string OfManyPixels()
+    {
+        byte[] bytes = Bmp.Plain(1, 2, 3);
+        foreach (int at in (int[])[18, 22])
+            System.Buffers.Binary.BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(at), 13_000);
+        File.WriteAllBytes(unlabelled.File("huge.bmp"), bytes);
+        return unlabelled.File("huge.bmp");
+    }
+
+    /// <summary>What a threshold would give, what is taken for what, where the model looks.</summary>
+    private async Task EvaluateAsync()
+    {
+        ILocator coverage = page.GetByTestId("coverage");
+        await coverage.GetByText("156 of 156 images are answered").WaitForAsync();
+        await page.GetByLabel("Answer where it is sure").FillAsync("90");
+        await Assertions.Expect(page.GetByText("sure by at least 90 %")).ToBeVisibleAsync();
+        await Assertions.Expect(coverage).Not.ToContainTextAsync("156 of 156");
+        await page.GetByTestId("confusion").GetByRole(AriaRole.Button).First.ClickAsync();
+        ILocator shown = page.GetByTestId("judged").GetByRole(AriaRole.Figure);
+        await shown.First.WaitForAsync();
+        await page.GetByTestId("judged").GetByText("Where it looks").First.ClickAsync();
+        await page.GetByTestId("judged").Locator("img[src^='data:image/png']").WaitForAsync();
+    }
+
+    /// <summary>The model in another form, as a project, and as a program.</summary>
+    private async Task ExportAsync()
+    {
+        await page.GetByRole(AriaRole.Button, new() { Name = "fp16" }).ClickAsync();
+        await page.GetByTestId("files").GetByText("model.fp16.onnx").WaitForAsync();
+        IDownload model = await page.RunAndWaitForDownloadAsync(() =>
+            page.GetByTestId("files").GetByText("model.fp16.onnx").ClickAsync()
+        );
+        Assert.AreEqual("story-model.fp16.onnx", model.SuggestedFilename);
+        Assert.HasCount(
+            (int)new FileInfo(Path.Combine(studio.Output, "story/model.fp16.onnx")).Length,
+            await File.ReadAllBytesAsync(await model.PathAsync())
+        );
+        IDownload project = await page.RunAndWaitForDownloadAsync(() =>
+            page.GetByRole(AriaRole.Link, new() { Name = "webapi" }).ClickAsync()
+        );
+        using var zip = System.IO.Compression.ZipFile.OpenRead(await project.PathAsync());
+        Assert.IsTrue(zip.Entries.Any(e => e.FullName == "story_WebApi/Program.cs"));
+    }
+
+    /// <summary>An image without a label joins the data set by a key.</summary>
+    private async Task LabelAsync()
+    {
+        await page.GetByRole(AriaRole.Link, new() { Name = "Label", Exact = true }).ClickAsync();
+        await page.GetByLabel("Images without labels").FillAsync(unlabelled.File("new"));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Ask the model" }).ClickAsync();
+        await page.GetByTestId("left").GetByText("2 to look at, 0 labelled here").WaitForAsync();
+        await page.GetByTestId("label-one").Locator("img").WaitForAsync();
+        await LookAsync("label");
+        await page.GetByTestId("label-one").FocusAsync();
+        await page.Keyboard.PressAsync("1");
+        await page.GetByTestId("left").GetByText("1 to look at, 1 labelled here").WaitForAsync();
+        await page.Keyboard.PressAsync("u");
+        await page.GetByTestId("left").GetByText("2 to look at, 0 labelled here").WaitForAsync();
+        await page.Keyboard.PressAsync("1");
+        await page.GetByTestId("left").GetByText("1 to look at, 1 labelled here").WaitForAsync();
+    }
+
+    /// <summary>A second run, of a job file that was mended by hand, beside the first.</summary>
+    private async Task CompareAsync()
+    {
+        await page.GetByRole(AriaRole.Link, new() { Name = "Train", Exact = true }).ClickAsync();
+        await page.GetByText("1 labelled here").WaitForAsync();
+        await page.GetByLabel("Name of the run").FillAsync("second");
+        await page.GetByRole(AriaRole.Button, new() { Name = "As a job file" }).ClickAsync();
+        ILocator yaml = page.GetByLabel("Job file");
+        string text = await yaml.InputValueAsync();
+        await yaml.FillAsync(text.Replace("strategy", "strategie", StringComparison.Ordinal));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Start" }).ClickAsync();
+        await page.GetByText("second.yaml(5): 'train.strategie'").WaitForAsync();
+        await yaml.FillAsync("version: 1\ntrain:\n  folder: /etc\n");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Start" }).ClickAsync();
+        await page.GetByText("'/etc' is not within the folders").WaitForAsync();
+        await yaml.FillAsync(text + "  head: ridge\n");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Start" }).ClickAsync();
+        await page.GetByTestId("work").Locator("a[href='runs/second']").WaitForAsync(new() { Timeout = 240_000 });
+        StringAssert.Contains(
+            File.ReadAllText(Path.Combine(studio.Output, "second/job.yaml")),
+            "ridge",
+            "the run has the job file that was written"
+        );
+        await page.GetByRole(AriaRole.Link, new() { Name = "Runs", Exact = true }).ClickAsync();
+        await page.GetByTestId("runs").GetByText("story").WaitForAsync();
+        await page.FrameLocator("iframe").GetByText("shared image").First.WaitForAsync();
+        await LookAsync("runs");
+    }
+
+    [TestMethod]
+    public async Task Upload_ZipThenAdvice_InKorean()
+    {
+        string zip = unlabelled.File("my photos.zip");
+        await using (
+            var archive = await System.IO.Compression.ZipFile.OpenAsync(
+                zip,
+                System.IO.Compression.ZipArchiveMode.Create
+            )
+        )
+            foreach (string name in (string[])["fruit", "drink"])
+            foreach (string file in Directory.GetFiles(Path.Combine(Cli.Samples, name)).Take(12))
+                await System.IO.Compression.ZipFileExtensions.CreateEntryFromFileAsync(
+                    archive,
+                    file,
+                    $"photos/{name}/{Path.GetFileName(file)}"
+                );
+        await page.GotoAsync(studio.Entry.ToString());
+        await page.GetByRole(AriaRole.Link, new() { Name = "한국어" }).ClickAsync();
+        await page.GetByRole(AriaRole.Heading, new() { Name = "데이터" }).WaitForAsync();
+        Assert.AreEqual("ko", await page.Locator("html").GetAttributeAsync("lang"));
+        await page.GetByLabel(".zip 선택").SetInputFilesAsync(zip);
+        await page.GetByText("클래스 2개, 이미지 24장").WaitForAsync();
+        Assert.IsTrue(Directory.Exists(Path.Combine(studio.Output, ".uploads/my-photos/photos/fruit")));
+        await LookAsync("data-korean");
+        await page.GetByRole(AriaRole.Link, new() { Name = "조언" }).ClickAsync();
+        await page.GetByLabel("네트워크 학습을 시험해 볼 시간(분)").FillAsync("0");
+        await page.GetByRole(AriaRole.Button, new() { Name = "측정" }).ClickAsync();
+        await page.GetByTestId("advice").WaitForAsync(new() { Timeout = 240_000 });
+        await LookAsync("advice-korean");
+        await page.GetByRole(AriaRole.Link, new() { Name = "이 방법으로 학습" }).First.ClickAsync();
+        await page.GetByRole(AriaRole.Heading, new() { Name = "학습" }).First.WaitForAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "English" }).ClickAsync();
+        await page.GetByRole(AriaRole.Heading, new() { Name = "Data" }).WaitForAsync();
     }
 
     [TestMethod]

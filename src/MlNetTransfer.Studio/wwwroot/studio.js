@@ -1,0 +1,126 @@
+"use strict";
+// What Blazor cannot: folders that are dropped, pictures that are pasted, the camera. Everything else works without it.
+(() => {
+  const atOnce = 4;
+
+  async function send(url, body) {
+    const answer = await fetch(url, { method: "POST", body, headers: { "Content-Type": "application/octet-stream" } });
+    if (!answer.ok) throw new Error((await answer.text()) || `The studio answered ${answer.status}.`);
+    return answer;
+  }
+
+  function all(entry, path) {
+    if (entry.isFile) return new Promise((done, fail) => entry.file((file) => done([{ path: path + file.name, file }]), fail));
+    const reader = entry.createReader();
+    return new Promise((done, fail) => {
+      const found = [];
+      // A reader gives a part of the entries at a time, and none at the end.
+      const next = () =>
+        reader.readEntries(async (entries) => {
+          if (entries.length === 0) return done(found);
+          for (const inner of entries) found.push(...(await all(inner, `${path}${entry.name}/`)));
+          next();
+        }, fail);
+      next();
+    });
+  }
+
+  async function upload(zone, name, files, archive) {
+    const status = zone.querySelector("[data-status]");
+    try {
+      const id = await (await send(`upload?name=${encodeURIComponent(name)}`)).text();
+      if (archive) {
+        status.textContent = archive.name;
+        await send(`upload/${id}/archive`, archive);
+      } else {
+        let done = 0;
+        const waiting = files.slice();
+        const work = async () => {
+          for (let next; (next = waiting.shift()); ) {
+            await send(`upload/${id}?path=${encodeURIComponent(next.path)}`, next.file);
+            status.textContent = `${++done} / ${files.length}`;
+          }
+        };
+        await Promise.all(Array.from({ length: atOnce }, work));
+      }
+      await send(`upload/${id}/end`);
+      status.textContent = "";
+    } catch (error) {
+      status.textContent = error.message;
+    }
+  }
+
+  function take(zone, found) {
+    const zip = found.length === 1 && /\.zip$/i.test(found[0].file.name) ? found[0].file : null;
+    if (found.length > 0) upload(zone, zip ? zip.name : found[0].path.split("/")[0], found, zip);
+  }
+
+  document.addEventListener("dragover", (event) => {
+    const zone = event.target.closest?.("[data-drop], .drop");
+    if (zone) event.preventDefault();
+    document.querySelectorAll(".over").forEach((other) => other !== zone && other.classList.remove("over"));
+    zone?.classList.add("over");
+  });
+
+  document.addEventListener("drop", async (event) => {
+    document.querySelectorAll(".over").forEach((zone) => zone.classList.remove("over"));
+    const zone = event.target.closest?.("[data-drop]");
+    const images = event.target.closest?.(".drop");
+    // A file that misses is not to be opened by the browser.
+    event.preventDefault();
+    if (zone) {
+      const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
+      const found = [];
+      for (const entry of entries) found.push(...(await all(entry, "")));
+      take(zone, found);
+    } else if (images) give(images.querySelector("input[type=file]"), event.dataTransfer.files);
+  });
+
+  document.addEventListener("change", (event) => {
+    const input = event.target.closest?.("[data-drop] input[type=file]");
+    if (!input) return;
+    take(input.closest("[data-drop]"), [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file })));
+    input.value = "";
+  });
+
+  function give(input, files) {
+    const images = new DataTransfer();
+    for (const file of files) if (file.type.startsWith("image/")) images.items.add(file);
+    if (!input || images.files.length === 0) return;
+    input.files = images.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  document.addEventListener("paste", (event) => give(document.querySelector(".drop input[type=file]"), event.clipboardData.files));
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-camera]");
+    if (!button) return;
+    const place = button.closest(".drop");
+    const said = place.querySelector("[data-status]");
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      const video = document.createElement("video");
+      video.srcObject = stream;
+      video.muted = video.playsInline = true;
+      video.className = "camera";
+      const shot = document.createElement("button");
+      shot.type = "button";
+      shot.textContent = button.dataset.camera;
+      place.append(video, shot);
+      await video.play();
+      shot.focus();
+      shot.addEventListener("click", () => {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+        canvas.getContext("2d").drawImage(video, 0, 0);
+        for (const track of stream.getTracks()) track.stop();
+        video.remove();
+        shot.remove();
+        canvas.toBlob((blob) => give(place.querySelector("input[type=file]"), [new File([blob], "camera.png", { type: "image/png" })]), "image/png");
+      });
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  });
+})();
