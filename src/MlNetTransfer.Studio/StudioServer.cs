@@ -41,7 +41,8 @@ public sealed class StudioServer : IAsyncDisposable
             kestrel.Limits.MaxRequestBodySize = 100_000_000;
             kestrel.Listen(IPAddress.Loopback, full.Port);
         });
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        // A port that is taken is said once, in words.
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         if (logs is not null)
             builder.Logging.AddProvider(logs);
         builder.Services.AddRoutingCore();

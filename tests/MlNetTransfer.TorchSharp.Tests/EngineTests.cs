@@ -226,7 +226,7 @@ public sealed class EngineTests
         InTorch.Require();
         var options = new TrainOptions
         {
-            Folder = Repository.At("data-samples/clipart"),
+            Folder = Trained.Photos,
             Output = Trained.At("ours"),
             CacheFolder = Trained.At("cache"),
             Strategy = TrainingStrategy.FineTune,

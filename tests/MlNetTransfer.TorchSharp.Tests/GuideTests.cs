@@ -97,7 +97,7 @@ public sealed class GuideTests
     public void Guide_Engine_TrainsOnLibtorch()
     {
         InTorch.Require();
-        string photos = Repository.At("data-samples/clipart"),
+        string photos = Trained.Photos,
             folder = Trained.At("engine");
 
         // Guide: the engine.

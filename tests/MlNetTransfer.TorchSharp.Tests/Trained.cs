@@ -17,11 +17,16 @@ public static class Trained
 
     private static readonly TempFolder Folder = new();
 
+    private static readonly Lazy<string> Few = new(CopyFew);
+
     private static readonly Lazy<string> File = new(Train);
 
     private static readonly Lazy<string> State = new(() => Export("torchsharp", "class/ImageClassifier.dat"));
 
     private static readonly Lazy<(float[][] Tensors, float[] Probabilities)> Asked = new(Ask);
+
+    /// <summary>A folder of a few of the sample images of every class.</summary>
+    public static string Photos => Few.Value;
 
     /// <summary>The model.onnx.</summary>
     public static string Model => File.Value;
@@ -91,7 +96,7 @@ public static class Trained
 
     private static string Class(string file) => Path.GetFileName(Path.GetDirectoryName(file)!);
 
-    private static string Train()
+    private static string CopyFew()
     {
         foreach (IGrouping<string, string> images in Samples.GroupBy(Class))
         {
@@ -100,9 +105,14 @@ public static class Trained
                 System.IO.File.Copy(image, Path.Combine(folder, Path.GetFileName(image)));
         }
 
+        return At("images");
+    }
+
+    private static string Train()
+    {
         TrainOptions options = new()
         {
-            Folder = At("images"),
+            Folder = Photos,
             Output = At("model"),
             Taps = ["map7_3"],
             Head = HeadKind.Ridge,

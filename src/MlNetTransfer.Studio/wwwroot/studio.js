@@ -55,6 +55,41 @@
     if (found.length > 0) upload(zone, zip ? zip.name : found[0].path.split("/")[0], found, zip);
   }
 
+  // Tells a gallery which of its rows are in view: one call at a time, the next with where it is by then.
+  window.mlnetStudio = {
+    watch(box, gallery, height) {
+      let told = "",
+        busy = false;
+      async function look() {
+        if (busy || !box.isConnected) return;
+        busy = true;
+        try {
+          for (;;) {
+            const top = Math.floor(box.scrollTop / height),
+              count = Math.ceil(box.clientHeight / height) + 1,
+              wide = Math.min(6, Math.max(2, Math.floor(box.clientWidth / 160))),
+              now = `${top} ${count} ${wide}`;
+            if (now === told) return;
+            told = now;
+            await gallery.invokeMethodAsync("See", top, count, wide);
+          }
+        } catch {
+          // The page is being left.
+        } finally {
+          busy = false;
+        }
+      }
+      box.addEventListener("scroll", look, { passive: true });
+      new ResizeObserver(look).observe(box);
+      return {
+        look() {
+          told = "";
+          look();
+        },
+      };
+    },
+  };
+
   document.addEventListener("dragover", (event) => {
     const zone = event.target.closest?.("[data-drop], .drop");
     if (zone) event.preventDefault();

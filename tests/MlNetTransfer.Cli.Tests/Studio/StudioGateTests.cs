@@ -227,6 +227,22 @@ public sealed class StudioGateTests
         StringAssert.Contains(second.Error, "Another studio writes to");
     }
 
+    [TestMethod]
+    public void Start_OnAPortThatIsTaken_SaysSoInALine()
+    {
+        CliResult second = Cli.Run(
+            "studio",
+            Folder.File("photos"),
+            "--output",
+            Folder.File("other"),
+            "--port",
+            $"{studio.Address.Port}"
+        );
+        Assert.AreEqual(ExitCode.Failed, second.Code, second.ToString());
+        StringAssert.StartsWith(second.Error, "error: The studio cannot listen");
+        Assert.DoesNotContain("   at ", second.Error);
+    }
+
     private static async Task<string> BeginAsync(string name) =>
         (await SendAsync($"/upload?name={Uri.EscapeDataString(name)}", [])).Said;
 
