@@ -184,7 +184,8 @@ public static class ComparisonReport
 }
 
 /// <summary>
-/// Two runs on the images that both judged: those of the same name, or in the same place, and of the same class.
+/// Two runs on the images that both judged: those in the same place, or of the same name where that is a copy or not
+/// known, and of the same class.
 /// </summary>
 internal sealed class PairOfRuns
 {
@@ -225,28 +226,55 @@ internal sealed class PairOfRuns
 
     public static PairOfRuns Of(FinishedRun first, FinishedRun second)
     {
-        var known = new Dictionary<(string, string), Judged>();
+        var byName = new Dictionary<(string, string), Judged>();
+        var byPlace = new Dictionary<(string, string), Judged>();
         foreach (Judged judged in Judged.Of(first))
-        foreach ((string, string) key in Keys(judged))
-            known.TryAdd(key, judged);
+        {
+            byName.TryAdd((judged.Image.File, judged.Image.Truth), judged);
+            if (PlaceOf(judged) is { } place)
+                byPlace.TryAdd((place, judged.Image.Truth), judged);
+        }
+
         return new PairOfRuns(
             first,
             second,
             [
                 .. Judged
                     .Of(second)
-                    .Select(j => (First: Keys(j).Select(known.GetValueOrDefault).FirstOrDefault(k => k is not null), j))
-                    .Where(pair => pair.First is not null)
-                    .Select(pair => (pair.First!, pair.j)),
+                    .Select(j => (First: Same(j), j))
+                    .Where(p => p.First is not null)
+                    .Select(p => (p.First!, p.j)),
             ]
         );
+
+        Judged? Same(Judged judged)
+        {
+            string? place = PlaceOf(judged);
+            if (place is not null && byPlace.TryGetValue((place, judged.Image.Truth), out Judged? there))
+                return there;
+            return
+                byName.GetValueOrDefault((judged.Image.File, judged.Image.Truth)) is { } named
+                && (place is null || PlaceOf(named) is not { } other || AreAlike(place, other))
+                ? named
+                : null;
+        }
     }
 
-    /// <summary>What an image is known by: its name, and its place, since a list may name what a folder held.</summary>
-    private static IEnumerable<(string, string)> Keys(Judged judged)
+    /// <summary>Where an image lies; a list may name what a folder held.</summary>
+    private static string? PlaceOf(Judged judged) =>
+        judged.Image.Location is FileLocation file ? Path.GetFullPath(file.Path) : null;
+
+    /// <summary>Whether two files that lie apart are one image all the same: a copy.</summary>
+    private static bool AreAlike(string one, string other)
     {
-        yield return (judged.Image.File, judged.Image.Truth);
-        if (judged.Image.Location is FileLocation file)
-            yield return (Path.GetFullPath(file.Path), judged.Image.Truth);
+        try
+        {
+            return new FileInfo(one).Length == new FileInfo(other).Length
+                && File.ReadAllBytes(one).AsSpan().SequenceEqual(File.ReadAllBytes(other));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 }

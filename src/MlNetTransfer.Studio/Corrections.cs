@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Jobs;
 using MlNetTransfer.Onnx;
 
 namespace MlNetTransfer.Studio;
@@ -96,12 +97,10 @@ internal sealed class Corrections
 
         void Line(string path, string label, string? split)
         {
-            text.Append(Quoted(path)).Append(',').Append(Quoted(label));
+            text.Append(ResultTable.Field(path)).Append(',').Append(ResultTable.Field(label));
             if (split is not null)
                 text.Append(',').Append(split);
             text.Append('\n');
         }
     }
-
-    private static string Quoted(string field) => $"\"{field.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 }

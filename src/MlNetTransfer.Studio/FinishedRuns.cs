@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using MlNetTransfer.Reports;
@@ -37,6 +38,10 @@ internal sealed record FinishedRunRow(
 /// <summary>The runs in the output folder.</summary>
 internal sealed partial class FinishedRuns(StudioOptions options)
 {
+    private const string ReportName = "report.json";
+
+    private readonly ConcurrentDictionary<(string Name, DateTime Written), FinishedRunRow> read = [];
+
     /// <summary>All that are over, the newest first.</summary>
     public IReadOnlyList<FinishedRunRow> All() =>
         Directory.Exists(options.Output)
@@ -53,27 +58,41 @@ internal sealed partial class FinishedRuns(StudioOptions options)
     /// <summary>The folder of the runs, where it really is.</summary>
     public string Folder => StudioRoots.RealPath(options.Output);
 
-    /// <summary>Names of runs that were begun by a job file and are not over.</summary>
-    public IReadOnlyList<string> Unfinished() =>
-        Directory.Exists(options.Output)
+    /// <summary>The job file of a run that was begun here.</summary>
+    public string JobOf(string name) => Path.Combine(options.Output, ".jobs", $"{name}.yaml");
+
+    /// <summary>Names of runs that were begun here and are not over.</summary>
+    public IReadOnlyList<string> Unfinished()
+    {
+        string jobs = Path.Combine(options.Output, ".jobs");
+        return Directory.Exists(jobs)
             ?
             [
                 .. Directory
-                    .EnumerateDirectories(options.Output)
-                    .Where(d => File.Exists(Path.Combine(d, JobTemplate.FileName)))
-                    .Select(d => Path.GetFileName(d))
-                    .Where(n => IsName(n) && Find(n) is null)
+                    .EnumerateFiles(jobs, "*.yaml")
+                    .Select(file => Path.GetFileNameWithoutExtension(file))
+                    .Where(name =>
+                        IsName(name)
+                        && Directory.Exists(Path.Combine(options.Output, name))
+                        && !File.Exists(Path.Combine(options.Output, name, ReportName))
+                    )
                     .Order(StringComparer.Ordinal),
             ]
             : [];
+    }
 
     /// <summary>Removes what an unfinished run has left.</summary>
-    /// <exception cref="TransferException">There is no such run.</exception>
+    /// <exception cref="TransferException">There is no such run, or it is being done.</exception>
     public void Remove(string name)
     {
         if (!Unfinished().Contains(name))
             throw new TransferException($"There is no unfinished run '{name}'.");
-        Directory.Delete(Path.Combine(options.Output, name), recursive: true);
+        string folder = Path.Combine(options.Output, name);
+        // Another process may be at it, a 'mlnet-transfer run' of the same folder.
+        using (OutputLock.OfFile(Path.Combine(folder, JobTemplate.FileName)))
+        using (OutputLock.OfFolder(folder)) { }
+
+        Directory.Delete(folder, recursive: true);
     }
 
     /// <summary>Files of a run that can be taken along, by name.</summary>
@@ -92,15 +111,18 @@ internal sealed partial class FinishedRuns(StudioOptions options)
         if (!IsName(name))
             return null;
         string folder = Path.Combine(options.Output, name),
-            report = Path.Combine(folder, "report.json");
+            report = Path.Combine(folder, ReportName);
         try
         {
             if (!File.Exists(report) || !File.Exists(Path.Combine(folder, "model.onnx")))
                 return null;
+            DateTime written = File.GetLastWriteTime(report);
+            if (read.TryGetValue((name, written), out FinishedRunRow? known))
+                return known;
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(report));
             JsonElement root = document.RootElement,
                 interval = root.GetProperty("accuracyInterval");
-            return new FinishedRunRow(
+            return read[(name, written)] = new FinishedRunRow(
                 name,
                 folder,
                 root.GetProperty("accuracy").GetDouble(),
@@ -109,7 +131,7 @@ internal sealed partial class FinishedRuns(StudioOptions options)
                 root.GetProperty("testImages").GetInt32(),
                 root.GetProperty("perClass").GetArrayLength(),
                 root.GetProperty("strategy").GetString() ?? "",
-                File.GetLastWriteTime(report)
+                written
             );
         }
         catch (Exception e)
@@ -124,6 +146,14 @@ internal sealed partial class FinishedRuns(StudioOptions options)
         {
             return null;
         }
+    }
+
+    /// <summary>Where the images of a run are; null where its report does not say.</summary>
+    /// <exception cref="TransferException">The report cannot be read.</exception>
+    public static string? ImagesOf(FinishedRunRow run)
+    {
+        string report = Path.Combine(run.Folder, ReportName);
+        return RunDocument.Parse(File.ReadAllText(report), report).Request()?.Folder;
     }
 
     /// <summary>Whether a run may be called so: what is a folder's name on every system.</summary>
@@ -145,7 +175,7 @@ internal sealed partial class FinishedRuns(StudioOptions options)
             return folder;
         throw new TransferException(
             Find(name) is null
-                ? $"An unfinished run '{name}' is there. Choose another name, or remove '{folder}'."
+                ? $"An unfinished run '{name}' is there. Go on with it, choose another name, or remove '{folder}'."
                 : $"There is a run '{name}' already. Choose another name."
         );
     }

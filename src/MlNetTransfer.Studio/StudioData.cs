@@ -1,12 +1,15 @@
 using MlNetTransfer.Advice;
 using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
+using MlNetTransfer.Jobs;
 
 namespace MlNetTransfer.Studio;
 
 /// <summary>The data set that is looked at, the same in all windows. Thread-safe.</summary>
 internal sealed class StudioData(StudioRoots roots, StudioOptions options)
 {
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, Corrections> corrections = new(StringComparer.Ordinal);
     private volatile OpenedData? current;
 
     /// <summary>Another data set is looked at, or it was corrected.</summary>
@@ -30,16 +33,24 @@ internal sealed class StudioData(StudioRoots roots, StudioOptions options)
             );
         if (!Directory.Exists(path))
             throw new TransferException($"'{folder}' is a file; a folder with a folder for each class was expected.");
+        if (StudioRoots.IsWithin(StudioRoots.RealPath(options.Output), path))
+            throw new TransferException(
+                $"'{folder}' has the runs of this studio in it ('{options.Output}'), which would be taken for images. "
+                    + "Start it with an --output outside of that folder."
+            );
         Dataset data = DatasetReader.Read(path);
-        // What is known of a folder that is opened again stays known.
-        current =
-            current is { } same && same.Path == path
-                ? same with
-                {
-                    Set = data,
-                }
-                : new OpenedData(path, data, new Corrections(Path.Combine(options.Output, ".corrections"), path));
-        Opened?.Invoke(current);
+        OpenedData opened;
+        lock (gate)
+        {
+            // All windows write to the same labels.
+            if (!corrections.TryGetValue(path, out Corrections? said))
+                corrections[path] = said = new Corrections(Path.Combine(options.Output, ".corrections"), path);
+            // What is known of a folder that is opened again stays known.
+            current = opened =
+                current is { } same && same.Path == path ? same with { Set = data } : new OpenedData(path, data, said);
+        }
+
+        Opened?.Invoke(opened);
         Changed?.Invoke();
     }
 
@@ -75,6 +86,9 @@ internal sealed class StudioData(StudioRoots roots, StudioOptions options)
     /// <summary>Findings of a check are there.</summary>
     public void Found(OpenedData data, IReadOnlyList<DataFinding> findings) => Tell(data, d => d.Findings = findings);
 
+    /// <summary>What a model says of images without labels is there.</summary>
+    public void Asked(OpenedData data, PredictionSummary said) => Tell(data, d => d.Asked = said);
+
     /// <summary>Advice is there.</summary>
     public void Advised(OpenedData data, TransferAdvice advice) => Tell(data, d => d.Advice = advice);
 
@@ -99,6 +113,9 @@ internal sealed record OpenedData(string Path, Dataset Set, Corrections Correcti
 
     /// <summary>How to train on it; null before that was asked.</summary>
     public TransferAdvice? Advice { get; set; }
+
+    /// <summary>What a model says of images without labels; null before it was asked.</summary>
+    public PredictionSummary? Asked { get; set; }
 
     /// <summary>What to train on: the folder, or a list of its images as they are now.</summary>
     public string Source => Corrections.SourceOf(Path, Set);

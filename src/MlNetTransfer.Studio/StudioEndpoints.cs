@@ -75,7 +75,8 @@ internal static class StudioEndpoints
             );
             return Results.Bytes(System.IO.File.ReadAllBytes(file), "text/html; charset=utf-8");
         }
-        catch (Exception e) when (e is TransferException or GraphException)
+        catch (Exception e)
+            when (e is TransferException or GraphException or IOException or UnauthorizedAccessException)
         {
             return Results.Text(e.Message);
         }
@@ -173,8 +174,18 @@ internal static class StudioEndpoints
     private static IResult End(string id, StudioUploads uploads, StudioData studio) =>
         Taken(() =>
         {
-            studio.Open(uploads.Finish(id));
-            return Results.NoContent();
+            (string folder, int leftOut) = uploads.Finish(id);
+            try
+            {
+                studio.Open(folder);
+            }
+            catch (TransferException)
+            {
+                uploads.Remove(id);
+                throw;
+            }
+
+            return Results.Text(leftOut > 0 ? $"Files left out since they are too large: {leftOut}." : "");
         });
 
     private static async Task<IResult> TakenAsync(StudioUploads uploads, string id, Func<Task> take)
@@ -186,7 +197,7 @@ internal static class StudioEndpoints
         }
         catch (Exception e)
         {
-            uploads.Forget(id);
+            await uploads.ForgetAsync(id);
             if (Refused(e) is { } refused)
                 return refused;
             throw;

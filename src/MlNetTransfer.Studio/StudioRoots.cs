@@ -40,6 +40,9 @@ internal sealed class StudioRoots
         }
     }
 
+    /// <summary>Whether a path, there or not, is in one of the folders.</summary>
+    public bool Contain(string path) => all.Any(root => IsWithin(RealPath(path), root));
+
     public static bool IsWithin(string path, string root)
     {
         StringComparison comparison = OperatingSystem.IsWindows()

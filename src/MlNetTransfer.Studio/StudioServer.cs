@@ -49,7 +49,11 @@ public sealed class StudioServer : IAsyncDisposable
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(5));
         // Keys that live as long as the studio does: nothing is left in the user's folder.
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
-        builder.Services.AddRazorComponents().AddInteractiveServerComponents(o => o.DetailedErrors = true);
+        builder
+            .Services.AddRazorComponents()
+            .AddInteractiveServerComponents(o => o.DetailedErrors = true)
+            // The names of all files that are dropped come in one message.
+            .AddHubOptions(o => o.MaximumReceiveMessageSize = 4 << 20);
         builder.Services.AddAntiforgery();
         builder.Services.AddMudServices();
         builder.Services.AddSingleton(full);

@@ -68,6 +68,8 @@ internal sealed partial class StudioUploads(StudioOptions options)
         await tally.One.WaitAsync(cancellation);
         try
         {
+            // It may have been given up while this waited.
+            _ = Of(id);
             await PutAsync(tally, Path.Combine(Folder, id, place), path, content, cancellation);
         }
         finally
@@ -86,10 +88,13 @@ internal sealed partial class StudioUploads(StudioOptions options)
         Tally tally = Of(id);
         // The list of an archive stands at its end.
         string copy = Path.Combine(Folder, $"{id}.zip");
+        await tally.One.WaitAsync(cancellation);
         try
         {
+            _ = Of(id);
             await using (FileStream file = File.Create(copy))
-                await CopyAsync(archive, file, MostBytes, "the archive", cancellation);
+                if (await CopyAsync(archive, file, MostBytes, cancellation) is null)
+                    throw TooMuch();
             using ZipArchive zip = ZipFile.OpenRead(copy);
             foreach (ZipArchiveEntry entry in zip.Entries)
             {
@@ -106,13 +111,14 @@ internal sealed partial class StudioUploads(StudioOptions options)
         finally
         {
             File.Delete(copy);
+            tally.One.Release();
         }
     }
 
     /// <summary>Ends it.</summary>
-    /// <returns>The folder with the classes.</returns>
+    /// <returns>The folder with the classes, and how many files were left out since they are too large.</returns>
     /// <exception cref="TransferException">No image came.</exception>
-    public string Finish(string id)
+    public (string Folder, int LeftOut) Finish(string id)
     {
         Tally tally = Of(id);
         begun.TryRemove(id, out _);
@@ -131,13 +137,29 @@ internal sealed partial class StudioUploads(StudioOptions options)
             && Directory.GetDirectories(only).Length > 0
         )
             folder = only;
-        return folder;
+        return (folder, tally.LeftOut);
     }
 
     /// <summary>Gives it up; nothing is left.</summary>
-    public void Forget(string id)
+    public async Task ForgetAsync(string id)
     {
-        if (begun.TryRemove(id, out _))
+        if (!begun.TryRemove(id, out Tally? tally))
+            return;
+        await tally.One.WaitAsync();
+        try
+        {
+            Remove(id);
+        }
+        finally
+        {
+            tally.One.Release();
+        }
+    }
+
+    /// <summary>Removes one that has ended, since nobody can use it.</summary>
+    public void Remove(string id)
+    {
+        if (Directory.Exists(Path.Combine(Folder, id)))
             Directory.Delete(Path.Combine(Folder, id), recursive: true);
     }
 
@@ -177,20 +199,31 @@ internal sealed partial class StudioUploads(StudioOptions options)
         CancellationToken cancellation
     )
     {
-        if (tally.Files >= MostFiles)
+        if (tally.Files + tally.LeftOut >= MostFiles)
             throw new TransferException($"There are more than {MostFiles} files. Name the folder instead.");
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
         try
         {
-            await using FileStream target = new(file, FileMode.CreateNew, FileAccess.Write);
-            tally.Bytes += await CopyAsync(
-                content,
-                target,
-                Math.Min(MostOfOne, MostBytes - tally.Bytes),
-                $"'{name}'",
-                cancellation
-            );
-            tally.Files++;
+            await using (FileStream target = new(file, FileMode.CreateNew, FileAccess.Write))
+            {
+                // One that is too large for an image is left out; the others are not to be lost for it.
+                long left = Math.Max(0, MostBytes - tally.Bytes);
+                if (await CopyAsync(content, target, Math.Min(MostOfOne, left), cancellation) is { } copied)
+                {
+                    tally.Bytes += copied;
+                    tally.Files++;
+                    tally.Note(file);
+                    return;
+                }
+
+                if (left < MostOfOne)
+                    throw TooMuch();
+            }
+
+            File.Delete(file);
+            // It was written, too: what an archive can cost is bounded all the same.
+            tally.LeftOut++;
+            tally.Bytes += MostOfOne;
         }
         catch (IOException) when (File.Exists(file) && tally.Has(file))
         {
@@ -201,17 +234,10 @@ internal sealed partial class StudioUploads(StudioOptions options)
             File.Delete(file);
             throw;
         }
-
-        tally.Note(file);
     }
 
-    private static async Task<long> CopyAsync(
-        Stream from,
-        Stream to,
-        long most,
-        string what,
-        CancellationToken cancellation
-    )
+    /// <returns>How many bytes; null where there are more than that.</returns>
+    private static async Task<long?> CopyAsync(Stream from, Stream to, long most, CancellationToken cancellation)
     {
         byte[] buffer = new byte[1 << 16];
         long copied = 0;
@@ -219,18 +245,20 @@ internal sealed partial class StudioUploads(StudioOptions options)
         {
             copied += read;
             if (copied > most)
-                throw new TransferException(
-                    string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"{what} has more than {most:N0} bytes, which is all that is taken here. Name the folder "
-                            + $"instead."
-                    )
-                );
+                return null;
             await to.WriteAsync(buffer.AsMemory(0, read), cancellation);
         }
 
         return copied;
     }
+
+    private static TransferException TooMuch() =>
+        new(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"There are more than {MostBytes:N0} bytes, which is all that is taken here. Name the folder instead."
+            )
+        );
 
     [GeneratedRegex("[^A-Za-z0-9_-]+")]
     private static partial Regex Odd();
@@ -243,6 +271,8 @@ internal sealed partial class StudioUploads(StudioOptions options)
         public SemaphoreSlim One { get; } = new(1);
 
         public int Files { get; set; }
+
+        public int LeftOut { get; set; }
 
         public long Bytes { get; set; }
 

@@ -1,5 +1,6 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Reports;
@@ -40,7 +41,7 @@ internal sealed class StudioWork(
         {
             RequireFree(name);
             string folder = runs.NewFolder(name),
-                file = Path.Combine(options.Output, ".jobs", $"{name}.yaml");
+                file = runs.JobOf(name);
             Write(file, job);
             RunJob run = new(new RunOptions { Job = file, Output = folder }, Services);
             RequireWithin(run.Check());
@@ -59,7 +60,7 @@ internal sealed class StudioWork(
             string folder = runs.Unfinished().FirstOrDefault(n => n == name) is { } known
                 ? Path.Combine(options.Output, known)
                 : throw new TransferException($"There is no unfinished run '{name}'.");
-            RunOptions run = new() { Job = Path.Combine(folder, JobTemplate.FileName), Output = folder };
+            RunOptions run = new() { Job = runs.JobOf(name), Output = folder };
             JobFile job = new RunJob(run, Services).Check();
             RequireWithin(job);
             return Add(
@@ -69,6 +70,17 @@ internal sealed class StudioWork(
                     Resume = job.Train.Strategy.Network is not null || job.Train.Strategy.Chooses,
                 }
             );
+        }
+    }
+
+    /// <summary>Removes what an unfinished training has left.</summary>
+    /// <exception cref="TransferException">There is none, or it is being done.</exception>
+    public void Remove(string name)
+    {
+        lock (gate)
+        {
+            RequireFree(name);
+            runs.Remove(name);
         }
     }
 
@@ -112,7 +124,7 @@ internal sealed class StudioWork(
     {
         IExportFormat form = ExportFormats.Get(format);
         string images =
-            FinishedRun.Load(run.Folder).Document.Request()?.Folder
+            FinishedRuns.ImagesOf(run)
             ?? throw new TransferException(
                 $"report.json of '{run.Name}' does not say where its images were, by which an export is checked. Use "
                     + "'mlnet-transfer export'."
@@ -138,8 +150,8 @@ internal sealed class StudioWork(
     /// <summary>Puts the question what a model says of images without labels into the queue.</summary>
     /// <param name="run">The run.</param>
     /// <param name="folder">The images; one that may be looked at.</param>
-    /// <param name="told">Given what it says.</param>
-    public Work Ask(FinishedRunRow run, string folder, Action<PredictionSummary> told)
+    /// <param name="data">The data set that they may join.</param>
+    public Work Ask(FinishedRunRow run, string folder, OpenedData data)
     {
         string path =
             roots.Find(folder) is { } found && Directory.Exists(found)
@@ -152,7 +164,8 @@ internal sealed class StudioWork(
             Path.GetFileName(path),
             Asking,
             (work, progress) =>
-                told(
+                studio.Asked(
+                    data,
                     new PredictJob(new PredictOptions { Model = run.Model, Images = [path] }, Services).Run(
                         progress,
                         work.End.Token
@@ -199,7 +212,9 @@ internal sealed class StudioWork(
             RequireWithin(weights);
         if (job.Gates.NotWorseThan is { } current)
         {
-            RequireWithin(current.Model);
+            // A registry is where models lie for all to use.
+            if (!StudioRoots.IsWithin(current.Model, ModelRegistry.DefaultPlace))
+                RequireWithin(current.Model);
             if (current.Images is { } judged)
                 RequireWithin(judged);
         }
@@ -210,7 +225,7 @@ internal sealed class StudioWork(
 
     private void RequireWithin(string path)
     {
-        if (roots.Find(path) is null && !StudioRoots.IsWithin(StudioRoots.RealPath(path), runs.Folder))
+        if (!roots.Contain(path) && !StudioRoots.IsWithin(StudioRoots.RealPath(path), runs.Folder))
             throw new TransferException(
                 $"'{path}' is not within the folders that the studio was started for: "
                     + $"{string.Join(", ", roots.Folders)}. Start it for that folder too."

@@ -109,12 +109,13 @@ internal sealed partial class TrainForm
         Number().IsMatch(value) ? value : JsonSerializer.Serialize(value, Quoted);
 
     private static string Time(string minutes) =>
-        double.TryParse(minutes, CultureInfo.InvariantCulture, out double number) && number is > 0 and < 1e6
+        double.TryParse(minutes, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+        && number is > 0 and < 1e6
             ? TimeSpan.FromMinutes(number).ToString("c", CultureInfo.InvariantCulture)
             : minutes;
 
     private static string Share(string percent) =>
-        double.TryParse(percent, CultureInfo.InvariantCulture, out double number)
+        double.TryParse(percent, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
             ? (number / 100).ToString("0.####", CultureInfo.InvariantCulture)
             : percent;
 

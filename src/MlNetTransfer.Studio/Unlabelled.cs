@@ -39,6 +39,9 @@ internal sealed record Unlabelled(
         return null;
     }
 
+    /// <summary>Classes, the likeliest first; those that the model does not know at the end.</summary>
+    public string[] Ranked(IReadOnlyList<string> classes) => [.. classes.OrderByDescending(name => Of(name) ?? -1)];
+
     /// <summary>
     /// Those that are in no data set yet, the least margin first (Scheffer, Decomain and Wrobel, Active Hidden Markov
     /// Models for Information Extraction, 2001).

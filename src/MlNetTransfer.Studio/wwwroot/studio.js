@@ -17,9 +17,13 @@
       // A reader gives a part of the entries at a time, and none at the end.
       const next = () =>
         reader.readEntries(async (entries) => {
-          if (entries.length === 0) return done(found);
-          for (const inner of entries) found.push(...(await all(inner, `${path}${entry.name}/`)));
-          next();
+          try {
+            if (entries.length === 0) return done(found);
+            for (const inner of entries) for (const file of await all(inner, `${path}${entry.name}/`)) found.push(file);
+            next();
+          } catch (error) {
+            fail(error);
+          }
         }, fail);
       next();
     });
@@ -27,9 +31,13 @@
 
   async function upload(zone, name, files, archive) {
     const status = zone.querySelector("[data-status]");
+    const bar = document.createElement("progress");
+    bar.max = files.length;
+    zone.append(bar);
     try {
       const id = await (await send(`upload?name=${encodeURIComponent(name)}`)).text();
       if (archive) {
+        bar.removeAttribute("value");
         status.textContent = archive.name;
         await send(`upload/${id}/archive`, archive);
       } else {
@@ -38,15 +46,18 @@
         const work = async () => {
           for (let next; (next = waiting.shift()); ) {
             await send(`upload/${id}?path=${encodeURIComponent(next.path)}`, next.file);
-            status.textContent = `${++done} / ${files.length}`;
+            bar.value = ++done;
+            // Read aloud: now and then is enough.
+            if (done % Math.ceil(files.length / 10) === 0) status.textContent = `${done} / ${files.length}`;
           }
         };
         await Promise.all(Array.from({ length: atOnce }, work));
       }
-      await send(`upload/${id}/end`);
-      status.textContent = "";
+      status.textContent = await (await send(`upload/${id}/end`)).text();
     } catch (error) {
       status.textContent = error.message;
+    } finally {
+      bar.remove();
     }
   }
 
@@ -91,23 +102,29 @@
   };
 
   document.addEventListener("dragover", (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    // A file that misses is not to be opened by the browser.
+    event.preventDefault();
     const zone = event.target.closest?.("[data-drop], .drop");
-    if (zone) event.preventDefault();
     document.querySelectorAll(".over").forEach((other) => other !== zone && other.classList.remove("over"));
     zone?.classList.add("over");
   });
 
   document.addEventListener("drop", async (event) => {
     document.querySelectorAll(".over").forEach((zone) => zone.classList.remove("over"));
+    if (!event.dataTransfer.types.includes("Files")) return;
     const zone = event.target.closest?.("[data-drop]");
     const images = event.target.closest?.(".drop");
-    // A file that misses is not to be opened by the browser.
     event.preventDefault();
     if (zone) {
       const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
       const found = [];
-      for (const entry of entries) found.push(...(await all(entry, "")));
-      take(zone, found);
+      try {
+        for (const entry of entries) for (const file of await all(entry, "")) found.push(file);
+        take(zone, found);
+      } catch (error) {
+        zone.querySelector("[data-status]").textContent = error.message;
+      }
     } else if (images) give(images.querySelector("input[type=file]"), event.dataTransfer.files);
   });
 
@@ -132,6 +149,9 @@
     const button = event.target.closest?.("[data-camera]");
     if (!button) return;
     const place = button.closest(".drop");
+    // The button ends what it has begun.
+    const open = place.querySelector("video.camera");
+    if (open) return open.dispatchEvent(new Event("ended"));
     const said = place.querySelector("[data-status]");
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
@@ -145,13 +165,20 @@
       place.append(video, shot);
       await video.play();
       shot.focus();
+      const end = () => {
+        for (const track of stream.getTracks()) track.stop();
+        clearInterval(watch);
+        video.remove();
+        shot.remove();
+      };
+      // Left without a picture, the page must not keep the camera.
+      const watch = setInterval(() => video.isConnected || end(), 500);
+      video.addEventListener("ended", end);
       shot.addEventListener("click", () => {
         const canvas = document.createElement("canvas");
         [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
         canvas.getContext("2d").drawImage(video, 0, 0);
-        for (const track of stream.getTracks()) track.stop();
-        video.remove();
-        shot.remove();
+        end();
         canvas.toBlob((blob) => give(place.querySelector("input[type=file]"), [new File([blob], "camera.png", { type: "image/png" })]), "image/png");
       });
     } catch (error) {

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Net;
 using MlNetTransfer.Tests.Shared;
 
@@ -158,7 +159,7 @@ public sealed class StudioGateTests
                 (await SendAsync($"/upload/{id}?path={Uri.EscapeDataString(path)}", Bmp.Plain(1, 2, 3))).Status,
                 path
             );
-        Assert.AreEqual(HttpStatusCode.NoContent, (await SendAsync($"/upload/{id}/end", [])).Status);
+        Assert.AreEqual(HttpStatusCode.OK, (await SendAsync($"/upload/{id}/end", [])).Status);
         string photos = Path.Combine(studio.Output, ".uploads", id, "photos");
         Assert.IsTrue(File.Exists(Path.Combine(photos, "cat/1.bmp")));
         Assert.IsFalse(Directory.Exists(Path.Combine(photos, ".hidden")));
@@ -190,23 +191,58 @@ public sealed class StudioGateTests
         Assert.IsFalse(Directory.Exists(Path.Combine(studio.Output, ".uploads", id)));
     }
 
-    /// <summary>70 MB of zeros in an archive of 70 kB.</summary>
+    /// <summary>70 MB of zeros in an archive of 70 kB: what is too large for an image is left out.</summary>
     [TestMethod]
-    public async Task Upload_ArchiveThatUnpacksToFarMore_IsRefusedAndLeavesNothing()
+    public async Task Upload_ArchiveThatUnpacksToFarMore_LeavesThatOut()
     {
         using MemoryStream bomb = new();
-        await using (
-            var zip = new System.IO.Compression.ZipArchive(bomb, System.IO.Compression.ZipArchiveMode.Create, true)
-        )
-        await using (Stream entry = await zip.CreateEntry("cat/a.bmp").OpenAsync())
-            for (int i = 0; i < 70; i++)
-                await entry.WriteAsync(new byte[1_000_000]);
-        string id = await BeginAsync("bomb.zip");
-        (HttpStatusCode status, string said) = await SendAsync($"/upload/{id}/archive", bomb.ToArray());
-        Assert.AreEqual(HttpStatusCode.BadRequest, status);
-        StringAssert.Contains(said, "'cat/a.bmp' has more than 67,108,864 bytes");
+        await using (var zip = new ZipArchive(bomb, ZipArchiveMode.Create, leaveOpen: true))
+        {
+            await using (Stream entry = await zip.CreateEntry("cat/a.bmp").OpenAsync())
+                for (int i = 0; i < 70; i++)
+                    await entry.WriteAsync(new byte[1_000_000]);
+            foreach (string name in (string[])["cat/b.bmp", "dog/c.bmp"])
+            {
+                await using Stream image = await zip.CreateEntry(name).OpenAsync();
+                await image.WriteAsync(Bmp.Plain(1, 2, 3));
+            }
+        }
+
+        string id = await BeginAsync("bomb.zip"),
+            folder = Path.Combine(studio.Output, ".uploads", id);
+        Assert.AreEqual(HttpStatusCode.NoContent, (await SendAsync($"/upload/{id}/archive", bomb.ToArray())).Status);
+        (HttpStatusCode status, string said) = await SendAsync($"/upload/{id}/end", []);
+        Assert.AreEqual(HttpStatusCode.OK, status, said);
+        StringAssert.Contains(said, "too large: 1");
+        CollectionAssert.AreEquivalent(
+            (string[])["b.bmp", "c.bmp"],
+            Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Select(Path.GetFileName).ToArray()
+        );
+        Assert.IsFalse(File.Exists($"{folder}.zip"));
+    }
+
+    /// <summary>What cannot be opened is not kept.</summary>
+    [TestMethod]
+    public async Task Upload_OfNoClasses_SaysSoAndLeavesNothing()
+    {
+        string id = await BeginAsync("flat");
+        await SendAsync($"/upload/{id}?path=a.bmp", Bmp.Plain(1, 2, 3));
+        (HttpStatusCode status, string said) = await SendAsync($"/upload/{id}/end", []);
+        Assert.AreEqual(HttpStatusCode.BadRequest, status, said);
         Assert.IsFalse(Directory.Exists(Path.Combine(studio.Output, ".uploads", id)));
-        Assert.IsFalse(File.Exists(Path.Combine(studio.Output, ".uploads", $"{id}.zip")));
+    }
+
+    /// <summary>A browser sends several files at once.</summary>
+    [TestMethod]
+    public async Task Upload_RefusedWhileOthersAreSent_LeavesNothing()
+    {
+        string id = await BeginAsync("many");
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 40)
+                .Select(i => SendAsync($"/upload/{id}?path=cat/{(i == 7 ? "..%2F..%2Fx" : i)}.bmp", Bmp.Plain(1, 2, 3)))
+        );
+        Assert.IsFalse(Directory.Exists(Path.Combine(studio.Output, ".uploads", id)));
     }
 
     [TestMethod]

@@ -218,6 +218,7 @@ public sealed class StudioStoryTests
         );
         await page.GetByRole(AriaRole.Link, new() { Name = "Runs", Exact = true }).ClickAsync();
         await page.GetByTestId("runs").GetByText("story").WaitForAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Compare" }).ClickAsync();
         await page.FrameLocator("iframe").GetByText("shared image").First.WaitForAsync();
         await LookAsync("runs");
     }

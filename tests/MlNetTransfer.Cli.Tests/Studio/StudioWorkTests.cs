@@ -20,8 +20,9 @@ public sealed class StudioWorkTests
     public void Start()
     {
         images = SmallTask.Images(folder, 12);
+        SmallNetwork.WriteImages(folder, "other", 2);
         Directory.CreateDirectory(folder.File("runs/.uploads"));
-        StudioOptions options = new() { Roots = [images], Output = folder.File("runs") };
+        StudioOptions options = new() { Roots = [images, folder.File("other")], Output = folder.File("runs") };
         StudioRoots roots = new(options.Roots, StudioUploads.FolderIn(options));
         queue = new WorkQueue();
         runs = new FinishedRuns(options);
@@ -86,13 +87,56 @@ public sealed class StudioWorkTests
         Assert.AreNotEqual(first, second);
         string[] lines = File.ReadAllLines(second);
         Assert.HasCount(1 + data.Set.Items.Count + 1, lines);
-        StringAssert.EndsWith(lines[1], ",\"another\"");
-        StringAssert.EndsWith(lines[^1], "new.png\",\"added\"");
+        StringAssert.EndsWith(lines[1], ",another");
+        StringAssert.EndsWith(lines[^1], "new.png,added");
         CollectionAssert.IsSubsetOf((string[])["another", "added"], data.Classes.ToArray());
         studio.Label(data, folder.File("new.png"), null);
         Assert.AreEqual(first, data.Source, "the same images are the same list");
         studio.Correct(data, [data.Set.Items[0]], data.Set.ClassNames[data.Set.Items[0].Label]);
         Assert.AreEqual(images, data.Source);
+    }
+
+    /// <summary>A window may hold what was opened before another folder was, and that again.</summary>
+    [TestMethod]
+    public void Correct_ByAnEarlierOpening_KeepsWhatALaterOneSaid()
+    {
+        OpenedData first = studio.Current!;
+        studio.Open(folder.File("other"));
+        studio.Open(images);
+        OpenedData second = studio.Current!;
+        studio.Correct(second, [second.Set.Items[0]], "another");
+        studio.Correct(first, [first.Set.Items[1]], "another");
+        Assert.AreEqual(2, studio.Current!.Corrections.Count);
+        Assert.HasCount(2, File.ReadAllLines(Directory.GetFiles(folder.File("runs/.corrections"), "*.jsonl").Single()));
+    }
+
+    [TestMethod]
+    public void Open_FolderThatHasTheRuns_SaysSo()
+    {
+        StudioOptions options = new() { Roots = [folder.Path], Output = folder.File("runs") };
+        StudioRoots roots = new(options.Roots, StudioUploads.FolderIn(options));
+        TransferException refused = Assert.ThrowsExactly<TransferException>(() =>
+            new StudioData(roots, options).Open(folder.Path)
+        );
+        StringAssert.Contains(refused.Message, "has the runs of this studio in it");
+    }
+
+    /// <summary>Only what was begun here and is not being done is removed.</summary>
+    [TestMethod]
+    public void Remove_OfWhatIsNoUnfinishedRun_IsRefused()
+    {
+        Directory.CreateDirectory(folder.File("runs/project"));
+        File.WriteAllText(folder.File("runs/project/job.yaml"), "version: 1\n");
+        Assert.ThrowsExactly<TransferException>(() => work.Remove("project"));
+        Directory.CreateDirectory(folder.File("runs/.jobs"));
+        File.WriteAllText(folder.File("runs/.jobs/project.yaml"), "version: 1\n");
+        using (
+            new FileStream(folder.File("runs/project/job.yaml.lock"), FileMode.Create, FileAccess.Write, FileShare.None)
+        )
+            Assert.ThrowsExactly<TransferException>(() => work.Remove("project"));
+        Assert.IsTrue(File.Exists(folder.File("runs/project/job.yaml")));
+        work.Remove("project");
+        Assert.IsFalse(Directory.Exists(folder.File("runs/project")));
     }
 
     [TestMethod]
