@@ -1,4 +1,3 @@
-using MlNetTransfer.Datasets;
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
 using MlNetTransfer.Models.Exports;
