@@ -10,7 +10,7 @@ namespace MlNetTransfer.Cli.Tests.Studio;
 /// names.
 /// </summary>
 [TestClass]
-public sealed class StudioStoryTests
+public sealed class StudioStoryTests : IDisposable
 {
     private const string Chromium = "/usr/bin/chromium";
 
@@ -60,8 +60,9 @@ public sealed class StudioStoryTests
         Console.WriteLine(studio?.Said);
         if (studio is not null)
             await studio.DisposeAsync();
-        unlabelled.Dispose();
     }
+
+    public void Dispose() => unlabelled.Dispose();
 
     [TestMethod]
     public async Task Story_FromImagesToAModelThatIsTried()

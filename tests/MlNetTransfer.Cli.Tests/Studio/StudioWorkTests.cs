@@ -7,7 +7,7 @@ namespace MlNetTransfer.Cli.Tests.Studio;
 
 /// <summary>What the pages start, without pages.</summary>
 [TestClass]
-public sealed class StudioWorkTests
+public sealed class StudioWorkTests : IDisposable
 {
     private readonly TempFolder folder = new();
     private WorkQueue queue = null!;
@@ -31,10 +31,9 @@ public sealed class StudioWorkTests
         studio.Open(images);
     }
 
-    [TestCleanup]
-    public async Task End()
+    public void Dispose()
     {
-        await queue.DisposeAsync();
+        queue.DisposeAsync().AsTask().GetAwaiter().GetResult();
         folder.Dispose();
     }
 
