@@ -269,8 +269,20 @@ internal sealed class PairOfRuns
     {
         try
         {
-            return new FileInfo(one).Length == new FileInfo(other).Length
-                && File.ReadAllBytes(one).AsSpan().SequenceEqual(File.ReadAllBytes(other));
+            using FileStream first = File.OpenRead(one),
+                second = File.OpenRead(other);
+            if (first.Length != second.Length)
+                return false;
+            Span<byte> a = stackalloc byte[4096],
+                b = stackalloc byte[4096];
+            // Images that differ do so at once, in their size or in what is stored of them.
+            for (int read; (read = first.ReadAtLeast(a, a.Length, throwOnEndOfStream: false)) > 0; )
+                if (
+                    second.ReadAtLeast(b[..read], read, throwOnEndOfStream: false) < read
+                    || !a[..read].SequenceEqual(b[..read])
+                )
+                    return false;
+            return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

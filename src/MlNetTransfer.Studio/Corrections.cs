@@ -7,8 +7,8 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer.Studio;
 
 /// <summary>
-/// Labels that were mended by hand, and images that were labelled here, kept in files of their own: the images are never
-/// touched. Thread-safe.
+/// Labels that were mended by hand, and images that were labelled here, kept in files of their own: the images are
+/// never touched. Thread-safe.
 /// </summary>
 internal sealed class Corrections
 {
@@ -57,8 +57,8 @@ internal sealed class Corrections
     public void Add(string path, string? label) => added.Set([(path, label is null ? null : new(path, label))]);
 
     /// <summary>
-    /// Where the data set is as it is with what was said: the folder itself, or a list that is written, named by what is
-    /// in it, so that a run keeps the images that it was trained on.
+    /// Where the data set is as it is with what was said: the folder itself, or a list that is written, named by
+    /// what is in it, so that a run keeps the images that it was trained on.
     /// </summary>
     /// <param name="path">The folder.</param>
     /// <param name="data">The data set; of files.</param>

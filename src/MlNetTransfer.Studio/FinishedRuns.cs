@@ -71,14 +71,30 @@ internal sealed partial class FinishedRuns(StudioOptions options)
                 .. Directory
                     .EnumerateFiles(jobs, "*.yaml")
                     .Select(file => Path.GetFileNameWithoutExtension(file))
-                    .Where(name =>
-                        IsName(name)
-                        && Directory.Exists(Path.Combine(options.Output, name))
-                        && !File.Exists(Path.Combine(options.Output, name, ReportName))
-                    )
+                    .Where(name => IsName(name) && IsUnfinished(Path.Combine(options.Output, name), JobOf(name)))
                     .Order(StringComparer.Ordinal),
             ]
             : [];
+    }
+
+    /// <summary>A folder without a report, with the job file that was begun here or none yet.</summary>
+    private static bool IsUnfinished(string folder, string job)
+    {
+        string copy = Path.Combine(folder, JobTemplate.FileName);
+        try
+        {
+            return Directory.Exists(folder)
+                && !File.Exists(Path.Combine(folder, ReportName))
+                && (
+                    File.Exists(copy)
+                        ? File.ReadAllBytes(copy).AsSpan().SequenceEqual(File.ReadAllBytes(job))
+                        : File.Exists(Path.Combine(folder, "log.txt"))
+                );
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Removes what an unfinished run has left.</summary>
@@ -93,6 +109,7 @@ internal sealed partial class FinishedRuns(StudioOptions options)
         using (OutputLock.OfFolder(folder)) { }
 
         Directory.Delete(folder, recursive: true);
+        File.Delete(JobOf(name));
     }
 
     /// <summary>Files of a run that can be taken along, by name.</summary>

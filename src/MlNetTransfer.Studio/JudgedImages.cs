@@ -97,7 +97,7 @@ internal sealed class JudgedImages
     private static JudgedImage Of(EvaluatedItem image, IReadOnlyList<string> classes) =>
         new(
             image.File,
-            (image.Location as FileLocation)?.Path,
+            image.Location is FileLocation file ? System.IO.Path.GetFullPath(file.Path) : null,
             image.Truth,
             classes[image.Predicted],
             image.Probabilities.Span[image.Predicted]

@@ -7,7 +7,9 @@ using MlNetTransfer.Runs;
 
 namespace MlNetTransfer.Studio;
 
-/// <summary>What pages fetch besides themselves: pictures, reports, files; and where they put what was dropped.</summary>
+/// <summary>
+/// What pages fetch besides themselves: pictures, reports, files; and where they put what was dropped.
+/// </summary>
 internal static class StudioEndpoints
 {
     private const string ShutIn =
@@ -136,9 +138,11 @@ internal static class StudioEndpoints
             });
             return Results.Stream(whole, "application/zip", $"{name}.zip");
         }
-        catch (Exception e) when (e is TransferException or GraphException or IOException)
+        catch (Exception e)
         {
             Directory.Delete(folder, recursive: true);
+            if (e is not (TransferException or GraphException or IOException))
+                throw;
             return Results.Text(e.Message, statusCode: StatusCodes.Status500InternalServerError);
         }
     }
@@ -161,15 +165,10 @@ internal static class StudioEndpoints
     }
 
     private static Task<IResult> AddAsync(string id, string path, StudioUploads uploads, HttpContext context) =>
-        TakenAsync(uploads, id, () => uploads.AddAsync(id, path, context.Request.Body, context.RequestAborted));
+        TakenAsync(uploads, id, context, body => uploads.AddAsync(id, path, body, context.RequestAborted));
 
-    private static Task<IResult> UnpackAsync(string id, StudioUploads uploads, HttpContext context)
-    {
-        // Its bytes are counted as they are written.
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
-            size.MaxRequestBodySize = null;
-        return TakenAsync(uploads, id, () => uploads.UnpackAsync(id, context.Request.Body, context.RequestAborted));
-    }
+    private static Task<IResult> UnpackAsync(string id, StudioUploads uploads, HttpContext context) =>
+        TakenAsync(uploads, id, context, body => uploads.UnpackAsync(id, body, context.RequestAborted));
 
     private static IResult End(string id, StudioUploads uploads, StudioData studio) =>
         Taken(() =>
@@ -179,20 +178,28 @@ internal static class StudioEndpoints
             {
                 studio.Open(folder);
             }
-            catch (TransferException)
+            catch
             {
                 uploads.Remove(id);
                 throw;
             }
 
-            return Results.Text(leftOut > 0 ? $"Files left out since they are too large: {leftOut}." : "");
+            return Results.Text(FormattableString.Invariant($"{leftOut}"));
         });
 
-    private static async Task<IResult> TakenAsync(StudioUploads uploads, string id, Func<Task> take)
+    private static async Task<IResult> TakenAsync(
+        StudioUploads uploads,
+        string id,
+        HttpContext context,
+        Func<Stream, Task> take
+    )
     {
+        // Bytes are counted as they are written.
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
+            size.MaxRequestBodySize = null;
         try
         {
-            await take();
+            await take(context.Request.Body);
             return Results.NoContent();
         }
         catch (Exception e)

@@ -15,7 +15,7 @@ public sealed class StudioServer : IAsyncDisposable
 {
     private readonly WebApplication app;
     private readonly StudioGate gate = new();
-    private readonly FileStream alone;
+    private readonly OutputLock alone;
 
     /// <param name="options">What it may look at and where it writes.</param>
     /// <param name="logs">Told of what goes wrong; null for nobody.</param>
@@ -25,7 +25,8 @@ public sealed class StudioServer : IAsyncDisposable
         StudioOptions full = options with { Output = Path.GetFullPath(options.Output) };
         Directory.CreateDirectory(StudioUploads.FolderIn(full));
         StudioRoots roots = new(full.Roots, StudioUploads.FolderIn(full));
-        alone = Hold(full);
+        // Two studios would undo each other's labels.
+        alone = OutputLock.OfFile(Path.Combine(full.Output, ".studio"));
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(
             new WebApplicationOptions
             {
@@ -112,30 +113,6 @@ public sealed class StudioServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await app.DisposeAsync();
-        await alone.DisposeAsync();
-    }
-
-    /// <summary>One studio writes to a folder: two would undo each other's labels.</summary>
-    private static FileStream Hold(StudioOptions options)
-    {
-        try
-        {
-            return new FileStream(
-                Path.Combine(options.Output, ".studio.lock"),
-                FileMode.OpenOrCreate,
-                FileAccess.ReadWrite,
-                FileShare.None,
-                1,
-                FileOptions.DeleteOnClose
-            );
-        }
-        catch (IOException e)
-        {
-            throw new TransferException(
-                $"Another studio writes to '{options.Output}' ({e.Message}). Use that one, or give this one another "
-                    + "--output.",
-                e
-            );
-        }
+        alone.Dispose();
     }
 }

@@ -3,7 +3,9 @@ using System.Resources;
 
 namespace MlNetTransfer.Studio;
 
-/// <summary>The words of the pages in one language. English ones stand in the pages, and name those of the others.</summary>
+/// <summary>
+/// The words of the pages in one language. English ones stand in the pages, and name those of the others.
+/// </summary>
 internal sealed class StudioTexts
 {
     /// <summary>The cookie that says which language was chosen.</summary>

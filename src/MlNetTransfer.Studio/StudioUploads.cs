@@ -61,10 +61,10 @@ internal sealed partial class StudioUploads(StudioOptions options)
     public async Task AddAsync(string id, string path, Stream content, CancellationToken cancellation)
     {
         Tally tally = Of(id);
+        if (!IsWanted(path))
+            return;
         if (Place(path) is not { } place)
             throw new TransferException($"'{path}' is no place within a folder.");
-        if (!IsWanted(place))
-            return;
         await tally.One.WaitAsync(cancellation);
         try
         {
@@ -98,8 +98,14 @@ internal sealed partial class StudioUploads(StudioOptions options)
             using ZipArchive zip = ZipFile.OpenRead(copy);
             foreach (ZipArchiveEntry entry in zip.Entries)
             {
-                if (entry.FullName.EndsWith('/') || Place(entry.FullName) is not { } place || !IsWanted(place))
+                if (entry.FullName.EndsWith('/') || !IsWanted(entry.FullName))
                     continue;
+                if (Place(entry.FullName) is not { } place)
+                {
+                    tally.LeftOut++;
+                    continue;
+                }
+
                 await using Stream content = entry.Open();
                 await PutAsync(tally, Path.Combine(Folder, id, place), entry.FullName, content, cancellation);
             }
@@ -116,7 +122,8 @@ internal sealed partial class StudioUploads(StudioOptions options)
     }
 
     /// <summary>Ends it.</summary>
-    /// <returns>The folder with the classes, and how many files were left out since they are too large.</returns>
+    /// <returns>The folder with the classes, and how many files were left out: they are too large, or their
+    /// names are none.</returns>
     /// <exception cref="TransferException">No image came.</exception>
     public (string Folder, int LeftOut) Finish(string id)
     {
@@ -183,8 +190,9 @@ internal sealed partial class StudioUploads(StudioOptions options)
     }
 
     /// <summary>Not what systems put beside images.</summary>
-    private static bool IsWanted(string place) =>
-        !place.Split(Path.DirectorySeparatorChar).Any(p => p.StartsWith('.') || p is "__MACOSX" or "Thumbs.db");
+    private static bool IsWanted(string path) =>
+        !path.Split('/', '\\')
+            .Any(p => (p.StartsWith('.') && p is not ("." or "..")) || p is "__MACOSX" or "Thumbs.db");
 
     private Tally Of(string id) =>
         begun.TryGetValue(id, out Tally? tally)

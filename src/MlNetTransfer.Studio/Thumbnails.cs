@@ -7,8 +7,8 @@ using MlNetTransfer.Imaging;
 namespace MlNetTransfer.Studio;
 
 /// <summary>
-/// Small pictures of images: kept in memory while there is room, and in files beside the runs, so that a folder is fluid
-/// at once when it is opened again. Thread-safe.
+/// Small pictures of images: kept in memory while there is room, and in files beside the runs, so that a folder is
+/// fluid at once when it is opened again. Thread-safe.
 /// </summary>
 internal sealed class Thumbnails : IDisposable
 {

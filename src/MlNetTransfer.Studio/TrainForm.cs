@@ -7,7 +7,9 @@ using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Studio;
 
-/// <summary>What the page about training asks: it becomes the text of a job file. Empty fields are left out of it.</summary>
+/// <summary>
+/// What the page about training asks: it becomes the text of a job file. Empty fields are left out of it.
+/// </summary>
 internal sealed partial class TrainForm
 {
     private static readonly JsonSerializerOptions Quoted = new()

@@ -53,7 +53,8 @@
         };
         await Promise.all(Array.from({ length: atOnce }, work));
       }
-      status.textContent = await (await send(`upload/${id}/end`)).text();
+      const leftOut = await (await send(`upload/${id}/end`)).text();
+      status.textContent = leftOut === "0" ? "" : `${zone.dataset.leftOut} ${leftOut}`;
     } catch (error) {
       status.textContent = error.message;
     } finally {
@@ -138,7 +139,7 @@
   function give(input, files) {
     const images = new DataTransfer();
     for (const file of files) if (file.type.startsWith("image/")) images.items.add(file);
-    if (!input || images.files.length === 0) return;
+    if (!input || input.disabled || images.files.length === 0) return;
     input.files = images.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   }
@@ -153,27 +154,29 @@
     const open = place.querySelector("video.camera");
     if (open) return open.dispatchEvent(new Event("ended"));
     const said = place.querySelector("[data-status]");
+    const video = document.createElement("video");
+    const shot = document.createElement("button");
+    let stream = null;
+    const end = () => {
+      for (const track of stream?.getTracks() ?? []) track.stop();
+      clearInterval(watch);
+      video.remove();
+      shot.remove();
+    };
+    // Left without a picture, the page must not keep the camera.
+    const watch = setInterval(() => video.isConnected || end(), 500);
+    video.addEventListener("ended", end);
+    video.muted = video.playsInline = true;
+    video.className = "camera";
+    shot.type = "button";
+    shot.textContent = button.dataset.camera;
+    place.append(video, shot);
     try {
-      const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-      const video = document.createElement("video");
+      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      if (!video.isConnected) return end();
       video.srcObject = stream;
-      video.muted = video.playsInline = true;
-      video.className = "camera";
-      const shot = document.createElement("button");
-      shot.type = "button";
-      shot.textContent = button.dataset.camera;
-      place.append(video, shot);
       await video.play();
       shot.focus();
-      const end = () => {
-        for (const track of stream.getTracks()) track.stop();
-        clearInterval(watch);
-        video.remove();
-        shot.remove();
-      };
-      // Left without a picture, the page must not keep the camera.
-      const watch = setInterval(() => video.isConnected || end(), 500);
-      video.addEventListener("ended", end);
       shot.addEventListener("click", () => {
         const canvas = document.createElement("canvas");
         [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
@@ -182,6 +185,7 @@
         canvas.toBlob((blob) => give(place.querySelector("input[type=file]"), [new File([blob], "camera.png", { type: "image/png" })]), "image/png");
       });
     } catch (error) {
+      end();
       said.textContent = error.message;
     }
   });

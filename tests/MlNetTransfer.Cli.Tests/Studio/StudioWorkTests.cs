@@ -128,6 +128,8 @@ public sealed class StudioWorkTests : IDisposable
         File.WriteAllText(folder.File("runs/project/job.yaml"), "version: 1\n");
         Assert.ThrowsExactly<TransferException>(() => work.Remove("project"));
         Directory.CreateDirectory(folder.File("runs/.jobs"));
+        File.WriteAllText(folder.File("runs/.jobs/project.yaml"), "version: 1 # another\n");
+        Assert.ThrowsExactly<TransferException>(() => work.Remove("project"), "another job's folder");
         File.WriteAllText(folder.File("runs/.jobs/project.yaml"), "version: 1\n");
         using (
             new FileStream(folder.File("runs/project/job.yaml.lock"), FileMode.Create, FileAccess.Write, FileShare.None)
@@ -136,6 +138,7 @@ public sealed class StudioWorkTests : IDisposable
         Assert.IsTrue(File.Exists(folder.File("runs/project/job.yaml")));
         work.Remove("project");
         Assert.IsFalse(Directory.Exists(folder.File("runs/project")));
+        Assert.IsFalse(File.Exists(folder.File("runs/.jobs/project.yaml")));
     }
 
     [TestMethod]
