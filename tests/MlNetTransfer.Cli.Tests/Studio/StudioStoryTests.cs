@@ -276,6 +276,42 @@ public sealed class StudioStoryTests : IDisposable
         await page.GetByText("'../elsewhere' cannot be the name of a run").WaitForAsync();
     }
 
+    /// <summary>A whole folder by the browser's own choice of one, with places within it.</summary>
+    [TestMethod]
+    public async Task Upload_AFolder_IsOpenedWithItsClasses()
+    {
+        foreach (string name in (string[])["red", "blue"])
+        foreach (int i in (int[])[1, 2, 3])
+            unlabelled.Write($"colours/{name}/{i}.bmp", Bmp.Plain((byte)(name == "red" ? 200 : 0), 0, 90));
+        await page.GotoAsync(studio.Entry.ToString());
+        await page.GetByLabel("Choose a folder").SetInputFilesAsync(unlabelled.File("colours"));
+        await page.GetByText("6 images of 2 classes").WaitForAsync();
+        Assert.IsTrue(File.Exists(Path.Combine(studio.Output, ".uploads/colours/colours/red/3.bmp")));
+    }
+
+    /// <summary>Names of classes and files are text, whatever they look like.</summary>
+    [TestMethod]
+    public async Task Open_NamesThatAreMarkupOrTurnedAround_AreText()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no such names.");
+        const string markup = "<img src=x onerror=document.title='owned'>",
+            turned = "\u202Egnp.exe";
+        foreach (string name in (string[])[markup, turned])
+            unlabelled.Write($"odd/{name}/{markup}.bmp", Bmp.Plain(1, 2, 3));
+        await page.GotoAsync(studio.Entry.ToString());
+        await page.GetByLabel("Folder", new() { Exact = true }).FillAsync(unlabelled.File("odd"));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Open" }).ClickAsync();
+        await page.GetByText("2 images of 2 classes").WaitForAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = $"{markup} 1" }).WaitForAsync();
+        Assert.AreEqual("Data, MlNetTransfer studio", await page.TitleAsync());
+        Assert.AreEqual(0, await page.Locator("img[src='x']").CountAsync());
+        Assert.AreEqual(
+            "isolate",
+            await page.Locator(".file").First.EvaluateAsync<string>("e => getComputedStyle(e).unicodeBidi")
+        );
+    }
+
     private static bool IsInside(string url) =>
         url.StartsWith("data:", StringComparison.Ordinal) || url.StartsWith("blob:", StringComparison.Ordinal);
 
