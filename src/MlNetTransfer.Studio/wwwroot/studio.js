@@ -118,10 +118,13 @@
     const images = event.target.closest?.(".drop");
     event.preventDefault();
     if (zone) {
+      const files = [...event.dataTransfer.files];
       const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
       const found = [];
       try {
         for (const entry of entries) for (const file of await all(entry, "")) found.push(file);
+        // What has no place in a file system is a file all the same.
+        if (entries.length === 0) for (const file of files) found.push({ path: file.name, file });
         take(zone, found);
       } catch (error) {
         zone.querySelector("[data-status]").textContent = error.message;

@@ -120,6 +120,13 @@ public sealed class StudioStoryTests : IDisposable
         await page.GetByTestId("tried").GetByRole(AriaRole.Img).WaitForAsync();
         Assert.AreEqual("fruit", await page.GetByTestId("tried").Locator("strong").First.InnerTextAsync());
         await page.GetByText("README.md: not an image").WaitForAsync();
+        await page.EvaluateAsync(
+            "async (bytes) => { const held = new DataTransfer(); "
+                + "held.items.add(new File([Uint8Array.from(atob(bytes), c => c.charCodeAt(0))], 'pasted.png', { type: 'image/png' })); "
+                + "document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: held })); }",
+            Convert.ToBase64String(await File.ReadAllBytesAsync(Path.Combine(Cli.Samples, "fruit/banana.png")))
+        );
+        await page.GetByTestId("tried").GetByText("pasted.png").WaitForAsync();
         await page.GetByText("huge.bmp: truncated BMP: 13000 x 13000").WaitForAsync();
         await page.FrameLocator("iframe").Locator("h1").WaitForAsync();
         await EvaluateAsync();
@@ -245,7 +252,14 @@ public sealed class StudioStoryTests : IDisposable
         await page.GetByRole(AriaRole.Link, new() { Name = "한국어" }).ClickAsync();
         await page.GetByRole(AriaRole.Heading, new() { Name = "데이터" }).WaitForAsync();
         Assert.AreEqual("ko", await page.Locator("html").GetAttributeAsync("lang"));
-        await page.GetByLabel(".zip 선택").SetInputFilesAsync(zip);
+        // Dropped, as by a hand that holds a file.
+        IJSHandle dropped = await page.EvaluateHandleAsync(
+            "async (bytes) => { const held = new DataTransfer(); "
+                + "held.items.add(new File([Uint8Array.from(atob(bytes), c => c.charCodeAt(0))], 'my photos.zip')); "
+                + "return held; }",
+            Convert.ToBase64String(await File.ReadAllBytesAsync(zip))
+        );
+        await page.GetByTestId("upload").DispatchEventAsync("drop", new { dataTransfer = dropped });
         await page.GetByText("클래스 2개, 이미지 24장").WaitForAsync();
         Assert.IsTrue(Directory.Exists(Path.Combine(studio.Output, ".uploads/my-photos/photos/fruit")));
         await LookAsync("data-korean");
