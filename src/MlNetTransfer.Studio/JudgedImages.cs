@@ -38,14 +38,10 @@ internal sealed record Answers(int Answered, int Right, int Images)
 /// <summary>The images of a run that were held out. Immutable.</summary>
 internal sealed class JudgedImages
 {
-    private readonly double[] sure,
-        wrong;
-
     private JudgedImages(IReadOnlyList<string> classes, IReadOnlyList<JudgedImage> images)
     {
         (Classes, Images) = (classes, images);
-        sure = [.. images.Select(i => i.Probability).Order()];
-        wrong = [.. images.Where(i => !i.IsRight).Select(i => i.Probability).Order()];
+        Wrong = images.Count(i => !i.IsRight);
     }
 
     /// <summary>Names of the classes.</summary>
@@ -55,7 +51,7 @@ internal sealed class JudgedImages
     public IReadOnlyList<JudgedImage> Images { get; }
 
     /// <summary>How many are wrong.</summary>
-    public int Wrong => wrong.Length;
+    public int Wrong { get; }
 
     /// <summary>How many of a class were taken for another, or for itself.</summary>
     public IReadOnlyDictionary<(string Truth, string Said), int> Counts =>
@@ -89,9 +85,8 @@ internal sealed class JudgedImages
     /// <param name="threshold">Least probability of an answer, in [0, 1].</param>
     public Answers At(double threshold)
     {
-        int answered = sure.Length - Below(sure, threshold),
-            mistaken = wrong.Length - Below(wrong, threshold);
-        return new Answers(answered, answered - mistaken, sure.Length);
+        JudgedImage[] answered = [.. Images.Where(i => i.Probability >= threshold)];
+        return new Answers(answered.Length, answered.Count(i => i.IsRight), Images.Count);
     }
 
     private static JudgedImage Of(EvaluatedItem image, IReadOnlyList<string> classes) =>
@@ -102,20 +97,4 @@ internal sealed class JudgedImages
             classes[image.Predicted],
             image.Probabilities.Span[image.Predicted]
         );
-
-    /// <summary>How many of some ascending numbers are below a limit.</summary>
-    private static int Below(double[] ascending, double limit)
-    {
-        int low = 0;
-        for (int high = ascending.Length; low < high; )
-        {
-            int middle = (low + high) / 2;
-            if (ascending[middle] < limit)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-
-        return low;
-    }
 }

@@ -25,14 +25,7 @@ internal sealed class StudioData(StudioRoots roots, StudioOptions options)
     /// <exception cref="TransferException">It cannot be opened; the message says why.</exception>
     public void Open(string folder)
     {
-        string path =
-            roots.Find(folder)
-            ?? throw new TransferException(
-                $"'{folder}' is no folder that the studio may look at. It was started for: "
-                    + $"{string.Join(", ", roots.Folders)}."
-            );
-        if (!Directory.Exists(path))
-            throw new TransferException($"'{folder}' is a file; a folder with a folder for each class was expected.");
+        string path = roots.Folder(folder);
         if (StudioRoots.IsWithin(StudioRoots.RealPath(options.Output), path))
             throw new TransferException(
                 $"'{folder}' has the runs of this studio in it ('{options.Output}'), which would be taken for images. "

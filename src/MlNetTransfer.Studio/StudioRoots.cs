@@ -40,6 +40,16 @@ internal sealed class StudioRoots
         }
     }
 
+    /// <summary>Where a folder really is.</summary>
+    /// <exception cref="TransferException">It is no folder, or in none of those that may be looked at.</exception>
+    public string Folder(string path) =>
+        Find(path) is not { } found
+            ? throw new TransferException(
+                $"'{path}' is no folder that the studio may look at. It was started for: {string.Join(", ", Folders)}."
+            )
+        : Directory.Exists(found) ? found
+        : throw new TransferException($"'{path}' is a file; a folder of images was expected.");
+
     /// <summary>Whether a path, there or not, is in one of the folders.</summary>
     public bool Contain(string path) => all.Any(root => IsWithin(RealPath(path), root));
 

@@ -56,8 +56,7 @@ internal sealed partial class StudioUploads(StudioOptions options)
     /// <param name="path">Its place in what was dropped, as "photos/cat/1.jpg".</param>
     /// <param name="content">Its bytes.</param>
     /// <param name="cancellation">Ends the work.</param>
-    /// <exception cref="TransferException">It is too large, there are too many, or the place is none; nothing is
-    /// left of it.</exception>
+    /// <exception cref="TransferException">There is too much, or the place is none.</exception>
     public async Task AddAsync(string id, string path, Stream content, CancellationToken cancellation)
     {
         Tally tally = Of(id);
@@ -82,7 +81,7 @@ internal sealed partial class StudioUploads(StudioOptions options)
     /// <param name="id">The folder.</param>
     /// <param name="archive">The archive, a .zip.</param>
     /// <param name="cancellation">Ends the work.</param>
-    /// <exception cref="TransferException">It is no archive, or holds too much; nothing is left of it.</exception>
+    /// <exception cref="TransferException">It is no archive, or holds too much.</exception>
     public async Task UnpackAsync(string id, Stream archive, CancellationToken cancellation)
     {
         Tally tally = Of(id);
@@ -209,6 +208,8 @@ internal sealed partial class StudioUploads(StudioOptions options)
     {
         if (tally.Files + tally.LeftOut >= MostFiles)
             throw new TransferException($"There are more than {MostFiles} files. Name the folder instead.");
+        if (File.Exists(file))
+            throw new TransferException($"'{name}' came twice.");
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
         try
         {
@@ -220,7 +221,6 @@ internal sealed partial class StudioUploads(StudioOptions options)
                 {
                     tally.Bytes += copied;
                     tally.Files++;
-                    tally.Note(file);
                     return;
                 }
 
@@ -232,10 +232,6 @@ internal sealed partial class StudioUploads(StudioOptions options)
             // It was written, too: what an archive can cost is bounded all the same.
             tally.LeftOut++;
             tally.Bytes += MostOfOne;
-        }
-        catch (IOException) when (File.Exists(file) && tally.Has(file))
-        {
-            throw new TransferException($"'{name}' came twice.");
         }
         catch
         {
@@ -274,8 +270,6 @@ internal sealed partial class StudioUploads(StudioOptions options)
     /// <summary>What has come so far.</summary>
     private sealed class Tally
     {
-        private readonly HashSet<string> names = new(StringComparer.OrdinalIgnoreCase);
-
         public SemaphoreSlim One { get; } = new(1);
 
         public int Files { get; set; }
@@ -283,9 +277,5 @@ internal sealed partial class StudioUploads(StudioOptions options)
         public int LeftOut { get; set; }
 
         public long Bytes { get; set; }
-
-        public bool Has(string file) => names.Contains(file);
-
-        public void Note(string file) => names.Add(file);
     }
 }

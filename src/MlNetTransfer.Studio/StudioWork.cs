@@ -39,12 +39,10 @@ internal sealed class StudioWork(
         lock (gate)
         {
             RequireFree(name);
-            string folder = runs.NewFolder(name),
-                file = runs.JobOf(name);
-            Write(file, job);
-            RunJob run = new(new RunOptions { Job = file, Output = folder }, Services);
-            RequireWithin(run.Check());
-            return Add(name, new RunOptions { Job = file, Output = folder });
+            RunOptions run = new() { Job = runs.JobOf(name), Output = runs.NewFolder(name) };
+            Write(run.Job, job);
+            RequireWithin(new RunJob(run, Services).Check());
+            return Add(name, run);
         }
     }
 
@@ -56,10 +54,9 @@ internal sealed class StudioWork(
         lock (gate)
         {
             RequireFree(name);
-            string folder = runs.Unfinished().FirstOrDefault(n => n == name) is { } known
-                ? Path.Combine(options.Output, known)
-                : throw new TransferException($"There is no unfinished run '{name}'.");
-            RunOptions run = new() { Job = runs.JobOf(name), Output = folder };
+            if (!runs.Unfinished().Contains(name))
+                throw new TransferException($"There is no unfinished run '{name}'.");
+            RunOptions run = new() { Job = runs.JobOf(name), Output = Path.Combine(options.Output, name) };
             JobFile job = new RunJob(run, Services).Check();
             RequireWithin(job);
             return Add(
@@ -152,13 +149,7 @@ internal sealed class StudioWork(
     /// <param name="data">The data set that they may join.</param>
     public Work Ask(FinishedRunRow run, string folder, OpenedData data)
     {
-        string path =
-            roots.Find(folder) is { } found && Directory.Exists(found)
-                ? found
-                : throw new TransferException(
-                    $"'{folder}' is no folder that the studio may look at. It was started for: "
-                        + $"{string.Join(", ", roots.Folders)}."
-                );
+        string path = roots.Folder(folder);
         return queue.Add(
             Path.GetFileName(path),
             Asking,

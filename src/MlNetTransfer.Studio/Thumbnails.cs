@@ -147,19 +147,28 @@ internal sealed class Thumbnails : IDisposable
             decoder = new ThumbnailDecoder(Side);
         try
         {
+            return Jpeg(path, decoder, cancellation);
+        }
+        finally
+        {
+            decoders.Add(decoder);
+        }
+    }
+
+    /// <summary>An image file as a JPEG; null where it cannot be shown.</summary>
+    public static byte[]? Jpeg(string file, ThumbnailDecoder decoder, CancellationToken cancellation = default)
+    {
+        try
+        {
             using ItemReader reader = new();
             return RgbEncoder.Encode(
-                decoder.Decode(reader.Read(new DataItem(path, path)), cancellation),
+                decoder.Decode(reader.Read(new DataItem(file, file)), cancellation),
                 ImageFormat.Jpeg
             );
         }
         catch (Exception e) when (e is ImageRejectedException or IOException or UnauthorizedAccessException)
         {
             return null;
-        }
-        finally
-        {
-            decoders.Add(decoder);
         }
     }
 }

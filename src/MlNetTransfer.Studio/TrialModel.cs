@@ -55,16 +55,8 @@ internal sealed class TrialModel : IDisposable
     /// <summary>An image file as large as a page shows it, a JPEG; null where it cannot be shown.</summary>
     public static byte[]? Picture(string file)
     {
-        try
-        {
-            using ItemReader reader = new();
-            using ThumbnailDecoder decoder = new(Side);
-            return RgbEncoder.Encode(decoder.Decode(reader.Read(new DataItem(file, file))), ImageFormat.Jpeg);
-        }
-        catch (Exception e) when (e is ImageRejectedException or IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+        using ThumbnailDecoder decoder = new(Side);
+        return Thumbnails.Jpeg(file, decoder);
     }
 
     public void Dispose()

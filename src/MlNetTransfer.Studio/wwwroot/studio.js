@@ -142,9 +142,15 @@
   function give(input, files) {
     const images = new DataTransfer();
     for (const file of files) if (file.type.startsWith("image/")) images.items.add(file);
-    if (!input || input.disabled || images.files.length === 0) return;
-    input.files = images.files;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
+    if (images.files.length > 0) put();
+
+    // Those before are answered first.
+    function put() {
+      if (!input?.isConnected) return;
+      if (input.disabled) return setTimeout(put, 100);
+      input.files = images.files;
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    }
   }
 
   document.addEventListener("paste", (event) => give(document.querySelector(".drop input[type=file]"), event.clipboardData.files));
