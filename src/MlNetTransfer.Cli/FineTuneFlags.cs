@@ -212,6 +212,12 @@ internal sealed class FineTuneFlags
                     + "follows, for as many epochs as were best.",
                 o => o with { Refit = false }
             ),
+            tune.Switch(
+                "--no-blend",
+                "Never write the mean of two answers, of the head on the pretrained network and of the trained one; it "
+                    + "is written where the images set aside like it best, and runs the trained blocks twice.",
+                o => o with { Blend = false }
+            ),
         ];
 
     private static string Default(object? value, object? scratch = null) =>

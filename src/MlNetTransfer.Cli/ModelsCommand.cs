@@ -18,6 +18,7 @@ internal static class ModelsCommand
             ModelsAddCommand.Create(terminal, cancellation),
             Check(terminal, cancellation),
             ModelsCompareCommand.Create(terminal, cancellation),
+            ModelsQuantizeCommand.Create(terminal, cancellation),
             Remove(terminal),
         };
     }

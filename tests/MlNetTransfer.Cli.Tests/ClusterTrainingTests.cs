@@ -77,7 +77,7 @@ public sealed class ClusterTrainingTests
               backbone: {{SmallTask.Backbone[1]}}
               folds: 4
               strategy: finetune
-              fineTune: { freeze: "block:1", epochs: 8, patience: 8, augmentation: none }
+              fineTune: { freeze: "block:1", learningRate: 0.003, epochs: 6, patience: 6, augmentation: none }
             """
         );
         CliResult alone = Cli.Run("run", job, "--output", folder.File("alone"), "--no-report", "--json");

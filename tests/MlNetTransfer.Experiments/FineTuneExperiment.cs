@@ -24,8 +24,9 @@ internal static class FineTuneExperiment
 
     /// <param name="args">Tasks, strategies and options in any order: clipart10 stamps8 fashion; head finetune full
     /// scratch; fold=1,2 backbone=ID epochs=N lr=X freeze=F augment=P decay=X headrate=X batch=N draws=N smoothing=X
-    /// wd=X ema=X dropout=X l2sp=X patience=N validation=X threads=N optimizer=O bn=0|1 parameters=affine refit=0|1 head=KIND; or
-    /// "kills N": trainings killed N times each.</param>
+    /// wd=X ema=X dropout=X l2sp=X patience=N validation=X threads=N optimizer=O bn=0|1 parameters=affine refit=0|1
+    /// blend=0|1 taps=NAME,NAME head=KIND; n=N takes so many training images of each class, keep=FOLDER keeps the runs;
+    /// or "kills N": trainings killed N times each.</param>
     /// <param name="experiment">Takes the figures.</param>
     public static int Run(string[] args, Experiment experiment)
     {
@@ -59,7 +60,13 @@ internal static class FineTuneExperiment
         {
             (string source, int fold)[] sources =
             [
-                .. Sources(task, work.Path, set.GetValueOrDefault("backbone", BackboneCatalog.DefaultId), Wanted(set)),
+                .. Sources(
+                    task,
+                    work.Path,
+                    set.GetValueOrDefault("backbone", BackboneCatalog.DefaultId),
+                    Wanted(set),
+                    set.TryGetValue("n", out string? n) ? int.Parse(n, CultureInfo.InvariantCulture) : int.MaxValue
+                ),
             ];
             foreach (string strategy in strategies.Length > 0 ? strategies : ["head", "finetune", "full", "scratch"])
                 Row(table, task, sources, strategy, work.File("out"), set);
@@ -78,13 +85,14 @@ internal static class FineTuneExperiment
         string task,
         string work,
         string id,
-        HashSet<int> wanted
+        HashSet<int> wanted,
+        int perClass
     )
     {
         if (task == "fashion")
         {
             string folder = Path.Combine(work, task);
-            FashionMnist.Write(folder, 2000, 2000);
+            FashionMnist.Write(folder, perClass == int.MaxValue ? 2000 : 10 * perClass, 2000);
             yield return (folder, 0);
             yield break;
         }
@@ -101,12 +109,22 @@ internal static class FineTuneExperiment
         foreach (int f in wanted)
         {
             string path = Path.Combine(work, FormattableString.Invariant($"{task}-{f}.csv"));
+            HashSet<int> left =
+            [
+                .. Enumerable
+                    .Range(0, labels.Length)
+                    .Where(i => fold[i] != f - 1)
+                    .OrderBy(i => Convert.ToHexString(rows.Digests.AsSpan(32 * i, 32)), StringComparer.Ordinal)
+                    .GroupBy(i => labels[i])
+                    .SelectMany(g => g.Skip(perClass)),
+            ];
             File.WriteAllLines(
                 path,
                 [
                     "path,label,split",
                     .. Enumerable
                         .Range(0, labels.Length)
+                        .Where(i => !left.Contains(i))
                         .Select(i =>
                         {
                             string file = ((FileLocation)data.Items[rows.Accepted[i]].Location).Path;
@@ -136,11 +154,14 @@ internal static class FineTuneExperiment
             var options = new TrainOptions
             {
                 Folder = source,
-                Output = output,
+                Output = set.TryGetValue("keep", out string? keep)
+                    ? Path.Combine(keep, FormattableString.Invariant($"{task}-{strategy}-{fold}"))
+                    : output,
                 Backbone = set.GetValueOrDefault("backbone", BackboneCatalog.DefaultId),
                 Seed = Seed,
                 Strategy = TrainingStrategy.All.Find(strategy),
                 Head = HeadKind.All.Find(set.GetValueOrDefault("head", "auto")),
+                Taps = set.TryGetValue("taps", out string? taps) ? taps.Split(',') : null,
                 FineTune = Options(set),
             };
             TrainSummary summary = new TrainJob(options).Run();
@@ -218,6 +239,7 @@ internal static class FineTuneExperiment
             Threads = (int?)Number("threads"),
             ValidationFraction = Number("validation") ?? defaults.ValidationFraction,
             Refit = set.GetValueOrDefault("refit", "1") == "1",
+            Blend = set.GetValueOrDefault("blend", "1") == "1",
         };
     }
 }

@@ -63,30 +63,71 @@ public sealed class UserCatalog(string? folder = null)
         CancellationToken cancellation = default
     )
     {
-        string target = Path.Combine(Folder, backbone.Id);
-        if (BackboneCatalog.Shipped.Cards.Any(c => c.Id == backbone.Id))
+        RequireFree(backbone.Id);
+        return Whole(backbone.Id, staging => Make(backbone, staging, progress, cancellation), cancellation);
+    }
+
+    /// <summary>Keeps a model that was made of a backbone's, whose card is that of another but for its file.</summary>
+    /// <param name="card">The card; package, form and files are those of the new one.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="cancellation">Nothing is kept once it is asked for.</param>
+    /// <returns>The card as it was written.</returns>
+    /// <exception cref="TransferException">The id is taken, or the folder is not writable.</exception>
+    internal BackboneCard Keep(BackboneCard card, OnnxModel model, CancellationToken cancellation)
+    {
+        RequireFree(card.Id);
+        return Whole(
+            card.Id,
+            staging =>
+            {
+                string file = Path.Combine(staging, ModelFile);
+                model.Save(file);
+                string digest = FileDigest.Of(file);
+                card = card with
+                {
+                    Package = card.Id,
+                    PackageVersion = digest[..12],
+                    Format = BackboneFormat.Onnx,
+                    Files = [new BackboneFile { Path = ModelFile, Sha256 = digest }],
+                };
+                WriteCard(card, staging);
+                return card;
+            },
+            cancellation
+        );
+    }
+
+    /// <exception cref="TransferException">The id is taken.</exception>
+    internal void RequireFree(string id)
+    {
+        if (BackboneCatalog.Shipped.Cards.Any(c => c.Id == id))
             throw new TransferException(
-                $"The id '{backbone.Id}' is that of a backbone that comes with the product. Choose another."
+                $"The id '{id}' is that of a backbone that comes with the product. Choose another."
             );
-        if (Directory.Exists(target))
+        if (Directory.Exists(Path.Combine(Folder, id)))
             throw new TransferException(
-                $"You already have a backbone '{backbone.Id}'. Choose another id, or remove it first: "
-                    + $"mlnet-transfer models remove {backbone.Id}"
+                $"You already have a backbone '{id}'. Choose another id, or remove it first: mlnet-transfer models "
+                    + $"remove {id}"
             );
+    }
+
+    /// <summary>A backbone's folder, which appears whole or not at all.</summary>
+    private TMade Whole<TMade>(string id, Func<string, TMade> make, CancellationToken cancellation)
+    {
         string staging = Path.Combine(Folder, $".new-{Guid.NewGuid():N}");
         try
         {
             Directory.CreateDirectory(staging);
-            AddedBackbone added = Make(backbone, staging, progress, cancellation);
+            TMade made = make(staging);
             cancellation.ThrowIfCancellationRequested();
-            Directory.Move(staging, target);
-            return added;
+            Directory.Move(staging, Path.Combine(Folder, id));
+            return made;
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
             throw new TransferException(
-                $"The backbone '{backbone.Id}' could not be kept in {Folder} ({cause.Message}). Set "
-                    + $"{DataFolder.Variable} to a folder that is writable and has room.",
+                $"The backbone '{id}' could not be kept in {Folder} ({cause.Message}). Set {DataFolder.Variable} to a "
+                    + $"folder that is writable and has room.",
                 cause
             );
         }
@@ -168,9 +209,12 @@ public sealed class UserCatalog(string? folder = null)
             throw new TransferException($"The backbone '{backbone.Id}' cannot be added: {cause.Message}", cause);
         }
 
-        AtomicFile.Write(Path.Combine(staging, CardFile), stream => stream.Write(BackboneCardJson.Write(card)));
+        WriteCard(card, staging);
         return new AddedBackbone(card, found.Evidence, found.Warning);
     }
+
+    private static void WriteCard(BackboneCard card, string folder) =>
+        AtomicFile.Write(Path.Combine(folder, CardFile), stream => stream.Write(BackboneCardJson.Write(card)));
 
     private static OnnxModel WithWeights(OnnxModel model, NewBackbone backbone)
     {
@@ -301,85 +345,4 @@ public sealed record UserBackbones(string Folder, IReadOnlyList<BackboneCard> Ca
 {
     /// <summary>No backbones.</summary>
     public static UserBackbones None { get; } = new("", [], []);
-}
-
-/// <summary>A backbone that was added.</summary>
-/// <param name="Card">Its card.</param>
-/// <param name="Evidence">What speaks for one preprocessing or another; null where nothing does.</param>
-/// <param name="Warning">Why its preprocessing is probably wrong; null where nothing speaks against it.</param>
-public sealed record AddedBackbone(BackboneCard Card, PreprocessingEvidence? Evidence, string? Warning);
-
-/// <summary>A model that is to become one of the user's backbones. Immutable.</summary>
-public sealed record NewBackbone
-{
-    /// <summary>
-    /// Path of an .onnx file, of a TensorFlow.js model (model.json, or the folder that has it with its weights, as
-    /// Teachable Machine exports it), or an http or https address of an .onnx file.
-    /// </summary>
-    public required string Source
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    }
-
-    /// <summary>Id for the new card; lower-case letters, digits, '_', '-' and '.', not yet taken.</summary>
-    public required string Id
-    {
-        get;
-        init => field = BackboneCard.CheckId(value);
-    }
-
-    /// <summary>Name for people. Default null: the id.</summary>
-    public string? Name { get; init; }
-
-    /// <summary>
-    /// SHA-256 that the file must have, 64 hexadecimal digits; needed for an address. Default null: not checked.
-    /// </summary>
-    public string? Sha256
-    {
-        get;
-        init => field = value is null ? null : BackboneFile.CheckSha256(value.ToLowerInvariant());
-    }
-
-    /// <summary>
-    /// What there is to know of a model of texts. Default null: it is a model of images, see <see cref="Inspection"/>.
-    /// </summary>
-    public TextInspectionOptions? Text { get; init; }
-
-    /// <summary>What the graph may not state: size, preprocessing, output.</summary>
-    public OnnxInspectionOptions Inspection { get; init; } = new();
-
-    /// <summary>
-    /// Weights to take in place of the file's: a state dictionary of PyTorch (.pt, .pth), of TorchSharp (.dat) or a
-    /// .safetensors, under the names of the module that was exported, such as torchvision's, or of the file's
-    /// initializers. Default null: the file's own.
-    /// </summary>
-    public string? Weights
-    {
-        get;
-        init => field = value is null ? null : Check.NotEmpty(value);
-    }
-
-    /// <summary>
-    /// Names of the classes in the order of the output. Default null: those in the file's metadata, else none.
-    /// </summary>
-    public IReadOnlyList<string>? Labels { get; init; }
-
-    /// <summary>
-    /// Name of the tap taken where none is chosen. Default null: the last one, what the classifier takes.
-    /// </summary>
-    public string? DefaultTap { get; init; }
-
-    /// <summary>Licence of the weights. Default "unknown".</summary>
-    public string License
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    } = "unknown";
-
-    /// <summary>What the model file may cost.</summary>
-    public OnnxLimits ModelLimits { get; init; } = new();
-
-    /// <summary>What a download may cost.</summary>
-    public DownloadLimits DownloadLimits { get; init; } = new();
 }

@@ -222,17 +222,30 @@ internal static class HeadRows
 public sealed class HeadGraph
 {
     private readonly OnnxModel model;
-    private readonly List<NodeProto> nodes = [];
-    private readonly List<TensorProto> constants = [];
-    private readonly HashSet<string> added = [];
+    private readonly List<NodeProto> nodes;
+    private readonly List<TensorProto> constants;
+    private readonly HashSet<string> added;
 
     /// <summary>Starts at a tensor of a model.</summary>
     /// <param name="model">The model; not changed.</param>
     /// <param name="features">Name of the tensor with the features, float32 [N × width].</param>
-    public HeadGraph(OnnxModel model, string features) => (this.model, Features) = (model, features);
+    public HeadGraph(OnnxModel model, string features)
+        : this(model, features, [], [], []) { }
+
+    private HeadGraph(
+        OnnxModel model,
+        string features,
+        List<NodeProto> nodes,
+        List<TensorProto> constants,
+        HashSet<string> added
+    ) => (this.model, Features, this.nodes, this.constants, this.added) = (model, features, nodes, constants, added);
 
     /// <summary>Name of the tensor with the features, float32 [N × width].</summary>
     public string Features { get; }
+
+    /// <summary>The same graph for a head on other features.</summary>
+    /// <param name="features">Name of the tensor with them, float32 [N × width].</param>
+    internal HeadGraph At(string features) => new(model, features, nodes, constants, added);
 
     /// <summary>The model with all that was added.</summary>
     public OnnxModel Build() => model.Append(nodes, constants);

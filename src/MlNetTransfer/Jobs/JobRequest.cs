@@ -35,6 +35,7 @@ public interface IJob<out TSummary>
 [JsonDerivedType(typeof(DistanceOptions), "distance")]
 [JsonDerivedType(typeof(LearningRateOptions), "learningRate")]
 [JsonDerivedType(typeof(TuneOptions), "tune")]
+[JsonDerivedType(typeof(QuantizeOptions), "quantize")]
 [JsonDerivedType(typeof(ExportOptions), "export")]
 [JsonDerivedType(typeof(ImportOptions), "import")]
 [JsonDerivedType(typeof(InspectOptions), "inspect")]

@@ -308,9 +308,8 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         };
         Trial? frozen = Frozen(backbone, all, set, progress, cancellation);
         Trial trial = Trial.Of(recipe, all, set, options, progress, cancellation);
-        (backbone, IReadOnlyList<BackboneTap> taps) = backbone.Only([
-            .. trial.Fit.Head.Taps.Select(tap => set.Extractor.Taps[tap]),
-        ]);
+        backbone = backbone.Only([.. trial.Fit.Head.Taps.Select(tap => set.Extractor.Taps[tap])]).Backbone;
+        IReadOnlyList<BackboneTap> taps = trial.Fit.Taps;
         TrialReliability reliability = TrialReliability.Of(trial, all, options, cancellation);
         var metadata = new ModelMetadata
         {

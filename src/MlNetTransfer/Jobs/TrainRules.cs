@@ -63,6 +63,7 @@ public static class TrainRules
         Tuning(null, nameof(Default.ValidationFraction), o => o.ValidationFraction != Default.ValidationFraction),
         Tuning("--patience", nameof(Default.Patience), o => o.Patience is not null),
         Tuning("--no-refit", nameof(Default.Refit), o => !o.Refit),
+        Tuning("--no-blend", nameof(Default.Blend), o => !o.Blend),
         Tuning(null, nameof(Default.CacheBytes), o => o.CacheBytes != Default.CacheBytes),
         Tuning("--time-budget", nameof(Default.TimeBudget), o => o.TimeBudget is not null),
         Tuning(null, nameof(Default.Engine), o => o.Engine != Default.Engine),

@@ -254,6 +254,8 @@ internal sealed class AutoRecipe : IRecipe
     {
         public FittedHead Head => inner.Head;
 
+        public IReadOnlyList<BackboneTap> Taps => inner.Taps;
+
         public TuneSummary? Training => inner.Training;
 
         public IEnumerable<string> Notes => [.. notes, .. inner.Notes];

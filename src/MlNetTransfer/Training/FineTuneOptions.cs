@@ -172,6 +172,13 @@ public sealed record FineTuneOptions
     public bool Refit { get; init; } = true;
 
     /// <summary>
+    /// Whether the mean of two answers, of the head on the pretrained network and of the trained network, is judged
+    /// beside the latter, and taken where the validation images speak for it. Default true. Such a model runs the
+    /// trained blocks twice, once with the pretrained weights; what lies below them is run once.
+    /// </summary>
+    public bool Blend { get; init; } = true;
+
+    /// <summary>
     /// Epochs without a lower validation loss after which training ends, in [1, 10000]. Default null: a third of the
     /// epochs, at least 5. The start does not count.
     /// </summary>

@@ -50,9 +50,8 @@ internal sealed partial class FineTuneRecipe
                     + "from 8 bits, which no step can change. Take --strategy head, or add the float32 model it was "
                     + "made of."
             );
-        BackboneTap[] used = from.IsRandom ? [Deepest(taps)] : [.. taps];
         // Every length has the same operators; how much memory the real one takes is known with the texts.
-        Check(texts is null ? model : TextNetwork.Of(model, LengthOfChecks(texts)), used, classes);
+        Check(texts is null ? model : TextNetwork.Of(model, LengthOfChecks(texts)), Used(taps), classes);
     }
 
     private int LengthOfChecks(TextEncoder texts) =>

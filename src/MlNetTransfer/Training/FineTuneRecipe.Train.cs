@@ -20,11 +20,7 @@ internal sealed partial class FineTuneRecipe
     )
     {
         FittedHead start = StartOf(all, rows.Train, context);
-        FineTuneRun run = RunOf(all, start, chosen, rows.Train.Count, context.Fold) with
-        {
-            Rival =
-                chosen is not null || from.IsRandom || rows.Test.Count == 0 ? null : () => Rival(all, rows, context),
-        };
+        FineTuneRun run = RunOf(all, start, chosen, rows.Train.Count, context.Fold);
         BackboneTap[] taps = [.. start.Taps.Select(tap => all.Taps[tap])];
         using BoundaryRows data = DataOf(all, run.Plan);
         string name = FormattableString.Invariant($"fold-{context.Fold}"),
@@ -46,7 +42,7 @@ internal sealed partial class FineTuneRecipe
         try
         {
             if (run.Options.LearningRate is not null || from.IsRandom || rows.Test.Count == 0)
-                return new Tuned(start, taps, run.Plan, One(run));
+                return Chosen(new Tuned(start, taps, run.Plan, One(run)), chosen, all, rows, context);
             // A checkpoint of another run is refused before a race is run for nothing.
             if (settings.Resume || shared is not null)
                 _ = checkpoint.Load();
@@ -77,7 +73,13 @@ internal sealed partial class FineTuneRecipe
                     ValidationRows = rows.Test.Count,
                 }
             );
-            return new Tuned(start, taps, run.Plan, network with { Rates = rates.Lines });
+            return Chosen(
+                new Tuned(start, taps, run.Plan, network with { Rates = rates.Lines }),
+                chosen,
+                all,
+                rows,
+                context
+            );
         }
         catch (GraphException e)
         {
@@ -108,24 +110,6 @@ internal sealed partial class FineTuneRecipe
             Ended = "the first epoch ruined the network at every learning rate",
         };
     }
-
-    /// <summary>What the best head on the frozen features, linear or not, says of the rows that judge.</summary>
-    private OutOfFoldPredictions Rival(RecipeRows all, TrainTestRows rows, FitContext context)
-    {
-        FittedHead head = BestOnFrozen(all, rows.Train, context);
-        FeatureTable table = head.Groups.Columns(all.Table.Select(rows.Test), head.Taps);
-        int classes = table.ClassNames.Count;
-        float[] logits = new float[rows.Test.Count * classes];
-        head.Head.Logits(table.Values, logits);
-        return new OutOfFoldPredictions([.. rows.Test], [.. table.Labels], logits, classes);
-    }
-
-    private FittedHead BestOnFrozen(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
-        new HeadFitter(settings.Head, all.Groups, settings.Backbone.DefaultTaps()).Fit(
-            all.Table.Select(rows),
-            FitToJobProgress.Of(context.Progress),
-            context.Cancellation
-        );
 
     private static TunedNetwork Untrained(FittedHead start) =>
         TunedNetwork.Untrained((LinearHead)start.Head, start.Selection.Temperature);

@@ -4,6 +4,7 @@ using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Encoders;
+using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Onnx;
@@ -95,36 +96,24 @@ internal sealed partial class FineTuneRecipe : IRecipe
             metrics.Add(epoch);
         TunedNetwork network = tuned.Network;
         var summary = TuneSummary.Of(network, tuned.Plan, engine, metrics.Lines) with { Fallback = fallback };
+        FittedNetwork Fitted(FittedHead head, IReadOnlyList<BackboneTap> taps, OnnxModel whole) =>
+            new(head, taps, whole, network, summary, digest, settings);
+        // Where nothing that was trained is kept, or not it alone, the head need not be a layer of the network.
+        FittedHead? frozen =
+            network.BestEpoch == 0 || network.Answer.BlendTemperature is not null
+                ? BestOnFrozen(all, rows, context)
+                : null;
+        BackboneTap[] taps = [.. frozen?.Taps.Select(tap => all.Taps[tap]) ?? []];
         if (network.BestEpoch == 0)
-        {
-            // Nothing that was trained is kept, so the head need not be a layer of the network.
-            FittedHead best = BestOnFrozen(all, rows, context);
-            return new FittedNetwork(
-                best,
-                [.. best.Taps.Select(tap => all.Taps[tap])],
-                model,
-                network,
-                summary,
-                digest,
-                settings
-            );
-        }
-
-        HeadSelection start = tuned.Start.Selection;
-        string name = from.IsRandom
-            ? "linear, trained with the network"
-            : $"{start.Name}, then trained with the network";
-        return new FittedNetwork(
-            tuned.Start with
-            {
-                Selection = new HeadSelection(name, network.Head, network.Temperature, start.Trials, start.Rows),
-            },
-            tuned.Taps,
-            model.WithInitializers(network.Weights.Values),
-            network,
-            summary,
-            digest,
-            settings
+            return Fitted(frozen!, taps, model);
+        (FittedHead own, IReadOnlyList<BackboneTap> ownTaps) = HeadOf(tuned, all, rows, context);
+        if (network.Answer.BlendTemperature is not { } temperature)
+            return Fitted(own, ownTaps, model.WithInitializers(network.Weights.Values));
+        GraphFork both = GraphFork.Of(model, network.Weights.Values, Before);
+        return Fitted(
+            Blended(frozen!, own, temperature),
+            [.. taps.Select(tap => Pretrained(tap, both)), .. ownTaps],
+            both.Model
         );
     }
 
@@ -206,8 +195,10 @@ internal sealed partial class FineTuneRecipe : IRecipe
                 {
                     Epochs = first.Network.Epochs,
                     LearningRate = first.Network.LearningRate,
+                    Answer = first.Network.Answer,
                     Rates = first.Network.Rates,
                     ValidationRows = first.Network.ValidationRows,
+                    Candidates = first.Network.Candidates,
                     Ended = first.Network.Ended,
                     RefitRows = rows.Count,
                 },
@@ -228,8 +219,7 @@ internal sealed partial class FineTuneRecipe : IRecipe
 
         int length = TextNetwork.Length(model, texts, all.Images.Items, settings.Limits);
         (trained, encoder) = (TextNetwork.Of(model, length), new TokenNumbers(texts, length));
-        BackboneTap[] used = from.IsRandom ? [Deepest(all.Taps)] : [.. all.Taps];
-        Check(trained, used, all.Images.ClassNames.Count);
+        Check(trained, Used(all.Taps), all.Images.ClassNames.Count);
     }
 
     public void Written()
@@ -297,24 +287,42 @@ internal sealed partial class FineTuneRecipe : IRecipe
         );
     }
 
-    /// <summary>The head to start from: fitted on the frozen features, or zeros above random weights.</summary>
+    /// <summary>
+    /// The head to start from: linear, fitted on the frozen features of the best taps and the deepest one, below which
+    /// all blocks can learn; or zeros above random weights.
+    /// </summary>
     private FittedHead StartOf(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
     {
+        int deepest = all.Taps.ToList().IndexOf(Deepest(all.Taps));
         if (!from.IsRandom)
-            return new HeadFitter(
-                settings.Head with
-                {
-                    LinearOnly = true,
-                },
-                all.Groups,
-                settings.Backbone.Card.DefaultTap
-            ).Fit(all.Table.Select(rows), FitToJobProgress.Of(context.Progress), context.Cancellation);
+        {
+            FeatureTable train = all.Table.Select(rows);
+            FittedHead best = LinearOn([.. Enumerable.Range(0, all.Taps.Count)], settings.Head.ChoosesTap);
+            return best.Taps.Contains(deepest) ? best : LinearOn([.. best.Taps.Append(deepest).Order()], false);
+
+            FittedHead LinearOn(int[] taps, bool chooses)
+            {
+                FittedHead found = new HeadFitter(
+                    settings.Head with
+                    {
+                        LinearOnly = true,
+                        ChoosesTap = chooses,
+                    },
+                    all.Groups.Only(taps),
+                    settings.Backbone.Card.DefaultTap
+                ).Fit(all.Groups.Columns(train, taps), FitToJobProgress.Of(context.Progress), context.Cancellation);
+                return found with { Taps = [.. found.Taps.Select(tap => taps[tap])], Groups = all.Groups };
+            }
+        }
+
         IReadOnlyList<string> classes = all.Images.ClassNames;
-        int index = all.Taps.ToList().IndexOf(Deepest(all.Taps)),
-            width = all.Taps[index].Width;
+        int width = all.Taps[deepest].Width;
         var zero = new LinearHead(classes, width, new float[classes.Count * width], new float[classes.Count]);
-        return new FittedHead([index], all.Groups, new HeadSelection("linear", zero, 1, [], rows.Count), []);
+        return new FittedHead([deepest], all.Groups, new HeadSelection("linear", zero, 1, [], rows.Count), []);
     }
+
+    /// <summary>The taps whose features the trained head may take.</summary>
+    private BackboneTap[] Used(IReadOnlyList<BackboneTap> taps) => from.IsRandom ? [Deepest(taps)] : [.. taps];
 
     private BackboneTap Deepest(IReadOnlyList<BackboneTap> taps)
     {

@@ -31,13 +31,6 @@ internal sealed record FineTuneRun
     /// <summary>Fold, from 1; 0 for the training whose model is written.</summary>
     public int Fold { get; init; }
 
-    /// <summary>
-    /// What the head of <c>--strategy head</c>, fitted on the same images, says of the validation images: what is
-    /// written unless training beats it. Null where there is no choice: from random weights, with no such images, or
-    /// where another training has chosen.
-    /// </summary>
-    public Func<OutOfFoldPredictions>? Rival { get; init; }
-
     /// <summary>What another training has chosen; null where this one chooses.</summary>
     public TuneChoice? Chosen { get; init; }
 
@@ -60,7 +53,14 @@ internal sealed record FineTuneRun
 /// those.</param>
 /// <param name="Temperature">What to divide the logits by.</param>
 /// <param name="LearningRate">Highest learning rate of the top block.</param>
-internal sealed record TuneChoice(int Epochs, float Share, double Temperature, double LearningRate);
+/// <param name="Answer">How the network answers.</param>
+internal sealed record TuneChoice(
+    int Epochs,
+    float Share,
+    double Temperature,
+    double LearningRate,
+    NetworkAnswer Answer
+);
 
 /// <summary>What a training gave.</summary>
 /// <param name="Weights">The backbone's weights that changed, by name.</param>
@@ -98,8 +98,17 @@ internal sealed record TunedNetwork(
     /// <summary>Learning rates that were tried before; empty where it was given.</summary>
     public IReadOnlyList<RateTrial> Rates { get; init; } = [];
 
+    /// <summary>What may be written, as the validation images see it; empty where there was no choice.</summary>
+    public IReadOnlyList<CandidateTrial> Candidates { get; init; } = [];
+
+    /// <summary>What its logits are for the validation images, not calibrated; null where there are none.</summary>
+    public OutOfFoldPredictions? Answers { get; init; }
+
+    /// <summary>How it answers.</summary>
+    public NetworkAnswer Answer { get; init; } = NetworkAnswer.Alone;
+
     /// <summary>What the validation images chose.</summary>
-    public TuneChoice Choice => new(BestEpoch, Share, Temperature, LearningRate);
+    public TuneChoice Choice => new(BestEpoch, Share, Temperature, LearningRate, Answer);
 
     /// <summary>The network as it was pretrained, with the head fitted on its features.</summary>
     public static TunedNetwork Untrained(LinearHead head, double temperature = 1) =>

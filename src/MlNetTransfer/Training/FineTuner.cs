@@ -257,29 +257,27 @@ internal sealed class FineTuner(FineTuneRun run, TrainingImages images, Boundary
                 IsRuined = true,
                 Epochs = state.Epoch,
             };
-        (NetworkWeights kept, float share) = judge.Keep(state);
-        NetworkWeights untrained = Head(start);
-        string? ended = state.Ended;
-        int best = share < 1 ? state.Epoch : state.BestEpoch;
-        if (best > 0 && run.Rival is { } rival && judge.IsNoBetter(kept, rival()) is { } doubt)
-            (kept, share, best, ended) = (untrained, 1, 0, doubt);
+        (NetworkWeights kept, float share, int epoch) = judge.Keep(state);
         Dictionary<string, float[]> backbone = new(kept.Values);
         backbone.Remove(plan.HeadWeight, out float[]? weights);
         backbone.Remove(plan.HeadBias, out float[]? bias);
-        TemperatureCalibration calibration = judge.Calibrate(kept);
+        OutOfFoldPredictions? answers = judge.Answers(kept);
+        TemperatureCalibration calibration = judge.Calibrate(answers);
         var head = (LinearHead)calibration.Apply(new LinearHead(start.ClassNames, start.Width, weights!, bias!));
         return new TunedNetwork(
             new NetworkWeights(backbone),
             head,
             calibration.Temperature,
-            best,
+            epoch,
             share,
             state.Epoch,
             judge.Rows,
-            ended
+            state.Ended
         )
         {
             LearningRate = setUp.TopRate,
+            Answers = answers,
+            Answer = run.Chosen?.Answer ?? NetworkAnswer.Alone,
         };
     }
 }

@@ -27,6 +27,8 @@ internal sealed class FittedNetwork(
 {
     public FittedHead Head => head;
 
+    public IReadOnlyList<BackboneTap> Taps => taps;
+
     public TuneSummary? Training => training;
 
     public OnnxModel Network() => backbone;
@@ -34,19 +36,39 @@ internal sealed class FittedNetwork(
     public string Digest() => digest;
 
     /// <summary>Features by the trained backbone.</summary>
-    public FeatureTable Features(RecipeRows all, IReadOnlyList<int> rows, FitContext context)
+    public FeatureTable Features(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
+        FeaturesOf(backbone, taps, all, rows, settings, "Evaluating", context);
+
+    /// <summary>Features of rows by a network.</summary>
+    /// <param name="network">The whole network.</param>
+    /// <param name="taps">The taps.</param>
+    /// <param name="all">All rows.</param>
+    /// <param name="rows">Which of them.</param>
+    /// <param name="settings">How images are read.</param>
+    /// <param name="stage">What is being done, for people.</param>
+    /// <param name="context">Whom to tell and when to end.</param>
+    /// <exception cref="TransferException">An item cannot be used any more.</exception>
+    internal static FeatureTable FeaturesOf(
+        OnnxModel network,
+        IReadOnlyList<BackboneTap> taps,
+        RecipeRows all,
+        IReadOnlyList<int> rows,
+        RecipeSettings settings,
+        string stage,
+        FitContext context
+    )
     {
         DataItem[] items = [.. rows.Select(row => all.Images.Items[row])];
         using ItemGraph graph = FeatureGraph
             .Open(
-                backbone,
+                network,
                 [.. taps.Select(t => t.Tensor)],
                 settings.Backbone.Card.Encoder,
                 settings.Limits,
                 ExecutionPlan.For(ExecutionProvider.Cpu, settings.Head.Workers)
             )
             .Graph;
-        ItemRows found = new ItemRunner(graph).Run(items, "Evaluating", context.Progress, context.Cancellation);
+        ItemRows found = new ItemRunner(graph).Run(items, stage, context.Progress, context.Cancellation);
         if (found.Rejected.Count > 0)
             throw new TransferException(
                 $"{found.Rejected[0].File} could be used before and cannot any more: {found.Rejected[0].Reason}. "
@@ -81,6 +103,8 @@ internal sealed class FittedNetwork(
                     $"The weights lie between the pretrained ones and those of the last epoch ({network.Share:p0} of "
                         + $"the way), where the validation images were judged best."
                 );
+            if (network.Candidates.Count > 0)
+                yield return CandidatesNote();
             if (network.RefitRows > 0 && network.BestEpoch > 0)
                 yield return string.Create(
                     CultureInfo.InvariantCulture,
@@ -99,6 +123,31 @@ internal sealed class FittedNetwork(
                 yield return "There were too few images to set some aside: no epoch was judged, the last one is kept, "
                     + "and nothing is calibrated.";
         }
+    }
+
+    private string CandidatesNote()
+    {
+        string Of(CandidateTrial trial)
+        {
+            string model = trial.Model switch
+            {
+                TunedModel.Head => "the best head on the pretrained network",
+                TunedModel.Trained => "the trained network",
+                TunedModel.NewHead => "the same with the best head on its features",
+                _ => "the mean of old and new answers",
+            };
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"{model} {trial.LogLoss:f3} ({100 * trial.Accuracy:f1} %{(trial.Taken ? ", written" : "")})"
+            );
+        }
+
+        string judged =
+            $"Log-loss and accuracy of the validation images: {string.Join(", ", network.Candidates.Select(Of))}.";
+        return network.Answer.BlendTemperature is null
+            ? judged
+            : "The model asks the pretrained network and the trained one and gives the mean of their answers. The "
+                + $"trained blocks run twice, which --no-blend avoids. {judged}";
     }
 
     private IEnumerable<string> RateNotes()
@@ -155,6 +204,12 @@ public sealed record TuneSummary
     /// </summary>
     public required double Share { get; init; }
 
+    /// <summary>
+    /// What might be written, as the validation images see it: the head on the pretrained network, the trained network,
+    /// the mean of both; empty where there was no choice.
+    /// </summary>
+    public IReadOnlyList<CandidateTrial> Candidates { get; init; } = [];
+
     /// <summary>Images that judged the epochs and calibrated the model.</summary>
     public required int ValidationImages { get; init; }
 
@@ -188,6 +243,7 @@ public sealed record TuneSummary
             ValidationImages = network.ValidationRows,
             RefitImages = network.RefitRows,
             Ended = network.Ended,
+            Candidates = network.Candidates,
             Metrics = [.. metrics.Where(m => m.Fold == 0)],
         };
 }

@@ -40,9 +40,13 @@ internal sealed class HeadRecipe(RecipeSettings settings) : IRecipe
                 context.Cancellation
             )
             : new HeadFitter(settings.Head, all.Groups, defaults).Fit(train, progress, context.Cancellation);
+        (Backbone backbone, IReadOnlyList<BackboneTap> taps) = settings.Backbone.Only([
+            .. head.Taps.Select(tap => all.Taps[tap]),
+        ]);
         return new FittedOnFrozen(
             head,
-            settings.Backbone.Only([.. head.Taps.Select(tap => all.Taps[tap])]).Backbone,
+            taps,
+            backbone,
             () =>
                 TrainingDigest.Of(
                     [.. all.Space.Key(), .. settings.Choice?.Digest(all.Costs) ?? []],
@@ -53,9 +57,16 @@ internal sealed class HeadRecipe(RecipeSettings settings) : IRecipe
 
     public void Written() { }
 
-    private sealed class FittedOnFrozen(FittedHead head, Backbone backbone, Func<string> digest) : IFitted
+    private sealed class FittedOnFrozen(
+        FittedHead head,
+        IReadOnlyList<BackboneTap> taps,
+        Backbone backbone,
+        Func<string> digest
+    ) : IFitted
     {
         public FittedHead Head => head;
+
+        public IReadOnlyList<BackboneTap> Taps => taps;
 
         public TuneSummary? Training => null;
 

@@ -13,9 +13,11 @@ internal static class InitialWeights
 {
     private const int Listed = 5;
 
-    /// <summary>What begins the names of the head's weights, and of training rows kept to score unknown
-    /// images.</summary>
-    private static readonly string[] Above = ["head.", "unknown."];
+    /// <summary>
+    /// What begins the names of the head's weights, of training rows kept to score unknown images, and of the blocks as
+    /// they were before training, where both are asked.
+    /// </summary>
+    private static readonly string[] Others = ["head.", "unknown.", FineTuneRecipe.Before];
 
     /// <summary>
     /// The backbone with the file's weights, as a backbone of its own: with another digest, so that nothing of the
@@ -55,12 +57,12 @@ internal static class InitialWeights
                 OnnxModel
                     .Load(file)
                     .SeparateInitializers()
-                    .Initializers.Where(i => IsFloat(i) && !IsAbove(i.Name))
+                    .Initializers.Where(i => IsFloat(i) && !IsOther(i.Name))
                     .ToDictionary(i => i.Name, i => (i.Dims.ToArray(), TensorData.ToFloats(i)))
             );
         NamedTensors given = TorchWeights.Read(file);
         Dictionary<string, SafeTensor> network = given
-            .Tensors.Where(t => IsReal(t.Value.Type) && !IsAbove(t.Key))
+            .Tensors.Where(t => IsReal(t.Value.Type) && !IsOther(t.Key))
             .ToDictionary();
         if (!expected.Keys.All(network.ContainsKey))
             try
@@ -75,8 +77,8 @@ internal static class InitialWeights
         return Same(network.ToDictionary(t => t.Key, t => (t.Value.Shape.ToArray(), t.Value.ToFloats())));
 
         // A network may have a "head." of its own.
-        bool IsAbove(string name) =>
-            !known.Contains(name) && Above.Any(part => name.StartsWith(part, StringComparison.Ordinal));
+        bool IsOther(string name) =>
+            !known.Contains(name) && Others.Any(part => name.StartsWith(part, StringComparison.Ordinal));
 
         OnnxModel Same(Dictionary<string, (long[] Shape, float[] Values)> found)
         {

@@ -44,31 +44,13 @@ internal sealed class NetworkJudge(
         return (double.IsFinite(found.LogLoss) ? found.LogLoss : double.MaxValue, found.Accuracy);
     }
 
-    /// <summary>
-    /// Why weights are not taken instead of a head on the pretrained network: their log-loss is not lower by two
-    /// standard errors over the rows, each at its own temperature. One is too little: of many epochs, mixtures and
-    /// rates the best is lower by that much by chance. Null where they are taken.
-    /// </summary>
-    /// <param name="weights">What training gave.</param>
-    /// <param name="head">What the head says of the rows.</param>
-    public string? IsNoBetter(NetworkWeights weights, OutOfFoldPredictions head)
-    {
-        HeldOutLogits own = Score(weights).Judged(areFew: true),
-            theirs = head.Judged(areFew: true);
-        (double mean, double error) = own.Behind(own.Losses(own.Temper()), theirs.Losses(theirs.Temper()));
-        return -mean >= 2 * error
-            ? null
-            : string.Create(
-                System.Globalization.CultureInfo.InvariantCulture,
-                $"training gained {Math.Max(0, -mean):f3} in log-loss on the {Rows} validation images over the head on "
-                    + $"the pretrained network, less than chance alone may give ({2 * error:f3})"
-            );
-    }
+    /// <summary>What weights say of the rows; null where no rows judge.</summary>
+    public OutOfFoldPredictions? Answers(NetworkWeights weights) => Rows > 0 ? Score(weights) : null;
 
-    /// <summary>The temperature that suits the rows; what was chosen elsewhere, or 1, where no rows judge.</summary>
-    public TemperatureCalibration Calibrate(NetworkWeights weights) =>
-        Rows > 0
-            ? TemperatureCalibration.Fit(Score(weights).Judged(areFew: true))
+    /// <summary>The temperature that suits answers; what was chosen elsewhere, or 1, where there are none.</summary>
+    public TemperatureCalibration Calibrate(OutOfFoldPredictions? answers) =>
+        answers is not null
+            ? TemperatureCalibration.Fit(answers.Judged(areFew: true))
             : new TemperatureCalibration(run.Chosen?.Temperature ?? 1, double.NaN, double.NaN, 0);
 
     /// <summary>
@@ -76,15 +58,18 @@ internal sealed class NetworkJudge(
     /// last epoch (WiSE-FT; Wortsman et al., 2022).
     /// </summary>
     /// <param name="state">A training that is over.</param>
-    /// <returns>The weights; and 1 where they are an epoch's, else their share of the last epoch's.</returns>
-    public (NetworkWeights Weights, float Share) Keep(TuneState state)
+    /// <returns>
+    /// The weights; 1 where they are an epoch's, else their share of the last epoch's; and the epoch. Where none was
+    /// better than the start the last one's: another head may make more of them.
+    /// </returns>
+    public (NetworkWeights Weights, float Share, int Epoch) Keep(TuneState state)
     {
         if (state.Last is not { } last)
-            return (state.Best, 1);
+            return (state.Best, 1, state.BestEpoch);
         if (run.Chosen is { } chosen)
-            return (Between(last, chosen.Share), chosen.Share);
+            return (Between(last, chosen.Share), chosen.Share, chosen.Share < 1 ? state.Epoch : state.BestEpoch);
         if (Rows == 0 || run.Start.IsRandom)
-            return (state.Best, 1);
+            return (state.Best, 1, state.BestEpoch);
         (NetworkWeights Weights, float Share, double Loss) best = (state.Best, 1, state.BestLoss);
         foreach (float share in (float[])[0.25f, 0.5f, 0.75f])
         {
@@ -93,7 +78,9 @@ internal sealed class NetworkJudge(
                 best = (mixed, share, loss);
         }
 
-        return (best.Weights, best.Share);
+        if (best.Share < 1)
+            return (best.Weights, best.Share, state.Epoch);
+        return state.BestEpoch > 0 ? (best.Weights, 1, state.BestEpoch) : (last, 1, state.Epoch);
     }
 
     private NetworkWeights Between(NetworkWeights last, float share) =>

@@ -41,6 +41,9 @@ internal interface IFitted
     /// <summary>The head, calibrated, where its features are taken and on what grounds it was chosen.</summary>
     FittedHead Head { get; }
 
+    /// <summary>The taps of <see cref="Network"/> that the head's features are taken from, in their order.</summary>
+    IReadOnlyList<BackboneTap> Taps { get; }
+
     /// <summary>How the network was trained; null where it stayed frozen.</summary>
     TuneSummary? Training { get; }
 

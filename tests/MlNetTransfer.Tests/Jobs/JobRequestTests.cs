@@ -67,6 +67,7 @@ public sealed class JobRequestTests
         BatchStatistics = false,
         ValidationFraction = 0.3,
         Refit = false,
+        Blend = false,
         Patience = 2,
         Augmentation = AugmentationPreset.None,
         Draws = 2,
@@ -235,6 +236,22 @@ public sealed class JobRequestTests
             Trials = 2,
             TimeBudget = TimeSpan.FromHours(1),
         },
+        ["quantize"] = new QuantizeOptions
+        {
+            Backbone = "resnet18",
+            Images = ["images"],
+            TextColumn = "body",
+            Id = "mine",
+            CalibrationImages = 1,
+            Calibration = new RangeCalibration { Method = CalibrationMethod.Percentile, Percentile = 99 },
+            WeightBits = WeightBits.Seven,
+            SpeedRounds = 0,
+            Seed = 7,
+            CacheFolder = "cache",
+            Catalog = "backbones",
+            Limits = Limits,
+            Workers = 1024,
+        },
         ["export"] = new ExportOptions
         {
             Model = "model.onnx",
@@ -292,6 +309,7 @@ public sealed class JobRequestTests
     [DataRow("learningRate")]
     [DataRow("tune")]
     [DataRow("export")]
+    [DataRow("quantize")]
     [DataRow("import")]
     [DataRow("inspect")]
     [DataRow("doctor")]

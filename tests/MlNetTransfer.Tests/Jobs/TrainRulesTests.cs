@@ -41,6 +41,7 @@ public sealed class TrainRulesTests
         ["BatchStatistics"] = new() { BatchStatistics = true },
         ["ValidationFraction"] = new() { ValidationFraction = 0.3 },
         ["Refit"] = new() { Refit = false },
+        ["Blend"] = new() { Blend = false },
         ["Patience"] = new() { Patience = 2 },
         ["Augmentation"] = new() { Augmentation = AugmentationPreset.None },
         ["Draws"] = new() { Draws = 2 },

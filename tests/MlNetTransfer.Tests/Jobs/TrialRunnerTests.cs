@@ -105,6 +105,8 @@ public sealed class TrialRunnerTests
                 []
             );
 
+        public IReadOnlyList<BackboneTap> Taps => [];
+
         public TuneSummary? Training => null;
 
         public IEnumerable<string> Notes => [];

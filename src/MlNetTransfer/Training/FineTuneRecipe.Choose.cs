@@ -1,0 +1,171 @@
+using MlNetTransfer.Backbones;
+using MlNetTransfer.Datasets;
+using MlNetTransfer.Evaluation;
+using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
+using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Training;
+
+namespace MlNetTransfer.Training;
+
+/// <summary>What is written of a training: heads on the pretrained network, on the trained one, or both.</summary>
+internal sealed partial class FineTuneRecipe
+{
+    /// <summary>What begins the names of blocks as they were before training, and of taps there.</summary>
+    public const string Before = "pretrained/";
+
+    /// <summary>
+    /// A training with what the rows that judged it choose to write; as it is where another training has chosen, where
+    /// no rows judge, or where nothing was trained.
+    /// </summary>
+    private Tuned Chosen(Tuned tuned, TuneChoice? chosen, RecipeRows all, TrainTestRows rows, FitContext context)
+    {
+        if (chosen is not null || from.IsRandom || tuned.Network is not { BestEpoch: > 0, Answers: { } own })
+            return tuned;
+        FittedHead frozen = BestOnFrozen(all, rows.Train, context);
+        (IReadOnlyList<BackboneTap> taps, TapGroups groups) = TrainedTaps(tuned, all);
+        FittedHead again = BestOf(groups, TrainedFeatures(tuned, taps, all, rows.Train, context), context);
+        var choice = NetworkChoice.Of(
+            Answers(frozen, all.Table.Select(rows.Test), rows.Test),
+            own,
+            Answers(again, TrainedFeatures(tuned, taps, all, rows.Test, context), rows.Test),
+            Options.Blend
+        );
+        TunedNetwork network = tuned.Network with { Candidates = choice.Trials };
+        return tuned with
+        {
+            Network = choice.Answer is { } answer
+                ? network with
+                {
+                    Answer = answer,
+                }
+                : Untrained(tuned.Start) with
+                {
+                    LearningRate = network.LearningRate,
+                    Rates = network.Rates,
+                    Candidates = network.Candidates,
+                    Epochs = network.Epochs,
+                    ValidationRows = network.ValidationRows,
+                    Ended = network.Ended is { } ended ? $"{ended}; {choice.Doubt}" : choice.Doubt,
+                },
+        };
+    }
+
+    /// <summary>The head of a trained network, and the taps that it takes.</summary>
+    private (FittedHead Head, IReadOnlyList<BackboneTap> Taps) HeadOf(
+        Tuned tuned,
+        RecipeRows all,
+        IReadOnlyList<int> rows,
+        FitContext context
+    )
+    {
+        if (!tuned.Network.Answer.HasNewHead)
+            return (WithTraining(tuned), tuned.Taps);
+        (IReadOnlyList<BackboneTap> taps, TapGroups groups) = TrainedTaps(tuned, all);
+        FittedHead head = BestOf(groups, TrainedFeatures(tuned, taps, all, rows, context), context);
+        var calibration = new TemperatureCalibration(tuned.Network.Answer.Temperature, double.NaN, double.NaN, 0);
+        return (
+            head with
+            {
+                Selection = head.Selection with
+                {
+                    Name = $"{head.Selection.Name} on the trained network",
+                    Head = calibration.Apply(head.Head),
+                    Temperature = head.Selection.Temperature * calibration.Temperature,
+                },
+            },
+            [.. head.Taps.Select(tap => taps[tap])]
+        );
+    }
+
+    /// <summary>The head that was trained with the network.</summary>
+    private FittedHead WithTraining(Tuned tuned)
+    {
+        HeadSelection start = tuned.Start.Selection;
+        string name = from.IsRandom
+            ? "linear, trained with the network"
+            : $"{start.Name}, then trained with the network";
+        return tuned.Start with
+        {
+            Selection = new HeadSelection(
+                name,
+                tuned.Network.Head,
+                tuned.Network.Temperature,
+                start.Trials,
+                start.Rows
+            ),
+        };
+    }
+
+    /// <summary>Two heads as one, the first on the features of the pretrained network.</summary>
+    private static FittedHead Blended(FittedHead frozen, FittedHead trained, double temperature) =>
+        frozen with
+        {
+            Taps = [.. frozen.Taps, .. trained.Taps],
+            Selection = frozen.Selection with
+            {
+                Name = $"mean of {frozen.Selection.Name} on the pretrained network and {trained.Selection.Name}",
+                Head = new CalibratedHead(new MeanHead(frozen.Head, trained.Head), temperature),
+                Temperature = temperature,
+            },
+        };
+
+    /// <summary>A tap of the network as it was pretrained, in a fork of it.</summary>
+    private static BackboneTap Pretrained(BackboneTap tap, GraphFork fork) =>
+        tap with
+        {
+            Name = Before + tap.Name,
+            Tensor = fork.Names.GetValueOrDefault(tap.Tensor, tap.Tensor),
+        };
+
+    private FittedHead BestOnFrozen(RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
+        BestOf(all.Groups, all.Table.Select(rows), context);
+
+    /// <summary>The best head on features, linear or not.</summary>
+    private FittedHead BestOf(TapGroups groups, FeatureTable train, FitContext context)
+    {
+        IReadOnlyList<string> usual = settings.Backbone.DefaultTaps();
+        return new HeadFitter(settings.Head, groups, usual.All(groups.Names.Contains) ? usual : [groups.Names[^1]]).Fit(
+            train,
+            FitToJobProgress.Of(context.Progress),
+            context.Cancellation
+        );
+    }
+
+    /// <summary>What a head says of rows that it was not fitted on.</summary>
+    private static OutOfFoldPredictions Answers(FittedHead head, FeatureTable table, IReadOnlyList<int> rows)
+    {
+        FeatureTable own = head.Groups.Columns(table, head.Taps);
+        float[] logits = new float[own.Rows * own.Classes];
+        head.Head.Logits(own.Values, logits);
+        return new OutOfFoldPredictions([.. rows], [.. own.Labels], logits, own.Classes);
+    }
+
+    /// <summary>The taps of what was trained: those above the deepest one have no part in it.</summary>
+    private (IReadOnlyList<BackboneTap> Taps, TapGroups Groups) TrainedTaps(Tuned tuned, RecipeRows all)
+    {
+        HashSet<string> there =
+        [
+            .. model.CutAt([.. tuned.Taps.Select(tap => tap.Tensor)]).Nodes.SelectMany(node => node.Output),
+        ];
+        int[] taps = [.. Enumerable.Range(0, all.Taps.Count).Where(tap => there.Contains(all.Taps[tap].Tensor))];
+        return ([.. taps.Select(tap => all.Taps[tap])], all.Groups.Only(taps));
+    }
+
+    private FeatureTable TrainedFeatures(
+        Tuned tuned,
+        IReadOnlyList<BackboneTap> taps,
+        RecipeRows all,
+        IReadOnlyList<int> rows,
+        FitContext context
+    ) =>
+        FittedNetwork.FeaturesOf(
+            model.WithInitializers(tuned.Network.Weights.Values),
+            taps,
+            all,
+            rows,
+            settings,
+            "Features of the trained network",
+            context
+        );
+}
