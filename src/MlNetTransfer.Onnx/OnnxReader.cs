@@ -70,6 +70,7 @@ internal static class OnnxReader
                     $"{what} is not an ONNX model: it has no {missing}. Expected a file written by an ONNX "
                         + $"exporter; was it copied or downloaded whole?"
                 );
+            ModelStructure.Require(model, what);
             foreach (TensorProto tensor in ExternalData.TensorsOf(model))
                 TensorData.Share(tensor);
             return model;

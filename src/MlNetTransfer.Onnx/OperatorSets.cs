@@ -41,7 +41,7 @@ internal static class OperatorSets
 
     private static readonly ILookup<string, int> ChangedForm = Lines(
             (7, "Add And BatchNormalization Div Dropout Equal Greater Less Mul Or Pow PRelu Sub Upsample Xor"),
-            (9, "BatchNormalization Upsample"),
+            (9, "BatchNormalization Scan Upsample"),
             (10, "Dropout Resize Slice TopK Upsample"),
             (11, "Clip Pad Resize TopK"),
             (12, "Dropout"),
@@ -153,6 +153,10 @@ internal sealed class OperatorSetUpgrade
                 return true;
             case "LogSoftmax" or "Softmax" when from < 13:
                 Flattened(node);
+                return true;
+            case "Scatter" when to >= 11:
+                // Renamed in set 11, where ScatterElements does the same.
+                node.OpType = "ScatterElements";
                 return true;
             case "Pad" when from < 11:
                 Inputs(node, Longs(node, "pads"), Scalar(node, "value"));

@@ -32,7 +32,23 @@ internal sealed class Ledger<T>
         if (!resume || !File.Exists(path))
             File.Delete(path);
         else
-            lines.AddRange(Whole(File.ReadAllText(path)).Select(line => JsonSerializer.Deserialize<T>(line, Json)!));
+            lines.AddRange(Whole(File.ReadAllText(path)).Select(Parsed));
+    }
+
+    private T Parsed(string line, int index)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<T>(line, Json) ?? throw new JsonException("null was found.");
+        }
+        catch (JsonException e)
+        {
+            throw new TransferException(
+                $"Line {index + 1} of '{path}' is damaged ({e.Message.TrimEnd('.')}), so that run cannot be gone on "
+                    + "with. Begin it again without --resume, or delete the line.",
+                e
+            );
+        }
     }
 
     /// <summary>The lines.</summary>

@@ -20,6 +20,9 @@ internal static class FileStructure
             case ImageFormat.WebP:
                 CheckWebP(file);
                 break;
+            case ImageFormat.Jpeg:
+                JpegScans.CheckPresent(file);
+                break;
             case ImageFormat.Tiff:
                 TiffDirectory.CheckComplete(file);
                 break;
@@ -140,6 +143,12 @@ internal static class FormatSniffer
             return "JPEG 2000 images are not decoded" + Decoded;
         if (file.StartsWith((ReadOnlySpan<byte>)[0, 0, 1, 0]))
             return "Windows icons are not decoded" + Decoded;
+        if (file.Length > 2 && file[0] == 'P' && file[1] is >= (byte)'1' and <= (byte)'7' && file[2] is 10 or 13 or 32)
+            return "PBM, PGM and PPM images are not decoded" + Decoded;
+        if (file.Length > 2 && file[0] == 10 && file[1] <= 5 && file[2] == 1)
+            return "PCX images are not decoded" + Decoded;
+        if (file.StartsWith((ReadOnlySpan<byte>)[0x01, 0xDA]))
+            return "SGI images are not decoded" + Decoded;
         if (file.StartsWith("PK\x03\x04"u8))
             return "not an image: a ZIP archive; unpack it";
         if (file.StartsWith((ReadOnlySpan<byte>)[0x1F, 0x8B]))
@@ -151,17 +160,15 @@ internal static class FormatSniffer
         if (text.StartsWith("<"u8) && text.IndexOf("<svg"u8) >= 0)
             return "SVG images are not decoded" + Decoded;
         if (text.StartsWith("<"u8))
-            return $"not an image: a web page or XML that starts with \"{Start(text)}\"";
+            return "not an image: a web page or XML";
         if (file.IndexOfAnyExcept((byte)0) < 0)
             return "not an image: nothing but zero bytes";
-        return $"not an image: starts with {Convert.ToHexString(file[..Math.Min(file.Length, 8)])} (\"{Start(file)}\")";
+        // What the file holds is not shown: a list names any file that its reader may open.
+        return "not an image of a known format; expected JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP";
     }
 
     private static bool At(ReadOnlySpan<byte> file, int offset, ReadOnlySpan<byte> magic) =>
         file.Length >= offset + magic.Length && file.Slice(offset, magic.Length).SequenceEqual(magic);
-
-    private static string Start(ReadOnlySpan<byte> file) =>
-        Printable(Encoding.Latin1.GetString(file[..Math.Min(file.Length, 16)]));
 
     /// <summary>Safe in a one-line report: everything but printable ASCII becomes a dot.</summary>
     private static string Printable(string text) =>

@@ -14,10 +14,15 @@ namespace MlNetTransfer.Backbones;
 public sealed class Backbone
 {
     private readonly Lazy<OnnxModel>? held;
+    private readonly Func<OnnxModel>? again;
 
-    internal Backbone(BackboneCard card, string path, string digest)
+    /// <param name="card">Its card.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="digest">SHA-256 of the file.</param>
+    /// <param name="again">Makes the model where the file has been removed since; null where that is an error.</param>
+    internal Backbone(BackboneCard card, string path, string digest, Func<OnnxModel>? again = null)
     {
-        (Card, Path, Digest) = (card, path, digest);
+        (Card, Path, Digest, this.again) = (card, path, digest, again);
         Parts = [this];
     }
 
@@ -64,7 +69,19 @@ public sealed class Backbone
     /// </summary>
     /// <exception cref="GraphException">The file was removed or damaged since it was opened; open the backbone
     /// again.</exception>
-    public OnnxModel LoadModel() => held?.Value ?? OnnxModel.Load(Path!);
+    public OnnxModel LoadModel()
+    {
+        if (held is not null)
+            return held.Value;
+        try
+        {
+            return OnnxModel.Load(Path!);
+        }
+        catch (GraphException) when (again is not null && !System.IO.File.Exists(Path))
+        {
+            return again();
+        }
+    }
 
     /// <summary>Reads the model up to a tap; its output is the tap's feature map [N, Width, Size, Size].</summary>
     /// <param name="tap">Name of the tap; null for the default tap.</param>
@@ -252,16 +269,36 @@ public sealed record BackboneCard
     public string Digest() => Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(this)));
 
     /// <exception cref="ArgumentException">The id has other characters, or begins with a dot.</exception>
-    internal static string CheckId(string value) =>
-        value.Length > 0
-        && value.All(c => c is (>= 'a' and <= 'z') or (>= '0' and <= '9') or '_' or '-' or '.')
-        && value[0] != '.'
-            ? value
-            : throw new ArgumentException(
-                $"The id '{value}' must consist of lower-case letters, digits, '_', '-' and '.', and not begin with "
-                    + $"'.'.",
+    internal static string CheckId(string value)
+    {
+        if (
+            value.Length == 0
+            || value.Any(c => c is not ((>= 'a' and <= 'z') or (>= '0' and <= '9') or '_' or '-' or '.'))
+            || value[0] is '.' or '-'
+            || value[^1] == '.'
+        )
+            throw new ArgumentException(
+                $"The id '{value}' must consist of lower-case letters, digits, '_', '-' and '.', not begin with '.' "
+                    + "or '-', and not end with '.'.",
                 nameof(value)
             );
+        return ReservedNames.Contains(value.Split('.')[0])
+            ? throw new ArgumentException(
+                $"The id '{value}' is a name that Windows keeps for a device, so that no folder can have it. Choose "
+                    + "another.",
+                nameof(value)
+            )
+            : value;
+    }
+
+    private static readonly HashSet<string> ReservedNames =
+    [
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        .. Enumerable.Range(1, 9).SelectMany(n => new[] { $"com{n}", $"lpt{n}" }),
+    ];
 
     /// <summary>Checks what no single member can: names that must agree or differ.</summary>
     internal void CheckConsistent()
@@ -328,60 +365,4 @@ public sealed record BackboneFile
                     + $"without '..'.",
                 nameof(path)
             );
-}
-
-/// <summary>Cards as JSON, read strictly: every member known, none missing, none of a wrong value.</summary>
-internal static class BackboneCardJson
-{
-    private static readonly JsonSerializerOptions Strict = new(JsonSerializerDefaults.General)
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-        RespectRequiredConstructorParameters = true,
-        AllowDuplicateProperties = false,
-        WriteIndented = true,
-        Converters =
-        {
-            new ChannelValuesJson(),
-            new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false),
-        },
-    };
-
-    /// <exception cref="Exception">JsonException, ArgumentException or TransferException: the card is not valid; the
-    /// message says why, not which.</exception>
-    public static BackboneCard Read(JsonElement json)
-    {
-        BackboneCard card = json.Deserialize<BackboneCard>(Strict) ?? throw new JsonException("it is null.");
-        card.CheckConsistent();
-        return card;
-    }
-
-    public static byte[] Write(BackboneCard card) => JsonSerializer.SerializeToUtf8Bytes(card, Strict);
-}
-
-/// <summary>Channel values as JSON: <c>[red, green, blue]</c>, exactly three numbers.</summary>
-internal sealed class ChannelValuesJson : JsonConverter<ChannelValues>
-{
-    public override ChannelValues Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
-    {
-        if (reader.TokenType != JsonTokenType.StartArray)
-            throw Wrong();
-        ChannelValues values = new(Number(ref reader), Number(ref reader), Number(ref reader));
-        return reader.Read() && reader.TokenType == JsonTokenType.EndArray ? values : throw Wrong();
-    }
-
-    public override void Write(Utf8JsonWriter writer, ChannelValues value, JsonSerializerOptions options)
-    {
-        writer.WriteStartArray();
-        writer.WriteNumberValue(value.Red);
-        writer.WriteNumberValue(value.Green);
-        writer.WriteNumberValue(value.Blue);
-        writer.WriteEndArray();
-    }
-
-    private static float Number(ref Utf8JsonReader reader) =>
-        reader.Read() && reader.TokenType == JsonTokenType.Number ? reader.GetSingle() : throw Wrong();
-
-    private static JsonException Wrong() => new("channel values are written [red, green, blue], three numbers.");
 }

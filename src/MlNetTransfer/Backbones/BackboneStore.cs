@@ -34,7 +34,7 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
         string path = Path.Combine(CacheFolder, $"{card.Id}-{Key(card)}.onnx");
         lock (import)
             return CachedDigest(path) is { } digest
-                ? new Backbone(card, path, digest)
+                ? new Backbone(card, path, digest, () => Model(card, CancellationToken.None))
                 : Import(card, path, cancellation);
     }
 
@@ -49,7 +49,8 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
         return SideBySide.Of([.. ids.Select(id => Open(id, cancellation))]);
     }
 
-    private Backbone Import(BackboneCard card, string path, CancellationToken cancellation)
+    /// <summary>Imports a card's files, once they are those that it names.</summary>
+    private OnnxModel Model(BackboneCard card, CancellationToken cancellation)
     {
         string[] files = [.. card.Files.Select(f => catalog.PathOf(card, f))];
         for (int i = 0; i < files.Length; i++)
@@ -58,7 +59,12 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
             Verify(card, files[i], card.Files[i].Sha256);
         }
 
-        OnnxModel model = BackboneImporter.Import(card, files);
+        return BackboneImporter.Import(card, files);
+    }
+
+    private Backbone Import(BackboneCard card, string path, CancellationToken cancellation)
+    {
+        OnnxModel model = Model(card, cancellation);
         byte[] bytes = model.ToBytes();
         cancellation.ThrowIfCancellationRequested();
         string digest = Convert.ToHexStringLower(SHA256.HashData(bytes));
@@ -77,7 +83,7 @@ public sealed class BackboneStore(BackboneCatalog catalog, string? cacheFolder =
                 return new Backbone(card, model, digest);
         }
 
-        return new Backbone(card, path, digest);
+        return new Backbone(card, path, digest, () => Model(card, CancellationToken.None));
     }
 
     private static void Verify(BackboneCard card, string file, string expected)

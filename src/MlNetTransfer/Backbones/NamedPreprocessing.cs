@@ -11,8 +11,10 @@ public static class NamedPreprocessing
         MinusOneToOne = ChannelScale.Uniform(1, 0.5f, 0.5f),
         Raw = ChannelScale.Uniform(255, 0, 1);
 
+    /// <summary>That of Caffe's networks, which take blue first.</summary>
+    internal static readonly ChannelScale Caffe = ChannelScale.Of(255, new(123.68f, 116.779f, 103.939f), new(1, 1, 1));
+
     private static readonly ChannelScale ImageNet = new(new(0.485f, 0.456f, 0.406f), new(0.229f, 0.224f, 0.225f)),
-        Caffe = ChannelScale.Of(255, new(123.68f, 116.779f, 103.939f), new(1, 1, 1)),
         CaffeOfTorchvision = ChannelScale.Of(1, new(0.48235f, 0.45882f, 0.40784f), new(1 / 255f, 1 / 255f, 1 / 255f));
 
     private static readonly (string Name, ChannelScale Scale, ChannelOrder Order)[] Scales =

@@ -111,6 +111,15 @@ public sealed class UserCatalog(string? folder = null)
             );
     }
 
+    /// <summary>Removes what processes that were killed have left, once nobody can be at it any more.</summary>
+    private void RemoveLeftovers()
+    {
+        foreach (string left in (string[])[".new-*", ".gone-*"])
+        foreach (string folder in Directory.GetDirectories(Folder, left))
+            if (DateTime.UtcNow - Directory.GetLastWriteTimeUtc(folder) > TimeSpan.FromDays(1))
+                Directory.Delete(folder, recursive: true);
+    }
+
     /// <summary>A backbone's folder, which appears whole or not at all.</summary>
     private TMade Whole<TMade>(string id, Func<string, TMade> make, CancellationToken cancellation)
     {
@@ -118,6 +127,7 @@ public sealed class UserCatalog(string? folder = null)
         try
         {
             Directory.CreateDirectory(staging);
+            RemoveLeftovers();
             TMade made = make(staging);
             cancellation.ThrowIfCancellationRequested();
             Directory.Move(staging, Path.Combine(Folder, id));

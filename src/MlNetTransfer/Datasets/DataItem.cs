@@ -4,6 +4,7 @@ using System.Text;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Imaging.Decoding;
 using MlNetTransfer.Onnx;
+using MlNetTransfer.Onnx.Torch.Script;
 
 namespace MlNetTransfer.Datasets;
 

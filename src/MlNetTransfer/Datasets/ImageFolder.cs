@@ -250,6 +250,12 @@ internal static class SplitFolders
                 $"'{tree.Source}' looks like a split ('{suspect}' holds {Folders(suspect)} folders), but {Fault()} "
                     + $"If '{suspect}' is a class, rename it."
             );
+        if (whole)
+            throw new TransferException(
+                $"'{tree.Source}' looks like a split ({Names(splits)}), but its images lie in no class folders. Sort "
+                    + $"them into the same class folders in each, or, if these are classes, rename them."
+            );
+        RequireDifferentFolders(tree);
         return null;
 
         int Folders(string name) => tree.FoldersIn(name + "/").Length;
@@ -268,6 +274,26 @@ internal static class SplitFolders
             return $"there is no {missing} folder beside it. Add it, or give '{Path.Combine(tree.Source, suspect)}' "
                 + $"itself.";
         }
+    }
+
+    /// <summary>
+    /// Folders that hold nothing but the same folders are parts of something, whatever they are called: as classes they
+    /// would teach to tell copies of one thing apart.
+    /// </summary>
+    private static void RequireDifferentFolders(FileTree tree)
+    {
+        string[] tops = tree.FoldersIn("");
+        if (tops.Length < 2 || tops.Any(top => tree.FilesIn(top + "/") > 0))
+            return;
+        string[] inside = tree.FoldersIn(tops[0] + "/");
+        if (inside.Length < 2 || tops.Any(top => !tree.FoldersIn(top + "/").SequenceEqual(inside)))
+            return;
+        throw new TransferException(
+            $"The folders of '{tree.Source}' ({string.Join(", ", tops.Take(5))}) all hold the same folders "
+                + $"({string.Join(", ", inside.Take(5))}): they look like parts of a split, or copies, not like "
+                + $"classes. Call the parts of a split {SplitNames.Expected}; or give one of the folders; or, if they "
+                + "are classes, call the folders in them differently."
+        );
     }
 
     private static Dataset Merge(FileTree tree, (string Name, SplitPart Part)[] splits, int minimumClasses)

@@ -54,7 +54,7 @@ internal sealed class ListText : TextReader
         if (length > maxRowLength)
             throw new TransferException(
                 $"'{source}', line {line}: a row of more than {maxRowLength} characters, the most allowed. Is a "
-                    + $"closing quote missing? Otherwise raise {nameof(ListLimits.MaxRowLength)}."
+                    + $"closing quote missing? Otherwise divide it (in C#, raise {nameof(ListLimits.MaxRowLength)})."
             );
     }
 
@@ -194,14 +194,19 @@ internal static class CsvRows
         catch (CsvFormatException e)
         {
             throw new TransferException(
-                $"'{file}', line {e.LineNumber}: {e.Message.ReplaceLineEndings(" ").TrimEnd('.')}. Fields with "
+                $"'{file}', line {e.LineNumber}: {Reason(e)}. Fields with "
                     + $"{NameOf(separator)}, quotes or newlines must stand "
-                    + $"in double quotes, with their quotes doubled; is a closing quote missing? At most "
-                    + $"{nameof(ListLimits.MaxRowLength)} characters make a row.",
+                    + $"in double quotes, with their quotes doubled; is a closing quote missing?",
                 e
             );
         }
     }
+
+    /// <summary>The reader's words, its own settings left out.</summary>
+    private static string Reason(CsvFormatException e) =>
+        e.Message.Contains(nameof(CsvReaderOptions.MaxRecordSize), StringComparison.Ordinal)
+            ? $"a row of more characters than are allowed (in C#, {nameof(ListLimits.MaxRowLength)})"
+            : e.Message.ReplaceLineEndings(" ").TrimEnd('.');
 }
 
 /// <summary>

@@ -1,5 +1,4 @@
 using MlNetTransfer.Features;
-using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Heads;
 

@@ -118,6 +118,9 @@ public sealed class ClassifyJob(ClassifyOptions options, JobServices? services =
         int? classes =
             shape is [_, { Size: > 1 and var row }] ? (int)row
             : shape is [_, { Size: > 1 and var map }, { Size: 1 }, { Size: 1 }] ? (int)map
+            // One score, that of the second of two classes.
+            : card.SourceClasses.Count == 2 && shape is [_, { Size: 1 }] or [_, { Size: 1 }, { Size: 1 }, { Size: 1 }]
+                ? 2
             : null;
         if (classes is null || IsFeatures(card, model, output))
             throw new TransferException(

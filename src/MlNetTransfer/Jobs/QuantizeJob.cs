@@ -1,6 +1,5 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Features;
 using MlNetTransfer.Models.Quantization;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Quantization;

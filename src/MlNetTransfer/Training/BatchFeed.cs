@@ -232,6 +232,34 @@ internal sealed record TrainingImages(
 internal static class ValidationRows
 {
     /// <summary>
+    /// Divides rows into folds, class by class; groups, and images that are byte for byte the same, stay together.
+    /// </summary>
+    /// <param name="images">All images.</param>
+    /// <param name="rows">The rows.</param>
+    /// <param name="folds">Number of folds.</param>
+    /// <returns>The fold of each row [rows]; of few rows some folds stay empty.</returns>
+    public static int[] Folds(TrainingImages images, IReadOnlyList<int> rows, int folds)
+    {
+        string Digest(int i) => Convert.ToHexString(images.Digest(rows[i]));
+        int[] fold = new int[rows.Count];
+        int next = 0;
+        foreach (
+            IGrouping<string, int> together in Enumerable
+                .Range(0, rows.Count)
+                .OrderBy(i => images.Labels[rows[i]])
+                .ThenBy(Digest, StringComparer.Ordinal)
+                .GroupBy(i => images.Groups is { } groups ? $"{groups[rows[i]]}" : Digest(i))
+        )
+        {
+            foreach (int i in together)
+                fold[i] = next;
+            next = (next + 1) % folds;
+        }
+
+        return fold;
+    }
+
+    /// <summary>
     /// A stratified draw that keeps groups together; classes that live in a single group stay in training whole.
     /// </summary>
     /// <remarks>

@@ -1,6 +1,5 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Onnx;
@@ -24,11 +23,11 @@ internal sealed partial class FineTuneRecipe
             return tuned;
         FittedHead frozen = BestOnFrozen(all, rows.Train, context);
         (IReadOnlyList<BackboneTap> taps, TapGroups groups) = TrainedTaps(tuned, all);
-        FittedHead again = BestOf(groups, TrainedFeatures(tuned, taps, all, rows.Train, context), context);
+        FeatureTable features = TrainedFeatures(tuned, taps, all, [.. rows.Train, .. rows.Test], context);
         var choice = NetworkChoice.Of(
             Answers(frozen, all.Table.Select(rows.Test), rows.Test),
             own,
-            Answers(again, TrainedFeatures(tuned, taps, all, rows.Test, context), rows.Test),
+            NewHeadAnswers(groups, features, all.Images, rows, context),
             Options.Blend
         );
         TunedNetwork network = tuned.Network with { Candidates = choice.Trials };
@@ -49,6 +48,53 @@ internal sealed partial class FineTuneRecipe
                     Ended = network.Ended is { } ended ? $"{ended}; {choice.Doubt}" : choice.Doubt,
                 },
         };
+    }
+
+    /// <summary>
+    /// What a new head says of the rows that judged the epochs, a third of them at a time, fitted on all others. The
+    /// network has not learnt these rows by heart, so that a head which knows some of them is better than one which
+    /// only knows rows that it has: the written one is fitted on all of them.
+    /// </summary>
+    /// <param name="groups">The taps.</param>
+    /// <param name="features">Features of the rows to fit on, then of those that judge.</param>
+    /// <param name="images">The images.</param>
+    /// <param name="rows">Both kinds of rows.</param>
+    /// <param name="context">Whom to tell and when to end.</param>
+    private OutOfFoldPredictions NewHeadAnswers(
+        TapGroups groups,
+        FeatureTable features,
+        TrainingImages images,
+        TrainTestRows rows,
+        FitContext context
+    )
+    {
+        const int folds = 3;
+        int classes = features.Classes,
+            before = rows.Train.Count;
+        float[] logits = new float[rows.Test.Count * classes];
+        int[] fold = ValidationRows.Folds(images, rows.Test, folds);
+        for (int f = 0; f < folds; f++)
+        {
+            int[] held = [.. Enumerable.Range(0, fold.Length).Where(i => fold[i] == f)],
+                rest = [.. Enumerable.Range(0, features.Rows).Where(i => i < before || fold[i - before] != f)];
+            if (held.Length == 0)
+                continue;
+            FittedHead head = BestOf(groups, features.Select(rest), context);
+            OutOfFoldPredictions said = Answers(
+                head,
+                features.Select([.. held.Select(i => before + i)]),
+                [.. held.Select(i => rows.Test[i])]
+            );
+            for (int i = 0; i < held.Length; i++)
+                said.Logits.Span.Slice(i * classes, classes).CopyTo(logits.AsSpan(held[i] * classes));
+        }
+
+        return new OutOfFoldPredictions(
+            [.. rows.Test],
+            [.. rows.Test.Select(row => images.Labels[row])],
+            logits,
+            classes
+        );
     }
 
     /// <summary>The head of a trained network, and the taps that it takes.</summary>

@@ -1,6 +1,5 @@
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Onnx;

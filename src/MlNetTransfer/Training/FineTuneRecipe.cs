@@ -160,7 +160,8 @@ internal sealed partial class FineTuneRecipe : IRecipe
     {
         TrainTestRows parts = PartsOf(all, rows);
         Tuned tuned = Train(all, parts, digest, null, shared, context);
-        if (Options.Refit && Options.TimeBudget is null && parts.Test.Count > 0)
+        // A new head is fitted on all rows, and is better where the network has not learnt all of them.
+        if (Options.Refit && Options.TimeBudget is null && parts.Test.Count > 0 && !tuned.Network.Answer.HasNewHead)
             tuned =
                 tuned.Network.BestEpoch == 0
                     // No epoch is kept, so there is nothing to do again.

@@ -105,6 +105,9 @@ internal sealed class FittedNetwork(
                 );
             if (network.Candidates.Count > 0)
                 yield return CandidatesNote();
+            if (network.Answer.HasNewHead)
+                yield return "The head was fitted on the trained network's features of all images, those included that "
+                    + "had judged the epochs, so training is not done again.";
             if (network.RefitRows > 0 && network.BestEpoch > 0)
                 yield return string.Create(
                     CultureInfo.InvariantCulture,

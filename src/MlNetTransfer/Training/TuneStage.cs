@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using MlNetTransfer.Imaging.Augmentation;
 using MlNetTransfer.Onnx;
@@ -283,7 +285,29 @@ internal sealed class TuneCheckpoint(string? path, string key)
             )
         );
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        new SafetensorsFile(tensors, new Dictionary<string, string> { ["key"] = key, ["state"] = text }).Save(path);
+        new SafetensorsFile(
+            tensors,
+            new Dictionary<string, string>
+            {
+                ["key"] = key,
+                ["state"] = text,
+                ["sha256"] = Digest(tensors, text),
+            }
+        ).Save(path);
+    }
+
+    /// <summary>Of all that a training goes on from: a flipped bit would give another model, and nobody would know.</summary>
+    private static string Digest(IReadOnlyDictionary<string, SafeTensor> tensors, string text)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes(text));
+        foreach ((string name, SafeTensor tensor) in tensors.OrderBy(t => t.Key, StringComparer.Ordinal))
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes($"\n{name} {string.Join(' ', tensor.Shape)}\n"));
+            hash.AppendData(tensor.Data.Span);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     /// <summary>What was saved; null where there is nothing.</summary>
@@ -301,6 +325,8 @@ internal sealed class TuneCheckpoint(string? path, string key)
                     $"'{path}' is the checkpoint of a run with other images or options, so it cannot be resumed by "
                         + $"this one. Give the options of that run, or train without --resume."
                 );
+            if (file.Metadata.GetValueOrDefault("sha256") != Digest(file.Tensors, file.Metadata["state"]))
+                throw new FormatException("its content is not what was written to it.");
             Counters counters = JsonSerializer.Deserialize<Counters>(file.Metadata["state"])!;
             return new TuneState
             {

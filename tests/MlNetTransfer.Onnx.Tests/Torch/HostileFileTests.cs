@@ -43,6 +43,63 @@ public sealed class HostileFileTests
         StringAssert.Contains(Assert.ThrowsExactly<GraphException>(() => Read(pickle, new byte[16])).Message, reason);
 
     [TestMethod]
+    public void Read_BitFlippedInAnEntry_IsRefused()
+    {
+        byte[] zip = Zip(
+            ("a/data.pkl", Bytes($"\u0080\u0002}}{Weight}{Tensor}s.")),
+            ("a/data/0", [1, 2, 3, 4, .. new byte[12]])
+        );
+        zip[zip.AsSpan().IndexOf((ReadOnlySpan<byte>)[1, 2, 3, 4])] ^= 0x40;
+        StringAssert.Contains(Fails(zip), "'a/data/0' is not what the archive's checksum says");
+    }
+
+    [TestMethod]
+    public void Read_NamesOfAMegabyte_AreRefusedBeforeTheyAreJoined()
+    {
+        const int nested = 40,
+            length = 1 << 20;
+        byte[] key =
+        [
+            (byte)'X',
+            .. BitConverter.GetBytes(length),
+            .. Enumerable.Repeat((byte)'n', length),
+            (byte)'q',
+            0,
+        ];
+        byte[] rest = [.. Enumerable.Repeat((byte[])[(byte)'}', (byte)'h', 0], nested).SelectMany(b => b)];
+        byte[] pickle =
+        [
+            0x80,
+            2,
+            (byte)'}',
+            .. key,
+            .. rest,
+            (byte)'}',
+            .. Bytes(Weight + Tensor + "s"),
+            .. Enumerable.Repeat((byte)'s', nested + 1),
+            (byte)'.',
+        ];
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        StringAssert.Contains(Fails(Zip(("a/data.pkl", pickle), ("a/data/0", new byte[16]))), "10,000 characters");
+        Assert.IsLessThan(100L << 20, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [TestMethod]
+    public void Read_EntryThatInflatesManyTimes_IsRefused()
+    {
+        using MemoryStream bytes = new();
+        using (ZipArchive zip = new(bytes, ZipArchiveMode.Create, leaveOpen: true))
+        {
+            using (Stream entry = zip.CreateEntry("a/data.pkl").Open())
+                entry.Write(Bytes($"\u0080\u0002}}{Weight}{Tensor}s."));
+            using Stream zeros = zip.CreateEntry("a/data/0", CompressionLevel.Optimal).Open();
+            zeros.Write(new byte[8 << 20]);
+        }
+
+        StringAssert.Contains(Fails(bytes.ToArray()), "would inflate from");
+    }
+
+    [TestMethod]
     public void Read_TensorThatDoesNotFit_IsRefused()
     {
         Refused($"}}{Weight}{Tensor}s.", new byte[15], "has 15 bytes; 4 elements of F32 need 16");

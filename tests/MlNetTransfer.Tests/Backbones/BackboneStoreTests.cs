@@ -23,6 +23,21 @@ public sealed class BackboneStoreTests
         Assert.AreEqual("conv", second.CutAt("first").Outputs.Single().Name);
     }
 
+    /// <summary>As where somebody empties the cache while a training runs.</summary>
+    [TestMethod]
+    public void LoadModel_CacheRemovedSinceItWasOpened_IsMadeAgain()
+    {
+        using TinyCatalog tiny = new();
+        var store = new BackboneStore(tiny.Catalog, tiny.Cache);
+        foreach (Backbone opened in (Backbone[])[store.Open("tiny"), store.Open("tiny")])
+        {
+            byte[] before = opened.LoadModel().ToBytes();
+            Directory.Delete(tiny.Cache, recursive: true);
+            CollectionAssert.AreEqual(before, opened.LoadModel().ToBytes());
+            _ = store.Open("tiny");
+        }
+    }
+
     [TestMethod]
     public void Open_SourceFileChanged_IsRefusedWithBothDigests()
     {

@@ -222,4 +222,16 @@ public sealed class UserCatalogTests
             .Save(folder.File(into + "external.onnx"));
         return folder.File(into + "external.onnx");
     }
+
+    [TestMethod]
+    [DataRow("con")]
+    [DataRow("nul.x")]
+    [DataRow("lpt9")]
+    [DataRow("mine.")]
+    [DataRow("-x")]
+    public void Id_ThatAFileSystemOrACommandLineMistakes_IsRefused(string id) =>
+        Assert.Contains(
+            $"'{id}'",
+            Assert.ThrowsExactly<ArgumentException>(() => new NewBackbone { Source = "x.onnx", Id = id }).Message
+        );
 }

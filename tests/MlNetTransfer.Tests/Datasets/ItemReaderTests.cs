@@ -1,5 +1,6 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
+using MlNetTransfer.Onnx.Torch.Script;
 using MlNetTransfer.Tests.Shared;
 
 namespace MlNetTransfer.Tests.Datasets;

@@ -17,6 +17,7 @@ public sealed class LookAlikesTests
     [DataRow("cat", "c\u200Bat", "nothing", "U+200B")]
     [DataRow("cat", "cat\uFEFF", "nothing", "U+FEFF")]
     [DataRow("\u2764", "\u2764\uFE0F", "nothing", "U+FE0F")]
+    [DataRow("AB", "\uFF21\uFF22", "U+0041 U+0042", "U+FF21 U+FF22")]
     public void Read_LabelsThatLookTheSame_AreNamedWithTheirCodePoints(
         string one,
         string other,

@@ -44,6 +44,37 @@ public sealed class SplitFoldersTests
     }
 
     [TestMethod]
+    [DataRow("train_images", "test_images")]
+    [DataRow("train2017", "val2017")]
+    [DataRow("entrenamiento", "prueba")]
+    [DataRow("fold1", "fold2")]
+    public void Read_FoldersThatHoldTheSameFolders_AreNoClasses(string one, string other)
+    {
+        using var folder = Make([.. new[] { one, other }.SelectMany(p => new[] { $"{p}/bird/1", $"{p}/house/2" })]);
+        string message = Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.Path)).Message;
+        Assert.Contains($"({string.Join(", ", new[] { one, other }.Order(StringComparer.Ordinal))})", message);
+        Assert.Contains("(bird, house)", message);
+        Assert.Contains("Call the parts of a split train", message);
+    }
+
+    [TestMethod]
+    public void Read_ClassesThatShareSomeFolders_AreClasses()
+    {
+        using var folder = Make(["cat/big/1", "cat/small/2", "dog/big/3", "dog/old/4"]);
+        CollectionAssert.AreEqual((string[])["cat", "dog"], DatasetReader.Read(folder.Path).ClassNames.ToArray());
+    }
+
+    [TestMethod]
+    public void Read_TrainAndTestWithoutClassFolders_AreRefused()
+    {
+        using var folder = Make(["train/1", "train/2", "test/3"]);
+        Assert.Contains(
+            "its images lie in no class folders",
+            Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.Path)).Message
+        );
+    }
+
+    [TestMethod]
     [DataRow("'fresh'", "Rename 'fresh'", "train/a/1 train/b/1 fresh/a/1 fresh/b/1")]
     [DataRow("'fresh'", "If 'train' is a class", "train/a/1 train/b/1 fresh/1")]
     [DataRow("'extra'", "move it elsewhere", "train/a/1 train/b/1 test/a/1 test/b/1 extra/a/1")]

@@ -35,6 +35,22 @@ public sealed class ZipDatasetTests
             CollectionAssert.AreEqual(Image, reader.Read(item).ToArray());
     }
 
+    /// <summary>As an old program wrote it: a folder name in code page 437, without the mark of UTF-8.</summary>
+    [TestMethod]
+    public void Read_FolderWhoseNameIsNotUtf8_IsRefusedRatherThanLost()
+    {
+        using var folder = new TempFolder();
+        string zip = folder.Zip("a.zip", ("ant/1.png", Image), ("bee/2.png", Image), ("frXXt/3.png", Image));
+        byte[] bytes = File.ReadAllBytes(zip);
+        for (int at; (at = bytes.AsSpan().IndexOf("frXXt"u8)) >= 0; )
+            (bytes[at + 2], bytes[at + 3]) = (0x81, 0xFF);
+        File.WriteAllBytes(zip, bytes);
+        Assert.Contains(
+            "a folder whose name is not UTF-8",
+            Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(zip)).Message
+        );
+    }
+
     [TestMethod]
     public void Read_LicenceBesideTheClassesBelowTheCommonTop_IsInTheLedger()
     {

@@ -19,7 +19,7 @@ public sealed class MeanHeadTests
             right = groups.Columns(table, [1]);
         IHead linear = new LinearDiscriminantTrainer().Fit(left),
             kernel = new CalibratedHead(new KernelRidgeTrainer().Fit(right), 0.7);
-        IHead mean = new CalibratedHead(new MeanHead(linear, kernel), 1.5);
+        CalibratedHead mean = new(new MeanHead(linear, kernel), 1.5);
         Assert.AreEqual(12, mean.Width);
         float[] first = Logits(linear, left),
             second = Logits(kernel, right),

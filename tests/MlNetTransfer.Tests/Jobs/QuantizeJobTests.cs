@@ -3,7 +3,6 @@ using MlNetTransfer.Jobs;
 using MlNetTransfer.Models.Quantization;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Quantization;
-using MlNetTransfer.Tests.Shared;
 using MlNetTransfer.Tests.Training.FineTuning;
 using MlNetTransfer.Training;
 

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using MlNetTransfer.Onnx.Torch.Script;
 using MlNetTransfer.Onnx.Weights;
 
 namespace MlNetTransfer.Onnx.Torch.Import;
@@ -89,14 +90,19 @@ internal sealed class ArchiveReader(Stream stream, string name, TorchLimits limi
                 $"entry '{path}' has {entry.Length:N0} bytes; at most {Math.Min(most, Array.MaxLength):N0} were "
                     + $"expected."
             );
-        // Deflate makes at most 1032 bytes of one.
-        if (entry.Length / 1040 > entry.CompressedLength)
+        // torch stores its entries as they are; whoever packs them again hardly gets weights below a hundredth.
+        if (entry.Length > 1 << 20 && entry.Length / 100 > entry.CompressedLength)
             throw new FormatException(
                 $"entry '{path}' would inflate from {entry.CompressedLength:N0} to {entry.Length:N0} bytes."
             );
         byte[] content = new byte[entry.Length];
         using Stream source = entry.Open();
         source.ReadExactly(content);
+        if (Crc32.Of(content) != entry.Crc32)
+            throw new FormatException(
+                $"entry '{path}' is not what the archive's checksum says: it is damaged, copy or download it again (or "
+                    + "it was saved with torch's compute_crc32 off; save it again with it on)."
+            );
         return content;
     }
 

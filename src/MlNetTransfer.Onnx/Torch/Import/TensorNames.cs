@@ -7,7 +7,8 @@ namespace MlNetTransfer.Onnx.Torch.Import;
 /// </summary>
 internal static class TensorNames
 {
-    private const int Deepest = 64;
+    private const int Deepest = 64,
+        Longest = 10_000;
 
     /// <summary>Keys under which training scripts put the state dictionary beside other things.</summary>
     private static readonly string[] Wrappers = ["state_dict", "model_state_dict", "model"];
@@ -41,6 +42,8 @@ internal static class TensorNames
                     throw new FormatException("it describes far more than weights need.");
                 if (key is not string part)
                     continue;
+                if (prefix.Length + part.Length > Longest)
+                    throw new FormatException($"a name has more than {Longest:N0} characters.");
                 if (value is PickleMap inner)
                     Visit(inner, $"{prefix}{part}.", depth + 1);
                 if (value is not PickleTensor tensor)

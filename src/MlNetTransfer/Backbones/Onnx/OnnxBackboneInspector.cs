@@ -201,8 +201,21 @@ public static class OnnxBackboneInspector
         return parts with
         {
             Scale = parts.Scale ?? best.Choice.Scale,
-            Order = parts.Order ?? (evidence.OrderIsClear ? evidence.Best.Choice.Order : ChannelOrder.Rgb),
+            Order = parts.Order ?? OrderOf(evidence, isStated: parts.Scale is not null),
         };
+    }
+
+    /// <summary>
+    /// What the network remembers, where that is clear; else blue first where its scale was found to be that of Caffe,
+    /// whose networks have it, and red first for all others.
+    /// </summary>
+    private static ChannelOrder OrderOf(PreprocessingEvidence evidence, bool isStated)
+    {
+        if (evidence.OrderIsClear)
+            return evidence.Best.Choice.Order;
+        return !isStated && evidence.Best.Choice.Scale.IsNear(NamedPreprocessing.Caffe)
+            ? ChannelOrder.Bgr
+            : ChannelOrder.Rgb;
     }
 
     private static string Shown(PreprocessingEvidence evidence) =>
@@ -371,6 +384,7 @@ internal static class OperatorCheck
     public static void Require(OnnxModel model)
     {
         ModelProto proto = model.Proto;
+        ModelStructure.RequireBounded(proto, "The model");
         HashSet<(string Domain, string Name)> own = [.. proto.Functions.Select(f => (f.Domain, f.Name))];
         NodeProto? custom = proto
             .Graph.Node.Concat(proto.Functions.SelectMany(f => f.Node))

@@ -1,6 +1,5 @@
 using MlNetTransfer.Jobs;
 using MlNetTransfer.Models;
-using MlNetTransfer.Onnx;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Tests.Training.FineTuning;
@@ -57,7 +56,7 @@ public sealed class BlendTests
     }
 
     [TestMethod]
-    public void Run_NewHeadIsBest_FitsItOnTheFeaturesOfTheSecondTraining()
+    public void Run_NewHeadIsBest_FitsItOnAllImagesAndTrainsNoSecondTime()
     {
         using TuneTask task = new(40);
         (TrainOptions options, TrainSummary summary) = Until(task, TunedModel.NewHead);
@@ -71,7 +70,12 @@ public sealed class BlendTests
         );
         Assert.IsTrue(twice.Parity.Agrees);
         Assert.AreEqual(TunedModel.NewHead, twice.Training!.Candidates.Single(trial => trial.Taken).Model);
-        Assert.IsGreaterThan(0, twice.Training.RefitImages);
+        Assert.AreEqual(0, twice.Training.RefitImages);
+        CollectionAssert.AreEqual(
+            task.Weights(Path.GetFileName(options.Output))["two_b.weight"],
+            task.Weights("twice")["two_b.weight"]
+        );
+        Assert.IsTrue(twice.Notes.Any(note => note.Contains("training is not done again", StringComparison.Ordinal)));
         StringAssert.EndsWith(twice.Head, " on the trained network");
         using TransferModel model = TransferModel.Load(twice.Model);
         Assert.HasCount(3, model.ClassNames);

@@ -143,6 +143,33 @@ public sealed class FineTuneJobTests
         Assert.IsFalse(Directory.Exists(task.File("broken/checkpoints")), "a finished run needs none");
     }
 
+    /// <summary>A flipped bit would give another model, and nobody would know.</summary>
+    [TestMethod]
+    public void Run_ResumedFromADamagedCheckpoint_IsRefused()
+    {
+        using TuneTask task = new();
+        TrainOptions options = task.Options("out", TrainingStrategy.FineTune, o => o with { Epochs = 4, Patience = 4 });
+        using CancellationTokenSource stop = new();
+        Assert.ThrowsExactly<OperationCanceledException>(() =>
+            task.Run(options, new Stopper(stop, "Fine-tuning", at: 9), stop.Token)
+        );
+        string file = task.File("out/checkpoints/fold-0.safetensors");
+        byte[] bytes = File.ReadAllBytes(file);
+        bytes[^40] ^= 0x40;
+        File.WriteAllBytes(file, bytes);
+        string message = Assert
+            .ThrowsExactly<TransferException>(() => task.Run(options with { Resume = true }))
+            .Message;
+        Assert.Contains(file, message);
+        Assert.Contains("not what was written to it", message);
+        string metrics = task.File("out/metrics.jsonl");
+        File.WriteAllText(metrics, "{\"fold\":0,\n" + File.ReadAllText(metrics));
+        Assert.Contains(
+            $"Line 1 of '{metrics}' is damaged",
+            Assert.ThrowsExactly<TransferException>(() => task.Run(options with { Resume = true })).Message
+        );
+    }
+
     [TestMethod]
     public void Run_Refit_TrainsOnAllImagesForTheEpochsThatWereBest()
     {

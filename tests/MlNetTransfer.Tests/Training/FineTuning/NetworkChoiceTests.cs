@@ -1,5 +1,4 @@
 using MlNetTransfer.Heads;
-using MlNetTransfer.Numerics;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Tests.Training.FineTuning;

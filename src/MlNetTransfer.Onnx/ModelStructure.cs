@@ -1,0 +1,165 @@
+using MlNetTransfer.Onnx.Proto;
+
+namespace MlNetTransfer.Onnx;
+
+/// <summary>
+/// Refuses files whose parts contradict each other, or that grow without end when they are read, before anything is
+/// made of them. Work is in proportion to the file.
+/// </summary>
+internal static class ModelStructure
+{
+    /// <summary>The latest version of the file format that ONNX Runtime reads.</summary>
+    private const long LatestFormat = 13;
+
+    /// <summary>Nodes once calls of the model's own functions are written out.</summary>
+    private const long MostNodes = 1_000_000;
+
+    /// <summary>Bytes of one constant that a node makes.</summary>
+    private const long LargestConstant = 1L << 30;
+
+    /// <summary>Inputs that operators cannot do without.</summary>
+    private static readonly Dictionary<string, int> LeastInputs = new()
+    {
+        ["Conv"] = 2,
+        ["ConvTranspose"] = 2,
+        ["ConvInteger"] = 2,
+        ["Gemm"] = 2,
+        ["MatMul"] = 2,
+        ["MatMulInteger"] = 2,
+        ["QLinearConv"] = 8,
+        ["QLinearMatMul"] = 8,
+        ["BatchNormalization"] = 3,
+        ["Add"] = 2,
+        ["Sub"] = 2,
+        ["Mul"] = 2,
+        ["Div"] = 2,
+        ["Pow"] = 2,
+        ["Gather"] = 2,
+        ["Reshape"] = 1,
+        ["Relu"] = 1,
+        ["Flatten"] = 1,
+        ["Softmax"] = 1,
+    };
+
+    /// <exception cref="GraphException">The file is newer than what is read, defines a constant twice, has a node
+    /// without inputs that it needs, or functions that call themselves or write out to too many nodes; the message
+    /// names it.</exception>
+    public static void Require(ModelProto model, string what)
+    {
+        if (model.IrVersion > LatestFormat)
+            throw new GraphException(
+                $"{what} has version {model.IrVersion} of the ONNX file format; the latest that is known here is "
+                    + $"{LatestFormat}. Export it with an older version of the onnx package, or set its ir_version."
+            );
+        HashSet<string> names = new(StringComparer.Ordinal);
+        if (model.Graph.Initializer.FirstOrDefault(i => !names.Add(i.Name)) is { } twice)
+            throw new GraphException(
+                $"{what} has two constants called '{twice.Name}'; which one is meant cannot be told. Export it again."
+            );
+        HashSet<string> own = [.. model.Functions.Select(f => f.Name)];
+        foreach (NodeProto node in Subgraphs.NodesAnywhere(model.Graph))
+        {
+            if (node.Output.Count == 0)
+                throw new GraphException($"{what} has a node without an output, {node.OpType} '{node.Name}'.");
+            if (
+                OperatorSets.IsDefault(node.Domain)
+                && !own.Contains(node.OpType)
+                && LeastInputs.TryGetValue(node.OpType, out int least)
+                && node.Input.Take(least).Count(name => name.Length > 0) < least
+            )
+                throw new GraphException(
+                    $"{what} has a node without what it needs: {node.OpType} '{node.Name}' has "
+                        + $"{node.Input.Count(name => name.Length > 0)} inputs; at least {least} were expected. Export "
+                        + "it again."
+                );
+        }
+
+        RequireFinite(model, what);
+    }
+
+    /// <summary>
+    /// Refuses what may run without end or fill the memory whatever is fed: loops, and constants of a huge size that a
+    /// node makes. For models that were not written here.
+    /// </summary>
+    /// <exception cref="GraphException">There is one; the message names it.</exception>
+    public static void RequireBounded(ModelProto model, string what)
+    {
+        Dictionary<string, TensorProto> constants = [];
+        foreach (TensorProto constant in model.Graph.Initializer)
+            constants[constant.Name] = constant;
+        foreach (NodeProto node in model.Graph.Node.Where(n => n.OpType == "Constant" && n.Output.Count == 1))
+            if (node.Attribute.FirstOrDefault(a => a.Name == "value")?.T is { } value)
+                constants[node.Output[0]] = value;
+        foreach (
+            NodeProto node in Subgraphs
+                .NodesAnywhere(model.Graph)
+                .Concat(model.Functions.SelectMany(f => f.Node).SelectMany(WithSubgraphs))
+        )
+        {
+            if (node.OpType is "Loop" or "Scan")
+                throw new GraphException(
+                    $"{what} has a loop ({NodeOrder.Describe(node)}), whose end nobody can promise; networks of images "
+                        + "and texts have none. Export it with the loop written out."
+                );
+            if (
+                node.OpType == "ConstantOfShape"
+                && node.Input.Count == 1
+                && constants.TryGetValue(node.Input[0], out TensorProto? shape)
+                && shape.DataType == (int)TensorProto.Types.DataType.Int64
+                && TensorData
+                    .ToLongs(shape)
+                    .Aggregate((Int128)4, (bytes, size) => bytes > LargestConstant ? bytes : bytes * Math.Max(size, 0))
+                    > LargestConstant
+            )
+                throw new GraphException(
+                    $"{what} makes a constant of more than {LargestConstant >> 30} GiB ({NodeOrder.Describe(node)}, "
+                        + $"[{string.Join(", ", TensorData.ToLongs(shape))}]). Export it without that."
+                );
+        }
+    }
+
+    private static IEnumerable<NodeProto> WithSubgraphs(NodeProto node) =>
+        Subgraphs.Of(node).SelectMany(Subgraphs.NodesAnywhere).Prepend(node);
+
+    /// <summary>Counts the nodes there are once functions are written out, each function once.</summary>
+    private static void RequireFinite(ModelProto model, string what)
+    {
+        if (model.Functions.Count == 0)
+            return;
+        Dictionary<(string Domain, string Name), FunctionProto> functions = [];
+        foreach (FunctionProto function in model.Functions)
+            functions[(function.Domain, function.Name)] = function;
+        Dictionary<(string Domain, string Name), Int128?> sizes = [];
+        Int128 total = Sum(Subgraphs.NodesAnywhere(model.Graph), depth: 0);
+        if (total > MostNodes)
+            throw new GraphException(
+                $"{what} has functions that call each other: written out, they have more than {MostNodes:N0} nodes. "
+                    + "Export it without functions."
+            );
+
+        Int128 Sum(IEnumerable<NodeProto> nodes, int depth)
+        {
+            Int128 sum = 0;
+            foreach (NodeProto node in nodes)
+                sum += functions.ContainsKey((node.Domain, node.OpType))
+                    ? Of((node.Domain, node.OpType), depth + 1)
+                    : 1;
+            return sum > MostNodes ? MostNodes + 1 : sum;
+        }
+
+        Int128 Of((string Domain, string Name) key, int depth)
+        {
+            if (sizes.TryGetValue(key, out Int128? size) && size is { } known)
+                return known;
+            if (sizes.ContainsKey(key) || depth > 1000)
+                throw new GraphException(
+                    $"{what} has a function '{key.Name}' that calls itself, or functions nested too deeply. Export it "
+                        + "without functions."
+                );
+            sizes[key] = null;
+            Int128 sum = Sum(functions[key].Node.SelectMany(WithSubgraphs), depth);
+            sizes[key] = sum;
+            return sum;
+        }
+    }
+}
