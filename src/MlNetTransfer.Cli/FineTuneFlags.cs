@@ -209,13 +209,13 @@ internal sealed class FineTuneFlags
             tune.Switch(
                 "--no-refit",
                 "Write the training that set images aside to judge its epochs; else another one on all images "
-                    + "follows, for as many epochs as were best.",
+                    + "follows, for as many epochs as were best (unless a head that is fitted afterwards is written).",
                 o => o with { Refit = false }
             ),
             tune.Switch(
                 "--no-blend",
-                "Never write the mean of two answers, of the head on the pretrained network and of the trained one; it "
-                    + "is written where the images set aside like it best, and runs the trained blocks twice.",
+                "Never write a blend. A blend averages the answers of the pretrained network and the trained one; it is "
+                    + "written where it is best on the images set aside, and runs the trained blocks twice.",
                 o => o with { Blend = false }
             ),
         ];

@@ -195,8 +195,8 @@ internal static class TrainReport
         string.Create(
             System.Globalization.CultureInfo.InvariantCulture,
             $"{training.Blocks - training.FrozenBlocks} of {training.Blocks} blocks trained for {training.Epochs} "
-                + $"epochs; epoch {training.BestEpoch} was best on {training.ValidationImages} images set aside for "
-                + $"that."
+                + $"epochs; {(training.BestEpoch == 0 ? "nothing of it" : $"epoch {training.BestEpoch}")} is written, "
+                + $"judged by {training.ValidationImages} images set aside for that."
         );
 
     private static Table Heads(TrainSummary summary)

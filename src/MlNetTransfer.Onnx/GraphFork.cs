@@ -25,7 +25,19 @@ internal sealed record GraphFork(OnnxModel Model, IReadOnlyDictionary<string, st
             changed.UnionWith(node.Output.Where(name => name.Length > 0));
         }
 
-        Dictionary<string, string> names = changed.ToDictionary(name => name, name => model.UniqueName(prefix + name));
+        HashSet<string> taken =
+        [
+            .. Subgraphs.DefinedAnywhere(model.Proto.Graph),
+            .. Subgraphs.NodesAnywhere(model.Proto.Graph).Select(node => node.Name),
+        ];
+        string Free(string name)
+        {
+            string free = NameAllocator.First(prefix + name, taken);
+            taken.Add(free);
+            return free;
+        }
+
+        Dictionary<string, string> names = changed.ToDictionary(name => name, Free);
         OnnxModel both = model
             .WithInitializers(weights)
             .With(proto =>
@@ -41,7 +53,7 @@ internal sealed record GraphFork(OnnxModel Model, IReadOnlyDictionary<string, st
                 );
                 foreach (NodeProto node in reached)
                 {
-                    NodeProto copy = new(node) { Name = model.UniqueName(prefix + node.Name) };
+                    NodeProto copy = new(node) { Name = Free(node.Name) };
                     GraphUnion.Rename(copy, name => names.GetValueOrDefault(name, name));
                     proto.Graph.Node.Add(copy);
                 }

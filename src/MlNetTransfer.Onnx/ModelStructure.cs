@@ -60,17 +60,19 @@ internal static class ModelStructure
         foreach (NodeProto node in Subgraphs.NodesAnywhere(model.Graph))
         {
             if (node.Output.Count == 0)
-                throw new GraphException($"{what} has a node without an output, {node.OpType} '{node.Name}'.");
+                throw new GraphException(
+                    $"{what} has a node without an output, {node.OpType} '{node.Name}'; at least one was expected. "
+                        + "Export it again."
+                );
             if (
                 OperatorSets.IsDefault(node.Domain)
                 && !own.Contains(node.OpType)
                 && LeastInputs.TryGetValue(node.OpType, out int least)
-                && node.Input.Take(least).Count(name => name.Length > 0) < least
+                && Missing(node, least) is { } missing
             )
                 throw new GraphException(
-                    $"{what} has a node without what it needs: {node.OpType} '{node.Name}' has "
-                        + $"{node.Input.Count(name => name.Length > 0)} inputs; at least {least} were expected. Export "
-                        + "it again."
+                    $"{what} has a node without what it needs: input {missing + 1} of {node.OpType} '{node.Name}' is "
+                        + $"missing; {least} were expected. Export it again."
                 );
         }
 
@@ -84,17 +86,20 @@ internal static class ModelStructure
     /// <exception cref="GraphException">There is one; the message names it.</exception>
     public static void RequireBounded(ModelProto model, string what)
     {
-        Dictionary<string, TensorProto> constants = [];
-        foreach (TensorProto constant in model.Graph.Initializer)
-            constants[constant.Name] = constant;
-        foreach (NodeProto node in model.Graph.Node.Where(n => n.OpType == "Constant" && n.Output.Count == 1))
-            if (node.Attribute.FirstOrDefault(a => a.Name == "value")?.T is { } value)
-                constants[node.Output[0]] = value;
-        foreach (
-            NodeProto node in Subgraphs
-                .NodesAnywhere(model.Graph)
-                .Concat(model.Functions.SelectMany(f => f.Node).SelectMany(WithSubgraphs))
-        )
+        NodeProto[] all =
+        [
+            .. Subgraphs.NodesAnywhere(model.Graph),
+            .. model.Functions.SelectMany(f => f.Node).SelectMany(WithSubgraphs),
+        ];
+        Dictionary<string, long[]> sizes = [];
+        foreach (TensorProto constant in ExternalData.TensorsOf(model).Where(IsSizes))
+            sizes[constant.Name] = TensorData.ToLongs(constant);
+        foreach (NodeProto node in all.Where(n => n.OpType == "Constant" && n.Output.Count == 1))
+            if (node.Attribute.FirstOrDefault(a => a.Name == "value")?.T is { } value && IsSizes(value))
+                sizes[node.Output[0]] = TensorData.ToLongs(value);
+            else if (node.Attribute.FirstOrDefault(a => a.Name == "value_ints") is { } numbers)
+                sizes[node.Output[0]] = [.. numbers.Ints];
+        foreach (NodeProto node in all)
         {
             if (node.OpType is "Loop" or "Scan")
                 throw new GraphException(
@@ -104,18 +109,29 @@ internal static class ModelStructure
             if (
                 node.OpType == "ConstantOfShape"
                 && node.Input.Count == 1
-                && constants.TryGetValue(node.Input[0], out TensorProto? shape)
-                && shape.DataType == (int)TensorProto.Types.DataType.Int64
-                && TensorData
-                    .ToLongs(shape)
-                    .Aggregate((Int128)4, (bytes, size) => bytes > LargestConstant ? bytes : bytes * Math.Max(size, 0))
-                    > LargestConstant
+                && sizes.TryGetValue(node.Input[0], out long[]? shape)
+                && shape.Aggregate(
+                    (Int128)4,
+                    (bytes, size) => Math.Max(size, 0) * Int128.Min(bytes, LargestConstant + 1)
+                ) > LargestConstant
             )
                 throw new GraphException(
                     $"{what} makes a constant of more than {LargestConstant >> 30} GiB ({NodeOrder.Describe(node)}, "
-                        + $"[{string.Join(", ", TensorData.ToLongs(shape))}]). Export it without that."
+                        + $"[{string.Join(", ", shape)}]). Export it without that."
                 );
         }
+    }
+
+    private static bool IsSizes(TensorProto tensor) =>
+        tensor.DataType == (int)TensorProto.Types.DataType.Int64 && tensor.Dims.Count <= 1;
+
+    /// <summary>The first place of an input that is not there; null where all are.</summary>
+    private static int? Missing(NodeProto node, int least)
+    {
+        for (int i = 0; i < least; i++)
+            if (i >= node.Input.Count || node.Input[i].Length == 0)
+                return i;
+        return null;
     }
 
     private static IEnumerable<NodeProto> WithSubgraphs(NodeProto node) =>

@@ -44,8 +44,8 @@ internal sealed class Ledger<T>
         catch (JsonException e)
         {
             throw new TransferException(
-                $"Line {index + 1} of '{path}' is damaged ({e.Message.TrimEnd('.')}), so that run cannot be gone on "
-                    + "with. Begin it again without --resume, or delete the line.",
+                $"Line {index + 1} of '{path}' is damaged ({e.Message.TrimEnd('.')}), so the run cannot be resumed. "
+                    + "Delete the line, whose work is then done again, or start the run over.",
                 e
             );
         }

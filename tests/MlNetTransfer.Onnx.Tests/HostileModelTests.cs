@@ -87,15 +87,15 @@ public sealed class HostileModelTests
             Refused(model => model.Graph.Initializer.Add(model.Graph.Initializer[0].Clone()))
         );
         Assert.Contains(
-            "Conv 'short' has 1 inputs; at least 2",
+            "input 2 of Conv 'short' is missing; 2 were expected",
             Refused(model => model.Graph.Node.Add(Node("", "Conv", "x", "z", "short")))
         );
         Assert.Contains(
-            "Gemm 'empty' has 1 inputs",
+            "input 2 of Gemm 'empty' is missing",
             Refused(model =>
             {
                 NodeProto node = Node("", "Gemm", "x", "z", "empty");
-                node.Input.Add("");
+                node.Input.AddRange(["", "w"]);
                 model.Graph.Node.Add(node);
             })
         );
@@ -127,6 +127,14 @@ public sealed class HostileModelTests
         });
         Assert.Contains("more than 1 GiB", huge);
         Assert.Contains("[6, 268435456]", huge);
+        string listed = Bounded(model =>
+        {
+            NodeProto sizes = new() { OpType = "Constant", Output = { "size" } };
+            sizes.Attribute.Add(Attributes.Of("value_ints", [1L << 20, 1L << 20]));
+            model.Graph.Node.Add(sizes);
+            model.Graph.Node.Add(Node("", "ConstantOfShape", "size", "z"));
+        });
+        Assert.Contains("more than 1 GiB", listed);
         ModelProto small = Plain();
         small.Graph.Initializer.Add(TensorData.Longs("size", [6, 7], 2));
         small.Graph.Node.Add(Node("", "ConstantOfShape", "size", "z"));

@@ -34,6 +34,8 @@ internal static class JpegScans
 
             if (marker == EndOfImage)
                 break;
+            if (marker is 0 or 1 or (>= 0xD0 and <= 0xD8))
+                return;
             int length = BinaryPrimitives.ReadUInt16BigEndian(file[(at + 2)..]);
             if (length < 2 || at + 2 + length > file.Length)
                 return;
@@ -62,20 +64,25 @@ internal static class JpegScans
             );
     }
 
-    /// <summary>Blocks of 8 x 8 samples of all components, of interleaved ones whole units.</summary>
+    /// <summary>Blocks of 8 x 8 samples that the components have at the least.</summary>
     private static long Blocks(ReadOnlySpan<byte> frame)
     {
         int height = BinaryPrimitives.ReadUInt16BigEndian(frame[1..]),
             width = BinaryPrimitives.ReadUInt16BigEndian(frame[3..]),
-            most = 1;
+            mostAcross = 1,
+            mostDown = 1;
         for (int c = 0; c < frame[5]; c++)
-            most = Math.Max(most, Math.Max(frame[7 + 3 * c] >> 4, frame[7 + 3 * c] & 15));
+        {
+            mostAcross = Math.Max(mostAcross, frame[7 + (3 * c)] >> 4);
+            mostDown = Math.Max(mostDown, frame[7 + (3 * c)] & 15);
+        }
+
         long blocks = 0;
         for (int c = 0; c < frame[5]; c++)
         {
             int across = frame[7 + 3 * c] >> 4,
                 down = frame[7 + 3 * c] & 15;
-            blocks += Ceiling((long)width * across, 8 * most) * Ceiling((long)height * down, 8 * most);
+            blocks += Ceiling((long)width * across, 8 * mostAcross) * Ceiling((long)height * down, 8 * mostDown);
         }
 
         return blocks;

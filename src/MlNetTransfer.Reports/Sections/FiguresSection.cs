@@ -86,8 +86,9 @@ internal static class FiguresSection
             "How the training went",
             Html.Of(
                 $"<p>{training.Blocks - training.FrozenBlocks} of {training.Blocks} blocks of the network "
-                    + $"were trained for {Figure.Count(training.Epochs, "epoch")}; epoch {training.BestEpoch} "
-                    + $"was best on {Figure.Count(training.ValidationImages, "image")} set aside for "
+                    + $"were trained for {Figure.Count(training.Epochs, "epoch")}; "
+                    + $"{(training.BestEpoch == 0 ? "nothing of it" : $"epoch {training.BestEpoch}")} is written, "
+                    + $"judged by {Figure.Count(training.ValidationImages, "image")} set aside for "
                     + $"that.{ended}{rate}{folds}</p><div class=\"charts\">{figures}</div>"
             )
         );

@@ -67,8 +67,8 @@ public sealed class Backbone
     /// Reads the whole model. Its output is that of the source task: scores of classes, or the last tap's map where the
     /// source task is no classification.
     /// </summary>
-    /// <exception cref="GraphException">The file was removed or damaged since it was opened; open the backbone
-    /// again.</exception>
+    /// <exception cref="GraphException">The file was damaged since it was opened; open the backbone again.</exception>
+    /// <exception cref="TransferException">It was removed since, and what it was made of is gone too.</exception>
     public OnnxModel LoadModel()
     {
         if (held is not null)

@@ -111,13 +111,20 @@ public sealed class UserCatalog(string? folder = null)
             );
     }
 
-    /// <summary>Removes what processes that were killed have left, once nobody can be at it any more.</summary>
+    /// <summary>Removes what killed processes have left, once it is a day old and nobody can be writing it.</summary>
     private void RemoveLeftovers()
     {
         foreach (string left in (string[])[".new-*", ".gone-*"])
         foreach (string folder in Directory.GetDirectories(Folder, left))
-            if (DateTime.UtcNow - Directory.GetLastWriteTimeUtc(folder) > TimeSpan.FromDays(1))
-                Directory.Delete(folder, recursive: true);
+            try
+            {
+                if (DateTime.UtcNow - Directory.GetLastWriteTimeUtc(folder) > TimeSpan.FromDays(1))
+                    Directory.Delete(folder, recursive: true);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Another user's, or another process is removing it: it harms nobody.
+            }
     }
 
     /// <summary>A backbone's folder, which appears whole or not at all.</summary>

@@ -42,6 +42,12 @@ internal static class ClassFolders
     /// '/'.</param>
     public static Dataset Of(FileTree tree, int minimumClasses, string under = "")
     {
+        if (tree.Rejected.FirstOrDefault(r => IsUnreadable(r.File)) is { } lost)
+            throw new TransferException(
+                $"'{tree.Source}' has a folder whose name is not UTF-8 ('{Path.GetDirectoryName(lost.File)}'); as a "
+                    + "class it would be lost with all its images. Make the archive again with a tool that writes "
+                    + "UTF-8 names."
+            );
         string folder = under.Length == 0 ? tree.Source : Path.Combine(tree.Source, under.TrimEnd('/'));
         string[] folders = tree.FoldersIn(under),
             classes = [.. folders.Select(ClassList.Trimmed).Distinct().Order(StringComparer.Ordinal)];
@@ -91,6 +97,10 @@ internal static class ClassFolders
         );
         return new Dataset(tree.Source, classes, items, rejected);
     }
+
+    /// <summary>Whether the folder of a path in an archive has characters that could not be decoded.</summary>
+    private static bool IsUnreadable(string file) =>
+        file.LastIndexOf('\uFFFD') is >= 0 and var at && file.IndexOf('/', at) > 0;
 
     private static string Because(FileTree tree) => tree.Rejected.Count == 0 ? "" : $" (no file{tree.Lost()})";
 }
@@ -255,7 +265,7 @@ internal static class SplitFolders
                 $"'{tree.Source}' looks like a split ({Names(splits)}), but its images lie in no class folders. Sort "
                     + $"them into the same class folders in each, or, if these are classes, rename them."
             );
-        RequireDifferentFolders(tree);
+        RequireNoParts(tree);
         return null;
 
         int Folders(string name) => tree.FoldersIn(name + "/").Length;
@@ -277,22 +287,21 @@ internal static class SplitFolders
     }
 
     /// <summary>
-    /// Folders that hold nothing but the same folders are parts of something, whatever they are called: as classes they
-    /// would teach to tell copies of one thing apart.
+    /// Folders that are called like parts of a split and hold nothing but the same folders are parts of one: as classes
+    /// they would teach to tell copies of one thing apart.
     /// </summary>
-    private static void RequireDifferentFolders(FileTree tree)
+    private static void RequireNoParts(FileTree tree)
     {
         string[] tops = tree.FoldersIn("");
-        if (tops.Length < 2 || tops.Any(top => tree.FilesIn(top + "/") > 0))
+        if (tops.Length < 2 || !tops.All(SplitNames.IsLikePart) || tops.Any(top => tree.FilesIn(top + "/") > 0))
             return;
         string[] inside = tree.FoldersIn(tops[0] + "/");
         if (inside.Length < 2 || tops.Any(top => !tree.FoldersIn(top + "/").SequenceEqual(inside)))
             return;
         throw new TransferException(
-            $"The folders of '{tree.Source}' ({string.Join(", ", tops.Take(5))}) all hold the same folders "
-                + $"({string.Join(", ", inside.Take(5))}): they look like parts of a split, or copies, not like "
-                + $"classes. Call the parts of a split {SplitNames.Expected}; or give one of the folders; or, if they "
-                + "are classes, call the folders in them differently."
+            $"The folders of '{tree.Source}' ({string.Join(", ", tops.Take(5))}) are called like parts of a split and "
+                + $"all hold the same folders ({string.Join(", ", inside.Take(5))}), so they are not taken for "
+                + $"classes. Call them {SplitNames.Expected}; or give one of them; or, if they are classes, rename them."
         );
     }
 
@@ -354,6 +363,13 @@ internal static class SplitNames
     public const string Expected =
         "train, val or test (also training, seg_train, training_set; valid, validation, dev, eval; testing, "
         + "seg_test, test_set, holdout)";
+
+    /// <summary>
+    /// Whether a word of a folder's name is one that parts of splits have: "train_images", "val2017".
+    /// </summary>
+    public static bool IsLikePart(string name) =>
+        name.Split([.. name.Where(c => !char.IsAsciiLetter(c)).Distinct()], StringSplitOptions.RemoveEmptyEntries)
+            .Any(word => Parse(word) is not null || word.ToUpperInvariant() is "FOLD" or "SPLIT" or "PART");
 
     public static SplitPart? Parse(string word) =>
         string.Concat(word.Where(c => c is not ('-' or '_' or ' '))).ToUpperInvariant() switch

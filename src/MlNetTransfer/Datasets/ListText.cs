@@ -54,7 +54,8 @@ internal sealed class ListText : TextReader
         if (length > maxRowLength)
             throw new TransferException(
                 $"'{source}', line {line}: a row of more than {maxRowLength} characters, the most allowed. Is a "
-                    + $"closing quote missing? Otherwise divide it (in C#, raise {nameof(ListLimits.MaxRowLength)})."
+                    + $"closing quote missing? Otherwise shorten the row (in C#, raise "
+                    + $"{nameof(ListLimits.MaxRowLength)})."
             );
     }
 

@@ -11,7 +11,8 @@ namespace MlNetTransfer.Datasets;
 /// Names are compared by a skeleton: canonical decomposition (Unicode Standard, 3.7 and 3.12;
 /// <see cref="string.Normalize()"/> needs the system's tables and does nothing without them, so those of plane 0 are
 /// kept here), marks of one letter in the order of their numbers, every blank as one ' ', full-width characters as the
-/// ordinary ones, format characters and variation selectors left out. Letters of two alphabets that look alike are not compared.
+/// ordinary ones, format characters and variation selectors left out. Letters of two alphabets that look alike are not
+/// compared.
 /// </remarks>
 internal static class LookAlikes
 {
@@ -82,7 +83,9 @@ internal static class LookAlikes
         }
     }
 
-    /// <summary>Full-width letters, digits and signs as the ordinary ones (Unicode, Halfwidth and Fullwidth Forms).</summary>
+    /// <summary>
+    /// Full-width letters, digits and signs as the ordinary ones (Unicode, Halfwidth and Fullwidth Forms).
+    /// </summary>
     private static Rune Narrow(Rune rune) =>
         rune.Value is >= 0xFF01 and <= 0xFF5E ? new Rune(rune.Value - 0xFEE0) : rune;
 

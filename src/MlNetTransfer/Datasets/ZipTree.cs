@@ -97,11 +97,8 @@ internal static class ZipTree
             string name = entry.FullName;
             if (name.Length == 0)
                 rejected.Add(new RejectedItem("(no name)", "its name is empty"));
-            else if (name.LastIndexOf('/') is var slash and > 0 && name[..slash].Contains('\uFFFD'))
-                throw new TransferException(
-                    $"'{path}' has a folder whose name is not UTF-8 ('{Printable(name[..slash])}'); as a class it would "
-                        + "be lost with all its images. Make the archive again with a tool that writes UTF-8 names."
-                );
+            else if (name.Contains('\uFFFD') && IsLeftBehind(name))
+                continue;
             else if (ZipEntryRules.WhyNameRefused(name) is { } badName)
                 rejected.Add(new RejectedItem(Printable(name), badName));
             else if (IsLeftBehind(name))

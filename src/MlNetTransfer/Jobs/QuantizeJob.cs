@@ -3,6 +3,7 @@ using MlNetTransfer.Datasets;
 using MlNetTransfer.Models.Quantization;
 using MlNetTransfer.Onnx;
 using MlNetTransfer.Onnx.Quantization;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
 
@@ -96,7 +97,8 @@ public sealed record QuantizeOptions : DataJobRequest
 /// <param name="services">What it takes from outside; null for the defaults.</param>
 public sealed class QuantizeJob(QuantizeOptions options, JobServices? services = null) : IJob<QuantizeSummary>
 {
-    private const int Judged = 64;
+    private const int Judged = 64,
+        Timed = 16;
 
     private readonly JobServices services = services ?? JobServices.Default;
 
@@ -117,7 +119,7 @@ public sealed class QuantizeJob(QuantizeOptions options, JobServices? services =
         );
         TextColumns.Require(backbone.Card.Encoder, options.TextColumn, [], $"Backbone '{backbone.Card.Id}'");
         OnnxModel model = backbone.LoadModel();
-        if (model.Nodes.FirstOrDefault(n => n.OpType is "DequantizeLinear" or "QLinearConv") is { } already)
+        if (model.Nodes.FirstOrDefault(FineTuneRecipe.IsOfQuantisedWeights) is { } already)
             throw new TransferException(
                 $"The backbone '{backbone.Card.Id}' runs on bytes already ('{already.OpType}'). Give the one in float."
             );
@@ -134,7 +136,7 @@ public sealed class QuantizeJob(QuantizeOptions options, JobServices? services =
         var plan = ExecutionPlan.For(ExecutionProvider.Cpu, options.Workers);
         CalibrationValues values = new RangeCalibrator(graph, backbone.Card.Encoder, options.Limits, plan).Run(
             calibration,
-            16,
+            Timed,
             progress,
             cancellation
         );
@@ -163,10 +165,11 @@ public sealed class QuantizeJob(QuantizeOptions options, JobServices? services =
             {
                 Id = options.Id,
                 Name = $"{backbone.Card.Name} on bytes",
-                Provenance =
-                    FormattableString.Invariant(
-                        $"{backbone.Card.Id}, SHA-256 {backbone.Digest}, quantised to int8 with ranges of {values.Images} images. "
-                    ) + backbone.Card.Provenance,
+                Provenance = string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"{backbone.Card.Id}, SHA-256 {backbone.Digest}, quantised to int8 with ranges of {values.Images} "
+                        + $"images. {backbone.Card.Provenance}"
+                ),
                 Restore =
                     $"mlnet-transfer models remove {options.Id}, then mlnet-transfer models quantize "
                     + $"{backbone.Card.Id} IMAGES --id {options.Id}",

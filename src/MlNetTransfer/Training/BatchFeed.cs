@@ -232,7 +232,8 @@ internal sealed record TrainingImages(
 internal static class ValidationRows
 {
     /// <summary>
-    /// Divides rows into folds, class by class; groups, and images that are byte for byte the same, stay together.
+    /// Divides rows into folds, class by class; groups stay together, or where there are none images that are byte for
+    /// byte the same.
     /// </summary>
     /// <param name="images">All images.</param>
     /// <param name="rows">The rows.</param>

@@ -167,14 +167,15 @@ public sealed record FineTuneOptions
     /// <summary>
     /// Whether a second training on all training images follows, the validation part included, for as many epochs as
     /// the first found best, the schedule fitted to them. Default true. It takes the time again, and is left out where
-    /// there is a <see cref="TimeBudget"/> or no validation part.
+    /// there is a <see cref="TimeBudget"/> or no validation part, and where a new head is written, which is fitted on
+    /// all images as it is.
     /// </summary>
     public bool Refit { get; init; } = true;
 
     /// <summary>
-    /// Whether the mean of two answers, of the head on the pretrained network and of the trained network, is judged
-    /// beside the latter, and taken where the validation images speak for it. Default true. Such a model runs the
-    /// trained blocks twice, once with the pretrained weights; what lies below them is run once.
+    /// Whether a blend, which averages the logits of the head on the pretrained network and of the trained network, may
+    /// be written, where the validation images speak for it. Default true. A blend runs the trained blocks twice, once
+    /// with the pretrained weights; what lies below them is run once.
     /// </summary>
     public bool Blend { get; init; } = true;
 

@@ -13,7 +13,7 @@ internal sealed partial class FineTuneRecipe
 {
     private bool isTried;
 
-    private static bool IsOfQuantisedWeights(NodeProto node) =>
+    internal static bool IsOfQuantisedWeights(NodeProto node) =>
         node.OpType
             is "DequantizeLinear"
                 or "QLinearConv"

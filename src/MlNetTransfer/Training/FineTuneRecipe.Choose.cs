@@ -22,17 +22,18 @@ internal sealed partial class FineTuneRecipe
         if (chosen is not null || from.IsRandom || tuned.Network is not { BestEpoch: > 0, Answers: { } own })
             return tuned;
         FittedHead frozen = BestOnFrozen(all, rows.Train, context);
-        (IReadOnlyList<BackboneTap> taps, TapGroups groups) = TrainedTaps(tuned, all);
-        FeatureTable features = TrainedFeatures(tuned, taps, all, [.. rows.Train, .. rows.Test], context);
+        int[] both = [.. rows.Train, .. rows.Test];
+        FeatureTable features = TrainedFeatures(tuned, all, both, context);
         var choice = NetworkChoice.Of(
             Answers(frozen, all.Table.Select(rows.Test), rows.Test),
             own,
-            NewHeadAnswers(groups, features, all.Images, rows, context),
+            NewHeadAnswers(all, features, rows, context),
             Options.Blend
         );
         TunedNetwork network = tuned.Network with { Candidates = choice.Trials };
         return tuned with
         {
+            Features = choice.Answer is { HasNewHead: true } ? new RowFeatures(both, features) : null,
             Network = choice.Answer is { } answer
                 ? network with
                 {
@@ -55,15 +56,13 @@ internal sealed partial class FineTuneRecipe
     /// network has not learnt these rows by heart, so that a head which knows some of them is better than one which
     /// only knows rows that it has: the written one is fitted on all of them.
     /// </summary>
-    /// <param name="groups">The taps.</param>
+    /// <param name="all">All rows.</param>
     /// <param name="features">Features of the rows to fit on, then of those that judge.</param>
-    /// <param name="images">The images.</param>
     /// <param name="rows">Both kinds of rows.</param>
     /// <param name="context">Whom to tell and when to end.</param>
     private OutOfFoldPredictions NewHeadAnswers(
-        TapGroups groups,
+        RecipeRows all,
         FeatureTable features,
-        TrainingImages images,
         TrainTestRows rows,
         FitContext context
     )
@@ -72,14 +71,14 @@ internal sealed partial class FineTuneRecipe
         int classes = features.Classes,
             before = rows.Train.Count;
         float[] logits = new float[rows.Test.Count * classes];
-        int[] fold = ValidationRows.Folds(images, rows.Test, folds);
+        int[] fold = ValidationRows.Folds(all.Images, rows.Test, folds);
         for (int f = 0; f < folds; f++)
         {
             int[] held = [.. Enumerable.Range(0, fold.Length).Where(i => fold[i] == f)],
                 rest = [.. Enumerable.Range(0, features.Rows).Where(i => i < before || fold[i - before] != f)];
             if (held.Length == 0)
                 continue;
-            FittedHead head = BestOf(groups, features.Select(rest), context);
+            FittedHead head = BestOf(all.Groups, features.Select(rest), context);
             OutOfFoldPredictions said = Answers(
                 head,
                 features.Select([.. held.Select(i => before + i)]),
@@ -91,7 +90,7 @@ internal sealed partial class FineTuneRecipe
 
         return new OutOfFoldPredictions(
             [.. rows.Test],
-            [.. rows.Test.Select(row => images.Labels[row])],
+            [.. rows.Test.Select(row => all.Images.Labels[row])],
             logits,
             classes
         );
@@ -107,8 +106,8 @@ internal sealed partial class FineTuneRecipe
     {
         if (!tuned.Network.Answer.HasNewHead)
             return (WithTraining(tuned), tuned.Taps);
-        (IReadOnlyList<BackboneTap> taps, TapGroups groups) = TrainedTaps(tuned, all);
-        FittedHead head = BestOf(groups, TrainedFeatures(tuned, taps, all, rows, context), context);
+        FeatureTable features = tuned.Features?.Of(rows) ?? TrainedFeatures(tuned, all, rows, context);
+        FittedHead head = BestOf(all.Groups, features, context);
         var calibration = new TemperatureCalibration(tuned.Network.Answer.Temperature, double.NaN, double.NaN, 0);
         return (
             head with
@@ -120,7 +119,7 @@ internal sealed partial class FineTuneRecipe
                     Temperature = head.Selection.Temperature * calibration.Temperature,
                 },
             },
-            [.. head.Taps.Select(tap => taps[tap])]
+            [.. head.Taps.Select(tap => all.Taps[tap])]
         );
     }
 
@@ -187,27 +186,10 @@ internal sealed partial class FineTuneRecipe
         return new OutOfFoldPredictions([.. rows], [.. own.Labels], logits, own.Classes);
     }
 
-    /// <summary>The taps of what was trained: those above the deepest one have no part in it.</summary>
-    private (IReadOnlyList<BackboneTap> Taps, TapGroups Groups) TrainedTaps(Tuned tuned, RecipeRows all)
-    {
-        HashSet<string> there =
-        [
-            .. model.CutAt([.. tuned.Taps.Select(tap => tap.Tensor)]).Nodes.SelectMany(node => node.Output),
-        ];
-        int[] taps = [.. Enumerable.Range(0, all.Taps.Count).Where(tap => there.Contains(all.Taps[tap].Tensor))];
-        return ([.. taps.Select(tap => all.Taps[tap])], all.Groups.Only(taps));
-    }
-
-    private FeatureTable TrainedFeatures(
-        Tuned tuned,
-        IReadOnlyList<BackboneTap> taps,
-        RecipeRows all,
-        IReadOnlyList<int> rows,
-        FitContext context
-    ) =>
+    private FeatureTable TrainedFeatures(Tuned tuned, RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>
         FittedNetwork.FeaturesOf(
             model.WithInitializers(tuned.Network.Weights.Values),
-            taps,
+            all.Taps,
             all,
             rows,
             settings,

@@ -196,7 +196,6 @@ internal sealed partial class FineTuneRecipe : IRecipe
                 {
                     Epochs = first.Network.Epochs,
                     LearningRate = first.Network.LearningRate,
-                    Answer = first.Network.Answer,
                     Rates = first.Network.Rates,
                     ValidationRows = first.Network.ValidationRows,
                     Candidates = first.Network.Candidates,
@@ -354,5 +353,20 @@ internal sealed partial class FineTuneRecipe : IRecipe
         IReadOnlyList<BackboneTap> Taps,
         FineTunePlan Plan,
         TunedNetwork Network
-    );
+    )
+    {
+        /// <summary>Features of the trained network at all taps; null where no head is fitted on them.</summary>
+        public RowFeatures? Features { get; init; }
+    }
+
+    /// <summary>Features of some rows.</summary>
+    private sealed record RowFeatures(IReadOnlyList<int> Rows, FeatureTable Table)
+    {
+        /// <summary>Those of the given rows, in their order; null where one is missing.</summary>
+        public FeatureTable? Of(IReadOnlyList<int> rows)
+        {
+            Dictionary<int, int> places = Rows.Index().ToDictionary(row => row.Item, row => row.Index);
+            return rows.All(places.ContainsKey) ? Table.Select([.. rows.Select(row => places[row])]) : null;
+        }
+    }
 }

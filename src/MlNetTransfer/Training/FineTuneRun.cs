@@ -66,8 +66,8 @@ internal sealed record TuneChoice(
 /// <param name="Weights">The backbone's weights that changed, by name.</param>
 /// <param name="Head">The head, calibrated.</param>
 /// <param name="Temperature">What its logits were divided by.</param>
-/// <param name="BestEpoch">The epoch that the weights are of; 0 where no epoch was better than the head fitted
-/// before.</param>
+/// <param name="BestEpoch">The epoch that the weights are of, the last where none was better than the start; 0 where
+/// nothing that was trained is kept.</param>
 /// <param name="Share">1 where the weights are that epoch's; else they lie between those of the start and of the last
 /// epoch, with this share of the latter.</param>
 /// <param name="Epochs">Epochs done.</param>

@@ -115,8 +115,8 @@ internal sealed class FittedNetwork(
                         + $"had judged the epochs: {network.BestEpoch} epochs, not judged by any image."
                 );
             if (network.BestEpoch == 0)
-                yield return "No epoch was better than the head fitted on the frozen features, so the backbone is as "
-                    + "it was pretrained, and the head that of --strategy head."
+                yield return "Training was not clearly better than the head on the frozen features, so the backbone is "
+                    + "as it was pretrained, and the head that of --strategy head."
                     + (
                         settings.FineTune.LearningRate is null
                             ? ""
@@ -136,8 +136,8 @@ internal sealed class FittedNetwork(
             {
                 TunedModel.Head => "the best head on the pretrained network",
                 TunedModel.Trained => "the trained network",
-                TunedModel.NewHead => "the same with the best head on its features",
-                _ => "the mean of old and new answers",
+                TunedModel.NewHead => "the trained network with the best head on its features",
+                _ => "the blend, which averages the first and the better of the others",
             };
             return string.Create(
                 CultureInfo.InvariantCulture,
@@ -149,7 +149,7 @@ internal sealed class FittedNetwork(
             $"Log-loss and accuracy of the validation images: {string.Join(", ", network.Candidates.Select(Of))}.";
         return network.Answer.BlendTemperature is null
             ? judged
-            : "The model asks the pretrained network and the trained one and gives the mean of their answers. The "
+            : "The model is a blend: it averages the answers of the pretrained network and the trained one. The "
                 + $"trained blocks run twice, which --no-blend avoids. {judged}";
     }
 
@@ -184,7 +184,7 @@ public sealed record TuneSummary
     /// <summary>Epochs done.</summary>
     public required int Epochs { get; init; }
 
-    /// <summary>The epoch whose weights were kept; 0 for the head fitted before the first.</summary>
+    /// <summary>The epoch whose weights were written; 0 where it is the network as it was pretrained.</summary>
     public required int BestEpoch { get; init; }
 
     /// <summary>What ran the training steps, and its version.</summary>
@@ -209,7 +209,7 @@ public sealed record TuneSummary
 
     /// <summary>
     /// What might be written, as the validation images see it: the head on the pretrained network, the trained network,
-    /// the mean of both; empty where there was no choice.
+    /// that with a new head, and the blend; empty where there was no choice.
     /// </summary>
     public IReadOnlyList<CandidateTrial> Candidates { get; init; } = [];
 

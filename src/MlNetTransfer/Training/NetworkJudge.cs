@@ -60,7 +60,7 @@ internal sealed class NetworkJudge(
     /// <param name="state">A training that is over.</param>
     /// <returns>
     /// The weights; 1 where they are an epoch's, else their share of the last epoch's; and the epoch. Where none was
-    /// better than the start the last one's: another head may make more of them.
+    /// better than the start the last one's, which another head may make more of; 0 where those give no number.
     /// </returns>
     public (NetworkWeights Weights, float Share, int Epoch) Keep(TuneState state)
     {
@@ -80,7 +80,10 @@ internal sealed class NetworkJudge(
 
         if (best.Share < 1)
             return (best.Weights, best.Share, state.Epoch);
-        return state.BestEpoch > 0 ? (best.Weights, 1, state.BestEpoch) : (last, 1, state.Epoch);
+        if (state.BestEpoch > 0)
+            return (best.Weights, 1, state.BestEpoch);
+        // Weights that give no number are none to fit a head on.
+        return Of(last).Loss < double.MaxValue ? (last, 1, state.Epoch) : (state.Best, 1, 0);
     }
 
     private NetworkWeights Between(NetworkWeights last, float share) =>

@@ -296,7 +296,9 @@ internal sealed class TuneCheckpoint(string? path, string key)
         ).Save(path);
     }
 
-    /// <summary>Of all that a training goes on from: a flipped bit would give another model, and nobody would know.</summary>
+    /// <summary>
+    /// Of all that a training goes on from: a flipped bit would give another model, and nobody would know.
+    /// </summary>
     private static string Digest(IReadOnlyDictionary<string, SafeTensor> tensors, string text)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -326,7 +328,7 @@ internal sealed class TuneCheckpoint(string? path, string key)
                         + $"this one. Give the options of that run, or train without --resume."
                 );
             if (file.Metadata.GetValueOrDefault("sha256") != Digest(file.Tensors, file.Metadata["state"]))
-                throw new FormatException("its content is not what was written to it.");
+                throw new FormatException("its content is not what this version has written to it.");
             Counters counters = JsonSerializer.Deserialize<Counters>(file.Metadata["state"])!;
             return new TuneState
             {

@@ -8,8 +8,8 @@ namespace MlNetTransfer.Models.Quantization;
 
 /// <summary>How far the features of a tap differ between a backbone in float and on bytes.</summary>
 /// <param name="Tap">Name of the tap.</param>
-/// <param name="Error">Length of the difference over the length of the features in float, in the median of the
-/// images.</param>
+/// <param name="Error">Length of the difference over the length of the features in float, in the median of the images;
+/// 1 where the latter is 0.</param>
 /// <param name="LargestError">The same of the image where it is largest.</param>
 public sealed record TapLoss(string Tap, double Error, double LargestError);
 
@@ -54,7 +54,9 @@ internal sealed class FeatureComparison(BackboneCard card, ImageLimits limits, E
                     .Select(row => Error(Part(expected, row, start, tap.Width), Part(found, row, start, tap.Width)))
                     .Order(),
             ];
-            losses.Add(new TapLoss(tap.Name, errors[errors.Length / 2], errors[^1]));
+            losses.Add(
+                new TapLoss(tap.Name, (errors[(errors.Length - 1) / 2] + errors[errors.Length / 2]) / 2, errors[^1])
+            );
             start += tap.Width;
         }
 
@@ -101,6 +103,8 @@ internal sealed class FeatureComparison(BackboneCard card, ImageLimits limits, E
             length += Math.Pow(expected[i], 2);
         }
 
-        return difference == 0 ? 0 : Math.Sqrt(difference / length);
+        return difference == 0 ? 0
+            : length == 0 ? 1
+            : Math.Sqrt(difference / length);
     }
 }

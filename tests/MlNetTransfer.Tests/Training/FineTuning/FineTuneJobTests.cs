@@ -161,7 +161,7 @@ public sealed class FineTuneJobTests
             .ThrowsExactly<TransferException>(() => task.Run(options with { Resume = true }))
             .Message;
         Assert.Contains(file, message);
-        Assert.Contains("not what was written to it", message);
+        Assert.Contains("not what this version has written to it", message);
         string metrics = task.File("out/metrics.jsonl");
         File.WriteAllText(metrics, "{\"fold\":0,\n" + File.ReadAllText(metrics));
         Assert.Contains(

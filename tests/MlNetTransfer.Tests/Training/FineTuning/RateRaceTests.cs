@@ -171,7 +171,7 @@ public sealed class RateRaceTests
             task.Options(
                 "out",
                 TrainingStrategy.Full,
-                o => o with { LearningRate = 0.02, HeadRate = 1, Epochs = 12, Patience = 12 }
+                o => o with { LearningRate = 0.02, HeadRate = 1, Epochs = 12, Patience = 12, Blend = false }
             )
         );
         EpochResult[] epochs = [.. summary.Training!.Metrics.Where(m => !m.Refit)];
