@@ -1,7 +1,6 @@
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Imaging;
 using MlNetTransfer.Onnx;
-using MlNetTransfer.Onnx.Proto;
 
 namespace MlNetTransfer.Backbones.Onnx;
 
