@@ -214,8 +214,8 @@ internal sealed class FineTuneFlags
             ),
             tune.Switch(
                 "--no-blend",
-                "Never write a blend. A blend averages the answers of the pretrained network and the trained one; it is "
-                    + "written where it is best on the images set aside, and runs the trained blocks twice.",
+                "Never write a blend. A blend averages the answers of the pretrained network and the trained one; it "
+                    + "is written where it is best on the images set aside, and runs the trained blocks twice.",
                 o => o with { Blend = false }
             ),
         ];

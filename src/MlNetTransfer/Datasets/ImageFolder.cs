@@ -301,7 +301,8 @@ internal static class SplitFolders
         throw new TransferException(
             $"The folders of '{tree.Source}' ({string.Join(", ", tops.Take(5))}) are called like parts of a split and "
                 + $"all hold the same folders ({string.Join(", ", inside.Take(5))}), so they are not taken for "
-                + $"classes. Call them {SplitNames.Expected}; or give one of them; or, if they are classes, rename them."
+                + $"classes. Call them {SplitNames.Expected}; or give one of them; or, if they are classes, rename "
+                + "them."
         );
     }
 
