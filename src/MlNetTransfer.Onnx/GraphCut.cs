@@ -209,7 +209,11 @@ internal static class Subgraphs
 
     /// <summary>The nodes of a graph and of all graphs below it.</summary>
     public static IEnumerable<NodeProto> NodesAnywhere(GraphProto graph) =>
-        graph.Node.SelectMany(n => Of(n).SelectMany(NodesAnywhere).Prepend(n));
+        graph.Node.SelectMany(NodesAnywhere);
+
+    /// <summary>A node and those of all graphs below it.</summary>
+    public static IEnumerable<NodeProto> NodesAnywhere(NodeProto node) =>
+        Of(node).SelectMany(NodesAnywhere).Prepend(node);
 }
 
 /// <summary>

@@ -89,7 +89,7 @@ internal static class ModelStructure
         NodeProto[] all =
         [
             .. Subgraphs.NodesAnywhere(model.Graph),
-            .. model.Functions.SelectMany(f => f.Node).SelectMany(WithSubgraphs),
+            .. model.Functions.SelectMany(f => f.Node).SelectMany(Subgraphs.NodesAnywhere),
         ];
         Dictionary<string, long[]> sizes = [];
         foreach (TensorProto constant in ExternalData.TensorsOf(model).Where(IsSizes))
@@ -134,9 +134,6 @@ internal static class ModelStructure
         return null;
     }
 
-    private static IEnumerable<NodeProto> WithSubgraphs(NodeProto node) =>
-        Subgraphs.Of(node).SelectMany(Subgraphs.NodesAnywhere).Prepend(node);
-
     /// <summary>Counts the nodes there are once functions are written out, each function once.</summary>
     private static void RequireFinite(ModelProto model, string what)
     {
@@ -173,7 +170,7 @@ internal static class ModelStructure
                         + "without functions."
                 );
             sizes[key] = null;
-            Int128 sum = Sum(functions[key].Node.SelectMany(WithSubgraphs), depth);
+            Int128 sum = Sum(functions[key].Node.SelectMany(Subgraphs.NodesAnywhere), depth);
             sizes[key] = sum;
             return sum;
         }

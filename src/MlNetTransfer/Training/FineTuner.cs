@@ -12,9 +12,8 @@ namespace MlNetTransfer.Training;
 /// <remarks>
 /// Every epoch is judged by the log-loss of the validation rows at the best temperature; the weights of the best epoch
 /// are kept, of the last one where none was better than the start. The order of the rows, the variants and the dropout
-/// of an epoch depend on the seed and
-/// the epoch's number alone, so that a training that goes on from a checkpoint gives the same bytes as one that was
-/// never interrupted.
+/// of an epoch depend on the seed and the epoch's number alone, so that a training that goes on from a checkpoint gives
+/// the same bytes as one that was never interrupted.
 /// </remarks>
 /// <param name="run">What is trained, and how.</param>
 /// <param name="images">The images.</param>

@@ -26,7 +26,7 @@ internal static class OperatorCheck
         HashSet<(string Domain, string Name)> own = [.. proto.Functions.Select(f => (f.Domain, f.Name))];
         NodeProto? custom = proto
             .Graph.Node.Concat(proto.Functions.SelectMany(f => f.Node))
-            .SelectMany(WithSubgraphs)
+            .SelectMany(Subgraphs.NodesAnywhere)
             .FirstOrDefault(n => !Known.Contains(n.Domain) && !own.Contains((n.Domain, n.OpType)));
         if (custom is not null)
             throw new TransferException(
@@ -35,7 +35,4 @@ internal static class OperatorCheck
                     + $"model with ONNX's own operators."
             );
     }
-
-    private static IEnumerable<NodeProto> WithSubgraphs(NodeProto node) =>
-        Subgraphs.Of(node).SelectMany(g => g.Node).SelectMany(WithSubgraphs).Prepend(node);
 }
