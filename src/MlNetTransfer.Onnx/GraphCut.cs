@@ -208,8 +208,7 @@ internal static class Subgraphs
         DefinedIn(graph).Concat(graph.Node.SelectMany(Of).SelectMany(DefinedAnywhere));
 
     /// <summary>The nodes of a graph and of all graphs below it.</summary>
-    public static IEnumerable<NodeProto> NodesAnywhere(GraphProto graph) =>
-        graph.Node.SelectMany(NodesAnywhere);
+    public static IEnumerable<NodeProto> NodesAnywhere(GraphProto graph) => graph.Node.SelectMany(NodesAnywhere);
 
     /// <summary>A node and those of all graphs below it.</summary>
     public static IEnumerable<NodeProto> NodesAnywhere(NodeProto node) =>
