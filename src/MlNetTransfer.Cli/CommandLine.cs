@@ -97,6 +97,7 @@ internal static class CommandLine
             CheckCommand.Create(terminal, cancellation),
             AdviseCommand.Create(terminal, cancellation),
             DistanceCommand.Create(terminal, cancellation),
+            AdaptCommand.Create(terminal, cancellation),
             LearningRateCommand.Create(terminal, cancellation),
             TuneCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),

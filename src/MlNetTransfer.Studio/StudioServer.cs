@@ -1,5 +1,9 @@
 using System.Net;
+using System.Xml.Linq;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.DataProtection.Repositories;
+using Microsoft.AspNetCore.DataProtection.XmlEncryption;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -48,8 +52,14 @@ public sealed class StudioServer : IAsyncDisposable
             builder.Logging.AddProvider(logs);
         builder.Services.AddRoutingCore();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(5));
-        // Keys that live as long as the studio does: nothing is left in the user's folder.
+        // Keys that live as long as the studio does: nothing is left in the user's folder. ASP.NET Core makes a ring of
+        // keys at the start even where it is not used, and warns that it is kept as it is.
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
+        builder.Services.Configure<KeyManagementOptions>(keys =>
+        {
+            keys.XmlRepository = new NothingKept();
+            keys.XmlEncryptor = new NullXmlEncryptor();
+        });
         builder
             .Services.AddRazorComponents()
             .AddInteractiveServerComponents(o => o.DetailedErrors = true)
@@ -114,5 +124,12 @@ public sealed class StudioServer : IAsyncDisposable
     {
         await app.DisposeAsync();
         alone.Dispose();
+    }
+
+    private sealed class NothingKept : IXmlRepository
+    {
+        public IReadOnlyCollection<XElement> GetAllElements() => [];
+
+        public void StoreElement(XElement element, string friendlyName) { }
     }
 }

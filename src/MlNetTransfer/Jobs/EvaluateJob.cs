@@ -65,7 +65,10 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
         );
         TextColumns.Require(model.Metadata.Encoder, options.Dataset.TextColumn, [], "The model");
         Dataset data = HeldOut(DatasetReader.Read(options.Folder, options.Dataset with { MinimumClasses = 1 }));
-        int[] labels = LabelsOf(model, data);
+        int[] labels = new KnownClasses(model.ClassNames, "the model", "does not know", "It knows").LabelsOf(
+            data.ClassNames,
+            options.Folder
+        );
         ItemRows answers = model.Answer(data.Items, "Scoring images", progress, cancellation),
             rows = AnswerRows.Probabilities(answers, model.ClassNames.Count);
         RejectedItem[] rejected = [.. data.Rejected, .. rows.Rejected];
@@ -151,27 +154,6 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
         if (data.Splits is not { } splits || PremadeSplit.HeldOut(splits) is var part && part == SplitPart.None)
             return data;
         return data with { Items = [.. data.Items.Where((_, i) => splits[i] == part)], Splits = null };
-    }
-
-    private int[] LabelsOf(TransferModel model, Dataset data)
-    {
-        var known = model
-            .ClassNames.Select((name, label) => (name, label))
-            .ToDictionary(c => c.name, c => c.label, StringComparer.Ordinal);
-        string[] unknown = [.. data.ClassNames.Where(c => !known.ContainsKey(c))];
-        if (unknown.Length > 0 && LookAlikes.Find([.. model.ClassNames, unknown[0]]) is var (one, other))
-            throw new TransferException(
-                $"'{options.Folder}' has a class that looks like one of the model and is another: "
-                    + $"{LookAlikes.Describe(one, other)}. Rename it as the model has it."
-            );
-        return unknown.Length == 0
-            ? [.. data.ClassNames.Select(c => known[c])]
-            : throw new TransferException(
-                $"'{options.Folder}' has classes that the model does not know: "
-                    + $"{string.Join(", ", unknown.Select(c => $"'{c}'"))}. It knows "
-                    + $"{string.Join(", ", model.ClassNames.Select(c => $"'{c}'"))}. Rename or remove those "
-                    + $"classes."
-            );
     }
 }
 

@@ -33,6 +33,7 @@ public interface IJob<out TSummary>
 [JsonDerivedType(typeof(CheckOptions), "check")]
 [JsonDerivedType(typeof(AdviseOptions), "advise")]
 [JsonDerivedType(typeof(DistanceOptions), "distance")]
+[JsonDerivedType(typeof(AdaptOptions), "adapt")]
 [JsonDerivedType(typeof(LearningRateOptions), "learningRate")]
 [JsonDerivedType(typeof(TuneOptions), "tune")]
 [JsonDerivedType(typeof(QuantizeOptions), "quantize")]

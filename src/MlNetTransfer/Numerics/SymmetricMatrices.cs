@@ -75,6 +75,12 @@ internal sealed class Tridiagonal
     /// <summary>Size of the matrix.</summary>
     public int Size => diagonal.Length;
 
+    /// <summary>T's diagonal [n].</summary>
+    public ReadOnlySpan<double> Diagonal => diagonal;
+
+    /// <summary>T's elements below its diagonal [n - 1].</summary>
+    public ReadOnlySpan<double> Below => below;
+
     /// <summary>tr A.</summary>
     public double Trace => diagonal.Sum();
 
@@ -306,8 +312,7 @@ internal static class LedoitWolf
                 }
             }
         );
-        double norm = squares.Sum(),
-            mean = covariance.Sum(row => row[^1]) / p,
+        double mean = covariance.Sum(row => row[^1]) / p,
             fourth = 0;
         for (int r = 0; r < n; r++)
         {
@@ -317,9 +322,7 @@ internal static class LedoitWolf
             fourth += length * length;
         }
 
-        double delta = norm / p - mean * mean,
-            beta = Math.Min(delta, (fourth / n - norm) / ((double)p * n));
-        double shrinkage = delta > 0 ? Math.Max(0, beta) / delta : 0;
+        double shrinkage = Shrinkage(squares.Sum(), mean, fourth / n, p, n);
         for (int i = 0; i < p; i++)
         {
             for (int j = 0; j <= i; j++)
@@ -328,5 +331,18 @@ internal static class LedoitWolf
         }
 
         return (covariance, shrinkage);
+    }
+
+    /// <summary>The share β/δ.</summary>
+    /// <param name="norm">‖S‖², the sum of the squares of S.</param>
+    /// <param name="mean">μ.</param>
+    /// <param name="fourth">Σ ‖x‖⁴/n.</param>
+    /// <param name="p">Features.</param>
+    /// <param name="n">Rows.</param>
+    public static double Shrinkage(double norm, double mean, double fourth, int p, int n)
+    {
+        double delta = norm / p - mean * mean,
+            beta = Math.Min(delta, (fourth - norm) / ((double)p * n));
+        return delta > 0 ? Math.Max(0, beta) / delta : 0;
     }
 }

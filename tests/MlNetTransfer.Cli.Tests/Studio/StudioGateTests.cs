@@ -271,6 +271,10 @@ public sealed class StudioGateTests
     }
 
     [TestMethod]
+    public void Start_OnAMachineThatHasNeverSeenIt_LeavesNothingInTheUsersFolder() =>
+        Assert.IsEmpty(Directory.GetFileSystemEntries(studio.Home));
+
+    [TestMethod]
     public void Start_OnAPortThatIsTaken_SaysSoInALine()
     {
         CliResult second = Cli.Run(

@@ -23,12 +23,17 @@ internal sealed class StudioProcess : IAsyncDisposable
             new ProcessStartInfo("dotnet", [Program, "studio", .. roots, "--output", Output, "--port", "0"])
             {
                 RedirectStandardError = true,
+                // As on a machine that has never seen it.
+                Environment = { ["HOME"] = Home, [CacheFolder.Variable] = CacheFolder.Root },
             }
         )!;
     }
 
     /// <summary>Folder of the runs.</summary>
     public string Output => folder.File("runs");
+
+    /// <summary>Its user's folder.</summary>
+    public string Home => Directory.CreateDirectory(folder.File("home")).FullName;
 
     /// <summary>The address that it printed.</summary>
     public Uri Entry { get; private set; } = null!;
