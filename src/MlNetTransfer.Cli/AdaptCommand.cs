@@ -52,8 +52,10 @@ internal static class AdaptCommand
             output,
             flags.Choice(
                 "--method",
-                "How the labelled images' features are moved to where the others' lie. auto: what the images without "
-                    + $"labels speak for. {string.Join("; ", AlignmentMethod.All.Select(m => $"{m.Label}: {m.Description}"))}.",
+                "How the labelled images' features are moved to where the others' lie. auto: the simplest that the "
+                    + "images speak for. "
+                    + string.Join("; ", AlignmentMethod.All.Select(m => $"{m.Label}: {m.Description}"))
+                    + ".",
                 ["auto", .. AlignmentMethod.All.Names],
                 name => name,
                 (o, name) => o with { Method = name == "auto" ? null : AlignmentMethod.All.Find(name) },
@@ -76,7 +78,13 @@ internal static class AdaptCommand
             paths,
             texts,
             labels,
-            flags.Number<int>("--seed", "Seed of folds and draws.", "n", (o, seed) => o with { Seed = seed }, o => o.Seed),
+            flags.Number<int>(
+                "--seed",
+                "Seed of folds and draws.",
+                "n",
+                (o, seed) => o with { Seed = seed },
+                o => o.Seed
+            ),
             flags.MaxMegapixels(),
             flags.Workers(),
             flags.NoCache(o => o with { CacheFeatures = false }),
@@ -109,13 +117,14 @@ internal static class AdaptCommand
             console.WriteLine($"Note: {note}");
         EvaluationTables.Rejected(console, summary.Rejected);
         console.WriteLine(
-            FormattableString.Invariant($"Model {summary.Model}: agrees with what was found on {summary.Parity.Images} ")
-                + FormattableString.Invariant($"target images (largest difference {summary.Parity.MaxDifference:g1}).")
+            FormattableString.Invariant(
+                $"Model {summary.Model}: agrees with what was found on {summary.Parity.Images} "
+            ) + FormattableString.Invariant($"target images (largest difference {summary.Parity.MaxDifference:g1}).")
         );
         if (summary.Judged is null)
             console.WriteLine(
-                $"Next: label some of the target's images, then mlnet-transfer evaluate {summary.Model} FOLDER. Without "
-                    + "labels nobody can say how often it is right."
+                $"Next: label some of the target's images, then mlnet-transfer evaluate {summary.Model} FOLDER. "
+                    + "Without labels nobody can say how often it is right."
             );
     }
 
@@ -155,8 +164,9 @@ internal static class AdaptCommand
                 [
                     "information, nats",
                     "more than none",
+                    "labelled images right",
+                    "classes kept",
                     "distance, 0 to 2",
-                    "weighted accuracy",
                     .. known ? (string[])["target accuracy"] : [],
                 ]
         )
@@ -170,8 +180,9 @@ internal static class AdaptCommand
                 trial.Method == AlignmentMethod.None
                     ? ""
                     : FormattableString.Invariant($"{trial.Gain:+0.000;-0.000} ± {trial.GainError:0.000}"),
+                EvaluationTables.Percent(trial.SourceAccuracy),
+                trial.KeepsClasses ? "yes" : "no",
                 FormattableString.Invariant($"{trial.Distance.Distance:f2}"),
-                EvaluationTables.Percent(trial.WeightedAccuracy),
                 .. trial.Accuracy is { } accuracy ? (string[])[EvaluationTables.Percent(accuracy)] : [],
             ];
             table.AddRow([.. cells.Select(cell => new Text(cell))]);

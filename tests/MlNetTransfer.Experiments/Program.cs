@@ -7,6 +7,8 @@ const string Usage = """
     out/experiments/EXPERIMENT-DATE.json, or to FILE. Without a backbone the catalog's default is taken.
       accuracy [backbone ...]          training runs on three tasks by tap, beside scikit-learn on the same features
       accuracy defaults [backbone]     training runs with all defaults, three seeds, beside scikit-learn
+      adapt [all|same|shift|partial] [repeats=N] [backbone]
+                                       emoji of one style to another: every alignment, and the choice without labels
       advice [task ...] [backbone ...] estimates of transferability beside the accuracy of heads, over backbones and taps
       backbones [task ...] [backbone ...]
                                        each backbone alone and the automatic choice, by 5 folds, three seeds
@@ -39,6 +41,7 @@ const string Usage = """
 Dictionary<string, Func<string[], Experiment, int>> experiments = new()
 {
     ["accuracy"] = AccuracyExperiment.Run,
+    ["adapt"] = AdaptExperiment.Run,
     ["advice"] = AdviceExperiment.Run,
     ["backbones"] = BackbonesExperiment.Run,
     ["checks"] = ChecksExperiment.Run,

@@ -49,6 +49,7 @@ public sealed partial class ArchitectureTests
         "Features",
         "Heads",
         "Advice",
+        "Adaptation",
         "Selective",
         "Training",
         "Models",

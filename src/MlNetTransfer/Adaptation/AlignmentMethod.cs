@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using MlNetTransfer.Features;
+using MlNetTransfer.Heads;
 
 namespace MlNetTransfer.Adaptation;
 
@@ -10,9 +11,10 @@ namespace MlNetTransfer.Adaptation;
 /// <remarks>
 /// Every method moves the source and leaves the target as it is: the classifier then takes the target's features as the
 /// backbone gives them, and the model file is like any other. What a method is called, what it does and how it is
-/// computed stands in one place, <c>Describe</c> of its class; here it has a line. All of them suppose that the classes
-/// are about as frequent in the target as in the source; where classes of the source are missing in the target, moving
-/// everything does harm, which no figure without labels shows.
+/// computed stands in one place, <c>Describe</c> of its class; here it has a line. All methods work on the features'
+/// roots, sign(x)·√|x| (Tukey's ladder of powers with λ = ½), whose distribution is nearer to a normal one, and go back
+/// to the features at the end. All suppose that the classes are about as frequent in the target as in the source; where
+/// classes of the source are missing in the target, moving can do harm, which no figure without labels shows.
 /// </remarks>
 [JsonConverter(typeof(Json))]
 public sealed class AlignmentMethod : INamed
@@ -22,7 +24,7 @@ public sealed class AlignmentMethod : INamed
 
     /// <summary>The source's features as they are: what every other method is compared with.</summary>
     public static AlignmentMethod None { get; } =
-        All.Add(new AlignmentMethod("None", "the source's features as they are", pair => [.. pair.Source]));
+        All.Add(new AlignmentMethod("None", "the labelled images' features as they are", pair => [.. pair.Source]));
 
     /// <summary>Mean and deviation of every feature become those of the target.</summary>
     public static AlignmentMethod Standardize { get; } = All.Add(Standardization.Describe());
@@ -68,10 +70,20 @@ public sealed class AlignmentMethod : INamed
     )
     {
         var pair = DomainPair.Of(source, target, options ?? new AlignmentOptions(), cancellation);
-        return new FeatureTable(source.ClassNames, source.Labels, align(pair), source.Width)
-        {
-            Networks = source.Networks,
-        };
+        float[] moved =
+            this == None
+                ? align(pair)
+                : Array.ConvertAll(
+                    align(
+                        pair with
+                        {
+                            Source = Array.ConvertAll(source.Values, KernelRidgeHead.Root),
+                            Target = Array.ConvertAll(target.Values, KernelRidgeHead.Root),
+                        }
+                    ),
+                    root => root * Math.Abs(root)
+                );
+        return new FeatureTable(source.ClassNames, source.Labels, moved, source.Width) { Networks = source.Networks };
     }
 
     private sealed class Json() : NamedJson<AlignmentMethod>(All);

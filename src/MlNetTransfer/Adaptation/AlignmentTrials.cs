@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using MlNetTransfer.Advice;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
@@ -23,12 +22,17 @@ internal sealed record TwoDomains(
 );
 
 /// <summary>
-/// Tries alignments, and takes the one that images without labels speak for: the highest mutual information of image
-/// and class, if it is above that of the unmoved source by more than two standard errors.
+/// Tries alignments, and takes the simplest that the images speak for, without labels of the target: its mutual
+/// information of image and class (<see cref="UnlabelledScores"/>) is above that of the unmoved source by more than two
+/// standard errors, and the moved source's classes are told apart as well as before.
 /// </summary>
 /// <remarks>
-/// All are judged by one kind of classifier, logistic regression with the penalty and the scale of the logits that
-/// cross-validation on the unmoved source gives: each with its own would be compared by how sure it is allowed to be.
+/// <para>Without the second condition the method is taken that does most harm: what carries every source image into
+/// the middle of some target images makes a classifier of them sure and even, and wrong. Moving that keeps the classes
+/// apart keeps them so for a classifier that is fitted on a part of the moved source and judged on the rest, to within
+/// one standard error of the paired difference.</para>
+/// <para>All are judged by a kernel head on the last taps of each network, on 2,000 source images at most, by five
+/// folds that keep equal images together.</para>
 /// </remarks>
 /// <param name="domains">The domains.</param>
 /// <param name="options">What may be used.</param>
@@ -36,9 +40,15 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
 {
     private const double Errors = 2;
     private const int Folds = 5;
+    private const double DomainPenalty = 1;
     private readonly FeatureTable target = domains.Groups.Columns(domains.Target, domains.Judged);
-    private SoftmaxTrainerOptions? fixedHead;
-    private float scale = 1;
+    private readonly IReadOnlyList<int> sample = StratifiedSample.RowsOf(
+        domains.Source,
+        StratifiedSample.ComparedRows,
+        options.Seed
+    );
+
+    private readonly KernelRidgeTrainer trainer = new(new KernelRidgeTrainerOptions { Workers = options.Workers });
 
     /// <summary>Tries methods; the unmoved source is always among them.</summary>
     /// <param name="methods">The others.</param>
@@ -46,7 +56,7 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
     /// where they are not known.</param>
     /// <param name="progress">Told which is tried.</param>
     /// <param name="cancellation">Ends the work.</param>
-    public (IReadOnlyList<AlignmentTrial> Trials, FeatureTable Aligned) Run(
+    public IReadOnlyList<AlignmentTrial> Run(
         IEnumerable<AlignmentMethod> methods,
         IReadOnlyList<int>? truth,
         IProgress<FitProgress>? progress,
@@ -54,144 +64,84 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
     )
     {
         AlignmentMethod[] all = [AlignmentMethod.None, .. methods.Where(m => m != AlignmentMethod.None)];
-        FeatureTable aligned = domains.Source;
-        List<(AlignmentTrial Trial, float[] Probabilities)> tried = [];
-        int best = 0;
+        byte[] digests = [.. sample.SelectMany(row => domains.SourceDigests[(32 * row)..(32 * row + 32)])];
+        int[] fold = Datasets.StratifiedFolds.Assign(
+            [.. sample.Select(row => domains.Source.Labels[row])],
+            Datasets.Groups.OfDigests(digests),
+            Folds,
+            options.Seed,
+            domains.Source.ClassNames,
+            digests
+        );
+        List<AlignmentTrial> trials = [];
+        Judged? unmoved = null;
         for (int i = 0; i < all.Length; i++)
         {
             progress?.Report(new FitProgress("Trying alignments", i, all.Length));
             FeatureTable moved = all[i].Align(domains.Source, domains.Target, options, cancellation);
-            (AlignmentTrial trial, float[] probabilities) = Try(
-                all[i],
-                moved,
-                tried.Count == 0 ? null : tried[0].Probabilities,
-                truth,
-                cancellation
-            );
-            tried.Add((trial, probabilities));
-            if (trial.Scores.Information <= tried[best].Trial.Scores.Information && i > 0)
-                continue;
-            best = i;
-            aligned = moved;
+            Judged judged = Judge(domains.Groups.Columns(moved, domains.Judged).Select(sample), fold, cancellation);
+            trials.Add(Trial(all[i], judged, unmoved ?? judged, digests, truth, cancellation));
+            unmoved ??= judged;
         }
 
-        if (best > 0 && tried[best].Trial.Gain <= Errors * tried[best].Trial.GainError)
-            (best, aligned) = (0, domains.Source);
         progress?.Report(new FitProgress("Trying alignments", all.Length, all.Length));
-        return ([.. tried.Select((t, i) => t.Trial with { Taken = i == best })], aligned);
+        int taken = Math.Max(0, trials.FindIndex(t => t.KeepsClasses && t.Gain > Errors * t.GainError));
+        return [.. trials.Select((trial, i) => trial with { Taken = i == taken })];
     }
 
-    private (AlignmentTrial Trial, float[] Probabilities) Try(
+    private Judged Judge(FeatureTable rows, int[] fold, CancellationToken cancellation)
+    {
+        OutOfFoldPredictions held = CrossValidation.OutOfFold(trainer, rows, fold, cancellation: cancellation);
+        var logits = new float[target.Rows * target.Classes];
+        trainer.Fit(rows, null, cancellation).Logits(target.Values, logits);
+        return new Judged(
+            rows,
+            held.Rows,
+            JudgedRows.Right(held.Labels, held.Logits, held.Classes),
+            logits,
+            new PredictedClasses(logits, target.Classes)
+        );
+    }
+
+    private AlignmentTrial Trial(
         AlignmentMethod method,
-        FeatureTable moved,
-        float[]? unmoved,
+        Judged found,
+        Judged unmoved,
+        byte[] digests,
         IReadOnlyList<int>? truth,
         CancellationToken cancellation
     )
     {
-        FeatureTable rows = domains.Groups.Columns(moved, domains.Judged);
-        int classes = rows.Classes;
-        float[] probabilities = Fit(rows, cancellation)(target);
-        (double gain, double error) = unmoved is null
-            ? (0, 0)
-            : UnlabelledScores.Gain(probabilities, unmoved, classes, options.Seed);
+        (double gain, double error) = found.Predicted.Above(unmoved.Predicted, options.Seed);
+        var change = PairedDifference.Of(unmoved.Right, found.Right);
+        double[] weights = Weights(found.Rows, cancellation);
+        double sum = found.Held.Sum(row => weights[row]);
         var trial = new AlignmentTrial(method)
         {
-            Scores = UnlabelledScores.Of(probabilities, classes),
-            WeightedAccuracy = Weighted(rows, cancellation),
+            Scores = UnlabelledScores.Of(found.Logits, target.Classes),
             Gain = gain,
             GainError = error,
+            SourceAccuracy = found.Right.Average(hit => hit ? 1.0 : 0),
+            KeepsClasses = change.Score(0) >= -1,
+            WeightedAccuracy = found.Held.Zip(found.Right, (row, hit) => hit ? weights[row] : 0).Sum() / sum,
             Distance = DomainDistance.Between(
-                rows,
+                found.Rows,
                 target,
-                domains.SourceDigests,
+                digests,
                 domains.TargetDigests,
                 options.Seed,
                 cancellation
             ),
         };
         if (truth is null)
-            return (trial, probabilities);
-        bool[] right = JudgedRows.Right(truth, probabilities, classes);
+            return trial;
+        bool[] right = JudgedRows.Right(truth, found.Logits, target.Classes);
         Interval interval = WilsonInterval.Of(right.Count(hit => hit), right.Length);
-        return (
-            trial with
-            {
-                Accuracy = right.Average(hit => hit ? 1.0 : 0),
-                AccuracyInterval = [interval.Low, interval.High],
-            },
-            probabilities
-        );
-    }
-
-    /// <summary>A classifier of the one kind that all are judged by.</summary>
-    private Func<FeatureTable, float[]> Fit(FeatureTable rows, CancellationToken cancellation)
-    {
-        if (fixedHead is null)
+        return trial with
         {
-            SoftmaxFitReport found = new SoftmaxTrainer(
-                new SoftmaxTrainerOptions { Seed = options.Seed, Workers = options.Workers }
-            )
-                .Fit(rows, null, cancellation)
-                .Report;
-            fixedHead = new SoftmaxTrainerOptions { L2 = found.L2, Workers = options.Workers };
-            scale = (float)found.LogitScale;
-        }
-
-        SoftmaxHead head = new SoftmaxTrainer(fixedHead).Fit(rows, null, cancellation);
-        return table =>
-        {
-            var logits = new float[table.Rows * table.Classes];
-            head.Logits(table.Values, logits);
-            TensorPrimitives.Multiply(logits, scale, logits);
-            for (int row = 0; row < table.Rows; row++)
-            {
-                Span<float> own = logits.AsSpan(row * table.Classes, table.Classes);
-                TensorPrimitives.SoftMax(own, own);
-            }
-
-            return logits;
+            Accuracy = right.Average(hit => hit ? 1.0 : 0),
+            AccuracyInterval = [interval.Low, interval.High],
         };
-    }
-
-    /// <summary>
-    /// Accuracy on source rows held out, each counted by how much more often its like are in the target than in the
-    /// source (importance-weighted validation; Sugiyama, Krauledat and Müller, JMLR 8, 2007).
-    /// </summary>
-    private double Weighted(FeatureTable rows, CancellationToken cancellation)
-    {
-        int[] fold = Datasets.StratifiedFolds.Assign(
-            rows.Labels,
-            Datasets.Groups.OfDigests(domains.SourceDigests),
-            Folds,
-            options.Seed,
-            rows.ClassNames,
-            domains.SourceDigests
-        );
-        double[] weights = Weights(rows, cancellation);
-        double hits = 0,
-            sum = 0;
-        for (int f = 0; f < Folds; f++)
-        {
-            int[] held = [.. Enumerable.Range(0, fold.Length).Where(row => fold[row] == f)],
-                rest = [.. Enumerable.Range(0, fold.Length).Where(row => fold[row] != f)];
-            FeatureTable train = rows.Select(rest);
-            // A class whose images are all held out cannot be found.
-            if (held.Length == 0 || train.RowsPerClass().Contains(0))
-                continue;
-            bool[] right = JudgedRows.Right(
-                [.. held.Select(row => rows.Labels[row])],
-                Fit(train, cancellation)(rows.Select(held)),
-                rows.Classes
-            );
-            for (int i = 0; i < held.Length; i++)
-            {
-                sum += weights[held[i]];
-                hits += right[i] ? weights[held[i]] : 0;
-            }
-        }
-
-        return sum > 0 ? hits / sum : 0;
     }
 
     /// <summary>p(target)/p(source) of each source row by a classifier of domains, times source/target rows.</summary>
@@ -206,7 +156,7 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
         {
             Networks = rows.Networks,
         };
-        float[] found = new SoftmaxTrainer(new SoftmaxTrainerOptions { L2 = 1, Workers = options.Workers })
+        float[] found = new SoftmaxTrainer(new SoftmaxTrainerOptions { L2 = DomainPenalty, Workers = options.Workers })
             .Fit(both, null, cancellation)
             .Predict(rows);
         return
@@ -216,6 +166,20 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
                 .Select(row => found[2 * row + 1] / Math.Max(found[2 * row], 1e-6) * rows.Rows / target.Rows),
         ];
     }
+
+    /// <summary>What a head says that is fitted on moved rows.</summary>
+    /// <param name="Rows">The moved rows.</param>
+    /// <param name="Held">Those of them that a fold held out.</param>
+    /// <param name="Right">Whether each of those is right.</param>
+    /// <param name="Logits">Logits of the target's rows.</param>
+    /// <param name="Predicted">What those are taken for.</param>
+    private sealed record Judged(
+        FeatureTable Rows,
+        IReadOnlyList<int> Held,
+        bool[] Right,
+        float[] Logits,
+        PredictedClasses Predicted
+    );
 }
 
 /// <summary>What was found for one alignment.</summary>
@@ -231,9 +195,18 @@ public sealed record AlignmentTrial(AlignmentMethod Method)
     /// <summary>Its standard error, by the bootstrap over the target's images.</summary>
     public required double GainError { get; init; }
 
+    /// <summary>Accuracy on moved source images that a fold held out, in [0, 1].</summary>
+    public required double SourceAccuracy { get; init; }
+
     /// <summary>
-    /// Accuracy on source images held out, each counted by how much more often its like are in the target, in [0, 1]:
-    /// what importance weighting expects of the target.
+    /// Whether that is no lower than for the unmoved source, to within a standard error of the paired difference.
+    /// </summary>
+    public required bool KeepsClasses { get; init; }
+
+    /// <summary>
+    /// The same accuracy, each image counted by how much more often its like are in the target than in the source, in
+    /// [0, 1]: what importance weighting expects of the target (Sugiyama, Krauledat and Müller, JMLR 8, 2007). No
+    /// choice looks at it.
     /// </summary>
     public required double WeightedAccuracy { get; init; }
 

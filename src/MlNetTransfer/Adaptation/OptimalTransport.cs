@@ -3,7 +3,7 @@ using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Adaptation;
 
-/// <summary>Optimal transport: all source images together are carried to the target images at the lowest cost.</summary>
+/// <summary>Optimal transport: all source images are carried to the target images at the lowest cost.</summary>
 /// <remarks>
 /// The plan that minimises Σ P·C - ε·H(P), every image of a domain with the same mass (Cuturi, Sinkhorn distances,
 /// NIPS 2013; for domains: Courty, Flamary, Tuia and Rakotomamonjy, Optimal transport for domain adaptation, TPAMI 39,
@@ -31,7 +31,9 @@ internal static class OptimalTransport
             all = Standard(pair.Target, pair),
             to = [.. targets.Select(row => all[row])];
         float[][] costs = Costs([.. sources.Select(row => from[row])], to, pair.Parallel);
-        float unit = (float)(Regularization * costs.Average(row => (double)TensorPrimitives.Sum<float>(row) / to.Length));
+        float unit = (float)(
+            Regularization * costs.Average(row => (double)TensorPrimitives.Sum<float>(row) / to.Length)
+        );
         if (unit == 0)
             return Standardization.Align(pair);
         float[] potentials = Potentials(costs, unit, pair.Parallel);

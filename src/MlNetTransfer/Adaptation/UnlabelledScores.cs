@@ -2,129 +2,169 @@ namespace MlNetTransfer.Adaptation;
 
 /// <summary>What can be said of a classifier on images without labels.</summary>
 /// <remarks>
-/// A classifier that suits them is sure of each of them, and takes them for different classes: their mutual information
-/// is high. Entropy alone is lowest where all are taken for one class.
+/// A classifier that suits them takes them for different classes while being sure of each of them: the mutual
+/// information of image and class is high. How sure a classifier is depends on the scale of its logits as much as on
+/// the images, and entropy alone is lowest where all images are taken for one class; so classifiers are compared by
+/// their mutual information at one sureness.
 /// </remarks>
-/// <param name="Information">Mutual information of image and predicted class in nats, H(mean p) - mean H(p), in [0,
-/// ln classes] (Bridle, Heading and MacKay, Unsupervised classifiers, mutual information and "phantom targets", NIPS
-/// 1991; information maximisation of Shi and Sha, ICML 2012). The choice is made by this.</param>
-/// <param name="Entropy">Mean entropy of the probabilities in nats, in [0, ln classes]; lower is surer.</param>
+/// <param name="Information">Mutual information of image and predicted class in nats, H(mean p) - mean H(p), the
+/// logits divided by the temperature at which mean H(p) is a quarter of ln classes; in [0, 3/4·ln classes] (Bridle,
+/// Heading and MacKay, Unsupervised classifiers, mutual information and "phantom targets", NIPS 1991; information
+/// maximisation of Shi and Sha, ICML 2012). The choice is made by this.</param>
+/// <param name="Entropy">Mean entropy of the probabilities as they are, in nats, in [0, ln classes].</param>
 /// <param name="Density">Soft neighbourhood density in nats (Saito, Kim, Teterwak, Sclaroff, Darrell and Saenko, Tune
 /// it the right way, ICCV 2021): entropy of an image's similarities to the others, by predicted probabilities at
 /// temperature 0.05; higher where images of a class lie close together. Of 2,000 images at most.</param>
 public sealed record UnlabelledScores(double Information, double Entropy, double Density)
 {
-    private const int MostOfDensity = 2000,
-        MostOfDraws = 5000,
-        Draws = 300;
+    private const int MostOfDensity = 2000;
 
-    /// <summary>Scores the probabilities of some images.</summary>
-    /// <param name="probabilities">Probabilities [rows × classes], row-major; at least one row.</param>
-    /// <param name="classes">Number of classes.</param>
-    public static UnlabelledScores Of(float[] probabilities, int classes)
+    /// <summary>Scores the logits of some images.</summary>
+    /// <param name="logits">Logits [rows × classes], row-major; at least one row.</param>
+    /// <param name="classes">Number of classes, at least 2.</param>
+    /// <exception cref="ArgumentException">There is no row, or no choice of classes.</exception>
+    public static UnlabelledScores Of(float[] logits, int classes)
     {
-        int rows = probabilities.Length / classes;
-        double[] entropies = Entropies(probabilities, classes),
-            mean = new double[classes];
-        for (int i = 0; i < probabilities.Length; i++)
-            mean[i % classes] += (double)probabilities[i] / rows;
-        double entropy = entropies.Average();
-        return new UnlabelledScores(Of(mean) - entropy, entropy, DensityOf(probabilities, classes));
+        if (classes < 2 || logits.Length == 0 || logits.Length % classes != 0)
+            throw new ArgumentException(
+                $"{logits.Length} logits are no rows of {classes} classes; give at least one row and two classes.",
+                nameof(logits)
+            );
+        double[][] given = PredictedClasses.Rows(logits, classes, 1);
+        return new UnlabelledScores(
+            new PredictedClasses(logits, classes).Information(),
+            given.Average(PredictedClasses.Entropy),
+            DensityOf(given)
+        );
     }
 
-    /// <summary>
-    /// How much more mutual information one classifier has than another on the same images: the difference, and its
-    /// standard error by the bootstrap over images.
-    /// </summary>
-    /// <param name="probabilities">Probabilities of the one [rows × classes].</param>
-    /// <param name="others">Those of the other [rows × classes].</param>
-    /// <param name="classes">Number of classes.</param>
-    /// <param name="seed">Seed of the draws.</param>
-    public static (double Gain, double StandardError) Gain(
-        float[] probabilities,
-        float[] others,
-        int classes,
-        int seed
-    )
-    {
-        int rows = probabilities.Length / classes,
-            drawn = Math.Min(rows, MostOfDraws);
-        double[] own = Entropies(probabilities, classes),
-            other = Entropies(others, classes);
-        double gain = Of(probabilities, classes).Information - Of(others, classes).Information;
-        var rng = new Rng(seed);
-        var gains = new double[Draws];
-        for (int draw = 0; draw < Draws; draw++)
-        {
-            double[] mean = new double[classes],
-                otherMean = new double[classes];
-            double surer = 0;
-            for (int i = 0; i < drawn; i++)
-            {
-                int row = rng.Next(rows);
-                surer += (other[row] - own[row]) / drawn;
-                for (int c = 0; c < classes; c++)
-                {
-                    mean[c] += (double)probabilities[row * classes + c] / drawn;
-                    otherMean[c] += (double)others[row * classes + c] / drawn;
-                }
-            }
-
-            gains[draw] = Of(mean) - Of(otherMean) + surer;
-        }
-
-        double average = gains.Average(),
-            spread = Math.Sqrt(gains.Sum(g => (g - average) * (g - average)) / (Draws - 1));
-        return (gain, spread * Math.Sqrt((double)drawn / rows));
-    }
-
-    private static double[] Entropies(float[] probabilities, int classes)
-    {
-        var entropies = new double[probabilities.Length / classes];
-        for (int i = 0; i < probabilities.Length; i++)
-            entropies[i / classes] -= Term(probabilities[i]);
-        return entropies;
-    }
-
-    private static double Of(double[] shares) => -shares.Sum(Term);
-
-    private static double Term(float share) => Term((double)share);
-
-    private static double Term(double share) => share > 0 ? share * Math.Log(share) : 0;
-
-    private static double DensityOf(float[] probabilities, int classes)
+    private static double DensityOf(double[][] probabilities)
     {
         const double temperature = 0.05;
-        int all = probabilities.Length / classes,
+        int all = probabilities.Length,
             rows = Math.Min(all, MostOfDensity);
         if (rows < 2)
             return 0;
         // Evenly spread over all rows, so that nothing is drawn.
-        double[][] points = [.. Enumerable.Range(0, rows).Select(i => Unit((int)((long)i * all / rows)))];
+        double[][] points =
+        [
+            .. Enumerable.Range(0, rows).Select(i => Unit(probabilities[(int)((long)i * all / rows)])),
+        ];
         double sum = 0;
+        var shares = new double[rows - 1];
         for (int i = 0; i < rows; i++)
         {
-            double[] similar = [.. points.Where((_, j) => j != i).Select(point => Product(points[i], point) / temperature)];
-            double most = similar.Max(),
-                total = similar.Sum(s => Math.Exp(s - most));
-            sum -= similar.Sum(s => Term(Math.Exp(s - most) / total));
+            for (int j = 0; j < rows - 1; j++)
+                shares[j] = Numerics.Simd.Dot(points[i], points[j < i ? j : j + 1]) / temperature;
+            double most = shares.Max();
+            for (int j = 0; j < shares.Length; j++)
+                shares[j] = Math.Exp(shares[j] - most);
+            double total = shares.Sum();
+            for (int j = 0; j < shares.Length; j++)
+                shares[j] /= total;
+            sum += PredictedClasses.Entropy(shares);
         }
 
         return sum / rows;
+    }
 
-        double[] Unit(int row)
+    private static double[] Unit(double[] row)
+    {
+        double length = Math.Sqrt(row.Sum(p => p * p));
+        return Array.ConvertAll(row, p => p / length);
+    }
+}
+
+/// <summary>What a classifier takes images for, at the sureness at which classifiers are compared.</summary>
+internal sealed class PredictedClasses
+{
+    private const double Sureness = 0.25;
+    private const int MostOfDraws = 5000,
+        Draws = 300,
+        Halvings = 60;
+
+    private readonly double[][] rows;
+    private readonly double entropy;
+
+    /// <param name="logits">Logits [rows × classes].</param>
+    /// <param name="classes">Number of classes.</param>
+    public PredictedClasses(float[] logits, int classes)
+    {
+        double wanted = Sureness * Math.Log(classes),
+            low = 1e-6,
+            high = 1e6;
+        // Entropy falls as logits grow.
+        for (int i = 0; i < Halvings; i++)
         {
-            double[] point = [.. probabilities.AsSpan(row * classes, classes).ToArray().Select(p => (double)p)];
-            double length = Math.Sqrt(point.Sum(p => p * p));
-            return Array.ConvertAll(point, p => p / length);
+            double scale = Math.Sqrt(low * high);
+            (low, high) = Rows(logits, classes, scale).Average(Entropy) > wanted ? (scale, high) : (low, scale);
         }
 
-        static double Product(double[] a, double[] b)
+        rows = Rows(logits, classes, Math.Sqrt(low * high));
+        entropy = rows.Average(Entropy);
+    }
+
+    /// <summary>Mutual information of image and class in nats.</summary>
+    public double Information() => EntropyOfMean([.. Enumerable.Range(0, rows.Length)]) - entropy;
+
+    /// <summary>
+    /// How much more mutual information there is than in what another classifier takes the same images for, and its
+    /// standard error by the bootstrap over images: that of H(mean p), since the other term is what both are set to.
+    /// </summary>
+    /// <param name="other">The other.</param>
+    /// <param name="seed">Seed of the draws.</param>
+    public (double Gain, double StandardError) Above(PredictedClasses other, int seed)
+    {
+        int drawn = Math.Min(rows.Length, MostOfDraws);
+        var rng = new Rng(seed);
+        var gains = new double[Draws];
+        var places = new int[drawn];
+        for (int draw = 0; draw < Draws; draw++)
         {
-            double product = 0;
-            for (int i = 0; i < a.Length; i++)
-                product += a[i] * b[i];
-            return product;
+            for (int i = 0; i < drawn; i++)
+                places[i] = rng.Next(rows.Length);
+            gains[draw] = EntropyOfMean(places) - other.EntropyOfMean(places);
         }
+
+        double mean = gains.Average(),
+            spread = Math.Sqrt(gains.Sum(gain => (gain - mean) * (gain - mean)) / (Draws - 1));
+        return (Information() - other.Information(), spread * Math.Sqrt((double)drawn / rows.Length));
+    }
+
+    /// <summary>softmax(scale · logits) of every row.</summary>
+    public static double[][] Rows(float[] logits, int classes, double scale)
+    {
+        var rows = new double[logits.Length / classes][];
+        for (int r = 0; r < rows.Length; r++)
+        {
+            ReadOnlySpan<float> own = logits.AsSpan(r * classes, classes);
+            double most = System.Numerics.Tensors.TensorPrimitives.Max(own),
+                sum = 0;
+            double[] row = rows[r] = new double[classes];
+            for (int c = 0; c < classes; c++)
+                sum += row[c] = Math.Exp(scale * (own[c] - most));
+            for (int c = 0; c < classes; c++)
+                row[c] /= sum;
+        }
+
+        return rows;
+    }
+
+    /// <summary>-Σ p·ln p.</summary>
+    public static double Entropy(double[] shares)
+    {
+        double sum = 0;
+        foreach (double share in shares)
+            sum -= share > 0 ? share * Math.Log(share) : 0;
+        return sum;
+    }
+
+    private double EntropyOfMean(int[] places)
+    {
+        var mean = new double[rows[0].Length];
+        foreach (int place in places)
+            for (int c = 0; c < mean.Length; c++)
+                mean[c] += rows[place][c] / places.Length;
+        return Entropy(mean);
     }
 }

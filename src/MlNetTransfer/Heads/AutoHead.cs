@@ -249,10 +249,14 @@ internal static class StratifiedSample
     /// The table itself where it has no more rows, else about as many, thinned class by class, at least 2 of each class
     /// staying.
     /// </summary>
-    public static FeatureTable Of(FeatureTable table, int count, int seed)
+    public static FeatureTable Of(FeatureTable table, int count, int seed) =>
+        table.Rows <= count ? table : table.Select(RowsOf(table, count, seed));
+
+    /// <summary>The rows of that sample, ascending.</summary>
+    public static IReadOnlyList<int> RowsOf(FeatureTable table, int count, int seed)
     {
         if (table.Rows <= count)
-            return table;
+            return [.. Enumerable.Range(0, table.Rows)];
         var rows = new List<int>();
         foreach (int[] members in new DrawOrder(table.Labels, table.ClassNames).Shuffled(seed))
             rows.AddRange(
@@ -263,6 +267,6 @@ internal static class StratifiedSample
             );
 
         rows.Sort();
-        return table.Select(rows);
+        return rows;
     }
 }

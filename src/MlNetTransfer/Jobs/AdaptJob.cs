@@ -149,17 +149,22 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
         );
         int[]? truth = target.Truth(others);
         FitToJobProgress? fits = FitToJobProgress.Of(progress);
-        (IReadOnlyList<AlignmentTrial> trials, FeatureTable aligned) = new AlignmentTrials(
-            domains,
-            new AlignmentOptions
-            {
-                Groups = extractor.Groups,
-                Seed = options.Seed,
-                Workers = options.Workers,
-            }
-        ).Run(options.Method is { } method ? [method] : AlignmentMethod.All, truth, fits, cancellation);
-        if (options.Method is { } asked)
-            (trials, aligned) = AsAsked(asked, trials, domains, extractor.Groups, cancellation);
+        var alignment = new AlignmentOptions
+        {
+            Groups = extractor.Groups,
+            Seed = options.Seed,
+            Workers = options.Workers,
+        };
+        IReadOnlyList<AlignmentTrial> trials = new AlignmentTrials(domains, alignment).Run(
+            options.Method is { } asked ? [asked] : AlignmentMethod.All,
+            truth,
+            fits,
+            cancellation
+        );
+        // What was asked for is taken, whatever the images say.
+        if (options.Method is not null)
+            trials = [.. trials.Select(trial => trial with { Taken = trial.Method == options.Method })];
+        AlignmentMethod taken = trials.Single(trial => trial.Taken).Method;
         var fitter = new HeadFitter(
             new HeadRecipeOptions
             {
@@ -171,10 +176,22 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
             backbone.DefaultTaps()
         );
         FittedHead unmoved = fitter.Fit(domains.Source, fits, cancellation),
-            head = ReferenceEquals(aligned, domains.Source) ? unmoved : fitter.Fit(aligned, fits, cancellation);
+            head = taken == AlignmentMethod.None
+                ? unmoved
+                : fitter.Fit(taken.Align(domains.Source, domains.Target, alignment, cancellation), fits, cancellation);
         float[] found = head.Predict(domains.Target),
             before = unmoved.Predict(domains.Target);
-        (StagedFile staged, ParityRecord parity) = Stage(backbone, set, target, others, head, found, trials, progress, cancellation);
+        (StagedFile staged, ParityRecord parity) = Stage(
+            backbone,
+            set,
+            target,
+            others,
+            head,
+            found,
+            taken,
+            progress,
+            cancellation
+        );
         using StagedFile file = staged;
         int classes = data.ClassNames.Count;
         var summary = new AdaptSummary
@@ -206,31 +223,6 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
         return summary;
     }
 
-    /// <summary>What was asked for is taken, whatever the images say.</summary>
-    private (IReadOnlyList<AlignmentTrial> Trials, FeatureTable Aligned) AsAsked(
-        AlignmentMethod asked,
-        IReadOnlyList<AlignmentTrial> trials,
-        TwoDomains domains,
-        TapGroups groups,
-        CancellationToken cancellation
-    ) =>
-        (
-            [.. trials.Select(trial => trial with { Taken = trial.Method == asked })],
-            asked == AlignmentMethod.None
-                ? domains.Source
-                : asked.Align(
-                    domains.Source,
-                    domains.Target,
-                    new AlignmentOptions
-                    {
-                        Groups = groups,
-                        Seed = options.Seed,
-                        Workers = options.Workers,
-                    },
-                    cancellation
-                )
-        );
-
     /// <summary>Writes the model beside its place, and checks it on images of the target.</summary>
     private (StagedFile File, ParityRecord Parity) Stage(
         Backbone backbone,
@@ -239,7 +231,7 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
         ItemRows others,
         FittedHead head,
         float[] found,
-        IReadOnlyList<AlignmentTrial> trials,
+        AlignmentMethod taken,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
@@ -254,7 +246,7 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
             Backbone = used.Card.Id,
             CardDigest = used.Card.Digest(),
             Taps = [.. taps.Select(tap => tap.Name)],
-            TrainingDigest = Digest(set, others, trials.Single(trial => trial.Taken).Method),
+            TrainingDigest = Digest(set, others, taken),
             TrainingImages = ImageHashes.Of(set.Rows.Digests, [.. Enumerable.Range(0, set.Table.Rows)]),
         };
         int shown = Math.Min(ModelWriter.ParityImages, others.Accepted.Length);
@@ -280,11 +272,9 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
             set.Extractor.Space.Key(),
             SHA256.HashData([
                 .. Encoding.UTF8.GetBytes(
-                    string.Create(
-                        System.Globalization.CultureInfo.InvariantCulture,
-                        $"adapt {method.Name} {options.Head.Name} {options.Seed} {string.Join('\n', set.Data.ClassNames)}"
-                    )
+                    FormattableString.Invariant($"adapt {method.Name} {options.Head.Name} {options.Seed}")
                 ),
+                .. Encoding.UTF8.GetBytes(string.Join('\n', set.Data.ClassNames)),
                 .. set.Rows.Digests,
                 .. set.Table.Labels.SelectMany(BitConverter.GetBytes),
                 .. others.Digests,

@@ -33,12 +33,10 @@ internal sealed record AdaptTarget(
         }
 
         Dataset data = DatasetReader.Read(options.Target, options.Dataset with { MinimumClasses = 1 });
-        int[] known = new KnownClasses(
-            classes,
-            "the labelled images",
-            "do not have",
-            "They have"
-        ).LabelsOf(data.ClassNames, options.Target);
+        int[] known = new KnownClasses(classes, "the labelled images", "do not have", "They have").LabelsOf(
+            data.ClassNames,
+            options.Target
+        );
         return new AdaptTarget(
             options.Target,
             data.Items,

@@ -34,13 +34,7 @@ internal sealed class SymmetricEigen
     }
 
     /// <summary>Sweeps until the element below a diagonal element is 0 to rounding.</summary>
-    private static void Find(
-        int first,
-        double[] values,
-        double[] below,
-        double[][] vectors,
-        ParallelOptions parallel
-    )
+    private static void Find(int first, double[] values, double[] below, double[][] vectors, ParallelOptions parallel)
     {
         for (int sweep = 0; sweep < MostSweeps; sweep++)
         {

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Reflection;
 using System.Text.Json;
+using MlNetTransfer.Adaptation;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Explain;
@@ -222,6 +223,22 @@ public sealed class JobRequestTests
             Limits = Limits,
             Workers = 1024,
         },
+        ["adapt"] = new AdaptOptions
+        {
+            Source = "images",
+            Dataset = Dataset,
+            Target = "others",
+            ScoreTarget = true,
+            Output = "out",
+            Backbone = "mine",
+            Method = AlignmentMethod.Coral,
+            Head = HeadKind.Ridge,
+            Seed = int.MinValue,
+            CacheFolder = "cache",
+            CacheFeatures = false,
+            Limits = Limits,
+            Workers = 1024,
+        },
         ["learningRate"] = new LearningRateOptions
         {
             Train = Training,
@@ -306,6 +323,7 @@ public sealed class JobRequestTests
     [DataRow("check")]
     [DataRow("advise")]
     [DataRow("distance")]
+    [DataRow("adapt")]
     [DataRow("learningRate")]
     [DataRow("tune")]
     [DataRow("export")]

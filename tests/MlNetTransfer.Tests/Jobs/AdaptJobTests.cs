@@ -1,0 +1,162 @@
+using MlNetTransfer.Adaptation;
+using MlNetTransfer.Jobs;
+using MlNetTransfer.Models;
+using MlNetTransfer.Tests.Training.FineTuning;
+
+namespace MlNetTransfer.Tests.Jobs;
+
+/// <summary>Patterns, and the same kinds half as bright.</summary>
+[TestClass]
+public sealed class AdaptJobTests : IDisposable
+{
+    private readonly TuneTask task = new(perClass: 20);
+    private readonly string target;
+
+    public AdaptJobTests()
+    {
+        target = task.File("dark");
+        foreach (string file in Directory.GetFiles(task.Images, "*.bmp", SearchOption.AllDirectories))
+        {
+            byte[] image = File.ReadAllBytes(file);
+            for (int i = 54; i < image.Length; i++)
+                image[i] = (byte)(image[i] / 2);
+            string kind = Path.GetFileName(Path.GetDirectoryName(file)!);
+            Directory.CreateDirectory(Path.Combine(target, kind));
+            File.WriteAllBytes(Path.Combine(target, kind, Path.GetFileName(file)), image);
+        }
+    }
+
+    public void Dispose() => task.Dispose();
+
+    [TestMethod]
+    public void Run_DarkImages_MovesTheOthersThereAndIsMoreOftenRight()
+    {
+        AdaptSummary summary = Run(Options() with { ScoreTarget = true });
+        Assert.AreEqual(AlignmentMethod.Standardize, summary.Taken.Method, string.Join('\n', summary.Trials));
+        Assert.IsTrue(summary.Taken.KeepsClasses && summary.Taken.Gain > 2 * summary.Taken.GainError);
+        Assert.AreEqual(TransferVerdict.Helped, summary.Judged!.Verdict, $"{summary.Judged}");
+        Assert.AreEqual((60, 60), (summary.Source, summary.Target));
+        Assert.IsTrue(summary.Parity.Agrees);
+        Assert.IsGreaterThan(0, summary.Changed);
+        Assert.AreEqual(1, summary.Shares.Sum(), 1e-9);
+        Assert.HasCount(AlignmentMethod.All.Count, summary.Trials);
+        Assert.IsGreaterThan(1.0, summary.Trials[0].Distance.Distance, "the two are far apart before");
+        Assert.IsLessThan(summary.Trials[0].Distance.Distance, summary.Taken.Distance.Distance);
+        Assert.IsTrue(summary.Trials.All(trial => trial.Accuracy is >= 0 and <= 1));
+        Assert.AreEqual((0.0, 0.0), (summary.Trials[0].Gain, summary.Trials[0].GainError));
+
+        // The file is a model like any other, and says of the target what was judged.
+        ModelEvaluation found = new EvaluateJob(new EvaluateOptions { Model = summary.Model, Folder = target }).Run();
+        Assert.AreEqual(summary.Judged.Accuracy, found.Accuracy!.Value, 1e-9);
+        string[] rows = File.ReadAllLines(task.File("out/predictions.csv"));
+        Assert.HasCount(61, rows);
+        StringAssert.StartsWith(rows[0], "file,prediction,probability,unadapted,p_");
+        StringAssert.Contains(File.ReadAllText(task.File("out/report.json")), "\"method\": \"standardize\"");
+    }
+
+    [TestMethod]
+    public void Run_LabelsOfTheTarget_ChangeNothing()
+    {
+        AdaptSummary blind = Run(Options());
+        byte[] model = File.ReadAllBytes(blind.Model);
+        AdaptSummary scored = Run(Options() with { ScoreTarget = true });
+        CollectionAssert.AreEqual(model, File.ReadAllBytes(scored.Model), "nothing that is trained looks at them");
+        Assert.IsNull(blind.Judged);
+        Assert.IsTrue(blind.Trials.All(trial => trial.Accuracy is null));
+    }
+
+    [TestMethod]
+    public void Run_TheSameImages_KeepsTheUnadaptedModel()
+    {
+        AdaptSummary summary = Run(Options() with { Target = task.Images });
+        Assert.AreEqual(AlignmentMethod.None, summary.Taken.Method);
+        Assert.AreEqual(0, summary.Changed);
+        StringAssert.Contains(summary.Notes.Single(), "60 of 60 target images are byte for byte among the labelled");
+    }
+
+    [TestMethod]
+    public void Run_AMethodByName_IsTakenWhateverTheImagesSay()
+    {
+        AdaptSummary summary = Run(Options() with { Method = AlignmentMethod.Transport });
+        Assert.AreEqual(AlignmentMethod.Transport, summary.Taken.Method);
+        CollectionAssert.AreEqual(
+            new[] { AlignmentMethod.None, AlignmentMethod.Transport },
+            summary.Trials.Select(trial => trial.Method).ToArray()
+        );
+    }
+
+    [TestMethod]
+    public void Run_FewImages_SaysHowManyAreNeededAndWritesNothing()
+    {
+        string few = Directory.CreateDirectory(task.File("few")).FullName;
+        foreach (string file in Directory.GetFiles(target, "*.bmp", SearchOption.AllDirectories).Take(5))
+            File.Copy(file, Path.Combine(few, Path.GetFileName(file)));
+        File.WriteAllText(Path.Combine(few, "no image.png"), "text");
+        string message = Refused(Options() with { Target = few });
+        StringAssert.Contains(message, "has 5 different usable images; at least 10 are needed");
+        StringAssert.Contains(message, "no image.png");
+        Assert.IsFalse(Directory.Exists(task.File("out")), "the folder that was made is removed");
+    }
+
+    [TestMethod]
+    public void Run_OtherClasses_AreRefusedToJudgeByAndNotedElse()
+    {
+        string others = task.File("others");
+        string[] folders = Directory.GetDirectories(target);
+        foreach (string folder in folders)
+        {
+            Directory.CreateDirectory(others);
+            Directory.Move(folder, Path.Combine(others, "not-" + Path.GetFileName(folder)));
+        }
+
+        StringAssert.Contains(
+            Refused(Options() with { Target = others, ScoreTarget = true }),
+            "classes that the labelled images do not have: 'not-"
+        );
+        StringAssert.Contains(Run(Options() with { Target = others }).Notes.Single(), "None of the 3 folders in");
+    }
+
+    [TestMethod]
+    public void Run_Cancelled_LeavesTheOldModel()
+    {
+        AdaptSummary summary = Run(Options());
+        byte[] model = File.ReadAllBytes(summary.Model);
+        using var ended = new CancellationTokenSource();
+        Assert.Throws<OperationCanceledException>(() =>
+            new AdaptJob(
+                Options() with
+                {
+                    Method = AlignmentMethod.Coral,
+                },
+                new JobServices { Catalog = task.Catalog }
+            ).Run(new Ending(ended), ended.Token)
+        );
+        CollectionAssert.AreEqual(model, File.ReadAllBytes(summary.Model));
+    }
+
+    private AdaptOptions Options() =>
+        new()
+        {
+            Source = task.Images,
+            Target = target,
+            Output = task.File("out"),
+            Backbone = TuneTask.Id,
+            CacheFolder = task.File("cache"),
+            Workers = 2,
+        };
+
+    private AdaptSummary Run(AdaptOptions options) =>
+        new AdaptJob(options, new JobServices { Catalog = task.Catalog }).Run();
+
+    private string Refused(AdaptOptions options) => Assert.ThrowsExactly<TransferException>(() => Run(options)).Message;
+
+    /// <summary>Ends the job when alignments are tried.</summary>
+    private sealed class Ending(CancellationTokenSource end) : IProgress<JobProgress>
+    {
+        public void Report(JobProgress value)
+        {
+            if (value.Stage == "Trying alignments")
+                end.Cancel();
+        }
+    }
+}
