@@ -3,7 +3,6 @@ using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
-using MlNetTransfer.Heads;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Experiments;

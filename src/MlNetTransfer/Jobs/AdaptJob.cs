@@ -1,10 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
 using MlNetTransfer.Adaptation;
-using MlNetTransfer.Advice;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Datasets;
-using MlNetTransfer.Evaluation;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Models;
@@ -58,8 +56,8 @@ public sealed record AdaptOptions : DataJobRequest
     } = BackboneCatalog.DefaultId;
 
     /// <summary>
-    /// How the source's features are moved. Default null: all are tried, and the target's images decide, see
-    /// <see cref="AlignmentTrials"/>.
+    /// How the source's features are moved. Default null: all are tried, and the simplest is taken for which the
+    /// target's images speak and which keeps the source's classes apart, else <see cref="AlignmentMethod.None"/>.
     /// </summary>
     public AlignmentMethod? Method { get; init; }
 

@@ -1,6 +1,5 @@
 using MlNetTransfer.Adaptation;
 using MlNetTransfer.Jobs;
-using MlNetTransfer.Models;
 using MlNetTransfer.Tests.Training.FineTuning;
 
 namespace MlNetTransfer.Tests.Jobs;

@@ -91,6 +91,21 @@ public sealed class ReadmeTests
     }
 
     [TestMethod]
+    public void OtherDomains_OfTheGuide_Runs()
+    {
+        Assert.AreEqual(
+            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/other-domains.md", "csharp").Single()),
+            DocumentedCode.Normal(
+                DocumentedCode
+                    .Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// adapting begins", "// adapting ends")
+                    .Single()
+            )
+        );
+        using var folder = new TempFolder();
+        StringAssert.StartsWith(DocumentedProgram.Printed(folder, Adapting), "none: 0 of 157 get another class");
+    }
+
+    [TestMethod]
     public void Scoring_OfTheGuide_Runs()
     {
         Assert.AreEqual(
@@ -300,6 +315,21 @@ public sealed class ReadmeTests
         LearningRateSummary rates = new LearningRateJob(new LearningRateOptions { Train = train, Steps = 20 }).Run();
         Console.WriteLine($"lowest at {rates.Lowest:g2}, {rates.Points.Count} steps");
         // rates end
+    }
+
+    private static void Adapting()
+    {
+        // adapting begins
+        // The sample images for both: nothing speaks for adapting.
+        var adapt = new AdaptOptions
+        {
+            Source = "data-samples/clipart",
+            Target = "data-samples/clipart",
+            Output = "out/adapted",
+        };
+        AdaptSummary adapted = new AdaptJob(adapt).Run();
+        Console.WriteLine($"{adapted.Taken.Method.Label}: {adapted.Changed} of {adapted.Target} get another class");
+        // adapting ends
     }
 
     private static void Advice()
