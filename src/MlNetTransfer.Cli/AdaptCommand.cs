@@ -44,7 +44,7 @@ internal static class AdaptCommand
         var command = new Command(
             "adapt",
             "Train on labelled images for others that look different and have no labels: photos to drawings, one "
-                + "camera to another. Keeps the unadapted model where the other images do not speak for more."
+                + "camera to another. Keeps the unadapted model where the target gives no reason to adapt."
         )
         {
             source,
@@ -52,8 +52,8 @@ internal static class AdaptCommand
             output,
             flags.Choice(
                 "--method",
-                "How the labelled images' features are moved to where the others' lie. auto: the simplest that the "
-                    + "images speak for. "
+                "How the labelled images' features are moved to where the others' lie. auto: the simplest method "
+                    + "that the images support. "
                     + string.Join("; ", AlignmentMethod.All.Select(m => $"{m.Label}: {m.Description}"))
                     + ".",
                 ["auto", .. AlignmentMethod.All.Names],
@@ -92,7 +92,10 @@ internal static class AdaptCommand
         };
         command.SetAction(parsed =>
         {
-            AdaptSummary summary = terminal.Run(new AdaptJob(flags.Read(parsed)), cancellation);
+            AdaptSummary summary = terminal.Run(
+                new AdaptJob(flags.Read(parsed), new JobServices { Command = TypedCommand.Of(parsed) }),
+                cancellation
+            );
             if (parsed.GetValue(json))
                 terminal.WriteJson(summary);
             else
@@ -108,6 +111,8 @@ internal static class AdaptCommand
             console.WriteLine(line);
         console.WriteLine();
         console.Write(Table(summary));
+        if (summary.Trials.Any(trial => trial.Accuracy is not null))
+            console.WriteLine("* by the head that methods are compared with; that of the model is chosen afterwards.");
         console.WriteLine(
             FormattableString.Invariant($"{summary.Source} labelled images, {summary.Target} of the target; ")
                 + FormattableString.Invariant($"{summary.Head} on {string.Join(", ", summary.Taps)} of ")
@@ -131,24 +136,35 @@ internal static class AdaptCommand
     private static IEnumerable<string> Verdict(AdaptSummary summary)
     {
         AlignmentTrial taken = summary.Taken;
-        yield return taken.Method == AlignmentMethod.None
-            ? "Not adapted: the target's images do not speak for any method. The model is that of the labelled images."
-            : FormattableString.Invariant($"Adapted by {taken.Method.Label}: {summary.Changed} of {summary.Target} ")
-                + "target images are taken for another class than by a model of the labelled images as they are.";
+        bool isAdapted = taken.Method != AlignmentMethod.None;
+        yield return isAdapted
+            ? FormattableString.Invariant($"Adapted by {taken.Method.Label}: {summary.Changed} of {summary.Target} ")
+                + "target images get another class than from a model of the labelled images as they are."
+            : Unadapted(summary);
         if (summary.Judged is not { } judged)
             yield break;
-        yield return $"{EvaluationTables.Percent(judged.Accuracy)} of the target's images are right (95 %: "
+        string right =
+            $"{EvaluationTables.Percent(judged.Accuracy)} of the target's images are right (95 %: "
             + $"{EvaluationTables.Percent(judged.AccuracyInterval[0])} to "
-            + $"{EvaluationTables.Percent(judged.AccuracyInterval[1])}); unadapted "
-            + $"{EvaluationTables.Percent(judged.UnadaptedAccuracy)}. {Difference(judged)}";
+            + $"{EvaluationTables.Percent(judged.AccuracyInterval[1])})";
+        yield return isAdapted
+            ? $"{right}; unadapted {EvaluationTables.Percent(judged.UnadaptedAccuracy)}. {Difference(judged)}"
+            : right + ".";
     }
+
+    private static string Unadapted(AdaptSummary summary) =>
+        summary.Options.Method is not null ? "Not adapted, as asked: the model is that of the labelled images."
+        : summary.Trials.Any(trial => trial.Gain > 2 * trial.GainError)
+            ? "Not adapted: what the target's images support would mix up the classes of the labelled ones. The model "
+                + "is that of the labelled images."
+        : "Not adapted: the target's images give no reason to. The model is that of the labelled images.";
 
     private static string Difference(AdaptJudgement judged) =>
         judged.Verdict switch
         {
-            TransferVerdict.Helped => $"Adapting helped by {Gain(judged)}.",
-            TransferVerdict.Harmed => $"ADAPTING HARMED by {Gain(judged)}: take --method none.",
-            _ => $"The difference, {Gain(judged)}, is none that so many images can show.",
+            TransferVerdict.Helped => $"Adapting helped: {Gain(judged)}.",
+            TransferVerdict.Harmed => $"ADAPTING HARMED: {Gain(judged)}. Take --method none.",
+            _ => $"The difference, {Gain(judged)}, is too small to show with this many images.",
         };
 
     private static string Gain(AdaptJudgement judged) =>
@@ -163,11 +179,11 @@ internal static class AdaptCommand
             string column in (string[])
                 [
                     "information, nats",
-                    "more than none",
+                    "gain over none",
                     "labelled images right",
                     "classes kept",
                     "distance, 0 to 2",
-                    .. known ? (string[])["target accuracy"] : [],
+                    .. known ? (string[])["target right*"] : [],
                 ]
         )
             table.AddColumn(new TableColumn(column).RightAligned());

@@ -110,6 +110,13 @@ internal sealed record RunDocument
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
         {
+            if (json.Contains("\"job\": \"adapt\"", StringComparison.Ordinal))
+                throw new TransferException(
+                    $"'{file}' is of 'mlnet-transfer adapt', which has no page: no labelled image judges its model. "
+                        + "Its figures are in that file, and what it takes each image for in predictions.csv beside "
+                        + "it.",
+                    e
+                );
             throw new TransferException(
                 $"'{file}' is no report.json of a training run: {e.Message.ReplaceLineEndings(" ")} Give the output "
                     + "folder of 'mlnet-transfer train'.",

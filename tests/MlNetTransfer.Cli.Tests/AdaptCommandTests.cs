@@ -57,6 +57,7 @@ public sealed class AdaptCommandTests : IDisposable
     [DataRow("--method", "best", "must be")]
     [DataRow("--target", "", "--target")]
     [DataRow("--source", "nowhere", "does not exist")]
+    [DataRow("--target", "nowhere", "does not exist")]
     public void Adapt_BadInput_SaysWhatIsWrong(string flag, string value, string expected)
     {
         string images = SmallTask.Images(folder, 4);

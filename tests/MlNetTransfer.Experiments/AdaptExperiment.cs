@@ -114,6 +114,7 @@ internal static class AdaptExperiment
         var domains = new TwoDomains(
             source,
             target,
+            [.. Enumerable.Range(0, source.Rows)],
             from.DigestsOf(a),
             to.DigestsOf(b),
             groups,

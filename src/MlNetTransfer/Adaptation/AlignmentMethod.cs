@@ -59,7 +59,7 @@ public sealed class AlignmentMethod : INamed
     /// <param name="source">Labelled rows [source × width].</param>
     /// <param name="target">Rows of the other domain [target × width]; their labels are not looked at.</param>
     /// <param name="options">Which features belong together, and what may be used; null for the defaults.</param>
-    /// <param name="cancellation">Honoured within some seconds.</param>
+    /// <param name="cancellation">Ends the work, where it takes more than a pass over the rows.</param>
     /// <returns>The source's rows moved, with their labels, in their order; equal inputs give equal bytes.</returns>
     /// <exception cref="ArgumentException">The widths differ, or a domain has fewer than two rows.</exception>
     public FeatureTable Align(
@@ -93,8 +93,9 @@ public sealed class AlignmentMethod : INamed
 public sealed record AlignmentOptions
 {
     /// <summary>
-    /// The taps whose features stand side by side in a row: each is aligned by itself, and has the same weight in a
-    /// distance whatever its width. Default null: all features belong together.
+    /// The taps whose features stand side by side in a row: each is aligned by itself. <see
+    /// cref="AlignmentMethod.Transport"/>, which carries whole rows, gives each the same weight in a distance whatever
+    /// its width. Default null: all features belong together.
     /// </summary>
     public TapGroups? Groups { get; init; }
 

@@ -8,6 +8,7 @@ namespace MlNetTransfer.Adaptation;
 /// <summary>Two domains, as a choice of an alignment sees them.</summary>
 /// <param name="Source">Labelled rows with the features of all taps side by side.</param>
 /// <param name="Target">Rows of the other domain; labels are not looked at.</param>
+/// <param name="SourceGroups">Group of each source row: equal images, and what a list says belongs together.</param>
 /// <param name="SourceDigests">SHA-256 of the source's images [rows × 32].</param>
 /// <param name="TargetDigests">SHA-256 of the target's.</param>
 /// <param name="Groups">Which features come from which tap.</param>
@@ -15,6 +16,7 @@ namespace MlNetTransfer.Adaptation;
 internal sealed record TwoDomains(
     FeatureTable Source,
     FeatureTable Target,
+    IReadOnlyList<int> SourceGroups,
     byte[] SourceDigests,
     byte[] TargetDigests,
     TapGroups Groups,
@@ -22,7 +24,7 @@ internal sealed record TwoDomains(
 );
 
 /// <summary>
-/// Tries alignments, and takes the simplest that the images speak for, without labels of the target: its mutual
+/// Tries alignments, and takes the simplest one that the images support, without labels of the target: its mutual
 /// information of image and class (<see cref="UnlabelledScores"/>) is above that of the unmoved source by more than two
 /// standard errors, and the moved source's classes are told apart as well as before.
 /// </summary>
@@ -31,8 +33,9 @@ internal sealed record TwoDomains(
 /// the middle of some target images makes a classifier of them sure and even, and wrong. Moving that keeps the classes
 /// apart keeps them so for a classifier that is fitted on a part of the moved source and judged on the rest, to within
 /// one standard error of the paired difference.</para>
-/// <para>All are judged by a kernel head on the last taps of each network, on 2,000 source images at most, by five
-/// folds that keep equal images together.</para>
+/// <para>All are judged by a kernel head on the last taps of each network (of more than 5,000 source images, by
+/// logistic regression), on about 2,000 source images, at least two of each class, by five folds that keep groups and
+/// equal images together; and on different images of the target, so that copies count once.</para>
 /// </remarks>
 /// <param name="domains">The domains.</param>
 /// <param name="options">What may be used.</param>
@@ -40,20 +43,26 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
 {
     private const double Errors = 2;
     private const int Folds = 5;
-    private const double DomainPenalty = 1;
-    private readonly FeatureTable target = domains.Groups.Columns(domains.Target, domains.Judged);
+    private const double DomainPenalty = 1,
+        ManyPenalty = 0.1;
+    private readonly int[] different = Different(domains.TargetDigests);
     private readonly IReadOnlyList<int> sample = StratifiedSample.RowsOf(
         domains.Source,
         StratifiedSample.ComparedRows,
         options.Seed
     );
 
-    private readonly KernelRidgeTrainer trainer = new(new KernelRidgeTrainerOptions { Workers = options.Workers });
+    private FeatureTable Target => field ??= domains.Groups.Columns(domains.Target.Select(different), domains.Judged);
+
+    private IHeadTrainer Trainer =>
+        sample.Count <= KernelRidgeTrainer.MostRows
+            ? new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = options.Workers })
+            : new SoftmaxTrainer(new SoftmaxTrainerOptions { L2 = ManyPenalty, Workers = options.Workers });
 
     /// <summary>Tries methods; the unmoved source is always among them.</summary>
     /// <param name="methods">The others.</param>
-    /// <param name="truth">Labels of the target's rows, by which figures that are shown are made and no choice; null
-    /// where they are not known.</param>
+    /// <param name="truth">Labels of the target's rows, -1 where there is none, by which figures that are shown are
+    /// made and no choice; null where they are not known.</param>
     /// <param name="progress">Told which is tried.</param>
     /// <param name="cancellation">Ends the work.</param>
     public IReadOnlyList<AlignmentTrial> Run(
@@ -64,15 +73,8 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
     )
     {
         AlignmentMethod[] all = [AlignmentMethod.None, .. methods.Where(m => m != AlignmentMethod.None)];
-        byte[] digests = [.. sample.SelectMany(row => domains.SourceDigests[(32 * row)..(32 * row + 32)])];
-        int[] fold = Datasets.StratifiedFolds.Assign(
-            [.. sample.Select(row => domains.Source.Labels[row])],
-            Datasets.Groups.OfDigests(digests),
-            Folds,
-            options.Seed,
-            domains.Source.ClassNames,
-            digests
-        );
+        byte[] digests = Digests(domains.SourceDigests, sample);
+        int[] fold = Fold();
         List<AlignmentTrial> trials = [];
         Judged? unmoved = null;
         for (int i = 0; i < all.Length; i++)
@@ -80,7 +82,7 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
             progress?.Report(new FitProgress("Trying alignments", i, all.Length));
             FeatureTable moved = all[i].Align(domains.Source, domains.Target, options, cancellation);
             Judged judged = Judge(domains.Groups.Columns(moved, domains.Judged).Select(sample), fold, cancellation);
-            trials.Add(Trial(all[i], judged, unmoved ?? judged, digests, truth, cancellation));
+            trials.Add(Trial(all[i], judged, unmoved, digests, truth, cancellation));
             unmoved ??= judged;
         }
 
@@ -91,34 +93,34 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
 
     private Judged Judge(FeatureTable rows, int[] fold, CancellationToken cancellation)
     {
-        OutOfFoldPredictions held = CrossValidation.OutOfFold(trainer, rows, fold, cancellation: cancellation);
-        var logits = new float[target.Rows * target.Classes];
-        trainer.Fit(rows, null, cancellation).Logits(target.Values, logits);
+        OutOfFoldPredictions held = CrossValidation.OutOfFold(Trainer, rows, fold, cancellation: cancellation);
+        var logits = new float[Target.Rows * Target.Classes];
+        Trainer.Fit(rows, null, cancellation).Logits(Target.Values, logits);
         return new Judged(
             rows,
             held.Rows,
             JudgedRows.Right(held.Labels, held.Logits, held.Classes),
             logits,
-            new PredictedClasses(logits, target.Classes)
+            new PredictedClasses(logits, Target.Classes)
         );
     }
 
     private AlignmentTrial Trial(
         AlignmentMethod method,
         Judged found,
-        Judged unmoved,
+        Judged? unmoved,
         byte[] digests,
         IReadOnlyList<int>? truth,
         CancellationToken cancellation
     )
     {
-        (double gain, double error) = found.Predicted.Above(unmoved.Predicted, options.Seed);
-        var change = PairedDifference.Of(unmoved.Right, found.Right);
+        (double gain, double error) = unmoved is null ? (0, 0) : found.Predicted.Above(unmoved.Predicted, options.Seed);
+        var change = PairedDifference.Of((unmoved ?? found).Right, found.Right);
         double[] weights = Weights(found.Rows, cancellation);
         double sum = found.Held.Sum(row => weights[row]);
         var trial = new AlignmentTrial(method)
         {
-            Scores = UnlabelledScores.Of(found.Logits, target.Classes),
+            Scores = UnlabelledScores.Of(found.Logits, Target.Classes),
             Gain = gain,
             GainError = error,
             SourceAccuracy = found.Right.Average(hit => hit ? 1.0 : 0),
@@ -126,16 +128,28 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
             WeightedAccuracy = found.Held.Zip(found.Right, (row, hit) => hit ? weights[row] : 0).Sum() / sum,
             Distance = DomainDistance.Between(
                 found.Rows,
-                target,
+                Target,
                 digests,
-                domains.TargetDigests,
+                Digests(domains.TargetDigests, different),
                 options.Seed,
                 cancellation
             ),
         };
         if (truth is null)
             return trial;
-        bool[] right = JudgedRows.Right(truth, found.Logits, target.Classes);
+        int[] known = [.. Enumerable.Range(0, different.Length).Where(row => truth[different[row]] >= 0)];
+        if (known.Length == 0)
+            return trial;
+        bool[] right =
+        [
+            .. known.Select(row =>
+                JudgedRows.Right(
+                    [truth[different[row]]],
+                    found.Logits.AsMemory(row * Target.Classes, Target.Classes),
+                    Target.Classes
+                )[0]
+            ),
+        ];
         Interval interval = WilsonInterval.Of(right.Count(hit => hit), right.Length);
         return trial with
         {
@@ -144,13 +158,49 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
         };
     }
 
+    /// <summary>
+    /// The fold of each row of the sample: groups stay together, those of a class are spread over the folds in turn. A
+    /// class that lies in one fold is not known to the head that judges it there.
+    /// </summary>
+    private int[] Fold()
+    {
+        Dictionary<int, int> folds = [];
+        var fold = new int[sample.Count];
+        int next = 0;
+        foreach (
+            int place in Enumerable
+                .Range(0, sample.Count)
+                .OrderBy(
+                    place => domains.Source.ClassNames[domains.Source.Labels[sample[place]]],
+                    StringComparer.Ordinal
+                )
+        )
+        {
+            int group = domains.SourceGroups[sample[place]];
+            if (!folds.TryGetValue(group, out fold[place]))
+                folds[group] = fold[place] = next++ % Folds;
+        }
+
+        return fold;
+    }
+
+    private static int[] Different(byte[] digests)
+    {
+        int[] groups = Datasets.Groups.OfDigests(digests);
+        return [.. Enumerable.Range(0, groups.Length).DistinctBy(row => groups[row])];
+    }
+
+    private static byte[] Digests(byte[] all, IEnumerable<int> rows) =>
+        [.. rows.SelectMany(row => all[(32 * row)..(32 * row + 32)])];
+
     /// <summary>p(target)/p(source) of each source row by a classifier of domains, times source/target rows.</summary>
     private double[] Weights(FeatureTable rows, CancellationToken cancellation)
     {
+        const double least = 1e-6;
         var both = new FeatureTable(
             ["source", "target"],
-            [.. Enumerable.Repeat(0, rows.Rows), .. Enumerable.Repeat(1, target.Rows)],
-            [.. rows.Values, .. target.Values],
+            [.. Enumerable.Repeat(0, rows.Rows), .. Enumerable.Repeat(1, Target.Rows)],
+            [.. rows.Values, .. Target.Values],
             rows.Width
         )
         {
@@ -163,7 +213,9 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
         [
             .. Enumerable
                 .Range(0, rows.Rows)
-                .Select(row => found[2 * row + 1] / Math.Max(found[2 * row], 1e-6) * rows.Rows / target.Rows),
+                .Select(row =>
+                    Math.Max(found[2 * row + 1], least) / Math.Max(found[2 * row], least) * rows.Rows / Target.Rows
+                ),
         ];
     }
 
@@ -217,7 +269,8 @@ public sealed record AlignmentTrial(AlignmentMethod Method)
     public bool Taken { get; init; }
 
     /// <summary>
-    /// Accuracy on the target's images, in [0, 1], where their labels were given to judge by; no choice looks at it.
+    /// Accuracy on the target's images of the head that methods are compared by, in [0, 1], where their labels were
+    /// given to judge by; no choice looks at it, and the head of the model is another.
     /// </summary>
     public double? Accuracy { get; init; }
 

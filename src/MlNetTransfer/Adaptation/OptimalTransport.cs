@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using MlNetTransfer.Heads;
 using MlNetTransfer.Numerics;
 
 namespace MlNetTransfer.Adaptation;
@@ -27,9 +28,8 @@ internal static class OptimalTransport
     {
         int[] sources = Draw(pair.SourceRows, pair.Seed),
             targets = Draw(pair.TargetRows, pair.Seed);
-        float[][] from = Standard(pair.Source, pair),
-            all = Standard(pair.Target, pair),
-            to = [.. targets.Select(row => all[row])];
+        float[][] from = Standard(pair.Source, [.. Enumerable.Range(0, pair.SourceRows)], pair),
+            to = Standard(pair.Target, targets, pair);
         float[][] costs = Costs([.. sources.Select(row => from[row])], to, pair.Parallel);
         float unit = (float)(
             Regularization * costs.Average(row => (double)TensorPrimitives.Sum<float>(row) / to.Length)
@@ -47,7 +47,7 @@ internal static class OptimalTransport
                 var shares = new float[to.Length];
                 Cost(from[row], to, shares);
                 Exponents(shares, potentials, unit);
-                TensorPrimitives.SoftMax(shares, shares);
+                Softmax.InPlace(shares);
                 Span<float> into = moved.AsSpan(row * pair.Width, pair.Width);
                 for (int j = 0; j < targets.Length; j++)
                     if (shares[j] > 1e-9f)
@@ -66,18 +66,18 @@ internal static class OptimalTransport
         return [.. all.Take(MostRows).Order()];
     }
 
-    /// <summary>Standardised rows; each tap divided by the root of its width.</summary>
-    private static float[][] Standard(float[] values, DomainPair pair)
+    /// <summary>Some rows, standardised by all; each tap divided by the root of its width.</summary>
+    private static float[][] Standard(float[] values, int[] rows, DomainPair pair)
     {
         var moments = DomainMoments.Of(values, pair.Width);
         var share = new float[pair.Width];
         foreach ((int start, int width) in pair.Blocks)
             share.AsSpan(start, width).Fill((float)(1 / Math.Sqrt(width)));
-        float[][] rows = [.. Enumerable.Range(0, values.Length / pair.Width).Select(_ => new float[pair.Width])];
+        float[][] standard = [.. rows.Select(_ => new float[pair.Width])];
         for (int r = 0; r < rows.Length; r++)
         for (int i = 0; i < pair.Width; i++)
-            rows[r][i] = share[i] * moments.Standard(values[r * pair.Width + i], i);
-        return rows;
+            standard[r][i] = share[i] * moments.Standard(values[rows[r] * pair.Width + i], i);
+        return standard;
     }
 
     private static float[][] Costs(float[][] from, float[][] to, ParallelOptions parallel)

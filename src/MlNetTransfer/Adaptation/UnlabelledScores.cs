@@ -2,10 +2,9 @@ namespace MlNetTransfer.Adaptation;
 
 /// <summary>What can be said of a classifier on images without labels.</summary>
 /// <remarks>
-/// A classifier that suits them takes them for different classes while being sure of each of them: the mutual
-/// information of image and class is high. How sure a classifier is depends on the scale of its logits as much as on
-/// the images, and entropy alone is lowest where all images are taken for one class; so classifiers are compared by
-/// their mutual information at one sureness.
+/// A classifier that suits them takes them for different classes and is sure of each: the mutual information of image
+/// and class is high. How sure it is depends on the scale of its logits as much as on the images, so all classifiers
+/// are compared at the same sureness. (Entropy alone would reward taking every image for one class.)
 /// </remarks>
 /// <param name="Information">Mutual information of image and predicted class in nats, H(mean p) - mean H(p), the
 /// logits divided by the temperature at which mean H(p) is a quarter of ln classes; in [0, 3/4·ln classes] (Bridle,
@@ -79,17 +78,18 @@ public sealed record UnlabelledScores(double Information, double Entropy, double
 internal sealed class PredictedClasses
 {
     private const double Sureness = 0.25;
-    private const int MostOfDraws = 5000,
+    private const int MostRows = 5000,
         Draws = 300,
         Halvings = 60;
 
     private readonly double[][] rows;
     private readonly double entropy;
 
-    /// <param name="logits">Logits [rows × classes].</param>
+    /// <param name="logits">Logits [rows × classes]; of more than 5,000 rows, as many evenly spread over all.</param>
     /// <param name="classes">Number of classes.</param>
     public PredictedClasses(float[] logits, int classes)
     {
+        logits = Spread(logits, classes);
         double wanted = Sureness * Math.Log(classes),
             low = 1e-6,
             high = 1e6;
@@ -109,26 +109,36 @@ internal sealed class PredictedClasses
 
     /// <summary>
     /// How much more mutual information there is than in what another classifier takes the same images for, and its
-    /// standard error by the bootstrap over images: that of H(mean p), since the other term is what both are set to.
+    /// standard error by the bootstrap over images: that of H(mean p), since mean H(p) is the same for both.
     /// </summary>
     /// <param name="other">The other.</param>
     /// <param name="seed">Seed of the draws.</param>
     public (double Gain, double StandardError) Above(PredictedClasses other, int seed)
     {
-        int drawn = Math.Min(rows.Length, MostOfDraws);
         var rng = new Rng(seed);
         var gains = new double[Draws];
-        var places = new int[drawn];
+        var places = new int[rows.Length];
         for (int draw = 0; draw < Draws; draw++)
         {
-            for (int i = 0; i < drawn; i++)
+            for (int i = 0; i < places.Length; i++)
                 places[i] = rng.Next(rows.Length);
             gains[draw] = EntropyOfMean(places) - other.EntropyOfMean(places);
         }
 
         double mean = gains.Average(),
             spread = Math.Sqrt(gains.Sum(gain => (gain - mean) * (gain - mean)) / (Draws - 1));
-        return (Information() - other.Information(), spread * Math.Sqrt((double)drawn / rows.Length));
+        return (Information() - other.Information(), spread);
+    }
+
+    private static float[] Spread(float[] logits, int classes)
+    {
+        int all = logits.Length / classes;
+        if (all <= MostRows)
+            return logits;
+        var some = new float[MostRows * classes];
+        for (int i = 0; i < MostRows; i++)
+            logits.AsSpan((int)((long)i * all / MostRows) * classes, classes).CopyTo(some.AsSpan(i * classes));
+        return some;
     }
 
     /// <summary>softmax(scale · logits) of every row.</summary>

@@ -1,87 +1,15 @@
 using System.Security.Cryptography;
 using System.Text;
 using MlNetTransfer.Adaptation;
+using MlNetTransfer.Advice;
 using MlNetTransfer.Backbones;
+using MlNetTransfer.Checks;
 using MlNetTransfer.Datasets;
 using MlNetTransfer.Features;
-using MlNetTransfer.Heads;
 using MlNetTransfer.Models;
 using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Jobs;
-
-/// <summary>
-/// A classifier for images of one domain from labelled images of another. Immutable; an invalid instance cannot be
-/// made.
-/// </summary>
-public sealed record AdaptOptions : DataJobRequest
-{
-    /// <summary>The labelled images, all of them: see <see cref="DatasetReader"/>.</summary>
-    public required string Source
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    }
-
-    /// <summary>How to read the labelled images; lists of the target have the same columns.</summary>
-    public DatasetOptions Dataset { get; init; } = new();
-
-    /// <summary>Images of the other domain, without labels: a folder, a list or an archive.</summary>
-    public required string Target
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    }
-
-    /// <summary>
-    /// Whether the target has labels, as the source has them, to judge the result by. Nothing that is chosen or trained
-    /// looks at them. Default false.
-    /// </summary>
-    public bool ScoreTarget { get; init; }
-
-    /// <summary>Folder for model.onnx, report.json and predictions.csv; made where it is missing.</summary>
-    public required string Output
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    }
-
-    /// <summary>
-    /// Id of the backbone; several, separated by commas: side by side. Default <see cref="BackboneCatalog.DefaultId"/>.
-    /// </summary>
-    public string Backbone
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    } = BackboneCatalog.DefaultId;
-
-    /// <summary>
-    /// How the source's features are moved. Default null: all are tried, and the simplest is taken for which the
-    /// target's images speak and which keeps the source's classes apart, else <see cref="AlignmentMethod.None"/>.
-    /// </summary>
-    public AlignmentMethod? Method { get; init; }
-
-    /// <summary>The kind of head. Default <see cref="HeadKind.Auto"/>.</summary>
-    public HeadKind Head { get; init; } = HeadKind.Auto;
-
-    /// <summary>Seed of folds and draws. Default 1. Equal seeds and images give an equal model file.</summary>
-    public int Seed { get; init; } = 1;
-
-    /// <summary>
-    /// Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.
-    /// </summary>
-    public string CacheFolder
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    } = MlNetTransfer.CacheFolder.Root;
-
-    /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
-    public bool CacheFeatures { get; init; } = true;
-
-    /// <inheritdoc/>
-    public override AdaptJob CreateJob(JobServices? services = null) => new(this, services);
-}
 
 /// <summary>
 /// Trains a classifier for images without labels from labelled images that look different: the source's features are
@@ -111,13 +39,13 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         AdaptTarget target = AdaptTarget.Read(options, data.ClassNames);
         OutputFolder.RequireWritable(options.Output);
+        RequireNoTraining();
         Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
             SideBySide.Ids(options.Backbone),
             cancellation
         );
         TextColumns.Require(backbone.Card.Encoder, options.Dataset.TextColumn, [], $"Backbone '{backbone.Card.Id}'");
-        using OutputLock held = OutputLock.OfFolder(options.Output);
-        StagedFile.RemoveLeftOver(Path.Combine(options.Output, "model.onnx"));
+        using OutputLock held = OutputFolder.Hold(options.Output);
         using FeatureExtractor extractor = new(
             backbone,
             [.. backbone.Card.Taps.Select(tap => tap.Name)],
@@ -127,36 +55,116 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
         string? cache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
         ItemRows labelled = extractor.Extract(data.Items, cache, progress, cancellation),
             others = extractor.Extract(target.Items, cache, progress, cancellation);
-        var set = TrainingSet.Of(
-            data with
-            {
-                Splits = null,
-            },
-            labelled,
-            extractor,
-            new TrainOptions { Folder = options.Source, Output = options.Output }
+        var set = TrainingSet.Of(data with { Splits = null }, labelled, extractor, Training);
+        RequireEnough(set);
+        target.Sort(others);
+        Adapted adapted = Adapt(backbone, set, target, others, FitToJobProgress.Of(progress), cancellation);
+        (StagedFile staged, ParityRecord parity, string digest) = Stage(
+            backbone,
+            set,
+            target,
+            others,
+            adapted,
+            progress,
+            cancellation
         );
-        target.RequireEnough(others);
+        using StagedFile file = staged;
+        int classes = data.ClassNames.Count;
+        int[]? truth = target.Truth(others);
+        var summary = new AdaptSummary
+        {
+            Source = set.Table.Rows,
+            Target = others.Accepted.Length,
+            Classes = data.ClassNames,
+            Backbone = backbone.Card.Id,
+            Head = adapted.Head.Selection.Name,
+            Taps = [.. adapted.Head.Taps.Select(tap => extractor.Taps[tap].Name)],
+            Trials = adapted.Trials,
+            Shares = Shares(adapted.Found, classes),
+            UnadaptedHead = adapted.UnadaptedHead,
+            Changed = Changed(adapted.Found, adapted.Before, classes),
+            Judged =
+                truth?.Any(label => label >= 0) == true
+                    ? AdaptJudgement.Of(truth, adapted.Before, adapted.Found, classes)
+                    : null,
+            Model = Path.Combine(options.Output, "model.onnx"),
+            ModelSha256 = file.Sha256,
+            Parity = parity,
+            Notes =
+            [
+                .. HeldOutRows.Notes(data),
+                .. ClassSizes.Notes(data.ClassNames, set.Table.RowsPerClass()),
+                .. target.Notes(data.ClassNames),
+                .. Notes(data, set, others),
+            ],
+            Rejected = [.. set.Rejected, .. target.Rejected, .. others.Rejected],
+            Options = options,
+            Command = services.Command,
+            TrainingDigest = digest,
+            Seconds = services.Clock.GetElapsedTime(started).TotalSeconds,
+        };
+        ModelAndReport.Write(
+            file,
+            Path.Combine(options.Output, "report.json"),
+            summary,
+            () => WritePredictions(data.ClassNames, target, others, adapted)
+        );
+        return summary;
+    }
+
+    private TrainOptions Training => new() { Folder = options.Source, Output = options.Output };
+
+    /// <summary>What a training has left would stand beside a model that it does not belong to.</summary>
+    private void RequireNoTraining()
+    {
+        foreach (string name in (string[])["report.html", "metrics.jsonl", "weights.safetensors"])
+            if (File.Exists(Path.Combine(options.Output, name)))
+                throw new TransferException(
+                    $"'{options.Output}' holds a training ('{name}'), which would stand beside another model. Choose "
+                        + "another --output."
+                );
+    }
+
+    private void RequireEnough(TrainingSet set)
+    {
+        int different = Groups.OfDigests(set.Rows.Digests).Distinct().Count();
+        if (different < DomainDistance.LeastImages)
+            throw new TransferException(
+                $"'{options.Source}' has {different} different labelled items that can be used; at least "
+                    + $"{DomainDistance.LeastImages} are needed to adapt. Label more."
+            );
+    }
+
+    /// <summary>Tries the methods, and fits the head on what the one that is taken moves.</summary>
+    private Adapted Adapt(
+        Backbone backbone,
+        TrainingSet set,
+        AdaptTarget target,
+        ItemRows others,
+        FitToJobProgress? progress,
+        CancellationToken cancellation
+    )
+    {
+        TapGroups groups = set.Extractor.Groups;
         var domains = new TwoDomains(
             set.Table,
-            new FeatureTable(data.ClassNames, new int[others.Accepted.Length], others.Values, others.Width),
-            labelled.Digests,
+            new FeatureTable(set.Data.ClassNames, new int[others.Accepted.Length], others.Values, others.Width),
+            HeldOutRows.GroupsOf(set.Data, set.Rows, Training) ?? [.. Enumerable.Range(0, set.Table.Rows)],
+            set.Rows.Digests,
             others.Digests,
-            extractor.Groups,
-            HeadFitter.LastTaps(extractor.Groups)
+            groups,
+            HeadFitter.LastTaps(groups)
         );
-        int[]? truth = target.Truth(others);
-        FitToJobProgress? fits = FitToJobProgress.Of(progress);
         var alignment = new AlignmentOptions
         {
-            Groups = extractor.Groups,
+            Groups = groups,
             Seed = options.Seed,
             Workers = options.Workers,
         };
         IReadOnlyList<AlignmentTrial> trials = new AlignmentTrials(domains, alignment).Run(
             options.Method is { } asked ? [asked] : AlignmentMethod.All,
-            truth,
-            fits,
+            target.Truth(others),
+            progress,
             cancellation
         );
         // What was asked for is taken, whatever the images say.
@@ -170,72 +178,39 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
                 Seed = options.Seed,
                 Workers = options.Workers,
             },
-            extractor.Groups,
+            groups,
             backbone.DefaultTaps()
         );
-        FittedHead unmoved = fitter.Fit(domains.Source, fits, cancellation),
+        FittedHead unmoved = fitter.Fit(domains.Source, progress, cancellation),
             head = taken == AlignmentMethod.None
                 ? unmoved
-                : fitter.Fit(taken.Align(domains.Source, domains.Target, alignment, cancellation), fits, cancellation);
-        float[] found = head.Predict(domains.Target),
-            before = unmoved.Predict(domains.Target);
-        (StagedFile staged, ParityRecord parity) = Stage(
-            backbone,
-            set,
-            target,
-            others,
+                : fitter.Fit(
+                    taken.Align(domains.Source, domains.Target, alignment, cancellation),
+                    progress,
+                    cancellation
+                );
+        return new Adapted(
+            trials,
             head,
-            found,
-            taken,
-            progress,
-            cancellation
+            head.Predict(domains.Target),
+            unmoved.Selection.Name,
+            unmoved.Predict(domains.Target)
         );
-        using StagedFile file = staged;
-        int classes = data.ClassNames.Count;
-        var summary = new AdaptSummary
-        {
-            Source = set.Table.Rows,
-            Target = others.Accepted.Length,
-            Classes = data.ClassNames,
-            Backbone = backbone.Card.Id,
-            Head = head.Selection.Name,
-            Taps = [.. head.Taps.Select(tap => extractor.Taps[tap].Name)],
-            Trials = trials,
-            Shares = Shares(found, classes),
-            Changed = Changed(found, before, classes),
-            Judged = truth is null ? null : AdaptJudgement.Of(truth, before, found, classes),
-            Model = Path.Combine(options.Output, "model.onnx"),
-            ModelSha256 = file.Sha256,
-            Parity = parity,
-            Notes = [.. target.Notes(data.ClassNames), .. Notes(set, others)],
-            Rejected = [.. set.Rejected, .. target.Rejected, .. others.Rejected],
-            Seed = options.Seed,
-            Seconds = services.Clock.GetElapsedTime(started).TotalSeconds,
-        };
-        ModelAndReport.Write(
-            file,
-            Path.Combine(options.Output, "report.json"),
-            summary,
-            () => WritePredictions(data.ClassNames, target, others, found, before)
-        );
-        return summary;
     }
 
     /// <summary>Writes the model beside its place, and checks it on images of the target.</summary>
-    private (StagedFile File, ParityRecord Parity) Stage(
+    private (StagedFile File, ParityRecord Parity, string Digest) Stage(
         Backbone backbone,
         TrainingSet set,
         AdaptTarget target,
         ItemRows others,
-        FittedHead head,
-        float[] found,
-        AlignmentMethod taken,
+        Adapted adapted,
         IProgress<JobProgress>? progress,
         CancellationToken cancellation
     )
     {
         (Backbone used, IReadOnlyList<BackboneTap> taps) = backbone.Only([
-            .. head.Taps.Select(tap => set.Extractor.Taps[tap]),
+            .. adapted.Head.Taps.Select(tap => set.Extractor.Taps[tap]),
         ]);
         var metadata = new ModelMetadata
         {
@@ -244,24 +219,25 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
             Backbone = used.Card.Id,
             CardDigest = used.Card.Digest(),
             Taps = [.. taps.Select(tap => tap.Name)],
-            TrainingDigest = Digest(set, others, taken),
+            TrainingDigest = Digest(set, others, adapted.Trials.Single(trial => trial.Taken).Method),
             TrainingImages = ImageHashes.Of(set.Rows.Digests, [.. Enumerable.Range(0, set.Table.Rows)]),
         };
         int shown = Math.Min(ModelWriter.ParityImages, others.Accepted.Length);
-        return new ModelWriter(options.Limits, set.Extractor.Plan).Stage(
+        (StagedFile file, ParityRecord parity) = new ModelWriter(options.Limits, set.Extractor.Plan).Stage(
             ModelGraph.Build(
                 FeatureGraph.Build(used.LoadModel(), [.. taps.Select(tap => tap.Tensor)]),
-                head.Head,
+                adapted.Head.Head,
                 metadata
             ),
             Path.Combine(options.Output, "model.onnx"),
             new ParitySample(
                 [.. others.Accepted.Take(shown).Select(item => target.Items[item])],
-                found[..(shown * set.Data.ClassNames.Count)]
+                adapted.Found[..(shown * set.Data.ClassNames.Count)]
             ),
             progress,
             cancellation
         );
+        return (file, parity, metadata.TrainingDigest);
     }
 
     /// <summary>Names all that the model depends on.</summary>
@@ -283,20 +259,22 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
         IReadOnlyList<string> classNames,
         AdaptTarget target,
         ItemRows others,
-        float[] found,
-        float[] before
+        Adapted adapted
     )
     {
         int classes = classNames.Count;
         ResultTable.Write(
             Path.Combine(options.Output, "predictions.csv"),
             ["file", "prediction", "probability", "unadapted", .. classNames.Select(name => $"p_{name}")],
-            others.Accepted.Select(
-                (item, row) =>
+            Enumerable
+                .Range(0, others.Accepted.Length)
+                .OrderBy(row => others.Accepted[row])
+                .Select(row =>
                 {
-                    ReadOnlySpan<float> own = found.AsSpan(row * classes, classes);
+                    int item = others.Accepted[row];
+                    ReadOnlySpan<float> own = adapted.Found.AsSpan(row * classes, classes);
                     int best = ParityRecord.Likeliest(own),
-                        other = ParityRecord.Likeliest(before.AsSpan(row * classes, classes));
+                        other = ParityRecord.Likeliest(adapted.Before.AsSpan(row * classes, classes));
                     return (IEnumerable<object?>)
                         [
                             target.Items[item].Name,
@@ -305,8 +283,7 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
                             classNames[other],
                             .. own.ToArray().Select(p => (object?)p),
                         ];
-                }
-            )
+                })
         );
     }
 
@@ -327,8 +304,10 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
                 != ParityRecord.Likeliest(before.AsSpan(row * classes, classes))
             );
 
-    private static IEnumerable<string> Notes(TrainingSet set, ItemRows others)
+    private static IEnumerable<string> Notes(Dataset data, TrainingSet set, ItemRows others)
     {
+        if (data.Splits is not null)
+            yield return "The labelled images come with a split; all parts of it were trained on, the test part too.";
         const int size = SHA256.HashSizeInBytes;
         HashSet<string> known = [];
         for (int row = 0; row < set.Table.Rows; row++)
@@ -340,4 +319,18 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
             yield return $"{both} of {others.Accepted.Length} target images are byte for byte among the labelled ones; "
                 + "what is said of them says nothing of new images.";
     }
+
+    /// <summary>What came of it.</summary>
+    /// <param name="Trials">The methods tried.</param>
+    /// <param name="Head">The head on what was moved.</param>
+    /// <param name="Found">Its probabilities of the target's rows [rows × classes].</param>
+    /// <param name="UnadaptedHead">The kind of head on the unmoved source.</param>
+    /// <param name="Before">Probabilities by that [rows × classes].</param>
+    private sealed record Adapted(
+        IReadOnlyList<AlignmentTrial> Trials,
+        FittedHead Head,
+        float[] Found,
+        string UnadaptedHead,
+        float[] Before
+    );
 }

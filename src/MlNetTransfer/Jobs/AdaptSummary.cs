@@ -37,6 +37,9 @@ public sealed record AdaptSummary
     /// <summary>Share of the target's images that is taken for each class [classes].</summary>
     public required IReadOnlyList<double> Shares { get; init; }
 
+    /// <summary>The kind of head that is fitted on the unmoved source, which may be another.</summary>
+    public required string UnadaptedHead { get; init; }
+
     /// <summary>Target images that the model takes for another class than one trained on the unmoved source.</summary>
     public required int Changed { get; init; }
 
@@ -58,8 +61,15 @@ public sealed record AdaptSummary
     /// <summary>Images that could not be used, and why.</summary>
     public required IReadOnlyList<RejectedItem> Rejected { get; init; }
 
-    /// <summary>Seed of folds and draws.</summary>
-    public required int Seed { get; init; }
+    /// <summary>The options of the run; in JSON the request that <see cref="JobRequest.FromJson"/> reads.</summary>
+    [JsonConverter(typeof(RequestConverter<AdaptOptions>))]
+    public required AdaptOptions Options { get; init; }
+
+    /// <summary>The command line that asked for the run; null where none did.</summary>
+    public string? Command { get; init; }
+
+    /// <summary>SHA-256 over all that training depended on, hexadecimal.</summary>
+    public required string TrainingDigest { get; init; }
 
     /// <summary>Wall time.</summary>
     public required double Seconds { get; init; }
@@ -74,7 +84,9 @@ public sealed record AdaptJudgement
     /// <summary>95 % Wilson interval of that [low, high].</summary>
     public required IReadOnlyList<double> AccuracyInterval { get; init; }
 
-    /// <summary>Accuracy of the same head trained on the unmoved source.</summary>
+    /// <summary>
+    /// Accuracy of a model that is trained on the unmoved source in the same way, its taps and head chosen for it.
+    /// </summary>
     public required double UnadaptedAccuracy { get; init; }
 
     /// <summary>95 % Wilson interval of that [low, high].</summary>
@@ -92,14 +104,15 @@ public sealed record AdaptJudgement
         : GainInterval[1] < 0 ? TransferVerdict.Harmed
         : TransferVerdict.NoDifference;
 
-    /// <param name="truth">True labels [rows].</param>
+    /// <param name="truth">True labels [rows]; -1 for a row that has none.</param>
     /// <param name="before">Probabilities of the unadapted [rows × classes].</param>
     /// <param name="after">Those of the adapted.</param>
     /// <param name="classes">Number of classes.</param>
     internal static AdaptJudgement Of(int[] truth, float[] before, float[] after, int classes)
     {
-        bool[] old = JudgedRows.Right(truth, before, classes),
-            now = JudgedRows.Right(truth, after, classes);
+        int[] known = [.. Enumerable.Range(0, truth.Length).Where(row => truth[row] >= 0)];
+        bool[] old = Right(before),
+            now = Right(after);
         var gain = PairedDifference.Of(old, now);
         Interval gained = gain.Interval(),
             own = Wilson(now),
@@ -113,6 +126,13 @@ public sealed record AdaptJudgement
             Gain = gain.Value,
             GainInterval = [gained.Low, gained.High],
         };
+
+        bool[] Right(float[] probabilities) =>
+            JudgedRows.Right(
+                [.. known.Select(row => truth[row])],
+                known.SelectMany(row => probabilities[(row * classes)..((row + 1) * classes)]).ToArray(),
+                classes
+            );
     }
 
     private static Interval Wilson(bool[] right) => WilsonInterval.Of(right.Count(hit => hit), right.Length);

@@ -7,7 +7,8 @@ namespace MlNetTransfer.Jobs;
 /// <summary>The images that are adapted to.</summary>
 /// <param name="Name">Where they come from.</param>
 /// <param name="Items">The images.</param>
-/// <param name="Labels">The source's label of each; null where they are not looked at.</param>
+/// <param name="Labels">The source's label of each, -1 where it has none; null where they are not looked
+/// at.</param>
 /// <param name="Rejected">What was passed over.</param>
 internal sealed record AdaptTarget(
     string Name,
@@ -23,43 +24,51 @@ internal sealed record AdaptTarget(
     /// have.</exception>
     public static AdaptTarget Read(AdaptOptions options, IReadOnlyList<string> classes)
     {
+        Dataset images = DatasetReader.ReadUnlabelled(options.Target, options.Dataset);
+        var target = new AdaptTarget(options.Target, images.Items, null, images.Rejected);
+        target.RequireEnough(images.Items.Count, []);
         if (!options.ScoreTarget)
-        {
-            (IReadOnlyList<DataItem> items, IReadOnlyList<RejectedItem> rejected) = ImageInputs.Of(
-                [options.Target],
-                options.Dataset.TextColumn
-            );
-            return new AdaptTarget(options.Target, items, null, rejected);
-        }
-
+            return target;
         Dataset data = DatasetReader.Read(options.Target, options.Dataset with { MinimumClasses = 1 });
-        int[] known = new KnownClasses(classes, "the labelled images", "do not have", "They have").LabelsOf(
-            data.ClassNames,
-            options.Target
-        );
-        return new AdaptTarget(
-            options.Target,
-            data.Items,
-            [.. data.Items.Select(item => known[item.Label])],
-            data.Rejected
-        );
+        int[] known = new KnownClasses(
+            classes,
+            "the labelled images",
+            "do not have",
+            "They have",
+            "Give both one name"
+        ).LabelsOf(data.ClassNames, options.Target);
+        Dictionary<ItemLocation, int> labels = [];
+        foreach (DataItem item in data.Items)
+            labels[item.Location] = known[item.Label];
+        return target with { Labels = [.. images.Items.Select(item => labels.GetValueOrDefault(item.Location, -1))] };
     }
 
     /// <summary>The labels of the rows; null where they are not looked at.</summary>
     public int[]? Truth(ItemRows rows) => Labels is null ? null : [.. rows.Accepted.Select(item => Labels[item])];
 
-    /// <exception cref="TransferException">Too few different images can be used.</exception>
-    public void RequireEnough(ItemRows rows)
+    /// <summary>Rows in the order of their content, so that no sum depends on how they are listed.</summary>
+    /// <exception cref="TransferException">Too few different ones can be used.</exception>
+    public void Sort(ItemRows rows)
     {
-        int different = Groups.OfDigests(rows.Digests).Distinct().Count();
+        RequireEnough(Groups.OfDigests(rows.Digests).Distinct().Count(), [.. Rejected, .. rows.Rejected]);
+        string[] digests =
+        [
+            .. Enumerable
+                .Range(0, rows.Accepted.Length)
+                .Select(row => Convert.ToHexString(rows.Digests.AsSpan(32 * row, 32))),
+        ];
+        rows.Sort([.. Enumerable.Range(0, digests.Length).OrderBy(row => digests[row], StringComparer.Ordinal)]);
+    }
+
+    private void RequireEnough(int different, IReadOnlyList<RejectedItem> lost)
+    {
         if (different >= DomainDistance.LeastImages)
             return;
-        RejectedItem[] lost = [.. Rejected, .. rows.Rejected];
-        string because =
-            lost.Length == 0 ? "" : $" {lost.Length} were rejected, e.g. {lost[0].File}: {lost[0].Reason}.";
+        string because = lost.Count == 0 ? "" : $" {lost.Count} were rejected, e.g. {lost[0].File}: {lost[0].Reason}.";
         throw new TransferException(
-            $"'{Name}' has {different} different usable images; at least {DomainDistance.LeastImages} are needed to "
-                + $"adapt to them, and a hundred are better.{because} Give more images; they need no labels."
+            $"'{Name}' has {different} different usable {(different == 1 ? "item" : "items")}; at least "
+                + $"{DomainDistance.LeastImages} are needed to adapt to them, and a hundred are better.{because} Give "
+                + "more; they need no labels."
         );
     }
 
@@ -74,7 +83,7 @@ internal sealed record AdaptTarget(
             .. Directory
                 .EnumerateDirectories(Name)
                 .Select(path => Path.GetFileName(path))
-                .Where(name => !name.StartsWith('.'))
+                .Where(name => !name.StartsWith('.') && SplitNames.Parse(name) is null)
                 .Order(StringComparer.Ordinal),
         ];
         if (folders.Length >= 2 && !folders.Intersect(classes, StringComparer.OrdinalIgnoreCase).Any())

@@ -65,10 +65,13 @@ public sealed class EvaluateJob(EvaluateOptions options, JobServices? services =
         );
         TextColumns.Require(model.Metadata.Encoder, options.Dataset.TextColumn, [], "The model");
         Dataset data = HeldOut(DatasetReader.Read(options.Folder, options.Dataset with { MinimumClasses = 1 }));
-        int[] labels = new KnownClasses(model.ClassNames, "the model", "does not know", "It knows").LabelsOf(
-            data.ClassNames,
-            options.Folder
-        );
+        int[] labels = new KnownClasses(
+            model.ClassNames,
+            "the model",
+            "does not know",
+            "It knows",
+            "Rename it as the model has it"
+        ).LabelsOf(data.ClassNames, options.Folder);
         ItemRows answers = model.Answer(data.Items, "Scoring images", progress, cancellation),
             rows = AnswerRows.Probabilities(answers, model.ClassNames.Count);
         RejectedItem[] rejected = [.. data.Rejected, .. rows.Rejected];

@@ -7,7 +7,8 @@ namespace MlNetTransfer.Jobs;
 /// <param name="Owner">What has them, for messages: "the model".</param>
 /// <param name="Lacks">That it has no such class: "does not know".</param>
 /// <param name="Has">What it has: "It knows".</param>
-internal sealed record KnownClasses(IReadOnlyList<string> Names, string Owner, string Lacks, string Has)
+/// <param name="Remedy">What to do about a name that is nearly the same: "Rename it as the model has it".</param>
+internal sealed record KnownClasses(IReadOnlyList<string> Names, string Owner, string Lacks, string Has, string Remedy)
 {
     /// <summary>The label of each of some classes.</summary>
     /// <param name="classes">The classes to find.</param>
@@ -24,7 +25,7 @@ internal sealed record KnownClasses(IReadOnlyList<string> Names, string Owner, s
         if (LookAlikes.Find([.. Names, unknown[0]]) is var (one, other))
             throw new TransferException(
                 $"'{source}' has a class that looks like one of {Owner} and is another: "
-                    + $"{LookAlikes.Describe(one, other)}. Give both one name."
+                    + $"{LookAlikes.Describe(one, other)}. {Remedy}."
             );
         throw new TransferException(
             $"'{source}' has classes that {Owner} {Lacks}: {string.Join(", ", unknown.Select(c => $"'{c}'"))}. {Has} "

@@ -1,8 +1,31 @@
+using MlNetTransfer.Models;
+
 namespace MlNetTransfer.Jobs;
 
 /// <summary>The folder that a run writes to, looked at before the work begins instead of after an hour of it.</summary>
 internal static class OutputFolder
 {
+    /// <summary>Holds the folder for a run that writes a model: another fails at once, not after its work.</summary>
+    /// <exception cref="TransferException">Another run holds it, or what one has left cannot be removed.</exception>
+    public static OutputLock Hold(string folder)
+    {
+        OutputLock held = OutputLock.OfFolder(folder);
+        try
+        {
+            StagedFile.RemoveLeftOver(Path.Combine(folder, "model.onnx"));
+            return held;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            held.Dispose();
+            throw new TransferException(
+                $"What an earlier run left in '{folder}' cannot be removed: {e.Message} Check the folder's "
+                    + $"permissions, or give another --output.",
+                e
+            );
+        }
+    }
+
     /// <summary>
     /// Tries to write a file there and removes it; where the folder is missing, in the nearest folder above it. Makes
     /// no folder.

@@ -9,15 +9,16 @@ using MlNetTransfer.Onnx;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>A request within a report: written as <see cref="JobRequest.ToJson"/> does.</summary>
-internal sealed class RequestConverter : JsonConverter<TrainOptions>
+internal sealed class RequestConverter<T> : JsonConverter<T>
+    where T : JobRequest
 {
-    public override TrainOptions? Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
+    public override T? Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
     {
         using JsonDocument request = JsonDocument.ParseValue(ref reader);
-        return (TrainOptions)JobRequest.FromJson(request.RootElement.GetRawText());
+        return (T)JobRequest.FromJson(request.RootElement.GetRawText());
     }
 
-    public override void Write(Utf8JsonWriter writer, TrainOptions value, JsonSerializerOptions options)
+    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options)
     {
         using JsonDocument request = JsonDocument.Parse(value.ToJson());
         request.RootElement.WriteTo(writer);

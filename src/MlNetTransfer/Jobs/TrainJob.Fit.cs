@@ -31,7 +31,7 @@ public sealed partial class TrainJob
         Backbone backbone = OpenBackbone(cancellation);
         IRecipe recipe = options.Strategy.Recipe(Settings(backbone));
         recipe.Check(Taps(backbone), data.ClassNames.Count);
-        using OutputLock held = HoldOutput();
+        using OutputLock held = OutputFolder.Hold(options.Output);
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ItemRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);

@@ -46,7 +46,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         TextColumns.Require(backbone.Card.Encoder, options.Dataset.TextColumn, [], $"Backbone '{backbone.Card.Id}'");
         IRecipe recipe = options.Strategy.Recipe(Settings(backbone));
         recipe.Check(Taps(backbone), data.ClassNames.Count);
-        using OutputLock held = HoldOutput();
+        using OutputLock held = OutputFolder.Hold(options.Output);
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ItemRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
@@ -121,26 +121,6 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             OnEpoch = services.OnEpoch,
             Clock = services.Clock,
         };
-
-    /// <summary>From here on the output folder is this run's: another run fails at once, not after its work.</summary>
-    private OutputLock HoldOutput()
-    {
-        OutputLock held = OutputLock.OfFolder(options.Output);
-        try
-        {
-            StagedFile.RemoveLeftOver(Path.Combine(options.Output, "model.onnx"));
-            return held;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            held.Dispose();
-            throw new TransferException(
-                $"What an earlier run left in '{options.Output}' cannot be removed: {e.Message} Check the folder's "
-                    + $"permissions, or give another --output.",
-                e
-            );
-        }
-    }
 
     private string? FeatureCacheFolder => options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
 

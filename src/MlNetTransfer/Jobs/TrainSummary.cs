@@ -172,7 +172,7 @@ public sealed record TrainSummary : EvaluationSummary
     public required ParityRecord Parity { get; init; }
 
     /// <summary>The options of the run; in JSON the request that <see cref="JobRequest.FromJson"/> reads.</summary>
-    [JsonConverter(typeof(RequestConverter))]
+    [JsonConverter(typeof(RequestConverter<TrainOptions>))]
     public required TrainOptions Options { get; init; }
 
     /// <summary>The command line that asked for the run; null where none did.</summary>

@@ -362,7 +362,7 @@ public sealed record TunedTrial(
 /// <param name="Seconds">Wall time.</param>
 public sealed record TuneSearchSummary(
     int Best,
-    [property: System.Text.Json.Serialization.JsonConverter(typeof(RequestConverter))] TrainOptions Train,
+    [property: System.Text.Json.Serialization.JsonConverter(typeof(RequestConverter<TrainOptions>))] TrainOptions Train,
     double Accuracy,
     double LogLoss,
     double HeadAccuracy,

@@ -10,19 +10,22 @@ namespace MlNetTransfer.Numerics;
 /// </remarks>
 internal sealed class ShrunkCovariance
 {
-    // Eigenvectors [k][width], their eigenvalues, and the eigenvalue of all directions orthogonal to them.
+    // Eigenvectors [k][width], the variances along them, their eigenvalues once shrunk, and the eigenvalue of all
+    // directions orthogonal to them.
     private readonly float[][] vectors;
-    private readonly double[] values;
+    private readonly double[] variances,
+        values;
     private readonly double rest;
 
-    private ShrunkCovariance(double[] mean, float[][] vectors, double[] values, double rest) =>
-        (Mean, this.vectors, this.values, this.rest) = (mean, vectors, values, rest);
+    private ShrunkCovariance(double[] mean, float[][] vectors, double[] variances, double shrinkage, double average)
+    {
+        (Mean, this.vectors, this.variances) = (mean, vectors, variances);
+        rest = shrinkage * average;
+        values = [.. variances.Select(variance => (1 - shrinkage) * variance + rest)];
+    }
 
     /// <summary>Means [width].</summary>
     public double[] Mean { get; }
-
-    /// <summary>Whether no feature varies.</summary>
-    public bool IsNothing => rest <= 0 && values.Length == 0;
 
     /// <summary>Directions that vary, at most one for each feature and each row.</summary>
     public int Rank => values.Length;
@@ -52,6 +55,7 @@ internal sealed class ShrunkCovariance
         for (int r = 0; r < rows; r++)
         for (int i = 0; i < width; i++)
             centred[r][i] = (float)(table[(long)r * stride + start + i] - mean[i]);
+        Parallel.For(0, width, parallel, i => RemoveRounding(centred, i, mean[i]));
         bool byRows = rows < width;
         float[][] sides = byRows ? centred : Transposed(centred, width);
         double[][] products = Products(sides, rows, parallel);
@@ -73,12 +77,7 @@ internal sealed class ShrunkCovariance
                     ? Combined(centred, eigen.Vectors[kept[k]], width)
                     : Array.ConvertAll(eigen.Vectors[kept[k]], value => (float)value)
         );
-        return new ShrunkCovariance(
-            mean,
-            vectors,
-            [.. kept.Select(k => (1 - shrinkage) * eigen.Values[k] + shrinkage * average)],
-            shrinkage * average
-        );
+        return new ShrunkCovariance(mean, vectors, [.. kept.Select(k => eigen.Values[k])], shrinkage, average);
     }
 
     /// <summary>target = C^power · row; a direction without variance stays 0 for negative powers.</summary>
@@ -99,15 +98,27 @@ internal sealed class ShrunkCovariance
     }
 
     /// <summary>The directions that vary most, as many as hold a share of the variance [k][width].</summary>
-    /// <param name="share">The share of the variance of all directions with an eigenvector, in (0, 1].</param>
+    /// <param name="share">The share of the variance before it was shrunk, in (0, 1].</param>
     public float[][] Directions(double share)
     {
-        double all = values.Sum(value => value - rest),
+        double all = variances.Sum(),
             sum = 0;
         int count = 0;
-        while (count < values.Length && sum < share * all)
-            sum += values[count++] - rest;
+        while (count < variances.Length && sum < share * all)
+            sum += variances[count++];
         return vectors[..count];
+    }
+
+    /// <summary>A feature that varies by no more than float32's rounding of its mean is constant.</summary>
+    private static void RemoveRounding(float[][] rows, int feature, double mean)
+    {
+        double square = 0;
+        foreach (float[] row in rows)
+            square += (double)row[feature] * row[feature];
+        if (Math.Sqrt(square / rows.Length) > 1e-7 * Math.Abs(mean))
+            return;
+        foreach (float[] row in rows)
+            row[feature] = 0;
     }
 
     private static float[][] Transposed(float[][] rows, int width)

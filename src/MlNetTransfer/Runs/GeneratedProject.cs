@@ -162,7 +162,11 @@ public static class GeneratedProject
             {
                 using JsonDocument json = JsonDocument.Parse(File.ReadAllText(report));
                 if (json.RootElement.TryGetProperty("options", out JsonElement found))
-                    options = (TrainOptions)JobRequest.FromJson(found.GetRawText());
+                    options =
+                        JobRequest.FromJson(found.GetRawText()) as TrainOptions
+                        ?? throw new TransferException(
+                            "it is of 'mlnet-transfer adapt', whose models a project cannot train again."
+                        );
             }
             catch (Exception e) when (e is JsonException or IOException or TransferException or InvalidCastException)
             {

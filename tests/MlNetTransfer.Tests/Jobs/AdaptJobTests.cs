@@ -92,9 +92,13 @@ public sealed class AdaptJobTests : IDisposable
             File.Copy(file, Path.Combine(few, Path.GetFileName(file)));
         File.WriteAllText(Path.Combine(few, "no image.png"), "text");
         string message = Refused(Options() with { Target = few });
-        StringAssert.Contains(message, "has 5 different usable images; at least 10 are needed");
-        StringAssert.Contains(message, "no image.png");
+        StringAssert.Contains(message, "has 6 different usable items; at least 10 are needed");
+        Assert.IsFalse(Directory.Exists(task.File("out")), "said before anything was done");
+        foreach (string file in Directory.GetFiles(target, "*.bmp", SearchOption.AllDirectories).Skip(5).Take(4))
+            File.Copy(file, Path.Combine(few, "again " + Path.GetFileName(file)));
+        StringAssert.Contains(Refused(Options() with { Target = few }), "no image.png");
         Assert.IsFalse(Directory.Exists(task.File("out")), "the folder that was made is removed");
+        StringAssert.Contains(Refused(Options() with { Target = task.File("nowhere") }), "does not exist");
     }
 
     [TestMethod]
@@ -116,10 +120,82 @@ public sealed class AdaptJobTests : IDisposable
     }
 
     [TestMethod]
+    public void Run_FewLabelledImages_SaysHowManyAreNeeded()
+    {
+        using TuneTask small = new(perClass: 3);
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() =>
+                    new AdaptJob(
+                        Options() with
+                        {
+                            Source = small.Images,
+                        },
+                        new JobServices { Catalog = task.Catalog }
+                    ).Run()
+                )
+                .Message,
+            "has 9 different labelled items"
+        );
+    }
+
+    [TestMethod]
+    public void Run_AClassOfCopies_IsAdaptedAllTheSame()
+    {
+        string kind = Directory.GetDirectories(task.Images)[0];
+        string[] files = Directory.GetFiles(kind);
+        foreach (string file in files[1..])
+            File.Copy(files[0], file, overwrite: true);
+        Assert.IsTrue(Run(Options()).Parity.Agrees);
+    }
+
+    /// <summary>Labels of a list in another order, and of a part of the images only, change nothing either.</summary>
+    [TestMethod]
+    public void Run_ListsInAnyOrder_GiveTheSameModel()
+    {
+        string[] files = Directory.GetFiles(target, "*.bmp", SearchOption.AllDirectories);
+        string Line(string file) => $"{file},{Path.GetFileName(Path.GetDirectoryName(file))}";
+        File.WriteAllLines(task.File("a.csv"), ["path,label", .. files.Select(Line)]);
+        File.WriteAllLines(task.File("b.csv"), ["path,label", .. files.Reverse().Select(Line)]);
+        byte[] first = File.ReadAllBytes(Run(Options() with { Target = task.File("a.csv") }).Model);
+        AdaptSummary second = Run(Options() with { Target = task.File("b.csv"), ScoreTarget = true });
+        CollectionAssert.AreEqual(first, File.ReadAllBytes(second.Model));
+        Assert.IsNotNull(second.Judged);
+        StringAssert.StartsWith(File.ReadAllLines(task.File("out/predictions.csv"))[1], files[^1]);
+    }
+
+    [TestMethod]
+    public void Run_WhereATrainingLies_IsRefused()
+    {
+        Directory.CreateDirectory(task.File("out"));
+        File.WriteAllText(task.File("out/metrics.jsonl"), "");
+        StringAssert.Contains(Refused(Options()), "holds a training ('metrics.jsonl')");
+    }
+
+    [TestMethod]
+    public void Run_LabelledImagesWithASplit_SaysThatAllPartsAreTrainedOn()
+    {
+        string split = task.File("split");
+        foreach (string file in Directory.GetFiles(task.Images, "*.bmp", SearchOption.AllDirectories))
+        {
+            string part = (new FileInfo(file).Name.Sum(c => c) + file.Length) % 2 == 0 ? "train" : "test",
+                folder = Path.Combine(split, part, Path.GetFileName(Path.GetDirectoryName(file))!);
+            Directory.CreateDirectory(folder);
+            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+        }
+
+        AdaptSummary summary = Run(Options() with { Source = split });
+        Assert.AreEqual(60, summary.Source);
+        Assert.IsTrue(summary.Notes.Any(note => note.Contains("all parts of it", StringComparison.Ordinal)));
+    }
+
+    [TestMethod]
     public void Run_Cancelled_LeavesTheOldModel()
     {
         AdaptSummary summary = Run(Options());
         byte[] model = File.ReadAllBytes(summary.Model);
+        string report = File.ReadAllText(task.File("out/report.json"));
+        string[] files = Directory.GetFiles(task.File("out"));
         using var ended = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() =>
             new AdaptJob(
@@ -131,6 +207,8 @@ public sealed class AdaptJobTests : IDisposable
             ).Run(new Ending(ended), ended.Token)
         );
         CollectionAssert.AreEqual(model, File.ReadAllBytes(summary.Model));
+        Assert.AreEqual(report, File.ReadAllText(task.File("out/report.json")));
+        CollectionAssert.AreEquivalent(files, Directory.GetFiles(task.File("out")));
     }
 
     private AdaptOptions Options() =>
@@ -154,7 +232,7 @@ public sealed class AdaptJobTests : IDisposable
     {
         public void Report(JobProgress value)
         {
-            if (value.Stage == "Trying alignments")
+            if (value.Stage == "Checking the written model")
                 end.Cancel();
         }
     }

@@ -82,6 +82,15 @@ public sealed class ShrunkCovarianceTests
         Assert.HasCount(2, found.Directions(0.95));
     }
 
+    [TestMethod]
+    public void Directions_OfNoiseThatIsShrunkAway_AreStillThere()
+    {
+        var rng = new Rng(2);
+        float[] values = [.. Enumerable.Range(0, 6 * 40).Select(_ => (float)rng.NextNormal())];
+        var found = ShrunkCovariance.Of(values, 6, 40, 0, 40, new ParallelOptions());
+        Assert.HasCount(5, found.Directions(1), "six rows less their mean");
+    }
+
     private static void Near(double[] expected, float[] found)
     {
         double largest = expected.Max(Math.Abs);
