@@ -24,6 +24,13 @@ internal static class Cli
     /// <summary>Starts a process of its own.</summary>
     public static Process Start(params string[] args) => StartProgram("dotnet", [Program, .. args]);
 
+    /// <summary>
+    /// Starts a process of its own that heeds Ctrl-C even where tests run in the background of a shell, which has its
+    /// background work ignore it. For Linux.
+    /// </summary>
+    public static Process StartInterruptible(params string[] args) =>
+        StartProgram("env", ["--default-signal=INT", "dotnet", Program, .. args]);
+
     /// <summary>Starts a process of its own in a folder.</summary>
     public static Process StartIn(string folder, params string[] args) =>
         Process.Start(
