@@ -73,7 +73,7 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
     )
     {
         AlignmentMethod[] all = [AlignmentMethod.None, .. methods.Where(m => m != AlignmentMethod.None)];
-        byte[] digests = Digests(domains.SourceDigests, sample);
+        byte[] digests = DomainDistance.DigestsOf(sample, domains.SourceDigests);
         int[] fold = Fold();
         List<AlignmentTrial> trials = [];
         Judged? unmoved = null;
@@ -120,7 +120,7 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
         double sum = found.Held.Sum(row => weights[row]);
         var trial = new AlignmentTrial(method)
         {
-            Scores = UnlabelledScores.Of(found.Logits, Target.Classes),
+            Scores = UnlabelledScores.Of(found.Logits, Target.Classes, found.Predicted),
             Gain = gain,
             GainError = error,
             SourceAccuracy = found.Right.Average(hit => hit ? 1.0 : 0),
@@ -130,26 +130,17 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
                 found.Rows,
                 Target,
                 digests,
-                Digests(domains.TargetDigests, different),
+                DomainDistance.DigestsOf(different, domains.TargetDigests),
                 options.Seed,
                 cancellation
             ),
         };
         if (truth is null)
             return trial;
-        int[] known = [.. Enumerable.Range(0, different.Length).Where(row => truth[different[row]] >= 0)];
-        if (known.Length == 0)
+        int[] labels = [.. different.Select(row => truth[row])];
+        bool[] right = [.. JudgedRows.Right(labels, found.Logits, Target.Classes).Where((_, row) => labels[row] >= 0)];
+        if (right.Length == 0)
             return trial;
-        bool[] right =
-        [
-            .. known.Select(row =>
-                JudgedRows.Right(
-                    [truth[different[row]]],
-                    found.Logits.AsMemory(row * Target.Classes, Target.Classes),
-                    Target.Classes
-                )[0]
-            ),
-        ];
         Interval interval = WilsonInterval.Of(right.Count(hit => hit), right.Length);
         return trial with
         {
@@ -189,9 +180,6 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
         int[] groups = Datasets.Groups.OfDigests(digests);
         return [.. Enumerable.Range(0, groups.Length).DistinctBy(row => groups[row])];
     }
-
-    private static byte[] Digests(byte[] all, IEnumerable<int> rows) =>
-        [.. rows.SelectMany(row => all[(32 * row)..(32 * row + 32)])];
 
     /// <summary>p(target)/p(source) of each source row by a classifier of domains, times source/target rows.</summary>
     private double[] Weights(FeatureTable rows, CancellationToken cancellation)

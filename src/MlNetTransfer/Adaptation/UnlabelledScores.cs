@@ -29,12 +29,14 @@ public sealed record UnlabelledScores(double Information, double Entropy, double
                 $"{logits.Length} logits are no rows of {classes} classes; give at least one row and two classes.",
                 nameof(logits)
             );
+        return Of(logits, classes, new PredictedClasses(logits, classes));
+    }
+
+    /// <summary>The same where what the logits are taken for is known already.</summary>
+    internal static UnlabelledScores Of(float[] logits, int classes, PredictedClasses predicted)
+    {
         double[][] given = PredictedClasses.Rows(logits, classes, 1);
-        return new UnlabelledScores(
-            new PredictedClasses(logits, classes).Information(),
-            given.Average(PredictedClasses.Entropy),
-            DensityOf(given)
-        );
+        return new UnlabelledScores(predicted.Information(), given.Average(PredictedClasses.Entropy), DensityOf(given));
     }
 
     private static double DensityOf(double[][] probabilities)

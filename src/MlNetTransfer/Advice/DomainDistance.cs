@@ -66,7 +66,7 @@ public sealed record DomainDistance(double Distance, Interval Interval, double E
             [.. first.Select(a).Values, .. second.Select(b).Values],
             first.Width
         );
-        byte[] digests = [.. Of(a, firstDigests), .. Of(b, secondDigests)];
+        byte[] digests = [.. DigestsOf(a, firstDigests), .. DigestsOf(b, secondDigests)];
         int[] fold = Datasets.StratifiedFolds.Assign(
             table.Labels,
             Datasets.Groups.OfDigests(digests),
@@ -98,6 +98,7 @@ public sealed record DomainDistance(double Distance, Interval Interval, double E
         return [.. all.Take(count).Order()];
     }
 
-    private static IEnumerable<byte> Of(int[] rows, byte[] digests) =>
-        rows.SelectMany(row => digests[(32 * row)..(32 * row + 32)]);
+    /// <summary>The digests of some rows.</summary>
+    internal static byte[] DigestsOf(IEnumerable<int> rows, byte[] digests) =>
+        [.. rows.SelectMany(row => digests[(32 * row)..(32 * row + 32)])];
 }

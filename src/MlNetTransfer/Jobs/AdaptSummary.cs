@@ -110,7 +110,6 @@ public sealed record AdaptJudgement
     /// <param name="classes">Number of classes.</param>
     internal static AdaptJudgement Of(int[] truth, float[] before, float[] after, int classes)
     {
-        int[] known = [.. Enumerable.Range(0, truth.Length).Where(row => truth[row] >= 0)];
         bool[] old = Right(before),
             now = Right(after);
         var gain = PairedDifference.Of(old, now);
@@ -128,11 +127,7 @@ public sealed record AdaptJudgement
         };
 
         bool[] Right(float[] probabilities) =>
-            JudgedRows.Right(
-                [.. known.Select(row => truth[row])],
-                known.SelectMany(row => probabilities[(row * classes)..((row + 1) * classes)]).ToArray(),
-                classes
-            );
+            [.. JudgedRows.Right(truth, probabilities, classes).Where((_, row) => truth[row] >= 0)];
     }
 
     private static Interval Wilson(bool[] right) => WilsonInterval.Of(right.Count(hit => hit), right.Length);

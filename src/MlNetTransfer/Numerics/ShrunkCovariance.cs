@@ -58,7 +58,10 @@ internal sealed class ShrunkCovariance
         Parallel.For(0, width, parallel, i => RemoveRounding(centred, i, mean[i]));
         bool byRows = rows < width;
         float[][] sides = byRows ? centred : Transposed(centred, width);
-        double[][] products = Products(sides, rows, parallel);
+        double[][] products = Tridiagonal.Products(sides, parallel);
+        foreach (double[] row in products)
+        foreach (ref double product in row.AsSpan())
+            product /= rows;
         double trace = Enumerable.Range(0, products.Length).Sum(i => products[i][i]),
             norm = products.Sum(row => row.Sum(value => value * value)),
             fourth = centred.Sum(row => Math.Pow(Simd.DotWide(row, row), 2)) / rows;
@@ -128,25 +131,6 @@ internal sealed class ShrunkCovariance
         for (int i = 0; i < width; i++)
             columns[i][r] = rows[r][i];
         return columns;
-    }
-
-    private static double[][] Products(float[][] sides, int rows, ParallelOptions parallel)
-    {
-        double[][] products = [.. sides.Select(_ => new double[sides.Length])];
-        Parallel.For(
-            0,
-            sides.Length,
-            parallel,
-            i =>
-            {
-                for (int j = 0; j <= i; j++)
-                    products[i][j] = Simd.DotWide(sides[i], sides[j]) / rows;
-            }
-        );
-        for (int i = 0; i < sides.Length; i++)
-        for (int j = 0; j < i; j++)
-            products[j][i] = products[i][j];
-        return products;
     }
 
     /// <summary>Σ weight · row, of length 1 [width].</summary>

@@ -129,7 +129,13 @@ internal sealed class Tridiagonal
     /// <summary>The form of V·Vᵀ.</summary>
     /// <param name="vectors">V [n][any].</param>
     /// <param name="parallel">Threads to use; the result does not depend on them.</param>
-    public static Tridiagonal OfProducts(float[][] vectors, ParallelOptions parallel)
+    public static Tridiagonal OfProducts(float[][] vectors, ParallelOptions parallel) =>
+        Of(Products(vectors, parallel), parallel);
+
+    /// <summary>V·Vᵀ [n][n], summed in double.</summary>
+    /// <param name="vectors">V [n][any].</param>
+    /// <param name="parallel">Threads to use; the result does not depend on them.</param>
+    public static double[][] Products(float[][] vectors, ParallelOptions parallel)
     {
         double[][] products = [.. vectors.Select(_ => new double[vectors.Length])];
         Parallel.For(
@@ -145,7 +151,7 @@ internal sealed class Tridiagonal
         for (int i = 0; i < products.Length; i++)
         for (int j = 0; j < i; j++)
             products[j][i] = products[i][j];
-        return Of(products, parallel);
+        return products;
     }
 
     /// <summary>row·Q of each row [rows][n]; the reflectors are read once for several of them.</summary>
