@@ -14,6 +14,10 @@ internal sealed class ModelFileWatcher : IDisposable
     private readonly string path;
     private readonly ITimer timer;
     private readonly FileSystemWatcher? events;
+    private readonly Lock schedule = new();
+
+    /// <summary>How often the file system has told of a change.</summary>
+    private long changes;
 
     /// <param name="path">The file.</param>
     /// <param name="options">How often, and how soon after a change.</param>
@@ -58,11 +62,20 @@ internal sealed class ModelFileWatcher : IDisposable
         timer.Dispose();
     }
 
-    private void Soon(object sender, FileSystemEventArgs change) =>
-        timer.Change(options.Debounce, Timeout.InfiniteTimeSpan);
+    private void Soon(object sender, FileSystemEventArgs change)
+    {
+        lock (schedule)
+        {
+            changes++;
+            timer.Change(options.Debounce, Timeout.InfiniteTimeSpan);
+        }
+    }
 
     private async Task TickAsync()
     {
+        long known;
+        lock (schedule)
+            known = changes;
         TimeSpan next = options.PollInterval;
         try
         {
@@ -77,6 +90,9 @@ internal sealed class ModelFileWatcher : IDisposable
             Log.LookFailed(logger, path, e.Message);
         }
 
-        timer.Change(next, Timeout.InfiniteTimeSpan);
+        // A change told of during the look may have come after the file was read: it keeps the timer it has set.
+        lock (schedule)
+            if (changes == known)
+                timer.Change(next, Timeout.InfiniteTimeSpan);
     }
 }
