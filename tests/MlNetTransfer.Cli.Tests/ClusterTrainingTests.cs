@@ -15,12 +15,12 @@ public sealed class ClusterTrainingTests
         string trials = folder.File("together/trials.jsonl");
         string[] search =
         [
-            SmallTask.Images(folder, 60),
+            SmallTask.Images(folder, 40),
             .. SmallTask.Backbone,
             "--trials",
-            "6",
+            "4",
             "--epochs",
-            "9",
+            "6",
             "--json",
         ];
         CliResult alone = Cli.Run(["tune", .. search, "--output", folder.File("alone")]);
@@ -73,11 +73,11 @@ public sealed class ClusterTrainingTests
             $$"""
             version: 1
             train:
-              folder: {{SmallTask.Images(folder, 40)}}
+              folder: {{SmallTask.Images(folder, 30)}}
               backbone: {{SmallTask.Backbone[1]}}
-              folds: 4
+              folds: 3
               strategy: finetune
-              fineTune: { freeze: "block:1", learningRate: 0.003, epochs: 6, patience: 6, augmentation: none }
+              fineTune: { freeze: "block:1", learningRate: 0.003, epochs: 4, patience: 4, augmentation: none }
             """
         );
         CliResult alone = Cli.Run("run", job, "--output", folder.File("alone"), "--no-report", "--json");
