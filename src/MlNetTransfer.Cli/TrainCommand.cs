@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using MlNetTransfer.Features;
 using MlNetTransfer.Heads;
 using MlNetTransfer.Jobs;
+using MlNetTransfer.Training;
 
 namespace MlNetTransfer.Cli;
 
@@ -56,6 +57,7 @@ internal static class TrainCommand
                     ClassWeighting(flags),
                     Thresholds(flags),
                     L2(flags),
+                    PseudoLabels(flags),
                     paths,
                     texts,
                     labels,
@@ -146,6 +148,14 @@ internal static class TrainCommand
                 "2..20",
                 (o, folds) => o with { Folds = folds }
             ),
+            flags.Text(
+                "--unlabelled",
+                "Images without labels, of the same kind and with the same classes: a folder, a list or a .zip. They "
+                    + "are trained on too where labelled images held out speak for it; that is worth trying with few "
+                    + "labels and hundreds of images without. With --strategy head.",
+                "folder",
+                (o, path) => o with { Unlabelled = path }
+            ),
             flags.Number<double>(
                 "--coverage",
                 "How often the set of classes that the model gives beside its answer holds the true one.",
@@ -185,6 +195,19 @@ internal static class TrainCommand
             HeadKind.All,
             (o, kind) => o with { Head = kind },
             o => o.Head
+        );
+
+    private static Option PseudoLabels(Flags<TrainOptions> flags) =>
+        flags.Choice(
+            "--pseudo-labels",
+            "How --unlabelled images are given labels. auto: the way that does best on labelled images held out, or "
+                + "none; another is taken whatever they say. "
+                + string.Join("; ", PseudoLabelMethod.All.Select(m => $"{m.Label}: {m.Description}"))
+                + ".",
+            [Auto, .. PseudoLabelMethod.All.Names],
+            name => name,
+            (o, name) => o with { PseudoLabels = name == Auto ? null : PseudoLabelMethod.All.Find(name) },
+            Auto
         );
 
     private static Option Mirrored(Flags<TrainOptions> flags) =>

@@ -8,6 +8,34 @@ namespace MlNetTransfer.Cli.Tests;
 public sealed class TrainCommandTests
 {
     [TestMethod]
+    public void Train_ImagesWithoutLabels_SaysWhatTheyDid()
+    {
+        using TempFolder folder = new();
+        string few = SmallTask.Images(folder, 6),
+            many = Directory.CreateDirectory(folder.File("many")).FullName;
+        foreach (string kind in Directory.GetDirectories(few))
+        foreach (string file in Directory.GetFiles(kind).Order(StringComparer.Ordinal).Skip(2))
+            File.Move(file, Path.Combine(many, $"{Path.GetFileName(kind)}-{Path.GetFileName(file)}"));
+        string[] train =
+        [
+            "train",
+            few,
+            .. SmallTask.Backbone,
+            "--unlabelled",
+            many,
+            "--output",
+            folder.File("out"),
+            "--no-report",
+        ];
+        CliResult result = Cli.Run([.. train, "--pseudo-labels", "confidence"]);
+        Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
+        StringAssert.Contains(result.Output, "trained on 12 without labels too (confidence)");
+        CliResult wrong = Cli.Run([.. train, "--strategy", "full"]);
+        Assert.AreEqual(ExitCode.Usage, wrong.Code);
+        StringAssert.Contains(wrong.Error, "--unlabelled has no effect here: it needs --strategy head");
+    }
+
+    [TestMethod]
     public void Train_Samples_BeatsChanceByFarAndReportsEveryField()
     {
         CliResult result = Trained.Result;

@@ -31,6 +31,8 @@ const string Usage = """
                                        prediction sets, abstention, unknown images and calibration on images never seen
       scoring [kills N] [rows N ...] [.csv|.parquet|.db ...]
                                        batches by the command line: killed at random moments; speed and memory by size
+      selftraining [task ...] [foreign] [draws=N] [backbone]
+                                       images without labels beside a few with: each way, and the choice
       strategies [task ...] [images a class|all ...] [backbone=ID]
                                        every strategy on the same drawn images: what advice should have said
       taps [backbone]                  several taps together, beside each alone
@@ -57,6 +59,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["pixels"] = PixelsExperiment.Run,
     ["reliability"] = ReliabilityExperiment.Run,
     ["scoring"] = ScoringExperiment.Run,
+    ["selftraining"] = SelfTrainingExperiment.Run,
     ["strategies"] = StrategiesExperiment.Run,
     ["taps"] = TapsExperiment.Run,
     ["torchexport"] = TorchExportExperiment.Run,

@@ -271,6 +271,25 @@ public sealed class ItemRows
     /// <summary>One row [width].</summary>
     public ReadOnlySpan<float> Row(int row) => Values.AsSpan(row * Width, Width);
 
+    /// <summary>SHA-256 of each accepted item's file, hexadecimal [rows].</summary>
+    internal string[] ContentKeys() =>
+        [
+            .. Enumerable
+                .Range(0, Accepted.Length)
+                .Select(row =>
+                    Convert.ToHexString(Digests.AsSpan(row * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes))
+                ),
+        ];
+
+    /// <summary>
+    /// Puts the rows into the order of their items' content, so that no sum depends on how they are listed.
+    /// </summary>
+    internal void SortByContent()
+    {
+        string[] keys = ContentKeys();
+        Sort([.. Enumerable.Range(0, keys.Length).OrderBy(row => keys[row], StringComparer.Ordinal)]);
+    }
+
     /// <summary>Puts the rows into another order, in place: they may take up most of the memory.</summary>
     /// <param name="order">The place where each row of the new order stands now [rows].</param>
     internal void Sort(int[] order)

@@ -66,6 +66,20 @@ public sealed class FeatureTable
                     );
     }
 
+    /// <summary>
+    /// How much each row counts [rows], above 0: what ridge and kernel heads multiply its squared error by. Null: all
+    /// the same.
+    /// </summary>
+    internal double[]? Weights
+    {
+        get;
+        init =>
+            field =
+                value is null || value.Length == Rows
+                    ? value
+                    : throw new ArgumentException($"{Rows} rows need as many weights, not {value.Length}.");
+    }
+
     /// <summary>Number of rows.</summary>
     public int Rows => Labels.Length;
 
@@ -94,7 +108,7 @@ public sealed class FeatureTable
         var values = new float[Rows * width];
         for (int row = 0; row < Rows; row++)
             Row(row).Slice(start, width).CopyTo(values.AsSpan(row * width));
-        return new FeatureTable(ClassNames, Labels, values, width);
+        return new FeatureTable(ClassNames, Labels, values, width) { Weights = Weights };
     }
 
     /// <summary>A table of the given rows, in the given order; the values are copied.</summary>
@@ -108,7 +122,11 @@ public sealed class FeatureTable
             Row(rows[i]).CopyTo(values.AsSpan(i * Width));
         }
 
-        return new FeatureTable(ClassNames, labels, values, Width) { Networks = Networks };
+        return new FeatureTable(ClassNames, labels, values, Width)
+        {
+            Networks = Networks,
+            Weights = Weights is { } weights ? [.. rows.Select(row => weights[row])] : null,
+        };
     }
 }
 
@@ -189,6 +207,10 @@ public sealed record TapGroups
             to += Widths[tap];
         }
 
-        return new FeatureTable(table.ClassNames, table.Labels, values, only.Width) { Networks = networks };
+        return new FeatureTable(table.ClassNames, table.Labels, values, only.Width)
+        {
+            Networks = networks,
+            Weights = table.Weights,
+        };
     }
 }

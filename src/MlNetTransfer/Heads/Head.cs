@@ -360,7 +360,18 @@ internal static class ClassWeighting
         return [.. train.RowsPerClass().Select(count => (double)train.Rows / ((double)train.Classes * count))];
     }
 
-    /// <summary>The same of every row [rows].</summary>
-    public static double[]? OfRows(FeatureTable train, double[]? weight) =>
-        weight is null ? null : Array.ConvertAll(train.Labels, label => weight[label]);
+    /// <summary>
+    /// What every row counts [rows], by its class and by itself, 1 on average; null where every row counts 1.
+    /// </summary>
+    /// <param name="train">The rows; at least one of each class.</param>
+    /// <param name="weights">What is asked for.</param>
+    public static double[]? OfRows(FeatureTable train, ClassWeights weights)
+    {
+        double[]? ofClass = Of(train, weights);
+        if (train.Weights is not { } own)
+            return ofClass is null ? null : Array.ConvertAll(train.Labels, label => ofClass[label]);
+        double[] both = [.. own.Select((weight, row) => weight * (ofClass?[train.Labels[row]] ?? 1))];
+        double mean = both.Average();
+        return Array.ConvertAll(both, weight => weight / mean);
+    }
 }

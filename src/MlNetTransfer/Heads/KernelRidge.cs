@@ -90,15 +90,7 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
             CancellationToken = cancellation,
         };
         progress?.Report(new FitProgress("Fitting the head", 0, 1));
-        var roots = new FeatureTable(
-            train.ClassNames,
-            train.Labels,
-            Array.ConvertAll(train.Values, KernelRidgeHead.Root),
-            train.Width
-        )
-        {
-            Networks = train.Networks,
-        };
+        FeatureTable roots = Roots(train);
         var scaler = new FeatureScaler(roots, parallel);
         float[][] rows = RidgeTrainer.Standardised(roots, scaler);
         double[] mean = scaler.Mean.ToArray(),
@@ -134,10 +126,7 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
                 (share, c) =>
                     (float)(
                         chosen.Score.LogitScale
-                        * (
-                            share
-                            - kernel.Select((row, i) => weighing.Of(train.Labels[i]) * Simd.Dot(row, dual[c])).Average()
-                        )
+                        * (share - kernel.Select((row, i) => weighing.Of(i) * Simd.Dot(row, dual[c])).Average())
                     )
             ),
         ];
@@ -154,6 +143,13 @@ public sealed class KernelRidgeTrainer(KernelRidgeTrainerOptions? options = null
             options.Penalty is null ? path : []
         );
     }
+
+    /// <summary>The table with the signed root of every feature.</summary>
+    internal static FeatureTable Roots(FeatureTable table) =>
+        new(table.ClassNames, table.Labels, Array.ConvertAll(table.Values, KernelRidgeHead.Root), table.Width)
+        {
+            Networks = table.Networks,
+        };
 
     // Two rows are 2·(mean squared length) apart on average, squared; 2·rows / (rows - 1) of it among different rows.
     private static void Unify(float[][] rows, double[] scale)

@@ -141,7 +141,7 @@ public sealed class RidgeTrainer(RidgeTrainerOptions? options = null) : IHeadTra
                 {
                     for (int c = 0; c < row.Length; c++)
                         row[c] = scores[i * row.Length + c] + (float)weighing.Shares[c];
-                    logits.Add(row, train.Labels[rows[i]], weighing.Of(train.Labels[rows[i]]));
+                    logits.Add(row, train.Labels[rows[i]], weighing.Of(rows[i]));
                 }
 
                 return new Compared<double>(tried, logits.Judge(logits.Temper()));

@@ -6,17 +6,17 @@ namespace MlNetTransfer.Heads;
 /// <summary>What rows count in ridge regression: weighted least squares on rows multiplied by the root of it.</summary>
 internal sealed class RidgeWeights
 {
-    private readonly double[]? weight;
+    private readonly double[]? counts;
 
     /// <param name="train">The rows.</param>
     /// <param name="weights">What is asked for.</param>
     public RidgeWeights(FeatureTable train, ClassWeights weights)
     {
-        weight = ClassWeighting.Of(train, weights);
-        Roots = ClassWeighting.OfRows(train, weight) is { } rows ? Array.ConvertAll(rows, Math.Sqrt) : null;
+        counts = ClassWeighting.OfRows(train, weights);
+        Roots = counts is null ? null : Array.ConvertAll(counts, Math.Sqrt);
         Shares = new double[train.Classes];
-        foreach (int label in train.Labels)
-            Shares[label] += Of(label) / train.Rows;
+        for (int row = 0; row < train.Rows; row++)
+            Shares[train.Labels[row]] += Of(row) / train.Rows;
     }
 
     /// <summary>√w of every row [rows]; null where every row counts 1.</summary>
@@ -25,8 +25,8 @@ internal sealed class RidgeWeights
     /// <summary>Share of each class in the sum of the weights [classes].</summary>
     public double[] Shares { get; }
 
-    /// <summary>What a row of a class counts.</summary>
-    public double Of(int label) => weight?[label] ?? 1;
+    /// <summary>What a row counts.</summary>
+    public double Of(int row) => counts?[row] ?? 1;
 
     /// <summary>One-hot labels less the class's share, times √w [classes][rows].</summary>
     public double[][] Targets(FeatureTable train) =>

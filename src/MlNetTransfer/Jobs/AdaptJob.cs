@@ -308,13 +308,8 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
     {
         if (data.Splits is not null)
             yield return "The labelled images come with a split; all parts of it were trained on, the test part too.";
-        const int size = SHA256.HashSizeInBytes;
-        HashSet<string> known = [];
-        for (int row = 0; row < set.Table.Rows; row++)
-            known.Add(Convert.ToHexString(set.Rows.Digests.AsSpan(row * size, size)));
-        int both = Enumerable
-            .Range(0, others.Accepted.Length)
-            .Count(row => known.Contains(Convert.ToHexString(others.Digests.AsSpan(row * size, size))));
+        HashSet<string> known = [.. set.Rows.ContentKeys()];
+        int both = others.ContentKeys().Count(known.Contains);
         if (both > 0)
             yield return $"{both} of {others.Accepted.Length} target images are byte for byte among the labelled ones; "
                 + "what is said of them says nothing of new images.";

@@ -51,13 +51,7 @@ internal sealed record AdaptTarget(
     public void Sort(ItemRows rows)
     {
         RequireEnough(Groups.OfDigests(rows.Digests).Distinct().Count(), [.. Rejected, .. rows.Rejected]);
-        string[] digests =
-        [
-            .. Enumerable
-                .Range(0, rows.Accepted.Length)
-                .Select(row => Convert.ToHexString(rows.Digests.AsSpan(32 * row, 32))),
-        ];
-        rows.Sort([.. Enumerable.Range(0, digests.Length).OrderBy(row => digests[row], StringComparer.Ordinal)]);
+        rows.SortByContent();
     }
 
     private void RequireEnough(int different, IReadOnlyList<RejectedItem> lost)

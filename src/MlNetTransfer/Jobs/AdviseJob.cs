@@ -86,6 +86,9 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
     /// <summary>Rows that estimates are computed from at most.</summary>
     private const int EstimateRows = 500;
 
+    // With 25 a class, images without labels were worth no point.
+    private const int FewPerClass = 10;
+
     private readonly JobServices services = services ?? JobServices.Default;
     private readonly ExecutionPlan plan = new() { Workers = options.Workers };
 
@@ -159,6 +162,12 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
             ? null
             : DistanceJob.ToSource(options, question, progress, cancellation);
         List<string> notes = [.. HeldOutRows.Notes(question.Set.Data)];
+        int perClass = question.Set.Table.Rows / question.Set.Table.Classes;
+        if (perClass <= FewPerClass)
+            notes.Add(
+                $"With {perClass} labelled images a class on average, images without labels may be worth points: train "
+                    + "--unlabelled FOLDER tries them."
+            );
         IReadOnlyList<StrategyTrial> trials = Try(question, single, quadrant.Rule, notes, progress, cancellation);
         return new TransferAdvice
         {

@@ -29,6 +29,9 @@ public sealed record ImageClassificationTraining
     /// <summary>What was found for each kind of head, likewise.</summary>
     public IReadOnlyList<HeadTrial> HeadTrials { get; init; } = [];
 
+    /// <summary>What images without labels did for it; null where none were given.</summary>
+    public SelfTrainingSummary? SelfTraining { get; init; }
+
     /// <summary>
     /// What the model promises beside its probabilities: all of it where the options ask for it, else no more than
     /// whether its file scores unknown images; null where features were given.

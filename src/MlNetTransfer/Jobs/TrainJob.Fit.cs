@@ -26,6 +26,7 @@ public sealed partial class TrainJob
     internal WrittenModel Fit(Dataset data, IProgress<JobProgress>? progress, CancellationToken cancellation)
     {
         TrainRules.Require(options);
+        Dataset? unlabelled = UnlabelledImages.Read(options, data);
         OutputFolder.RequireWritable(options.Output);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         Backbone backbone = OpenBackbone(cancellation);
@@ -34,7 +35,7 @@ public sealed partial class TrainJob
         using OutputLock held = OutputFolder.Hold(options.Output);
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ItemRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
-        TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
+        TrainingSet set = With(unlabelled, TrainingSet.Of(data, rows, extractor, options), progress, cancellation);
         recipe = Advised(recipe, backbone, set, Quadrant(backbone, set, cancellation));
         WrittenModel written = FitAndStage(recipe, backbone, set, progress, cancellation);
         using (written.File)
@@ -64,6 +65,20 @@ public sealed partial class TrainJob
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
         return work(new PreparedTraining(settings, set.Recipe(options), TrainRows(set), SharedFolds(set)));
     }
+
+    /// <summary>The set with images without labels, where there are some.</summary>
+    private TrainingSet With(
+        Dataset? unlabelled,
+        TrainingSet set,
+        IProgress<JobProgress>? progress,
+        CancellationToken cancellation
+    ) =>
+        unlabelled is null
+            ? set
+            : set with
+            {
+                Unlabelled = UnlabelledImages.Of(options, unlabelled, set, FeatureCacheFolder, progress, cancellation),
+            };
 
     /// <summary>
     /// Trains folds of a run that another process does, or will do, with the same options and output folder: each that

@@ -41,6 +41,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         Dataset data = HeldOutRows.WithoutUnassigned(DatasetReader.Read(options.Folder, options.Dataset));
         HeldOutRows.RequireNoOtherSplit(data, options);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
+        Dataset? unlabelled = UnlabelledImages.Read(options, data);
         OutputFolder.RequireWritable(options.Output);
         Backbone backbone = OpenBackbone(cancellation);
         TextColumns.Require(backbone.Card.Encoder, options.Dataset.TextColumn, [], $"Backbone '{backbone.Card.Id}'");
@@ -50,6 +51,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
         using FeatureExtractor extractor = ExtractorOf(backbone, ExecutionPlan.For(options.Device, options.Workers));
         ItemRows rows = extractor.Extract(data.Items, FeatureCacheFolder, progress, cancellation);
         TrainingSet set = TrainingSet.Of(data, rows, extractor, options);
+        set = With(unlabelled, set, progress, cancellation);
         _ = SharedFolds(set);
         DataQuadrant? quadrant = Quadrant(backbone, set, cancellation);
         recipe = Advised(recipe, backbone, set, quadrant);
@@ -109,6 +111,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 Seed = options.Seed,
                 Workers = options.Workers,
             },
+            PseudoLabels = options.PseudoLabels,
             FineTune = options.FineTune,
             Preset = options.Preset ?? TrainingPreset.Good,
             TrainingDevice = services.TrainingDevice ?? ExecutionPlan.For(options.Device).TrainingDevice,
@@ -203,6 +206,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             Head = trial.Fit.Head.Selection.Name,
             HeadTrials = trial.Fit.Head.Selection.Trials,
             Temperature = trial.Fit.Head.Selection.Temperature,
+            SelfTraining = trial.Fit.Head.SelfTraining,
             LogLossUncalibrated = trial.Uncalibrated!.LogLoss,
             Previous = previous,
             EceUncalibrated = trial.Uncalibrated!.CalibrationError,
@@ -225,6 +229,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
                 .. checks.Notes(),
                 .. ClassSizes.Notes(set.Data.ClassNames, set.Table.RowsPerClass()),
                 .. BackboneCandidates.Notes(ChoiceOf(backbone), written.Costs),
+                .. set.Unlabelled?.Notes ?? [],
                 .. trial.Notes,
                 .. trial.Fit.Notes,
             ],
@@ -299,7 +304,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             CardDigest = backbone.Card.Digest(),
             Taps = [.. taps.Select(t => t.Name)],
             TrainingDigest = trial.Fit.Digest(),
-            TrainingImages = ImageHashes.Of(set.Rows.Digests, trial.TrainRows),
+            TrainingImages = Trained(set, trial),
             Reliability = reliability.Facts,
         };
         if (trial.Report is not null)
@@ -333,6 +338,7 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             Taps = metadata.Taps,
             TapTrials = trial.Fit.Head.TapTrials,
             HeadTrials = trial.Fit.Head.Selection.Trials,
+            SelfTraining = trial.Fit.Head.SelfTraining,
             Rejected = set.Rejected,
             Reliability = reliability.Facts,
         };
@@ -341,6 +347,15 @@ public sealed partial class TrainJob(TrainOptions options, JobServices? services
             Frozen = frozen,
         };
     }
+
+    /// <summary>The images that the written model was trained on, with or without labels.</summary>
+    private static ImageHashes Trained(TrainingSet set, Trial trial) =>
+        trial.Fit.Head.SelfTraining?.Method is null
+            ? ImageHashes.Of(set.Rows.Digests, trial.TrainRows)
+            : ImageHashes.Of(
+                [.. set.Rows.Digests, .. set.Unlabelled!.Digests],
+                trial.TrainRows.Concat(Enumerable.Range(set.Table.Rows, set.Unlabelled.Table.Rows))
+            );
 
     /// <summary>
     /// A head on the frozen features, by the same protocol: what a training of the network has to beat. Null where

@@ -23,6 +23,19 @@ public sealed record TrainOptions : DataJobRequest
     /// <summary>How to read the labelled images.</summary>
     public DatasetOptions Dataset { get; init; } = new();
 
+    /// <summary>
+    /// Images without labels, of the same kind and with the same classes: a folder, a list or an archive; up to 2,000
+    /// of them are taken. They are trained on too where labelled images held out speak for it. Default null: none.
+    /// </summary>
+    public string? Unlabelled
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
+
+    /// <summary>How those are given labels. Default null: the way that does best, or none.</summary>
+    public PseudoLabelMethod? PseudoLabels { get; init; }
+
     /// <summary>Folder for model.onnx, report.json and predictions.csv; made where it is missing.</summary>
     public required string Output
     {

@@ -39,6 +39,23 @@ public static class TrainRules
             nameof(TrainOptions.TestTimeAugmentation),
             o => o.TestTimeAugmentation != TestTimeAugmentation.None
         ),
+        new(
+            "--unlabelled",
+            nameof(TrainOptions.Unlabelled),
+            o => o.Unlabelled is not null,
+            o =>
+                !IsTuned(o)
+                && (o.Head == HeadKind.Auto || o.Head == HeadKind.Kernel)
+                && o.Thresholds == ClassThresholds.None,
+            "--strategy head, with --head auto or kernel and without --thresholds"
+        ),
+        new(
+            "--pseudo-labels",
+            nameof(TrainOptions.PseudoLabels),
+            o => o.PseudoLabels is not null,
+            o => o.Unlabelled is not null,
+            "images without labels (--unlabelled)"
+        ),
         Tuning("--freeze", nameof(Default.Freeze), o => o.Freeze is not null),
         Tuning("--parameters", nameof(Default.Parameters), o => o.Parameters != Default.Parameters),
         Tuning("--epochs", nameof(Default.Epochs), o => o.Epochs is not null),

@@ -133,6 +133,9 @@ public sealed record TrainSummary : EvaluationSummary
     /// </summary>
     public required double Temperature { get; init; }
 
+    /// <summary>What images without labels did for the written model; null where none were given.</summary>
+    public SelfTrainingSummary? SelfTraining { get; init; }
+
     /// <summary>Mean log-loss of the evaluated images without that, in nats.</summary>
     public required double LogLossUncalibrated { get; init; }
 

@@ -19,8 +19,11 @@ internal sealed record TrainingSet(
     EvaluationProtocol Protocol
 )
 {
+    /// <summary>Images without labels that are trained on too; null where there are none.</summary>
+    public UnlabelledImages? Unlabelled { get; init; }
+
     /// <summary>All that could not be used.</summary>
-    public IReadOnlyList<RejectedItem> Rejected => [.. Data.Rejected, .. Rows.Rejected];
+    public IReadOnlyList<RejectedItem> Rejected => [.. Data.Rejected, .. Rows.Rejected, .. Unlabelled?.Rejected ?? []];
 
     /// <summary>
     /// Sorts the rows by their images' content, so that nothing that is drawn or summed further on depends on the order
@@ -68,7 +71,10 @@ internal sealed record TrainingSet(
             Table,
             Extractor.Taps,
             Extractor.Space
-        );
+        )
+        {
+            Unlabelled = Unlabelled?.Table,
+        };
 
     /// <exception cref="TransferException">A class has fewer than two images; the message names it and those of its
     /// images that were rejected.</exception>

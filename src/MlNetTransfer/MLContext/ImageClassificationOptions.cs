@@ -148,6 +148,16 @@ public sealed record ImageClassificationOptions
     public ClassThresholds Thresholds { get; init; }
 
     /// <summary>
+    /// Images without labels, of the same kind and with the same classes, as <see cref="TrainOptions.Unlabelled"/>: a
+    /// folder, a list or an archive. Default null: none.
+    /// </summary>
+    public string? UnlabelledPath
+    {
+        get;
+        init => field = value is null ? null : Check.NotEmpty(value);
+    }
+
+    /// <summary>
     /// What the model is to promise beside its probabilities; for images and several classes. Default null: nothing.
     /// </summary>
     /// <remarks>
@@ -285,6 +295,10 @@ public sealed record ImageClassificationOptions
         if (Thresholds != ClassThresholds.None && trains)
             yield return $"{nameof(Thresholds)} is for a head on frozen features, and Strategy is {Strategy}. Leave it "
                 + "out, or set Strategy to Head.";
+        bool takesOthers = !trains && (Head == HeadKind.Auto || Head == HeadKind.Kernel);
+        if (UnlabelledPath is not null && (onFeatures || !takesOthers || Thresholds != ClassThresholds.None))
+            yield return $"{nameof(UnlabelledPath)} is for a head on frozen features of images, of kind Auto or Kernel "
+                + $"and without {nameof(Thresholds)}. Leave it out.";
         foreach (string name in NamesWithoutColumn())
             yield return name;
         if (!onFeatures)
@@ -336,6 +350,7 @@ public sealed record ImageClassificationOptions
         return new TrainOptions
         {
             Folder = $"column {LabelColumnName}",
+            Unlabelled = UnlabelledPath,
             Output = output,
             Backbone = Backbone,
             Taps = Taps,

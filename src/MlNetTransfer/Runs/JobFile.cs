@@ -89,6 +89,7 @@ public sealed record JobFile
             Train = options with
             {
                 Folder = From(folder, options.Folder),
+                Unlabelled = options.Unlabelled is { } unlabelled ? From(folder, unlabelled) : null,
                 CacheFolder = From(folder, options.CacheFolder),
                 FineTune = options.FineTune.InitialWeights is { } weights
                     ? options.FineTune with

@@ -75,6 +75,8 @@ public sealed class RunJob(RunOptions options, JobServices? services = null) : I
         JobFile job = JobFile.Read(options.Job, options.Output);
         byte[] written = File.ReadAllBytes(options.Job);
         RunLock? locked = options.Locked is { } file ? RunLock.Read(file) : null;
+        if (job.Train.Unlabelled is { } unlabelled)
+            RequireThere("train.unlabelled", unlabelled, "images without labels: a folder, a list or a .zip");
         RequireModelInUse(job.Gates);
         OutputFolder.RequireWritable(options.Output);
         RequireOwnFolder(written);

@@ -253,6 +253,9 @@ internal sealed record FittedHead(
     /// <summary>What was found for each backbone; empty where there was no choice.</summary>
     public IReadOnlyList<LeaderboardRow> Leaderboard { get; init; } = [];
 
+    /// <summary>What images without labels did for it; null where there were none.</summary>
+    public SelfTrainingSummary? SelfTraining { get; init; }
+
     /// <summary>Ids of the networks in use with '+' between; empty where there is one network.</summary>
     public string Networks => string.Join(SideBySide.Plus, Groups.Only(Taps).DistinctNetworks);
 

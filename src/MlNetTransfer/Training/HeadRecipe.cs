@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using MlNetTransfer.Backbones;
 using MlNetTransfer.Features;
@@ -40,6 +41,13 @@ internal sealed class HeadRecipe(RecipeSettings settings) : IRecipe
                 context.Cancellation
             )
             : new HeadFitter(settings.Head, all.Groups, defaults).Fit(train, progress, context.Cancellation);
+        if (all.Unlabelled is { } unlabelled)
+            head = new SelfTraining(unlabelled, settings.PseudoLabels, settings.Head, all.Groups).Fit(
+                head,
+                train,
+                progress,
+                context.Cancellation
+            );
         (Backbone backbone, IReadOnlyList<BackboneTap> taps) = settings.Backbone.Only([
             .. head.Taps.Select(tap => all.Taps[tap]),
         ]);
@@ -49,13 +57,23 @@ internal sealed class HeadRecipe(RecipeSettings settings) : IRecipe
             backbone,
             () =>
                 TrainingDigest.Of(
-                    [.. all.Space.Key(), .. settings.Choice?.Digest(all.Costs) ?? []],
+                    [.. all.Space.Key(), .. settings.Choice?.Digest(all.Costs) ?? [], .. Unlabelled(all)],
                     TrainingDigest.OfRows(train, settings.Head)
                 )
         );
     }
 
     public void Written() { }
+
+    /// <summary>What a fit depends on of images without labels; nothing where there are none.</summary>
+    private byte[] Unlabelled(RecipeRows all) =>
+        all.Unlabelled is { } unlabelled
+            ?
+            [
+                .. SHA256.HashData(MemoryMarshal.AsBytes(unlabelled.Values.AsSpan())),
+                .. Encoding.UTF8.GetBytes(settings.PseudoLabels?.Name ?? ""),
+            ]
+            : [];
 
     private sealed class FittedOnFrozen(
         FittedHead head,
@@ -70,7 +88,7 @@ internal sealed class HeadRecipe(RecipeSettings settings) : IRecipe
 
         public TuneSummary? Training => null;
 
-        public IEnumerable<string> Notes => [];
+        public IEnumerable<string> Notes => head.SelfTraining is { } unlabelled ? [unlabelled.Verdict] : [];
 
         public OnnxModel Network() => backbone.LoadModel();
 

@@ -87,6 +87,9 @@ internal sealed record RecipeRows(
 
     /// <summary>What each network costs; empty where none is chosen among.</summary>
     public IReadOnlyList<NetworkCost> Costs { get; init; } = [];
+
+    /// <summary>Features of images without labels, at all taps side by side; null where there are none.</summary>
+    public FeatureTable? Unlabelled { get; init; }
 }
 
 /// <summary>Which fit of a run it is, whom to tell and when to end.</summary>
@@ -112,6 +115,9 @@ internal sealed record RecipeSettings
 
     /// <summary>How the network is trained.</summary>
     public FineTuneOptions FineTune { get; init; } = new();
+
+    /// <summary>How images without labels are given some; null for the best way.</summary>
+    public PseudoLabelMethod? PseudoLabels { get; init; }
 
     /// <summary>How much a choice of the strategy may try.</summary>
     public TrainingPreset Preset { get; init; } = TrainingPreset.Good;

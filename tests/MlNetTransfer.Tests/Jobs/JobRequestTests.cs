@@ -83,6 +83,8 @@ public sealed class JobRequestTests
     {
         Folder = "images",
         Dataset = Dataset,
+        Unlabelled = "others",
+        PseudoLabels = PseudoLabelMethod.Propagation,
         Output = "out",
         Backbone = "mine",
         Backbones = ["a", "ä+b"],

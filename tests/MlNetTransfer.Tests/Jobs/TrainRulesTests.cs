@@ -100,6 +100,43 @@ public sealed class TrainRulesTests
     }
 
     [TestMethod]
+    public void Violation_Unlabelled_IsForAHeadThatTakesThem()
+    {
+        TrainOptions others = Plain with { Unlabelled = "others" };
+        Assert.IsNull(TrainRules.Violation(others, ["--unlabelled"]));
+        Assert.IsNull(TrainRules.Violation(others with { Head = HeadKind.Kernel }, ["--unlabelled", "--head"]));
+        foreach (
+            TrainOptions options in (TrainOptions[])
+                [
+                    others with
+                    {
+                        Strategy = TrainingStrategy.Full,
+                    },
+                    others with
+                    {
+                        Strategy = TrainingStrategy.Auto,
+                    },
+                    others with
+                    {
+                        Head = HeadKind.Softmax,
+                    },
+                    others with
+                    {
+                        Thresholds = ClassThresholds.MacroF1,
+                    },
+                ]
+        )
+            StringAssert.StartsWith(
+                TrainRules.Violation(options),
+                "Unlabelled (--unlabelled) has no effect here: it needs --strategy head"
+            );
+        TrainOptions way = Plain with { PseudoLabels = PseudoLabelMethod.Confidence };
+        StringAssert.StartsWith(TrainRules.Violation(way), "PseudoLabels (--pseudo-labels) has no effect here");
+        Assert.IsNull(TrainRules.Violation(way with { Unlabelled = "others" }));
+        StringAssert.StartsWith(TrainRules.Violation(Plain, ["--pseudo-labels"]), "--pseudo-labels has no effect here");
+    }
+
+    [TestMethod]
     public void Violation_TestTimeAugmentation_IsForAHeadOnFeaturesOfImages()
     {
         TrainOptions flip = Plain with { TestTimeAugmentation = TestTimeAugmentation.Flip };

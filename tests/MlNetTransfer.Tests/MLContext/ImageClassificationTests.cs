@@ -176,6 +176,21 @@ public sealed class ImageClassificationTests
     }
 
     [TestMethod]
+    public void Fit_ImagesWithoutLabels_SaysWhatTheyDid()
+    {
+        using TempFolder folder = new();
+        foreach (ImagePathRow row in Images.Few(12, "bird", "fruit").Where((_, i) => i % 12 >= 4))
+            folder.Write(Path.GetFileName(row.ImagePath), File.ReadAllBytes(row.ImagePath));
+        using TransformerChain<ImageClassificationTransformer> model = Images
+            .Pipeline(new ImageClassificationOptions { Taps = ["map7_3"], UnlabelledPath = folder.Path })
+            .Fit(Images.Rows(Images.Few(4, "bird", "fruit")));
+        SelfTrainingSummary found = model.LastTransformer.Model.SelfTraining!;
+        Assert.AreEqual(16, found.Images);
+        Assert.HasCount(1 + PseudoLabelMethod.All.Count, found.Trials);
+        Assert.AreEqual(8, model.LastTransformer.Model.Images, "rows that were fitted on");
+    }
+
+    [TestMethod]
     public void Options_WithoutEffect_AreRefusedWithTheWayOut()
     {
         string Refused(ImageClassificationOptions options) =>
@@ -188,6 +203,10 @@ public sealed class ImageClassificationTests
         StringAssert.Contains(Refused(new() { LearningRate = 0.1, Head = HeadKind.Ridge }), "set Strategy to FineTune");
         StringAssert.Contains(Refused(new() { L2 = 1, Head = HeadKind.Ridge }), "L2 is for a softmax head");
         StringAssert.Contains(Refused(new() { ProbabilityColumnName = "P" }), "for two classes");
+        StringAssert.Contains(
+            Refused(new() { UnlabelledPath = "others", Head = HeadKind.Mlp }),
+            "UnlabelledPath is for a head on frozen features of images, of kind Auto or Kernel"
+        );
         StringAssert.Contains(Refused(new() { LabelColumnName = "Score" }), "'Score' is the name of 2 of the columns");
         Assert.ThrowsExactly<OutOfRangeException>(() => new ImageClassificationOptions { Epoch = 0 });
     }

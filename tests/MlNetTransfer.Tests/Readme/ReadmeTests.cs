@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.ML;
 using MlNetTransfer.Advice;
 using MlNetTransfer.Cluster;
@@ -103,6 +104,30 @@ public sealed class ReadmeTests
         );
         using var folder = new TempFolder();
         StringAssert.StartsWith(DocumentedProgram.Printed(folder, Adapting), "none: 0 of 157 get another class");
+    }
+
+    [TestMethod]
+    public void FewLabels_OfTheGuide_Runs()
+    {
+        Assert.AreEqual(
+            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/few-labels.md", "csharp").Single()),
+            DocumentedCode.Normal(
+                DocumentedCode
+                    .Parts(
+                        "tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs",
+                        "// unlabelled begins",
+                        "// unlabelled ends"
+                    )
+                    .Single()
+            )
+        );
+        using var folder = new TempFolder();
+        StringAssert.Matches(
+            DocumentedProgram.Printed(folder, Unlabelled),
+            new Regex(
+                @"117 without labels .*: labelled ones held out have a log-loss of \d\.\d+ with them and \d\.\d+ "
+            )
+        );
     }
 
     [TestMethod]
@@ -330,6 +355,29 @@ public sealed class ReadmeTests
         AdaptSummary adapted = new AdaptJob(adapt).Run();
         Console.WriteLine($"{adapted.Taken.Method.Label}: {adapted.Changed} of {adapted.Target} get another class");
         // adapting ends
+    }
+
+    private static void Unlabelled()
+    {
+        // unlabelled begins
+        // Five images of each class with their labels; the others as if they had none.
+        foreach (string kind in Directory.GetDirectories("data-samples/clipart"))
+        foreach ((int i, string file) in Directory.GetFiles(kind).Order(StringComparer.Ordinal).Index())
+        {
+            string folder = i < 5 ? Path.Combine("few", Path.GetFileName(kind)) : "many";
+            Directory.CreateDirectory(folder);
+            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
+        }
+
+        var fewLabels = new TrainOptions
+        {
+            Folder = "few",
+            Unlabelled = "many",
+            Output = "out/few-labels",
+        };
+        SelfTrainingSummary others = new TrainJob(fewLabels).Run().SelfTraining!;
+        Console.WriteLine(others.Verdict);
+        // unlabelled ends
     }
 
     private static void Advice()
