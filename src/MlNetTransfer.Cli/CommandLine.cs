@@ -98,6 +98,7 @@ internal static class CommandLine
             AdviseCommand.Create(terminal, cancellation),
             DistanceCommand.Create(terminal, cancellation),
             AdaptCommand.Create(terminal, cancellation),
+            ZeroShotCommand.Create(terminal, cancellation),
             LearningRateCommand.Create(terminal, cancellation),
             TuneCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),

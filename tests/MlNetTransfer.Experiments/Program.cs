@@ -39,6 +39,7 @@ const string Usage = """
       torchexport [network|backbone ...]
                                        exports to TorchScript and TorchSharp beside PyTorch, and trained weights back
       transfer [backbone ...]          pretrained features, random weights and raw pixels, by 5-fold accuracy
+      zeroshot [backbone]              Fashion-MNIST with three classes only described, beside what was foreseen
     """;
 Dictionary<string, Func<string[], Experiment, int>> experiments = new()
 {
@@ -64,6 +65,7 @@ Dictionary<string, Func<string[], Experiment, int>> experiments = new()
     ["taps"] = TapsExperiment.Run,
     ["torchexport"] = TorchExportExperiment.Run,
     ["transfer"] = TransferExperiment.Run,
+    ["zeroshot"] = ZeroShotExperiment.Run,
 };
 
 if (args.Length == 0 || args.Intersect(["--help", "-h", "help"]).Any())

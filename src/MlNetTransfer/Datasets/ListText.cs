@@ -112,34 +112,46 @@ internal static class CsvRows
     /// the line.</exception>
     public static IEnumerable<ListRow> Read(string file, char? separator, bool labelled, DatasetOptions options)
     {
-        char between = separator ?? SeparatorOf(file, options);
-        using var text = new ListText(file, options.Lists);
-        using CsvReader csv = CsvReader.Create(text, Options(between, options.Lists), leaveOpen: true);
         ListColumns? columns = null;
-        int count = 0;
-        while (Next(file, csv, between))
+        foreach ((long line, string[] fields) in Records(file, separator ?? SeparatorOf(file, options), options.Lists))
         {
-            string[] fields = [.. Enumerable.Range(0, csv.FieldCount).Select(csv.GetString)];
-            text.CheckRow(csv.LineNumber, fields.Sum(f => f.Length + 1L) - 1);
-            if (columns is null)
+            if (columns is not null)
             {
-                (columns, count) = (
-                    new ListColumns($"'{file}', line {csv.LineNumber}", "column", fields, labelled, options),
-                    fields.Length
-                );
-                if (labelled)
-                    columns.RequireLabel();
+                yield return columns.Row(line, fields);
+                continue;
             }
-            else if (fields.Length == count)
-                yield return columns.Row(csv.LineNumber, fields);
-            else
-                throw Ragged(file, csv.LineNumber, fields, count, between);
+
+            columns = new ListColumns($"'{file}', line {line}", "column", fields, labelled, options);
+            if (labelled)
+                columns.RequireLabel();
         }
 
         if (columns is null)
             throw new TransferException(
                 $"'{file}' is empty. The first line must name the columns: {ListColumns.Known}."
             );
+    }
+
+    /// <summary>All rows of a file, the names of the columns first; each has as many fields.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="separator">The separator; null for the one by which the first line has most columns.</param>
+    /// <param name="limits">What it may cost.</param>
+    /// <exception cref="TransferException">The file is missing, is no such file or exceeds the limits; the message has
+    /// the line.</exception>
+    public static IEnumerable<(long Line, string[] Fields)> Records(string file, char? separator, ListLimits limits)
+    {
+        char between = separator ?? MostColumns(FirstLine(file, limits));
+        using var text = new ListText(file, limits);
+        using CsvReader csv = CsvReader.Create(text, Options(between, limits), leaveOpen: true);
+        int? count = null;
+        while (Next(file, csv, between))
+        {
+            string[] fields = [.. Enumerable.Range(0, csv.FieldCount).Select(csv.GetString)];
+            text.CheckRow(csv.LineNumber, fields.Sum(f => f.Length + 1L) - 1);
+            if (fields.Length != (count ??= fields.Length))
+                throw Ragged(file, csv.LineNumber, fields, count.Value, between);
+            yield return (csv.LineNumber, fields);
+        }
     }
 
     private static TransferException Ragged(string file, long line, string[] fields, int expected, char separator) =>
@@ -154,15 +166,24 @@ internal static class CsvRows
     /// </summary>
     private static char SeparatorOf(string file, DatasetOptions options)
     {
-        using var text = new ListText(file, options.Lists);
+        string first = FirstLine(file, options.Lists);
+        int found = Array.FindIndex(
+            Separators,
+            s => ListColumns.HasPath(first.Split(s).Select(name => name.Trim().Trim('"')), options)
+        );
+        return found >= 0 ? Separators[found] : MostColumns(first);
+    }
+
+    private static char MostColumns(string first) => Separators.MaxBy(s => first.Count(c => c == s));
+
+    /// <summary>The first line that has something; empty where there is none.</summary>
+    private static string FirstLine(string file, ListLimits limits)
+    {
+        using var text = new ListText(file, limits);
         string? first = text.ReadLine(1);
         for (int line = 2; first is not null && string.IsNullOrWhiteSpace(first); line++)
             first = text.ReadLine(line);
-        int found = Array.FindIndex(
-            Separators,
-            s => ListColumns.HasPath((first ?? "").Split(s).Select(name => name.Trim().Trim('"')), options)
-        );
-        return found >= 0 ? Separators[found] : Separators.MaxBy(s => (first ?? "").Count(c => c == s));
+        return first ?? "";
     }
 
     private static string NameOf(char separator) =>

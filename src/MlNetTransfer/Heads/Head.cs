@@ -131,6 +131,9 @@ public class LinearHead : ILinearHead
         return graph.Node("Gemm", "logits", [graph.Features, w, b], Attributes.Of("transB", 1));
     }
 
+    /// <summary>A head whose logits are combinations of this one's.</summary>
+    internal LinearHead Combined(LogitMap map) => new(map.ClassNames, Width, map.OfWeights(weights), map.OfBias(bias));
+
     private void Row(ReadOnlySpan<float> row, Span<float> logits)
     {
         for (int c = 0; c < bias.Length; c++)

@@ -266,6 +266,20 @@ public sealed class KernelRidgeHead : IHead
         );
     }
 
+    /// <summary>A head whose logits are combinations of this one's.</summary>
+    internal KernelRidgeHead Combined(LogitMap map) =>
+        new(
+            map.ClassNames,
+            mean,
+            scale,
+            rows,
+            map.OfWeights(coefficients),
+            map.OfBias(bias),
+            Penalty,
+            Temperature,
+            Path
+        );
+
     /// <summary>sign(x)·√|x|.</summary>
     internal static float Root(float x) => MathF.CopySign(MathF.Sqrt(MathF.Abs(x)), x);
 

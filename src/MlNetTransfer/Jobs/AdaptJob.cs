@@ -39,32 +39,29 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         AdaptTarget target = AdaptTarget.Read(options, data.ClassNames);
         OutputFolder.RequireWritable(options.Output);
-        RequireNoTraining();
-        Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(options.CacheFolder, "backbones")).Open(
-            SideBySide.Ids(options.Backbone),
-            cancellation
-        );
-        TextColumns.Require(backbone.Card.Encoder, options.Dataset.TextColumn, [], $"Backbone '{backbone.Card.Id}'");
+        OutputFolder.RequireNoTraining(options.Output);
+        Backbone backbone = options.Open(services, cancellation);
         using OutputLock held = OutputFolder.Hold(options.Output);
-        using FeatureExtractor extractor = new(
-            backbone,
-            [.. backbone.Card.Taps.Select(tap => tap.Name)],
-            options.Limits,
-            new ExecutionPlan { Workers = options.Workers }
-        );
-        string? cache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
+        using FeatureExtractor extractor = options.ExtractorOf(backbone);
+        string? cache = options.FeatureCache;
         ItemRows labelled = extractor.Extract(data.Items, cache, progress, cancellation),
             others = extractor.Extract(target.Items, cache, progress, cancellation);
         var set = TrainingSet.Of(data with { Splits = null }, labelled, extractor, Training);
         RequireEnough(set);
         target.Sort(others);
         Adapted adapted = Adapt(backbone, set, target, others, FitToJobProgress.Of(progress), cancellation);
-        (StagedFile staged, ParityRecord parity, string digest) = Stage(
-            backbone,
+        string digest = Digest(set, others, adapted.Trials.Single(trial => trial.Taken).Method);
+        int shown = Math.Min(ModelWriter.ParityImages, others.Accepted.Length);
+        (StagedFile staged, ParityRecord parity) = options.Stage(
             set,
-            target,
-            others,
-            adapted,
+            backbone,
+            adapted.Head.Taps,
+            adapted.Head.Head,
+            digest,
+            new ParitySample(
+                [.. others.Accepted.Take(shown).Select(item => target.Items[item])],
+                adapted.Found[..(shown * data.ClassNames.Count)]
+            ),
             progress,
             cancellation
         );
@@ -87,7 +84,7 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
                 truth?.Any(label => label >= 0) == true
                     ? AdaptJudgement.Of(truth, adapted.Before, adapted.Found, classes)
                     : null,
-            Model = Path.Combine(options.Output, "model.onnx"),
+            Model = options.Model,
             ModelSha256 = file.Sha256,
             Parity = parity,
             Notes =
@@ -113,17 +110,6 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
     }
 
     private TrainOptions Training => new() { Folder = options.Source, Output = options.Output };
-
-    /// <summary>What a training has left would stand beside a model that it does not belong to.</summary>
-    private void RequireNoTraining()
-    {
-        foreach (string name in (string[])["report.html", "metrics.jsonl", "weights.safetensors"])
-            if (File.Exists(Path.Combine(options.Output, name)))
-                throw new TransferException(
-                    $"'{options.Output}' holds a training ('{name}'), which would stand beside another model. Choose "
-                        + "another --output."
-                );
-    }
 
     private void RequireEnough(TrainingSet set)
     {
@@ -196,48 +182,6 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
             unmoved.Selection.Name,
             unmoved.Predict(domains.Target)
         );
-    }
-
-    /// <summary>Writes the model beside its place, and checks it on images of the target.</summary>
-    private (StagedFile File, ParityRecord Parity, string Digest) Stage(
-        Backbone backbone,
-        TrainingSet set,
-        AdaptTarget target,
-        ItemRows others,
-        Adapted adapted,
-        IProgress<JobProgress>? progress,
-        CancellationToken cancellation
-    )
-    {
-        (Backbone used, IReadOnlyList<BackboneTap> taps) = backbone.Only([
-            .. adapted.Head.Taps.Select(tap => set.Extractor.Taps[tap]),
-        ]);
-        var metadata = new ModelMetadata
-        {
-            Labels = set.Data.ClassNames,
-            Encoder = used.Card.Encoder,
-            Backbone = used.Card.Id,
-            CardDigest = used.Card.Digest(),
-            Taps = [.. taps.Select(tap => tap.Name)],
-            TrainingDigest = Digest(set, others, adapted.Trials.Single(trial => trial.Taken).Method),
-            TrainingImages = ImageHashes.Of(set.Rows.Digests, [.. Enumerable.Range(0, set.Table.Rows)]),
-        };
-        int shown = Math.Min(ModelWriter.ParityImages, others.Accepted.Length);
-        (StagedFile file, ParityRecord parity) = new ModelWriter(options.Limits, set.Extractor.Plan).Stage(
-            ModelGraph.Build(
-                FeatureGraph.Build(used.LoadModel(), [.. taps.Select(tap => tap.Tensor)]),
-                adapted.Head.Head,
-                metadata
-            ),
-            Path.Combine(options.Output, "model.onnx"),
-            new ParitySample(
-                [.. others.Accepted.Take(shown).Select(item => target.Items[item])],
-                adapted.Found[..(shown * set.Data.ClassNames.Count)]
-            ),
-            progress,
-            cancellation
-        );
-        return (file, parity, metadata.TrainingDigest);
     }
 
     /// <summary>Names all that the model depends on.</summary>

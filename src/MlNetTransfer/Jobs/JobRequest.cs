@@ -34,6 +34,7 @@ public interface IJob<out TSummary>
 [JsonDerivedType(typeof(AdviseOptions), "advise")]
 [JsonDerivedType(typeof(DistanceOptions), "distance")]
 [JsonDerivedType(typeof(AdaptOptions), "adapt")]
+[JsonDerivedType(typeof(ZeroShotOptions), "zeroShot")]
 [JsonDerivedType(typeof(LearningRateOptions), "learningRate")]
 [JsonDerivedType(typeof(TuneOptions), "tune")]
 [JsonDerivedType(typeof(QuantizeOptions), "quantize")]

@@ -26,6 +26,18 @@ internal static class OutputFolder
         }
     }
 
+    /// <summary>What a training has left would stand beside a model that it does not belong to.</summary>
+    /// <exception cref="TransferException">The folder holds a training.</exception>
+    public static void RequireNoTraining(string folder)
+    {
+        foreach (string name in (string[])["report.html", "metrics.jsonl", "weights.safetensors"])
+            if (File.Exists(Path.Combine(folder, name)))
+                throw new TransferException(
+                    $"'{folder}' holds a training ('{name}'), which would stand beside another model. Choose another "
+                        + "--output."
+                );
+    }
+
     /// <summary>
     /// Tries to write a file there and removes it; where the folder is missing, in the nearest folder above it. Makes
     /// no folder.

@@ -241,6 +241,20 @@ public sealed class JobRequestTests
             Limits = Limits,
             Workers = 1024,
         },
+        ["zeroShot"] = new ZeroShotOptions
+        {
+            Folder = "images",
+            Dataset = Dataset,
+            Attributes = "kinds.csv",
+            Penalty = 2,
+            Output = "out",
+            Backbone = "mine",
+            Seed = int.MinValue,
+            CacheFolder = "cache",
+            CacheFeatures = false,
+            Limits = Limits,
+            Workers = 1024,
+        },
         ["learningRate"] = new LearningRateOptions
         {
             Train = Training,
@@ -326,6 +340,7 @@ public sealed class JobRequestTests
     [DataRow("advise")]
     [DataRow("distance")]
     [DataRow("adapt")]
+    [DataRow("zeroShot")]
     [DataRow("learningRate")]
     [DataRow("tune")]
     [DataRow("export")]

@@ -131,6 +131,24 @@ public sealed class ReadmeTests
     }
 
     [TestMethod]
+    public void ZeroShot_OfTheGuide_Runs()
+    {
+        Assert.AreEqual(
+            DocumentedCode.Normal(DocumentedCode.Blocks("docs/guide/zero-shot.md", "csharp").Single()),
+            DocumentedCode.Normal(
+                DocumentedCode
+                    .Parts("tests/MlNetTransfer.Tests/Readme/ReadmeTests.cs", "// kinds begin", "// kinds end")
+                    .Single()
+            )
+        );
+        using var folder = new TempFolder();
+        StringAssert.Matches(
+            DocumentedProgram.Printed(folder, Kinds),
+            new Regex(@"^balloon: such classes are found in \d+.?% of their images")
+        );
+    }
+
+    [TestMethod]
     public void Scoring_OfTheGuide_Runs()
     {
         Assert.AreEqual(
@@ -378,6 +396,38 @@ public sealed class ReadmeTests
         SelfTrainingSummary others = new TrainJob(fewLabels).Run().SelfTraining!;
         Console.WriteLine(others.Verdict);
         // unlabelled ends
+    }
+
+    private static void Kinds()
+    {
+        // kinds begin
+        // What eight kinds of drawings are like, and a ninth of which there is none.
+        File.WriteAllText(
+            "kinds.csv",
+            """
+            kind,alive,flies,eaten,made,sounds
+            bird,yes,yes,no,no,0.7
+            drink,no,no,yes,yes,0
+            flower,yes,no,no,no,0
+            fruit,0.5,no,yes,no,0
+            house,no,no,no,yes,0
+            insect,yes,yes,no,no,0.3
+            instrument,no,no,no,yes,1
+            vehicle,no,0.2,no,yes,0.6
+            balloon,no,yes,no,yes,0
+            """
+        );
+        var kinds = new ZeroShotOptions
+        {
+            Folder = "data-samples/clipart",
+            Attributes = "kinds.csv",
+            Output = "out/zero-shot",
+        };
+        ZeroShotSummary known = new ZeroShotJob(kinds).Run();
+        Console.WriteLine(
+            $"{known.Described[0]}: such classes are found in {known.Judgement.Without:P0} of their images"
+        );
+        // kinds end
     }
 
     private static void Advice()
