@@ -67,29 +67,13 @@ internal static class AdaptCommand
                     + "Nothing that is chosen or trained looks at them.",
                 o => o with { ScoreTarget = true }
             ),
-            flags.Text(
-                "--backbone",
-                "Pretrained backbone.",
-                "id[,id]",
-                (o, id) => o with { Backbone = id },
-                o => o.Backbone
-            ),
             flags.Choice("--head", "Kind of head.", HeadKind.All, (o, head) => o with { Head = head }, o => o.Head),
             paths,
             texts,
             labels,
-            flags.Number<int>(
-                "--seed",
-                "Seed of folds and draws.",
-                "n",
-                (o, seed) => o with { Seed = seed },
-                o => o.Seed
-            ),
-            flags.MaxMegapixels(),
-            flags.Workers(),
-            flags.NoCache(o => o with { CacheFeatures = false }),
-            json,
         };
+        foreach (Option option in (Option[])[.. flags.OfFeatures(), json])
+            command.Add(option);
         command.SetAction(parsed =>
         {
             AdaptSummary summary = terminal.Run(

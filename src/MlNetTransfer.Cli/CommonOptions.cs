@@ -36,6 +36,29 @@ internal static class CommonOptions
             o => o.Workers
         );
 
+    /// <summary>Options of every job on frozen features.</summary>
+    public static IReadOnlyList<Option> OfFeatures<T>(this Flags<T> flags)
+        where T : FeatureJobRequest =>
+        [
+            flags.Text(
+                "--backbone",
+                "Pretrained backbone; several, separated by commas: their features side by side.",
+                "id[,id]",
+                (o, id) => o with { Backbone = id },
+                o => o.Backbone
+            ),
+            flags.Number<int>(
+                "--seed",
+                "Seed of folds and draws.",
+                "n",
+                (o, seed) => o with { Seed = seed },
+                o => o.Seed
+            ),
+            flags.MaxMegapixels(),
+            flags.Workers(),
+            flags.NoCache(o => o with { CacheFeatures = false }),
+        ];
+
     public static Option MaxMegapixels<T>(this Flags<T> flags)
         where T : DataJobRequest =>
         flags.Number<int>(

@@ -26,25 +26,9 @@ internal static class DistanceCommand
         {
             first,
             second,
-            flags.Text(
-                "--backbone",
-                "Pretrained backbone whose features are compared.",
-                "id[,id]",
-                (o, id) => o with { Backbone = id },
-                o => o.Backbone
-            ),
-            flags.Number<int>(
-                "--seed",
-                "Seed of the draws and folds.",
-                "n",
-                (o, seed) => o with { Seed = seed },
-                o => o.Seed
-            ),
-            flags.MaxMegapixels(),
-            flags.Workers(),
-            flags.NoCache(o => o with { CacheFeatures = false }),
-            json,
         };
+        foreach (Option option in (Option[])[.. flags.OfFeatures(), json])
+            command.Add(option);
         command.SetAction(parsed =>
         {
             DistanceSummary summary = terminal.Run(new DistanceJob(flags.Read(parsed)), cancellation);

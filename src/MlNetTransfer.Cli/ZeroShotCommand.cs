@@ -48,13 +48,6 @@ internal static class ZeroShotCommand
             folder,
             attributes,
             output,
-            flags.Text(
-                "--backbone",
-                "Pretrained backbone.",
-                "id[,id]",
-                (o, id) => o with { Backbone = id },
-                o => o.Backbone
-            ),
             flags.Number<double>(
                 "--penalty",
                 "Penalty on what is learnt of the attributes; more where few classes have images.",
@@ -65,18 +58,9 @@ internal static class ZeroShotCommand
             paths,
             texts,
             labels,
-            flags.Number<int>(
-                "--seed",
-                "Seed of folds and draws.",
-                "n",
-                (o, seed) => o with { Seed = seed },
-                o => o.Seed
-            ),
-            flags.MaxMegapixels(),
-            flags.Workers(),
-            flags.NoCache(o => o with { CacheFeatures = false }),
-            json,
         };
+        foreach (Option option in (Option[])[.. flags.OfFeatures(), json])
+            command.Add(option);
         command.SetAction(parsed =>
         {
             ZeroShotSummary summary = terminal.Run(

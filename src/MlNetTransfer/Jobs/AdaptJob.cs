@@ -40,7 +40,7 @@ public sealed class AdaptJob(AdaptOptions options, JobServices? services = null)
         AdaptTarget target = AdaptTarget.Read(options, data.ClassNames);
         OutputFolder.RequireWritable(options.Output);
         OutputFolder.RequireNoTraining(options.Output);
-        Backbone backbone = options.Open(services, cancellation);
+        Backbone backbone = options.OpenBackbone(services, cancellation);
         using OutputLock held = OutputFolder.Hold(options.Output);
         using FeatureExtractor extractor = options.ExtractorOf(backbone);
         string? cache = options.FeatureCache;

@@ -8,7 +8,7 @@ namespace MlNetTransfer.Jobs;
 /// A classifier for images of one domain from labelled images of another. Immutable; an invalid instance cannot be
 /// made.
 /// </summary>
-public sealed record AdaptOptions : BackboneJobRequest
+public sealed record AdaptOptions : HeadJobRequest
 {
     /// <summary>
     /// The labelled images, all of them: see <see cref="DatasetReader"/>. Lists of the target have the same columns.

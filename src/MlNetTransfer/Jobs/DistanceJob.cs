@@ -6,7 +6,7 @@ using MlNetTransfer.Features;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>A question how far apart two sets of images are. Immutable; an invalid instance cannot be made.</summary>
-public sealed record DistanceOptions : DataJobRequest
+public sealed record DistanceOptions : FeatureJobRequest
 {
     /// <summary>One set: a folder, a list or an archive. Labels are passed over.</summary>
     public required string First
@@ -21,31 +21,6 @@ public sealed record DistanceOptions : DataJobRequest
         get;
         init => field = Check.NotEmpty(value);
     }
-
-    /// <summary>
-    /// Id of the backbone whose features are compared; several, separated by commas: side by side. Default
-    /// <see cref="BackboneCatalog.DefaultId"/>.
-    /// </summary>
-    public string Backbone
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    } = BackboneCatalog.DefaultId;
-
-    /// <summary>Seed of the draws and folds. Default 1.</summary>
-    public int Seed { get; init; } = 1;
-
-    /// <summary>
-    /// Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.
-    /// </summary>
-    public string CacheFolder
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    } = MlNetTransfer.CacheFolder.Root;
-
-    /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
-    public bool CacheFeatures { get; init; } = true;
 
     /// <inheritdoc/>
     public override DistanceJob CreateJob(JobServices? services = null) => new(this, services);

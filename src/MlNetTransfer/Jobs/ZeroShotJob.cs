@@ -50,7 +50,7 @@ public sealed class ZeroShotJob(ZeroShotOptions options, JobServices? services =
         trainer.RequireDescribed(data.ClassNames);
         OutputFolder.RequireWritable(options.Output);
         OutputFolder.RequireNoTraining(options.Output);
-        Backbone backbone = options.Open(services, cancellation);
+        Backbone backbone = options.OpenBackbone(services, cancellation);
         using OutputLock held = OutputFolder.Hold(options.Output);
         using FeatureExtractor extractor = options.ExtractorOf(backbone);
         ItemRows rows = extractor.Extract(data.Items, options.FeatureCache, progress, cancellation);

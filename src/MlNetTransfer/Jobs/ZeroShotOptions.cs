@@ -7,7 +7,7 @@ namespace MlNetTransfer.Jobs;
 /// A classifier that knows classes without images from what they are like. Immutable; an invalid instance cannot be
 /// made.
 /// </summary>
-public sealed record ZeroShotOptions : BackboneJobRequest
+public sealed record ZeroShotOptions : HeadJobRequest
 {
     /// <summary>The labelled images, all of them: see <see cref="DatasetReader"/>.</summary>
     public required string Folder

@@ -7,9 +7,9 @@ using MlNetTransfer.Models;
 namespace MlNetTransfer.Jobs;
 
 /// <summary>The options of a job that fits a head on frozen features and writes a model. Immutable.</summary>
-public abstract record BackboneJobRequest : DataJobRequest
+public abstract record HeadJobRequest : FeatureJobRequest
 {
-    private protected BackboneJobRequest() { }
+    private protected HeadJobRequest() { }
 
     /// <summary>How to read the labelled images.</summary>
     public DatasetOptions Dataset { get; init; } = new();
@@ -21,51 +21,14 @@ public abstract record BackboneJobRequest : DataJobRequest
         init => field = Check.NotEmpty(value);
     }
 
-    /// <summary>
-    /// Id of the backbone; several, separated by commas: side by side. Default <see cref="BackboneCatalog.DefaultId"/>.
-    /// </summary>
-    public string Backbone
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    } = BackboneCatalog.DefaultId;
-
-    /// <summary>Seed of folds and draws. Default 1. Equal seeds and images give an equal model file.</summary>
-    public int Seed { get; init; } = 1;
-
-    /// <summary>
-    /// Cache for imported backbones and features. Default <see cref="MlNetTransfer.CacheFolder.Root"/>.
-    /// </summary>
-    public string CacheFolder
-    {
-        get;
-        init => field = Check.NotEmpty(value);
-    } = MlNetTransfer.CacheFolder.Root;
-
-    /// <summary>Whether features are read from and stored in the cache. Default true.</summary>
-    public bool CacheFeatures { get; init; } = true;
-
     /// <summary>The model file.</summary>
     internal string Model => Path.Combine(Output, "model.onnx");
 
-    /// <summary>Folder of the features' cache; null for none.</summary>
-    internal string? FeatureCache => CacheFeatures ? Path.Combine(CacheFolder, "features") : null;
-
     /// <summary>Opens the backbone.</summary>
-    /// <exception cref="TransferException">There is none, or it takes other content than the data set has.</exception>
-    internal Backbone Open(JobServices services, CancellationToken cancellation)
-    {
-        Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(CacheFolder, "backbones")).Open(
-            SideBySide.Ids(Backbone),
-            cancellation
-        );
-        TextColumns.Require(backbone.Card.Encoder, Dataset.TextColumn, [], $"Backbone '{backbone.Card.Id}'");
-        return backbone;
-    }
-
-    /// <summary>Takes the features of all taps.</summary>
-    internal FeatureExtractor ExtractorOf(Backbone backbone) =>
-        new(backbone, [.. backbone.Card.Taps.Select(tap => tap.Name)], Limits, new ExecutionPlan { Workers = Workers });
+    /// <exception cref="TransferException">There is none, or it takes other content than the data set
+    /// has.</exception>
+    internal Backbone OpenBackbone(JobServices services, CancellationToken cancellation) =>
+        Open(services, Dataset.TextColumn, cancellation);
 
     /// <summary>Writes a model beside its place, and checks it on items whose probabilities are known.</summary>
     /// <param name="set">What it was trained on.</param>
