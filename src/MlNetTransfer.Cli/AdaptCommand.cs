@@ -39,7 +39,9 @@ internal static class AdaptCommand
                 (o, path) => o with { Output = path }
             );
         source.Required = target.Required = output.Required = true;
-        (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, Option texts, Option labels, Option empty) = flags.Columns(
+            (o, dataset) => o with { Dataset = dataset }
+        );
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
             "adapt",
@@ -71,6 +73,7 @@ internal static class AdaptCommand
             paths,
             texts,
             labels,
+            empty,
         };
         foreach (Option option in (Option[])[.. flags.OfFeatures(), json])
             command.Add(option);

@@ -20,7 +20,7 @@ internal static class AdviseCommand
             "Labelled images, as of 'mlnet-transfer train'; a test part that they come with is not looked at.",
             (o, path) => o with { Folder = path }
         );
-        (Option paths, _, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, _, Option labels, Option empty) = flags.Columns((o, dataset) => o with { Dataset = dataset });
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
             "advise",
@@ -58,6 +58,7 @@ internal static class AdviseCommand
             ),
             paths,
             labels,
+            empty,
             flags.MaxMegapixels(),
             flags.Workers(),
             flags.NoCache(o => o with { CacheFeatures = false }),

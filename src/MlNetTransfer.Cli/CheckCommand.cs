@@ -16,7 +16,7 @@ internal static class CheckCommand
             "Labelled images, as of 'mlnet-transfer train'; one class is enough.",
             (o, path) => o with { Folder = path }
         );
-        (Option paths, _, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, _, Option labels, Option empty) = flags.Columns((o, dataset) => o with { Dataset = dataset });
         Option apply = flags.Text(
             "--apply",
             "Write a list without unreadable images and all but one of those that are the same, to train on: a .csv or "
@@ -56,6 +56,7 @@ internal static class CheckCommand
             flags.Number<int>("--seed", "Seed of the folds.", "n", (o, seed) => o with { Seed = seed }, o => o.Seed),
             paths,
             labels,
+            empty,
             flags.MaxMegapixels(),
             flags.Workers(),
             flags.NoCache(o => o with { CacheFeatures = false }),

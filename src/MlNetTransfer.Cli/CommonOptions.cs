@@ -101,7 +101,7 @@ internal static class CommonOptions
         );
 
     /// <summary>How to read labelled images.</summary>
-    public static (Option Paths, Option Texts, Option Labels) Columns<T>(
+    public static (Option Paths, Option Texts, Option Labels, Option Empty) Columns<T>(
         this Flags<T> flags,
         Func<T, DatasetOptions, T> set
     )
@@ -122,6 +122,11 @@ internal static class CommonOptions
                 "Column of a list that has the labels. Default: label or class.",
                 "name",
                 (o, name) => o with { LabelColumn = name }
+            ),
+            columns.Switch(
+                "--allow-empty-classes",
+                "Leave out classes whose folders hold no file, instead of refusing them.",
+                o => o with { AllowEmptyClasses = true }
             )
         );
     }

@@ -35,7 +35,9 @@ internal static class CompareCommand
                 "Labelled images as for evaluate; those that a model was trained on are left out.",
                 (o, path) => o with { Folder = path }
             );
-        (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, Option texts, Option labels, Option empty) = flags.Columns(
+            (o, dataset) => o with { Dataset = dataset }
+        );
         Option<bool> json = CommonOptions.Json();
         var command = new Command("compare", "Tell which of two models is better on the same images, if either is.")
         {
@@ -52,6 +54,7 @@ internal static class CompareCommand
             paths,
             texts,
             labels,
+            empty,
             flags.MaxMegapixels(),
             flags.Workers(),
             flags.Device((o, device) => o with { Device = device }, o => o.Device),

@@ -17,7 +17,9 @@ internal static class EvaluateCommand
                 + "Of images that come with a split, the test part counts; without one, the validation part.",
             (o, path) => o with { Folder = path }
         );
-        (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, Option texts, Option labels, Option empty) = flags.Columns(
+            (o, dataset) => o with { Dataset = dataset }
+        );
         Option<string?> output = ResultFile.Output();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("evaluate", "Evaluate a model on labelled images.")
@@ -27,6 +29,7 @@ internal static class EvaluateCommand
             paths,
             texts,
             labels,
+            empty,
             output,
             flags.MaxMegapixels(),
             flags.Workers(),

@@ -18,7 +18,7 @@ internal static class ModelsCompareCommand
             "Labelled images, as of 'mlnet-transfer train'; a test part that they come with is not looked at.",
             (o, path) => o with { Folder = path }
         );
-        (Option paths, _, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, _, Option labels, Option empty) = flags.Columns((o, dataset) => o with { Dataset = dataset });
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
             "compare",
@@ -51,6 +51,7 @@ internal static class ModelsCompareCommand
             flags.Number<int>("--seed", "Seed of the folds.", "n", (o, seed) => o with { Seed = seed }, o => o.Seed),
             paths,
             labels,
+            empty,
             flags.MaxMegapixels(),
             flags.Workers(),
             flags.NoCache(o => o with { CacheFeatures = false }),

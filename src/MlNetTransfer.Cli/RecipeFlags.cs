@@ -26,7 +26,9 @@ internal sealed class RecipeFlags
             $"Labelled images, as of 'mlnet-transfer train'; {purpose}",
             (o, path) => o with { Folder = path }
         );
-        (Option paths, Option texts, Option labels) = Train.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, Option texts, Option labels, Option empty) = Train.Columns(
+            (o, dataset) => o with { Dataset = dataset }
+        );
         var tuning = new FineTuneFlags(Train);
         Basics =
         [
@@ -66,6 +68,7 @@ internal sealed class RecipeFlags
             paths,
             texts,
             labels,
+            empty,
             Train.MaxMegapixels(),
             Train.Workers(),
             Train.NoCache(o => o with { CacheFeatures = false }),

@@ -38,7 +38,9 @@ internal static class TrainCommand
             CommonOptions.Listed,
             (o, names) => o with { Taps = names }
         );
-        (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, Option texts, Option labels, Option empty) = flags.Columns(
+            (o, dataset) => o with { Dataset = dataset }
+        );
         Option<bool> json = CommonOptions.Json();
         Option<bool> noReport = new("--no-report") { Description = "Leave out report.html." };
         var tuning = new FineTuneFlags(flags);
@@ -61,6 +63,7 @@ internal static class TrainCommand
                     paths,
                     texts,
                     labels,
+                    empty,
                     flags.MaxMegapixels(),
                     flags.NoCache(o => o with { CacheFeatures = false }),
                 ]

@@ -37,7 +37,9 @@ internal static class ZeroShotCommand
                 (o, path) => o with { Output = path }
             );
         attributes.Required = output.Required = true;
-        (Option paths, Option texts, Option labels) = flags.Columns((o, dataset) => o with { Dataset = dataset });
+        (Option paths, Option texts, Option labels, Option empty) = flags.Columns(
+            (o, dataset) => o with { Dataset = dataset }
+        );
         Option<bool> json = CommonOptions.Json();
         var command = new Command(
             "zero-shot",
@@ -58,6 +60,7 @@ internal static class ZeroShotCommand
             paths,
             texts,
             labels,
+            empty,
         };
         foreach (Option option in (Option[])[.. flags.OfFeatures(), json])
             command.Add(option);

@@ -200,6 +200,8 @@ internal sealed class StudioWork(
             RequireWithin(job.Train.CacheFolder);
         if (job.Train.FineTune.InitialWeights is { } weights)
             RequireWithin(weights);
+        if (job.Train.Unlabelled is { } unlabelled)
+            RequireWithin(unlabelled);
         if (job.Gates.NotWorseThan is { } current)
         {
             // A registry is where models lie for all to use.

@@ -29,7 +29,7 @@ public sealed class TrainCommandTests
         ];
         CliResult result = Cli.Run([.. train, "--pseudo-labels", "confidence"]);
         Assert.AreEqual(ExitCode.Done, result.Code, result.ToString());
-        StringAssert.Contains(result.Output, "trained on 12 without labels too (confidence)");
+        StringAssert.Contains(result.Output, "trained on 12 items without labels too (confidence)");
         CliResult wrong = Cli.Run([.. train, "--strategy", "full"]);
         Assert.AreEqual(ExitCode.Usage, wrong.Code);
         StringAssert.Contains(wrong.Error, "--unlabelled has no effect here: it needs --strategy head");

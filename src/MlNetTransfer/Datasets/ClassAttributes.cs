@@ -12,7 +12,8 @@ namespace MlNetTransfer.Datasets;
 /// </remarks>
 public sealed class ClassAttributes
 {
-    private const int MostCells = 10_000_000;
+    private const int MostCells = 10_000_000,
+        Digits = 9;
     private readonly double[][] values;
 
     /// <param name="source">Where they come from, for messages.</param>
@@ -20,7 +21,7 @@ public sealed class ClassAttributes
     /// <param name="names">Names of the attributes, at least 1.</param>
     /// <param name="values">The numbers [classes][attributes], all finite; no two classes are alike.</param>
     /// <exception cref="TransferException">A class stands there twice, two classes are described alike, or an attribute
-    /// says the same of all; the message names them.</exception>
+    /// says the same of all or is not finite; the message names them.</exception>
     public ClassAttributes(
         string source,
         IReadOnlyList<string> classes,
@@ -35,11 +36,14 @@ public sealed class ClassAttributes
             );
         if (classes.Count < 2 || names.Count < 1)
             throw new TransferException(
-                $"'{source}' describes {classes.Count} classes by {names.Count} attributes; at least 2 classes and 1 "
-                    + "attribute are needed. The first column names the class, every other one is an attribute."
+                $"'{source}' describes too little: classes: {classes.Count}, attributes: {names.Count}. At least "
+                    + "2 classes and 1 attribute are needed. The first column names the class, every other one is an "
+                    + "attribute."
             );
         (Source, Classes, Names) = (source, [.. classes], [.. names]);
         this.values = [.. values.Select(row => row.ToArray())];
+        RequireNames();
+        Directions = Standardised();
         RequireDifferent();
     }
 
@@ -61,14 +65,17 @@ public sealed class ClassAttributes
     /// others, whose names are in the first line.
     /// </summary>
     /// <param name="file">The file.</param>
+    /// <param name="limits">What it may cost; null for the defaults.</param>
     /// <exception cref="TransferException">It is missing or not like that; the message has the line, the column, what
     /// was found and what is expected.</exception>
-    public static ClassAttributes Read(string file)
+    public static ClassAttributes Read(string file, ListLimits? limits = null)
     {
+        ArgumentNullException.ThrowIfNull(file);
+        char? separator = file.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase) ? '\t' : null;
         string[]? names = null;
         List<string> classes = [];
         List<double[]> values = [];
-        foreach ((long line, string[] fields) in CsvRows.Records(file, null, new ListLimits()))
+        foreach ((long line, string[] fields) in CsvRows.Records(file, separator, limits ?? new ListLimits()))
             if (names is null)
                 names = [.. fields.Skip(1).Select(name => name.Trim())];
             else
@@ -94,16 +101,32 @@ public sealed class ClassAttributes
     }
 
     /// <summary>
-    /// Attributes of some classes as directions: each attribute less its mean over all classes, divided by its
-    /// deviation; each class of length 1 [classes][attributes].
+    /// Attributes as directions: each attribute less its mean over all classes, divided by its deviation; each class of
+    /// length 1 [classes][attributes].
     /// </summary>
-    internal double[][] Directions()
+    internal IReadOnlyList<double[]> Directions { get; }
+
+    private double[][] Standardised()
     {
         double[][] rows = [.. values.Select(row => row.ToArray())];
         for (int i = 0; i < Names.Count; i++)
         {
+            int broken = Array.FindIndex(rows, row => !double.IsFinite(row[i]));
+            if (broken >= 0)
+                throw new TransferException(
+                    $"'{Source}': '{Names[i]}' of '{Classes[broken]}' is {values[broken][i]}; a finite number is "
+                        + "expected."
+                );
+            // So that neither a sum nor a square leaves the range of double.
+            double largest = rows.Max(row => Math.Abs(row[i]));
+            foreach (double[] row in rows)
+                row[i] /= largest > 0 ? largest : 1;
             double mean = rows.Average(row => row[i]),
                 deviation = Math.Sqrt(rows.Average(row => Math.Pow(row[i] - mean, 2)));
+            if (!(deviation > 1e-12))
+                throw new TransferException(
+                    $"'{Source}' says the same of every class in '{Names[i]}'. Leave that column out."
+                );
             foreach (double[] row in rows)
                 row[i] = (row[i] - mean) / deviation;
         }
@@ -111,7 +134,7 @@ public sealed class ClassAttributes
         foreach (double[] row in rows)
         {
             double length = Math.Sqrt(row.Sum(value => value * value));
-            for (int i = 0; i < row.Length && length > 0; i++)
+            for (int i = 0; i < row.Length && length > 1e-9; i++)
                 row[i] /= length;
         }
 
@@ -139,25 +162,41 @@ public sealed class ClassAttributes
             );
     }
 
-    private void RequireDifferent()
+    private void RequireNames()
     {
-        if (Classes.GroupBy(name => name, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
-            throw new TransferException($"'{Source}' describes '{twice.Key}' twice. Leave one of the lines out.");
+        if (Classes.Any(string.IsNullOrWhiteSpace) || Names.Any(string.IsNullOrWhiteSpace))
+            throw new TransferException($"'{Source}' has a class or an attribute without a name. Give it one.");
+        foreach (IReadOnlyList<string> names in (IReadOnlyList<string>[])[Classes, Names])
+            if (names.GroupBy(name => name, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
+                throw new TransferException($"'{Source}' has '{twice.Key}' twice. Leave one of them out.");
         if (LookAlikes.Find(Classes) is var (one, other))
             throw new TransferException(
                 $"'{Source}' has two classes that look alike: {LookAlikes.Describe(one, other)}. Rename one of them."
             );
-        for (int i = 0; i < Names.Count; i++)
-            if (values.All(row => row[i] == values[0][i]))
+    }
+
+    /// <summary>Classes of one direction have equal scores for ever, and one without direction has none.</summary>
+    private void RequireDifferent()
+    {
+        Dictionary<string, int> known = [];
+        for (int c = 0; c < Classes.Count; c++)
+        {
+            if (Directions[c].All(value => Math.Abs(value) < 1e-9))
                 throw new TransferException(
-                    $"'{Source}' says the same of every class in '{Names[i]}'. Leave that column out."
+                    $"'{Source}' says of '{Classes[c]}' what is the mean of all classes, so that nothing tells it from "
+                        + "the others. Add an attribute in which it differs."
                 );
-        for (int a = 0; a < values.Length; a++)
-        for (int b = a + 1; b < values.Length; b++)
-            if (values[a].SequenceEqual(values[b]))
+            string key = string.Join(
+                ' ',
+                Directions[c]
+                    .Select(value => Math.Round(value, Digits) + 0.0)
+                    .Select(value => value.ToString("r", CultureInfo.InvariantCulture))
+            );
+            if (!known.TryAdd(key, c))
                 throw new TransferException(
-                    $"'{Source}' says the same of '{Classes[a]}' and '{Classes[b]}': nothing tells them apart. Add an "
-                        + "attribute in which they differ."
+                    $"'{Source}' does not tell '{Classes[known[key]]}' from '{Classes[c]}': their attributes, each "
+                        + "less its mean, have the same proportions. Add an attribute in which they differ."
                 );
+        }
     }
 }

@@ -67,7 +67,7 @@ public static class DatasetReader
     public static bool IsSource(string path) => Directory.Exists(path) || ByName(path) is not null;
 
     private static Dataset Classes(FileTree tree, DatasetOptions options) =>
-        SplitFolders.TryRead(tree, options.MinimumClasses) ?? ClassFolders.Of(tree, options.MinimumClasses);
+        SplitFolders.TryRead(tree, options) ?? ClassFolders.Of(tree, options);
 
     private static IEnumerable<ListRow> Rows(string source, SourceKind kind, bool labelled, DatasetOptions options) =>
         kind == SourceKind.JsonLines
@@ -124,6 +124,12 @@ public sealed record DatasetOptions
         get;
         init => field = Check.InRange(value, 1, int.MaxValue);
     } = 2;
+
+    /// <summary>
+    /// Whether class folders without a file are passed over; <see cref="Dataset.EmptyClasses"/> names them. Default
+    /// false: they are refused.
+    /// </summary>
+    public bool AllowEmptyClasses { get; init; }
 
     /// <summary>Whether the caller has an option for a column of texts, which errors may then name.</summary>
     internal bool TakesTexts { get; init; } = true;
@@ -191,6 +197,12 @@ public sealed record Dataset(
 
     /// <summary>Columns of a list that mean nothing here and had no effect.</summary>
     public IReadOnlyList<string> UnusedColumns { get; init; } = [];
+
+    /// <summary>
+    /// Classes whose folders hold no file, which are no classes therefore; see
+    /// <see cref="DatasetOptions.AllowEmptyClasses"/>.
+    /// </summary>
+    public IReadOnlyList<string> EmptyClasses { get; init; } = [];
 
     /// <summary>Items per class [classes].</summary>
     public int[] CountPerClass()

@@ -370,11 +370,21 @@ internal static class ClassWeighting
     /// <param name="weights">What is asked for.</param>
     public static double[]? OfRows(FeatureTable train, ClassWeights weights)
     {
-        double[]? ofClass = Of(train, weights);
         if (train.Weights is not { } own)
-            return ofClass is null ? null : Array.ConvertAll(train.Labels, label => ofClass[label]);
-        double[] both = [.. own.Select((weight, row) => weight * (ofClass?[train.Labels[row]] ?? 1))];
-        double mean = both.Average();
-        return Array.ConvertAll(both, weight => weight / mean);
+            return Of(train, weights) is { } ofClass ? Array.ConvertAll(train.Labels, label => ofClass[label]) : null;
+        var sums = new double[train.Classes];
+        for (int row = 0; row < own.Length; row++)
+            sums[train.Labels[row]] += own[row];
+        // Balanced, the rows of a class share what every class has.
+        double each = weights == ClassWeights.None ? own.Sum() / own.Length : 0;
+        return
+        [
+            .. own.Select(
+                (weight, row) =>
+                    weights == ClassWeights.None
+                        ? weight / each
+                        : weight * own.Length / (train.Classes * sums[train.Labels[row]])
+            ),
+        ];
     }
 }

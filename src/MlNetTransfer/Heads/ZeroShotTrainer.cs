@@ -39,13 +39,15 @@ public sealed record ZeroShotTrainerOptions
 /// the classes with images (here of kernel ridge regression, of more than 5,000 rows ridge regression; less their mean)
 /// and the attributes S of those classes, every class, with images or without, has the score
 /// z·S·(SᵀS + λI)⁻¹·s, s its attributes. Each attribute is standardised over all classes and each class then made of
-/// length 1.</para>
-/// <para>A class without images hardly ever has the highest score, since the head was fitted to prefer the others. So
-/// those are handicapped by one number (calibrated stacking; Chao, Changpinyo, Gong and Sha, ECCV 2016), that which
-/// gives the highest harmonic mean of the accuracies of both kinds (Xian, Lampert, Schiele and Akata, TPAMI 2018) where
-/// classes with images are held out as if they had none: as many at a time as are only described, at least two, at most
-/// half, in turn until each was; with every fifth image of the others, which says how well those are still found. The
-/// temperature is that of the same predictions, both kinds counting the same.</para>
+/// length 1. What comes out is divided by its root mean square over the training rows, so that scores of heads for
+/// other classes are in one unit.</para>
+/// <para>A class without images rarely has the highest score, since the head was fitted to prefer the others. So those
+/// are handicapped by one number (calibrated stacking; Chao, Changpinyo, Gong and Sha, ECCV 2016), that which gives the
+/// highest harmonic mean of the accuracies of both kinds (Xian, Lampert, Schiele and Akata, TPAMI 2018) where classes
+/// with images are held out as if they had none: as many at a time as are only described, at least two, at most half,
+/// until each was; with every fifth image of the others, which says how well those are still found. What is said of it
+/// is measured for each of those turns with the handicap of the other turns. The temperature is that of all of them,
+/// both kinds counting the same.</para>
 /// </remarks>
 /// <param name="attributes">What all classes are like.</param>
 /// <param name="options">How; null for the defaults.</param>
@@ -54,10 +56,11 @@ public sealed class ZeroShotTrainer(ClassAttributes attributes, ZeroShotTrainerO
     /// <summary>Classes with images at least: two are held out at a time, and two are left.</summary>
     public const int LeastClasses = 4;
 
-    private const int ImageFolds = 5,
-        Steps = 60;
+    private const int Named = 5;
+
+    private const int ImageFolds = 5;
     private readonly ZeroShotTrainerOptions options = options ?? new ZeroShotTrainerOptions();
-    private readonly double[][] directions = attributes.Directions();
+    private readonly IReadOnlyList<double[]> directions = attributes.Directions;
 
     /// <summary>Fits the head.</summary>
     /// <param name="seen">Rows of the classes with images; each of those has at least two.</param>
@@ -71,22 +74,49 @@ public sealed class ZeroShotTrainer(ClassAttributes attributes, ZeroShotTrainerO
         FeatureTable seen,
         IProgress<FitProgress>? progress = null,
         CancellationToken cancellation = default
+    ) => Fit(seen, null, progress, cancellation);
+
+    /// <summary>As the other, with rows that belong together.</summary>
+    /// <param name="seen">The rows.</param>
+    /// <param name="groups">Group of each row, which stay on one side of what is held out; null for none.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellation">Honoured within one pass over the rows.</param>
+    internal ZeroShotFit Fit(
+        FeatureTable seen,
+        int[]? groups,
+        IProgress<FitProgress>? progress,
+        CancellationToken cancellation
     )
     {
         ArgumentNullException.ThrowIfNull(seen);
         HeadRows.CheckTrainable(seen);
         int[] places = RequireDescribed(seen.ClassNames);
-        Pretended pretended = Pretend(seen, places, attributes.Classes.Count - places.Length, progress, cancellation);
-        double handicap = pretended.BestHandicap(out ZeroShotJudgement judgement);
+        int[] counts = seen.RowsPerClass();
+        if (Array.FindIndex(counts, count => count < 2) is >= 0 and var poor)
+            throw new TransferException(
+                $"Class '{seen.ClassNames[poor]}' has 1 training row; at least 2 are needed, one to train on and one "
+                    + "to hold out. Add images of it or leave the class out."
+            );
+        IHeadTrainer trainer =
+            seen.Rows <= KernelRidgeTrainer.MostRows
+                ? new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = options.Workers })
+                : new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers });
+        PretendedClasses pretended = Pretend(trainer, seen, places, groups, progress, cancellation);
+        double handicap = pretended.BestHandicap(_ => true);
         double temperature = TemperatureCalibration.Fit(pretended.Logits(handicap)).Temperature;
-        IHead head = Combine(
-            Base(seen.Rows).Fit(seen, progress, cancellation),
-            places,
-            [.. Enumerable.Range(0, attributes.Classes.Count)],
+        return new ZeroShotFit(
+            Combine(
+                trainer.Fit(seen, progress, cancellation),
+                seen,
+                places,
+                [.. Enumerable.Range(0, attributes.Classes.Count)],
+                handicap,
+                temperature
+            ),
             handicap,
-            temperature
+            temperature,
+            pretended.Judge()
         );
-        return new ZeroShotFit(head, handicap, temperature, judgement);
     }
 
     /// <summary>Where the classes with images stand among the described ones.</summary>
@@ -111,41 +141,67 @@ public sealed class ZeroShotTrainer(ClassAttributes attributes, ZeroShotTrainerO
     /// <summary>Where the classes of rows stand among the described ones.</summary>
     private int[] Places(IReadOnlyList<string> classes)
     {
-        int[] places = [.. classes.Select(name => attributes.Classes.ToList().IndexOf(name))];
-        string[] missing = [.. classes.Where((_, i) => places[i] < 0)];
+        Dictionary<string, int> known = attributes
+            .Classes.Select((name, place) => (name, place))
+            .ToDictionary(c => c.name, c => c.place, StringComparer.Ordinal);
+        string[] missing = [.. classes.Where(name => !known.ContainsKey(name))];
         return missing.Length == 0
-            ? places
+            ? [.. classes.Select(name => known[name])]
             : throw new TransferException(
-                $"'{attributes.Source}' does not describe {string.Join(", ", missing.Select(name => $"'{name}'"))}, "
-                    + $"which {(missing.Length == 1 ? "has" : "have")} images. It describes "
-                    + $"{string.Join(", ", attributes.Classes.Select(name => $"'{name}'"))}. Add a line for each, "
-                    + "named like its folder."
+                $"'{attributes.Source}' does not describe {Some(missing)}, which "
+                    + $"{(missing.Length == 1 ? "has" : "have")} images. It describes {Some(attributes.Classes)}. Add "
+                    + "a line for each, named like its folder."
             );
-    }
 
-    private IHeadTrainer Base(int rows) =>
-        rows <= KernelRidgeTrainer.MostRows
-            ? new KernelRidgeTrainer(new KernelRidgeTrainerOptions { Workers = options.Workers })
-            : new RidgeTrainer(new RidgeTrainerOptions { Workers = options.Workers });
+        static string Some(IReadOnlyList<string> names) =>
+            string.Join(", ", names.Take(Named).Select(name => $"'{name}'"))
+            + (names.Count > Named ? $" and {names.Count - Named} more" : "");
+    }
 
     /// <summary>The head for some classes of the attributes, made of one for those with images.</summary>
     /// <param name="head">The head.</param>
+    /// <param name="train">The rows it was fitted on.</param>
     /// <param name="from">The places of its classes.</param>
     /// <param name="to">The places of the classes that are wanted.</param>
     /// <param name="handicap">What classes with images lose.</param>
-    /// <param name="temperature">What logits are divided by.</param>
-    private IHead Combine(IHead head, int[] from, int[] to, double handicap, double temperature)
+    /// <param name="temperature">What scores are divided by.</param>
+    private IHead Combine(IHead head, FeatureTable train, int[] from, int[] to, double handicap, double temperature)
     {
         double[][] factors = Factors(from, to);
-        foreach (double[] row in factors)
-            for (int i = 0; i < row.Length; i++)
-                row[i] /= temperature;
-        var map = new LogitMap(
-            [.. to.Select(place => attributes.Classes[place])],
-            factors,
-            [.. to.Select(place => from.Contains(place) ? -handicap / temperature : 0)]
+        string[] names = [.. to.Select(place => attributes.Classes[place])];
+        double unit = Unit(Mapped(new LogitMap(names, factors, new double[to.Length])), train) * temperature;
+        HashSet<int> known = [.. from];
+        return Mapped(
+            new LogitMap(
+                names,
+                [.. factors.Select(row => row.Select(factor => factor / unit).ToArray())],
+                [.. to.Select(place => known.Contains(place) ? -handicap / temperature : 0)]
+            )
         );
-        return head is KernelRidgeHead kernel ? kernel.Combined(map) : ((LinearHead)head).Combined(map);
+
+        IHead Mapped(LogitMap map) =>
+            head is KernelRidgeHead kernel ? kernel.Combined(map) : ((LinearHead)head).Combined(map);
+    }
+
+    /// <summary>Root mean square of the scores of rows, each row's less their mean; 1 where all are equal.</summary>
+    private static double Unit(IHead head, FeatureTable rows)
+    {
+        int classes = head.ClassNames.Count;
+        var scores = new float[rows.Rows * classes];
+        head.Logits(rows.Values, scores);
+        double squares = 0;
+        for (int start = 0; start < scores.Length; start += classes)
+        {
+            ReadOnlySpan<float> row = scores.AsSpan(start, classes);
+            double mean = 0;
+            foreach (float score in row)
+                mean += score / (double)classes;
+            foreach (float score in row)
+                squares += Math.Pow(score - mean, 2);
+        }
+
+        double unit = Math.Sqrt(squares / scores.Length);
+        return unit > 0 ? unit : 1;
     }
 
     /// <summary>(S_to·(SᵀS + λI)⁻¹·Sᵀ) less the mean of each row, so that the scores' mean counts nothing.</summary>
@@ -178,31 +234,48 @@ public sealed class ZeroShotTrainer(ClassAttributes attributes, ZeroShotTrainerO
     private static double Product(double[] a, double[] b) => a.Zip(b, (x, y) => x * y).Sum();
 
     /// <summary>Classes with images held out as if they had none.</summary>
-    private Pretended Pretend(
+    private PretendedClasses Pretend(
+        IHeadTrainer trainer,
         FeatureTable seen,
         int[] places,
-        int described,
+        int[]? groups,
         IProgress<FitProgress>? progress,
         CancellationToken cancellation
     )
     {
-        int held = Math.Clamp(described, 2, places.Length / 2),
-            turns = places.Length / held;
-        int[] order = [.. Enumerable.Range(0, places.Length).OrderBy(c => seen.ClassNames[c], StringComparer.Ordinal)];
+        int classes = places.Length,
+            held = Math.Clamp(attributes.Classes.Count - classes, 2, classes / 2),
+            turns = (classes + held - 1) / held;
+        int[] order = [.. Enumerable.Range(0, classes).OrderBy(c => seen.ClassNames[c], StringComparer.Ordinal)];
         new Rng(options.Seed).Shuffle<int>(order);
-        int[] fold = CrossValidation.Folds(seen.Labels, ImageFolds, options.Seed, seen.ClassNames);
-        var pretended = new Pretended(places.Length);
+        int[] fold = groups is null
+            ? CrossValidation.Folds(seen.Labels, ImageFolds, options.Seed, seen.ClassNames)
+            : StratifiedFolds.Assign(
+                seen.Labels,
+                groups,
+                Math.Min(ImageFolds, seen.Rows),
+                options.Seed,
+                seen.ClassNames
+            );
+        var pretended = new PretendedClasses(classes);
+        HashSet<int> judged = [];
         for (int turn = 0; turn < turns; turn++)
         {
             progress?.Report(new FitProgress("Holding classes out", turn, turns));
-            HashSet<int> without = [.. order.Where((_, i) => i % turns == turn)];
-            int[] kept = [.. Enumerable.Range(0, places.Length).Where(c => !without.Contains(c))];
+            // The last turn holds out some of the first again, so that all turns hold out as many.
+            HashSet<int> without = [.. Enumerable.Range(turn * held, held).Select(i => order[i % classes])];
+            int[] kept = [.. Enumerable.Range(0, classes).Where(c => !without.Contains(c))];
             int[] train = RowsOf(row => !without.Contains(seen.Labels[row]) && fold[row] != turn % ImageFolds),
-                test = RowsOf(row => without.Contains(seen.Labels[row]) || fold[row] == turn % ImageFolds);
+                test = RowsOf(row =>
+                    without.Contains(seen.Labels[row])
+                        ? !judged.Contains(seen.Labels[row])
+                        : fold[row] == turn % ImageFolds
+                );
             FeatureTable some = seen.Select(train);
+            int[] left = [.. kept.Where(c => some.Labels.Contains(c))];
             var part = new FeatureTable(
-                [.. kept.Select(c => seen.ClassNames[c])],
-                [.. some.Labels.Select(label => Array.IndexOf(kept, label))],
+                [.. left.Select(c => seen.ClassNames[c])],
+                [.. some.Labels.Select(label => Array.IndexOf(left, label))],
                 some.Values,
                 some.Width
             )
@@ -210,91 +283,23 @@ public sealed class ZeroShotTrainer(ClassAttributes attributes, ZeroShotTrainerO
                 Networks = some.Networks,
             };
             IHead head = Combine(
-                Base(part.Rows).Fit(part, null, cancellation),
-                [.. kept.Select(c => places[c])],
+                trainer.Fit(part, null, cancellation),
+                part,
+                [.. left.Select(c => places[c])],
                 places,
                 0,
                 1
             );
             FeatureTable rest = seen.Select(test);
-            var logits = new float[rest.Rows * places.Length];
-            head.Logits(rest.Values, logits);
-            pretended.Add(logits, rest.Labels, without);
+            var scores = new float[rest.Rows * classes];
+            head.Logits(rest.Values, scores);
+            pretended.Add(turn, scores, rest.Labels, without);
+            judged.UnionWith(without);
         }
 
         return pretended;
 
         int[] RowsOf(Func<int, bool> isIn) => [.. Enumerable.Range(0, seen.Rows).Where(isIn)];
-    }
-
-    /// <summary>Scores of all classes with images, by heads that did not know some of them.</summary>
-    private sealed class Pretended(int classes)
-    {
-        private readonly List<Row> rows = [];
-
-        public void Add(float[] logits, int[] labels, HashSet<int> without)
-        {
-            bool[] unknown = [.. Enumerable.Range(0, classes).Select(without.Contains)];
-            for (int i = 0; i < labels.Length; i++)
-                rows.Add(new Row(logits[(i * classes)..((i + 1) * classes)], labels[i], unknown));
-        }
-
-        /// <summary>The handicap with the highest harmonic mean; the lowest of equal ones.</summary>
-        public double BestHandicap(out ZeroShotJudgement judgement)
-        {
-            // Beyond the largest difference of two scores nothing changes any more.
-            double most = rows.Max(row => row.Logits.Max() - row.Logits.Min());
-            (double handicap, judgement) = Enumerable
-                .Range(0, Steps + 1)
-                .Select(step => (Handicap: most * step / Steps, Judged: Judge(most * step / Steps)))
-                .MaxBy(tried => tried.Judged.HarmonicMean);
-            return handicap;
-        }
-
-        /// <summary>The scores with a handicap; both kinds of classes count the same.</summary>
-        public HeldOutLogits Logits(double handicap)
-        {
-            var logits = new HeldOutLogits(classes);
-            int unknown = rows.Count(row => row.IsUnknown);
-            foreach (Row row in rows)
-                logits.Add(
-                    [.. row.Logits.Select((z, c) => (float)(row.Unknown[c] ? z : z - handicap))],
-                    row.Label,
-                    row.IsUnknown ? (double)rows.Count / unknown : (double)rows.Count / (rows.Count - unknown)
-                );
-            return logits;
-        }
-
-        private ZeroShotJudgement Judge(double handicap)
-        {
-            Row[] unknown = [.. rows.Where(row => row.IsUnknown)],
-                known = [.. rows.Where(row => !row.IsUnknown)];
-            double without = unknown.Average(row => row.Best(handicap, _ => true) == row.Label ? 1.0 : 0),
-                with = known.Average(row => row.Best(handicap, _ => true) == row.Label ? 1.0 : 0);
-            return new ZeroShotJudgement(
-                unknown.Average(row => row.Best(0, c => row.Unknown[c]) == row.Label ? 1.0 : 0),
-                unknown.Average(row => 1.0 / row.Unknown.Count(isUnknown => isUnknown)),
-                without,
-                with,
-                known.Average(row => row.Best(0, c => !row.Unknown[c]) == row.Label ? 1.0 : 0),
-                unknown.Length,
-                known.Length
-            );
-        }
-
-        /// <param name="Logits">Scores [classes].</param>
-        /// <param name="Label">The class.</param>
-        /// <param name="Unknown">Which classes the head did not know [classes].</param>
-        private sealed record Row(float[] Logits, int Label, bool[] Unknown)
-        {
-            public bool IsUnknown => Unknown[Label];
-
-            public int Best(double handicap, Func<int, bool> isAsked) =>
-                Enumerable
-                    .Range(0, Logits.Length)
-                    .Where(isAsked)
-                    .MaxBy(c => Unknown[c] ? Logits[c] : Logits[c] - handicap);
-        }
     }
 }
 

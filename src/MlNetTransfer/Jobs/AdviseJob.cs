@@ -162,11 +162,12 @@ public sealed class AdviseJob(AdviseOptions options, JobServices? services = nul
             ? null
             : DistanceJob.ToSource(options, question, progress, cancellation);
         List<string> notes = [.. HeldOutRows.Notes(question.Set.Data)];
-        int perClass = question.Set.Table.Rows / question.Set.Table.Classes;
+        double perClass = (double)question.Set.Table.Rows / question.Set.Table.Classes;
         if (perClass <= FewPerClass)
             notes.Add(
-                $"With {perClass} labelled images a class on average, images without labels may be worth points: train "
-                    + "--unlabelled FOLDER tries them."
+                FormattableString.Invariant(
+                    $"There are {perClass:0.#} labelled images a class on average: images without "
+                ) + "labels may be worth points, and train --unlabelled FOLDER tries them."
             );
         IReadOnlyList<StrategyTrial> trials = Try(question, single, quadrant.Rule, notes, progress, cancellation);
         return new TransferAdvice

@@ -49,7 +49,7 @@ public sealed class DistanceJob(DistanceOptions options, JobServices? services =
             cancellation
         );
         using FeatureExtractor extractor = ExtractorOf(backbone, options);
-        string? cache = options.CacheFeatures ? Path.Combine(options.CacheFolder, "features") : null;
+        string? cache = options.FeatureCache;
         ItemRows a = extractor.Extract(first, cache, progress, cancellation),
             b = extractor.Extract(second, cache, progress, cancellation);
         Require(options.First, a.Digests, [.. lost, .. a.Rejected]);

@@ -1,5 +1,4 @@
 using MlNetTransfer.Backbones;
-using MlNetTransfer.Features;
 
 namespace MlNetTransfer.Jobs;
 
@@ -34,23 +33,4 @@ public abstract record FeatureJobRequest : DataJobRequest
 
     /// <summary>Folder of the features' cache; null for none.</summary>
     internal string? FeatureCache => CacheFeatures ? Path.Combine(CacheFolder, "features") : null;
-
-    /// <summary>Takes the features of all taps.</summary>
-    internal FeatureExtractor ExtractorOf(Backbone backbone) =>
-        new(backbone, [.. backbone.Card.Taps.Select(tap => tap.Name)], Limits, new ExecutionPlan { Workers = Workers });
-
-    /// <summary>Opens the backbone.</summary>
-    /// <param name="services">The catalog.</param>
-    /// <param name="textColumn">The column of lists that has texts; null where they name images.</param>
-    /// <param name="cancellation">Ends it.</param>
-    /// <exception cref="TransferException">There is none, or it takes other content.</exception>
-    private protected Backbone Open(JobServices services, string? textColumn, CancellationToken cancellation)
-    {
-        Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(CacheFolder, "backbones")).Open(
-            SideBySide.Ids(Backbone),
-            cancellation
-        );
-        TextColumns.Require(backbone.Card.Encoder, textColumn, [], $"Backbone '{backbone.Card.Id}'");
-        return backbone;
-    }
 }

@@ -14,7 +14,10 @@ public abstract record HeadJobRequest : FeatureJobRequest
     /// <summary>How to read the labelled images.</summary>
     public DatasetOptions Dataset { get; init; } = new();
 
-    /// <summary>Folder for model.onnx and report.json; made where it is missing.</summary>
+    /// <summary>
+    /// Folder for model.onnx, report.json and, of <see cref="AdaptOptions"/>, predictions.csv; made where it is
+    /// missing.
+    /// </summary>
     public required string Output
     {
         get;
@@ -27,8 +30,19 @@ public abstract record HeadJobRequest : FeatureJobRequest
     /// <summary>Opens the backbone.</summary>
     /// <exception cref="TransferException">There is none, or it takes other content than the data set
     /// has.</exception>
-    internal Backbone OpenBackbone(JobServices services, CancellationToken cancellation) =>
-        Open(services, Dataset.TextColumn, cancellation);
+    internal Backbone OpenBackbone(JobServices services, CancellationToken cancellation)
+    {
+        Backbone backbone = new BackboneStore(services.Catalog, Path.Combine(CacheFolder, "backbones")).Open(
+            SideBySide.Ids(Backbone),
+            cancellation
+        );
+        TextColumns.Require(backbone.Card.Encoder, Dataset.TextColumn, [], $"Backbone '{backbone.Card.Id}'");
+        return backbone;
+    }
+
+    /// <summary>Takes the features of all taps.</summary>
+    internal FeatureExtractor ExtractorOf(Backbone backbone) =>
+        new(backbone, [.. backbone.Card.Taps.Select(tap => tap.Name)], Limits, new ExecutionPlan { Workers = Workers });
 
     /// <summary>Writes a model beside its place, and checks it on items whose probabilities are known.</summary>
     /// <param name="set">What it was trained on.</param>

@@ -218,6 +218,7 @@ public sealed record TrainOptions : DataJobRequest
                 : this
         ).Elsewhere("-", "-") with
         {
+            Unlabelled = Unlabelled is null ? null : "-",
             CacheFeatures = true,
         };
 

@@ -201,6 +201,9 @@ internal static class HeldOutRows
         if (data.UnusedColumns.Count > 0)
             yield return $"Columns of the list that mean nothing here were passed over: "
                 + $"{string.Join(", ", data.UnusedColumns)}. Those with a meaning are path, label, group and split.";
+        if (data.EmptyClasses.Count > 0)
+            yield return "Classes whose folders are empty were left out: "
+                + $"{string.Join(", ", data.EmptyClasses.Select(name => $"'{name}'"))}.";
         if (data.Splits is null)
             yield break;
         bool test = PremadeSplit.HeldOut(data.Splits) == SplitPart.Test;

@@ -30,10 +30,14 @@ internal sealed record UnlabelledImages(
     {
         if (options.Unlabelled is not { } source)
             return null;
-        if (labelled.Items.Count > HeadKind.Kernel.Chosen!.Value.To)
+        int most = HeadKind.Kernel.Chosen!.Value.To,
+            trained = labelled.Splits is { } splits
+                ? splits.Count(part => part != PremadeSplit.HeldOut(splits))
+                : labelled.Items.Count;
+        if (trained > most)
             throw new TransferException(
-                $"'{labelled.Source}' has {labelled.Items.Count} labelled items. Those without labels help where "
-                    + $"labels are few: up to {HeadKind.Kernel.Chosen.Value.To}. Leave --unlabelled out."
+                $"'{labelled.Source}' has {trained} labelled items to train on. Those without labels help where labels "
+                    + $"are few: up to {most}. Leave --unlabelled out."
             );
         Dataset data = DatasetReader.ReadUnlabelled(source, options.Dataset);
         RequireEnough(source, data.Items.Count, data.Rejected);
@@ -110,9 +114,9 @@ internal sealed record UnlabelledImages(
         int[] leaked = [.. copies.Where(row => labelled(row).Any(known => splits[set.Rows.Accepted[known]] == test))];
         if (leaked.Length > 0)
             throw new TransferException(
-                $"'{source}' holds {leaked.Length} of the items that '{set.Data.Source}' is judged by, byte for byte "
-                    + $"({DuplicateNotes.Some(leaked.Select(name))}): what is trained on them is not judged by them. "
-                    + "Take them out of it."
+                $"'{source}' holds items that '{set.Data.Source}' is judged by, byte for byte "
+                    + $"({DuplicateNotes.Some(leaked.Select(name))}). Where those are, nearly the same ones may be "
+                    + "too, and the model would look better than it is. Take the items of the test part out of it."
             );
     }
 
@@ -120,7 +124,8 @@ internal sealed record UnlabelledImages(
     {
         if (count >= Least)
             return;
-        string because = lost.Count == 0 ? "" : $" {lost.Count} were rejected, e.g. {lost[0].File}: {lost[0].Reason}.";
+        string were = lost.Count == 1 ? "was" : "were",
+            because = lost.Count == 0 ? "" : $" {lost.Count} {were} rejected, e.g. {lost[0].File}: {lost[0].Reason}.";
         throw new TransferException(
             $"'{source}' has {count} usable {(count == 1 ? "item" : "items")} that {(count == 1 ? "is" : "are")} not "
                 + $"among the labelled ones; at least {Least} are needed to train on, and hundreds are better."

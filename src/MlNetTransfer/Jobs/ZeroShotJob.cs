@@ -35,7 +35,7 @@ public sealed class ZeroShotJob(ZeroShotOptions options, JobServices? services =
     {
         cancellation.ThrowIfCancellationRequested();
         long started = services.Clock.GetTimestamp();
-        ClassAttributes attributes = ClassAttributes.Read(options.Attributes);
+        ClassAttributes attributes = ClassAttributes.Read(options.Attributes, options.Dataset.Lists);
         Dataset data = DatasetReader.Read(options.Folder, options.Dataset);
         TrainingSet.RequireTwoPerClass(data, data.CountPerClass(), []);
         var trainer = new ZeroShotTrainer(
@@ -54,18 +54,16 @@ public sealed class ZeroShotJob(ZeroShotOptions options, JobServices? services =
         using OutputLock held = OutputFolder.Hold(options.Output);
         using FeatureExtractor extractor = options.ExtractorOf(backbone);
         ItemRows rows = extractor.Extract(data.Items, options.FeatureCache, progress, cancellation);
-        var set = TrainingSet.Of(
-            data with
-            {
-                Splits = null,
-            },
-            rows,
-            extractor,
-            new TrainOptions { Folder = options.Folder, Output = options.Output }
-        );
+        var training = new TrainOptions { Folder = options.Folder, Output = options.Output };
+        var set = TrainingSet.Of(data with { Splits = null }, rows, extractor, training);
         int[] taps = HeadFitter.LastTaps(extractor.Groups);
         FeatureTable table = extractor.Groups.Columns(set.Table, taps);
-        ZeroShotFit fit = trainer.Fit(table, FitToJobProgress.Of(progress), cancellation);
+        ZeroShotFit fit = trainer.Fit(
+            table,
+            HeldOutRows.GroupsOf(set.Data, set.Rows, training),
+            FitToJobProgress.Of(progress),
+            cancellation
+        );
         string digest = Digest(set, attributes);
         int[] shown = [.. Enumerable.Range(0, table.Rows).Take(ModelWriter.ParityImages)];
         (StagedFile staged, ParityRecord parity) = options.Stage(

@@ -157,6 +157,9 @@ public sealed record ImageClassificationOptions
         init => field = value is null ? null : Check.NotEmpty(value);
     }
 
+    /// <summary>How those are given labels. Default null: the way that does best, or none.</summary>
+    public PseudoLabelMethod? PseudoLabels { get; init; }
+
     /// <summary>
     /// What the model is to promise beside its probabilities; for images and several classes. Default null: nothing.
     /// </summary>
@@ -299,6 +302,9 @@ public sealed record ImageClassificationOptions
         if (UnlabelledPath is not null && (onFeatures || !takesOthers || Thresholds != ClassThresholds.None))
             yield return $"{nameof(UnlabelledPath)} is for a head on frozen features of images, of kind Auto or Kernel "
                 + $"and without {nameof(Thresholds)}. Leave it out.";
+        if (PseudoLabels is not null && UnlabelledPath is null)
+            yield return $"{nameof(PseudoLabels)} is for images without labels. Leave it out, or set "
+                + $"{nameof(UnlabelledPath)}.";
         foreach (string name in NamesWithoutColumn())
             yield return name;
         if (!onFeatures)
@@ -351,6 +357,7 @@ public sealed record ImageClassificationOptions
         {
             Folder = $"column {LabelColumnName}",
             Unlabelled = UnlabelledPath,
+            PseudoLabels = PseudoLabels,
             Output = output,
             Backbone = Backbone,
             Taps = Taps,

@@ -133,7 +133,21 @@ public sealed record RunLock
                 StringComparer.Ordinal
             ),
             Items = data.Items.Count,
-            Data = DigestOf(data, train, progress, cancellation),
+            Data = train.Unlabelled is { } others
+                ? Hex(
+                    SHA256.HashData(
+                        Encoding.UTF8.GetBytes(
+                            DigestOf(data, train, progress, cancellation)
+                                + DigestOf(
+                                    DatasetReader.ReadUnlabelled(others, train.Dataset),
+                                    train,
+                                    progress,
+                                    cancellation
+                                )
+                        )
+                    )
+                )
+                : DigestOf(data, train, progress, cancellation),
             Options = DigestOf(train),
         };
     }

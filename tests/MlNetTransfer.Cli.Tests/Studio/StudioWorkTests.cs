@@ -143,6 +143,7 @@ public sealed class StudioWorkTests : IDisposable
 
     [TestMethod]
     [DataRow("version: 1\ntrain:\n  folder: /etc\n", "'/etc' is not within the folders")]
+    [DataRow("version: 1\ntrain:\n  folder: FOLDER\n  unlabelled: /etc\n", "'/etc' is not within the folders")]
     [DataRow("version: 1\ntrain:\n  folder: FOLDER\n  cacheFolder: /var/tmp/x\n", "is not within the folders")]
     [DataRow(
         "version: 1\ntrain:\n  folder: FOLDER\nexports:\n  - format: fp16\n    images: [ /etc ]\n",

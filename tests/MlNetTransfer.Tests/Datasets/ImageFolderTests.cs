@@ -24,6 +24,41 @@ public sealed class ImageFolderTests
         CollectionAssert.AreEqual(new[] { 1, 2, 1 }, data.CountPerClass());
     }
 
+    /// <summary>Refused, unless it is asked to leave them out; a split may lack images of a class in one part.</summary>
+    [TestMethod]
+    public void Read_EmptyClasses_AreRefusedOrLeftOut()
+    {
+        using var folder = new TempFolder();
+        var allow = new DatasetOptions { AllowEmptyClasses = true };
+        foreach (string file in (string[])["a/1.png", "b/1.png", "c/1.png"])
+            folder.Write("flat/" + file, [1]);
+        Directory.CreateDirectory(folder.File("flat/aa"));
+        string message = Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.File("flat"))).Message;
+        StringAssert.Contains(message, "aa' holds no files");
+        StringAssert.Contains(message, "--allow-empty-classes");
+        Dataset data = DatasetReader.Read(folder.File("flat"), allow);
+        CollectionAssert.AreEqual(new[] { "a", "b", "c" }, data.ClassNames.ToArray());
+        CollectionAssert.AreEqual(new[] { "aa" }, data.EmptyClasses.ToArray());
+        CollectionAssert.AreEqual(new[] { 0, 1, 2 }, data.Items.Select(i => i.Label).ToArray());
+
+        foreach (
+            string file in (string[])["train/a/1.png", "train/b/1.png", "train/c/1.png", "test/c/1.png", "test/b/1.png"]
+        )
+            folder.Write("split/" + file, [1]);
+        Directory.CreateDirectory(folder.File("split/test/a"));
+        Dataset split = DatasetReader.Read(folder.File("split"), allow);
+        CollectionAssert.AreEqual(
+            new[] { "test/b/1.png b", "test/c/1.png c", "train/a/1.png a", "train/b/1.png b", "train/c/1.png c" },
+            split.Items.Select(item => $"{item.Name} {split.ClassNames[item.Label]}").ToArray()
+        );
+        Directory.Delete(folder.File("flat/b"), recursive: true);
+        Directory.Delete(folder.File("flat/c"), recursive: true);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<TransferException>(() => DatasetReader.Read(folder.File("flat"), allow)).Message,
+            "has one class only ('a')"
+        );
+    }
+
     [TestMethod]
     public void ReadClasses_LooseFilesAndSystemLeftovers_AreInTheLedgerOrPassedOver()
     {

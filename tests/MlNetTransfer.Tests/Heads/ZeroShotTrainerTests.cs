@@ -36,8 +36,11 @@ public sealed class ZeroShotTrainerTests
         (FeatureTable all, ClassAttributes attributes) = Task(7);
         (FeatureTable seen, FeatureTable test, int[] described) = Split(all, 2);
         ZeroShotFit fit = new ZeroShotTrainer(attributes, new ZeroShotTrainerOptions { Penalty = 0.7 }).Fit(seen);
-        var scores = new float[test.Rows * seen.Classes];
-        new KernelRidgeTrainer().Fit(seen).Logits(test.Values, scores);
+        float[] scores = new float[test.Rows * seen.Classes],
+            train = new float[seen.Rows * seen.Classes];
+        KernelRidgeHead head = new KernelRidgeTrainer().Fit(seen);
+        head.Logits(test.Values, scores);
+        head.Logits(seen.Values, train);
         double[] expected = Sklearn
             .Run(
                 """
@@ -47,7 +50,10 @@ public sealed class ZeroShotTrainerTests
                 z = np.array(d["scores"]).reshape(-1, len(d["seen"]))
                 z = z - z.mean(1, keepdims=True)
                 o = s[d["seen"]]
-                v = z @ o @ np.linalg.inv(o.T @ o + d["penalty"] * np.eye(o.shape[1])) @ s.T
+                m = o @ np.linalg.inv(o.T @ o + d["penalty"] * np.eye(o.shape[1])) @ s.T
+                t = np.array(d["train"]).reshape(-1, len(d["seen"]))
+                u = (t - t.mean(1, keepdims=True)) @ m
+                v = z @ m / np.sqrt(((u - u.mean(1, keepdims=True)) ** 2).mean())
                 v[:, d["seen"]] -= d["handicap"]
                 r = (v / d["temperature"]).ravel()
                 """,
@@ -56,6 +62,7 @@ public sealed class ZeroShotTrainerTests
                     attributes = Enumerable.Range(0, 7).SelectMany(attributes.Of),
                     classes = 7,
                     scores,
+                    train,
                     seen = seen.ClassNames.Select(name => attributes.Classes.ToList().IndexOf(name)),
                     penalty = 0.7,
                     handicap = fit.Handicap,
@@ -82,16 +89,44 @@ public sealed class ZeroShotTrainerTests
         Assert.IsGreaterThan(0.5, Right(fit.Head, test, row => described.Contains(test.Labels[row])));
     }
 
+    /// <summary>Seven classes in turns of three: the last turn holds two again, which are judged once.</summary>
     [TestMethod]
-    public void Fit_ThreadsAndSeeds_TheFirstChangeNothing()
+    public void Fit_ClassesThatDoNotDivide_AreHeldOutAsManyAtATime()
+    {
+        (FeatureTable all, ClassAttributes attributes) = Task(10);
+        (FeatureTable seen, _, _) = Split(all, 3);
+        ZeroShotJudgement judged = new ZeroShotTrainer(attributes).Fit(seen).Judgement;
+        Assert.AreEqual(1.0 / 3, judged.Chance, 1e-12);
+        Assert.AreEqual(seen.Rows, judged.WithoutImages);
+    }
+
+    /// <summary>Rows that belong together are not held out beside each other.</summary>
+    [TestMethod]
+    public void Fit_CopiesAsGroups_AreNotJudgedByEachOther()
+    {
+        (FeatureTable all, ClassAttributes attributes) = Task(8);
+        (FeatureTable some, _, _) = Split(all, 2, perClass: 6);
+        var rng = new Rng(2);
+        FeatureTable noise =
+                new(some.ClassNames, some.Labels, [.. some.Values.Select(_ => (float)rng.NextNormal())], some.Width),
+            copies = noise.Select([.. Enumerable.Range(0, 3 * some.Rows).Select(i => i % some.Rows)]);
+        int[] groups = [.. Enumerable.Range(0, copies.Rows).Select(i => i % some.Rows)];
+        ZeroShotTrainer trainer = new(attributes);
+        double apart = trainer.Fit(copies, null, null, CancellationToken.None).Judgement.WithAlone,
+            together = trainer.Fit(copies, groups, null, CancellationToken.None).Judgement.WithAlone;
+        Assert.IsGreaterThan(together + 0.2, apart, "noise is known where its copies were seen");
+    }
+
+    [TestMethod]
+    public void Fit_Threads_ChangeNothing()
     {
         (FeatureTable all, ClassAttributes attributes) = Task(9);
         (FeatureTable seen, FeatureTable test, _) = Split(all, 3);
-        float[] Of(int workers, int seed) =>
-            new ZeroShotTrainer(attributes, new ZeroShotTrainerOptions { Workers = workers, Seed = seed })
+        float[] Of(int workers) =>
+            new ZeroShotTrainer(attributes, new ZeroShotTrainerOptions { Workers = workers, Seed = 4 })
                 .Fit(seen)
                 .Head.Predict(test);
-        CollectionAssert.AreEqual(Of(1, 4), Of(3, 4));
+        CollectionAssert.AreEqual(Of(1), Of(3));
     }
 
     [TestMethod]
@@ -112,6 +147,17 @@ public sealed class ZeroShotTrainerTests
         StringAssert.Contains(
             Assert.ThrowsExactly<TransferException>(() => new ZeroShotTrainer(attributes).Fit(seen)).Message,
             "3 classes have images; at least 4 are needed"
+        );
+        FeatureTable single = all.Select([.. Enumerable.Range(0, 4)]);
+        StringAssert.Contains(
+            Assert
+                .ThrowsExactly<TransferException>(() =>
+                    new ZeroShotTrainer(attributes).Fit(
+                        new FeatureTable([.. all.ClassNames.Take(4)], single.Labels, single.Values, single.Width)
+                    )
+                )
+                .Message,
+            "has 1 training row"
         );
         Assert.Throws<ArgumentOutOfRangeException>(() => new ZeroShotTrainerOptions { Penalty = 0 });
     }

@@ -31,6 +31,7 @@ public sealed class JobRequestTests
 
     private static readonly DatasetOptions Dataset = new()
     {
+        AllowEmptyClasses = true,
         MinimumClasses = 3,
         ExtraColumns = ExtraColumns.Refuse,
         PathColumn = "bild",

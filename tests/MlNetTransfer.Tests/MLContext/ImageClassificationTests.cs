@@ -207,6 +207,10 @@ public sealed class ImageClassificationTests
             Refused(new() { UnlabelledPath = "others", Head = HeadKind.Mlp }),
             "UnlabelledPath is for a head on frozen features of images, of kind Auto or Kernel"
         );
+        StringAssert.Contains(
+            Refused(new() { PseudoLabels = PseudoLabelMethod.Confidence }),
+            "PseudoLabels is for images without labels"
+        );
         StringAssert.Contains(Refused(new() { LabelColumnName = "Score" }), "'Score' is the name of 2 of the columns");
         Assert.ThrowsExactly<OutOfRangeException>(() => new ImageClassificationOptions { Epoch = 0 });
     }

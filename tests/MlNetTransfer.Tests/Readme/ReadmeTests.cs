@@ -125,7 +125,7 @@ public sealed class ReadmeTests
         StringAssert.Matches(
             DocumentedProgram.Printed(folder, Unlabelled),
             new Regex(
-                @"117 without labels .*: labelled ones held out have a log-loss of \d\.\d+ with them and \d\.\d+ "
+                @"117 items without labels .*: labelled ones held out have a log-loss of \d\.\d+ with them and \d\.\d+ "
             )
         );
     }

@@ -32,7 +32,7 @@ public sealed class SelfTrainingTests
         Assert.AreEqual(many.Rows, summary.Classes.Sum());
         Assert.IsTrue(summary.Certainty is > 0 and < 1);
         Assert.AreEqual(HeadKind.Kernel.Label, found.Selection.Name);
-        StringAssert.StartsWith(summary.Verdict, $"The model is trained on {many.Rows} without labels too");
+        StringAssert.StartsWith(summary.Verdict, $"The model is trained on {many.Rows} items without labels too");
         Assert.IsGreaterThan(Right(alone, test) + 0.02, Right(found, test));
     }
 
@@ -54,7 +54,7 @@ public sealed class SelfTrainingTests
         Assert.AreSame(alone.Head, found.Head);
         Assert.IsEmpty(found.SelfTraining.Classes);
         Assert.IsTrue(found.SelfTraining.Trials.All(t => t.Taken == (t.Name == "none")));
-        StringAssert.StartsWith(found.SelfTraining.Verdict, "The 200 without labels were not used");
+        StringAssert.StartsWith(found.SelfTraining.Verdict, "The 200 items without labels were not used");
         CollectionAssert.AreEqual(alone.Predict(test), found.Predict(test));
 
         // By name it is taken nevertheless.
