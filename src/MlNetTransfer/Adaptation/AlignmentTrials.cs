@@ -94,8 +94,7 @@ internal sealed class AlignmentTrials(TwoDomains domains, AlignmentOptions optio
     private Judged Judge(FeatureTable rows, int[] fold, CancellationToken cancellation)
     {
         OutOfFoldPredictions held = CrossValidation.OutOfFold(Trainer, rows, fold, cancellation: cancellation);
-        var logits = new float[Target.Rows * Target.Classes];
-        Trainer.Fit(rows, null, cancellation).Logits(Target.Values, logits);
+        float[] logits = HeadRows.Logits(Trainer.Fit(rows, null, cancellation), Target);
         return new Judged(
             rows,
             held.Rows,

@@ -126,8 +126,7 @@ public static class CrossValidation
             {
                 Networks = part.Networks,
             };
-        var found = new float[held.Length * known.Length];
-        trainer.Fit(part, null, cancellation).Logits(rest.Values, found);
+        float[] found = HeadRows.Logits(trainer.Fit(part, null, cancellation), rest);
         if (known.Length == table.Classes)
             return found;
         var logits = new float[held.Length * table.Classes];

@@ -201,6 +201,14 @@ internal static class HeadRows
             Softmax.InPlace(probabilities.Slice(i, head.ClassNames.Count));
     }
 
+    /// <summary>Logits of the rows of a table [rows × classes].</summary>
+    public static float[] Logits(IHead head, FeatureTable table)
+    {
+        var logits = new float[table.Rows * head.ClassNames.Count];
+        head.Logits(table.Values, logits);
+        return logits;
+    }
+
     public static float[] Predict(IHead head, FeatureTable table)
     {
         if (table.Width != head.Width)

@@ -160,8 +160,7 @@ public sealed class MultiTapTrainer(
             int[] kept = Kept(first, fractions[i]);
             ILinearHead head =
                 kept.Length == scaled.Width ? first : inner.Fit(Columns(train, kept), null, cancellation);
-            var found = new float[rest.Rows * scaled.Classes];
-            head.Logits(Columns(rest, kept).Values, found);
+            float[] found = HeadRows.Logits(head, Columns(rest, kept));
             for (int row = 0; row < rest.Rows; row++)
                 logits[i]
                     .Add(

@@ -187,8 +187,7 @@ public sealed class ZeroShotTrainer(ClassAttributes attributes, ZeroShotTrainerO
     private static double Unit(IHead head, FeatureTable rows)
     {
         int classes = head.ClassNames.Count;
-        var scores = new float[rows.Rows * classes];
-        head.Logits(rows.Values, scores);
+        float[] scores = HeadRows.Logits(head, rows);
         double squares = 0;
         for (int start = 0; start < scores.Length; start += classes)
         {
@@ -291,9 +290,7 @@ public sealed class ZeroShotTrainer(ClassAttributes attributes, ZeroShotTrainerO
                 1
             );
             FeatureTable rest = seen.Select(test);
-            var scores = new float[rest.Rows * classes];
-            head.Logits(rest.Values, scores);
-            pretended.Add(turn, scores, rest.Labels, without);
+            pretended.Add(turn, HeadRows.Logits(head, rest), rest.Labels, without);
             judged.UnionWith(without);
         }
 

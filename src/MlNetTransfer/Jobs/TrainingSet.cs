@@ -242,10 +242,11 @@ internal static class DuplicateNotes
     public static IEnumerable<string> Of(TrainingSet set, Trial trial)
     {
         // By name, since the rows stand in the order of their contents.
+        string[] keys = set.Rows.ContentKeys();
         ILookup<string, int> byContent = Enumerable
             .Range(0, set.Table.Rows)
             .OrderBy(Name, StringComparer.Ordinal)
-            .ToLookup(row => Convert.ToHexString(set.Rows.Digests, row * 32, 32));
+            .ToLookup(row => keys[row]);
         HashSet<int> test = trial.FoldAccuracies.Count > 0 ? [] : [.. trial.TestRows];
         int[] leaked =
         [

@@ -181,9 +181,7 @@ internal sealed partial class FineTuneRecipe
     private static OutOfFoldPredictions Answers(FittedHead head, FeatureTable table, IReadOnlyList<int> rows)
     {
         FeatureTable own = head.Groups.Columns(table, head.Taps);
-        float[] logits = new float[own.Rows * own.Classes];
-        head.Head.Logits(own.Values, logits);
-        return new OutOfFoldPredictions([.. rows], [.. own.Labels], logits, own.Classes);
+        return new OutOfFoldPredictions([.. rows], [.. own.Labels], HeadRows.Logits(head.Head, own), own.Classes);
     }
 
     private FeatureTable TrainedFeatures(Tuned tuned, RecipeRows all, IReadOnlyList<int> rows, FitContext context) =>

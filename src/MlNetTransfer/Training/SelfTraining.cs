@@ -170,7 +170,7 @@ internal sealed class SelfTraining(
                     way.Add(
                         held,
                         test.Labels,
-                        Logits(
+                        HeadRows.Logits(
                             Fit(way.Method!, part, taps, train, others, said, cancellation).Head,
                             part.Columns(test, taps)
                         )
@@ -205,13 +205,6 @@ internal sealed class SelfTraining(
             Weights = [.. Enumerable.Repeat(1.0, train.Rows), .. given.Weights],
         };
         return (HeadKind.Kernel.Trainer(options).Fit(both, null, cancellation), given);
-    }
-
-    private static float[] Logits(IHead head, FeatureTable rows)
-    {
-        var logits = new float[rows.Rows * head.ClassNames.Count];
-        head.Logits(rows.Values, logits);
-        return logits;
     }
 
     private static int[] Counts(int[] labels, int classes)
